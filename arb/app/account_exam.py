@@ -118,7 +118,6 @@ class AccountExam:
             )
             for symbol in self._symbols
         }
-        found = self._from_settings(wanted)
         clock: ClockMeasured | None = None
         try:
             async with asyncio.timeout(ASK_S):
@@ -128,9 +127,13 @@ class AccountExam:
             named = spec_of(self._venue).outcomes.key_troubles.get(error.code or "")
             off_ms = None if clock is None else clock.error_ns / NS_PER_MS
             diagnosis = diagnosed(error, self._site, named, clock_off_ms=off_ms)
-            return [checks.check_signature(self._venue, diagnosis), *self._not_asked(diagnosis.trouble), *found]
+            return [
+                checks.check_signature(self._venue, diagnosis),
+                *self._not_asked(diagnosis.trouble),
+                *self._unasked(),
+            ]
         except TimeoutError:
-            return [*self._not_asked(f"no answer within {ASK_S:g} s"), *found]
+            return [*self._not_asked(f"no answer within {ASK_S:g} s"), *self._unasked()]
         venue = self._venue
         found = [
             checks.check_signature(venue, None),
@@ -138,7 +141,7 @@ class AccountExam:
             checks.check_withdrawal(venue, facts, confirmed=self._confirmed),
             checks.check_addresses(venue, facts),
             checks.check_account(venue, facts),
-            *found,
+            *self._unasked(),
             *((await self._stream(),) if self._streams else ()),
         ]
         try:
@@ -162,8 +165,8 @@ class AccountExam:
     def _not_asked(self, why: str) -> list[Finding]:
         return [checks.not_asked(self._venue, check, why) for check in NEEDS_KEY]
 
-    def _from_settings(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> list[Finding]:
-        """Judge what needs no answer of the venue."""
+    def _unasked(self) -> list[Finding]:
+        """Judge what needs no answer of the venue but whose account it is."""
         settings, venue, chosen = self._settings, self._venue, self._chosen
         profile = venue_profile(spec_of(venue), settings.venues.order_entry(venue))
         rate = RateFacts(
@@ -174,12 +177,10 @@ class AccountExam:
         )
         state = self._journalled()
         control = None if state is None else state.control
-        proved = self._gateway.expiry_proved or (
-            control is not None and self._gateway.account_id in control.expiry_proved
-        )
+        names = {self._gateway.account_id, *self._gateway.former_ids}
+        proved = self._gateway.expiry_proved or (control is not None and not names.isdisjoint(control.expiry_proved))
         barred = () if control is None else control.barred
         return [
-            checks.check_order_value(venue, chosen.max_order_value_quote, wanted),
             checks.check_rate(venue, rate, settings.limits.max_open_pairs, TOKENS_PER_VENUE),
             checks.check_dead_man(venue, has_switch=self._gateway.has_dead_man, dedicated=chosen.dedicated_account),
             checks.check_coins(venue, self._unproved(), len(self._symbols)),
@@ -189,9 +190,7 @@ class AccountExam:
                 proved=proved,
                 grace_ms=settings.timing.unknown_grace_ms,
             ),
-            checks.check_instruments_barred(
-                venue, [held.text for held in barred if held.account_id == self._gateway.account_id]
-            ),
+            checks.check_instruments_barred(venue, [held.text for held in barred if held.account_id in names]),
         ]
 
     def _unproved(self) -> list[str] | None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +18,13 @@ from arb.app import stores
 from arb.app.account_exam import AccountExam, DrillCost, Restores, of_journal
 from arb.app.build import build_sandbox_gateways, require_way_out
 from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
-from arb.app.live import build_live_gateways, sandbox_behind
+from arb.app.live import build_live_gateways, failures, sandbox_behind
 from arb.app.public import venues_of
 from arb.app.venue_exam import VenueExam
 from arb.clock import Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Mode, Settings
 from arb.config.coins import coin_rule
+from arb.core.events import VenueExamined
 from arb.core.settings import CoinRule
 from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError
 from arb.live import local_checks
@@ -33,10 +36,15 @@ from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
 from arb.store.intents import intents_of
 from arb.store.journal_reader import JournalReader, JournalState
-from arb.venues.base import OrderGateway
+from arb.venues.base import EventListener, OrderGateway
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.transport.network import Network, SystemNetwork
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 60.0
+"""How long after one look beside a run the doctor takes the next."""
 
 
 class Examined(NamedTuple):
@@ -100,20 +108,56 @@ async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str
     return Examined([*local, *found], doctor.costs)
 
 
-async def examine_start(
-    settings: Settings,
-    sites: Mapping[str, Site],
-    gateways: Mapping[str, OrderGateway],
-    ledger: tuple[str, Path],
-    left: JournalState,
-    clock: Clock,
-    rng: random.Random,
-    network: Network,
-) -> list[Finding]:
-    """Examine what a live run is about to trade with; `ledger`: its URL, and its journal; `left`: what that holds."""
-    doctor = Doctor(settings, sites, gateways, Mode.LIVE, clock, rng, network, streams=False)
-    found = await doctor.findings(lambda *_: left)
-    return [*await asyncio.to_thread(_local, *ledger, None), *found]
+class StartExam:
+    """The doctor's look at what a live run trades with: before it, and beside it while something speaks against opening.
+
+    `ledger`: its URL, and its journal; `left`: what that holds of earlier runs. `failed` says where nothing may open, and why.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sites: Mapping[str, Site],
+        gateways: Mapping[str, OrderGateway],
+        ledger: tuple[str, Path],
+        left: JournalState,
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
+    ) -> None:
+        self.failed: dict[str, str] = {}
+        self._ledger = ledger
+        self._left = left
+        self._venues = tuple(sites)
+        self._make = partial(Doctor, settings, sites, gateways, Mode.LIVE, clock, rng, network, streams=False)
+
+    async def before(self, *, pairs_open: bool) -> None:
+        """Look before the start; with pairs open only note that nobody has: they wait for no doctor.
+
+        Raises `CheckFailed` where no pair is open and what was found forbids to start.
+        """
+        if pairs_open:
+            self.failed = dict.fromkeys(self._venues, "pairs are open, and the doctor has not looked yet")
+        else:
+            self.failed = failures(await self._findings(), self._venues, pairs_open=False)
+
+    async def beside(self, emit: EventListener) -> None:
+        """Look again and again at the venues where nothing may open, until nothing speaks against any of them."""
+        while self.failed:
+            try:
+                found = failures(await self._findings(), self._venues, pairs_open=True)
+            except Exception as error:  # the top of a task: what is open goes on, and nothing opens meanwhile
+                log.warning("the doctor could not look: %r", error)
+            else:
+                for venue, before in self.failed.items():
+                    if found.get(venue) != before:
+                        emit(VenueExamined(venue=venue, failed=found.get(venue)))
+                self.failed = {venue: found[venue] for venue in self.failed if venue in found}
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _findings(self) -> list[Finding]:
+        found = await self._make().findings(lambda *_: self._left)
+        return [*await asyncio.to_thread(_local, *self._ledger, None), *found]
 
 
 class Doctor:

@@ -116,9 +116,8 @@ class DrillRun(Run):
             found.append(Finding(venue, "drill", Result.FAIL, f"not ended: {why}", remedy))
         return found
 
-    async def _unfit(self, *_: Any, **__: Any) -> dict[str, str]:
-        """Return nothing: the doctor has just looked, and a drill goes to venues that passed."""
-        return {}
+    async def _examined(self, *_: Any, **__: Any) -> None:
+        """Do without: the doctor has just looked, and a drill goes to venues that passed."""
 
     def _parts(self, *given: Any) -> Parts:
         def make(state: EngineState, manager: OrderManager) -> Drill:

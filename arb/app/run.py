@@ -26,8 +26,8 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
-from arb.app.doctor import examine_start
-from arb.app.live import build_live_gateways, failures, may_trade, require_permission, sandbox_behind
+from arb.app.doctor import StartExam
+from arb.app.live import build_live_gateways, may_trade, require_permission, sandbox_behind
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
@@ -35,11 +35,10 @@ from arb.config.coins import coin_rule
 from arb.config.ledger_url import DEMO
 from arb.core.books import Books
 from arb.core.engine import Engine
-from arb.core.events import TroubleReported, VenueExamined
+from arb.core.events import AnyEvent, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
-from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError, StartInterrupted, StoreError
-from arb.live.checks import Finding
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
@@ -56,7 +55,6 @@ from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.journal import Journal
-from arb.store.journal_reader import JournalState
 from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
@@ -73,8 +71,6 @@ log = logging.getLogger(__name__)
 
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
-LOOK_AGAIN_S = 60.0
-"""How long after one look the doctor takes the next at a venue where nothing may open."""
 SWITCH_S = 0.0001
 """How long a thread of ours goes on in Python when the loop wants to run (5 ms by default): ledger and view have time."""
 
@@ -144,8 +140,7 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
-        self._failed: dict[str, str] = {}  # by venue, what the doctor found against opening there
-        self._left: JournalState | None = None  # by earlier runs, as the doctor sees it
+        self._exam: StartExam | None = None  # of a live run
         self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
@@ -266,54 +261,20 @@ class Run:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
                 if self._options.mode is Mode.LIVE:
                     require_permission(await may_trade(self._meant, sandbox))
-                    self._failed = await self._unfit(journal, gateways, pairs_open=bool(pairs))
+                    self._exam = await self._examined(journal, gateways, pairs_open=bool(pairs))
                 yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
                 await claims.release()
 
-    async def _unfit(
+    async def _examined(
         self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
-    ) -> dict[str, str]:
-        """Return the venues where nothing may open yet, and why: all while pairs are open, which wait for no doctor.
-
-        Raises `CheckFailed` where no pair is open and what the doctor found forbids to start.
-        """
-        self._left = journal.restore(())
-        if pairs_open:
-            return dict.fromkeys(gateways, "pairs are open, and the doctor has not looked yet")
-        return failures(await self._looked(gateways), gateways, pairs_open=False)
-
-    async def _looked(self, gateways: Mapping[str, OrderGateway]) -> list[Finding]:
-        assert self._left is not None
-        sites = {venue: self._sites[venue] for venue in gateways}
-        return await examine_start(
-            self._settings,
-            sites,
-            gateways,
-            (self._db, self._journal_path),
-            self._left,
-            self._clock,
-            self._rng,
-            self._network,
-        )
-
-    async def _look_again(self, gateways: Mapping[str, OrderGateway]) -> None:
-        """Have the doctor look, beside the run, at venues where nothing may open, until nothing speaks against them."""
-        node = self._node
-        assert node is not None
-        failed = dict(self._failed)
-        while failed:
-            try:
-                found = failures(await self._looked(gateways), gateways, pairs_open=True)
-            except ArbError as error:
-                log.warning("the doctor could not look: %s", error)
-            else:
-                for venue, before in failed.items():
-                    if found.get(venue) != before:
-                        node.runner.emit(VenueExamined(venue=venue, failed=found.get(venue)))
-                failed = {venue: found[venue] for venue in failed if venue in found}
-            await asyncio.sleep(LOOK_AGAIN_S)
+    ) -> StartExam | None:
+        """Return the doctor, who has looked at what a live run is to trade with, but for one with pairs open."""
+        ledger, left = (self._db, self._journal_path), journal.restore(())
+        exam = StartExam(self._settings, self._sites, gateways, ledger, left, self._clock, self._rng, self._network)
+        await exam.before(pairs_open=pairs_open)
+        return exam
 
     def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
@@ -409,15 +370,19 @@ class Run:
             tape=self._tape,
             jobs=lambda: (
                 *(() if sandbox is None else (sandbox.watch(),)),
-                *((self._look_again(gateways),) if self._failed else ()),
+                *(() if self._exam is None else (self._exam.beside(self._emit),)),
                 self._collected(),
             ),
-            failed=self._failed,
+            failed={} if self._exam is None else self._exam.failed,
             turns=self._turns,
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
+
+    def _emit(self, event: AnyEvent) -> None:
+        assert self._node is not None
+        self._node.runner.emit(event)
 
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame

@@ -20,8 +20,6 @@ from arb.market.symbol import Symbol
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.key_trouble import Diagnosis
 
-HEADROOM = Decimal("1.1")
-"""By how much an order may be worth more than `max_notional_quote`: its limit lies beyond the price, and fees come on top."""
 FEE_WARN_BPS = Decimal(30)
 """A taker fee beyond this eats every edge that lasts."""
 SHOWN = 4
@@ -149,20 +147,6 @@ def check_minimums(
     remedy = "raise max_notional_quote for it, or take the symbol out of [run] symbols"
     result = Result.FAIL if len(over) == len(instruments) else Result.WARN
     return Finding(about, check, result, _some(over), remedy)
-
-
-def check_order_value(about: str, max_order_value: Decimal, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> Finding:
-    """Judge the guard's largest order against the largest pair."""
-    check = "order_value"
-    largest = max((notional for notional, _ in wanted.values()), default=ZERO)
-    found = f"the guard signs orders of up to {plain(max_order_value)}, and a pair may be worth {plain(largest)}"
-    if max_order_value < largest:
-        remedy = f"raise [venues.{about}] max_order_value_quote above max_notional_quote, with some room, or lower the latter"
-        return Finding(about, check, Result.FAIL, found, remedy)
-    if max_order_value < largest * HEADROOM:
-        remedy = f"leave a tenth of room in [venues.{about}] max_order_value_quote: a limit lies beyond the price"
-        return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.PASS, found)
 
 
 def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) -> Finding:
