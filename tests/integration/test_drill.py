@@ -60,7 +60,9 @@ def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_pa
         db = tmp_path / "var" / "live-sandbox.sqlite"
         assert truth.differences(db, ledger) == []
         rows = truth.rows_of(db, "SELECT venue, role, tif, status, outcome FROM orders WHERE role = 'test' ORDER BY id")
-        assert {(row["venue"], row["tif"], row["status"]) for row in rows} == {
+        seen = {(row["venue"], row["tif"], row["status"]) for row in rows}
+        missed = {(venue, "ioc", "cancelled") for venue in VENUES}  # rivals took the ask; it is tried again
+        assert seen - missed == {
             (venue, *what)
             for venue in VENUES
             for what in (("post_only", "cancelled"), ("ioc", "rejected"), ("ioc", "filled"))
