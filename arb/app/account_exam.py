@@ -178,7 +178,8 @@ class AccountExam:
         state = self._journalled()
         control = None if state is None else state.control
         names = {self._gateway.account_id, *self._gateway.former_ids}
-        proved = self._gateway.expiry_proved or (control is not None and not names.isdisjoint(control.expiry_proved))
+        kept = self._gateway.expiry_proved
+        proved = bool(kept) or (control is not None and not names.isdisjoint(control.expiry_proved))
         barred = () if control is None else control.barred
         return [
             checks.check_rate(venue, rate, settings.limits.max_open_pairs, TOKENS_PER_VENUE),
@@ -186,7 +187,7 @@ class AccountExam:
             checks.check_coins(venue, self._unproved(), len(self._symbols)),
             checks.check_expiry(
                 venue,
-                enforces=profile.enforces_expiry,
+                enforces=profile.enforces_expiry and kept is not False,
                 proved=proved,
                 grace_ms=settings.timing.unknown_grace_ms,
             ),

@@ -136,8 +136,8 @@ class DrillRun(Run):
         for task in waiting:
             task.cancel()
         assert self._drill is not None
-        for venue in proved(self._drill.results):
-            node.runner.emit(ExpiryProved(venue=venue))
+        for venue, holds in proved(self._drill.results).items():
+            node.runner.emit(ExpiryProved(venue=venue, holds=holds))
         return EXIT_OK if self._done.is_set() else EXIT_CHECK
 
     def _held_until_ns(self, name: str) -> int | None:
@@ -163,10 +163,16 @@ def refused(found: Iterable[Finding], costs: Sequence[DrillCost]) -> list[Findin
     return []
 
 
-def proved(results: Iterable[DrillResult]) -> list[str]:
-    """Return the venues that are proved to refuse what has expired: each took an order, and refused a late one for that."""
+def proved(results: Iterable[DrillResult]) -> dict[str, bool]:
+    """Return by venue whether it refuses what has expired, where the drill shows that.
+
+    It does where it took an order, and refused a late one for being late; it does not where it took the late one.
+    """
+    results = list(results)
     took = {r.venue for r in results if r.step is DrillStep.REST and r.order.outcome is Outcome.ACCEPTED}
-    return [r.venue for r in results if r.step is DrillStep.EXPIRED and r.venue in took and refused_as_late(r)]
+    late = [r for r in results if r.step is DrillStep.EXPIRED and r.venue in took]
+    shown = {r.venue: refused_as_late(r) for r in late}
+    return {r.venue: shown[r.venue] for r in late if shown[r.venue] or r.order.outcome is Outcome.ACCEPTED}
 
 
 def refused_as_late(result: DrillResult) -> bool:

@@ -84,11 +84,12 @@ def check_addresses(about: str, facts: KeyFacts) -> Finding:
 
 
 def check_account(about: str, facts: KeyFacts) -> Finding:
-    """Judge whether the account is called by an id of its own, which outlives a key."""
+    """Judge whether the account is called by an id of its own, which outlives a key; name its mode."""
+    mode = f", mode {facts.mode}" if facts.mode else ""
     if facts.account is None:
         remedy = "keep the key as long as pairs are open: with another one the account counts as another"
-        return Finding(about, "account", Result.WARN, "the venue reports no id: it is known by its key", remedy)
-    return Finding(about, "account", Result.PASS, f"known by the venue's own id, ...{facts.account[-3:]}")
+        return Finding(about, "account", Result.WARN, f"the venue reports no id: it is known by its key{mode}", remedy)
+    return Finding(about, "account", Result.PASS, f"known by the venue's own id, ...{facts.account[-3:]}{mode}")
 
 
 def check_fees(about: str, instruments: Sequence[Instrument], limits: Limits) -> Finding:

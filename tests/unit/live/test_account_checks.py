@@ -72,6 +72,7 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_addresses("gate", key(ip_bound=None)), WARN, "does not report"),
     (checks.check_account("gate", WELL), PASS, "...533"),
     (checks.check_account("gate", key(account=None)), WARN, "known by its key"),
+    (checks.check_account("gate", key(mode="unified")), PASS, "...533, mode unified"),
     (checks.check_fees("gate", RULES, Limits()), PASS, "10 bps taker"),
     (checks.check_fees("gate", [an_instrument(taker_fee=None)], Limits()), FAIL, "not read of BTC/USDT"),
     (checks.check_fees("gate", [an_instrument(buy_fee_in=FeeIn.OTHER)], Limits()), WARN, "in other (BTC/USDT)"),

@@ -32,7 +32,7 @@ class Wire:
         return self
 
     async def dial(self, url: str, headers: Mapping[str, str] | None = None) -> Socket:
-        return self  # type: ignore[return-value]
+        return self
 
     def standing(self, origin: Origin) -> Connection | None:
         return None
