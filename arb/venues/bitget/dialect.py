@@ -115,7 +115,7 @@ class BitgetDialect:
 
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order."""
-        rows = Fields(self.venue, "answer", body).rows("data")
+        rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -174,9 +174,7 @@ class BitgetDialect:
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances."""
-        if not isinstance(Fields(self.venue, "answer", body).raw("data"), list):
-            raise VenueProtocolError(self.venue, "assets: field 'data': not a list")
-        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).rows("data"))
+        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).listed("data"))
 
     def listing(self) -> Call:
         """Return `GET /spot/public/symbols`."""
@@ -268,7 +266,7 @@ def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return Fields("bitget", "answer", body).rows("data")
+        return Fields("bitget", "answer", body).listed("data")
 
     def following(call: Call, rows: list[Any]) -> Call | None:
         if len(rows) < _PAGE:

@@ -8,11 +8,11 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020"
-_BARS = "40309 50004"
+_BARS = "40024 40309 41114 43115 50004"
 _ROWS: tuple[Row, ...] = (
     (
         "40010 40015 40725 45001 50008",
@@ -25,6 +25,12 @@ _ROWS: tuple[Row, ...] = (
         Outcome.UNKNOWN,
         Trouble.REFUSED,
         "the client order id is taken: an earlier request got through",
+    ),
+    (
+        "31007 40819 43020 43033 45057 80011",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "others read it as 'no such order'; no document says so of spot orders, so it proves nothing",
     ),
     (
         "429",
@@ -51,13 +57,25 @@ _ROWS: tuple[Row, ...] = (
         "this address may not use the key",
     ),
     (
+        "40031",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account was closed",
+    ),
+    (
+        "40085",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account is a unified one: nothing of the classic API is served to it",
+    ),
+    (
         "40014",
         Outcome.REJECTED,
         Trouble.AUTH,
         "the key lacks the permission",
     ),
     (
-        "40007 40016 40017 40019 40020 40034 40404 40808",
+        "40007 40016 40017 400172 40019 40020 40034 40404 40808",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "malformed: refused before matching",
@@ -66,10 +84,10 @@ _ROWS: tuple[Row, ...] = (
         _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the symbol is not traded, or suspended",
+        "the symbol is not traded, suspended, not open yet, or not open to this account",
     ),
     (
-        "43005 43006 43007 43008 43009 45110 45111 45113",
+        "40108 41103 41117 43005 43006 43007 43008 43009 45110 45111 45113",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "price or size breaks a rule",
@@ -89,13 +107,15 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
+# The second is how the number of the first would be written, and what frames of the third version say.
+_SUCCESS = frozenset({"00000", "0"})
+
+
 def _reply(status: int, body: Any) -> VenueReply | None:
-    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
-        return None
-    code = str(body["code"])
-    if code == "00000":
+    code = code_in(body, "code")
+    if code in _SUCCESS:
         return VenueReply(None, "") if 200 <= status < 300 else None
-    return VenueReply(code, str(body.get("msg") or ""))
+    return None if code is None else VenueReply(code, text_in(body, "msg"))
 
 
 POLICY = OutcomePolicy(
@@ -104,7 +124,7 @@ POLICY = OutcomePolicy(
     _reply,
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
-    steps_codes=frozenset({"40808"}),  # "checkBDScale error": too many decimals
+    steps_codes=frozenset({"40808", "41103"}),  # "checkBDScale error", "param price scale error": too many decimals
     bar_codes=frozenset(_BARS.split()),
 )
 

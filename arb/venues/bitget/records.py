@@ -17,8 +17,10 @@ from arb.market.symbol import Symbol
 from arb.venues.fields import Fields, UnknownSymbol
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
-_OPEN_STATES = frozenset({"init", "new", "live", "partially_filled", "partial-fill", "partial_fill"})
-_ENDED_STATES = frozenset({"filled", "full_fill", "full-fill", "cancelled", "canceled"})
+_UNFILLED_STATES = frozenset({"init", "new", "live"})
+_OPEN_STATES = _UNFILLED_STATES | {"partially_filled", "partial-fill", "partial_fill"}
+_CANCELLED_STATES = frozenset({"cancelled", "canceled"})
+_ENDED_STATES = _CANCELLED_STATES | {"filled", "full_fill", "full-fill"}
 
 
 class Symbols:
@@ -33,7 +35,8 @@ class Symbols:
 
     def of(self, venue: str, native_symbol: str) -> str:
         """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
-        symbol = self._known.get(native_symbol)
+        # Orders are documented with lower case, and a symbol of ours that is taken for a foreign one would be one not found.
+        symbol = self._known.get(native_symbol) or self._known.get(native_symbol.upper())
         if symbol is None:
             raise UnknownSymbol(venue, native_symbol)
         return symbol
@@ -46,10 +49,13 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("status", f"unknown: {state!r}")
     size = fields.not_negative("size")
-    filled = fields.not_negative("accBaseVolume" if pushed else "baseVolume", ZERO)
+    executed = "accBaseVolume" if pushed else "baseVolume"
+    filled = fields.not_negative(executed, ZERO if state in _UNFILLED_STATES else None)
+    if not filled and state not in _UNFILLED_STATES | _CANCELLED_STATES:
+        raise fields.bad(executed, f"nothing filled of an order that is {state}")
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
     if filled > size and not by_quote:
-        raise fields.bad("accBaseVolume" if pushed else "baseVolume", f"{filled} filled of {size}")
+        raise fields.bad(executed, f"{filled} filled of {size}")
     ended = state in _ENDED_STATES
     return OrderReport(
         venue=venue,
