@@ -11,7 +11,6 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
-from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument

@@ -48,7 +48,7 @@ class Numbers(Protocol):
 class _Frame(msgspec.Struct):
     """What a frame may hold; anything else in it is passed over."""
 
-    id: str | int = ""
+    id: str = ""
     op: str = ""
     event: str = ""
     code: str | int = ""
@@ -114,4 +114,4 @@ class OkxOrderSocket:
             return SocketFrame(useless="the venue announced that it closes the connection")
         if not frame.id or not frame.op:
             return NOTHING
-        return SocketFrame(answer=SocketAnswer(str(frame.id), 200, {}, raw))
+        return SocketFrame(answer=SocketAnswer(frame.id, 200, {}, raw))
