@@ -12,8 +12,7 @@ from typing import Any
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT, ZERO
-from arb.market.order import OrderReport, Side
-from arb.market.symbol import Symbol
+from arb.market.order import OrderReport
 from arb.venues.fields import Fields, UnknownSymbol
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
@@ -77,15 +76,15 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
     """Read a row of `/spot/trade/fills` or of the channel `fill`. Our own id is in neither: the order's number is."""
     fields = Fields(venue, "fill", raw)
-    symbol, side = symbols.of(venue, fields.text("symbol")), fields.side()
-    fee, fee_currency = _fee(fields, symbol, side)
+    symbol = symbols.of(venue, fields.text("symbol"))
+    fee, fee_currency = _fee(fields)
     return Fill(
         venue=venue,
         symbol=symbol,
         trade_id=fields.text("tradeId"),
         venue_order_id=fields.text("orderId"),
         client_order_id=fields.maybe_text("clientOid"),
-        side=side,
+        side=fields.side(),
         price=fields.positive("priceAvg"),
         size=fields.positive("size"),
         fee=fee,
@@ -104,12 +103,8 @@ def balance(venue: str, raw: Any) -> tuple[str, AssetBalance]:
     return fields.text("coin"), AssetBalance(fields.not_negative("available"), locked)
 
 
-def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
+def _fee(fields: Fields) -> tuple[Decimal, str]:
+    """Read what was charged, an object in REST answers and a list of one in frames."""
     detail = fields.raw("feeDetail")
-    if isinstance(detail, list):
-        detail = detail[0] if detail else None
-    if detail is None:
-        base, quote = Symbol.of(symbol).base_and_quote
-        return ZERO, base if side is Side.BUY else quote
-    fee = Fields("bitget", "fill: feeDetail", detail)
+    fee = Fields("bitget", "fill: feeDetail", detail[0] if isinstance(detail, list) and detail else detail)
     return fee.negated("totalFee"), fee.text("feeCoin")

@@ -149,7 +149,7 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     base, quote = Symbol.of(symbol).base_and_quote
     received = base if side is Side.BUY else quote
     charged = [
-        (fields.maybe_decimal("fee") or ZERO, fields.maybe_text("fee_currency") or received),
+        (fields.decimal("fee"), fields.maybe_text("fee_currency") or received),
         (fields.maybe_decimal("gt_fee") or ZERO, "GT"),
         (fields.maybe_decimal("point_fee") or ZERO, "POINT"),
     ]

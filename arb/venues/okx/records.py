@@ -4,7 +4,6 @@ All values are texts and instants Unix milliseconds. A fee is negative when paid
 is empty on orders that were placed without one.
 """
 
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -90,18 +89,13 @@ def _fill(
         side=fields.side(),
         price=fields.positive("fillPx"),
         size=fields.positive("fillSz"),
-        fee=_fee(fields, fee_fields[0], source),
+        fee=fields.negated(fee_fields[0]),
         fee_currency=fields.text(fee_fields[1]),
         liquidity=_LIQUIDITY.get(fields.maybe_text("execType") or "", Liquidity.UNKNOWN),
         source=source,
         event_ns=event_ns,
         received_ns=received_ns,
     )
-
-
-def _fee(fields: Fields, key: str, source: FillSource) -> Decimal:
-    """Read what was charged. Empty text is OKX's word for none; in a push it may mean not yet, so there it is no fee to go by."""
-    return ZERO if source is FillSource.QUERY and fields.raw(key) == "" else fields.negated(key)
 
 
 def _reason(fields: Fields, state: str) -> str:

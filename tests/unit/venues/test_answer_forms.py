@@ -1,4 +1,4 @@
-"""Refused for certain is what names one of the venue's own codes that a table calls so, in the one place for it. Nothing else."""
+"""Refused for certain is what names one of the venue's own codes that a table calls so, in its place, and nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ READABLE = [form for form in (*FORMS, *TAKEN) if form.body.startswith("{")]
 STATUSES = (200, 400, 401, 403, 404, 418, 429)
 
 
-@pytest.mark.parametrize("form", (*FORMS, *TAKEN), ids=lambda form: f"{form.venue}-{form.status}-{form.body[:40]}")
+@pytest.mark.parametrize("form", [*FORMS, *TAKEN], ids=lambda form: f"{form.venue}-{form.status}-{form.body[:40]}")
 def test_each_form_amounts_to_its_outcome_and_its_code(form: Form) -> None:
     verdict = judged(form.venue, form.status, form.body)
     assert (verdict.outcome, verdict.code) == (form.outcome, form.code)
