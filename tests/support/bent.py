@@ -28,6 +28,16 @@ def each_cut(text: bytes) -> Iterator[bytes]:
         yield whole[:end]
 
 
+def is_lacking(document: Any, path: str) -> bool:
+    """Return whether the member under a path of `each_bent` is missing now, or says nothing."""
+    for key in path.split("."):
+        try:
+            document = document[int(key) if isinstance(document, list) else key]
+        except (KeyError, IndexError):
+            return True
+    return document in (None, "", [], {})
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 

@@ -21,7 +21,7 @@ from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.private import OkxPrivate
 from arb.venues.rules.outcome import decode_body
 from arb.venues.wire.private import PrivateDialect
-from tests.support.bent import each_bent
+from tests.support.bent import each_bent, is_lacking
 from tests.support.recorded import Answer, answers
 
 VENUES = ("gate", "okx", "bitget")
@@ -260,16 +260,6 @@ def money(read: Any) -> Any:
 def is_open(read: Any) -> bool:
     """Return whether a record is one of an order that may still fill."""
     return isinstance(read, OrderReport) and read.is_open
-
-
-def is_lacking(bent: Any, path: str) -> bool:
-    """Return whether what was bent is now missing, or says nothing."""
-    for key in path.split("."):
-        try:
-            bent = bent[int(key) if isinstance(bent, list) else key]
-        except (KeyError, IndexError):
-            return True
-    return bent in (None, "", [], {})
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arb.errors import VenueProtocolError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.private import BitgetPrivate
 from arb.venues.bitget.records import Symbols
@@ -182,6 +183,24 @@ def test_pages_of_other_venues_doors_prove_nothing(repo_root: Path) -> None:
         for venue in POLICIES:
             for status in (200, 403, 429, 503):
                 assert judged(venue, status, page.raw).code == "unreadable"
+
+
+@pytest.mark.parametrize("venue", SOCKETS)
+def test_a_recorded_answer_on_the_order_socket_with_anything_wrong_refuses_by_its_code_only(
+    repo_root: Path, venue: str
+) -> None:
+    refused = 0
+    for answer in answers(repo_root, venue, "ws"):
+        for path, bent in each_bent(json.loads(answer.raw)) if b"order" in answer.raw[:2000] else ():
+            try:
+                found = SOCKETS[venue].on_frame(json.dumps(bent).encode()).answer
+            except VenueProtocolError:
+                continue
+            if found is not None and judged(venue, found.status, found.body).outcome is REJECTED:
+                refused += 1
+                code = names_code(venue, json.loads(found.body))
+                assert GIVEN[venue].get(code or "", (UNKNOWN, ""))[0] is REJECTED, (answer.name, path)
+    assert refused > 100
 
 
 BATCHES = {
