@@ -80,7 +80,7 @@ class Routes:
                 self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
 
     def _limits(self, route: Route) -> EdgeLimits:
-        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]))
+        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]), self.state.ramp_cap)
 
     def crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
