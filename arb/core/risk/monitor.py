@@ -62,7 +62,6 @@ class VenueMonitor:
         self._still: dict[str, int] = {}
         self._reported_still: set[str] = set()
         self._refusals = RefusalReports(state)
-        self._ramp_cap = state.ramp_cap
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
@@ -75,9 +74,6 @@ class VenueMonitor:
         if still or self._still:
             self._report_still(still, event.t_ns)
         self._books.check(event.t_ns)
-        if self._ramp_cap != self.state.ramp_cap:
-            self._ramp_cap = self.state.ramp_cap
-            self.strategy.health_changed({symbol for _, symbol in self.state.instruments})
         if isinstance(event, OrderRejected) and event.code.startswith(GUARD_CODES):
             self._report_refusal(event)
 
