@@ -5,6 +5,8 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
+import msgspec
+
 from arb.clock import Clock
 from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
@@ -54,25 +56,31 @@ def require_two(venues: Sized) -> None:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
+def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
+    """Return what the guard next to a venue's signer allows."""
+    chosen = settings.venues.enabled()[venue]
+    return GatewayLimits(
+        symbols=symbols_of(settings, venue),
+        max_order_value_quote=chosen.max_order_value_quote,
+        max_orders_per_minute=chosen.max_orders_per_minute,
+        withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
+    )
+
+
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
     """Return a gateway for every enabled venue of a sandbox."""
     gateways: dict[str, OrderGateway] = {}
     for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
-        chosen = settings.venues.enabled()[venue]
         gateways[venue] = build_gateway(
             spec_of(venue),
             site,
             credentials,
             clock=clock,
             rng=rng,
-            limits=GatewayLimits(
-                symbols=symbols_of(settings, venue),
-                max_order_value_quote=chosen.max_order_value_quote,
-                max_orders_per_minute=chosen.max_orders_per_minute,
-                withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
-            ),
+            # Nothing real can be withdrawn there: nobody need confirm that.
+            limits=msgspec.structs.replace(gateway_limits(settings, venue), withdrawal_disabled_confirmed=None),
             sandbox_id=sandbox.sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),
@@ -154,7 +162,7 @@ def engine_settings(
         )
         for venue in gateways
     )
-    proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
+    proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
     for warning in (
