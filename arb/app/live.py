@@ -16,11 +16,7 @@ from arb.venues.endpoints import LOOPBACK, Credentials, Environment, Site
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 
-MISSING_GUARDS = (
-    "the doctor's look at keys and accounts before the start",
-    "entries within a band of the other venues' mid",
-    "[live] ramp",
-)
+MISSING_GUARDS = ("the doctor's look at keys and accounts before the start",)
 """What a start on real money waits for. It stays refused until this is empty."""
 
 

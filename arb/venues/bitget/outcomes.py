@@ -145,7 +145,9 @@ POLICY = OutcomePolicy(
     _reply,
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
-    steps_codes=frozenset({"40808", *_OFF_STEPS.split()}),  # 40808 "checkBDScale", 41103 "price scale": too many decimals
+    steps_codes=frozenset(
+        {"40808", *_OFF_STEPS.split()}
+    ),  # 40808 "checkBDScale", 41103 "price scale": too many decimals
     bar_codes=frozenset(_BARS.split()),
 )
 
