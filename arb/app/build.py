@@ -16,6 +16,7 @@ from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.masking import SECRETS
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
 from arb.venues.addresses import origins_of
@@ -70,7 +71,13 @@ def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
-    """Return a gateway for every enabled venue of a sandbox."""
+    """Return a gateway for every enabled venue of a sandbox, whose secrets are masked from here on."""
+    SECRETS.hide(
+        value
+        for venue in sandbox.announced["venues"].values()
+        for name, value in venue.items()
+        if name in ("key", "secret", "passphrase")
+    )
     gateways: dict[str, OrderGateway] = {}
     for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
         gateways[venue] = build_gateway(

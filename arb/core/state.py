@@ -86,6 +86,8 @@ class VenueState:
         # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
         self.absent: str | None = None
         self.private_up = False
+        # Why the doctor keeps anything from opening here; None: nothing speaks against it, or nobody looked.
+        self.failed: str | None = None
         # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None

@@ -39,7 +39,7 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
-from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
+from arb.sandbox.profiles import ACCOUNT_MODES, SYMBOLS, VENUE_NAMES
 
 AIMS = 4
 APART_MS = 1_250
@@ -47,6 +47,8 @@ APART_MS = 1_250
 FAULTS_NS = 5_700 * NS_PER_MS
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
+OTHER_MODES = 0.5
+"""In how many of all seeds an account that may be of several kinds is not of the usual one."""
 LOSSES = 0.2
 """In how many of all seeds a small loss of the day stops trading, until its operator allows more."""
 RULES = 0.2
@@ -132,6 +134,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether foreign resting orders lock all but a little of every account."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
+    modes: dict[str, str] = {}
+    """The kinds of the accounts that are not of their venue's usual one."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -193,9 +197,16 @@ def make_plan(seed: int) -> Plan:
         resumes=True,
         scarce=test is Test.SCARCE,
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
+        modes=_modes(seed),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
+
+
+def _modes(seed: int) -> dict[str, str]:
+    """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
+    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in ACCOUNT_MODES}
+    return {venue: rng.choice(ACCOUNT_MODES[venue][1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES}
 
 
 def _test_of(rng: random.Random) -> Test:

@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020 25202 25203"
@@ -139,6 +139,17 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return None if code is None else VenueReply(code, text_in(body, "msg"))
 
 
+_KEYS = (
+    ("40004 40005 40008", KeyTrouble.CLOCK),
+    ("40001 40002 40003 40006 40037", KeyTrouble.KEY),
+    ("40009", KeyTrouble.SECRET),
+    ("40011 40012", KeyTrouble.PASSPHRASE),
+    ("40099", KeyTrouble.ENVIRONMENT),
+    ("40018", KeyTrouble.ADDRESS),
+    ("40014", KeyTrouble.RIGHTS),
+    ("40084 40085", KeyTrouble.MODE),
+)
+
 POLICY = OutcomePolicy(
     "bitget",
     table_of(_ROWS),
@@ -149,6 +160,8 @@ POLICY = OutcomePolicy(
         {"40808", *_OFF_STEPS.split()}
     ),  # 40808 "checkBDScale", 41103 "price scale": too many decimals
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"40008"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
 NO_SUCH_ORDER = frozenset(f"{_MISSING} {_MISSING_UNIFIED}".split())

@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "51008 51119 51127 51131"
@@ -160,6 +160,19 @@ def _read_reply(status: int, body: Any) -> VenueReply | None:
     return None if code is None else VenueReply(code, text_in(body, "msg"))
 
 
+_KEYS = (
+    ("50102 50112", KeyTrouble.CLOCK),
+    ("50100 50103 50106 50107 50111", KeyTrouble.KEY),
+    ("50113", KeyTrouble.SECRET),
+    ("50104 50105", KeyTrouble.PASSPHRASE),
+    ("50101", KeyTrouble.ENVIRONMENT),
+    ("50119", KeyTrouble.REGION),
+    ("50110 50035", KeyTrouble.ADDRESS),
+    ("50030 50114 50120", KeyTrouble.RIGHTS),
+    ("50007 50008 50009 50012 50027", KeyTrouble.ACCOUNT),
+    ("51010", KeyTrouble.MODE),
+)
+
 POLICY = OutcomePolicy(
     "okx",
     table_of(_ROWS),
@@ -169,6 +182,8 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"51000", "51121"}),  # a price off the tick is one of the "Parameter px error" of 51000
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"50036"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

@@ -14,6 +14,7 @@ own account; anything milder is left out on purpose.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -72,6 +73,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal in the venue's own words, by a code that is not in its table."""
 
 
+class KeyTrouble(StrEnum):
+    """What stands against a key that a venue refuses; `rules/key_trouble.py` says what is to be done about it."""
+
+    CLOCK = "clock"
+    KEY = "key"
+    SECRET = "secret"
+    PASSPHRASE = "passphrase"
+    ENVIRONMENT = "environment"
+    REGION = "region"
+    ADDRESS = "address"
+    RIGHTS = "rights"
+    ACCOUNT = "account"
+    MODE = "mode"
+    HOST = "host"
+    SILENCE = "silence"
+    OTHER = "other"
+
+
 Row = tuple[str, Outcome, Trouble, str]
 """Codes, what they mean for an order, what for a read, and why."""
 Table = Mapping[str, Rule]
@@ -96,6 +115,10 @@ class OutcomePolicy(NamedTuple):
     """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
     bar_codes: frozenset[str] = frozenset()
     """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
+    expiry_codes: frozenset[str] = frozenset()
+    """Codes by which an order is refused that came after its expiry, though time and signature of its request were right."""
+    key_troubles: Mapping[str, KeyTrouble] = {}
+    """What its codes say of a key that is refused."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:

@@ -57,6 +57,7 @@ from arb.store.tape import TapeHead, TapeLine
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids? absent?
 VenueArrived: seq? t_ns? venue account_id former_account_ids instruments connections
+VenueExamined: seq? t_ns? venue failed
 QueueDrained: seq? t_ns? unread? backlogged?
 FeedUp: seq? t_ns? venue connection?
 FeedDown: seq? t_ns? venue cause connection?
@@ -190,14 +191,14 @@ GONE_TAGS = {"ResyncBook"}
 CODES: dict[type[StrEnum], str] = {
     Side: "buy sell",
     TimeInForce: "gtc ioc fok post_only",
-    Role: "entry hedge unwind dust foreign",
+    Role: "entry hedge unwind dust test foreign",
     OrderStatus: "intent sent open filled partial_cancelled cancelled rejected unknown absent",
     Outcome: "accepted rejected unknown",
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
     UnprovedCoin: "mark refuse",
-    PairKind: "arb dust flatten",
+    PairKind: "arb dust flatten test",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
     AlternativeStage: "entry repair",
@@ -218,7 +219,7 @@ TIMERS = (
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"
-    " contradiction credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate"
+    " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate"
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
     " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
     " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
