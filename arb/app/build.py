@@ -8,7 +8,7 @@ from itertools import combinations
 import msgspec
 
 from arb.clock import Clock
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -155,7 +155,9 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     ]
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
+def engine_settings(
+    settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None, mode: Mode
+) -> EngineSettings:
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
@@ -182,6 +184,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
         symbols=settings.run.symbols,
         health=settings.health,
         coins=coins,
+        ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )
 
 

@@ -66,7 +66,10 @@ async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
             sandbox = await Sandbox.running(f"{'https' if origin.tls else 'http'}://{origin.authority}/admin")
         except ConfigError:
             return None
-        found[sandbox.sandbox_id] = sandbox
+        named = sandbox.announced.get("sandbox_id")
+        if not isinstance(named, str) or not named:
+            return None
+        found[named] = sandbox
     return next(iter(found.values())) if len(found) == 1 else None
 
 

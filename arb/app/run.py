@@ -333,7 +333,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways, self._coins),
+            settings=engine_settings(settings, gateways, self._coins, options.mode),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=self.kind.recorded,
             sandbox_id=_id_of(sandbox),

@@ -96,8 +96,9 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
     """
     names = {name for chosen in settings.venues.every().values() for name in chosen.every_key_name()}
     SECRETS.hide(environment.get(name, "") for name in names)
+    path = folder / ENV_FILE
     try:
-        text = (folder / ENV_FILE).read_text("utf-8", "surrogateescape")
+        text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
     except OSError:
         return
     for line in text.splitlines():
@@ -114,9 +115,9 @@ def read_env_file(path: Path) -> dict[str, str]:
     `NAME=value`; no error shows what stands in it.
     """
     try:
+        _require_private(path, path.stat())  # what is no file is not even opened: a pipe would wait for its other end
         with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            _require_private(path, found)
+            _require_private(path, os.fstat(file.fileno()))
             content = file.read()
     except FileNotFoundError:
         return {}

@@ -7,6 +7,7 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -53,6 +54,7 @@ from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
 from arb.venues.writes import Ready, ReadyFrame, VenueWrites
 
+_LOG = logging.getLogger(__name__)
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
@@ -192,6 +194,8 @@ class VenueGateway:
                 raise
             await self._change_to(other())
             facts = await self._facts_of_another(refused, ask)
+        if facts.mode != self.mode:
+            _LOG.info("%s: the account is %s, and is spoken to as such", self.venue, facts.mode)
         self.mode = facts.mode
         return facts
 

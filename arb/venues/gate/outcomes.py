@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
@@ -128,8 +128,9 @@ _ROWS: tuple[Row, ...] = (
 
 
 def _reply(status: int, body: Any) -> VenueReply | None:
-    if isinstance(body, dict) and isinstance(body.get("label"), str):
-        return VenueReply(body["label"], str(body.get("message") or body.get("detail") or ""))
+    label = code_in(body, "label")
+    if label is not None:
+        return VenueReply(label, text_in(body, "message", "detail"))
     if 200 <= status < 300 and isinstance(body, (dict, list)):
         return VenueReply(None, "")
     return None

@@ -6,7 +6,7 @@ whatever is not in it is *unknown* for an order, since a wrong "no" doubles an o
 a query. Three rules stand above the tables:
 
 1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
-2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included.
+2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included; so is any at a 3xx.
 3. A 429 is a refusal only with the venue's own code for it.
 
 What counts as *rejected* in a table must have been refused before matching, or have ended with nothing filled, by the venue's
@@ -138,6 +138,19 @@ def decode_body(body: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
+def code_in(body: Any, key: str) -> str | None:
+    """Return the code under a key, as text whether it was written as text or as a number; None where there is none to read."""
+    value = body.get(key) if isinstance(body, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None
+
+
+def text_in(body: Mapping[str, Any], *keys: str) -> str:
+    """Return the first text under one of `keys`, for people only: no member of an error has to be there, nor to be text."""
+    return next((value for key in keys if isinstance(value := body.get(key), str) and value), "")
+
+
 def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
     """Return what an answer to an order or a cancel means; the default is unknown."""
     return _judge(policy, policy.read_write, answer, venue_now_ns)
@@ -192,7 +205,8 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         reply = None
         body = None
     else:
-        reply = _cleaned(read(answer.status, body))
+        ours = 200 <= answer.status < 300 or answer.status >= 400
+        reply = _cleaned(read(answer.status, body)) if ours else None
     if reply is None:
         trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
         text = f"HTTP {answer.status} with a body that is not the venue's{_MEANING.get(answer.status, '')}"

@@ -39,6 +39,7 @@ from arb.core.settings import (
     HealthLimits,
     Limits,
     OnSingleLeg,
+    Ramp,
     RepairPolicy,
     SymbolLimits,
     Timing,
@@ -117,7 +118,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
     leg_cost_bps? limits?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
-    day_credits?
+    day_credits? clean_pairs?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -145,16 +146,17 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health? coins?",
+    EngineSettings: "limits timing repair venues symbols health? coins? ramp?",
+    Ramp: "start_quote pairs",
     CoinRule: "coins refuse_unproved",
     Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
     " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
-    " max_price_ratio_bps?",
+    " max_price_ratio_bps? entry_band_bps?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
-    " max_symbol_quote? max_price_ratio_bps?",
+    " max_symbol_quote? max_price_ratio_bps? entry_band_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",
