@@ -58,6 +58,10 @@ class KeyPlaces:
             f"{self._keyring_away()}"
         )
 
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Return whether any place has anything under these names; raises `ConfigError` as `values` does."""
+        return any(self.values(place, names) for place in Place)
+
     def values(self, place: Place, names: Iterable[str]) -> dict[str, str]:
         """Return what a place has under these names, masked from now on; a keyring that cannot be used has nothing.
 

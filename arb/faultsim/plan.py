@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.special import (
     BUSY_NS,
@@ -53,6 +53,8 @@ LOSSES = 0.2
 """In how many of all seeds a small loss of the day stops trading, until its operator allows more."""
 RULES = 0.2
 """In how many of all seeds the venues' rules and fees are read again every other second."""
+GUARDED = 0.3
+"""In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
@@ -114,6 +116,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     timing: Timing
     repair: RepairPolicy
+    ramp: Ramp | None = None
     place_timeout_s: float
     faults_end_ns: int
     drain_ns: int
@@ -152,13 +155,18 @@ def make_plan(seed: int) -> Plan:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
     quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
     learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
+    most = Decimal(rng.choice((200, 1000, 2000)))
+    guards = random.Random(f"{seed}/guards")
+    guarded = guards.random() < GUARDED
     return Plan(
         seed=seed,
         symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(0 if learns else 3),
             leg_cost=LEARNED if learns else OFF,
-            max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
+            max_notional_quote=most,
+            entry_band_bps=Decimal(guards.choice((20, 40, 80))) if guarded else Limits().entry_band_bps,
+            max_capital_per_venue_quote=most * 3 / 2 if guarded else Limits().max_capital_per_venue_quote,
             consecutive_losses=1000,
             daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
         ),
@@ -170,6 +178,7 @@ def make_plan(seed: int) -> Plan:
             rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
         ),
         repair=RepairPolicy(on_single_leg=policy),
+        ramp=Ramp(most / 8, guards.randint(1, 3)) if guarded else None,
         place_timeout_s=0.4 if quick else 2.0,
         faults_end_ns={
             Test.DARKNESS: DARK_NS,

@@ -167,31 +167,49 @@ class VenueGateway:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
 
+    async def read_key(self) -> KeyFacts:
+        """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
+        facts = await self._of_its_kind(self._reported_facts)
+        self._learn_account(facts)
+        return facts
+
+    @property
+    def has_dead_man(self) -> bool:
+        """Return whether the venue can be made to cancel what rests once we fall silent."""
+        return self._dialect.dead_man(0) is not None
+
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
         A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
         """
+        return await self._of_its_kind(self._key_facts)
+
+    async def _of_its_kind(self, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
         try:
-            facts = await self._key_facts()
+            facts = await ask()
         except VenueAuthError as refused:
             other = self._others.get(refused.code or "")
             if other is None:
                 raise
             await self._change_to(other())
-            facts = await self._facts_of_another(refused)
+            facts = await self._facts_of_another(refused, ask)
         if facts.mode != self.mode:
             _LOG.info("%s: the account is %s, and is spoken to as such", self.venue, facts.mode)
         self.mode = facts.mode
         return facts
 
+    async def _reported_facts(self) -> KeyFacts:
+        bodies = [await self._reader.body_of(call) for call in self._dialect.key_calls()]
+        return self._dialect.key_facts(tuple(bodies))
+
     async def _key_facts(self) -> KeyFacts:
         confirmed = self._withdrawal_disabled_confirmed
         return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
 
-    async def _facts_of_another(self, refused: VenueAuthError) -> KeyFacts:
+    async def _facts_of_another(self, refused: VenueAuthError, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
         try:
-            return await self._key_facts()
+            return await ask()
         except VenueAuthError as again:
             if again.code not in self._others:
                 raise
