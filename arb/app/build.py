@@ -71,7 +71,7 @@ def build_sandbox_gateways(
                 symbols=symbols_of(settings, venue),
                 max_order_value_quote=chosen.max_order_value_quote,
                 max_orders_per_minute=chosen.max_orders_per_minute,
-                withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
+                key=chosen.key_policy(),
             ),
             sandbox_id=sandbox.sandbox_id,
             network=network,

@@ -20,6 +20,7 @@ from arb.masking import HIDDEN
 from arb.venues.addresses import AddressOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
 from arb.venues.registry import TRADED, spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.proxy import Proxy, parse_proxy
 
@@ -111,7 +112,17 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
+    unbound_key_allowed: bool = False
+    borrowing_allowed: bool = False
     endpoints: AddressOverrides = AddressOverrides()
+
+    def key_policy(self) -> KeyPolicy:
+        """Return what the user has confirmed and allowed of the venue's key."""
+        return KeyPolicy(
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            unbound_key_allowed=self.unbound_key_allowed,
+            borrowing_allowed=self.borrowing_allowed,
+        )
 
     def key_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that hold the key, its secret and its passphrase, if any."""

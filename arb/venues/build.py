@@ -9,13 +9,14 @@ from arb.clock import Clock
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
-from arb.venues.endpoints import Address, Credentials, OrderEntry, Site, account_id
+from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
 from arb.venues.reader import VenueReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
@@ -29,14 +30,13 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
-    user has checked that the key may not withdraw, which counts where the venue does not report it.
+    `symbols` may be traded; amounts are in quote. `key`: what the user has confirmed and allowed of the key.
     """
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
-    withdrawal_disabled_confirmed: bool = False
+    key: KeyPolicy = KeyPolicy()
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -86,7 +86,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
+        key_policy=_key_policy(site, limits.key),
         expiry_proved=expiry_proved,
     )
 
@@ -143,6 +143,13 @@ def venue_profile(
     )
 
 
+def _key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
+    """Return what is asked of a key: less of one of a test network or a demo, where nothing real can be withdrawn."""
+    if site.environment is Environment.PRODUCTION:
+        return given
+    return msgspec.structs.replace(given, withdrawal_disabled_confirmed=True, unbound_key_allowed=True)
+
+
 def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> SigningGuard:
     return SigningGuard(
         venue=spec.name,
@@ -151,6 +158,7 @@ def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> 
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
         clock=clock,
+        borrowing_allowed=limits.key.borrowing_allowed,
     )
 
 

@@ -7,6 +7,7 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Coroutine, Sequence
 from functools import partial
@@ -40,7 +41,7 @@ from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
 from arb.venues.rules.guard import SalePrice
-from arb.venues.rules.key_rights import KeyFacts, checked_key
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
     VenueReply,
@@ -52,6 +53,8 @@ from arb.venues.rules.outcome import (
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
 from arb.venues.writes import Ready, ReadyFrame, VenueWrites
+
+log = logging.getLogger(__name__)
 
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
@@ -91,7 +94,7 @@ class VenueGateway:
         timing: GatewayTiming | None = None,
         order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
-        withdrawal_disabled_confirmed: bool = False,
+        key_policy: KeyPolicy = KeyPolicy(),  # noqa: B008
         expiry_proved: bool = False,
     ) -> None:
         self.venue = dialect.venue
@@ -99,7 +102,9 @@ class VenueGateway:
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
-        self._withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
+        self._key_policy = key_policy
+        self.key_facts: KeyFacts | None = None
+        """Whose the key is and what it may do, once `check_key` has read it."""
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -127,13 +132,16 @@ class VenueGateway:
         return self._reader.listed
 
     async def start(self) -> None:
-        """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
+        """Set the clock by the venue's, check the key and learn what it may trade; raises `VenueError` when it cannot be used.
 
-        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do.
+        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do. The key
+        before the listing, which may be the account's own.
         """
         await self.measure_clock()
+        facts = await self.check_key()
+        log.info("%s: %s", self.venue, facts.line())
         await self._reader.listing()
-        self._learn_account(await self.check_key())
+        self._learn_account(facts)
 
     async def close(self) -> None:
         """Release sockets."""
@@ -145,12 +153,9 @@ class VenueGateway:
         self._signer.guard.value_sales(price)
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
-
-        A sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
-        """
-        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
-        return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
+        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`)."""
+        self.key_facts = await checked_key(self._dialect, self._reader.body_of, self._key_policy)
+        return self.key_facts
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""

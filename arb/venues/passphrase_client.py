@@ -31,7 +31,7 @@ class PassphraseClient(GuardedClient):
     """
 
     writes: ClassVar[Mapping[str, str]] = {}
-    order_fields: ClassVar[OrderFields] = {}
+    order_fields: OrderFields = {}
     root = ""
     window_marks: ClassVar[Mapping[str, str]] = {}
     expiry_in_head = False

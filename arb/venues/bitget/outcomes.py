@@ -108,5 +108,19 @@ POLICY = OutcomePolicy(
     bar_codes=frozenset(_BARS.split()),
 )
 
-# Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
-RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))
+# Source: "Get Account Info", `authorities`: a word that ends in r reads, one in w writes. The documented example has two other
+# words. As the names are documented so badly, their silence proves nothing, and any other may be a right to withdraw.
+RIGHTS = KeyRights(
+    trade="stow",
+    also_trade="trade",
+    withdraw="wwow",
+    moves=frozenset(
+        {"wtow", "chow", "p2p", "p2pw", "pllw"}
+    ),  # transfers, sub-accounts, trade among customers, loans on a pledge
+    harmless=frozenset(
+        {
+            *("readonly", "coor", "cpor", "stor", "smor", "ttor", "wtor", "taxr", "chor", "p2pr", "pllr"),
+            *("coow", "cpow", "smow", "ttow", "taxw"),  # futures, margin and copy trading; tax reports
+        }
+    ),
+)

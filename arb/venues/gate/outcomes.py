@@ -144,6 +144,7 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"INVALID_PRECISION"}),
     bar_codes=frozenset(_BARS.split()),
+    not_for_key_codes=frozenset({"FORBIDDEN", "READ_ONLY", "USER_NOT_FOUND", "NOT_FOUND"}),
 )
 
 # Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.

@@ -26,9 +26,9 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         "trade/cancel-batch-orders": CANCEL,
         "trade/cancel-all-after": CANCEL,
     }
-    order_fields: ClassVar[OrderFields] = {
+    order_fields: OrderFields = {
         "instId": None,
-        "tdMode": frozenset({"cash"}),
+        "tdMode": frozenset({"cash"}),  # `cross` trades against the margin of all assets: see below
         "clOrdId": None,
         "side": None,
         "ordType": frozenset({"limit", "market", "ioc", "fok", "post_only"}),
@@ -41,6 +41,8 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         self, clock: Clock, guard: SigningGuard, config: dict[str, Any], site_headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(clock, guard, config, site_headers)
+        if guard.borrowing_allowed:
+            self.order_fields = {**self.order_fields, "tdMode": frozenset({"cash", "cross"})}
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
     def _timestamp(self, now_ms: int) -> str:

@@ -96,6 +96,8 @@ class OutcomePolicy(NamedTuple):
     """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
     bar_codes: frozenset[str] = frozenset()
     """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
+    not_for_key_codes: frozenset[str] = frozenset()
+    """Codes by which a question about the key itself is answered: it may not ask that, or has no account of that kind."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
