@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arb.errors import require
+from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.values import SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
@@ -97,6 +98,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
         balances=balances,
         feed_delay_ms=feed_ms,
         order_delay_ms=order_ms,
+        account_modes=ACCOUNT_MODES.get(name, ()),
     )
 
 

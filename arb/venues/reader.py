@@ -147,8 +147,8 @@ class VenueReader:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where the venue does not report what
-        a buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where a venue does not report what a
+        buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
         cannot be read.
         """

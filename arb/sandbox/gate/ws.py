@@ -11,6 +11,7 @@ from arb.clock import NS_PER_MS
 from arb.sandbox.candle_feed import CandleFeed
 from arb.sandbox.candles import Candle, Span
 from arb.sandbox.exact import plain
+from arb.sandbox.gate.account import is_unified
 from arb.sandbox.gate.auth import GateError, check_channel
 from arb.sandbox.gate.candles import candle_event, span_of
 from arb.sandbox.gate.fields import (
@@ -263,7 +264,7 @@ class GateSession(Session):
             for channel in self._wanting("spot.usertrades", event.fill.symbol):
                 row = fill_event_json(event.fill, self.exchange)
                 self._push_frame(channel, [row], "fill", event.fill.symbol, event.ns, event.ns)
-        elif self._wants("spot.balances", "*"):
+        elif self._wants("spot.balances", "*") and not is_unified(self.exchange):
             self._push_frame("spot.balances", [self._balance_json(event)], "balance", None, event.ns, event.ns)
 
     def _push_candle(self, symbol: str, span: Span, candle: Candle, is_over: bool, now_ns: int) -> None:

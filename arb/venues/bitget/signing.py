@@ -25,7 +25,7 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         "v2/spot/trade/batch-cancel-order": CANCEL,
         "v2/spot/trade/cancel-symbol-order": CANCEL,
     }
-    order_fields: OrderFields = {
+    order_fields: ClassVar[OrderFields] = {
         "symbol": None,
         "side": None,
         "orderType": frozenset({"limit", "market"}),

@@ -49,9 +49,9 @@ class GateAccount:
     def facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the answers to `calls`, and remember the mode and the pairs.
 
-        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. Withdrawal is not among the
-        permissions; a writable `wallet` is the nearest to it. A permission's name is a text in the documented example and a list
-        in the official models. `main_keys` is refused to the key of a sub-account: then its rights are not reported.
+        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. Withdrawal is not among
+        the permissions; a writable `wallet` is the nearest to it. A permission's name is a text in the documented example and
+        a list in the official models. `main_keys` is refused to the key of a sub-account: then its rights are not reported.
 
         Raises `VenueAuthError` where the key may not ask whose it is, `VenueProtocolError`.
         """

@@ -5,8 +5,6 @@ The account's mode decides how spot orders are placed (`tdMode`: "Place order", 
 ("Only applicable to ..."), `enableSpotBorrow` in `Spot`. `feeType` says what a buy pays its fee in.
 """
 
-from typing import Any
-
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn
 from arb.venues.fields import Fields
@@ -40,7 +38,7 @@ class OkxAccount:
         """Read `GET /account/config`, and remember how to trade.
 
         `perm` is comma-separated out of `read_only`, `trade`, `withdraw`. `uid` is the account's own id, `mainUid` that of the
-        main account it may be a sub-account of. Older answers lack `feeType` and `enableSpotBorrow`: there was nothing to choose.
+        main account it may be a sub-account of. Older answers lack `feeType` and `enableSpotBorrow`: nothing was to be chosen.
         """
         self.note_fees(config)
         level = config.maybe_text("acctLv") or ""

@@ -226,7 +226,7 @@ class OkxDialect:
         return self._fees(_rates(next(iter(groups.values()), fields)))
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /account/config`, which says what a buy pays in, and `/account/trade-fee` with the rates of every group."""
+        """Return `GET /account/config`, which says what a buy pays in, and `/account/trade-fee` for the rates of all."""
         return (*self.key_calls(), _read("account/trade-fee", {"instType": "SPOT"}))
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:

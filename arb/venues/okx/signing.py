@@ -26,9 +26,9 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         "trade/cancel-batch-orders": CANCEL,
         "trade/cancel-all-after": CANCEL,
     }
-    order_fields: OrderFields = {
+    order_fields: ClassVar[OrderFields] = {
         "instId": None,
-        "tdMode": frozenset({"cash"}),  # `cross` trades against the margin of all assets: see below
+        "tdMode": frozenset({"cash"}),
         "clOrdId": None,
         "side": None,
         "ordType": frozenset({"limit", "market", "ioc", "fok", "post_only"}),
@@ -41,9 +41,13 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         self, clock: Clock, guard: SigningGuard, config: dict[str, Any], site_headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(clock, guard, config, site_headers)
-        if guard.borrowing_allowed:
-            self.order_fields = {**self.order_fields, "tdMode": frozenset({"cash", "cross"})}
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
+
+    def _allowed_fields(self) -> OrderFields:
+        """Return the parameters of an order; where borrowing is allowed, it may be placed against the margin."""
+        if not self.guard.borrowing_allowed:
+            return self.order_fields
+        return {**self.order_fields, "tdMode": frozenset({"cash", "cross"})}
 
     def _timestamp(self, now_ms: int) -> str:
         return f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"

@@ -129,7 +129,7 @@ def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str,
     if facts.can_trade is False:
         found.append(("key_read_only", "the key may not trade spot"))
     if facts.mode is None:
-        text = "the account is in a mode that is not known here: its balances might be read wrongly: choose another at the venue"
+        text = "the account is in a mode that is not known here, and its balances may be elsewhere: choose another at the venue"
         found.append(("key_mode_unknown", text))
     if facts.borrows and not policy.borrowing_allowed:
         text = (

@@ -30,7 +30,10 @@ class Venue:
         self.bench = bench
         self.ahead_ns = ahead_s * NS_PER_S
         self.answers: dict[str, object] = {
-            **{"main_keys": KEYS, "detail": DETAIL, "unified_mode": CLASSIC, "currency_pairs": b"[]"},
+            "main_keys": KEYS,
+            "detail": DETAIL,
+            "unified_mode": CLASSIC,
+            "currency_pairs": b"[]",
             **answers,
         }
         self.asked: list[str] = []

@@ -248,16 +248,17 @@ def in_rows(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 OKX_CONFIG = {
-    **{
-        "uid": "5",
-        "mainUid": "6",
-        "ip": "1.2.3.4",
-        "perm": "read_only,trade",
-        "acctLv": "1",
-        "type": "1",
-        "level": "Lv1",
-    },
-    **{"feeType": "0", "acctStpMode": "cancel_maker", "autoLoan": False, "enableSpotBorrow": False},
+    "uid": "5",
+    "mainUid": "6",
+    "ip": "1.2.3.4",
+    "perm": "read_only,trade",
+    "acctLv": "1",
+    "type": "1",
+    "level": "Lv1",
+    "feeType": "0",
+    "acctStpMode": "cancel_maker",
+    "autoLoan": False,
+    "enableSpotBorrow": False,
 }
 Answers = dict[str, list[tuple[str, Any]]]
 ANSWERS: Answers = {
