@@ -50,7 +50,7 @@ class Holder:
 
 
 def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
-    """Return the holder with these choices made; raises `ValueError` for one that the venue does not have or that is malformed."""
+    """Return the holder with these choices made; raises `ValueError` for one that is not the venue's, or no choice."""
     for name, value in wanted.items():
         if name not in _CHOICES[venue]:
             raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(_CHOICES[venue])}")
