@@ -10,7 +10,7 @@ from collections.abc import Callable
 from arb.clock import NS_PER_MS
 from arb.sandbox.candle_feed import CandleFeed
 from arb.sandbox.candles import Candle, Span
-from arb.sandbox.exact import plain
+from arb.sandbox.exact import ZERO, plain
 from arb.sandbox.gate.account import is_unified
 from arb.sandbox.gate.auth import GateError, check_channel
 from arb.sandbox.gate.candles import candle_event, span_of
@@ -264,7 +264,7 @@ class GateSession(Session):
             for channel in self._wanting("spot.usertrades", event.fill.symbol):
                 row = fill_event_json(event.fill, self.exchange)
                 self._push_frame(channel, [row], "fill", event.fill.symbol, event.ns, event.ns)
-        elif self._wants("spot.balances", "*") and not is_unified(self.exchange):
+        elif self._wants("spot.balances", "*"):
             self._push_frame("spot.balances", [self._balance_json(event)], "balance", None, event.ns, event.ns)
 
     def _push_candle(self, symbol: str, span: Span, candle: Candle, is_over: bool, now_ns: int) -> None:
@@ -272,15 +272,17 @@ class GateSession(Session):
         self._push_frame("spot.candlesticks", result, "trade", symbol, now_ns, now_ns)
 
     def _balance_json(self, event: BalanceChanged) -> Json:
+        # What a unified account holds is not in the spot account.
+        free, locked = (ZERO, ZERO) if is_unified(self.exchange) else (event.free, event.locked)
         return {
             "timestamp": str(seconds(event.ns)),
             "timestamp_ms": str(millis(event.ns)),
             "user": str(self.exchange.profile.user_id),
             "currency": event.asset,
             "change": plain(event.change),
-            "total": plain(event.free + event.locked),
-            "available": plain(event.free),
-            "freeze": plain(event.locked),
+            "total": plain(free + locked),
+            "available": plain(free),
+            "freeze": plain(locked),
             "freeze_change": "0",
             "change_type": event.cause,
         }

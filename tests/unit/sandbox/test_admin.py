@@ -42,6 +42,10 @@ class Office:
         ("/book", {"venue": "gate", "symbol": "BTC/USDT", "bids": [["1.05", "1"]], "asks": []}, "tick 0.1"),
         ("/book", {"venue": "gate", "symbol": "BTC/USDT", "bids": [["1", "-1"]], "asks": []}, "above 0"),
         ("/balance", {"venue": "gate", "asset": "BTC", "free": "-1"}, "free"),
+        ("/account", {"venue": "gate", "mode": "spot"}, "mode: 'spot'"),
+        ("/account", {"venue": "gate", "borrows": True}, "borrows: not to be chosen at gate"),
+        ("/account", {"venue": "gate", "sub_account": "yes"}, "sub_account: true or false"),
+        ("/account", {"venue": "gate", "rights": "spot"}, "rights: a list of texts"),
         ("/fault", {"venue": "gate", "fault": "plague"}, "fault: 'plague'"),
         ("/fault", {"venue": "gate", "fault": "slow", "on": "moon"}, "on: 'moon'"),
         ("/fault", {"venue": "gate", "fault": "slow", "count": 0}, "count"),
@@ -51,6 +55,16 @@ def test_a_bad_request_is_answered_400_with_the_reason(path: str, body: Any, com
     status, answer = Office().ask("POST", path, body)
     assert status == 400
     assert complaint in answer["error"]
+
+
+def test_what_the_holder_chooses_is_answered_whole_and_stays_when_a_later_choice_is_refused() -> None:
+    office = Office()
+    status, chosen = office.ask("POST", "/account", {"venue": "gate", "mode": "portfolio", "rights": ["spot:read"]})
+    assert (status, chosen["mode"], list(chosen["rights"])) == (200, "portfolio", ["spot:read"])
+    assert office.ask("POST", "/account", {"venue": "gate", "mode": "classic", "rights": 5})[0] == 400
+    assert office.ask("POST", "/account", {"venue": "gate"})[1] == chosen
+    refused = office.bench.ask(["private", "spot"], "orders", "POST", ORDER)
+    assert (refused[0], refused[1]["label"]) == (403, "READ_ONLY")
 
 
 def test_an_unknown_endpoint_is_404_and_a_body_that_is_no_json_400() -> None:
