@@ -3,10 +3,11 @@
 import logging
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
+from contextlib import closing
 from itertools import combinations
 
 from arb.clock import Clock
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -54,25 +55,30 @@ def require_two(venues: Sized) -> None:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
+def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
+    """Return what the guard next to a venue's signer allows."""
+    chosen = settings.venues.enabled()[venue]
+    return GatewayLimits(
+        symbols=symbols_of(settings, venue),
+        max_order_value_quote=chosen.max_order_value_quote,
+        max_orders_per_minute=chosen.max_orders_per_minute,
+        key=chosen.key_policy(),
+    )
+
+
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
     """Return a gateway for every enabled venue of a sandbox."""
     gateways: dict[str, OrderGateway] = {}
     for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
-        chosen = settings.venues.enabled()[venue]
         gateways[venue] = build_gateway(
             spec_of(venue),
             site,
             credentials,
             clock=clock,
             rng=rng,
-            limits=GatewayLimits(
-                symbols=symbols_of(settings, venue),
-                max_order_value_quote=chosen.max_order_value_quote,
-                max_orders_per_minute=chosen.max_orders_per_minute,
-                key=chosen.key_policy(),
-            ),
+            limits=gateway_limits(settings, venue),
             sandbox_id=sandbox.sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),
@@ -203,3 +209,25 @@ def ready_ledger(url: str, journal: Journal) -> str | None:
         log.critical("%s; pairs are open and will be finished, and nothing new opens until it takes rows", error)
         return str(error)
     return None
+
+
+def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
+    """Raise `ConfigError` where a ledger is of another kind than the run: real, demo and simulated figures never mix.
+
+    `mode`: as `runs.mode` has it. `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of
+    which kind a ledger is.
+    """
+    with closing(journal.reader()) as reader:
+        first = reader.first_run()
+    if first is None:
+        return
+    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
+    if ours != theirs:
+        raise ConfigError(
+            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
+        )
+
+
+def _kind(mode: str, *, sandbox: bool) -> str:
+    where = "" if not sandbox or mode == Mode.SANDBOX else " on a sandbox's books"
+    return f"mode {mode!r}{where}"

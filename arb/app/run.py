@@ -18,6 +18,7 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_kind,
     require_two,
     require_venues_of,
     require_way_out,
@@ -25,10 +26,12 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
-from arb.app.paper import build_paper_gateways, require_kind
+from arb.app.live import build_live_gateways, may_trade, require_permission, sandbox_behind
+from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import EMBEDDED, Mode, RunOptions, Settings
+from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
+from arb.config.ledger_url import DEMO
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import TroubleReported
@@ -58,7 +61,7 @@ from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.endpoints import Environment, Site
+from arb.venues.endpoints import Credentials, Environment, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import build_feeds
@@ -72,13 +75,15 @@ SWITCH_S = 0.0001
 """How long a thread of ours goes on in Python when the loop wants to run (5 ms by default): ledger and view have time."""
 
 
-def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code."""
+def run_engine(
+    settings: Settings, options: RunOptions, *, live_view: bool, keys: Mapping[str, Credentials] | None = None
+) -> tuple[dict[str, Any], int]:
+    """Run until the end; returns the summary and the exit code. `keys`: of each venue, in live mode."""
     spin = settings.engine.spin
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, live_view=live_view, turns=turns)
+    run = Run(settings, options, live_view=live_view, turns=turns, keys=keys)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -95,7 +100,7 @@ def require_spare(found: int, *, spin: bool) -> None:
 
 
 class Run:
-    """One run of the engine: on a sandbox, or on paper against real public feeds or a sandbox's.
+    """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's keys.
 
     `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
     """
@@ -107,12 +112,16 @@ class Run:
         *,
         live_view: bool,
         turns: Turns | None = None,
+        keys: Mapping[str, Credentials] | None = None,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
     ) -> None:
+        if options.mode is Mode.LIVE:
+            require_consents(settings, live=options.live)
         self._settings = settings
         self._options = options
         self._live_view = live_view
+        self._keys = {} if keys is None else keys
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
         self._turns = Turns() if turns is None else turns
         self._wrap = wrap
@@ -131,6 +140,7 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
+        self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
 
@@ -141,13 +151,15 @@ class Run:
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
+        if self._options.mode is Mode.LIVE:
+            self._behind = await sandbox_behind(sites_of(self._settings, None).values())
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
         journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
-            require_kind(journal, self._options.mode.value, sandbox=self._on_sandbox)
+            require_kind(journal, self._kind, sandbox=self._environment == Mode.SANDBOX)
             self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._blocks.say("rows", self._ledger_blocked)
@@ -199,20 +211,29 @@ class Run:
 
     @property
     def _on_sandbox(self) -> bool:
-        """Return whether the venues are simulated exchanges."""
+        """Return whether a sandbox was asked for: its coins are made up, and it brings addresses and keys."""
         return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
 
     @property
     def _environment(self) -> str:
         """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
-        if self._on_sandbox:
-            return Mode.SANDBOX.value
-        return (Environment.DEMO if self._settings.venues.are_demos else Environment.PRODUCTION).value
+        return Mode.SANDBOX.value if self._on_sandbox or self._behind is not None else self._meant.value
+
+    @property
+    def _meant(self) -> Environment:
+        """Return of which kind the venues are by the settings."""
+        return Environment.DEMO if self._settings.venues.are_demos else Environment.PRODUCTION
+
+    @property
+    def _kind(self) -> str:
+        """Return the run's mode as its rows have it: live mode on demo accounts is one of its own."""
+        mode = self._options.mode
+        return DEMO if mode is Mode.LIVE and self._meant is Environment.DEMO else mode.value
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
         if not self._on_sandbox:
-            yield None
+            yield self._behind
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
         async with Sandbox.reached(running, self._options.seed) as sandbox:
@@ -225,7 +246,7 @@ class Run:
         """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
         pairs = left_open(journal, _id_of(sandbox))
         require_venues_of(pairs, self._settings.venues.enabled())
-        self._sites = sites_of(self._settings, sandbox)
+        self._sites = sites_of(self._settings, sandbox if self._on_sandbox else None)
         require_two(self._sites)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
@@ -237,6 +258,8 @@ class Run:
             claims.patient = bool(journal.restore(()).pairs)
             try:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
+                if self._options.mode is Mode.LIVE:
+                    require_permission(await may_trade(self._meant, sandbox))
                 yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
@@ -252,6 +275,8 @@ class Run:
                 settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
             )
             return dict(self._paper)
+        if self._options.mode is Mode.LIVE:
+            return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, _id_of(sandbox))
         assert sandbox is not None
         SECRETS.hide(
             value
@@ -316,7 +341,7 @@ class Run:
         return Parts(
             settings=engine_settings(settings, gateways, self._coins),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
-            mode=options.mode.value,
+            mode=self._kind,
             sandbox_id=_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
@@ -370,8 +395,11 @@ class Run:
     @property
     def _mark(self) -> str:
         """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
-        demo = " DEMO" if self._environment == Environment.DEMO else ""
-        return f"PAPER{demo}" if self._options.mode is Mode.PAPER else ""
+        if self._options.mode is Mode.SANDBOX:
+            return ""
+        if self._options.mode is Mode.PAPER:
+            return f"PAPER{' DEMO' * (self._environment == Environment.DEMO)}"
+        return f"{self._kind.upper()}{' ON A SANDBOX' * (self._behind is not None)}"
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -407,12 +435,12 @@ class Run:
         """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
-        mode = self._options.mode.value
+        mode = self._kind
         paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
         simulated = {"simulated": paper} if paper else {}
         return (
             note_on((mode,))
-            | ({"environment": self._environment} if self._paper else {})
+            | ({} if self._options.mode is Mode.SANDBOX else {"environment": self._environment})
             | summarise(
                 self._node.engine,
                 mode=mode,

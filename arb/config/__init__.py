@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
 from arb.config.settings import (
     EMBEDDED,
@@ -26,10 +27,7 @@ from arb.config.settings import (
     StoreSettings,
     VenueSettings,
     VenuesSettings,
-    database_url,
-    holds_password,
-    placed,
-    url_problem,
+    require_consents,
 )
 from arb.errors import ConfigError
 from arb.market.numbers import plain
@@ -63,6 +61,7 @@ __all__ = [
     "VenuesSettings",
     "database_url",
     "load_settings",
+    "require_consents",
 ]
 
 

@@ -27,7 +27,7 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
     document["keys"] = {
         variable: "set" if environment.get(variable) else "not set"
         for venue in settings.venues.enabled().values()
-        for variable in venue.key_variables()
+        for variable in venue.key_names().values()
     }
     return document
 

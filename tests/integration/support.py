@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,14 @@ def drawn_seed() -> int:
     return int(chosen) if chosen else system_random().randrange(1 << 31)
 
 
-def arb(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start a command of ours in `cwd`, with the repository's code."""
-    return _python("-m", "arb", *arguments, cwd=cwd)
+def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a command of ours in `cwd`, with the repository's code, and more variables in its environment."""
+    return _python("-m", "arb", *arguments, cwd=cwd, variables=variables or {})
 
 
 def run_script(name: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """Start a script that lies beside this file."""
-    return _python(str(Path(__file__).with_name(name)), *arguments, cwd=cwd)
+    return _python(str(Path(__file__).with_name(name)), *arguments, cwd=cwd, variables={})
 
 
 def write_config(folder: Path, **changes: str) -> Path:
@@ -60,8 +60,8 @@ def write_config(folder: Path, **changes: str) -> Path:
     return path
 
 
-def _python(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(REPO)}
+def _python(*arguments: str, cwd: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(REPO)} | dict(variables)
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=cwd,

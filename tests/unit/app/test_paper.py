@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from arb.app.build import sites_of
-from arb.app.paper import build_paper_gateways, require_kind
+from arb.app.build import require_kind, sites_of
+from arb.app.paper import build_paper_gateways
 from arb.app.run import Run
 from arb.clock import ManualClock
 from arb.config import Mode, RunOptions, Settings

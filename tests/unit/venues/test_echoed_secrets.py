@@ -126,6 +126,34 @@ def test_no_refusal_of_an_order_socket_holds_one(case: str) -> None:
             assert_clean([frame.useless, frame.received])
 
 
+def gate_echo(*, ack: bool, key: str, signature: str) -> dict[str, Any]:
+    """Return what Gate answers to an order on its websocket: the request comes back, its key and signature with it."""
+    asked = {"req_id": "r7", "api_key": key, "timestamp": "1729492408", "signature": signature, "text": ""}
+    header = {"status": "200", "channel": "spot.order_place", "event": "api", "req_header": asked}
+    result = asked | {"req_header": {"X-Gate-Channel-Id": key}, "req_param": {"text": "t-7", "price": "10"}}
+    return {"header": header, "data": {"result": result}, "request_id": "r7", "ack": ack}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_nothing_is_kept_of_an_order_that_gates_socket_sends_back_with_its_key(signature: str) -> None:
+    key = PLANTED[1]
+    receipt = gate_socket(gate_echo(ack=True, key=key, signature=signature))
+    assert receipt.received == "r7" and receipt.answer is None
+    assert_clean([receipt.received, receipt.useless])
+    result = gate_socket(gate_echo(ack=False, key=key, signature=signature)).answer
+    assert result is not None and key.encode() in result.body, "the whole answer is there to be judged"
+    dialect = DIALECTS["gate"]()
+    answer = HttpAnswer(result.status, result.headers, result.body, NOW_NS, NOW_NS)
+    verdict = judge_write(dialect.policy, answer, NOW_NS)
+    assert_clean([verdict.code, verdict.message, str(error_of("gate", verdict))])
+    assert_clean(answered(dialect, ORDER, answer, verdict))
+    assert_clean(result.headers)
+    login = gate_echo(ack=False, key=key, signature=signature) | {"request_id": "login"}
+    assert gate_socket(login).ready
+    login["header"]["status"] = "401"
+    assert_clean(gate_socket(login).useless)
+
+
 def gateway(spec: VenueSpec) -> VenueGateway:
     key, secret, _ = PLANTED
     return build_gateway(
