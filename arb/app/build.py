@@ -3,11 +3,10 @@
 import logging
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
-from contextlib import closing
 from itertools import combinations
 
 from arb.clock import Clock
-from arb.config import Mode, Settings
+from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -158,7 +157,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
         )
         for venue in gateways
     )
-    proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
+    proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
     for warning in (
@@ -209,25 +208,3 @@ def ready_ledger(url: str, journal: Journal) -> str | None:
         log.critical("%s; pairs are open and will be finished, and nothing new opens until it takes rows", error)
         return str(error)
     return None
-
-
-def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
-    """Raise `ConfigError` where a ledger is of another kind than the run: real, demo and simulated figures never mix.
-
-    `mode`: as `runs.mode` has it. `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of
-    which kind a ledger is.
-    """
-    with closing(journal.reader()) as reader:
-        first = reader.first_run()
-    if first is None:
-        return
-    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
-    if ours != theirs:
-        raise ConfigError(
-            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
-        )
-
-
-def _kind(mode: str, *, sandbox: bool) -> str:
-    where = "" if not sandbox or mode == Mode.SANDBOX else " on a sandbox's books"
-    return f"mode {mode!r}{where}"

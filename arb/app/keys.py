@@ -66,4 +66,4 @@ def _in_part(account: str | None) -> str | None:
     """Return an account's id with its middle hidden: enough to compare, too little to use."""
     if account is None:
         return None
-    return f"{account[:ENDS]}***{account[-ENDS:]}" if len(account) > 2 * ENDS + 1 else "***"
+    return f"{account[:ENDS]}***{account[-ENDS:]}" if len(account) >= 4 * ENDS else "***"

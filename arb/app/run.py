@@ -18,7 +18,6 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
-    require_kind,
     require_two,
     require_venues_of,
     require_way_out,
@@ -26,12 +25,12 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
+from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, may_trade, require_permission, sandbox_behind
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
-from arb.config.ledger_url import DEMO
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import TroubleReported
@@ -61,7 +60,7 @@ from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.endpoints import Credentials, Environment, Site
+from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import build_feeds
@@ -159,7 +158,7 @@ class Run:
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
-            require_kind(journal, self._kind, sandbox=self._environment == Mode.SANDBOX)
+            self.kind.require(journal)
             self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._blocks.say("rows", self._ledger_blocked)
@@ -215,20 +214,10 @@ class Run:
         return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
 
     @property
-    def _environment(self) -> str:
-        """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
-        return Mode.SANDBOX.value if self._on_sandbox or self._behind is not None else self._meant.value
-
-    @property
-    def _meant(self) -> Environment:
-        """Return of which kind the venues are by the settings."""
-        return Environment.DEMO if self._settings.venues.are_demos else Environment.PRODUCTION
-
-    @property
-    def _kind(self) -> str:
-        """Return the run's mode as its rows have it: live mode on demo accounts is one of its own."""
-        mode = self._options.mode
-        return DEMO if mode is Mode.LIVE and self._meant is Environment.DEMO else mode.value
+    def kind(self) -> RunKind:
+        """Return of which kind this run is, as far as is known: what stands for a live run's venues is found at its start."""
+        sandbox = self._on_sandbox or self._behind is not None
+        return RunKind(self._options.mode, self._settings.venues.are_demos, sandbox)
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
@@ -259,7 +248,7 @@ class Run:
             try:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
                 if self._options.mode is Mode.LIVE:
-                    require_permission(await may_trade(self._meant, sandbox))
+                    require_permission(await may_trade(self.kind.meant, sandbox))
                 yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
@@ -269,7 +258,7 @@ class Run:
         """Return the gateways of the mode; `stack` closes what they need."""
         settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
-            accounts = AccountFile(self._journal_path, rng, self._environment)
+            accounts = AccountFile(self._journal_path, rng, self.kind.environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
                 settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
@@ -341,7 +330,7 @@ class Run:
         return Parts(
             settings=engine_settings(settings, gateways, self._coins),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
-            mode=self._kind,
+            mode=self.kind.recorded,
             sandbox_id=_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
@@ -389,17 +378,8 @@ class Run:
 
     def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self._mark)
-        return log_lines(engine, self._clock, self._mark)
-
-    @property
-    def _mark(self) -> str:
-        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
-        if self._options.mode is Mode.SANDBOX:
-            return ""
-        if self._options.mode is Mode.PAPER:
-            return f"PAPER{' DEMO' * (self._environment == Environment.DEMO)}"
-        return f"{self._kind.upper()}{' ON A SANDBOX' * (self._behind is not None)}"
+            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark)
+        return log_lines(engine, self._clock, self.kind.mark)
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -435,12 +415,12 @@ class Run:
         """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
-        mode = self._kind
+        mode = self.kind.recorded
         paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
         simulated = {"simulated": paper} if paper else {}
         return (
             note_on((mode,))
-            | ({} if self._options.mode is Mode.SANDBOX else {"environment": self._environment})
+            | ({} if self._options.mode is Mode.SANDBOX else {"environment": self.kind.environment})
             | summarise(
                 self._node.engine,
                 mode=mode,

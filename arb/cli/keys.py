@@ -116,8 +116,12 @@ def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) ->
 
     with logging_to(level="error"):
         rows, exit_code = ask_venues(settings, keys)
-    show(rows if as_json else {row["venue"]: row for row in rows}, as_json=as_json)
+    show(rows if as_json else {row["venue"]: _for_people(row) for row in rows}, as_json=as_json)
     return exit_code
+
+
+def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: "not reported" if value is None else value for name, value in row.items()}
 
 
 def _chosen(settings: Settings, venue: str) -> VenueSettings:

@@ -15,8 +15,8 @@ DEMO = "demo"
 def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
     """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
 
-    Demos have ledgers of their own, for paper and for orders: their prices are nobody's. So has live mode on this machine
-    alone, where a sandbox stands for the venues. Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
+    Demos have ledgers of their own, for paper and for orders: their prices are nobody's.
+    Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
     """
     url = override or settings.store.url or DEFAULT_URL
     if url.endswith(MODE_FILE):
@@ -29,7 +29,7 @@ def database_url(settings: Settings, mode: str, override: str | None = None) -> 
 
 def _name(venues: VenuesSettings, mode: str) -> str:
     if mode == Mode.LIVE:
-        return (DEMO if venues.are_demos else mode) + "-sandbox" * venues.are_local
+        return DEMO if venues.are_demos else mode
     return f"{mode}-{DEMO}" if mode == Mode.PAPER and venues.are_demos else mode
 
 

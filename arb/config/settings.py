@@ -17,7 +17,7 @@ from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
-from arb.venues.endpoints import GLOBAL, LOOPBACK, Environment, OrderEntry, Site, host_of
+from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
 from arb.venues.registry import TRADED, spec_of
 from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
@@ -177,11 +177,6 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
         for name in changed:
             found.site(name)
         return found
-
-    @property
-    def are_local(self) -> bool:
-        """Return whether all enabled venues are reached on this machine, as a sandbox in their place is."""
-        return all(host_of(venue.endpoints.rest) in LOOPBACK for venue in self.enabled().values())
 
     def site(self, venue: str) -> Site:
         """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.

@@ -300,12 +300,16 @@ class Engine:
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control
         account_id = state.venues[event.venue].account_id
-        if account_id in control.expiry_proved:
+        if (account_id in control.expiry_proved) is event.holds:
             return
-        control.expiry_proved = {known for known in control.expiry_proved if not has_vanished(state, known)} | {
-            account_id
-        }
-        state.out.persist(control.record(event.t_ns, f"{event.venue} refused an expired order of {account_id}"))
+        others = {known for known in control.expiry_proved if not has_vanished(state, known)} - {account_id}
+        control.expiry_proved = others | {account_id} if event.holds else others
+        text = (
+            f"{event.venue} refused an expired order of {account_id}"
+            if event.holds
+            else f"{event.venue} documents no expiry of orders for {account_id}, as it is now"
+        )
+        state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True

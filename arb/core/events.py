@@ -132,9 +132,13 @@ class ClockAnchored(Event, frozen=True, kw_only=True, tag="ClockAnchored"):
 
 
 class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
-    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds."""
+    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds.
+
+    Unless it `holds`, the venue says nothing of one for an account of this kind: what was seen of it before counts no more.
+    """
 
     venue: str
+    holds: bool = True
 
 
 class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed"):

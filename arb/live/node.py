@@ -204,7 +204,11 @@ class Node:
     async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
         """Take what venues say of their clocks, and ask for all balances; who does not answer is asked again while trading."""
         asked = [unless_down(gateway.balances()) for gateway in gateways]
-        proved: list[AnyEvent] = [ExpiryProved(venue=gateway.venue) for gateway in gateways if gateway.expiry_proved]
+        proved: list[AnyEvent] = [
+            ExpiryProved(venue=gateway.venue, holds=gateway.expiry_proved)
+            for gateway in gateways
+            if gateway.expiry_proved is not None
+        ]
         for event in (*proved, *clocks):
             self._anchor.take(event, self.runner.take)
         for balances in await asyncio.gather(*asked):

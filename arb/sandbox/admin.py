@@ -123,6 +123,10 @@ class Admin:
             chosen = changed(venue.name, exchange.holder, wanted)
         except ValueError as error:
             raise AdminError(str(error)) from None
+        if mode != exchange.account_mode:
+            for session in list(venue.sessions.values()):
+                if session.path.rstrip("/").endswith("/private"):
+                    venue.cut_session(session)
         exchange.holder, exchange.account_mode = chosen, mode
         return {"mode": mode} | shown(chosen)
 

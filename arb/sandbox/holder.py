@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 ACCOUNT_MODES = {
     "gate": ("classic", "single_currency", "multi_currency", "portfolio", "legacy_unified"),
     "okx": ("spot", "futures", "multi_currency", "portfolio"),
+    "bitget": ("classic", "unified"),
 }
 """The modes of the venues that have several, the usual one first."""
 RIGHTS = {

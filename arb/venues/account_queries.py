@@ -262,8 +262,7 @@ async def _rows(venue: str, ask: Ask, pages: Pages) -> AsyncIterator[tuple[Any, 
         if call is None:
             return
         body, received_ns = await ask(call)
-        rows = pages.rows(body)
-        for raw in rows:
+        for raw in pages.rows(body):
             yield raw, received_ns
-        call = pages.following(call, rows)
+        call = pages.following(call, body)
     raise VenueProtocolError(venue, f"more than {PAGES_MAX} pages of {pages.first.path}")

@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -10,7 +11,7 @@ from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
-from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
@@ -18,7 +19,7 @@ from arb.venues.reader import VenueReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Pacer, PacingLimits
-from arb.venues.spec import Trading, TradingParts, VenueSpec
+from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
@@ -59,27 +60,33 @@ def build_gateway(
     trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = _guard(spec, site, limits, clock)
+
+    def account_of(make: TradingMaker) -> AccountParts:
+        return spoken(make(site, credentials, clock, guard))
+
+    def spoken(parts: TradingParts) -> AccountParts:
+        signer = parts.signer
+        signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
+        stream = PrivateStream(
+            _guarded(spec.private_address(_private_site(site, parts.ws_private), network.http), guard),
+            parts.private,
+            clock=clock,
+            rng=rng,
+            offset_ns=lambda: signer.server_offset_ns,
+            timing=spec.stream,
+            network=network,
+        )
+        return AccountParts(parts.dialect, signer, stream, parts.enforces_expiry)
+
     parts = trading.make(site, credentials, clock, guard)
-    signer = parts.signer
-    signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
-    stream = PrivateStream(
-        _guarded(spec.private_address(site, network.http), guard),
-        parts.private,
-        clock=clock,
-        rng=rng,
-        offset_ns=lambda: signer.server_offset_ns,
-        timing=spec.stream,
-        network=network,
-    )
     order_socket = None
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
-        dialect=parts.dialect,
-        signer=signer,
+        account=spoken(parts),
+        others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
-        private=stream,
         pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,
         rng=rng,
@@ -87,7 +94,7 @@ def build_gateway(
         sandbox_id=sandbox_id,
         timing=limits.timing,
         key_policy=_key_policy(site, limits.key),
-        expiry_proved=expiry_proved,
+        expiry_proved=expiry_proved or None,
     )
 
 
@@ -192,6 +199,12 @@ def _order_socket(
         offset_ns=lambda: parts.signer.server_offset_ns,
         network=network,
     )
+
+
+def _private_site(site: Site, ws_private: str | None) -> Site:
+    if ws_private is None:
+        return site
+    return msgspec.structs.replace(site, endpoint=msgspec.structs.replace(site.endpoint, ws_private=ws_private))
 
 
 def _guarded(address: Address, guard: SigningGuard) -> Address:

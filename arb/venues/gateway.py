@@ -9,9 +9,9 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ from arb.core.events import (
     OrderQueried,
     OrderRejected,
 )
-from arb.errors import VenueError, VenueProtocolError
+from arb.errors import VenueAuthError, VenueError, VenueProtocolError
 from arb.market.ids import named_by_venue
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role
@@ -68,6 +68,15 @@ class PrivateRunner(Protocol):
         """Run until cancelled."""
 
 
+class AccountParts(NamedTuple):
+    """What a gateway speaks with to accounts of one kind. `enforces_expiry`: see `TradingParts`."""
+
+    dialect: TradeDialect
+    signer: Signer
+    private: PrivateRunner
+    enforces_expiry: bool = True
+
+
 class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
 
@@ -78,15 +87,16 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueGateway:
-    """See `arb.venues.base.OrderGateway`."""
+    """See `arb.venues.base.OrderGateway`.
+
+    `others`: by the code with which the venue refuses the key of another kind of account, what is spoken with to one of those.
+    """
 
     def __init__(
         self,
         *,
-        dialect: TradeDialect,
-        signer: Signer,
+        account: AccountParts,
         transport: WriteTransport,
-        private: PrivateRunner,
         pacer: Pacer,
         clock: Clock,
         rng: random.Random,
@@ -95,36 +105,47 @@ class VenueGateway:
         order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
         key_policy: KeyPolicy = KeyPolicy(),  # noqa: B008
-        expiry_proved: bool = False,
+        expiry_proved: bool | None = None,
+        others: Mapping[str, Callable[[], AccountParts]] | None = None,
     ) -> None:
-        self.venue = dialect.venue
-        self.expiry_proved = expiry_proved
+        self.venue = account.dialect.venue
+        self.mode = ""
+        """The account's mode by the venue's name, known since `check_key`; "" where the venue knows none."""
+        self._expiry_proved = expiry_proved
+        self._others = others or {}
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
         self._key_policy = key_policy
         self.key_facts: KeyFacts | None = None
         """Whose the key is and what it may do, once `check_key` has read it."""
-        self._dialect = dialect
-        self._signer = signer
         self._transport = transport
-        self._private = private
         self.order_socket = order_socket
         """None where orders go over REST only."""
-        self._writes = VenueWrites(dialect, signer, transport, order_socket)
         self._pacer = pacer
         self._clock = clock
+        self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
+        self._speak(account)
+
+    def _speak(self, parts: AccountParts) -> None:
+        self._dialect, self._signer, self._private, self._enforces_expiry = parts
+        self._writes = VenueWrites(parts.dialect, parts.signer, self._transport, self.order_socket)
         self._reader = VenueReader(
-            dialect,
-            signer,
-            transport,
-            pacer=pacer,
-            clock=clock,
-            rng=rng,
+            parts.dialect,
+            parts.signer,
+            self._transport,
+            pacer=self._pacer,
+            clock=self._clock,
+            rng=self._rng,
             read_timeout_s=self._timing.read_timeout_s,
             pace_timeout_s=self._timing.pace_timeout_s,
         )
+
+    @property
+    def expiry_proved(self) -> bool | None:
+        """Return whether the venue was seen to refuse an expired order; False where it documents no expiry for this account."""
+        return self._expiry_proved if self._enforces_expiry else False
 
     @property
     def listed(self) -> frozenset[str]:
@@ -153,9 +174,42 @@ class VenueGateway:
         self._signer.guard.value_sales(price)
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`)."""
-        self.key_facts = await checked_key(self._dialect, self._reader.body_of, self._key_policy)
-        return self.key_facts
+        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`).
+
+        A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
+        """
+        try:
+            facts = await self._key_facts()
+        except VenueAuthError as refused:
+            other = self._others.get(refused.code or "")
+            if other is None:
+                raise
+            await self._change_to(other())
+            facts = await self._facts_of_another(refused)
+        self.key_facts, self.mode = facts, facts.mode or ""
+        return facts
+
+    async def _key_facts(self) -> KeyFacts:
+        return await checked_key(self._dialect, self._reader.body_of, self._key_policy)
+
+    async def _facts_of_another(self, refused: VenueAuthError) -> KeyFacts:
+        try:
+            return await self._key_facts()
+        except VenueAuthError as again:
+            if again.code not in self._others:
+                raise
+            text = f"the venue refuses the key as that of either kind of account ({refused.code}, then {again.code})"
+            text = f"{text}: the account may be on its way from one to the other: start again once that is over"
+            raise VenueAuthError(self.venue, text, code=again.code) from again
+
+    async def _change_to(self, parts: AccountParts) -> None:
+        """Speak to accounts of another kind from now on; nothing was sent yet but questions."""
+        former, listed = self._signer, self.listed
+        parts.signer.server_offset_ns = former.server_offset_ns
+        self._speak(parts)
+        await former.close()
+        if listed:
+            await self._reader.listing()
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""

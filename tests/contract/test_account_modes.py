@@ -57,7 +57,7 @@ USUAL: dict[str, Holder] = {
         "symbols": [],
         "rights": ["read_only", "trade"],
     },
-    "bitget": {"rights": ["stor", "stow"]},
+    "bitget": {"mode": "classic", "rights": ["stor", "stow"]},
 }
 
 

@@ -31,13 +31,13 @@ def live_config(
     base: str = "",
     confirmed: bool = True,
     coins: Iterable[str] = ("SOL", "DOGE"),
-    **changes: str,
+    changes: Mapping[str, str] | None = None,
 ) -> Path:
     """Write settings that lead to a sandbox in the venues' place; `base`: by this host and port, over TLS.
 
     BTC, ETH and USDT are proved by the table that comes with the program, `coins` by one of the user's own.
     """
-    path = write_config(folder, **changes)
+    path = write_config(folder, **(changes or {}))
     text = path.read_text().replace(
         "enabled = false                      # the first of two", "enabled = true # the first of two"
     )

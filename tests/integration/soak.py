@@ -139,7 +139,7 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         if live:
             front = stack.enter_context(tls_front(folder, sandbox.announced))
             coins = {symbol.partition("/")[0] for symbol in listed} - {"BTC", "ETH"}
-            config = live_config(folder, sandbox.announced, base=front.base, coins=sorted(coins), **changes)
+            config = live_config(folder, sandbox.announced, base=front.base, coins=sorted(coins), changes=changes)
             variables = front.variables
         else:
             config = write_config(folder, **changes)

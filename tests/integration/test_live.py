@@ -46,8 +46,8 @@ def test_demo_has_keys_and_a_ledger_of_its_own_and_says_demo_everywhere(tmp_path
         assert (ended.code, ended.summary["mode"]) == (0, "demo"), ended
         assert ended.summary["note"].startswith("DEMO: ") and ended.summary["pairs"]["completed"] > 0, ended
         assert " DEMO ON A SANDBOX | " in ended.err, "every line of the log says so"
-        assert (tmp_path / "var" / "demo-sandbox.sqlite").exists()
-        assert not (tmp_path / "var" / "live-sandbox.sqlite").exists()
+        assert (tmp_path / "var" / "demo.sqlite").exists()
+        assert not (tmp_path / "var" / "live.sqlite").exists()
         for command in ("status", "pairs", "explain 1", "report", "report --html page.html"):
             shown = run_arb(*command.split(), "--mode", "live", *demo, cwd=tmp_path)
             assert shown.code == 0 and ("DEMO" in shown.out or "html" in command), shown

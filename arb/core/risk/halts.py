@@ -117,7 +117,7 @@ class Control:
         self.lifted_ns = 0
         # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/bars.py`).
         self.barred: dict[tuple[str, str], BarredInstrument] = {}
-        # Accounts for which their venue was seen to refuse an expired order; nothing takes that back.
+        # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
 
     def restore(self, record: ControlRecord) -> None:

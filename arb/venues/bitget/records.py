@@ -39,18 +39,28 @@ class Symbols:
         return symbol
 
 
+def is_open(fields: Fields, key: str) -> bool:
+    """Return whether a field has the state of an order that is open; raise `VenueProtocolError` for a state not known here."""
+    state = fields.text(key)
+    if state not in _OPEN_STATES and state not in _ENDED_STATES:
+        raise fields.bad(key, f"unknown: {state!r}")
+    return state in _OPEN_STATES
+
+
+def liquidity_of(fields: Fields) -> Liquidity:
+    """Return on which side a fill of ours was, by `tradeScope`."""
+    return _LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN)
+
+
 def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> OrderReport:
     """Read an order of `orderInfo` and the order lists or, `pushed`, of the channel `orders`."""
     fields = Fields(venue, "order", raw)
-    state = fields.text("status")
-    if state not in _OPEN_STATES and state not in _ENDED_STATES:
-        raise fields.bad("status", f"unknown: {state!r}")
+    ended = not is_open(fields, "status")
     size = fields.not_negative("size")
     filled = fields.not_negative("accBaseVolume" if pushed else "baseVolume", ZERO)
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
     if filled > size and not by_quote:
         raise fields.bad("accBaseVolume" if pushed else "baseVolume", f"{filled} filled of {size}")
-    ended = state in _ENDED_STATES
     return OrderReport(
         venue=venue,
         symbol=symbols.of(venue, fields.text("instId" if pushed else "symbol")),
@@ -63,7 +73,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
         # In the list of open orders `priceAvg` is the limit price.
         avg_price=fields.maybe_decimal("priceAvg") if filled and (ended or pushed) else None,
         is_open=not ended,
-        finish_reason=fields.maybe_text("cancelReason") or state if ended else None,
+        finish_reason=fields.maybe_text("cancelReason") or fields.text("status") if ended else None,
         updated_ns=fields.maybe_ms_ns("uTime"),
     )
 
@@ -84,7 +94,7 @@ def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns
         size=fields.positive("size"),
         fee=fee,
         fee_currency=fee_currency,
-        liquidity=_LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN),
+        liquidity=liquidity_of(fields),
         source=source,
         event_ns=fields.maybe_ms_ns("uTime") or fields.ms_ns("cTime"),
         received_ns=received_ns,

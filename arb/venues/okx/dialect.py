@@ -320,7 +320,8 @@ def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
         return Fields("okx", "answer", body).rows("data")
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
+        rows = rows_of(body)
         if len(rows) < _PAGE:
             return None
         return _read(path, {**call.params, "after": Fields("okx", "row", rows[-1]).text(cursor)})

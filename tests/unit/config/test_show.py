@@ -10,8 +10,6 @@ from arb.config.show import as_toml, plain
 from arb.core.settings import Limits, SymbolLimits, VenueLimits
 
 SECRET = "hunter22-hunter22"
-PATHS = {"gate": "/api/v4", "okx": "", "bitget": ""}
-"""What a venue's REST address ends in."""
 
 
 def test_no_value_of_a_key_is_ever_shown() -> None:
@@ -71,12 +69,6 @@ def test_the_ledger_is_the_modes_own_file_unless_named() -> None:
     for mode, on_demos in (("paper", "paper-demo"), ("sandbox", "sandbox"), ("live", "demo")):
         assert database_url(Settings(), mode) == f"sqlite:///var/{mode}.sqlite"
         assert database_url(demos, mode) == f"sqlite:///var/{on_demos}.sqlite"
-    here = "\n".join(f'[venues.{name}.endpoints]\nrest = "http://127.0.0.1:1{path}"' for name, path in PATHS.items())
-    assert database_url(load_text(here, Settings, "x"), "live") == "sqlite:///var/live-sandbox.sqlite"
-    assert (
-        database_url(load_text(here.partition("[venues.bitget")[0], Settings, "x"), "live")
-        == "sqlite:///var/live.sqlite"
-    )
     assert database_url(demos, "paper", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"
     assert database_url(named, "sandbox") == "postgresql://host/arb"
     assert database_url(named, "sandbox", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"

@@ -72,7 +72,7 @@ OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
     off_steps? bars?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status? refused?
-ExpiryProved: seq? t_ns? venue
+ExpiryProved: seq? t_ns? venue holds?
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
 OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?

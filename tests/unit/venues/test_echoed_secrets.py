@@ -17,11 +17,11 @@ from arb.venues.answers import answered
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials
 from arb.venues.gateway import VenueGateway
-from arb.venues.registry import TRADED
 from arb.venues.rules.outcome import decode_body, error_of, judge_read, judge_write
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import HttpAnswer
 from arb.venues.writes import ReadyFrame
+from tests.unit.venues.accounts import ACCOUNTS
 from tests.unit.venues.test_hostile_text import DIALECTS, MARK, NOW_NS, ORDER, PRIVATE, READS, reader_of
 from tests.unit.venues.test_order_socket_dialects import gate as gate_socket
 from tests.unit.venues.test_order_socket_dialects import okx as okx_socket
@@ -166,7 +166,7 @@ def gateway(spec: VenueSpec) -> VenueGateway:
     )
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_nothing_that_is_printed_of_a_request_a_gateway_or_a_client_shows_one(spec: VenueSpec) -> None:
     built = gateway(spec)
     dialect, signer = built._dialect, built._signer
