@@ -39,6 +39,7 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
+from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
 AIMS = 4
@@ -53,6 +54,9 @@ RULES = 0.2
 """In how many of all seeds the venues' rules and fees are read again every other second."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
+MODES = 0.25
+"""In how many of all seeds accounts are of any of their venues' modes."""
+FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -127,6 +131,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    accounts: tuple[tuple[str, str], ...] = ()
+    """Venues whose accounts are of another mode than the usual one, and which."""
+    fee_in_quote: bool = False
+    """Whether OKX takes the fee of a buy in quote."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
 
@@ -183,10 +191,18 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        accounts=_accounts(random.Random(f"{seed}/accounts")),
+        fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
+
+
+def _accounts(rng: random.Random) -> tuple[tuple[str, str], ...]:
+    if rng.random() >= MODES:
+        return ()
+    return tuple((venue, rng.choice(modes)) for venue, modes in ACCOUNT_MODES.items())
 
 
 def _test_of(rng: random.Random) -> Test:
