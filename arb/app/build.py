@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
 from arb.clock import Clock
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -14,6 +14,7 @@ from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.masking import SECRETS
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
 from arb.venues.addresses import origins_of
@@ -68,7 +69,13 @@ def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
-    """Return a gateway for every enabled venue of a sandbox."""
+    """Return a gateway for every enabled venue of a sandbox, whose secrets are masked from here on."""
+    SECRETS.hide(
+        value
+        for venue in sandbox.announced["venues"].values()
+        for name, value in venue.items()
+        if name in ("key", "secret", "passphrase")
+    )
     gateways: dict[str, OrderGateway] = {}
     for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
         gateways[venue] = build_gateway(
@@ -145,7 +152,9 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     ]
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
+def engine_settings(
+    settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None, mode: Mode
+) -> EngineSettings:
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
@@ -172,6 +181,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
         symbols=settings.run.symbols,
         health=settings.health,
         coins=coins,
+        ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from arb.app.build import gateway_limits
 from arb.clock import Clock
 from arb.config import Settings
-from arb.errors import ConfigError
+from arb.errors import CheckFailed, ConfigError
 from arb.live.checks import Finding, Result
 from arb.live.embedded import Sandbox
 from arb.venues.addresses import origins_of
@@ -17,7 +17,6 @@ from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 
 MISSING_GUARDS = (
-    "the doctor's look at keys and accounts before the start",
     "entries within a band of the other venues' mid",
     "[live] ramp",
 )
@@ -67,7 +66,10 @@ async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
             sandbox = await Sandbox.running(f"{'https' if origin.tls else 'http'}://{origin.authority}/admin")
         except ConfigError:
             return None
-        found[sandbox.sandbox_id] = sandbox
+        named = sandbox.announced.get("sandbox_id")
+        if not isinstance(named, str) or not named:
+            return None
+        found[named] = sandbox
     return next(iter(found.values())) if len(found) == 1 else None
 
 
@@ -90,3 +92,25 @@ def require_permission(findings: Iterable[Finding]) -> None:
     if failed:
         said = "; ".join(f"{finding.about} {finding.check}: {finding.found}: {finding.remedy}" for finding in failed)
         raise ConfigError(f"--mode live: {said}")
+
+
+def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:
+    """Return at which venues nothing may open, and why, by what the doctor found.
+
+    What failed at a venue keeps that one shut; what failed of this machine, or leaves fewer than two venues, forbids the start.
+    With pairs open it does not, but then nothing opens anywhere. Raises `CheckFailed`.
+    """
+    failed = [finding for finding in findings if finding.result is Result.FAIL]
+    by_venue: dict[str, list[str]] = {}
+    for finding in failed:
+        by_venue.setdefault(finding.about, []).append(f"{finding.check}: {finding.found} ({finding.remedy})")
+    shut = {venue: "; ".join(by_venue[venue]) for venue in venues if venue in by_venue}
+    local = "; ".join(why for about, found in by_venue.items() if about not in shut for why in found)
+    left = [venue for venue in venues if venue not in shut]
+    if not local and len(left) < 2:
+        local = "fewer than two venues pass: " + "; ".join(f"{venue} {why}" for venue, why in shut.items())
+    if not local:
+        return shut
+    if not pairs_open:
+        raise CheckFailed(f"--mode live: the doctor forbids the start: {local}")
+    return {venue: shut.get(venue, local) for venue in venues}

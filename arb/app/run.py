@@ -25,6 +25,7 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
+from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, may_trade, require_permission, sandbox_behind
 from arb.app.paper import build_paper_gateways
@@ -33,7 +34,7 @@ from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
 from arb.core.books import Books
 from arb.core.engine import Engine
-from arb.core.events import TroubleReported
+from arb.core.events import AnyEvent, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
@@ -47,7 +48,6 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
-from arb.masking import SECRETS
 from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
@@ -64,7 +64,7 @@ from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import build_feeds
-from arb.venues.transport.network import SystemNetwork
+from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._network: Network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
@@ -139,6 +139,7 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
+        self._exam: StartExam | None = None  # of a live run
         self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
@@ -249,10 +250,20 @@ class Run:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
                 if self._options.mode is Mode.LIVE:
                     require_permission(await may_trade(self.kind.meant, sandbox))
+                    self._exam = await self._examined(journal, gateways, pairs_open=bool(pairs))
                 yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
                 await claims.release()
+
+    async def _examined(
+        self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
+    ) -> StartExam | None:
+        """Return the doctor, who has looked at what a live run is to trade with, but for one with pairs open."""
+        ledger, left = (self._db, self._journal_path), journal.restore(())
+        exam = StartExam(self._settings, self._sites, gateways, ledger, left, self._clock, self._rng, self._network)
+        await exam.before(pairs_open=pairs_open)
+        return exam
 
     def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
@@ -267,12 +278,6 @@ class Run:
         if self._options.mode is Mode.LIVE:
             return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, _id_of(sandbox))
         assert sandbox is not None
-        SECRETS.hide(
-            value
-            for venue in sandbox.announced["venues"].values()
-            for name, value in venue.items()
-            if name in ("key", "secret", "passphrase")
-        )
         return build_sandbox_gateways(settings, sandbox, clock, rng, network)
 
     def _books(self) -> Books:
@@ -328,7 +333,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways, self._coins),
+            settings=engine_settings(settings, gateways, self._coins, options.mode),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=self.kind.recorded,
             sandbox_id=_id_of(sandbox),
@@ -352,12 +357,21 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda: (*(() if sandbox is None else (sandbox.watch(),)), self._collected()),
+            jobs=lambda: (
+                *(() if sandbox is None else (sandbox.watch(),)),
+                *(() if self._exam is None else (self._exam.beside(self._emit),)),
+                self._collected(),
+            ),
+            failed={} if self._exam is None else self._exam.failed,
             turns=self._turns,
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
+
+    def _emit(self, event: AnyEvent) -> None:
+        assert self._node is not None
+        self._node.runner.emit(event)
 
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame

@@ -58,6 +58,10 @@ class KeyPlaces:
             f"{self._keyring_away()}"
         )
 
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Return whether any place has anything under these names; raises `ConfigError` as `values` does."""
+        return any(self.values(place, names) for place in Place)
+
     def values(self, place: Place, names: Iterable[str]) -> dict[str, str]:
         """Return what a place has under these names, masked from now on; a keyring that cannot be used has nothing.
 
@@ -92,8 +96,9 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
     """
     names = {name for chosen in settings.venues.every().values() for name in chosen.every_key_name()}
     SECRETS.hide(environment.get(name, "") for name in names)
+    path = folder / ENV_FILE
     try:
-        text = (folder / ENV_FILE).read_text("utf-8", "surrogateescape")
+        text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
     except OSError:
         return
     for line in text.splitlines():
@@ -110,9 +115,9 @@ def read_env_file(path: Path) -> dict[str, str]:
     `NAME=value`; no error shows what stands in it.
     """
     try:
+        _require_private(path, path.stat())  # what is no file is not even opened: a pipe would wait for its other end
         with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            _require_private(path, found)
+            _require_private(path, os.fstat(file.fileno()))
             content = file.read()
     except FileNotFoundError:
         return {}

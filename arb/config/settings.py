@@ -13,7 +13,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import HealthLimits, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -87,9 +87,19 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two consents that real orders need; the other is `--live` on the command line."""
+    """One of the two consents that real orders need; the other is `--live` on the command line. And how they grow at first.
+
+    A pair with real orders pays `ramp_start_quote` at most, twice that after `ramp_pairs` clean ones, and so on up to
+    `[limits] max_notional_quote`; `ramp_pairs` 0: that from the first pair on.
+    """
 
     enabled: bool = False
+    ramp_start_quote: Decimal = Decimal(50)
+    ramp_pairs: int = 20
+
+    def ramp(self) -> Ramp | None:
+        """Return what the engine is given of it."""
+        return Ramp(self.ramp_start_quote, self.ramp_pairs) if self.ramp_pairs else None
 
 
 DEMO_BEGIN = "DEMO_"

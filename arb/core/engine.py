@@ -53,6 +53,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueExamined,
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
@@ -123,6 +124,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             VenueArrived: self._on_venue_arrived,
+            VenueExamined: self._on_venue_examined,
             QueueDrained: self._on_drained,
             FeedUp: self._on_feed_up,
             FeedDown: self._on_feed_down,
@@ -296,6 +298,16 @@ class Engine:
         for instrument in event.instruments:
             self.listings.take(instrument, event.t_ns)
         self.absence.take_up_pairs(event.venue, event.t_ns)
+
+    def _on_venue_examined(self, event: VenueExamined) -> None:
+        venue_state = self.state.venues[event.venue]
+        if event.failed is None and venue_state.failed is not None:
+            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
+        elif event.failed is not None:
+            text = f"{event.venue}: nothing opens there in this run: {event.failed}"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)
+        venue_state.failed = event.failed
 
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control

@@ -56,6 +56,15 @@ class VenueArrived(Event, frozen=True, kw_only=True, tag="VenueArrived"):
     connections: dict[str, tuple[str, ...]]
 
 
+class VenueExamined(Event, frozen=True, kw_only=True, tag="VenueExamined"):
+    """A venue and the account there were examined before or beside a start; `failed`: why nothing opens there, None: nothing
+    speaks against it. Repairs go on whatever it says.
+    """
+
+    venue: str
+    failed: str | None
+
+
 class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained", omit_defaults=True):
     """All that was received has been taken: the marked symbols may be acted on, but for books of the connections named.
 
@@ -398,6 +407,7 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
 AnyEvent = (
     RunStarted
     | VenueArrived
+    | VenueExamined
     | QueueDrained
     | FeedUp
     | FeedDown

@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.core.events import ShutdownAsked
-from arb.errors import VenueError, require
+from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
 from arb.faultsim.faults import Host, Killed, Life
 from arb.faultsim.feeds import Spell
@@ -71,11 +72,12 @@ class Simulation:
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
+        for venue, mode in plan.modes.items():
+            self._world.venues[venue].exchange.account_mode = mode
+        okx = self._world.venues["okx"].exchange
+        okx.holder = replace(okx.holder, fee_in_quote=plan.fee_in_quote)
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
-        self._choose({"venue": "okx", "fee_in_quote": plan.fee_in_quote})
-        for venue, mode in plan.accounts:
-            self._choose({"venue": venue, "mode": mode})
         self._disk = Disk(files)
         self._network.on_leaving = self._disk.leaves
         injector_rng = random.Random(f"{plan.seed}/watch")
@@ -87,10 +89,6 @@ class Simulation:
         self._troubles: list[str] = []
         self._lives = 0
         self._pairs = 0
-
-    def _choose(self, chosen: dict[str, Any]) -> None:
-        status, answer = self._admin.handle("POST", "/account", msgspec.json.encode(chosen), START_NS)
-        require(status == 200, str(answer))
 
     def run(self) -> Outcome:
         """Simulate the seed from its first process to the calm after the last one."""

@@ -93,7 +93,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        key_policy=_key_policy(site, limits.key),
+        key_policy=key_policy(site, limits.key),
         expiry_proved=expiry_proved or None,
     )
 
@@ -150,7 +150,7 @@ def venue_profile(
     )
 
 
-def _key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
+def key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
     """Return what is asked of a key: less of one of a test network or a demo, where nothing real can be withdrawn."""
     if site.environment is Environment.PRODUCTION:
         return given

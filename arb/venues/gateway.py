@@ -41,7 +41,7 @@ from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
 from arb.venues.rules.guard import SalePrice
-from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key, reported_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
     VenueReply,
@@ -54,7 +54,7 @@ from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
 from arb.venues.writes import Ready, ReadyFrame, VenueWrites
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
@@ -160,7 +160,7 @@ class VenueGateway:
         """
         await self.measure_clock()
         facts = await self.check_key()
-        log.info("%s: %s", self.venue, facts.line())
+        _LOG.info("%s: %s", self.venue, facts.line())
         await self._reader.listing()
         self._learn_account(facts)
 
@@ -173,28 +173,45 @@ class VenueGateway:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
 
+    async def read_key(self) -> KeyFacts:
+        """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
+        facts = await self._of_its_kind(self._reported_facts)
+        self._learn_account(facts)
+        return facts
+
+    @property
+    def has_dead_man(self) -> bool:
+        """Return whether the venue can be made to cancel what rests once we fall silent."""
+        return self._dialect.dead_man(0) is not None
+
     async def check_key(self) -> KeyFacts:
         """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`).
 
         A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
         """
+        return await self._of_its_kind(self._key_facts)
+
+    async def _of_its_kind(self, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
         try:
-            facts = await self._key_facts()
+            facts = await ask()
         except VenueAuthError as refused:
             other = self._others.get(refused.code or "")
             if other is None:
                 raise
             await self._change_to(other())
-            facts = await self._facts_of_another(refused)
+            facts = await self._facts_of_another(refused, ask)
         self.key_facts, self.mode = facts, facts.mode or ""
         return facts
+
+    async def _reported_facts(self) -> KeyFacts:
+        return await reported_key(self._dialect, self._reader.body_of)
 
     async def _key_facts(self) -> KeyFacts:
         return await checked_key(self._dialect, self._reader.body_of, self._key_policy)
 
-    async def _facts_of_another(self, refused: VenueAuthError) -> KeyFacts:
+    async def _facts_of_another(self, refused: VenueAuthError, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
         try:
-            return await self._key_facts()
+            return await ask()
         except VenueAuthError as again:
             if again.code not in self._others:
                 raise

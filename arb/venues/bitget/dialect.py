@@ -9,7 +9,6 @@ from typing import Any
 
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
-from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id
 from arb.market.numbers import EXACT, ZERO
@@ -86,7 +85,7 @@ class BitgetDialect(CommonDialect):
 
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order."""
-        rows = Fields(self.venue, "answer", body).rows("data")
+        rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -137,9 +136,7 @@ class BitgetDialect(CommonDialect):
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances."""
-        if not isinstance(Fields(self.venue, "answer", body).raw("data"), list):
-            raise VenueProtocolError(self.venue, "assets: field 'data': not a list")
-        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).rows("data"))
+        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).listed("data"))
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
@@ -180,7 +177,7 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) ->
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return Fields("bitget", "answer", body).rows("data")
+        return Fields("bitget", "answer", body).listed("data")
 
     def following(call: Call, body: Any) -> Call | None:
         rows = rows_of(body)

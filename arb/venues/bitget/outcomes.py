@@ -8,12 +8,12 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020 25202 25203"
-_BARS = "40309 50004 25013 25100 25101 25102 25103 25106"
-_OFF_STEPS = "25244 25610"
+_BARS = "40024 40309 41114 43115 50004 25013 25100 25101 25102 25103 25106"
+_OFF_STEPS = "41103 25244 25610"
 _MISSING = "40109 40768 43001"
 _MISSING_UNIFIED = "25204"
 _ROWS: tuple[Row, ...] = (
@@ -28,6 +28,12 @@ _ROWS: tuple[Row, ...] = (
         Outcome.UNKNOWN,
         Trouble.REFUSED,
         "the client order id is taken: an earlier request got through",
+    ),
+    (
+        "31007 40819 43020 43033 45057 80011",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "others read it as 'no such order'; no document says so of spot orders, so it proves nothing",
     ),
     (
         "429",
@@ -52,6 +58,12 @@ _ROWS: tuple[Row, ...] = (
         Outcome.REJECTED,
         Trouble.AUTH,
         "this address may not use the key",
+    ),
+    (
+        "40031",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account was closed",
     ),
     (
         "40014 25620",
@@ -87,10 +99,10 @@ _ROWS: tuple[Row, ...] = (
         _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the symbol is not traded, or suspended",
+        "the symbol is not traded, suspended, not open yet, or not open to this account",
     ),
     (
-        f"43005 43006 43007 43008 43009 45110 45111 45113 25205 25206 25207 25208 25211 25611 {_OFF_STEPS}",
+        f"40108 41117 43005 43006 43007 43008 43009 45110 45111 45113 25205 25206 25207 25208 25211 25611 {_OFF_STEPS}",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "price or size breaks a rule",
@@ -116,14 +128,27 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-def _reply(status: int, body: Any) -> VenueReply | None:
-    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
-        return None
-    code = str(body["code"])
-    if code == "00000":
-        return VenueReply(None, "") if 200 <= status < 300 else None
-    return VenueReply(code, str(body.get("msg") or ""))
+# The second is how the number of the first would be written, and what frames of the third version say.
+_SUCCESS = frozenset({"00000", "0"})
 
+
+def _reply(status: int, body: Any) -> VenueReply | None:
+    code = code_in(body, "code")
+    if code in _SUCCESS:
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return None if code is None else VenueReply(code, text_in(body, "msg"))
+
+
+_KEYS = (
+    ("40004 40005 40008", KeyTrouble.CLOCK),
+    ("40001 40002 40003 40006 40037", KeyTrouble.KEY),
+    ("40009", KeyTrouble.SECRET),
+    ("40011 40012", KeyTrouble.PASSPHRASE),
+    ("40099", KeyTrouble.ENVIRONMENT),
+    ("40018", KeyTrouble.ADDRESS),
+    ("40014", KeyTrouble.RIGHTS),
+    ("40084 40085", KeyTrouble.MODE),
+)
 
 POLICY = OutcomePolicy(
     "bitget",
@@ -131,8 +156,12 @@ POLICY = OutcomePolicy(
     _reply,
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
-    steps_codes=frozenset({"40808", *_OFF_STEPS.split()}),  # 40808 "checkBDScale error": too many decimals
+    steps_codes=frozenset(
+        {"40808", *_OFF_STEPS.split()}
+    ),  # 40808 "checkBDScale", 41103 "price scale": too many decimals
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"40008"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
 NO_SUCH_ORDER = frozenset(f"{_MISSING} {_MISSING_UNIFIED}".split())

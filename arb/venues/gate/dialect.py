@@ -302,7 +302,7 @@ def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
 
 def _open_of_all_pairs() -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return [row for group in _list(body) for row in Fields("gate", "open orders", group).rows("orders")]
+        return [row for group in _list(body) for row in Fields("gate", "open orders", group).listed("orders")]
 
     def following(call: Call, body: Any) -> Call | None:
         # Every page holds so many orders of each pair.

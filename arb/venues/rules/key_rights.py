@@ -159,27 +159,38 @@ async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable
     `VenueError` when its rights cannot be read.
     """
     venue = dialect.venue
-    facts = dialect.key_facts(tuple([await _answered(dialect, call, ask) for call in dialect.key_calls()]))
+
+    async def answer(call: "Call") -> Any:
+        try:
+            return await ask(call)
+        except VenueError as error:
+            if isinstance(error, VenueAuthError) or error.code in dialect.policy.not_for_key_codes:
+                raise
+            text = (
+                f"what the key may do could not be read ({call.method} {call.path}), and a key that might withdraw is not used:"
+                f" start again once the venue answers ({error})"
+            )
+            raise VenueError(venue, text, code=KEY_UNREAD) from error
+
+    facts = await reported_key(dialect, answer)
     found = refusals(venue, facts, policy)
     if found:
         raise VenueAuthError(venue, "; ".join(text for _, text in found), code=found[0][0])
     return facts
 
 
-async def _answered(dialect: "TradeDialect", call: "Call", ask: Callable[["Call"], Awaitable[Any]]) -> Any:
-    """Return the body of an answer; of one that says that this key may not ask, or that there is no such account, its code."""
-    try:
-        return await ask(call)
-    except VenueError as error:
-        if error.code in dialect.policy.not_for_key_codes:
-            return VenueReply(error.code, str(error))
-        if isinstance(error, VenueAuthError):
-            raise
-        text = (
-            f"what the key may do could not be read ({call.method} {call.path}), and a key that might withdraw is not used:"
-            f" start again once the venue answers ({error})"
-        )
-        raise VenueError(dialect.venue, text, code=KEY_UNREAD) from error
+async def reported_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable[Any]]) -> KeyFacts:
+    """Return what the venue reports of the key, whatever that is; raises what `ask` raises, but where that is an answer, too:
+    that this key may not ask, or has no account of that kind."""
+    bodies: list[Any] = []
+    for call in dialect.key_calls():
+        try:
+            bodies.append(await ask(call))
+        except VenueError as error:
+            if error.code not in dialect.policy.not_for_key_codes:
+                raise
+            bodies.append(VenueReply(error.code, str(error)))
+    return dialect.key_facts(tuple(bodies))
 
 
 def _answer(known: bool | None) -> str:

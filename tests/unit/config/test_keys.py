@@ -1,7 +1,7 @@
 """Where keys are found, in which order, and what is refused: a file that others can read, half a key, a keyring that fails."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -183,9 +183,11 @@ def test_a_link_counts_by_what_it_leads_to(tmp_path: Path) -> None:
         read_env_file(tmp_path / ENV_FILE)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / ENV_FILE).mkdir(mode=0o700)
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(mode=0o700), lambda path: os.mkfifo(path, 0o600)])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / ENV_FILE)
+    hide_known(Settings(), {}, tmp_path)
+    with pytest.raises(ConfigError, match="is no file: keys stand in a file of NAME=value lines"):
         read_env_file(tmp_path / ENV_FILE)
 
 

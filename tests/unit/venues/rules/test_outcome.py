@@ -156,6 +156,7 @@ def test_only_listed_codes_are_refusals() -> None:
         {"40010", "40015", "40725", "45001", "50008", "40786", "43118"},
         {"25000", "25001", "25003", "25004"},
     )
-    assert unknowns["bitget"] == classic | unified | {"25212"}
+    unproved = {"31007", "40819", "43020", "43033", "45057", "80011"}
+    assert unknowns["bitget"] == classic | unified | unproved | {"25212"}
     assert min(refusals.values()) > 20
     assert all(rule.trouble is not Trouble.UNREACHABLE for _, rule in ROWS)
