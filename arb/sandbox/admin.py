@@ -117,8 +117,7 @@ class Admin:
         wanted = {name: value for name, value in body.items() if name != "venue"}
         mode = str(wanted.pop("mode", exchange.account_mode))
         if mode != exchange.account_mode and mode not in modes:
-            known = ", ".join(modes) or "it has one kind of account only"
-            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {known}")
+            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {', '.join(modes)}")
         try:
             chosen = changed(venue.name, exchange.holder, wanted)
         except ValueError as error:
