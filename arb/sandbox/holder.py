@@ -5,6 +5,7 @@ changes it (`POST /admin/account`), as a holder does on the venue's pages.
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 ACCOUNT_MODES = {
     "gate": ("classic", "single_currency", "multi_currency", "portfolio", "legacy_unified"),
@@ -62,7 +63,8 @@ def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
         if not good:
             kind = "true or false" if isinstance(getattr(holder, name), bool) else "a list of texts"
             raise ValueError(f"{name}: {kind} is needed")
-    return replace(holder, **{name: tuple(v) if isinstance(v, list) else v for name, v in wanted.items()})
+    chosen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in wanted.items()}
+    return replace(holder, **chosen)
 
 
 def shown(holder: Holder) -> dict[str, object]:

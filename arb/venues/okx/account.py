@@ -76,7 +76,7 @@ def _borrows(config: Fields, level: str) -> tuple[str, ...]:
 
 def _more(config: Fields) -> tuple[tuple[str, str], ...]:
     fee_in = {"0": "what is received", "1": "quote"}
-    named = (
+    named: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("kind", "type", _KINDS),
         ("fee of a buy in", "feeType", fee_in),
         ("self-trade prevention", "acctStpMode", {}),
