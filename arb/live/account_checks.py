@@ -268,7 +268,8 @@ def check_expiry(about: str, *, enforces: bool, proved: bool, grace_ms: int) -> 
     check = "expiry"
     if not enforces:
         found = f"orders go where no expiry is kept: one without answer is unknown for {grace_ms} ms at least"
-        return Finding(about, check, Result.WARN, found, "send orders over REST, or allow for it in leg_deadline_ms")
+        remedy = "send orders over REST where that keeps one (docs/ACCOUNTS.md), or allow for it in leg_deadline_ms"
+        return Finding(about, check, Result.WARN, found, remedy)
     if not proved:
         found = f"not seen to refuse what has expired: an order without answer is unknown for {grace_ms} ms at least"
         return Finding(about, check, Result.WARN, found, "run `arb doctor --drill` once on this account")
