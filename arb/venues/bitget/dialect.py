@@ -20,7 +20,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
@@ -33,6 +33,8 @@ _FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 _PAGE = 100
+BGB, BGB_DISCOUNT = "BGB", Decimal("0.2")
+"""What spot fees cost less in BGB, by the public schedule: no answer has the rate in BGB. A fill that is charged more shows."""
 _CANCELS_MAX = 50
 
 
@@ -45,6 +47,7 @@ class BitgetDialect:
 
     def __init__(self) -> None:
         self.symbols = records.Symbols()
+        self.fee_asset = FeeAssetQuery(_read("spot/account/deduct-info", {}), _deducts, BGB, 1 - BGB_DISCOUNT)
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take what the listing's symbols, which have no separator, stand for."""
@@ -256,6 +259,10 @@ class BitgetDialect:
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
     return Call(scope=f"GET {path}", api=api, method="GET", path=f"v2/{path}", params=params)
+
+
+def _deducts(body: Any) -> bool:
+    return Fields("bitget", "answer", body).object("data").text("deduct") == "on"
 
 
 def _rates(fields: Fields) -> Fees:

@@ -106,4 +106,8 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
         base, quote = Symbol.of(symbol).base_and_quote
         return ZERO, base if side is Side.BUY else quote
     fee = Fields("bitget", "fill: feeDetail", detail)
+    if (
+        fee.maybe_text("deduction") == "yes"
+    ):  # paid in BGB: then, and then alone, what was paid is above zero (ccxt#21530)
+        return abs(fee.decimal("totalFee")), fee.text("feeCoin")
     return fee.negated("totalFee"), fee.text("feeCoin")

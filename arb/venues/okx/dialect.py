@@ -18,7 +18,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.outcomes import POLICY, RIGHTS
@@ -43,6 +43,7 @@ class OkxDialect:
     venue = "okx"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
+    fee_asset: FeeAssetQuery | None = None
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
