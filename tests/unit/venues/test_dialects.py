@@ -271,11 +271,34 @@ def test_okx_charges_by_the_instruments_group_and_not_by_the_first_one() -> None
     assert okx.fees_in({"code": "0", "data": [two | {"feeGroup": [OKX_GROUP]}]}) == fees
 
 
-@pytest.mark.parametrize("told", [{"debit_fee": 1}, {"debit_fee": 2}, {"gt_discount": True}])
-def test_gate_says_when_gt_or_points_pay(told: dict[str, Any]) -> None:
-    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **told})
+@pytest.mark.parametrize(
+    ("said", "asset", "rate"),
+    [
+        ({"debit_fee": 1, "gt_discount": True, "gt_taker_fee": "0.0015"}, "GT", "0.0015"),
+        (
+            {"debit_fee": 1, "gt_discount": False, "gt_taker_fee": "0"},
+            "GT",
+            "0.002",
+        ),  # 0 stands for no rate, not for free
+        ({"debit_fee": 1, "gt_taker_fee": "0.003"}, "GT", "0.002"),  # a discount is none that makes it dearer
+        (
+            {"gt_discount": True, "gt_taker_fee": "0.0015", "point_type": "0"},
+            "GT",
+            "0.0015",
+        ),  # an answer of before `debit_fee`
+        ({"debit_fee": 2, "gt_discount": False, "gt_taker_fee": "0"}, "POINT", "0.002"),
+        ({"debit_fee": 3, "gt_discount": False, "gt_taker_fee": "0"}, "", None),
+        ({"gt_discount": False}, "", None),
+        ({}, None, None),  # nothing is said
+    ],
+)
+def test_gate_says_when_gt_or_points_pay_and_at_what_rate(
+    said: dict[str, Any], asset: str | None, rate: str | None
+) -> None:
+    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **said})
 
-    assert fees.buy_fee_in is FeeIn.OTHER
+    assert (fees.taker, fees.buy_fee_in) == (Decimal("0.002"), FeeIn.BASE)
+    assert (fees.asset, fees.asset_taker) == (asset, None if rate is None else Decimal(rate))
 
 
 @pytest.mark.parametrize(
