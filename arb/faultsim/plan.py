@@ -16,6 +16,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
@@ -127,6 +128,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    fee_modes: tuple[FeeMode, ...] = ()
+    """What accounts pay their fees in, and what the settings say it is worth."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
 
@@ -148,13 +151,14 @@ def make_plan(seed: int) -> Plan:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
     quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
     learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
+    notional = Decimal(rng.choice((200, 1000, 2000)))
     return Plan(
         seed=seed,
         symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(0 if learns else 3),
             leg_cost=LEARNED if learns else OFF,
-            max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
+            max_notional_quote=notional,
             consecutive_losses=1000,
             daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
         ),
@@ -183,6 +187,7 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        fee_modes=drawn_modes(seed, notional),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
