@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.market.numbers import ZERO
+from arb.sandbox.disturb import POINTS
 from arb.sandbox.profiles import FEE_ASSETS
 from arb.sandbox.world import SimWorld
 
@@ -36,9 +37,10 @@ def drawn_modes(seed: int, notional: Decimal) -> tuple[FeeMode, ...]:
     """Return how the accounts of a seed pay; `notional`: the largest leg, in quote. A balance of 0 only states a price."""
     rng = random.Random(f"{seed}/fee assets")
     if rng.random() >= SHARE:
-        points = FeeMode("gate", "", ZERO, Decimal(1))
-        return (points,) if rng.random() < 1 / 2 else ()
-    return tuple(_drawn(rng, venue, notional) for venue in rng.choice((("gate",), ("bitget",), ("gate", "bitget"))))
+        stated = tuple(FeeMode(venue, "", ZERO, Decimal(1)) for venue in POINTS)
+        return stated if rng.random() < 1 / 2 else ()
+    venues = tuple(FEE_ASSETS)
+    return tuple(_drawn(rng, venue, notional) for venue in rng.choice((*((venue,) for venue in venues), venues)))
 
 
 def _drawn(rng: random.Random, venue: str, notional: Decimal) -> FeeMode:
@@ -52,7 +54,7 @@ def _drawn(rng: random.Random, venue: str, notional: Decimal) -> FeeMode:
 def prices_of(modes: tuple[FeeMode, ...], venue: str) -> dict[str, Decimal]:
     """Return what the settings of an engine state for a venue; where no asset is named, points."""
     return {
-        mode.asset or "POINT": mode.price_quote
+        mode.asset or POINTS[venue]: mode.price_quote
         for mode in modes
         if mode.venue == venue and mode.price_quote is not None
     }
