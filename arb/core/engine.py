@@ -54,6 +54,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueExamined,
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
@@ -124,6 +125,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             VenueArrived: self._on_venue_arrived,
+            VenueExamined: self._on_venue_examined,
             QueueDrained: self._on_drained,
             FeedUp: self._on_feed_up,
             FeedDown: self._on_feed_down,
@@ -298,15 +300,29 @@ class Engine:
             self.listings.take(instrument, event.t_ns)
         self.absence.take_up_pairs(event.venue, event.t_ns)
 
+    def _on_venue_examined(self, event: VenueExamined) -> None:
+        venue_state = self.state.venues[event.venue]
+        if event.failed is None and venue_state.failed is not None:
+            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
+        elif event.failed is not None:
+            text = f"{event.venue}: nothing opens there in this run: {event.failed}"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)
+        venue_state.failed = event.failed
+
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control
         account_id = state.venues[event.venue].account_id
-        if account_id in control.expiry_proved:
+        if (account_id in control.expiry_proved) is event.holds:
             return
-        control.expiry_proved = {known for known in control.expiry_proved if not has_vanished(state, known)} | {
-            account_id
-        }
-        state.out.persist(control.record(event.t_ns, f"{event.venue} refused an expired order of {account_id}"))
+        others = {known for known in control.expiry_proved if not has_vanished(state, known)} - {account_id}
+        control.expiry_proved = others | {account_id} if event.holds else others
+        text = (
+            f"{event.venue} refused an expired order of {account_id}"
+            if event.holds
+            else f"{event.venue} documents no expiry of orders for {account_id}, as it is now"
+        )
+        state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True

@@ -19,6 +19,7 @@ class IncidentKind(StrEnum):
     CLOCK_ANCHORED = "clock_anchored"
     CONTRADICTION = "contradiction"
     CREDIT_AGREED = "credit_agreed"
+    DOCTOR = "doctor"
     EDGE_IMPLAUSIBLE = "edge_implausible"
     ENTRIES_STOPPED = "entries_stopped"
     EXECUTOR_ERROR = "executor_error"

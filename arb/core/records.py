@@ -20,6 +20,7 @@ class PairKind(StrEnum):
     ARB = "arb"
     DUST = "dust"
     FLATTEN = "flatten"
+    TEST = "test"
 
 
 class PairState(StrEnum):

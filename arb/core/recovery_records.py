@@ -108,7 +108,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
     `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
     `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
-    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was.
+    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was;
+    `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`).
     """
 
     halted: str | None
@@ -129,6 +130,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     day_floor_e8: int | None = None
     day_loss_reached: bool = False
     day_credits: tuple[DayCredit, ...] = ()
+    clean_pairs: int = 0
 
 
 class Residual(msgspec.Struct, frozen=True):

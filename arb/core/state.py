@@ -24,7 +24,7 @@ from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
-from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, Limits, Ramp, RepairPolicy, Timing
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
@@ -32,6 +32,8 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+RAMP_STEPS_MAX = 64
+"""Doublings after which no limit is left to be reached."""
 GUARD_MARGIN_MS = 50
 """The guard counts from an order's signing, a little after it was decided."""
 
@@ -62,7 +64,10 @@ class VenueProfile(msgspec.Struct, frozen=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """Everything the engine is built from that does not change while it runs. `coins` None: identities are not asked for."""
+    """Everything the engine is built from that does not change while it runs.
+
+    `coins` None: identities are not asked for. `ramp` None: a pair may pay `max_notional_quote` from the first one on.
+    """
 
     limits: Limits
     timing: Timing
@@ -71,6 +76,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     health: HealthLimits = HealthLimits()
     coins: CoinRule | None = None
+    ramp: Ramp | None = None
 
 
 class VenueState:
@@ -82,6 +88,8 @@ class VenueState:
         # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
         self.absent: str | None = None
         self.private_up = False
+        # Why the doctor keeps anything from opening here; None: nothing speaks against it, or nobody looked.
+        self.failed: str | None = None
         # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None
@@ -198,6 +206,15 @@ class EngineState:
         if found is None:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
         return found
+
+    @property
+    def ramp_cap(self) -> Decimal | None:
+        """Return what one pair may pay as far as the ramp has come; None where there is none."""
+        ramp, most = self.settings.ramp, self.limits.max_notional_quote
+        if ramp is None:
+            return None
+        steps = min(self.control.clean_pairs // ramp.pairs, RAMP_STEPS_MAX)
+        return min(most, ramp.start_quote * 2**steps)
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""

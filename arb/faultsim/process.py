@@ -177,6 +177,7 @@ class Process:
                 if spec.name in self._access
             ),
             symbols=plan.symbols,
+            ramp=plan.ramp,
         )
 
     def _gateway(self, spec: VenueSpec) -> VenueGateway:

@@ -73,6 +73,8 @@ class Simulation:
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
         set_up(self._world, plan.fee_modes)
+        for venue, mode in plan.modes.items():
+            self._world.venues[venue].exchange.account_mode = mode
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)

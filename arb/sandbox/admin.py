@@ -76,6 +76,8 @@ class Admin:
                     return 200, self._post_book(_object(body))
                 case ("POST", "/balance"):
                     return 200, self._post_balance(_object(body))
+                case ("POST", "/account"):
+                    return 200, self._post_account(_object(body))
                 case ("POST", "/key"):
                     return 200, self._post_key(_object(body))
                 case ("POST", "/fault"):
@@ -106,6 +108,19 @@ class Admin:
             return {"ts_ms": venue.now_ns // NS_PER_MS, "asset": asset, "amount": plain(amount)}
         booked = venue.exchange.transfer(asset, free, venue.now_ns)
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
+
+    def _post_account(self, body: Json) -> Json:
+        """Make the account one of another of the venue's kinds, as its holder does there: the key and all else stay."""
+        venue, mode = self._venue(body), str(body.get("mode", ""))
+        modes = venue.exchange.profile.account_modes
+        if mode not in modes:
+            known = ", ".join(modes) or "it has one kind of account only"
+            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {known}")
+        venue.exchange.account_mode = mode
+        for session in list(venue.sessions.values()):
+            if session.path.rstrip("/").endswith("/private"):
+                venue.cut_session(session)
+        return {"mode": mode}
 
     def _post_key(self, body: Json) -> Json:
         """Give a venue's account another key and revoke the one before; sessions that are logged in stay so."""

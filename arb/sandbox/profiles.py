@@ -52,6 +52,8 @@ _VENUES: dict[str, tuple[str, str, str, float, float]] = {
     "okx": ("0.0006", "0.0008", "base", 45.0, 40.0),
     "bitget": ("0.0004", "0.0006", "base", 70.0, 90.0),
 }
+ACCOUNT_MODES = {"bitget": ("classic", "unified")}
+"""The kinds of account of the venues that have several, the usual one first."""
 _NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
 
 VENUE_NAMES = tuple(_VENUES)
@@ -106,6 +108,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
         balances=balances,
         feed_delay_ms=feed_ms,
         order_delay_ms=order_ms,
+        account_modes=ACCOUNT_MODES.get(name, ()),
     )
 
 

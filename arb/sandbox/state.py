@@ -37,6 +37,8 @@ class ExchangeState:
         self.fills: list[SimFill] = []
         self.taken = 0
         """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
+        self.account_mode = profile.account_modes[0] if profile.account_modes else ""
+        """Which of the venue's kinds of account this is; "" where it has only one."""
         self.fee_factor = ONE
         self.fee_asset: FeeAsset | None = None
         """When set, fees are taken from this asset, fill by fill, while its balance lasts."""

@@ -309,6 +309,8 @@ class VenueProfile:
     feed_delay_ms: float
     order_delay_ms: float
     delay_sigma: float = 0.3
+    account_modes: tuple[str, ...] = ()
+    """The venue's kinds of account, the usual one first; empty where it has only one."""
 
 
 def with_fee_factor(rate: Decimal, factor: Decimal) -> Decimal:

@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -10,14 +11,14 @@ from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.venues.endpoints import Address, Credentials, OrderEntry, Site, account_id
-from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
 from arb.venues.reader import VenueReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer, PacingLimits
-from arb.venues.spec import Trading, TradingParts, VenueSpec
+from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
@@ -29,14 +30,14 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
-    user has checked that the key may not withdraw, which counts where the venue does not report it.
+    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the user has checked that the key may not
+    withdraw, which counts where the venue does not report it; None: nobody was asked, and a sandbox's key alone is taken.
     """
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
-    withdrawal_disabled_confirmed: bool = False
+    withdrawal_disabled_confirmed: bool | None = None
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -59,35 +60,41 @@ def build_gateway(
     trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = _guard(spec, site, limits, clock)
+
+    def account_of(make: TradingMaker) -> AccountParts:
+        return spoken(make(site, credentials, clock, guard))
+
+    def spoken(parts: TradingParts) -> AccountParts:
+        signer = parts.signer
+        signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
+        stream = PrivateStream(
+            _guarded(spec.private_address(_private_site(site, parts.ws_private), network.http), guard),
+            parts.private,
+            clock=clock,
+            rng=rng,
+            offset_ns=lambda: signer.server_offset_ns,
+            timing=spec.stream,
+            network=network,
+        )
+        return AccountParts(parts.dialect, signer, stream, parts.enforces_expiry)
+
     parts = trading.make(site, credentials, clock, guard)
-    signer = parts.signer
-    signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
-    stream = PrivateStream(
-        _guarded(spec.private_address(site, network.http), guard),
-        parts.private,
-        clock=clock,
-        rng=rng,
-        offset_ns=lambda: signer.server_offset_ns,
-        timing=spec.stream,
-        network=network,
-    )
-    order_socket = None
+    order_socket, confirmed = None, limits.withdrawal_disabled_confirmed
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
-        dialect=parts.dialect,
-        signer=signer,
+        account=spoken(parts),
+        others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
-        private=stream,
         pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,
         rng=rng,
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
-        expiry_proved=expiry_proved,
+        withdrawal_disabled_confirmed=sandbox_id is not None if confirmed is None else confirmed,
+        expiry_proved=expiry_proved or None,
     )
 
 
@@ -186,6 +193,12 @@ def _order_socket(
         offset_ns=lambda: parts.signer.server_offset_ns,
         network=network,
     )
+
+
+def _private_site(site: Site, ws_private: str | None) -> Site:
+    if ws_private is None:
+        return site
+    return msgspec.structs.replace(site, endpoint=msgspec.structs.replace(site.endpoint, ws_private=ws_private))
 
 
 def _guarded(address: Address, guard: SigningGuard) -> Address:

@@ -182,6 +182,13 @@ class Fields:
             raise self.bad(key, f"not a list but {type(value).__name__}")
         return value
 
+    def listed(self, key: str) -> list[Any]:
+        """Return the list inside a field that has to be there: of a list that finds nothing follows what does not exist, so
+        one that is cut off, null or empty text is no list."""
+        if not isinstance(self._raw.get(key), list):
+            raise self.bad(key, "no list")
+        return self.rows(key)
+
     def names(self, key: str) -> set[str]:
         """Return the texts of a list inside a field, and of a text the one it is; what is no text by how it is written."""
         value = self._raw.get(key)

@@ -107,7 +107,7 @@ class PaperGateway:
         self.venue = venue
         self.account_id = account.account_id
         self.former_ids: tuple[str, ...] = ()
-        self.expiry_proved = True  # expired orders are refused here
+        self.expiry_proved: bool | None = True  # expired orders are refused here
         self._source = source
         self._account = account
         self._books = books

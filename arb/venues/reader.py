@@ -26,7 +26,7 @@ from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import Fees, Listing, TradeDialect
 from arb.venues.fields import UnknownSymbol
-from arb.venues.rules.clock_offset import measure
+from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
@@ -70,6 +70,7 @@ class VenueReader:
         self._transport = transport
         self._pacer = pacer
         self._clock = clock
+        self._offset = OffsetEstimate(clock)
         self._rng = rng
         self._read_timeout_s = read_timeout_s
         self._pace_timeout_s = pace_timeout_s
@@ -119,6 +120,7 @@ class VenueReader:
         """Keep to what an answer says of our pace, and note when it says that our clock is wrong."""
         if verdict.trouble is Trouble.CLOCK:
             self.clock_suspected.set()
+            self._offset.forget()
         headers = {} if answer is None else answer.headers
         self._pacer.obey(scope, verdict, headers, self.venue_ns())
 
@@ -128,7 +130,7 @@ class VenueReader:
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks (`venues/rules/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
-        found = await measure(self.venue, self._clock, self._venue_ms)
+        found = self._offset.take(await measure(self.venue, self._clock, self._venue_ms))
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
@@ -245,11 +247,10 @@ class VenueReader:
             if call is None:
                 break
             body, answer = await self.ask(call, patient=True)
-            rows = pages.rows(body)
-            for raw in rows:
+            for raw in pages.rows(body):
                 with contextlib.suppress(UnknownSymbol):
                     self._note_buy(self._dialect.fill(raw, answer.received_ns))
-            call = pages.following(call, rows)
+            call = pages.following(call, body)
         return call is None
 
     def _note_buy(self, fill: Fill) -> None:

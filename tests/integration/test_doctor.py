@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arb.app.doctor import handshake
+from arb.app.venue_exam import handshake
 from arb.clock import NS_PER_S, SystemClock
 from arb.venues.call import origin_of
 from tests.contract.venue_server import venue_server

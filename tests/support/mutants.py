@@ -403,6 +403,12 @@ MUTANTS = {
         "            pair.hand_over(left.size - back.size, left.booked - back.booked)\n",
         "",
     ),
+    "residual-before-fill": Mutant(
+        "a residual is not traded away while a fill that may take it is known to be on its way",
+        "arb/core/pairs/leg_repairer.py",
+        "        if pair.kind is not PairKind.ARB and self.manager.awaits_late_fill(pair.plan.symbol):\n",
+        "        if False:\n",
+    ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
         "arb/core/pricing/terms.py",

@@ -107,6 +107,8 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             pair.restore_result(closed.pair)
             for order in pair.orders.values():
                 order.released = True
+                if not order.settled:
+                    state.out.timer(OrderTimer(order.client_order_id), now_ns)
             manager.remember(pair)
 
 

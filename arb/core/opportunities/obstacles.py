@@ -116,7 +116,7 @@ class Obstacles:
         state, (symbol, *venues) = self.state, route
         if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
             return Reason.HALTED
-        found = [reason for venue in venues if (reason := self._reason_at(venue, symbol, now_ns)) is not None]
+        found = [reason for venue in venues if (reason := self.reason_at(venue, symbol, now_ns)) is not None]
         if found:
             return min(found, key=lambda reason: reason.rank)
         if state.books.skewed(*route):
@@ -129,11 +129,13 @@ class Obstacles:
             return Reason.FEE_UNKNOWN
         return None
 
-    def _reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
         state, key = self.state, (venue, symbol)
         at = state.venues[venue]
-        if not (at.private_up and at.account_id and at.snapshot_taken) or state.health.venues[venue].quarantined:
+        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
+            return Reason.VENUE_HALTED
+        if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
             return Reason.VENUE_HALTED

@@ -265,6 +265,8 @@ class OrderManager(OrderSender):
         return None if instrument is None else instrument.taker_fee
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
+        if order.released:
+            self.note_fills_held(order)
         if order.settled and not order.released:
             order.released = True
             self.state.books.settled(order.venue, order.symbol)

@@ -25,13 +25,18 @@ from arb.market.symbol import Symbol
 
 
 class Wanted(NamedTuple):
-    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base."""
+    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base.
+
+    `lives_ms`: after how long the venue must refuse it; None: `order_expiry_ms`.
+    """
 
     venue: str
     role: Role
     side: Side
     price: Decimal
     size: Decimal
+    tif: TimeInForce = TimeInForce.IOC
+    lives_ms: int | None = None
 
 
 class OrderSender(OrderTable):
@@ -159,7 +164,7 @@ class OrderSender(OrderTable):
         Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
         the sizing), so that nothing of the kind ever leaves.
         """
-        state, (venue, role, side, price, size) = self.state, wanted
+        state, (venue, role, side, price, size, tif, lives_ms) = self.state, wanted
         require(name not in self.orders, f"client order id {name} was used before")
         instrument = state.instruments[venue, symbol]
         require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
@@ -171,10 +176,10 @@ class OrderSender(OrderTable):
             client_order_id=name,
             role=role,
             side=side,
-            tif=TimeInForce.IOC,
+            tif=tif,
             price=price,
             size=size,
-            expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
+            expires_ns=now_ns + (state.timing.order_expiry_ms if lives_ms is None else lives_ms) * NS_PER_MS,
         )
 
     def _name(self, number: int, wanted: Wanted, attempt: int) -> str:

@@ -327,9 +327,9 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Ca
 
 
 def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
         # Newest first, so rows that come in meanwhile push others to later pages: seen twice, never missed.
-        return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(rows) >= limit else None
+        return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(_list(body)) >= limit else None
 
     first = _read(path, {**params, "page": 1, "limit": limit})
     return Pages(first=first, rows=_list, following=following)
@@ -337,11 +337,11 @@ def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
 
 def _open_of_all_pairs() -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return [row for group in _list(body) for row in Fields("gate", "open orders", group).rows("orders")]
+        return [row for group in _list(body) for row in Fields("gate", "open orders", group).listed("orders")]
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
         # Every page holds so many orders of each pair.
-        pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows)
+        pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows_of(body))
         more = max(pairs.values(), default=0) >= _OPEN_PAGE
         return page(call.params["page"] + 1) if more else None
 

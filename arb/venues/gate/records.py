@@ -56,6 +56,8 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     filled = _filled(fields, size, in_quote, cost, average)
     if not in_quote and not 0 <= filled <= size:
         raise fields.bad("left", f"{filled} filled of {size}")
+    if not filled and _word(fields, "finish_as") == "filled":
+        raise fields.bad("finish_as", "filled, and nothing was")
     if average is None and filled and cost is not None:
         average = _QUOTIENT.divide(cost, filled)
     is_open = _is_open(fields)
@@ -148,7 +150,7 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     base, quote = Symbol.of(symbol).base_and_quote
     received = base if side is Side.BUY else quote
     charged = [
-        (fields.maybe_decimal("fee") or ZERO, fields.maybe_text("fee_currency") or received),
+        (fields.decimal("fee"), fields.maybe_text("fee_currency") or received),
         (fields.maybe_decimal("gt_fee") or ZERO, GT),
         (fields.maybe_decimal("point_fee") or ZERO, POINTS),
     ]

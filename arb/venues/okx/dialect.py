@@ -124,7 +124,7 @@ class OkxDialect:
 
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order."""
-        rows = Fields(self.venue, "answer", body).rows("data")
+        rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -294,9 +294,10 @@ def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return Fields("okx", "answer", body).rows("data")
+        return Fields("okx", "answer", body).listed("data")
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
+        rows = rows_of(body)
         if len(rows) < _PAGE:
             return None
         return _read(path, {**call.params, "after": Fields("okx", "row", rows[-1]).text(cursor)})

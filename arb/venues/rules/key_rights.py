@@ -20,7 +20,7 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a key may do, as far as its venue reports it; None where it does not.
 
     `unknown`: rights whose names mean nothing here. `account`: the venue's own id of the account that the key belongs to, a
-    sub-account's own where it is one.
+    sub-account's own where it is one. `mode`: the account's mode by the venue's name; "" where the venue knows none.
     """
 
     can_trade: bool | None
@@ -28,6 +28,7 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     ip_bound: bool | None
     unknown: tuple[str, ...] = ()
     account: str | None = None
+    mode: str = ""
 
 
 class KeyRights(msgspec.Struct, frozen=True, kw_only=True):

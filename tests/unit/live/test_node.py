@@ -76,7 +76,7 @@ class Silence:
 class Unproved(PaperGateway):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.expiry_proved = False
+        self.expiry_proved = None
 
 
 class Guarded(PaperGateway):

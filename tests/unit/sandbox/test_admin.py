@@ -23,8 +23,8 @@ ORDER = {
 class Office:
     """An admin over one bench."""
 
-    def __init__(self) -> None:
-        self.bench = Bench("gate")
+    def __init__(self, venue: str = "gate") -> None:
+        self.bench = Bench(venue)
         self.admin = Admin(self.bench.world, {"sandbox_id": "x"})
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -150,6 +150,21 @@ def test_another_key_is_the_same_accounts_and_the_one_before_opens_nothing() -> 
     assert (before.key, before.secret) != (after.key, after.secret)
     assert after.user_id == owner
     assert office.ask("POST", "/key", {"venue": "gate"})[1] != given
+
+
+def test_an_account_becomes_one_of_another_kind_that_its_venue_has_and_its_private_sessions_end() -> None:
+    office = Office("bitget")
+    private, public = office.bench.open("/v2/ws/private"), office.bench.open("/v2/ws/public")
+    for body in ({"mode": "hybrid"}, {"mode": ""}, {}):
+        assert office.ask("POST", "/account", {"venue": "bitget", **body})[0] == 400
+    refused, said = office.ask("POST", "/account", {"venue": "gate", "mode": "unified"})
+    assert (refused, "one kind of account only" in said["error"]) == (400, True)
+    assert office.bench.venue.exchange.account_mode == "classic"
+
+    assert office.ask("POST", "/account", {"venue": "bitget", "mode": "unified"}) == (200, {"mode": "unified"})
+    assert office.bench.venue.exchange.account_mode == "unified"
+    office.bench.advance(1)
+    assert (private.closed, public.closed) == (True, False)
 
 
 OWN = {"host": "127.0.0.1:8701", "content-type": "application/json"}

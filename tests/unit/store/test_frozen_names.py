@@ -47,6 +47,7 @@ from arb.core.settings import (
     HealthLimits,
     Limits,
     OnSingleLeg,
+    Ramp,
     RepairPolicy,
     SymbolLimits,
     Timing,
@@ -64,6 +65,7 @@ from arb.store.tape import TapeHead, TapeLine
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids? absent?
 VenueArrived: seq? t_ns? venue account_id former_account_ids instruments connections
+VenueExamined: seq? t_ns? venue failed
 QueueDrained: seq? t_ns? unread? backlogged?
 FeedUp: seq? t_ns? venue connection?
 FeedDown: seq? t_ns? venue cause connection?
@@ -80,7 +82,7 @@ OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
     off_steps? bars?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status? refused?
-ExpiryProved: seq? t_ns? venue
+ExpiryProved: seq? t_ns? venue holds?
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
 OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?
@@ -124,7 +126,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
     leg_cost_bps? limits? fee_holds?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
-    day_credits?
+    day_credits? clean_pairs?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -152,16 +154,17 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health? coins?",
+    EngineSettings: "limits timing repair venues symbols health? coins? ramp?",
+    Ramp: "start_quote pairs",
     CoinRule: "coins refuse_unproved",
     Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
     " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
-    " max_price_ratio_bps?",
+    " max_price_ratio_bps? entry_band_bps?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
-    " max_symbol_quote? max_price_ratio_bps?",
+    " max_symbol_quote? max_price_ratio_bps? entry_band_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",
@@ -198,14 +201,14 @@ GONE_TAGS = {"ResyncBook"}
 CODES: dict[type[StrEnum], str] = {
     Side: "buy sell",
     TimeInForce: "gtc ioc fok post_only",
-    Role: "entry hedge unwind dust foreign",
+    Role: "entry hedge unwind dust test foreign",
     OrderStatus: "intent sent open filled partial_cancelled cancelled rejected unknown absent",
     Outcome: "accepted rejected unknown",
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
     UnprovedCoin: "mark refuse",
-    PairKind: "arb dust flatten",
+    PairKind: "arb dust flatten test",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
     AlternativeStage: "entry repair",
@@ -226,7 +229,8 @@ TIMERS = (
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"
-    " contradiction credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_asset fee_currency fee_rate"
+    " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset fee_currency"
+    " fee_rate"
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
     " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
     " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"

@@ -27,7 +27,7 @@ from arb.venues.call import (
     request_of,
 )
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.gateway import VenueGateway
+from arb.venues.gateway import AccountParts, VenueGateway
 from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
@@ -129,10 +129,8 @@ class Bench:
     def over(self, transport: WriteTransport) -> VenueGateway:
         """Return the same gateway over another transport."""
         return VenueGateway(
-            dialect=GateDialect(),
-            signer=self.signer,
+            account=AccountParts(GateDialect(), self.signer, NoStream()),
             transport=transport,
-            private=NoStream(),
             pacer=Pacer(LIMITS, self.clock),
             clock=self.clock,
             rng=random.Random(1),
@@ -375,6 +373,20 @@ def test_the_clock_is_measured_by_the_middle_of_the_trip() -> None:
     assert bench.signer.server_offset_ns == measured.offset_ns
 
 
+def test_a_slow_answer_about_its_clock_does_not_spoil_what_a_quick_one_said() -> None:
+    bench = Bench(trip_ns=2 * NS_PER_MS)
+    for trip_ns, shown_late_ms in ((2 * NS_PER_MS, 0), (400 * NS_PER_MS, 150)):
+        bench.transport.trip_ns = trip_ns
+        start_ms = bench.clock.wall_ns() // NS_PER_MS
+        for trip in range(3):
+            now_ms = start_ms + (trip_ns * (2 * trip + 1) // 2) // NS_PER_MS + shown_late_ms
+            bench.transport.replies.append(f'{{"server_time":{now_ms}}}'.encode())
+        measured = run_virtual(bench.gateway.measure_clock(), bench.clock)
+        assert abs(measured.offset_ns) <= 2 * NS_PER_MS
+    assert measured.error_ns < 2 * NS_PER_MS
+    assert bench.signer.server_offset_ns == measured.offset_ns
+
+
 def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
     bench = Bench(DONE, DONE)
 
@@ -412,7 +424,7 @@ def test_only_what_no_page_cuts_may_be_answered_at_length() -> None:
     assert [request.answer_bytes_max for request in bench.transport.sent] == [LONG_ANSWER_BYTES_MAX, ANSWER_BYTES_MAX]
     dialect = GateDialect()
     pages = dialect.open_orders(None)
-    full_page = [{"currency_pair": "BTC_USDT"}] * 100
+    full_page = [{"currency_pair": "BTC_USDT", "orders": [{"currency_pair": "BTC_USDT"}] * 100}]
     following = pages.following(pages.first, full_page)
     assert following is not None and following.params == {"page": 2, "limit": 100}
     assert {pages.first.answer_bytes_max, following.answer_bytes_max} == {LONG_ANSWER_BYTES_MAX}

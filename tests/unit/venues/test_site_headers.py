@@ -17,10 +17,10 @@ from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.endpoints import Credentials, OrderEntry, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.public_side import PublicSide
-from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from tests.unit.venues.accounts import ACCOUNTS
 from tests.unit.venues.test_hostile_text import ORDER
 from tests.unit.venues.wire.dialects import seats
 from tests.virtual import START_NS, a_clock, run_virtual
@@ -120,7 +120,7 @@ async def talk(gateway: VenueGateway) -> None:
             await asking
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_request_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     requests = told(spec, talk).requests
     assert {request.method for request in requests} >= {"GET", "POST"} and len(requests) >= 7
@@ -129,14 +129,14 @@ def test_every_request_has_the_headers_of_its_site(spec: VenueSpec) -> None:
         assert request.headers["x-which-world"] == "play"
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_production_has_no_header_of_another_world(spec: VenueSpec) -> None:
     for request in told(spec, talk, site=spec.production).requests:
         for site in spec.sites:
             assert not set(site.headers) & set(request.headers)
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     entry = OrderEntry.REST
     if spec.trading is not None and spec.trading.make_order_socket is not None:
@@ -151,7 +151,7 @@ def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     assert all(headers == MARK for _, headers in dialled)
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_the_handshake_of_public_data_has_them_too(spec: VenueSpec) -> None:
     network, clock = Nowhere(), a_clock()
     feed = PublicSide(spec, marked(spec), clock=clock, rng=random.Random(1), network=network).feed(
