@@ -83,9 +83,7 @@ def examined(
             limits=GatewayLimits(symbols=("BTC/USDT",)),
             network=network,
         )
-        exam = AccountExam(
-            Settings(), gateway, site, ("gate", "okx"), None, None, CLOCK, confirmed=False, streams=True
-        )
+        exam = AccountExam(Settings(), gateway, site, ("gate", "okx"), None, None, CLOCK, confirmed=False, streams=True)
         try:
             return await exam.findings({})
         finally:
@@ -106,7 +104,13 @@ HTML = b"<html><h1>403 Forbidden</h1></html>"
 @pytest.mark.parametrize(
     ("venue", "status", "body", "environment", "words"),
     [
-        ("okx", 401, okx("50101", "APIKey does not match current environment."), DEMO, ("environment:", "for production")),
+        (
+            "okx",
+            401,
+            okx("50101", "APIKey does not match current environment."),
+            DEMO,
+            ("environment:", "for production"),
+        ),
         ("okx", 401, okx("50119", "API key doesn't exist"), None, ("region:", "[venues.okx] region")),
         ("okx", 401, okx("50110", "Your IP is not included"), None, ("address:", "this machine's address")),
         ("okx", 401, okx("50113", "Invalid Sign"), None, ("secret:", "copy the secret again")),
