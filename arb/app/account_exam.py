@@ -28,7 +28,7 @@ from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.store.journal_reader import JournalState
 from arb.venues.build import key_policy, venue_profile
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import OrderEntry, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.rules.key_trouble import diagnosed
@@ -188,6 +188,7 @@ class AccountExam:
                 venue,
                 enforces=profile.enforces_expiry and kept is not False,
                 proved=proved,
+                by_socket=settings.venues.order_entry(venue) is OrderEntry.WEBSOCKET,
                 grace_ms=settings.timing.unknown_grace_ms,
             ),
             checks.check_instruments_barred(venue, [held.text for held in barred if held.account_id in names]),

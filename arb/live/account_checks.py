@@ -263,13 +263,13 @@ def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Fin
     return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")
 
 
-def check_expiry(about: str, *, enforces: bool, proved: bool, grace_ms: int) -> Finding:
+def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, grace_ms: int) -> Finding:
     """Judge how long an order without answer may stay unknown."""
     check = "expiry"
     if not enforces:
         found = f"orders go where no expiry is kept: one without answer is unknown for {grace_ms} ms at least"
-        remedy = "send orders over REST where that keeps one (docs/ACCOUNTS.md), or allow for it in leg_deadline_ms"
-        return Finding(about, check, Result.WARN, found, remedy)
+        rest = f'[venues.{about}] order_entry = "rest", or ' if by_socket else "no kind of order here has one: "
+        return Finding(about, check, Result.WARN, found, f"{rest}allow for it in [timing] leg_deadline_ms")
     if not proved:
         found = f"not seen to refuse what has expired: an order without answer is unknown for {grace_ms} ms at least"
         return Finding(about, check, Result.WARN, found, "run `arb doctor --drill` once on this account")
