@@ -16,6 +16,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
@@ -39,7 +40,8 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
-from arb.sandbox.profiles import ACCOUNT_MODES, SYMBOLS, VENUE_NAMES
+from arb.sandbox.holder import ACCOUNT_MODES
+from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
 AIMS = 4
 APART_MS = 1_250
@@ -57,6 +59,7 @@ GUARDED = 0.3
 """In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
+FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -132,6 +135,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    fee_in_quote: bool = False
+    """Whether OKX takes the fee of a buy in quote."""
+    fee_modes: tuple[FeeMode, ...] = ()
+    """What accounts pay their fees in, and what the settings say it is worth."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
     modes: dict[str, str] = {}
@@ -196,6 +203,8 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
+        fee_modes=drawn_modes(seed, most),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         modes=_modes(seed),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,

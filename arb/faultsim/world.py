@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
 from arb.faultsim.faults import Host, Killed, Life
+from arb.faultsim.fee_assets import set_up
 from arb.faultsim.feeds import Spell
 from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
@@ -71,8 +73,11 @@ class Simulation:
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
+        set_up(self._world, plan.fee_modes)
         for venue, mode in plan.modes.items():
             self._world.venues[venue].exchange.account_mode = mode
+        okx = self._world.venues["okx"].exchange
+        okx.holder = replace(okx.holder, fee_in_quote=plan.fee_in_quote)
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)

@@ -14,10 +14,10 @@ from arb.market.ids import plain_id
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
 from arb.venues.bitget import records
-from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, named, read
+from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import batched
+from arb.venues.dialect import FeeAssetQuery, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, VenueReply
@@ -28,6 +28,10 @@ _CANCELS_MAX = 50
 
 class BitgetDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fee_asset: FeeAssetQuery | None = bgb_query(_read("spot/account/deduct-info", {}))
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/trade/place-order`; the signer writes the expiry as `receiveWindow`."""
@@ -152,19 +156,21 @@ class BitgetDialect(CommonDialect):
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
+        """Read the address list and the rights (`RIGHTS`).
 
-        Bitget documents these names badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
-        account's own id, `parentId` that of the main account it may be a sub-account of.
+        `userId` is the account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = fields.names("authorities")
+        account, main = plain_id(fields.raw("userId")), plain_id(fields.raw("parentId"))
         return KeyFacts(
             can_trade=RIGHTS.can_trade(rights or None),
             can_withdraw=RIGHTS.can_withdraw(rights),
             ip_bound=fields.maybe_text("ips") is not None,
             unknown=RIGHTS.unknown(rights),
-            account=plain_id(fields.raw("userId")),
+            moves=RIGHTS.moving(rights),
+            account=account,
+            main_account=None if account is None or main == account else main,
             mode="classic",
         )
 

@@ -27,6 +27,7 @@ _EXACT = Context(prec=60)
 _QUOTIENT = Context(prec=24)
 
 TEXT_PREFIX = "t-"
+GT, POINTS = "GT", "POINT"
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
 _OPEN_EVENTS = frozenset({"put", "update"})
 
@@ -110,6 +111,16 @@ def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]
     return fields.text("currency"), AssetBalance(fields.not_negative("available"), locked)
 
 
+def unified_balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
+    """Read `/unified/accounts`; an asset that is owed more than there is has nothing free."""
+    balances = Fields(venue, "unified account", raw).object("balances")
+    return {clean(asset): _unified_balance(balances.object(asset)) for asset in raw["balances"]}
+
+
+def _unified_balance(fields: Fields) -> AssetBalance:
+    return AssetBalance(max(fields.decimal("available"), ZERO), fields.not_negative("freeze", ZERO))
+
+
 def now_s(now_ns: int) -> int:
     """Return whole Unix seconds, as Gate's frames and timestamps want them."""
     return now_ns // NS_PER_S
@@ -150,8 +161,8 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     received = base if side is Side.BUY else quote
     charged = [
         (fields.decimal("fee"), fields.maybe_text("fee_currency") or received),
-        (fields.maybe_decimal("gt_fee") or ZERO, "GT"),
-        (fields.maybe_decimal("point_fee") or ZERO, "POINT"),
+        (fields.maybe_decimal("gt_fee") or ZERO, GT),
+        (fields.maybe_decimal("point_fee") or ZERO, POINTS),
     ]
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:
