@@ -319,7 +319,7 @@ def test_the_fee_of_a_buy_is_charged_where_the_venue_takes_it_from() -> None:
     ("held", "price", "charged"),
     [
         ("1", "4", [("0.0187687500", "GT"), ("0.03757500", "GT")]),  # 100.1 and 200.4 at 0.075 %, by 4
-        ("0.02", "4", [("0.0187687500", "GT"), ("0.002", "BTC")]),  # it runs out between two fills of one order
+        ("0.04", "4", [("0.0187687500", "GT"), ("0.002", "BTC")]),  # it runs out between two fills of one order
         ("0", "4", [("0.001", "BTC"), ("0.002", "BTC")]),
         ("1", None, [("0.001", "BTC"), ("0.002", "BTC")]),  # nothing says what it is worth
     ],
@@ -327,7 +327,7 @@ def test_the_fee_of_a_buy_is_charged_where_the_venue_takes_it_from() -> None:
 def test_fees_are_taken_from_an_asset_of_the_venues_own_while_it_lasts(
     held: str, price: str | None, charged: list[tuple[str, str]]
 ) -> None:
-    rules = {"buy_fee_in": FeeIn.BASE, "fee_asset": "GT", "fee_asset_taker": D("0.00075")}
+    rules: dict[str, Any] = {"buy_fee_in": FeeIn.BASE, "fee_asset": "GT", "fee_asset_taker": D("0.00075")}
     opening = {"BTC": START_BALANCE, "USDT": START_BALANCE, "GT": D(held)}
     market = Market(opening=opening, fee_price=price, **rules)
     _, fills = market.place(an_order(price="100.2", size="3"))
