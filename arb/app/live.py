@@ -17,8 +17,8 @@ from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 
 MISSING_GUARDS = (
-    "entries within a band of the other venues' mid",
-    "[live] ramp",
+    "what mode a Gate or OKX account is in, and whether it borrows by itself",
+    "fees that a venue takes in an asset of its own",
 )
 """What a start on real money waits for. It stays refused until this is empty."""
 

@@ -144,13 +144,13 @@ def _require_untracked(path: Path) -> None:
     for place in dict.fromkeys((path.absolute(), path.resolve())):
         if not any((folder / ".git").exists() for folder in place.parents):
             continue
-        # Variables of git's own would lead it to another repository, and settings of this one may name programs.
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        # Variables of git's own would lead it elsewhere, ours may be keys, and settings of a repository may name programs.
+        passed_on = {"PATH": os.environ.get("PATH", os.defpath)}
         command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", str(place.parent)]
         try:
             asked = subprocess.run(
                 [*command, "ls-files", "--error-unmatch", "--", place.name],
-                env=clean,
+                env=passed_on,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

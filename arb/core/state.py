@@ -214,7 +214,7 @@ class EngineState:
         if ramp is None:
             return None
         steps = min(self.control.clean_pairs // ramp.pairs, RAMP_STEPS_MAX)
-        return min(most, ramp.start_quote * 2**steps)
+        return min(most, ramp.start_quote * (1 << steps))
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""

@@ -120,11 +120,11 @@ def fees(facts: Facts) -> Html:
     heads = (("asset", "asset"), ("fees", "fees paid, in the asset (below zero: rebate)"))
     paid = _headed("Fees by currency", table(heads, rows, none="No fees yet."))
     planned = [row | {name: money(row[name]) for name in ("expected", "charged")} for row in facts["fees_planned"]]
-    beside = (
+    columns = (
         *(("venue", "venue"), ("asset", "taken in"), ("fills", "fills"), ("quote", "quote")),
         *(("expected", "planned, in quote"), ("charged", "charged, in quote")),
     )
-    return joined((paid, _folded("Fees planned and charged", table(beside, planned, none="No fees yet."))))
+    return joined((paid, _folded("Fees planned and charged", table(columns, planned, none="No fees yet."))))
 
 
 def moved(facts: Facts) -> Html:

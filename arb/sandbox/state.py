@@ -7,6 +7,7 @@ from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
 from arb.sandbox.exact import ONE, ZERO, mul
+from arb.sandbox.holder import RIGHTS, Holder
 from arb.sandbox.market import BookView, IdSource, Market
 from arb.sandbox.values import (
     BalanceChanged,
@@ -39,6 +40,7 @@ class ExchangeState:
         """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
         self.account_mode = profile.account_modes[0] if profile.account_modes else ""
         """Which of the venue's kinds of account this is; "" where it has only one."""
+        self.holder = Holder(rights=RIGHTS[profile.name])
         self.fee_factor = ONE
         self.fee_asset: FeeAsset | None = None
         """When set, fees are taken from this asset, fill by fill, while its balance lasts."""
@@ -74,6 +76,11 @@ class ExchangeState:
         """Return (maker, taker) of the account for a symbol."""
         rules = self.instruments[symbol]
         return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
+
+    @property
+    def buys_pay_in(self) -> str:
+        """Return whether a buy pays its fee in `base` or in `quote`: the venue's rule, or its holder's choice."""
+        return "quote" if self.holder.fee_in_quote else self.profile.buy_fee_in
 
     def asset_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return (maker, taker) where fees are taken from an asset of the venue's own; zeros where they are not."""

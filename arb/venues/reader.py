@@ -151,8 +151,8 @@ class VenueReader:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
-        its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where a venue does not report what a
+        buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
         cannot be read.
         """
@@ -192,7 +192,7 @@ class VenueReader:
         """Return the account's rates for those of `symbols` whose rates can be read and believed."""
         found: dict[str, Fees] = {}
         try:
-            for call in self._dialect.fee_lists(symbols) if len(symbols) > 1 else ():
+            for call in self._dialect.fee_lists(symbols):
                 with contextlib.suppress(*NOT_SO):
                     found |= self._dialect.fees_listed((await self.ask(call, patient=True))[0], symbols)
         except VenueError as error:
@@ -261,7 +261,7 @@ class VenueReader:
     def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
         """Return an instrument with its rates, and with what they are paid in, by the venue's word or by the latest buy."""
         buy_fee_in, asset, asset_taker = fees.buy_fee_in, fees.asset or "", fees.asset_taker
-        if instrument.symbol in self._buys:
+        if instrument.symbol in self._buys and not fees.reported:
             _, paid_in = self._buys[instrument.symbol]
             if paid_in in (instrument.base, instrument.quote):
                 buy_fee_in = FeeIn.BASE if paid_in == instrument.base else FeeIn.QUOTE

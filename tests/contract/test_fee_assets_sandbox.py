@@ -10,9 +10,10 @@ from arb.core.events import OrderQueried
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
 from arb.venues.gateway import VenueGateway
+from tests.builders import SYMBOL
 from tests.contract.conftest import Sandbox, StockVenue
 from tests.contract.gateway_bench import Bench, an_account, an_order, ended, told
-from tests.contract.stock_clients import SYMBOL, exact
+from tests.contract.stock_clients import exact
 
 WAYS = {
     "GT": ("gate", "0.75", "0.25"),

@@ -45,7 +45,9 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
         ill = run_arb(*sandbox_of, cwd=tmp_path)
         found = findings(ill)
         for venue in sandbox.ledger():
-            assert sandbox.ledger()[venue]["requests"] == []
+            assert {request["kind"] for request in sandbox.ledger()[venue]["requests"]} <= {"query"}, (
+                "nothing is traded"
+            )
     assert ill.code == 3, ill.out
     results = {key: row["result"] for key, row in found.items() if row["result"] != "pass"}
     assert (

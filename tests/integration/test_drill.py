@@ -57,7 +57,7 @@ def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_pa
             assert {order["status"] for order in ledger[venue]["orders"]} <= {"closed", "cancelled"}
             assert len(ledger[venue]["fills"]) >= 2, "bought, and sold again"
         assert run.code == 0, run.err
-        db = tmp_path / "var" / "live-sandbox.sqlite"
+        db = tmp_path / "var" / "live.sqlite"
         assert truth.differences(db, ledger) == []
         rows = truth.rows_of(db, "SELECT venue, role, tif, status, outcome FROM orders WHERE role = 'test' ORDER BY id")
         seen = {(row["venue"], row["tif"], row["status"]) for row in rows}
@@ -69,7 +69,7 @@ def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_pa
         }
         kinds = truth.rows_of(db, "SELECT DISTINCT kind, state FROM pair_trades")
         assert [(row["kind"], row["state"]) for row in kinds] == [("test", "completed")]
-        reader = JournalReader.open(db.with_name("live-sandbox.journal.sqlite"))
+        reader = JournalReader.open(db.with_name("live.journal.sqlite"))
         control = reader.state().control
         reader.close()
         assert control is not None and len(control.expiry_proved) == len(VENUES)

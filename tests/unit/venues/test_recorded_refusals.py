@@ -19,11 +19,12 @@ from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.okx.private import OkxPrivate
 from arb.venues.order_socket import SocketDialect
-from arb.venues.rules.outcome import judge_read
+from arb.venues.rules.outcome import decode_body, judge_read
 from arb.venues.transport.http import HttpAnswer
 from tests.support.bent import each_bent, each_cut
 from tests.support.recorded import Answer, answers
 from tests.unit.venues.answer_forms import ACCEPTED, POLICIES, REJECTED, UNKNOWN, judged, names_code
+from tests.unit.venues.test_dialects import an_order
 
 GIVEN: dict[str, dict[str, tuple[Any, str]]] = {
     "gate": {
@@ -201,6 +202,21 @@ def test_a_recorded_answer_on_the_order_socket_with_anything_wrong_refuses_by_it
                 code = names_code(venue, json.loads(found.body))
                 assert GIVEN[venue].get(code or "", (UNKNOWN, ""))[0] is REJECTED, (answer.name, path)
     assert refused > 100
+
+
+def test_an_echo_of_a_request_is_no_order_even_where_nothing_calls_it_one(repo_root: Path) -> None:
+    echoes = [
+        answer for answer in answers(repo_root, "gate", "ws") if "order_place" in answer.name and "-ack" in answer.name
+    ]
+    assert len(echoes) == 4
+    for answer in echoes:
+        frame = json.loads(answer.raw)
+        received = SOCKETS["gate"].on_frame(answer.raw)
+        assert received.received and received.answer is None
+        unmarked = SOCKETS["gate"].on_frame(json.dumps(frame | {"ack": False}).encode()).answer
+        assert unmarked is not None and judged("gate", unmarked.status, unmarked.body).outcome is ACCEPTED
+        with pytest.raises(VenueProtocolError):
+            DIALECTS["gate"].placed(an_order(), decode_body(unmarked.body))
 
 
 BATCHES = {

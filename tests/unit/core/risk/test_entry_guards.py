@@ -17,8 +17,9 @@ from arb.core.risk.refusals import REFUSALS_EVERY_S
 from arb.core.settings import Limits, OnSingleLeg, Ramp, RepairPolicy, SymbolLimits, VenueLimits
 from arb.market.order import Role
 from tests.builders import START_NS, SYMBOL, Bench, D, an_instrument
+from tests.unit.core.pairs.test_flatten import HOLD
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
-from tests.unit.core.risk.test_limits import HOLD, cross, limited, refused_by
+from tests.unit.core.risk.test_limits import cross, limited, refused_by
 
 THREE = ("gate", "okx", "bitget")
 RAMP = Ramp(D(20), 2)
