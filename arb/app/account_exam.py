@@ -27,7 +27,7 @@ from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.store.journal_reader import JournalState
-from arb.venues.build import venue_profile
+from arb.venues.build import key_policy, venue_profile
 from arb.venues.endpoints import OrderEntry, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
@@ -44,6 +44,7 @@ NEEDS_KEY = (
     "rights",
     "withdrawal",
     "ip_list",
+    "borrowing",
     "account",
     "fees",
     "funds",
@@ -77,8 +78,7 @@ class AccountExam:
     """All that is asked of one account.
 
     `others`: the other venues of a run; `rule`: what it asks of coins; `journal`: restores what earlier runs left, None where
-    there were none; `confirmed`: the user has said, or it goes without saying, that the key may not withdraw;
-    `streams`: log in on the private stream, too.
+    there were none; `streams`: log in on the private stream, too.
     """
 
     def __init__(
@@ -91,7 +91,6 @@ class AccountExam:
         journal: Restores | None,
         clock: Clock,
         *,
-        confirmed: bool,
         streams: bool,
     ) -> None:
         self._settings = settings
@@ -102,7 +101,6 @@ class AccountExam:
         self._rule = rule
         self._journal = journal
         self._clock = clock
-        self._confirmed = confirmed
         self._streams = streams
         self._symbols = symbols_of(settings, self._venue)
         self._chosen = settings.venues.enabled()[self._venue]
@@ -134,12 +132,13 @@ class AccountExam:
             ]
         except TimeoutError:
             return [*self._not_asked(f"no answer within {ASK_S:g} s"), *self._unasked()]
-        venue = self._venue
+        venue, policy = self._venue, key_policy(self._site, self._chosen.key_policy())
         found = [
             checks.check_signature(venue, None),
             checks.check_rights(venue, facts),
-            checks.check_withdrawal(venue, facts, confirmed=self._confirmed),
-            checks.check_addresses(venue, facts),
+            checks.check_withdrawal(venue, facts, confirmed=policy.withdrawal_disabled_confirmed),
+            checks.check_addresses(venue, facts, allowed=policy.unbound_key_allowed),
+            checks.check_borrowing(venue, facts, allowed=policy.borrowing_allowed),
             checks.check_account(venue, facts),
             *self._unasked(),
             *((await self._stream(),) if self._streams else ()),

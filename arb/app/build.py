@@ -5,8 +5,6 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
-import msgspec
-
 from arb.clock import Clock
 from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
@@ -64,7 +62,7 @@ def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
         symbols=symbols_of(settings, venue),
         max_order_value_quote=chosen.max_order_value_quote,
         max_orders_per_minute=chosen.max_orders_per_minute,
-        withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
+        key=chosen.key_policy(),
     )
 
 
@@ -86,8 +84,7 @@ def build_sandbox_gateways(
             credentials,
             clock=clock,
             rng=rng,
-            # Nothing real can be withdrawn there: nobody need confirm that.
-            limits=msgspec.structs.replace(gateway_limits(settings, venue), withdrawal_disabled_confirmed=None),
+            limits=gateway_limits(settings, venue),
             sandbox_id=sandbox.sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),

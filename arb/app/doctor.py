@@ -217,8 +217,6 @@ class Doctor:
             journal,
             self._clock,
             streams=self._streams,
-            confirmed=self._mode is Mode.SANDBOX
-            or self._settings.venues.enabled()[venue].withdrawal_disabled_confirmed,
         )
         found = await account.findings(exam.quotes)
         self.costs += account.cost(exam.quotes)

@@ -14,8 +14,10 @@ from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
 from arb.venues.build import build_gateway
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.registry import spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.transport.network import SystemNetwork
 
+EVERYTHING = KeyPolicy(withdrawal_disabled_confirmed=True, unbound_key_allowed=True, borrowing_allowed=True)
 ENDS = 2
 """How many characters of an account's id are shown at either end, where it is long enough."""
 
@@ -44,8 +46,8 @@ async def _ask(
     rng: random.Random,
     network: SystemNetwork,
 ) -> dict[str, Any]:
-    # Whether the user has confirmed what the venue does not report is for a start to ask; here the venue is asked.
-    limits = msgspec.structs.replace(gateway_limits(settings, venue), withdrawal_disabled_confirmed=True)
+    # What the user has confirmed or allowed is for a start to ask; here the venue is asked.
+    limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
     gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
     row = {"venue": venue, "environment": site.environment.value, "region": site.region, "address": site.endpoint.rest}
     try:
@@ -55,8 +57,9 @@ async def _ask(
         return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
     finally:
         await gateway.close()
-    said = {name: value for name, value in msgspec.structs.asdict(facts).items() if name != "account"}
-    return row | {"result": "accepted", "account": _in_part(facts.account)} | said
+    said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
+    whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
+    return row | {"result": "accepted"} | said | whose
 
 
 def _in_part(account: str | None) -> str | None:

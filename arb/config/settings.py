@@ -19,6 +19,7 @@ from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
 from arb.venues.registry import TRADED, spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.proxy import Proxy, parse_proxy
 
@@ -123,7 +124,17 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
+    unbound_key_allowed: bool = False
+    borrowing_allowed: bool = False
     endpoints: AddressOverrides = AddressOverrides()
+
+    def key_policy(self) -> KeyPolicy:
+        """Return what the user has confirmed and allowed of the venue's key."""
+        return KeyPolicy(
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            unbound_key_allowed=self.unbound_key_allowed,
+            borrowing_allowed=self.borrowing_allowed,
+        )
 
     def key_names(self) -> dict[str, str]:
         """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.

@@ -39,7 +39,8 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
-from arb.sandbox.profiles import ACCOUNT_MODES, SYMBOLS, VENUE_NAMES
+from arb.sandbox.holder import ACCOUNT_MODES
+from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
 AIMS = 4
 APART_MS = 1_250
@@ -57,6 +58,7 @@ GUARDED = 0.3
 """In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
+FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -132,6 +134,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    fee_in_quote: bool = False
+    """Whether OKX takes the fee of a buy in quote."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
     modes: dict[str, str] = {}
@@ -196,6 +200,7 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         modes=_modes(seed),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,

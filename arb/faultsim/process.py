@@ -25,10 +25,13 @@ from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.public_side import build_feeds
 from arb.venues.registry import TRADED
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network
 
 NEWEST_ENTRIES, BLOCK_ENTRIES = 100, 50
+LOANS = KeyPolicy(borrowing_allowed=True)
+"""Accounts of every mode are traded here: nothing real is lent."""
 LAST_WRITES = 4
 """To find the ledger gone, to say so, to write it anew, to say that it is there again."""
 
@@ -185,7 +188,7 @@ class Process:
             credentials,
             clock=self.clock,
             rng=self._rng,
-            limits=GatewayLimits(symbols=self._plan.symbols, timing=patience),
+            limits=GatewayLimits(symbols=self._plan.symbols, key=LOANS, timing=patience),
             sandbox_id=self._sandbox_id,
             network=self._network,
             entry=self._entry(spec),

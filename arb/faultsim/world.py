@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +74,8 @@ class Simulation:
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
         for venue, mode in plan.modes.items():
             self._world.venues[venue].exchange.account_mode = mode
+        okx = self._world.venues["okx"].exchange
+        okx.holder = replace(okx.holder, fee_in_quote=plan.fee_in_quote)
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)

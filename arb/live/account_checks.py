@@ -52,6 +52,9 @@ def check_rights(about: str, facts: KeyFacts) -> Finding:
     if facts.unknown:
         found = f"it has rights that are not known here: {', '.join(facts.unknown)}"
         return Finding(about, check, Result.FAIL, found, "make a key that may read and trade spot, and nothing else")
+    if facts.moves:
+        found = f"the key may move funds away ({', '.join(facts.moves)})"
+        return Finding(about, check, Result.FAIL, found, "make a key that may read and trade spot, and nothing else")
     if facts.can_trade is None:
         remedy = "`arb doctor --drill` shows it with one small order"
         return Finding(about, check, Result.WARN, "the venue does not report whether it may trade spot", remedy)
@@ -72,19 +75,37 @@ def check_withdrawal(about: str, facts: KeyFacts, *, confirmed: bool) -> Finding
     return Finding(about, check, Result.PASS, said)
 
 
-def check_addresses(about: str, facts: KeyFacts) -> Finding:
-    """Judge whether a stolen key could be used from elsewhere."""
+def check_addresses(about: str, facts: KeyFacts, *, allowed: bool) -> Finding:
+    """Judge whether a stolen key could be used from elsewhere; `allowed`: a run takes it all the same."""
     check = "ip_list"
     if facts.ip_bound:
         return Finding(about, check, Result.PASS, "the key is bound to addresses")
     remedy = "bind the key to this machine's address at the venue"
     if facts.ip_bound is None:
         return Finding(about, check, Result.WARN, "the venue does not report a list of addresses", remedy)
-    return Finding(about, check, Result.WARN, "the key may be used from any address", remedy)
+    found = "the key may be used from any address"
+    if allowed:
+        return Finding(about, check, Result.WARN, found, remedy)
+    return Finding(about, check, Result.FAIL, found, f"{remedy}, or set unbound_key_allowed = true in [venues.{about}]")
+
+
+def check_borrowing(about: str, facts: KeyFacts, *, allowed: bool) -> Finding:
+    """Judge whether a short balance would become a loan; `allowed`: a run trades such an account all the same."""
+    check = "borrowing"
+    if not facts.borrows:
+        return Finding(about, check, Result.PASS, "the account borrows nothing on its own")
+    found = f"the account borrows on its own ({', '.join(facts.borrows)})"
+    if allowed:
+        return Finding(about, check, Result.WARN, found, "watch what is owed: nothing here pays it back")
+    remedy = f"turn that off at the venue, or set borrowing_allowed = true in [venues.{about}]"
+    return Finding(about, check, Result.FAIL, found, remedy)
 
 
 def check_account(about: str, facts: KeyFacts) -> Finding:
-    """Judge whether the account is called by an id of its own, which outlives a key; name its mode."""
+    """Judge whether the account is in a mode that is served, and is called by an id of its own, which outlives a key."""
+    if facts.mode is None:
+        remedy = "choose another mode at the venue: a run refuses this one"
+        return Finding(about, "account", Result.FAIL, "its mode is not known here: balances may be elsewhere", remedy)
     mode = f", mode {facts.mode}" if facts.mode else ""
     if facts.account is None:
         remedy = "keep the key as long as pairs are open: with another one the account counts as another"

@@ -11,6 +11,7 @@ from arb.errors import ConfigError
 from arb.sandbox.bills import Bill
 from arb.sandbox.exact import parse, plain, units_exact
 from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
+from arb.sandbox.holder import changed, shown
 from arb.sandbox.profiles import with_another_key
 from arb.sandbox.values import SimFill, SimOrder
 from arb.sandbox.venue import RequestRecord, SimVenue
@@ -110,17 +111,23 @@ class Admin:
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
 
     def _post_account(self, body: Json) -> Json:
-        """Make the account one of another of the venue's kinds, as its holder does there: the key and all else stay."""
-        venue, mode = self._venue(body), str(body.get("mode", ""))
-        modes = venue.exchange.profile.account_modes
-        if mode not in modes:
-            known = ", ".join(modes) or "it has one kind of account only"
-            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {known}")
-        venue.exchange.account_mode = mode
-        for session in list(venue.sessions.values()):
-            if session.path.rstrip("/").endswith("/private"):
-                venue.cut_session(session)
-        return {"mode": mode}
+        """Let the holder choose at the venue: the account's mode, what its key may do, and the like; all else stays."""
+        venue = self._venue(body)
+        exchange, modes = venue.exchange, venue.exchange.profile.account_modes
+        wanted = {name: value for name, value in body.items() if name != "venue"}
+        mode = str(wanted.pop("mode", exchange.account_mode))
+        if mode != exchange.account_mode and mode not in modes:
+            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {', '.join(modes)}")
+        try:
+            chosen = changed(venue.name, exchange.holder, wanted)
+        except ValueError as error:
+            raise AdminError(str(error)) from None
+        if mode != exchange.account_mode:
+            for session in list(venue.sessions.values()):
+                if session.path.rstrip("/").endswith("/private"):
+                    venue.cut_session(session)
+        exchange.holder, exchange.account_mode = chosen, mode
+        return {"mode": mode} | shown(chosen)
 
     def _post_key(self, body: Json) -> Json:
         """Give a venue's account another key and revoke the one before; sessions that are logged in stay so."""

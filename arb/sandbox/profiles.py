@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arb.errors import require
+from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.values import SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
@@ -52,8 +53,6 @@ _VENUES: dict[str, tuple[str, str, str, float, float]] = {
     "okx": ("0.0006", "0.0008", "base", 45.0, 40.0),
     "bitget": ("0.0004", "0.0006", "base", 70.0, 90.0),
 }
-ACCOUNT_MODES = {"bitget": ("classic", "unified")}
-"""The kinds of account of the venues that have several, the usual one first."""
 _NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
 
 VENUE_NAMES = tuple(_VENUES)

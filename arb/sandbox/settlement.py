@@ -62,7 +62,7 @@ class Settlement(ExchangeState):
         is_buy = order.side == BUY
         if by_points:
             fee, currency = quote_fee, points
-        elif is_buy and self.profile.buy_fee_in == "base":
+        elif is_buy and self.buys_pay_in == "base":
             fee, currency = mul(size, rate), rules.base
         else:
             fee, currency = quote_fee, rules.quote
@@ -89,7 +89,7 @@ class Settlement(ExchangeState):
         if order.ticks is None or order.side != BUY:
             return
         _, taker = self.fee_rates(order.symbol)
-        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+        fee_in = "points" if self.points_asset else self.buys_pay_in
         needed = buy_hold(amount_of(order.instrument, order.ticks * order.remaining_lots), taker, fee_in)
         if order.held > needed:
             self.account.release(order.held_asset, sub(order.held, needed))

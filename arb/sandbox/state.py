@@ -7,6 +7,7 @@ from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
 from arb.sandbox.exact import ONE
+from arb.sandbox.holder import RIGHTS, Holder
 from arb.sandbox.market import BookView, IdSource, Market
 from arb.sandbox.values import (
     BalanceChanged,
@@ -38,6 +39,7 @@ class ExchangeState:
         """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
         self.account_mode = profile.account_modes[0] if profile.account_modes else ""
         """Which of the venue's kinds of account this is; "" where it has only one."""
+        self.holder = Holder(rights=RIGHTS[profile.name])
         self.fee_factor = ONE
         self.points_asset = ""
         """When set, fees are paid in this asset at one quote unit each."""
@@ -73,6 +75,11 @@ class ExchangeState:
         """Return (maker, taker) of the account for a symbol."""
         rules = self.instruments[symbol]
         return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
+
+    @property
+    def buys_pay_in(self) -> str:
+        """Return whether a buy pays its fee in `base` or in `quote`: the venue's rule, or its holder's choice."""
+        return "quote" if self.holder.fee_in_quote else self.profile.buy_fee_in
 
     def snapshot(self, symbol: str, depth: int) -> BookView:
         """Return the best `depth` levels with the update id they belong to."""

@@ -10,13 +10,14 @@ from arb.clock import Clock
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
-from arb.venues.endpoints import Address, Credentials, OrderEntry, Site, account_id
+from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
 from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
 from arb.venues.reader import VenueReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
@@ -30,14 +31,13 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the user has checked that the key may not
-    withdraw, which counts where the venue does not report it; None: nobody was asked, and a sandbox's key alone is taken.
+    `symbols` may be traded; amounts are in quote. `key`: what the user has confirmed and allowed of the key.
     """
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
-    withdrawal_disabled_confirmed: bool | None = None
+    key: KeyPolicy = KeyPolicy()
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -79,7 +79,7 @@ def build_gateway(
         return AccountParts(parts.dialect, signer, stream, parts.enforces_expiry)
 
     parts = trading.make(site, credentials, clock, guard)
-    order_socket, confirmed = None, limits.withdrawal_disabled_confirmed
+    order_socket = None
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
@@ -93,7 +93,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        withdrawal_disabled_confirmed=sandbox_id is not None if confirmed is None else confirmed,
+        key_policy=key_policy(site, limits.key),
         expiry_proved=expiry_proved or None,
     )
 
@@ -150,6 +150,13 @@ def venue_profile(
     )
 
 
+def key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
+    """Return what is asked of a key: less of one of a test network or a demo, where nothing real can be withdrawn."""
+    if site.environment is Environment.PRODUCTION:
+        return given
+    return msgspec.structs.replace(given, withdrawal_disabled_confirmed=True, unbound_key_allowed=True)
+
+
 def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> SigningGuard:
     return SigningGuard(
         venue=spec.name,
@@ -158,6 +165,7 @@ def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> 
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
         clock=clock,
+        borrowing_allowed=limits.key.borrowing_allowed,
     )
 
 

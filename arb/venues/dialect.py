@@ -37,11 +37,15 @@ Listing = Generator[None, None, dict[str, Instrument]]
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """The account's own rates for one symbol, positive when paid, and what a buy pays them in."""
+    """The account's own rates for one symbol, positive when paid, and what a buy pays them in.
+
+    `reported`: the venue says what a buy pays in, so that no fill of the past need show it.
+    """
 
     taker: Decimal
     maker: Decimal
     buy_fee_in: FeeIn
+    reported: bool = False
 
 
 class TradeDialect(Protocol):
@@ -120,7 +124,7 @@ class TradeDialect(Protocol):
         """Read all balances; assets not named are zero."""
 
     def listing(self) -> Call:
-        """Return the call for the rules of all symbols."""
+        """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
 
     def listed(self, body: Any) -> Listing:
         """Read the rules of all spot symbols by symbol; fees are not known yet."""
@@ -138,10 +142,14 @@ class TradeDialect(Protocol):
         """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that report what the key may do."""
+        """Return the calls that report what the key may do and whose it is."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""
+        """Read what the key may do and whose it is from the answers to `key_calls`, and trade by it from now on.
+
+        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
+        `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
+        """
 
 
 def acknowledged(

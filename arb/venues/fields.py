@@ -194,6 +194,15 @@ class Fields:
         value = self._raw.get(key)
         return {clean(str(name)) for name in ([value] if isinstance(value, str) and value else self.rows(key))}
 
+    def flag(self, key: str) -> bool:
+        """Return whether a field is true, be it written as text; absent or null is false."""
+        value = self._raw.get(key)
+        if value in (None, "", False, "false"):
+            return False
+        if value in (True, "true"):
+            return True
+        raise self.bad(key, f"neither true nor false: {clean(str(value), 40)!r}")
+
     def raw(self, key: str) -> Any:
         """Return a field as decoded."""
         return self._raw.get(key)

@@ -41,7 +41,7 @@ from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
 from arb.venues.rules.guard import SalePrice
-from arb.venues.rules.key_rights import KeyFacts, checked_key
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key, reported_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
     VenueReply,
@@ -55,6 +55,7 @@ from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later,
 from arb.venues.writes import Ready, ReadyFrame, VenueWrites
 
 _LOG = logging.getLogger(__name__)
+
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
@@ -103,7 +104,7 @@ class VenueGateway:
         timing: GatewayTiming | None = None,
         order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
-        withdrawal_disabled_confirmed: bool = False,
+        key_policy: KeyPolicy = KeyPolicy(),  # noqa: B008
         expiry_proved: bool | None = None,
         others: Mapping[str, Callable[[], AccountParts]] | None = None,
     ) -> None:
@@ -115,7 +116,9 @@ class VenueGateway:
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
-        self._withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
+        self._key_policy = key_policy
+        self.key_facts: KeyFacts | None = None
+        """Whose the key is and what it may do, once `check_key` has read it."""
         self._transport = transport
         self.order_socket = order_socket
         """None where orders go over REST only."""
@@ -150,13 +153,16 @@ class VenueGateway:
         return self._reader.listed
 
     async def start(self) -> None:
-        """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
+        """Set the clock by the venue's, check the key and learn what it may trade; raises `VenueError` when it cannot be used.
 
-        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do.
+        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do. The key
+        before the listing, which may be the account's own.
         """
         await self.measure_clock()
+        facts = await self.check_key()
+        _LOG.info("%s: %s", self.venue, facts.line())
         await self._reader.listing()
-        self._learn_account(await self.check_key())
+        self._learn_account(facts)
 
     async def close(self) -> None:
         """Release sockets."""
@@ -179,7 +185,7 @@ class VenueGateway:
         return self._dialect.dead_man(0) is not None
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
+        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`).
 
         A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
         """
@@ -194,18 +200,14 @@ class VenueGateway:
                 raise
             await self._change_to(other())
             facts = await self._facts_of_another(refused, ask)
-        if facts.mode != self.mode:
-            _LOG.info("%s: the account is %s, and is spoken to as such", self.venue, facts.mode)
-        self.mode = facts.mode
+        self.key_facts, self.mode = facts, facts.mode or ""
         return facts
 
     async def _reported_facts(self) -> KeyFacts:
-        bodies = [await self._reader.body_of(call) for call in self._dialect.key_calls()]
-        return self._dialect.key_facts(tuple(bodies))
+        return await reported_key(self._dialect, self._reader.body_of)
 
     async def _key_facts(self) -> KeyFacts:
-        confirmed = self._withdrawal_disabled_confirmed
-        return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
+        return await checked_key(self._dialect, self._reader.body_of, self._key_policy)
 
     async def _facts_of_another(self, refused: VenueAuthError, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
         try:

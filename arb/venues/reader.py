@@ -149,8 +149,8 @@ class VenueReader:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
-        its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where a venue does not report what a
+        buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
         cannot be read.
         """
@@ -190,7 +190,7 @@ class VenueReader:
         """Return the account's rates for those of `symbols` whose rates can be read and believed."""
         found: dict[str, Fees] = {}
         try:
-            for call in self._dialect.fee_lists(symbols) if len(symbols) > 1 else ():
+            for call in self._dialect.fee_lists(symbols):
                 with contextlib.suppress(*NOT_SO):
                     found |= self._dialect.fees_listed((await self.ask(call, patient=True))[0], symbols)
         except VenueError as error:
@@ -242,7 +242,7 @@ class VenueReader:
 
     def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
         buy_fee_in = fees.buy_fee_in
-        if instrument.symbol in self._buys:
+        if instrument.symbol in self._buys and not fees.reported:
             _, paid_in = self._buys[instrument.symbol]
             buy_fee_in = {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
         return msgspec.structs.replace(instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=buy_fee_in)

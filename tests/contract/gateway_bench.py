@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
+
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
 from arb.core.events import AnyEvent, OrderQueried
@@ -16,9 +18,10 @@ from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
+from arb.venues.endpoints import Credentials, Environment, OrderEntry, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from tests.contract.conftest import Sandbox
 from tests.contract.stock_clients import SYMBOL, VENUES
 
@@ -72,9 +75,14 @@ class Bench:
         self.events: list[AnyEvent] = []
         self._known_since = asyncio.Event()
 
-    def gateway(self, secret: str | None = None) -> VenueGateway:
-        """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
+    def gateway(self, secret: str | None = None, policy: KeyPolicy | None = None) -> VenueGateway:
+        """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal.
+
+        With a `policy` the venue is taken for a real one, whose key has to fit that.
+        """
         site, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
+        if policy is not None:
+            site = msgspec.structs.replace(site, environment=Environment.PRODUCTION)
         gateway = build_gateway(
             spec_of(self.venue),
             site,
@@ -85,6 +93,7 @@ class Bench:
                 symbols=(self.symbol, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
                 timing=FAST,
+                key=policy or KeyPolicy(),
             ),
             sandbox_id=self.sandbox.info["sandbox_id"],
             entry=self.entry,

@@ -34,9 +34,7 @@ class Watch:
         self.events: list[AnyEvent] = []
         self.changed = asyncio.Event()
         self._number = 0
-        limits = GatewayLimits(
-            symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6), withdrawal_disabled_confirmed=True
-        )
+        limits = GatewayLimits(symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6))
         self.gateway = build_gateway(
             spec_of(venue), site, credentials, clock=CLOCK, rng=random.Random(5), limits=limits
         )

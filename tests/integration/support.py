@@ -146,6 +146,10 @@ class SandboxProcess:
         """Replace both sides of a book."""
         self.ask("/book", {"venue": venue, "symbol": symbol, "bids": bids, "asks": asks})
 
+    def choose(self, venue: str, chosen: Mapping[str, Any]) -> None:
+        """Let the holder of an account choose its mode, rights, fees and the like."""
+        self.ask("/account", {"venue": venue, **chosen})
+
     def change_keys(self) -> None:
         """Give the account at every venue another key; the ones before open nothing any more."""
         for venue in VENUES:

@@ -37,6 +37,7 @@ PRIVATE = {
     "rights",
     "withdrawal",
     "ip_list",
+    "borrowing",
     "account",
     "rate",
     "dead_man",
@@ -51,7 +52,7 @@ PRIVATE = {
     "foreign_orders",
     "left_orders",
 }
-CHECKS_IN_ALL = 33
+CHECKS_IN_ALL = 34
 
 
 def findings(run: Ended) -> Found:
@@ -110,7 +111,7 @@ def test_an_account_that_is_well_passes_and_nothing_is_sent_but_questions(tmp_pa
     assert not [row for row in found.values() if row["result"] == "fail"]
     assert asked and {request["kind"] for request in asked} == {"query"}
     for venue in VENUES:
-        for check in PRIVATE - {"ip_list", "dead_man"}:
+        for check in PRIVATE - {"dead_man"}:
             expect(found, venue, check, "pass")
 
 
@@ -144,6 +145,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
         sandbox.ask("/balance", {"venue": "okx", "asset": "USDT", "free": "10"})
         rest_an_order(sandbox, "bitget", ClientOrderId(5, 6, Role.HEDGE, 0).encode())
         sandbox.ask("/balance", {"venue": "okx", "asset": "BTC", "free": "0.001"})
+        sandbox.choose("okx", {"addresses": []})
         sandbox.fault("okx", "fee_tier_change", param="10", seconds=120)
         sandbox.fault("okx", "min_size_change", param="100000", seconds=120)
         sandbox.fault("gate", "key_revoked", seconds=120)
@@ -174,6 +176,8 @@ def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> 
     with sandbox_process(tmp_path) as sandbox:
         config = live_config(tmp_path, sandbox.announced, confirmed=False)
         keys = keys_of(sandbox.announced)
+        sandbox.choose("okx", {"mode": "multi_currency", "addresses": []})
+        sandbox.choose("bitget", {"rights": ["stow", "wtow"]})
         doctor = ("doctor", "--json", "--config", str(config))
         well = findings(end_of(arb(*doctor, cwd=tmp_path, variables=keys)))
         wrong = keys | {
@@ -187,6 +191,9 @@ def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> 
     assert not any(secret in run.out + run.err for secret in wrong.values())
     expect(well, "gate", "withdrawal", "fail", "does not report", "withdrawal_disabled_confirmed = true")
     expect(well, "okx", "withdrawal", "pass", "the venue reports that it may not")
+    expect(well, "okx", "ip_list", "fail", "from any address", "unbound_key_allowed = true")
+    expect(well, "okx", "borrowing", "fail", "mode multi-currency margin", "borrowing_allowed = true")
+    expect(well, "bitget", "rights", "fail", "move funds away (wtow)")
     expect(well, "gate", "coins", "warn", "NOVA/USDT", "docs/COINS.md")
     expect(well, "gate", "expiry", "warn", "not seen to refuse", "arb doctor --drill")
     expect(ill, "gate", "signature", "fail", "secret:", "[venues.gate.endpoints] rest")

@@ -219,7 +219,7 @@ def info(exchange: SimExchange, _: Params, __: int) -> Json:
         "parentId": "",
         "channelCode": "",
         "channel": "",
-        "ips": "",
+        "ips": ",".join(exchange.holder.addresses),
         "permType": "read-and-write",
         "permissions": ["uta_mgt", "uta_trade"],
         "regisTime": "1704067200000",

@@ -91,16 +91,6 @@ class GateRoutes:
 
     # -- account ---------------------------------------------------------------------------------------------------
 
-    def accounts(self, query: Query) -> Answer:
-        """Answer `/spot/accounts`."""
-        wanted = query.params.get("currency")
-        rows = [
-            {"currency": a, "available": plain(b.free), "locked": plain(b.locked), "update_id": 1}
-            for a, b in self.exchange.balances().items()
-            if wanted in (None, "", a)
-        ]
-        return 200, rows
-
     def account_book(self, query: Query) -> Answer:
         """Answer `/spot/account_book`: every change of a balance, newest first; `to` includes its second."""
         wanted, until = query.params.get("type"), query.time_ns("to")
@@ -161,36 +151,6 @@ class GateRoutes:
         ]
         offset = int(parse(query.params.get("offset")) or 0)
         return rows[offset : offset + query.number("limit", 100, 500)]
-
-    def account_detail(self, query: Query) -> Answer:
-        """Answer `/account/detail`: a classic account whose key is bound to the loopback address."""
-        return 200, {
-            "user_id": self.exchange.profile.user_id,
-            "ip_whitelist": ["127.0.0.1"],
-            "currency_pairs": [],
-            "tier": 0,
-            "key": {"mode": 1},
-            "copy_trading_role": 0,
-        }
-
-    def main_keys(self, query: Query) -> Answer:
-        """Answer `/account/main_keys`: one key that may trade spot and only read the wallet."""
-        profile = self.exchange.profile
-        return 200, [
-            {
-                "user_id": str(profile.user_id),
-                "name": "sandbox",
-                "key": f"{profile.key[:4]}****{profile.key[-4:]}",
-                "state": 1,
-                "mode": 1,
-                "perms": [{"name": "spot", "read_only": False}, {"name": "wallet", "read_only": True}],
-                "ip_whitelist": ["127.0.0.1"],
-                "currency_pairs": [],
-                "created_at": str(seconds(query.now_ns) - 86_400),
-                "updated_at": str(seconds(query.now_ns) - 86_400),
-                "last_access": str(seconds(query.now_ns)),
-            }
-        ]
 
     # -- orders ----------------------------------------------------------------------------------------------------
 

@@ -152,19 +152,21 @@ class BitgetDialect(CommonDialect):
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
+        """Read the address list and the rights (`RIGHTS`).
 
-        Bitget documents these names badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
-        account's own id, `parentId` that of the main account it may be a sub-account of.
+        `userId` is the account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = fields.names("authorities")
+        account, main = plain_id(fields.raw("userId")), plain_id(fields.raw("parentId"))
         return KeyFacts(
             can_trade=RIGHTS.can_trade(rights or None),
             can_withdraw=RIGHTS.can_withdraw(rights),
             ip_bound=fields.maybe_text("ips") is not None,
             unknown=RIGHTS.unknown(rights),
-            account=plain_id(fields.raw("userId")),
+            moves=RIGHTS.moving(rights),
+            account=account,
+            main_account=None if account is None or main == account else main,
             mode="classic",
         )
 

@@ -167,8 +167,21 @@ POLICY = OutcomePolicy(
 NO_SUCH_ORDER = frozenset(f"{_MISSING} {_MISSING_UNIFIED}".split())
 """By which the answer to a question about one order says that there is none."""
 
-# Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
-RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))
+# Source: "Get Account Info", `authorities`: a word that ends in r reads, one in w writes. The documented example has two other
+# words. As the names are documented so badly, their silence proves nothing, and any other may be a right to withdraw.
+RIGHTS = KeyRights(
+    trade="stow",
+    also_trade="trade",
+    withdraw="wwow",
+    # Transfers, sub-accounts, trade among customers, loans on a pledge.
+    moves=frozenset({"wtow", "chow", "p2p", "p2pw", "pllw"}),
+    harmless=frozenset(
+        {
+            *("readonly", "coor", "cpor", "stor", "smor", "ttor", "wtor", "taxr", "chor", "p2pr", "pllr"),
+            *("coow", "cpow", "smow", "ttow", "taxw"),  # futures, margin and copy trading; tax reports
+        }
+    ),
+)
 
 # API v3, "Get Account Info": the right to withdraw has a word of its own there, yet the page of the withdrawal itself asks for
 # "UTA mgt. (read & write)", which a key that reads its balances has. So nothing here proves that a key cannot withdraw.

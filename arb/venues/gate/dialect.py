@@ -17,7 +17,6 @@ from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
-from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
@@ -25,7 +24,8 @@ from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
 from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
-from arb.venues.gate.outcomes import POLICY, RIGHTS
+from arb.venues.gate.account import GateAccount
+from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.records import TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
@@ -52,7 +52,7 @@ class GateDialect:
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
 
     def __init__(self, key: str = "") -> None:
-        self._key = key
+        self.account = GateAccount(key)
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: Gate's spelling separates base and quote."""
@@ -68,7 +68,7 @@ class GateDialect:
             "text": to_text(command.client_order_id),
             "currency_pair": native,
             "type": "limit",
-            "account": "spot",
+            "account": self.account.in_orders,
             "side": str(command.side),
             "amount": f"{command.size:f}",
             "price": f"{command.price:f}",
@@ -107,6 +107,7 @@ class GateDialect:
             {
                 "currency_pair": self.native_symbol(command.symbol),
                 "id": command.venue_order_id or to_text(command.client_order_id),
+                **({"account": "unified"} if self.account.is_unified else {}),
             }
             for command in commands
         )
@@ -190,11 +191,17 @@ class GateDialect:
         return Fields(self.venue, "time", body).ms_ns("server_time") // NS_PER_MS
 
     def balances(self) -> Call:
-        """Return `GET /spot/accounts`."""
+        """Return `GET /spot/accounts`; a unified account's are in `/unified/accounts`."""
+        if self.account.is_unified:
+            return Call(
+                scope="GET unified/accounts", api=("private", "unified"), method="GET", path="accounts", params={}
+            )
         return _read("accounts", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances."""
+        if self.account.is_unified:
+            return records.unified_balances(self.venue, body)
         return dict(records.balance(self.venue, raw, "locked") for raw in self._rows(body))
 
     def listing(self) -> Call:
@@ -204,7 +211,8 @@ class GateDialect:
     def listed(self, body: Any) -> Listing:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
 
-        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not.
+        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not. What the
+        key's list of pairs does not hold is not tradable with it.
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
@@ -234,47 +242,15 @@ class GateDialect:
         return {symbol: self.fees_in(fields.raw(native)) for symbol, native in natives.items() if fields.has(native)}
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/main_keys` and `/account/detail`."""
-        account = ("private", "account")
-        return tuple(
-            Call(scope=f"GET account/{path}", api=account, method="GET", path=path, params={})
-            for path in ("main_keys", "detail")
-        )
+        """Return what `GateAccount` asks."""
+        return self.account.calls()
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it.
-
-        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. A permission's name
-        is a text in the documented example and a list in the official models. `user_id` of `/account/detail` is the
-        account's own id, a sub-account's where it is one.
-        """
-        keys, detail = bodies
-        perms: list[Fields] = []
-        for key in keys if isinstance(keys, list) else [keys]:
-            if isinstance(key, dict) and self._may_be_ours(key.get("key")):
-                perms.extend(Fields(self.venue, "key", key).objects("perms"))
-        writable = {name for perm in perms if perm.raw("read_only") is not True for name in perm.names("name")}
-        bound, account = None, None
-        if isinstance(detail, dict):
-            bound = bool(Fields(self.venue, "account detail", detail).rows("ip_whitelist"))
-            account = plain_id(detail.get("user_id"))
-        if not perms:
-            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound, account=account)
-        return KeyFacts(
-            can_trade=RIGHTS.can_trade(writable),
-            can_withdraw=RIGHTS.can_withdraw(writable),
-            ip_bound=bound,
-            account=account,
-        )
+        """Read what the key may do and whose it is; see `GateAccount.facts`."""
+        return self.account.facts(bodies)
 
     def _of(self, symbol: str | None) -> dict[str, Any]:
         return {} if symbol is None else {"currency_pair": self.native_symbol(symbol)}
-
-    def _may_be_ours(self, masked: Any) -> bool:
-        if not isinstance(masked, str) or "*" not in masked:
-            return True
-        head, tail = masked.split("*")[0], masked.split("*")[-1]
-        return self._key.startswith(head) and self._key.endswith(tail)
 
     def _rows(self, body: Any) -> list[Any]:
         if not isinstance(body, list):
@@ -297,7 +273,7 @@ class GateDialect:
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
             price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
-            tradable=fields.maybe_text("trade_status") == "tradable",
+            tradable=fields.maybe_text("trade_status") == "tradable" and native in (self.account.pairs or {native}),
             ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
 

@@ -155,6 +155,7 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"INVALID_PRECISION"}),
     bar_codes=frozenset(_BARS.split()),
+    not_for_key_codes=frozenset({"FORBIDDEN", "READ_ONLY", "USER_NOT_FOUND", "NOT_FOUND"}),
     expiry_codes=frozenset({"REQUEST_EXPIRED"}),
     key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )

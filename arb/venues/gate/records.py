@@ -110,6 +110,16 @@ def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]
     return fields.text("currency"), AssetBalance(fields.not_negative("available"), locked)
 
 
+def unified_balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
+    """Read `/unified/accounts`; an asset that is owed more than there is has nothing free."""
+    balances = Fields(venue, "unified account", raw).object("balances")
+    return {clean(asset): _unified_balance(balances.object(asset)) for asset in raw["balances"]}
+
+
+def _unified_balance(fields: Fields) -> AssetBalance:
+    return AssetBalance(max(fields.decimal("available"), ZERO), fields.not_negative("freeze", ZERO))
+
+
 def now_s(now_ns: int) -> int:
     """Return whole Unix seconds, as Gate's frames and timestamps want them."""
     return now_ns // NS_PER_S

@@ -115,6 +115,8 @@ class OutcomePolicy(NamedTuple):
     """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
     bar_codes: frozenset[str] = frozenset()
     """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
+    not_for_key_codes: frozenset[str] = frozenset()
+    """Codes by which a question about the key itself is answered: it may not ask that, or has no account of that kind."""
     expiry_codes: frozenset[str] = frozenset()
     """Codes by which an order is refused that came after its expiry, though time and signature of its request were right."""
     key_troubles: Mapping[str, KeyTrouble] = {}

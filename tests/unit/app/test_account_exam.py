@@ -83,7 +83,7 @@ def examined(
             limits=GatewayLimits(symbols=("BTC/USDT",)),
             network=network,
         )
-        exam = AccountExam(Settings(), gateway, site, ("gate", "okx"), None, None, CLOCK, confirmed=False, streams=True)
+        exam = AccountExam(Settings(), gateway, site, ("gate", "okx"), None, None, CLOCK, streams=True)
         try:
             return await exam.findings({})
         finally:

@@ -16,6 +16,7 @@ from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.endpoints import Credentials
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
 from tests.unit.venues.test_hostile_text import BITGET_SYMBOL
@@ -60,7 +61,7 @@ class Venue:
             Credentials(key="k", secret="s", passphrase="p"),
             clock=self.clock,
             rng=random.Random(1),
-            limits=GatewayLimits(symbols=("BTC/USDT",), withdrawal_disabled_confirmed=confirmed),
+            limits=GatewayLimits(symbols=("BTC/USDT",), key=KeyPolicy(withdrawal_disabled_confirmed=confirmed)),
             network=self,
             expiry_proved=True,
         )
@@ -154,7 +155,7 @@ def test_a_unified_account_is_spoken_to_in_its_own_language_from_the_first_refus
     assert (gateway.mode, gateway.account_id) == ("unified", "bitget-uid-7")
     assert gateway.listed == {"BTC/USDT"}
     assert venue.asked[venue.asked.index("/api/v2/spot/account/info") + 1 :] == [
-        *("/api/v2/spot/public/symbols", "/api/v3/account/info", "/api/v3/account/settings")
+        *("/api/v3/account/info", "/api/v3/account/settings", "/api/v2/spot/public/symbols")
     ]
 
 

@@ -288,6 +288,7 @@ def test_okx_reports_what_a_key_may(perm: str, trade: bool, withdraw: bool) -> N
     assert (facts.can_trade, facts.can_withdraw, facts.ip_bound) == (trade, withdraw, False)
 
 
+CLASSIC = {"mode": "classic"}
 GATE_DETAIL = {"user_id": 10406147, "ip_whitelist": [], "currency_pairs": [], "key": {"mode": 1}, "tier": 0}
 OKX_CONFIG = {"uid": "44705892343619584", "mainUid": "444810535339712570", "ip": "", "perm": "read_only,trade"}
 BITGET_INFO = {"userId": "123456789", "inviterId": "987654321", "parentId": "5", "ips": "", "authorities": ["stow"]}
@@ -299,7 +300,7 @@ def whose(venue: str, **told: Any) -> str | None:
     """Return the account that a venue's answers, as documented but for `told`, name as the key's."""
     match venue:
         case "gate":
-            return GateDialect().key_facts(([], GATE_DETAIL | told)).account
+            return GateDialect().key_facts(([], GATE_DETAIL | told, CLASSIC)).account
         case "okx":
             return OkxDialect().key_facts(({"code": "0", "data": [OKX_CONFIG | told]},)).account
     return BitgetDialect().key_facts(({"code": "00000", "data": BITGET_INFO | told},)).account
@@ -318,7 +319,6 @@ def test_venues_tell_whose_key_it_is_and_a_sub_accounts_key_is_not_the_main_acco
     assert whose("okx") == "44705892343619584"
     assert whose("okx", uid="7") == "7"
     assert whose("bitget") == "123456789"
-    assert GateDialect().key_facts(([], None)).account is None
 
 
 def test_gate_keys_are_read_in_both_documented_shapes() -> None:
@@ -326,14 +326,14 @@ def test_gate_keys_are_read_in_both_documented_shapes() -> None:
     as_list = {"state": 1, "perms": [{"name": ["spot", "wallet"]}]}
     read_only = [{"state": 1, "perms": [{"name": "spot", "read_only": True}]}]
 
-    def facts(keys: Any, detail: Any = None) -> tuple[Any, Any, Any]:
-        found = GateDialect().key_facts((keys, detail))
+    def facts(keys: Any, detail: Any = GATE_DETAIL) -> tuple[Any, Any, Any]:
+        found = GateDialect().key_facts((keys, detail, CLASSIC))
         return found.can_trade, found.can_withdraw, found.ip_bound
 
     assert facts(as_text, {"ip_whitelist": ["127.0.0.1"]}) == (True, None, True)
     assert facts(as_list, {"ip_whitelist": []}) == (True, True, False)
-    assert facts(read_only) == (False, None, None)
-    assert facts(None) == (None, None, None)
+    assert facts(read_only, {}) == (False, None, None)
+    assert facts(None, {}) == (None, None, None)
 
 
 def test_another_key_of_the_gate_account_does_not_count() -> None:
@@ -341,8 +341,8 @@ def test_another_key_of_the_gate_account_does_not_count() -> None:
     other = {"key": "zzzz****6789", "perms": [{"name": "wallet", "read_only": False}]}
     unmasked = {"perms": [{"name": "wallet", "read_only": False}]}
 
-    assert GateDialect("abcd-and-6789").key_facts(([mine, other], None)).can_withdraw is None
-    assert GateDialect("abcd-and-6789").key_facts(([mine, unmasked], None)).can_withdraw is True
+    assert GateDialect("abcd-and-6789").key_facts(([mine, other], GATE_DETAIL, CLASSIC)).can_withdraw is None
+    assert GateDialect("abcd-and-6789").key_facts(([mine, unmasked], GATE_DETAIL, CLASSIC)).can_withdraw is True
 
 
 def test_bitgets_names_for_rights() -> None:

@@ -30,6 +30,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import AccountParts, VenueGateway
 from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, NeverSent, WriteTransport
 from tests.virtual import a_clock, run_virtual
@@ -118,10 +119,13 @@ class NoStream:
 LIMITS = PacingLimits(place=Budget(2, 500, 1), cancel=Budget(5, 100), read=Budget(5, 100))
 
 
+CONFIRMED = KeyPolicy(withdrawal_disabled_confirmed=True)
+
+
 class Bench:
-    def __init__(self, *replies: Any, trip_ns: int = 0, withdrawal_disabled_confirmed: bool = True) -> None:
+    def __init__(self, *replies: Any, trip_ns: int = 0, policy: KeyPolicy = CONFIRMED) -> None:
         self.clock = a_clock()
-        self.withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
+        self.policy = policy
         self.signer = FakeSigner()
         self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
         self.gateway = self.over(self.transport)
@@ -135,7 +139,7 @@ class Bench:
             clock=self.clock,
             rng=random.Random(1),
             account_id="gate-1",
-            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            key_policy=self.policy,
         )
 
     def order(self, **changes: Any) -> PlaceOrder:
@@ -402,7 +406,7 @@ def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
 
 
 PAIRS = b'[{"id":"BTC_USDT","base":"BTC","quote":"USDT","precision":1,"amount_precision":5,"trade_status":"tradable"}]'
-FEE = b'{"taker_fee":"0.002","maker_fee":"0.001"}'
+FEE = b'{"BTC_USDT":{"taker_fee":"0.002","maker_fee":"0.001"}}'
 
 
 def a_buy(number: int, currency: str) -> bytes:
@@ -439,7 +443,7 @@ def test_a_fee_that_cannot_be_read_is_unknown_and_not_guessed() -> None:
 
 @pytest.mark.parametrize("fee", [b'{"taker_fee":"0.2","maker_fee":"0.2"}', b'{"taker_fee":"-0.5","maker_fee":"0"}'])
 def test_a_fee_out_of_all_reason_is_unknown(fee: bytes) -> None:
-    assert rules(Bench(PAIRS, fee)).taker_fee is None
+    assert rules(Bench(PAIRS, b'{"BTC_USDT":' + fee + b"}")).taker_fee is None
 
 
 @pytest.mark.parametrize(("currency", "expected"), [("BTC", "base"), ("USDT", "quote"), ("GT", "other")])
@@ -461,6 +465,7 @@ TWO_PAIRS = (
 TWO_FEES = (
     b'{"BTC_USDT":{"taker_fee":"0.002","maker_fee":"0.001"},"ETH_USDT":{"taker_fee":"0.003","maker_fee":"0.001"}}'
 )
+ONE_FEE = b'{"taker_fee":"0.002","maker_fee":"0.001"}'
 REFUSED: tuple[int, bytes, dict[str, str]] = (400, b'{"label":"INVALID_PARAM_VALUE","message":"x"}', {})
 
 
@@ -486,7 +491,7 @@ def test_what_a_buy_paid_in_is_remembered_and_later_buys_change_it() -> None:
 
 def test_symbols_that_no_list_speaks_of_are_asked_for_one_by_one() -> None:
     only_eth = TWO_FEES.replace(b"BTC_USDT", b"XYZ_USDT")
-    bench = Bench(TWO_PAIRS, only_eth, FEE, REFUSED, a_buy(5, "USDT"), b"[]")
+    bench = Bench(TWO_PAIRS, only_eth, ONE_FEE, REFUSED, a_buy(5, "USDT"), b"[]")
 
     assert two_rules(bench) == [("0.002", "quote"), ("0.003", "base")]
 

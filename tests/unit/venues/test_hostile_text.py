@@ -259,6 +259,19 @@ def in_rows(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read_rows
 
 
+OKX_CONFIG = {
+    "uid": "5",
+    "mainUid": "6",
+    "ip": "1.2.3.4",
+    "perm": "read_only,trade",
+    "acctLv": "1",
+    "type": "1",
+    "level": "Lv1",
+    "feeType": "0",
+    "acctStpMode": "cancel_maker",
+    "autoLoan": False,
+    "enableSpotBorrow": False,
+}
 Answers = dict[str, list[tuple[str, Any]]]
 ANSWERS: Answers = {
     "gate": [
@@ -274,7 +287,11 @@ ANSWERS: Answers = {
         ("fees_listed", {"BTC_USDT": {"taker_fee": "0.002", "maker_fee": "0.002", "debit_fee": 3}}),
         (
             "key_facts",
-            [[{"key": "a*b", "perms": [{"name": "spot", "read_only": False}]}], {"user_id": 1, "ip_whitelist": []}],
+            [
+                [{"key": "a*b", "state": 1, "perms": [{"name": "spot", "read_only": False}]}],
+                {"user_id": 1, "ip_whitelist": [], "currency_pairs": ["BTC_USDT"], "tier": 0, "key": {"mode": 1}},
+                {"mode": "single_currency"},
+            ],
         ),
     ],
     "okx": [
@@ -288,7 +305,7 @@ ANSWERS: Answers = {
         ("listed", okx(OKX_INSTRUMENT)),
         ("fees_in", okx({"taker": "-0.001", "maker": "-0.0008"})),
         ("fees_listed", okx({"feeGroup": [{"groupId": "1", "taker": "-0.001", "maker": "-0.0008"}]})),
-        ("key_facts", [okx({"uid": "5", "mainUid": "5", "ip": "", "perm": "read_only,trade"})]),
+        ("key_facts", [okx(OKX_CONFIG)]),
     ],
     "bitget": [
         ("report", bitget([BITGET_ORDER])),

@@ -136,6 +136,42 @@ def test_production_has_no_header_of_another_world(spec: VenueSpec) -> None:
             assert not set(site.headers) & set(request.headers)
 
 
+KNOWN_HEADERS = {
+    "gate": {"KEY", "SIGN", "Timestamp", "X-Gate-Exptime", "Accept", "Content-Type"},
+    "okx": {
+        "OK-ACCESS-KEY",
+        "OK-ACCESS-PASSPHRASE",
+        "OK-ACCESS-SIGN",
+        "OK-ACCESS-TIMESTAMP",
+        "expTime",
+        "Content-Type",
+    },
+    "bitget": {"ACCESS-KEY", "ACCESS-PASSPHRASE", "ACCESS-SIGN", "ACCESS-TIMESTAMP", "Content-Type"},
+}
+CARRIER = {"Host", "Content-Length", "Connection", "Accept-Encoding", "User-Agent", "Accept"}
+KNOWN_FIELDS = {
+    "gate": {"text", "currency_pair", "type", "account", "side", "amount", "price", "time_in_force", "id"},
+    "okx": {"instId", "tdMode", "clOrdId", "ordId", "side", "ordType", "px", "sz"},
+    "bitget": {
+        *("symbol", "side", "orderType", "force", "price", "size", "clientOid", "orderId", "batchMode", "orderList"),
+        *("requestTime", "receiveWindow", "category", "qty", "timeInForce"),
+    },
+}
+
+
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
+def test_no_request_names_a_broker_or_the_library_that_made_it(spec: VenueSpec) -> None:
+    # ccxt would send X-Gate-Channel-Id, OKX's `tag` with an id that begins with its own, and X-CHANNEL-API-CODE.
+    for request in told(spec, talk, site=spec.production).requests:
+        assert {name.lower() for name in request.headers} <= {n.lower() for n in KNOWN_HEADERS[spec.name] | CARRIER}
+        assert "ccxt" not in repr(request).lower()
+        body = msgspec.json.decode(request.body) if request.body else []
+        for item in body if isinstance(body, list) else [body]:
+            assert set(item) <= KNOWN_FIELDS[spec.name]
+            ids = {name: item[name] for name in ("text", "clOrdId", "clientOid") if name in item}
+            assert set(ids.values()) <= {"t-arb1", "arb1", ORDER.client_order_id, f"t-{ORDER.client_order_id}"}
+
+
 @pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     entry = OrderEntry.REST
