@@ -105,7 +105,7 @@ class Bench:
     """An engine on a bench: books set by hand, time moved by hand, commands collected.
 
     `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds. `absent` says
-    which venues do not answer at the start, and why.
+    which venues do not answer at the start, and why; `fee_prices` what is stated of the assets that venues take fees from.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class Bench:
         absent: dict[str, str] | None = None,
         strategy: StrategyFactory = Detector,
         coins: CoinRule | None = None,
+        fee_prices: dict[str, dict[str, str]] | None = None,
         ramp: Ramp | None = None,
     ) -> None:
         self.venues = tuple(venues)
@@ -160,6 +161,7 @@ class Bench:
                     PlaceRate(20, 1000),
                     v not in set(no_expiry),
                     None if max_order_value is None else D(max_order_value),
+                    fee_asset_prices_quote={asset: D(price) for asset, price in (fee_prices or {}).get(v, {}).items()},
                 )
                 for v in self.venues
             ),

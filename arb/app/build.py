@@ -163,6 +163,7 @@ def engine_settings(
             settings.venues.order_entry(venue),
             enabled[venue].max_order_value_quote,
             enabled[venue].max_orders_per_minute,
+            enabled[venue].fee_asset_prices_quote,
         )
         for venue in gateways
     )

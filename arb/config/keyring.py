@@ -1,4 +1,4 @@
-"""The system's keyring: Keychain, Secret Service, KWallet, Windows' credentials, by the package `keyring`.
+"""The system's keyring: Keychain, Secret Service or KWallet, by the package `keyring`.
 
 A machine without a desktop has none, and says so in one line. One that keeps what it holds in the clear is not used: that is
 what `.env` is for, whose rights are checked.

@@ -109,7 +109,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: where its keys are, and the guards that stand next to its signer.
 
     `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `passphrase_env` is empty
-    where the venue knows no passphrase.
+    where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the venue takes fees from
+    (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
     """
 
     enabled: bool = True
@@ -126,6 +127,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal_disabled_confirmed: bool = False
     unbound_key_allowed: bool = False
     borrowing_allowed: bool = False
+    fee_asset_prices_quote: dict[str, Decimal] = {}
     endpoints: AddressOverrides = AddressOverrides()
 
     def key_policy(self) -> KeyPolicy:

@@ -16,6 +16,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
+from arb.core.accounts.fee_assets import FeeAssets
 from arb.core.accounts.fee_check import FeeCheck
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
@@ -103,21 +104,21 @@ class Engine:
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.bars = InstrumentBars(self.state)
-        fees = FeeCheck(self.state)
+        self.fee_assets = FeeAssets(self.state, lambda symbol: self.strategy.rules_changed(symbol))
+        fees = FeeCheck(self.state, self.fee_assets)
         self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
         self.late_legs = LateLegs(self.state, self.manager)
         closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
         books.on_change(self.strategy.rules_changed)
-        fees.on_dearer(self.strategy.rules_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.balances = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
-        self.listings = Listings(self.state, self.strategy, self.bars)
+        self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._event: AnyEvent | None = None  # of the step under way
@@ -137,7 +138,7 @@ class Engine:
             InstrumentListed: self.listings.on_listed,
             InstrumentUnlisted: self.listings.on_unlisted,
             VenueListed: self.listings.on_venue_listed,
-            BalancesReported: self.accounts.on_balances,
+            BalancesReported: self._on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,
             OrderRejected: self.manager.on_rejected,
@@ -382,6 +383,10 @@ class Engine:
 
     def _on_private_down(self, event: PrivateDown) -> None:
         self.state.venues[event.venue].private_up = False
+
+    def _on_balances(self, event: BalancesReported) -> None:
+        self.accounts.on_balances(event)
+        self.fee_assets.review(event.venue, event.t_ns)
 
     def _progress(self, pair: PairTrade, now_ns: int) -> None:
         self.repairer.progress(pair, now_ns)

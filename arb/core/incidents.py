@@ -24,6 +24,7 @@ class IncidentKind(StrEnum):
     ENTRIES_STOPPED = "entries_stopped"
     EXECUTOR_ERROR = "executor_error"
     EXPOSURE_DAY = "exposure_day"
+    FEE_ASSET = "fee_asset"
     FEE_CURRENCY = "fee_currency"
     FEE_RATE = "fee_rate"
     FINE_LEVELS = "fine_levels"

@@ -52,6 +52,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     repairs are cut to it; None: any may."""
     max_orders_per_minute: int | None = None
     """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+    fee_asset_prices_quote: dict[str, Decimal] = {}
+    """What one unit of an asset that takes the fees counts where no live book shows it, > 0, in quote."""
 
     def rates(self) -> tuple[PlaceRate, ...]:
         """Return all limits on placements, the venue's and the guard's."""
@@ -273,6 +275,14 @@ class EngineState:
         ]
         # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def fee_asset_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
+        """Return what one unit of an asset that a venue takes fees from is worth in quote; None where nothing says so.
+
+        By a live book, that venue's own first; else as the settings state it.
+        """
+        live = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
+        return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
 
     def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""

@@ -46,6 +46,7 @@ from arb.faultsim.profit import (
     lost_too_much,
     opened_past_the_loss,
     profit_misstated,
+    ran_out,
 )
 from arb.faultsim.shares import handed_over, shares_misstated, traded_twice
 from arb.faultsim.special import STILL_S
@@ -122,6 +123,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
             *pairs_misstated(evidence),
             *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *ran_out(plan, files.journal, evidence.orders, evidence.fills),
             *shares_misstated(files.journal),
             *traded_twice(files.journal, plan.limits.dust_max_quote),
             *past_the_guards(files.journal, plan.limits, plan.ramp),

@@ -16,6 +16,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
@@ -136,6 +137,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether foreign resting orders lock all but a little of every account."""
     fee_in_quote: bool = False
     """Whether OKX takes the fee of a buy in quote."""
+    fee_modes: tuple[FeeMode, ...] = ()
+    """What accounts pay their fees in, and what the settings say it is worth."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
     modes: dict[str, str] = {}
@@ -201,6 +204,7 @@ def make_plan(seed: int) -> Plan:
         resumes=True,
         scarce=test is Test.SCARCE,
         fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
+        fee_modes=drawn_modes(seed, most),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         modes=_modes(seed),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,

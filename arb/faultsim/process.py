@@ -12,6 +12,7 @@ from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
 from arb.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from arb.faultsim.faults import Life
+from arb.faultsim.fee_assets import prices_of
 from arb.faultsim.ledger import FaultyLedger
 from arb.faultsim.plan import Plan
 from arb.live.node import Node
@@ -168,7 +169,13 @@ class Process:
             timing=plan.timing,
             repair=plan.repair,
             venues=tuple(
-                venue_profile(spec, self._entry(spec), limits.max_order_value_quote, limits.max_orders_per_minute)
+                venue_profile(
+                    spec,
+                    self._entry(spec),
+                    limits.max_order_value_quote,
+                    limits.max_orders_per_minute,
+                    prices_of(plan.fee_modes, spec.name),
+                )
                 for spec in TRADED
                 if spec.name in self._access
             ),

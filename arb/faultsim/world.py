@@ -20,6 +20,7 @@ from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
 from arb.faultsim.faults import Host, Killed, Life
+from arb.faultsim.fee_assets import set_up
 from arb.faultsim.feeds import Spell
 from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
@@ -72,6 +73,7 @@ class Simulation:
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
+        set_up(self._world, plan.fee_modes)
         for venue, mode in plan.modes.items():
             self._world.venues[venue].exchange.account_mode = mode
         okx = self._world.venues["okx"].exchange

@@ -156,7 +156,7 @@ class Admin:
         """Start a fault at a venue; raises `AdminError` when it is malformed."""
         venue = self._venue(body)
         fault = self._read_fault(body)
-        if not venue.disturbance.possible(fault.name):
+        if not venue.disturbance.possible(fault.name, fault.param):
             return {"id": None, "applied": False}
         if fault.symbol is not None and fault.symbol not in venue.exchange.markets:
             return {"id": None, "applied": False}

@@ -262,6 +262,9 @@ class Fill(Base):
     fee_quote_value_e8: Mapped[int] = mapped_column(
         server_default=text("0"), comment="fee_quote_value in 1e-8 of the quote, rounded half-even"
     )
+    fee_expected_e8: Mapped[int | None] = mapped_column(
+        comment="the fee that was planned for it, 1e-8 of the quote; null for foreign orders and for fills of before 0011"
+    )
 
 
 class Balance(Base):

@@ -136,6 +136,7 @@ def venue_profile(
     entry: OrderEntry = OrderEntry.REST,
     max_order_value_quote: Decimal | None = None,
     max_orders_per_minute: int | None = None,
+    fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
     """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
     trading = _trading(spec)
@@ -147,6 +148,7 @@ def venue_profile(
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
         max_orders_per_minute=max_orders_per_minute,
+        fee_asset_prices_quote=fee_asset_prices_quote or {},
     )
 
 

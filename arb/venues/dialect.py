@@ -8,7 +8,7 @@ next.
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -40,12 +40,25 @@ class Fees(msgspec.Struct, frozen=True):
     """The account's own rates for one symbol, positive when paid, and what a buy pays them in.
 
     `reported`: the venue says what a buy pays in, so that no fill of the past need show it.
+    `asset`: what the venue takes them from while its balance lasts, with `asset_taker` as a taker's rate; "" for none, None
+    where the answer does not say.
     """
 
     taker: Decimal
     maker: Decimal
     buy_fee_in: FeeIn
     reported: bool = False
+    asset: str | None = None
+    asset_taker: Decimal | None = None
+
+
+class FeeAssetQuery(NamedTuple):
+    """Whether all fees of the account are taken from `asset`, by the answer to `call`; then `share` of the rates is charged."""
+
+    call: Call
+    is_on: Callable[[Any], bool]
+    asset: str
+    share: Decimal
 
 
 class TradeDialect(Protocol):
@@ -55,6 +68,8 @@ class TradeDialect(Protocol):
     policy: OutcomePolicy
     not_found: frozenset[str]
     """Codes by which the answer to a question about one order says that there is none."""
+    fee_asset: FeeAssetQuery | None
+    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take the listing's native symbols and what they stand for."""

@@ -8,16 +8,18 @@ import contextlib
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.accounts.fees import RATE_STEP
 from arb.core.events import BalancesReported, ClockMeasured
 from arb.errors import VenueBusy, VenueError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Side
 from arb.venues.account_queries import NOT_SO, by_few
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
@@ -156,7 +158,7 @@ class VenueReader:
         """
         listed = await self.listing()
         wanted = {symbol: listed[symbol] for symbol in symbols if symbol in listed}
-        fees = await self._fees(tuple(wanted))
+        fees = await self._with_fee_asset(await self._fees(tuple(wanted)))
         await self._read_buys(tuple(fees))
         return tuple(
             self._with_fees(instrument, fees[symbol]) if symbol in fees else instrument
@@ -200,6 +202,22 @@ class VenueReader:
         found |= {symbol: fees for symbol, fees in answers.items() if isinstance(fees, Fees)}
         return {symbol: fees for symbol, fees in found.items() if _plausible(fees)}
 
+    async def _with_fee_asset(self, fees: dict[str, Fees]) -> dict[str, Fees]:
+        """Return rates with what the venue says of the asset that pays them, where that is asked for by itself."""
+        query = self._dialect.fee_asset
+        if query is None or not fees:
+            return fees
+        try:
+            body, _ = await self.ask(query.call, patient=True)
+            asset = query.asset if query.is_on(body) else ""
+        except VenueError as error:
+            _LOG.warning("not read whether %s pays the fees: %s", query.asset, error)
+            return fees
+        return {
+            symbol: msgspec.structs.replace(of, asset=asset, asset_taker=discounted(of.taker, query.share))
+            for symbol, of in fees.items()
+        }
+
     async def _fees_of(self, symbol: str) -> Fees:
         body, _ = await self.ask(self._dialect.fees(symbol), patient=True)
         return self._dialect.fees_in(body)
@@ -241,15 +259,31 @@ class VenueReader:
             self._buys[fill.symbol] = max(self._buys.get(fill.symbol, buy), buy)
 
     def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
-        buy_fee_in = fees.buy_fee_in
+        """Return an instrument with its rates, and with what they are paid in, by the venue's word or by the latest buy."""
+        buy_fee_in, asset, asset_taker = fees.buy_fee_in, fees.asset or "", fees.asset_taker
         if instrument.symbol in self._buys and not fees.reported:
             _, paid_in = self._buys[instrument.symbol]
-            buy_fee_in = {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
-        return msgspec.structs.replace(instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=buy_fee_in)
+            if paid_in in (instrument.base, instrument.quote):
+                buy_fee_in = FeeIn.BASE if paid_in == instrument.base else FeeIn.QUOTE
+            elif fees.asset is None:
+                asset, asset_taker = paid_in, fees.taker
+        return msgspec.structs.replace(
+            instrument,
+            taker_fee=fees.taker,
+            maker_fee=fees.maker,
+            buy_fee_in=buy_fee_in,
+            fee_asset=asset,
+            fee_asset_taker=asset_taker if asset else None,
+        )
+
+
+def discounted(rate: Decimal, share: Decimal) -> Decimal:
+    """Return the share of a rate that is charged in another asset, rounded up; a rebate is not cut."""
+    return (rate * share).quantize(RATE_STEP, ROUND_CEILING) if rate > 0 else rate
 
 
 def _plausible(fees: Fees) -> bool:
-    rates: Sequence[Decimal] = (fees.taker, fees.maker)
+    rates: Sequence[Decimal] = (fees.taker, fees.maker, fees.asset_taker or ZERO)
     return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
 
 

@@ -1,13 +1,13 @@
 """Say that there are orders and pairs of a drill. SQLite keeps no comments, so there nothing changes.
 
-Revision 0012, after 0010. Nothing of before is of the new kinds.
+Revision 0012, after 0011. Nothing of before is of the new kinds.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

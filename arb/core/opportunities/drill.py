@@ -235,7 +235,7 @@ class Drill:
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"
         reason = self._obstacles.reason_at(venue, symbol, now_ns) if state.control.opening_allowed else Reason.HALTED
-        if reason is None and unsupported(state.instruments[venue, symbol]):
+        if reason is None and unsupported(state, state.instruments[venue, symbol]):
             reason = Reason.FEE_UNKNOWN
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))
         if reason is None and state.books.impacted(venue, symbol):

@@ -8,7 +8,7 @@ kept with what it rested on, which is compared after each event; where it ends b
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.fees import unsupported
+from arb.core.accounts.fees import fee_funds, unsupported
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
@@ -72,7 +72,12 @@ class Obstacles:
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         inventory = self.state.inventory
-        return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
+        return Funds(
+            quote=inventory.free(buy_venue, quote),
+            base=inventory.free(sell_venue, base),
+            buy_fee_funds=fee_funds(self.state, buy_venue, symbol),
+            sell_fee_funds=fee_funds(self.state, sell_venue, symbol),
+        )
 
     def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
         """Return what a refusal rests on, as it is now; None for a reason that only prices can end."""
@@ -118,7 +123,9 @@ class Obstacles:
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
             return Reason.IDENTITY_UNVERIFIED
-        if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
+        if any(
+            (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]) for venue in venues
+        ):
             return Reason.FEE_UNKNOWN
         return None
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
+from arb.core.accounts.fees import fee_holds
 from arb.core.commands import PlaceOrder
 from arb.core.orders.intents import IntendedOrder, Intent, working_order
 from arb.core.orders.order import WorkingOrder
@@ -59,7 +60,9 @@ class OrderSender(OrderTable):
         number = state.next_number("pairs")
         pair_id = state.pair_id(number)
         state.control.opened(plan.paid, now_ns)
-        state.inventory.reserve(pair_id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
+        fees = fee_holds(state, route, plan, terms)
+        holds = {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size}
+        state.inventory.reserve(pair_id, holds | {(held.venue, held.asset): held.amount for held in fees})
         buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
         sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
         intent = Intent(
@@ -76,6 +79,7 @@ class OrderSender(OrderTable):
             hold_base=plan.sell_size,
             day_notional=state.control.day_notional,
             orders=(self._entry(symbol, number, buy, now_ns), self._entry(symbol, number, sell, now_ns)),
+            fee_holds=fees,
         )
         state.out.open(intent, partial(self._enter, intent, route, plan))
         return pair_id
@@ -108,6 +112,7 @@ class OrderSender(OrderTable):
             day_notional=intent.day_notional,
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
             limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
+            fee_holds=intent.fee_holds,
         )
         pair = PairTrade(PairKind.ARB, record, intent.number, state.run_id, intent.opportunity_id, now_ns)
         pair.identity = state.identities.mark(route)

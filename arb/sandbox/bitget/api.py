@@ -84,6 +84,7 @@ _READS = {
     "/spot/trade/current-plan-order": _Read(reads.no_plan_orders, True, 20),
     "/spot/account/transferRecords": _Read(reads.own_transfers, True, 20),
     "/spot/account/bills": _Read(reads.bills, True, 10),
+    "/spot/account/deduct-info": _Read(reads.deduct_info, True, 5),
     "/common/trade-rate": _Read(reads.trade_rate, True, 10),
     "/common/all-trade-rate": _Read(reads.all_trade_rates, True, 10),
     "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),

@@ -146,6 +146,11 @@ def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
     return _rates(exchange, symbol_param(exchange, params))
 
 
+def deduct_info(exchange: SimExchange, _: Params, __: int) -> Json:
+    """`GET /spot/account/deduct-info`: whether BGB pays the fees."""
+    return {"deduct": "off" if exchange.fee_asset is None else "on"}
+
+
 def all_trade_rates(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /common/all-trade-rate`: the account's own rates for every symbol of a business line."""
     if needed(params, "businessType") != "spot":

@@ -264,9 +264,9 @@ def all_fee_rates(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     ]
 
 
-def deduction(_: SimExchange, __: Params, ___: int) -> Json:
-    """`GET /account/deduct-info`: fees are not taken in BGB."""
-    return {"deduct": "off"}
+def deduction(exchange: SimExchange, _: Params, __: int) -> Json:
+    """`GET /account/deduct-info`: whether BGB pays the fees."""
+    return {"deduct": "off" if exchange.fee_asset is None else "on"}
 
 
 def records(exchange: SimExchange, params: Params, now_ns: int) -> Json:

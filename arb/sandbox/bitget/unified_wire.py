@@ -4,6 +4,9 @@ Source: the venue's API v3 ("Unified Trading Account"), section by section. Fees
 their category in capitals, rows of frames in small letters.
 """
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from arb.sandbox.accounts import Balance
 from arb.sandbox.bills import INTEREST, TRADE, WITHDRAW, Bill
 from arb.sandbox.bitget.wire import Json, average, client_oid, ms, native, order_status
@@ -72,7 +75,7 @@ def order(subject: SimOrder, category: str = SPOT) -> Json:
         "holdMode": "",
         "reduceOnly": "NO",
         "marginMode": "crossed",
-        "feeDetail": fees(subject.fee_currency, plain(subject.fee)) if subject.fee_currency else NO_FEE,
+        "feeDetail": fees(subject.fees) or NO_FEE,
         "cancelReason": _CANCEL_REASONS.get(subject.reason, subject.reason) if status == "cancelled" else "",
         "execType": "normal",
         "stpMode": "none",
@@ -81,9 +84,9 @@ def order(subject: SimOrder, category: str = SPOT) -> Json:
     }
 
 
-def fees(asset: str, charged: str) -> list[Json]:
-    """Write a fee: positive when it was charged."""
-    return [{"feeCoin": asset, "fee": charged}]
+def fees(charged: Mapping[str, Decimal]) -> list[Json]:
+    """Write fees by coin: positive when charged."""
+    return [{"feeCoin": asset, "fee": plain(fee)} for asset, fee in charged.items()]
 
 
 def fill(subject: SimFill, kind: str, client_id: str) -> Json:
@@ -110,7 +113,7 @@ def _fill(subject: SimFill, kind: str, client_id: str, category: str) -> Json:
         "execQty": plain(subject.size),
         "execValue": plain(mul(subject.price, subject.size)),
         "tradeScope": subject.role,
-        "feeDetail": fees(subject.fee_currency, plain(subject.fee)),
+        "feeDetail": fees({subject.fee_currency: subject.fee}),
         "updatedTime": ms(subject.ns),
         "execPnl": "0",
     }

@@ -119,16 +119,17 @@ class GateRoutes:
 
     def _rates(self, symbol: str) -> Json:
         maker, taker = self.exchange.fee_rates(symbol)
-        by_points = bool(self.exchange.points_asset)
+        in_maker, in_taker = self.exchange.asset_rates(symbol)
+        asset = "" if self.exchange.fee_asset is None else self.exchange.fee_asset.asset
         return {
             "taker_fee": plain(taker),
             "maker_fee": plain(maker),
-            "gt_discount": False,
-            "gt_taker_fee": "0",
-            "gt_maker_fee": "0",
+            "gt_discount": asset == "GT",
+            "gt_taker_fee": plain(in_taker) if asset == "GT" else "0",
+            "gt_maker_fee": plain(in_maker) if asset == "GT" else "0",
             "loan_fee": "0.18",
-            "point_type": "1" if by_points else "0",
-            "debit_fee": 2 if by_points else 3,
+            "point_type": "1" if asset == "POINT" else "0",
+            "debit_fee": {"GT": 1, "POINT": 2}.get(asset, 3),
         }
 
     def deposits(self, query: Query) -> Answer:

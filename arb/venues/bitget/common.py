@@ -15,7 +15,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.call import Call
-from arb.venues.dialect import Fees, Listing, acknowledged, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
 
@@ -26,6 +26,8 @@ FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 PAGE = 100
+BGB, BGB_SHARE = "BGB", Decimal("0.8")
+"""Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
 
 
 class CommonDialect:
@@ -114,6 +116,15 @@ def read(version: str, path: str, params: dict[str, Any], api: tuple[str, ...]) 
 def named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
     """Return the one name by which an order is asked for: where both are given, the venue's counts."""
     return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
+
+
+def bgb_query(call: Call) -> FeeAssetQuery:
+    """Return how to ask whether BGB pays the fees: both languages answer alike."""
+    return FeeAssetQuery(call, _deducts, BGB, BGB_SHARE)
+
+
+def _deducts(body: Any) -> bool:
+    return Fields("bitget", "answer", body).object("data").text("deduct") == "on"
 
 
 def _rates(fields: Fields) -> Fees:

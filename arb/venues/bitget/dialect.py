@@ -14,10 +14,10 @@ from arb.market.ids import plain_id
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
 from arb.venues.bitget import records
-from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, named, read
+from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import batched
+from arb.venues.dialect import FeeAssetQuery, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, VenueReply
@@ -28,6 +28,10 @@ _CANCELS_MAX = 50
 
 class BitgetDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fee_asset: FeeAssetQuery | None = bgb_query(_read("spot/account/deduct-info", {}))
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/trade/place-order`; the signer writes the expiry as `receiveWindow`."""

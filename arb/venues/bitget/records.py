@@ -117,4 +117,6 @@ def _fee(fields: Fields) -> tuple[Decimal, str]:
     """Read what was charged, an object in REST answers and a list of one in frames."""
     detail = fields.raw("feeDetail")
     fee = Fields("bitget", "fill: feeDetail", detail[0] if isinstance(detail, list) and detail else detail)
+    if fee.maybe_text("deduction") == "yes":  # paid in BGB: then, and then alone, above zero (ccxt#21530)
+        return abs(fee.decimal("totalFee")), fee.text("feeCoin")
     return fee.negated("totalFee"), fee.text("feeCoin")

@@ -16,11 +16,11 @@ from arb.market.ids import plain_id
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
 from arb.venues.bitget import unified_records as records
-from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, named, read
+from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import UNIFIED_RIGHTS
 from arb.venues.bitget.unified_records import CATEGORY
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import batched
+from arb.venues.dialect import FeeAssetQuery, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, VenueReply
@@ -38,6 +38,10 @@ _SETTLED_MODES = frozenset({"unified", "hybrid"})
 
 class UnifiedDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fee_asset: FeeAssetQuery | None = bgb_query(_read("account/deduct-info", {}))
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /trade/place-order`; the signer refuses one that has expired."""

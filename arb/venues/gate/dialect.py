@@ -21,12 +21,12 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
 from arb.venues.gate.outcomes import POLICY
-from arb.venues.gate.records import TEXT_PREFIX, from_text
+from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
@@ -50,6 +50,7 @@ class GateDialect:
     venue = "gate"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+    fee_asset: FeeAssetQuery | None = None
 
     def __init__(self, key: str = "") -> None:
         self.account = GateAccount(key)
@@ -222,10 +223,20 @@ class GateDialect:
         return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates; `debit_fee` 1 and 2 mean that GT or points pay instead of the received asset."""
+        """Read the rates, and what is charged instead of the received asset: `debit_fee` 1 stands for GT, 2 for points.
+
+        `gt_discount` says the first as well, and older answers have it alone. `gt_taker_fee` is the rate in GT, "0" where GT
+        does not pay; points pay the rate itself (gate-api SDK, `TradeFee`).
+        """
         fields = Fields(self.venue, "fee", body)
-        elsewhere = fields.maybe_text("debit_fee") in ("1", "2") or body.get("gt_discount") is True
-        return Fees(fields.decimal("taker_fee"), fields.decimal("maker_fee"), FeeIn.OTHER if elsewhere else FeeIn.BASE)
+        taker, rates = fields.decimal("taker_fee"), (fields.decimal("maker_fee"), FeeIn.BASE)
+        debit, discount = fields.maybe_text("debit_fee"), fields.raw("gt_discount")
+        if debit == "2":
+            return Fees(taker, *rates, asset=POINTS, asset_taker=taker)
+        if debit == "1" or discount is True:
+            in_gt = fields.maybe_decimal("gt_taker_fee")
+            return Fees(taker, *rates, asset=GT, asset_taker=in_gt if in_gt and in_gt < taker else taker)
+        return Fees(taker, *rates, asset=None if debit is None and discount is None else "")
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /spot/batch_fee` with at most 50 pairs each."""

@@ -27,6 +27,7 @@ _EXACT = Context(prec=60)
 _QUOTIENT = Context(prec=24)
 
 TEXT_PREFIX = "t-"
+GT, POINTS = "GT", "POINT"
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
 _OPEN_EVENTS = frozenset({"put", "update"})
 
@@ -160,8 +161,8 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     received = base if side is Side.BUY else quote
     charged = [
         (fields.decimal("fee"), fields.maybe_text("fee_currency") or received),
-        (fields.maybe_decimal("gt_fee") or ZERO, "GT"),
-        (fields.maybe_decimal("point_fee") or ZERO, "POINT"),
+        (fields.maybe_decimal("gt_fee") or ZERO, GT),
+        (fields.maybe_decimal("point_fee") or ZERO, POINTS),
     ]
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:

@@ -19,7 +19,7 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount
@@ -48,6 +48,7 @@ class OkxDialect:
     venue = "okx"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
+    fee_asset: FeeAssetQuery | None = None
 
     def __init__(self, *, has_key: bool = False) -> None:
         self._has_key = has_key

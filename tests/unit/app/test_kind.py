@@ -6,8 +6,9 @@ import random
 import pytest
 
 from arb.app.kind import RunKind
+from arb.app.run import Run
 from arb.clock import ManualClock
-from arb.config import Mode
+from arb.config import LiveSettings, Mode, RunOptions, Settings
 from arb.core.events import RunStarted
 from arb.core.records import RunRecord
 from arb.errors import ConfigError
@@ -75,3 +76,10 @@ def test_what_rows_say_of_a_kind_is_known_and_noted_where_the_figures_are_not_re
     assert recorded in CODES["runs"]["mode"]
     noted = note_on((recorded,)).get("note", "")
     assert noted.partition(":")[0] == {"paper": "PAPER", "demo": "DEMO"}.get(recorded, "")
+
+
+@pytest.mark.parametrize(("enabled", "live"), [(False, False), (True, False), (False, True)])
+def test_a_live_run_is_not_even_made_without_both_consents(enabled: bool, live: bool) -> None:
+    settings = Settings(live=LiveSettings(enabled=enabled))
+    with pytest.raises(ConfigError, match="needs your consent twice"):
+        Run(settings, RunOptions(mode=Mode.LIVE, live=live), live_view=False)

@@ -19,7 +19,7 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.reader import ROWS_A_TURN, read_in_parts
+from arb.venues.reader import ROWS_A_TURN, discounted, read_in_parts
 from arb.venues.rules.outcome import decode_body
 from tests.builders import an_instrument, read_whole
 
@@ -271,11 +271,55 @@ def test_okx_charges_by_the_instruments_group_and_not_by_the_first_one() -> None
     assert okx.fees_in({"code": "0", "data": [two | {"feeGroup": [OKX_GROUP]}]}) == fees
 
 
-@pytest.mark.parametrize("told", [{"debit_fee": 1}, {"debit_fee": 2}, {"gt_discount": True}])
-def test_gate_says_when_gt_or_points_pay(told: dict[str, Any]) -> None:
-    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **told})
+@pytest.mark.parametrize(
+    ("said", "asset", "rate"),
+    [
+        ({"debit_fee": 1, "gt_discount": True, "gt_taker_fee": "0.0015"}, "GT", "0.0015"),
+        (
+            {"debit_fee": 1, "gt_discount": False, "gt_taker_fee": "0"},
+            "GT",
+            "0.002",
+        ),  # 0 stands for no rate, not for free
+        ({"debit_fee": 1, "gt_taker_fee": "0.003"}, "GT", "0.002"),  # a discount is none that makes it dearer
+        (
+            {"gt_discount": True, "gt_taker_fee": "0.0015", "point_type": "0"},
+            "GT",
+            "0.0015",
+        ),  # an answer of before `debit_fee`
+        ({"debit_fee": 2, "gt_discount": False, "gt_taker_fee": "0"}, "POINT", "0.002"),
+        ({"debit_fee": 3, "gt_discount": False, "gt_taker_fee": "0"}, "", None),
+        ({"gt_discount": False}, "", None),
+        ({}, None, None),  # nothing is said
+    ],
+)
+def test_gate_says_when_gt_or_points_pay_and_at_what_rate(
+    said: dict[str, Any], asset: str | None, rate: str | None
+) -> None:
+    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **said})
 
-    assert fees.buy_fee_in is FeeIn.OTHER
+    assert (fees.taker, fees.buy_fee_in) == (Decimal("0.002"), FeeIn.BASE)
+    assert (fees.asset, fees.asset_taker) == (asset, None if rate is None else Decimal(rate))
+
+
+@pytest.mark.parametrize(("said", "is_on"), [("on", True), ("off", False)])
+def test_bitget_is_asked_whether_bgb_pays_and_takes_a_fifth_off(said: str, is_on: bool) -> None:
+    query = BitgetDialect().fee_asset
+    assert query is not None
+    assert (query.call.path, query.asset, query.share) == ("v2/spot/account/deduct-info", "BGB", Decimal("0.8"))
+    assert query.is_on({"code": "00000", "data": {"deduct": said}}) is is_on
+
+
+def test_whether_bgb_pays_is_not_guessed() -> None:
+    query = BitgetDialect().fee_asset
+    assert query is not None
+    for body in ({"code": "00000", "data": {}}, {"code": "00000", "data": []}, {"code": "00000"}):
+        with pytest.raises(VenueProtocolError):
+            query.is_on(body)
+
+
+@pytest.mark.parametrize(("rate", "charged"), [("0.001", "0.0008"), ("0.00000001", "1E-8"), ("-0.0001", "-0.0001")])
+def test_a_discount_is_rounded_up_and_cuts_no_rebate(rate: str, charged: str) -> None:
+    assert discounted(Decimal(rate), Decimal("0.8")) == Decimal(charged)
 
 
 @pytest.mark.parametrize(

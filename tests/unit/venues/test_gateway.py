@@ -446,12 +446,21 @@ def test_a_fee_out_of_all_reason_is_unknown(fee: bytes) -> None:
     assert rules(Bench(PAIRS, b'{"BTC_USDT":' + fee + b"}")).taker_fee is None
 
 
-@pytest.mark.parametrize(("currency", "expected"), [("BTC", "base"), ("USDT", "quote"), ("GT", "other")])
-def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("currency", "expected", "asset"), [("BTC", "base", ""), ("USDT", "quote", ""), ("GT", "base", "GT")]
+)
+def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str, expected: str, asset: str) -> None:
     instrument = rules(Bench(PAIRS, FEE, a_buy(5, currency)))
 
-    assert str(instrument.buy_fee_in) == expected
+    assert (str(instrument.buy_fee_in), instrument.fee_asset) == (expected, asset)
     assert str(instrument.taker_fee) == "0.002"
+    assert instrument.fee_asset_taker == (instrument.taker_fee if asset else None)
+
+
+def test_where_the_venue_says_what_pays_the_latest_buy_does_not_count() -> None:
+    """It may be from before the deduction was switched off."""
+    off = FEE.replace(b"}", b',"debit_fee":3,"gt_discount":false}')
+    assert rules(Bench(PAIRS, off, a_buy(5, "GT"))).fee_asset == ""
 
 
 def test_without_a_buy_the_venues_rule_counts() -> None:
@@ -471,20 +480,20 @@ REFUSED: tuple[int, bytes, dict[str, str]] = (400, b'{"label":"INVALID_PARAM_VAL
 
 def two_rules(bench: Bench) -> list[tuple[str, str]]:
     read = run_virtual(bench.gateway.instruments(("BTC/USDT", "ETH/USDT")), bench.clock)
-    return [(str(instrument.taker_fee), str(instrument.buy_fee_in)) for instrument in read]
+    return [(str(instrument.taker_fee), instrument.fee_asset or str(instrument.buy_fee_in)) for instrument in read]
 
 
 def test_fees_and_latest_buys_of_all_symbols_take_one_question_each() -> None:
     bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"))
 
-    assert two_rules(bench) == [("0.002", "other"), ("0.003", "base")]
+    assert two_rules(bench) == [("0.002", "GT"), ("0.003", "base")]
     assert [call.path for call in bench.signer.calls] == ["currency_pairs", "batch_fee", "my_trades"]
 
 
 def test_what_a_buy_paid_in_is_remembered_and_later_buys_change_it() -> None:
     bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"), TWO_PAIRS, TWO_FEES, b"[]", TWO_PAIRS, TWO_FEES, a_buy(6, "BTC"))
 
-    assert [two_rules(bench)[0] for _ in range(3)] == [("0.002", "other"), ("0.002", "other"), ("0.002", "base")]
+    assert [two_rules(bench)[0] for _ in range(3)] == [("0.002", "GT"), ("0.002", "GT"), ("0.002", "base")]
     first, again, _ = [int(call.params["from"]) for call in bench.signer.calls if call.path == "my_trades"]
     assert again - first > 2 * 86_400, "what was read before is not read again"
 

@@ -211,6 +211,20 @@ def test_okx_reports_order_and_fill_in_one_push_and_turns_the_fees_sign() -> Non
     assert not fills(read(okx(), okx_frame("orders", {**OKX_ORDER, "tradeId": "", "fillSz": "0"})))
 
 
+@pytest.mark.parametrize(
+    ("deduction", "coin", "written", "fee"),
+    [("yes", "BGB", "0.0015", "0.0015"), ("no", "USDT", "-0.0074", "0.0074"), ("no", "USDT", "0.0118", "-0.0118")],
+    ids=["paid in BGB", "paid", "a rebate"],
+)
+def test_bitget_writes_a_fee_in_bgb_above_zero_and_any_other_below(
+    deduction: str, coin: str, written: str, fee: str
+) -> None:
+    """As accounts have reported it (ccxt#21530): what was paid in BGB would pass for a rebate."""
+    detail = {"deduction": deduction, "feeCoin": coin, "totalDeductionFee": "0", "totalFee": written}
+    [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL | {"feeDetail": [detail]})))
+    assert (fill.fee, fill.fee_currency) == (Decimal(fee), coin)
+
+
 def test_bitget_reports_fills_by_number_and_orders_by_name() -> None:
     [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL)))
     [report] = reports(read(bitget(), bitget_frame("orders", BITGET_ORDER)))
