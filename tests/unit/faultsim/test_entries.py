@@ -13,7 +13,7 @@ from arb.faultsim.entries import past_the_guards
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Simulation
 
-SEED = 11
+SEED = 17
 WIDE = Limits(max_notional_quote=Decimal(10**6), max_capital_per_venue_quote=Decimal(10**6))
 
 
