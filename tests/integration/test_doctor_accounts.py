@@ -214,11 +214,12 @@ def test_pairs_that_a_killed_run_left_open_are_named(tmp_path: Path) -> None:
 
 def test_what_the_holder_chose_at_the_venue_is_judged(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        for venue, choice in {
+        choices: dict[str, dict[str, Any]] = {
             "gate": {"rights": ["spot", "wallet", "account:read", "unified:read"], "addresses": []},
             "okx": {"rights": ["read_only", "withdraw"], "addresses": [], "mode": "multi_currency", "borrows": True},
             "bitget": {"rights": ["stor", "stow", "nobody-knows-this"], "mode": "classic"},
-        }.items():
+        }
+        for venue, choice in choices.items():
             sandbox.choose(venue, choice)
         first = doctored(tmp_path, sandbox)
         sandbox.choose("gate", {"rights": ["spot", "wallet:read", "account:read"]})
