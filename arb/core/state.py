@@ -281,7 +281,7 @@ class EngineState:
 
         By a live book, that venue's own first; else as the settings state it.
         """
-        live = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
+        live: Decimal | None = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
         return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
 
     def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:

@@ -27,6 +27,7 @@ from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
 from arb.sandbox.admin import Admin
+from arb.sandbox.holder import may_choose
 from arb.sandbox.server import first_line
 from arb.sandbox.values import OrderRequest
 from arb.sandbox.world import SimWorld
@@ -74,10 +75,11 @@ class Simulation:
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
         set_up(self._world, plan.fee_modes)
-        for venue, mode in plan.modes.items():
-            self._world.venues[venue].exchange.account_mode = mode
-        okx = self._world.venues["okx"].exchange
-        okx.holder = replace(okx.holder, fee_in_quote=plan.fee_in_quote)
+        for of, mode in plan.modes.items():
+            self._world.venues[of].exchange.account_mode = mode
+        for name, venue in self._world.venues.items():
+            if may_choose(name, "fee_in_quote"):
+                venue.exchange.holder = replace(venue.exchange.holder, fee_in_quote=plan.fee_in_quote)
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)

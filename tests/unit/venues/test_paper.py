@@ -319,7 +319,7 @@ def test_the_fee_of_a_buy_is_charged_where_the_venue_takes_it_from() -> None:
     ("held", "price", "charged"),
     [
         ("1", "4", [("0.0187687500", "GT"), ("0.03757500", "GT")]),  # 100.1 and 200.4 at 0.075 %, by 4
-        ("0.02", "4", [("0.0187687500", "GT"), ("0.002", "BTC")]),  # it runs out between two fills of one order
+        ("0.04", "4", [("0.0187687500", "GT"), ("0.002", "BTC")]),  # it runs out between two fills of one order
         ("0", "4", [("0.001", "BTC"), ("0.002", "BTC")]),
         ("1", None, [("0.001", "BTC"), ("0.002", "BTC")]),  # nothing says what it is worth
     ],

@@ -168,6 +168,18 @@ def test_no_reservation_exceeds_what_is_there(gt: Decimal, price: Decimal, other
         assert bool(row.fee_holds) is in_gt
 
 
+def test_a_pair_is_no_larger_than_the_asset_pays_for_at_its_present_price() -> None:
+    """Its price has fallen since the balance was last compared with what pairs may need."""
+    bench = holding("0.5", {}, an_instrument("gate", "GT/USDT"))
+    bench.quote("gate", "99x5", "101x5", "GT/USDT")
+    report(bench, "0.5")
+    assert bench.engine.state.instruments["gate", SYMBOL].buy_fee_in is FeeIn.OTHER
+    bench.quote("gate", "0.09x5", "0.11x5", "GT/USDT")  # 0.5 GT are 0.05 now, of which 0.045 count
+    bought, _ = crossed(bench)
+    assert 0 < bought.size <= D("0.045") / (2 * RATE * 100)  # a leg at 100 and its unwind
+    assert 0 < bench.engine.state.inventory.reserved("gate", "GT") <= D("0.5")
+
+
 # It runs low, and runs out.
 
 
