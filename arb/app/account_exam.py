@@ -212,6 +212,13 @@ class AccountExam:
         former = dict.fromkeys(self._gateway.former_ids, self._gateway.account_id)
         return self._journal([self._gateway.account_id], former)
 
+    def _valued(self) -> set[str]:
+        """Return the assets that fees may be taken from and whose price is stated, or shown by a book of the run."""
+        return {
+            *self._chosen.fee_asset_prices_quote,
+            *(Symbol.of(symbol).base for symbol in self._settings.run.symbols),
+        }
+
     async def _holdings(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> list[Finding]:
         """Ask for fees, balances and open orders; raises `VenueError`."""
         venue, gateway, settings = self._venue, self._gateway, self._settings
@@ -223,7 +230,7 @@ class AccountExam:
             SnapshotAccount(cause=0, venue=venue, symbols=tuple(listed), since_ns=since_ns)
         )
         found = [
-            checks.check_fees(venue, self.instruments, settings.limits),
+            checks.check_fees(venue, self.instruments, settings.limits, balances, self._valued()),
             checks.check_funds(venue, balances, listed),
             checks.check_minimums(venue, self.instruments, listed),
         ]
