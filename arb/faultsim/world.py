@@ -26,6 +26,7 @@ from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
+from arb.sandbox.accounts import buy_hold
 from arb.sandbox.admin import Admin
 from arb.sandbox.holder import may_choose
 from arb.sandbox.server import first_line
@@ -213,7 +214,8 @@ def _tie_up(world: SimWorld, notional: Decimal) -> None:
         ticks = exchange.market(symbol).reference() * 95 // 200  # which is twice the middle
         price = ticks * rules.tick
         tied = exchange.account.balance(rules.quote).free - FREE * notional
-        size = tied / price // rules.lot * rules.lot
+        locked = buy_hold(price, exchange.fee_rates(symbol)[1], exchange.buys_pay_in)  # for each base
+        size = tied / locked // rules.lot * rules.lot
         exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
 
 

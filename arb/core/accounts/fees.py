@@ -69,13 +69,11 @@ def unsupported(state: EngineState, instrument: Instrument) -> bool:
     return not asset or state.fee_asset_price(instrument.venue, asset, instrument.quote) is None
 
 
-def fee_funds(state: EngineState, venue: str, symbol: str) -> Decimal | None:
-    """Return what the free balance of the asset that a venue takes fees from counts, in quote; None where none does."""
-    instrument = state.instruments[venue, symbol]
-    if instrument.buy_fee_in is not FeeIn.OTHER or not instrument.fee_asset:
-        return None
-    price = state.fee_asset_price(venue, instrument.fee_asset, instrument.quote) or ZERO
-    return state.inventory.free(venue, instrument.fee_asset) * price * FUNDS_SHARE
+def fee_funds(state: EngineState, instrument: Instrument) -> Decimal:
+    """Return what the free balance of the asset counts that an instrument's fees are taken from, in quote; 0 for no asset."""
+    venue, asset = instrument.venue, instrument.fee_asset
+    price = state.fee_asset_price(venue, asset, instrument.quote) or ZERO
+    return state.inventory.free(venue, asset) * price * FUNDS_SHARE
 
 
 def fee_holds(state: EngineState, route: tuple[str, str, str], plan: PlanView, terms: PairTerms) -> tuple[FeeHold, ...]:

@@ -15,6 +15,7 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.pricing.terms import Funds
 from arb.core.reasons import Reason
 from arb.core.state import EngineState
+from arb.market.instrument import FeeIn
 from arb.market.symbol import Symbol
 
 TOKENS_PER_VENUE = 2
@@ -71,12 +72,13 @@ class Obstacles:
         """Return what is free for a pair on a route."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
-        inventory = self.state.inventory
+        state, inventory = self.state, self.state.inventory
+        buy, sell = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
         return Funds(
             quote=inventory.free(buy_venue, quote),
             base=inventory.free(sell_venue, base),
-            buy_fee_funds=fee_funds(self.state, buy_venue, symbol),
-            sell_fee_funds=fee_funds(self.state, sell_venue, symbol),
+            buy_fee_funds=fee_funds(state, buy) if buy.buy_fee_in is FeeIn.OTHER else None,
+            sell_fee_funds=fee_funds(state, sell) if sell.buy_fee_in is FeeIn.OTHER else None,
         )
 
     def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:

@@ -155,6 +155,25 @@ def test_any_one_quote_will_do(tmp_path: Path) -> None:
     assert load_settings(path).run.symbols == ("ETH/BTC", "SOL/BTC")
 
 
+def test_what_assets_that_pay_fees_are_worth_is_stated_by_venue() -> None:
+    settings = _load('[venues.gate]\nfee_asset_prices_quote = { POINT = 1, GT = "4.2" }')
+    assert settings.venues.every()["gate"].fee_asset_prices_quote == {"POINT": 1, "GT": Decimal("4.2")}
+    assert settings.venues.every()["okx"].fee_asset_prices_quote == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{ GT = 0 }", "[venues.gate] fee_asset_prices_quote.GT = 0: say what one GT is worth, or drop it"),
+        ("{ GT = -1 }", "give an amount from 0 to"),
+        ("{ gt = 4 }", "is no asset: write it in capitals"),
+        ("4.2", "must be amounts by asset"),
+    ],
+)
+def test_what_is_no_price_of_an_asset_is_refused(tmp_path: Path, given: str, said: str) -> None:
+    assert said in _complaint_of_file(tmp_path, f"[venues.gate]\nfee_asset_prices_quote = {given}\n")
+
+
 def test_a_disabled_venue_may_disagree_with_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[venues.okx]\nenabled = false\nsymbols = ['XRP/USDT']\n", encoding="utf-8")
