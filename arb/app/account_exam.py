@@ -28,7 +28,7 @@ from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.store.journal_reader import JournalState
 from arb.venues.build import key_policy, venue_profile
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import OrderEntry, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.rules.key_trouble import diagnosed
@@ -188,6 +188,7 @@ class AccountExam:
                 venue,
                 enforces=profile.enforces_expiry and kept is not False,
                 proved=proved,
+                by_socket=settings.venues.order_entry(venue) is OrderEntry.WEBSOCKET,
                 grace_ms=settings.timing.unknown_grace_ms,
             ),
             checks.check_instruments_barred(venue, [held.text for held in barred if held.account_id in names]),
@@ -211,6 +212,13 @@ class AccountExam:
         former = dict.fromkeys(self._gateway.former_ids, self._gateway.account_id)
         return self._journal([self._gateway.account_id], former)
 
+    def _valued(self) -> set[str]:
+        """Return the assets that fees may be taken from and whose price is stated, or shown by a book of the run."""
+        return {
+            *self._chosen.fee_asset_prices_quote,
+            *(Symbol.of(symbol).base for symbol in self._settings.run.symbols),
+        }
+
     async def _holdings(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> list[Finding]:
         """Ask for fees, balances and open orders; raises `VenueError`."""
         venue, gateway, settings = self._venue, self._gateway, self._settings
@@ -222,7 +230,7 @@ class AccountExam:
             SnapshotAccount(cause=0, venue=venue, symbols=tuple(listed), since_ns=since_ns)
         )
         found = [
-            checks.check_fees(venue, self.instruments, settings.limits),
+            checks.check_fees(venue, self.instruments, settings.limits, balances, self._valued()),
             checks.check_funds(venue, balances, listed),
             checks.check_minimums(venue, self.instruments, listed),
         ]

@@ -43,7 +43,7 @@ from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 60.0
+LOOK_AGAIN_S = 20.0
 """How long after one look beside a run the doctor takes the next."""
 
 

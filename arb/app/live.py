@@ -73,6 +73,10 @@ async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
+DOWN = "rest"
+"""The check that a venue fails which does not answer at all."""
+
+
 async def may_trade(environment: Environment, sandbox: Sandbox | None) -> list[Finding]:
     """Return what speaks for and against trading, before a live run asks any venue for anything.
 
@@ -97,8 +101,9 @@ def require_permission(findings: Iterable[Finding]) -> None:
 def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:
     """Return at which venues nothing may open, and why, by what the doctor found.
 
-    What failed at a venue keeps that one shut; what failed of this machine, or leaves fewer than two venues, forbids the start.
-    With pairs open it does not, but then nothing opens anywhere. Raises `CheckFailed`.
+    What failed at a venue keeps that one shut; what failed of this machine, or leaves fewer than two venues, forbids the start
+    (one that is only down may come back, and is waited for). With pairs open it does not, but then nothing opens anywhere.
+    Raises `CheckFailed`.
     """
     failed = [finding for finding in findings if finding.result is Result.FAIL]
     by_venue: dict[str, list[str]] = {}
@@ -106,7 +111,8 @@ def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: 
         by_venue.setdefault(finding.about, []).append(f"{finding.check}: {finding.found} ({finding.remedy})")
     shut = {venue: "; ".join(by_venue[venue]) for venue in venues if venue in by_venue}
     local = "; ".join(why for about, found in by_venue.items() if about not in shut for why in found)
-    left = [venue for venue in venues if venue not in shut]
+    down = {finding.about for finding in failed if finding.check == DOWN}
+    left = [venue for venue in venues if venue not in shut or venue in down]
     if not local and len(left) < 2:
         local = "fewer than two venues pass: " + "; ".join(f"{venue} {why}" for venue, why in shut.items())
     if not local:

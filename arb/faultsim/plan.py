@@ -136,7 +136,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
     fee_in_quote: bool = False
-    """Whether OKX takes the fee of a buy in quote."""
+    """Whether accounts, where that is their holder's choice (OKX), pay the fee of a buy in quote."""
     fee_modes: tuple[FeeMode, ...] = ()
     """What accounts pay their fees in, and what the settings say it is worth."""
     unproved: str = VENUE_NAMES[-1]

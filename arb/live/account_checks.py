@@ -4,7 +4,7 @@ Each check names what it saw in the words of the venue or of the settings, and w
 would be refused for or what endangers funds, `warn` what keeps some of the pairs from opening.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -113,8 +113,14 @@ def check_account(about: str, facts: KeyFacts) -> Finding:
     return Finding(about, "account", Result.PASS, f"known by the venue's own id, ...{facts.account[-3:]}{mode}")
 
 
-def check_fees(about: str, instruments: Sequence[Instrument], limits: Limits) -> Finding:
-    """Judge what a taker pays here, in which asset, against the edge that is asked for."""
+def check_fees(
+    about: str,
+    instruments: Sequence[Instrument],
+    limits: Limits,
+    balances: Mapping[str, AssetBalance],
+    valued: Collection[str],
+) -> Finding:
+    """Judge what a taker pays, in which asset, against the edge that is asked for; `valued`: assets whose price is known."""
     check = "fees"
     unknown = sorted(i.symbol for i in instruments if i.taker_fee is None)
     if unknown:
@@ -122,12 +128,18 @@ def check_fees(about: str, instruments: Sequence[Instrument], limits: Limits) ->
         return Finding(about, check, Result.FAIL, f"not read of {_some(unknown)}", remedy)
     rates = {(i.taker_fee or ZERO) * 10_000 for i in instruments}
     assets = sorted({str(i.buy_fee_in) for i in instruments})
-    taken_in = f"a buy's fee is taken in {' or '.join(assets)}"
     spread = plain(min(rates)) if len(rates) == 1 else f"{plain(min(rates))} to {plain(max(rates))}"
-    found = f"{spread} bps taker; {taken_in}"
-    elsewhere = sorted(i.symbol for i in instruments if i.buy_fee_in is FeeIn.OTHER)
+    found = f"{spread} bps taker; a buy's fee is taken in {' or '.join(assets)}"
+    own_coins = sorted({i.fee_asset for i in instruments if i.fee_asset})
+    for coin in own_coins:
+        found += f"; from {coin} while it lasts, {plain(_total(balances, coin))} are there"
+    if not_valued := [coin for coin in own_coins if coin not in valued]:
+        remedy = f"state what one is worth in [venues.{about}] fee_asset_prices_quote, or have fees taken from what is traded"
+        found += f"; what {' and '.join(not_valued)} is worth is not known, and nothing opens"
+        return Finding(about, check, Result.WARN, found, remedy)
+    elsewhere = sorted(i.symbol for i in instruments if i.buy_fee_in is FeeIn.OTHER and not i.fee_asset)
     if elsewhere:
-        remedy = "turn off paying fees in the venue's own coin: nothing opens while their value here is not known"
+        remedy = "have fees taken from what is traded: nothing opens while nobody knows in what they are taken"
         return Finding(about, check, Result.WARN, f"{found} ({_some(elsewhere)})", remedy)
     if max(rates) > FEE_WARN_BPS:
         return Finding(about, check, Result.WARN, found, "another tier or venue: few edges are wider than that")
@@ -263,13 +275,13 @@ def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Fin
     return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")
 
 
-def check_expiry(about: str, *, enforces: bool, proved: bool, grace_ms: int) -> Finding:
+def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, grace_ms: int) -> Finding:
     """Judge how long an order without answer may stay unknown."""
     check = "expiry"
     if not enforces:
         found = f"orders go where no expiry is kept: one without answer is unknown for {grace_ms} ms at least"
-        remedy = "send orders over REST where that keeps one (docs/ACCOUNTS.md), or allow for it in leg_deadline_ms"
-        return Finding(about, check, Result.WARN, found, remedy)
+        rest = f'[venues.{about}] order_entry = "rest", or ' if by_socket else "no kind of order here has one: "
+        return Finding(about, check, Result.WARN, found, f"{rest}allow for it in [timing] leg_deadline_ms")
     if not proved:
         found = f"not seen to refuse what has expired: an order without answer is unknown for {grace_ms} ms at least"
         return Finding(about, check, Result.WARN, found, "run `arb doctor --drill` once on this account")

@@ -51,10 +51,15 @@ class Holder:
         return right in self.rights or (not write and f"{right}:read" in self.rights)
 
 
+def may_choose(venue: str, name: str) -> bool:
+    """Return whether a venue leaves a choice to its holders."""
+    return name in _CHOICES[venue]
+
+
 def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
     """Return the holder with these choices made; raises `ValueError` for one that is not the venue's, or no choice."""
     for name, value in wanted.items():
-        if name not in _CHOICES[venue]:
+        if not may_choose(venue, name):
             raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(_CHOICES[venue])}")
         if isinstance(getattr(holder, name), bool):
             good = isinstance(value, bool)

@@ -30,7 +30,7 @@ def bench(own_sandbox: Sandbox) -> Bench:
 
 def convert(sandbox: Sandbox, mode: str) -> None:
     """Make the account one of the other kind, as its holder does on the venue's page."""
-    assert sandbox.admin("POST", "/account", {"venue": "bitget", "mode": mode}) == {"mode": mode}
+    assert sandbox.admin("POST", "/account", {"venue": "bitget", "mode": mode})["mode"] == mode
 
 
 async def closed(gateway: VenueGateway) -> VenueGateway:

@@ -210,3 +210,31 @@ def test_pairs_that_a_killed_run_left_open_are_named(tmp_path: Path) -> None:
         (tmp_path / "config.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path / DB}"\n')
         found = doctored(tmp_path, sandbox)
     expect(found, "local", "open_pairs", "warn", "pairs are open", "the next run finishes them")
+
+
+def test_what_the_holder_chose_at_the_venue_is_judged(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        choices: dict[str, dict[str, Any]] = {
+            "gate": {"rights": ["spot", "wallet", "account:read", "unified:read"], "addresses": []},
+            "okx": {"rights": ["read_only", "withdraw"], "addresses": [], "mode": "multi_currency", "borrows": True},
+            "bitget": {"rights": ["stor", "stow", "nobody-knows-this"], "mode": "classic"},
+        }
+        for venue, choice in choices.items():
+            sandbox.choose(venue, choice)
+        first = doctored(tmp_path, sandbox)
+        sandbox.choose("gate", {"rights": ["spot", "wallet:read", "account:read"]})
+        sandbox.choose("okx", {"rights": ["read_only"], "borrows": False, "mode": "spot"})
+        sandbox.choose("bitget", {"mode": "unified", "rights": ["stor", "stow"]})
+        then = doctored(tmp_path, sandbox)
+    expect(first, "gate", "ip_list", "warn", "from any address")
+    expect(first, "gate", "withdrawal", "fail", "may withdraw")
+    expect(then, "gate", "signature", "fail", "rights:", "Unified account")
+    expect(first, "okx", "withdrawal", "fail", "may withdraw", "make one that may not")
+    expect(first, "okx", "rights", "fail", "may not trade spot")
+    expect(first, "okx", "borrowing", "fail", "borrowing_allowed = true")
+    expect(first, "okx", "account", "pass", "mode ")
+    expect(first, "bitget", "rights", "fail", "nobody-knows-this")
+    expect(then, "okx", "withdrawal", "pass", "the venue reports")
+    expect(then, "okx", "borrowing", "pass", "borrows nothing")
+    expect(then, "okx", "rights", "fail", "may not trade spot")
+    expect(then, "bitget", "account", "pass", "mode unified")

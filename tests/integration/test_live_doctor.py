@@ -16,6 +16,12 @@ def incidents(engine: EngineProcess) -> list[dict[str, Any]]:
     return truth.rows_of(engine.db, "SELECT ns, severity, venue, text FROM incidents WHERE kind = 'doctor' ORDER BY ns")
 
 
+def entries_at(engine: EngineProcess, venue: str) -> list[int]:
+    """Return when entries were decided at a venue; repairs may go there before any pair opens."""
+    sql = f"SELECT journalled_ns AS ns FROM orders WHERE venue = '{venue}' AND role = 'entry' ORDER BY id"
+    return [row["ns"] for row in truth.rows_of(engine.db, sql)]
+
+
 def without(sandbox: SandboxProcess, *venues: str) -> dict[str, str]:
     """Return the keys with the secrets of some venues wrong."""
     return keys_of(sandbox.announced) | {f"{venue.upper()}_API_SECRET": WRONG for venue in venues}
@@ -71,3 +77,18 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
         "SELECT min(decided_ns) AS ns FROM pair_trades WHERE kind = 'arb' AND run_id = (SELECT max(id) FROM runs)",
     )
     assert first[0]["ns"] > min(row["ns"] for row in opened), "nothing opens before"
+
+
+def test_a_venue_that_was_down_at_the_start_is_opened_once_the_doctor_has_seen_it_well(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        live_config(tmp_path, sandbox.announced)
+        sandbox.fault("okx", "venue_down")
+        with live_engine(tmp_path, sandbox) as engine:
+            engine.until_pairs(1)
+            sandbox.no_more_faults()
+            engine.until(lambda _: bool(entries_at(engine, "okx")), "pairs open at okx")
+            ended = engine.stop()
+    assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+    shut, *_, opened = [row for row in incidents(engine) if row["venue"] == "okx"]
+    assert (shut["severity"], opened["severity"]) == ("warning", "info") and "rest:" in shut["text"], (shut, opened)
+    assert entries_at(engine, "okx")[0] > opened["ns"]

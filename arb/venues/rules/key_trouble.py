@@ -6,7 +6,7 @@ here, once for all venues.
 
 from typing import NamedTuple
 
-from arb.errors import VenueBusy, VenueError, VenueProtocolError, VenueUnreachable
+from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueProtocolError, VenueUnreachable
 from arb.venues.endpoints import GLOBAL, Environment, Site
 from arb.venues.rules.outcome import UNREADABLE, KeyTrouble
 
@@ -78,4 +78,8 @@ def diagnosed(
 def _by_kind(error: VenueError) -> KeyTrouble:
     if error.code == UNREADABLE or isinstance(error, VenueProtocolError):
         return KeyTrouble.HOST
+    if isinstance(error, VenueAuthError):
+        return (
+            KeyTrouble.RIGHTS
+        )  # what the venue did not refuse by a code of its table, we did, and the error says for what
     return KeyTrouble.SILENCE if isinstance(error, VenueUnreachable | VenueBusy) else KeyTrouble.OTHER

@@ -35,3 +35,10 @@ def test_what_failed_of_the_machine_or_at_all_but_one_venue_forbids_the_start(fo
 def test_with_pairs_open_it_starts_and_nothing_opens_anywhere(found: list[Finding]) -> None:
     shut = failures([*WELL, *found], VENUES, pairs_open=True)
     assert set(shut) == set(VENUES) and all("is wrong" in why for why in shut.values())
+
+
+def test_venues_that_are_down_are_waited_for() -> None:
+    down = [failed(venue, check) for venue in ("okx", "gate") for check in ("rest", "listing", "signature")]
+    assert set(failures([*WELL, *down], VENUES, pairs_open=False)) == {"okx", "gate"}
+    with pytest.raises(CheckFailed):
+        failures([*WELL, *down[:3], failed("gate"), failed("bitget")], VENUES, pairs_open=False)

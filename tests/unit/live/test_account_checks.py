@@ -1,6 +1,7 @@
 """Every check of accounts by `arb doctor`, by the fault that it is there for."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,11 @@ RULES = [an_instrument("gate")]
 
 def key(**changes: object) -> KeyFacts:
     return KeyFacts(**({name: getattr(WELL, name) for name in WELL.__struct_fields__} | changes))
+
+
+def fees(**changes: Any) -> Finding:
+    held = {"GT": AssetBalance(D(5), D(2))}
+    return checks.check_fees("gate", [an_instrument("gate", **changes)], Limits(), held, {"BTC", "GT"})
 
 
 def rate(count: int = 10, per_minute: int = 1200) -> RateFacts:
@@ -79,10 +85,12 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_account("gate", WELL), PASS, "...533"),
     (checks.check_account("gate", key(account=None)), WARN, "known by its key"),
     (checks.check_account("gate", key(mode="unified")), PASS, "...533, mode unified"),
-    (checks.check_fees("gate", RULES, Limits()), PASS, "10 bps taker"),
-    (checks.check_fees("gate", [an_instrument(taker_fee=None)], Limits()), FAIL, "not read of BTC/USDT"),
-    (checks.check_fees("gate", [an_instrument(buy_fee_in=FeeIn.OTHER)], Limits()), WARN, "in other (BTC/USDT)"),
-    (checks.check_fees("gate", [an_instrument(taker_fee=D("0.004"))], Limits()), WARN, "40 bps"),
+    (fees(), PASS, "10 bps taker"),
+    (fees(taker_fee=None), FAIL, "not read of BTC/USDT"),
+    (fees(buy_fee_in=FeeIn.OTHER), WARN, "in other (BTC/USDT)"),
+    (fees(taker_fee=D("0.004")), WARN, "40 bps"),
+    (fees(fee_asset="GT"), PASS, "from GT while it lasts, 7 are there"),
+    (fees(fee_asset="POINT"), WARN, "what POINT is worth is not known"),
     (checks.check_funds("gate", RICH, WANTED), PASS, "both sides"),
     (
         checks.check_funds("gate", {**RICH, "USDT": AssetBalance(D(1999), D(5))}, WANTED),
@@ -129,9 +137,13 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_coins("gate", [], 5), PASS, "5 symbols are proved"),
     (checks.check_coins("gate", ["NOVA/USDT"], 5), WARN, "NOVA/USDT"),
     (checks.check_coins("gate", ["NOVA/USDT"], 1), FAIL, "NOVA/USDT"),
-    (checks.check_expiry("gate", enforces=True, proved=True, grace_ms=30_000), PASS, "has refused"),
-    (checks.check_expiry("gate", enforces=True, proved=False, grace_ms=30_000), WARN, "30000 ms"),
-    (checks.check_expiry("gate", enforces=False, proved=True, grace_ms=30_000), WARN, "no expiry is kept"),
+    (checks.check_expiry("gate", enforces=True, proved=True, by_socket=False, grace_ms=30_000), PASS, "has refused"),
+    (checks.check_expiry("gate", enforces=True, proved=False, by_socket=False, grace_ms=30_000), WARN, "30000 ms"),
+    (
+        checks.check_expiry("gate", enforces=False, proved=True, by_socket=False, grace_ms=30_000),
+        WARN,
+        "no expiry is kept",
+    ),
     (checks.check_private_stream("gate", "", 0.02), PASS, "after 20 ms"),
     (checks.check_private_stream("gate", "refused: 60005", 1.0), FAIL, "refused: 60005"),
     (checks.check_instruments_barred("gate", []), PASS, "no symbol is barred"),

@@ -66,6 +66,7 @@ def test_every_code_of_a_refused_key_stands_in_the_table_of_outcomes_too(spec: V
         (VenueUnreachable("okx", "HTTP 502 with a body that is not the venue's", code="unreadable"), KeyTrouble.HOST),
         (VenueProtocolError("okx", "no field uid"), KeyTrouble.HOST),
         (VenueBusy("okx", "too many"), KeyTrouble.SILENCE),
+        (VenueAuthError("gate", "the key may not ask whether the account is unified"), KeyTrouble.RIGHTS),
         (VenueRejected("okx", "59999 new", code="59999"), KeyTrouble.OTHER),
     ],
 )
