@@ -73,8 +73,12 @@ def clean(text: str, length: int = TEXT_MAX) -> str:
     A database refuses some of them (NUL), a terminal obeys others, and a line break forges a line of the log. It is masked
     before it is cut: half a secret is not recognised.
     """
-    text = SECRETS.masked(text[: length + SECRETS.longest + _SIGNATURE_MAX] if len(text) > length else text)
-    if len(text) > length:
+    margin = SECRETS.longest + _SIGNATURE_MAX
+    kept = len(text) <= length + margin
+    text = SECRETS.masked(text[: length + margin])
+    if not kept:  # its end may be half a secret, and comes nearer where others before it were masked
+        text = text[:-margin]
+    if not kept or len(text) > length:
         text = text[:length] + "..."
     return printable(text)
 

@@ -30,7 +30,7 @@ from arb.core.events import (
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import CoinRule, Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, Limits, Ramp, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
@@ -105,7 +105,7 @@ class Bench:
     """An engine on a bench: books set by hand, time moved by hand, commands collected.
 
     `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds. `absent` says
-    which venues do not answer at the start, and why.
+    which venues do not answer at the start, and why; `fee_prices` what is stated of the assets that venues take fees from.
     """
 
     def __init__(
@@ -130,6 +130,8 @@ class Bench:
         absent: dict[str, str] | None = None,
         strategy: StrategyFactory = Detector,
         coins: CoinRule | None = None,
+        fee_prices: dict[str, dict[str, str]] | None = None,
+        ramp: Ramp | None = None,
     ) -> None:
         self.venues = tuple(venues)
         self.absent = absent or {}
@@ -159,11 +161,13 @@ class Bench:
                     PlaceRate(20, 1000),
                     v not in set(no_expiry),
                     None if max_order_value is None else D(max_order_value),
+                    fee_asset_prices_quote={asset: D(price) for asset, price in (fee_prices or {}).get(v, {}).items()},
                 )
                 for v in self.venues
             ),
             symbols=tuple(symbols),
             coins=coins,
+            ramp=ramp,
         )
         self.engine = Engine(settings, self.books, strategy)
         self.engine.load(restored or Restored())

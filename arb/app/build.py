@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
 from arb.clock import Clock
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -14,6 +14,7 @@ from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.masking import SECRETS
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
 from arb.venues.addresses import origins_of
@@ -54,25 +55,36 @@ def require_two(venues: Sized) -> None:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
+def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
+    """Return what the guard next to a venue's signer allows."""
+    chosen = settings.venues.enabled()[venue]
+    return GatewayLimits(
+        symbols=symbols_of(settings, venue),
+        max_order_value_quote=chosen.max_order_value_quote,
+        max_orders_per_minute=chosen.max_orders_per_minute,
+        key=chosen.key_policy(),
+    )
+
+
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
-    """Return a gateway for every enabled venue of a sandbox."""
+    """Return a gateway for every enabled venue of a sandbox, whose secrets are masked from here on."""
+    SECRETS.hide(
+        value
+        for venue in sandbox.announced["venues"].values()
+        for name, value in venue.items()
+        if name in ("key", "secret", "passphrase")
+    )
     gateways: dict[str, OrderGateway] = {}
     for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
-        chosen = settings.venues.enabled()[venue]
         gateways[venue] = build_gateway(
             spec_of(venue),
             site,
             credentials,
             clock=clock,
             rng=rng,
-            limits=GatewayLimits(
-                symbols=symbols_of(settings, venue),
-                max_order_value_quote=chosen.max_order_value_quote,
-                max_orders_per_minute=chosen.max_orders_per_minute,
-                withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
-            ),
+            limits=gateway_limits(settings, venue),
             sandbox_id=sandbox.sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),
@@ -140,7 +152,9 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     ]
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
+def engine_settings(
+    settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None, mode: Mode
+) -> EngineSettings:
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
@@ -149,10 +163,11 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
             settings.venues.order_entry(venue),
             enabled[venue].max_order_value_quote,
             enabled[venue].max_orders_per_minute,
+            enabled[venue].fee_asset_prices_quote,
         )
         for venue in gateways
     )
-    proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
+    proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
     for warning in (
@@ -167,6 +182,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
         symbols=settings.run.symbols,
         health=settings.health,
         coins=coins,
+        ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )
 
 

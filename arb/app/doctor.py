@@ -1,310 +1,230 @@
-"""`arb doctor`: measure venues and this machine, and let `arb.live.checks` judge. Nothing is signed, traded or written down."""
+"""`arb doctor`: measure venues, accounts and this machine, and let `arb.live` judge. Nothing is traded or written down."""
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import shutil
-import socket
-import ssl
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from arb.app import stores
-from arb.app.build import require_way_out, symbols_of
+from arb.app.account_exam import AccountExam, DrillCost, Restores, of_journal
+from arb.app.build import build_sandbox_gateways, require_way_out
 from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
-from arb.app.public import NO_FEE, public_side
-from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
-from arb.config import DoctorOptions, Settings
-from arb.core.events import AnyEvent, ClockMeasured, FeedDown
-from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError, VenueError
-from arb.live import checks, local_checks
+from arb.app.live import build_live_gateways, failures, sandbox_behind
+from arb.app.public import venues_of
+from arb.app.venue_exam import VenueExam
+from arb.clock import Clock, SystemClock, system_random
+from arb.config import DoctorOptions, Mode, Settings
+from arb.config.coins import coin_rule
+from arb.core.events import VenueExamined
+from arb.core.settings import CoinRule
+from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError
+from arb.live import local_checks
+from arb.live.account_checks import not_asked
 from arb.live.anchoring import agreed
-from arb.live.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
-from arb.market.arena import BookArena, BookState
-from arb.market.book import ExactLevels
-from arb.market.feed import BookSeat, split_books
-from arb.market.instrument import Instrument
-from arb.market.scale import common_scale
-from arb.market.symbol import Symbol
+from arb.live.checks import Finding, Result
 from arb.store import migrate
 from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
 from arb.store.intents import intents_of
-from arb.venues.addresses import origins_of
-from arb.venues.build import build_paper_source
-from arb.venues.call import Origin
-from arb.venues.endpoints import Site
-from arb.venues.feed import SocketFeed
-from arb.venues.paper_source import PublicSource
-from arb.venues.public_side import PublicSide
-from arb.venues.registry import spec_of, tape_feed
-from arb.venues.rules.outcome import decode_body
-from arb.venues.transport.http import TransportError
+from arb.store.journal_reader import JournalReader, JournalState
+from arb.venues.base import EventListener, OrderGateway
+from arb.venues.endpoints import Credentials, Site
+from arb.venues.gateway import VenueGateway
 from arb.venues.transport.network import Network, SystemNetwork
 
-ASK_S = 10.0
-WATCH_S = 3.0
-"""How long frames are counted at least, from the connection on."""
-HTTP_OK = 200
-DAY_S = 86_400
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 20.0
+"""How long after one look beside a run the doctor takes the next."""
 
 
-def examine(settings: Settings, options: DoctorOptions) -> tuple[dict[str, Any], int]:
-    """Return all findings, and `EXIT_CHECK` where a check failed; raises `ConfigError` for a venue that is not enabled."""
-    findings = asyncio.run(_examine(settings, options, SystemClock(), system_random()))
+class Examined(NamedTuple):
+    """What an examination found, and what a drill would take by the prices that it saw."""
+
+    findings: list[Finding]
+    costs: list[DrillCost]
+
+    @property
+    def exit_code(self) -> int:
+        """Return `EXIT_CHECK` where a check failed."""
+        return EXIT_CHECK if any(finding.result is Result.FAIL for finding in self.findings) else EXIT_OK
+
+
+def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return findings as a document."""
     count = {result: sum(finding.result is result for finding in findings) for result in Result}
-    document = {
+    return {
         "checks": [msgspec.to_builtins(finding) for finding in findings],
         "passed": count[Result.PASS],
         "warned": count[Result.WARN],
         "failed": count[Result.FAIL],
     }
-    return document, EXIT_CHECK if count[Result.FAIL] else EXIT_OK
 
 
-async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng: random.Random) -> list[Finding]:
+def examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
+    """Examine venues, this machine, and the accounts of `keys`, by venue, or of the sandbox that is meant.
+
+    Raises `ConfigError` for a venue that is not enabled.
+    """
     for venue in options.venues:
         if venue not in settings.venues.enabled():
             known = ", ".join(settings.venues.enabled())
             raise ConfigError(f"{venue!r} is no enabled venue: give one of {known}, or enable it in [venues]")
+    return asyncio.run(_examine(settings, options, keys))
+
+
+async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
+    clock, rng = SystemClock(), system_random()
     network = SystemNetwork(clock, proxy=settings.network.way_out())
-    async with public_side(settings, options.sandbox) as sites:
+    mode = Mode.LIVE if options.sandbox is None else Mode.SANDBOX
+    async with venues_of(settings, options.sandbox) as (sites, sandbox):
         chosen = {venue: site for venue, site in sites.items() if not options.venues or venue in options.venues}
         await require_way_out(settings, chosen.values())
-        exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in chosen.items()]
-        found = await asyncio.gather(*(exam.findings() for exam in exams))
-    clocks = [exam.measured for exam in exams if exam.measured is not None]
-    host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
-    local = await asyncio.to_thread(_local, settings, options)
-    loop = local_checks.check_loop(loop_kind(asyncio.get_running_loop()))
-    return [*local, loop, host_clock, *(finding for part in found for finding in part)]
+        if sandbox is None:
+            keyed = {venue: site for venue, site in chosen.items() if venue in keys}
+            behind = await sandbox_behind(sites.values()) if keyed else None
+            sandbox_id = None if behind is None else behind.sandbox_id
+            gateways = build_live_gateways(settings, keyed, keys, clock, rng, network, sandbox_id)
+        else:
+            gateways = build_sandbox_gateways(settings, sandbox, clock, rng, network)
+        doctor = Doctor(settings, chosen, gateways, mode, clock, rng, network)
+        _, path = stores(settings, mode.value, None)
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(contextlib.closing(JournalReader.open(path))) if path.exists() else None
+            try:
+                found = await doctor.findings(None if journal is None else journal.state)
+            finally:
+                await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+    local = await asyncio.to_thread(_local, *stores(settings, settings.run.mode.value, None), options.config)
+    return Examined([*local, *found], doctor.costs)
 
 
-class VenueExam:
-    """All that is measured of one venue."""
+class StartExam:
+    """The doctor's look at what a live run trades with: before it, and beside it while something speaks against opening.
+
+    `ledger`: its URL, and its journal; `left`: what that holds of earlier runs. `failed` says where nothing may open, and why.
+    """
 
     def __init__(
-        self, settings: Settings, venue: str, site: Site, clock: Clock, rng: random.Random, network: Network
+        self,
+        settings: Settings,
+        sites: Mapping[str, Site],
+        gateways: Mapping[str, OrderGateway],
+        ledger: tuple[str, Path],
+        left: JournalState,
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
     ) -> None:
-        self.measured: ClockMeasured | None = None
-        self._settings = settings
-        self._venue = venue
-        self._site = site
-        self._clock = clock
-        self._rng = rng
-        self._network = network
-        self._symbols = symbols_of(settings, venue)
+        self.failed: dict[str, str] = {}
+        self._ledger = ledger
+        self._left = left
+        self._venues = tuple(sites)
+        self._make = partial(Doctor, settings, sites, gateways, Mode.LIVE, clock, rng, network, streams=False)
 
-    async def findings(self) -> list[Finding]:
-        """Measure and judge."""
-        venue, timing = self._venue, self._settings.timing
-        hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self._site.endpoint))))
-        source = build_paper_source(
-            spec_of(venue), self._site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
-        )
-        try:
-            rest = await _rest(source)
-            if rest.status == HTTP_OK and not rest.foreign:
-                clock, why = await self._clock_facts(source)
-                listed, listing = await self._listing(source)
+    async def before(self, *, pairs_open: bool) -> None:
+        """Look before the start; with pairs open only note that nobody has: they wait for no doctor.
+
+        Raises `CheckFailed` where no pair is open and what was found forbids to start.
+        """
+        if pairs_open:
+            self.failed = dict.fromkeys(self._venues, "pairs are open, and the doctor has not looked yet")
+        else:
+            self.failed = failures(await self._findings(), self._venues, pairs_open=False)
+
+    async def beside(self, emit: EventListener) -> None:
+        """Look again and again at the venues where nothing may open, until nothing speaks against any of them."""
+        while self.failed:
+            try:
+                found = failures(await self._findings(), self._venues, pairs_open=True)
+            except Exception as error:  # the top of a task: what is open goes on, and nothing opens meanwhile
+                log.warning("the doctor could not look: %r", error)
             else:
-                clock, why, listed = None, "the venue was not asked", ()
-                listing = ListingFacts(wanted=self._symbols, listed=(), error="the venue was not asked")
-        finally:
-            await source.close()
-        found = [
-            checks.check_dns(venue, hosts),
-            checks.check_tls(venue, hosts),
-            checks.check_rest(venue, rest),
-            checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
-            checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
-            checks.check_listing(venue, listing),
-        ]
-        if not listed:
-            return found
-        feed = await FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns).watch(self)
-        return [
-            *found,
-            checks.check_books(venue, feed),
-            checks.check_steps(venue, feed),
-            checks.check_lag(venue, feed, timing.max_feed_lag_ms),
-        ]
+                for venue, before in self.failed.items():
+                    if found.get(venue) != before:
+                        emit(VenueExamined(venue=venue, failed=found.get(venue)))
+                self.failed = {venue: found[venue] for venue in self.failed if venue in found}
+            await asyncio.sleep(LOOK_AGAIN_S)
 
-    def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
-        """Return the connections, by name, on which a watch waits for its books."""
-        spec = spec_of(self._venue)
-        side = PublicSide(spec, self._site, clock=self._clock, rng=self._rng, network=self._network)
-        natives = [instrument.native_symbol for instrument in watch.instruments]
-        return {
-            name: side.feed(carried, watch.reader, on_frame=watch.on_frame, emit=watch.on_event, connection=name)
-            for name, carried in split_books(
-                self._venue, natives, spec.connections.books_per_connection or None
-            ).items()
-        }
-
-    async def _host(self, origin: Origin) -> HostFacts:
-        if self._settings.network.way_out() is not None and origin.tls:
-            return HostFacts(host=origin.host, no_tls="behind the proxy, which resolves names itself")
-        try:
-            await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            return HostFacts(host=origin.host, dns_error=str(error))
-        if not origin.tls:
-            return HostFacts(host=origin.host, no_tls="on this machine, not encrypted")
-        return await handshake(origin, self._clock)
-
-    async def _clock_facts(self, source: PublicSource) -> tuple[ClockFacts | None, str]:
-        try:
-            async with asyncio.timeout(ASK_S):
-                self.measured = await source.measure_clock()
-        except TimeoutError:
-            return None, f"no answer within {ASK_S:g} s"
-        except VenueError as error:
-            return None, str(error)
-        return ClockFacts(offset_ns=self.measured.offset_ns, error_ns=self.measured.error_ns), ""
-
-    async def _listing(self, source: PublicSource) -> tuple[tuple[Instrument, ...], ListingFacts]:
-        try:
-            async with asyncio.timeout(ASK_S):
-                listed = await source.listing(self._symbols)
-        except TimeoutError:
-            return (), ListingFacts(wanted=self._symbols, listed=(), error=f"no answer within {ASK_S:g} s")
-        except VenueError as error:
-            return (), ListingFacts(wanted=self._symbols, listed=(), error=str(error))
-        return listed, ListingFacts(
-            wanted=self._symbols,
-            listed=tuple(instrument.symbol for instrument in listed),
-            closed=tuple(instrument.symbol for instrument in listed if not instrument.tradable),
-            age_s=source.listing_age_s(),
-        )
+    async def _findings(self) -> list[Finding]:
+        found = await self._make().findings(lambda *_: self._left)
+        return [*await asyncio.to_thread(_local, *self._ledger, None), *found]
 
 
-class FeedWatch:
-    """Counts what comes by on the books of one venue; `offset_ns`: its clock minus ours."""
+class Doctor:
+    """Examines the venues at `sites`, and the accounts of the `gateways` there are.
 
-    def __init__(self, clock: Clock, instruments: Sequence[Instrument], offset_ns: int) -> None:
-        self.instruments = instruments
+    `streams`: log in on the private streams, too, which a run must not that uses the same gateways meanwhile.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sites: Mapping[str, Site],
+        gateways: Mapping[str, OrderGateway],
+        mode: Mode,
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
+        *,
+        streams: bool = True,
+    ) -> None:
+        self.costs: list[DrillCost] = []
+        self._settings = settings
+        self._gateways = gateways
+        self._mode = mode
         self._clock = clock
-        self._offset_ns = offset_ns
-        self._arena = BookArena(len(instruments))
-        scales = [common_scale([instrument.tick], [instrument.lot]) for instrument in instruments]
-        self._steps = {
-            i.native_symbol: (i.tick_int(scale), i.lot_int(scale)) for i, scale in zip(instruments, scales, strict=True)
-        }
-        seats = {
-            i.native_symbol: BookSeat(row, scale)
-            for row, (i, scale) in enumerate(zip(instruments, scales, strict=True))
-        }
-        self.reader = tape_feed(instruments[0].venue, seats, self._arena)
-        self.reader.on_levels = self._on_levels
-        self._began_ns = clock.monotonic_ns()
-        self._first_ns: dict[int, int] = {}
-        self._lags_ns: list[int] = []
-        self._frames = self._levels = self._fine = 0
-        self._lost = ""
-        self._feeds: dict[str, SocketFeed] = {}
+        self._streams = streams
+        self._exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in sites.items()]
 
-    async def watch(self, exam: VenueExam) -> FeedFacts:
-        """Wait for all books, and count for a while."""
-        self._feeds = exam.feeds(self)
-        running = [asyncio.create_task(feed.run()) for feed in self._feeds.values()]
-        try:
-            while (waited_s := self._waited_s()) < BOOK_WAIT_S:
-                if waited_s >= WATCH_S and len(self._first_ns) == len(self.instruments):
-                    break
-                await asyncio.sleep(0.05)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-        return FeedFacts(
-            watched_s=self._waited_s(),
-            first_book_ms={i.symbol: self._first_ms(row) for row, i in enumerate(self.instruments)},
-            frames=self._frames,
-            levels=self._levels,
-            fine=self._fine,
-            lag_ms=median(self._lags_ns) / NS_PER_MS if self._lags_ns else None,
-            lost=self._lost,
+    async def findings(self, journal: Restores | None) -> list[Finding]:
+        """Measure and judge; `journal` restores what earlier runs left, None where there were none."""
+        found = await asyncio.gather(*(exam.findings() for exam in self._exams))
+        clocks = [exam.measured for exam in self._exams if exam.measured is not None]
+        local = [
+            local_checks.check_loop(loop_kind(asyncio.get_running_loop())),
+            local_checks.check_host_clock(agreed(clocks), len(self._exams)),
+        ]
+        if self._gateways:
+            local += of_journal(None if journal is None else journal((), {}))
+            rule = coin_rule(self._settings, self._mode, sandbox=self._mode is Mode.SANDBOX)
+            found += await asyncio.gather(*(self._account(exam, rule, journal) for exam in self._exams))
+        return [*local, *(finding for part in found for finding in part)]
+
+    async def _account(self, exam: VenueExam, rule: CoinRule | None, journal: Restores | None) -> list[Finding]:
+        """Examine the account at one venue, where there is a key for it."""
+        venue, gateway = exam.venue, self._gateways.get(exam.venue)
+        if not isinstance(gateway, VenueGateway):
+            return []
+        if not exam.answers:
+            return [not_asked(venue, "signature", "the venue does not answer: see what `rest` found")]
+        others = tuple(other for other in self._settings.venues.enabled() if other != venue)
+        account = AccountExam(
+            self._settings,
+            gateway,
+            exam.site,
+            others,
+            rule,
+            journal,
+            self._clock,
+            streams=self._streams,
         )
-
-    def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
-        """Count a frame; what is fetched says nothing of how late frames are."""
-        self._frames += 1
-        result = self.reader.on_http(received_ns, url, raw) if url else self.reader.on_frame(received_ns, raw)
-        for resync in result.resyncs:
-            self._feeds[connection].resync(resync.native_symbol, resync.by)
-        if result.notice is not None:
-            self._feeds[connection].on_notice(result.notice)
-        for row in result.rows:
-            if row < 0 or self._arena.state.item(row) != BookState.LIVE:
-                continue
-            self._first_ns.setdefault(row, self._clock.monotonic_ns())
-            event_ns = 0 if url else self._arena.event_ns.item(row)
-            if event_ns:
-                self._lags_ns.append(received_ns + self._offset_ns - event_ns)
-
-    def on_event(self, event: AnyEvent) -> None:
-        """Remember why a connection was lost."""
-        if isinstance(event, FeedDown):
-            self._lost = event.cause
-
-    def _on_levels(self, native_symbol: str, levels: ExactLevels) -> None:
-        tick, lot = self._steps.get(native_symbol, (1, 1))
-        self._levels += len(levels)
-        self._fine += sum(bool(price % tick or size % lot) for price, size in levels)
-
-    def _first_ms(self, row: int) -> float | None:
-        first_ns = self._first_ns.get(row)
-        return None if first_ns is None else (first_ns - self._began_ns) / NS_PER_MS
-
-    def _waited_s(self) -> float:
-        return (self._clock.monotonic_ns() - self._began_ns) / NS_PER_S
+        found = await account.findings(exam.quotes)
+        self.costs += account.cost(exam.quotes)
+        return found
 
 
-async def _rest(source: PublicSource) -> RestFacts:
-    try:
-        async with asyncio.timeout(ASK_S):
-            answer = await source.probe()
-    except TimeoutError:
-        return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
-    except (TransportError, VenueError) as error:
-        return RestFacts(status=0, error=str(error))
-    try:
-        decode_body(answer.body)
-    except ValueError:
-        return RestFacts(status=answer.status, foreign=True)
-    return RestFacts(status=answer.status)
-
-
-async def handshake(origin: Origin, clock: Clock) -> HostFacts:
-    """Speak TLS with a host, as the system's certificates have it, and end."""
-    try:
-        async with asyncio.timeout(ASK_S):
-            _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=ssl.create_default_context())
-    except (OSError, TimeoutError) as error:
-        return HostFacts(host=origin.host, tls_error=str(error) or type(error).__name__)
-    certificate = writer.get_extra_info("peercert") or {}
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"]) if "notAfter" in certificate else None
-    days = None if ends_s is None else (ends_s - clock.wall_ns() / NS_PER_S) / DAY_S
-    return HostFacts(host=origin.host, tls_days=days)
-
-
-def _by_host(origins: Iterable[Origin]) -> list[Origin]:
-    return list({origin.host: origin for origin in origins}.values())
-
-
-def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
-    """Measure this machine; the ledger is that of the settings' mode."""
-    url, journal = stores(settings, settings.run.mode.value, None)
+def _local(url: str, journal: Path, config: Path | None) -> list[Finding]:
+    """Measure this machine, with a ledger and its journal; `config`: the file that the settings are from, or would be."""
     folder = _existing(journal.parent)
     ledger = sqlite_file(parse_url(url))
     there = ledger is None or ledger.exists()
@@ -312,7 +232,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
         faults = migrate.schema_faults(url) if there else []
     except ArbError as error:
         faults = [str(error)]
-    files = [options.config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
+    files = [config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
     files.append(intents_of(journal))
     modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
     return [

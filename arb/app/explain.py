@@ -184,8 +184,16 @@ def _order(row: RowDict, zero_ns: int) -> dict[str, Any]:
 
 
 def _fill(row: RowDict, zero_ns: int) -> dict[str, Any]:
-    names = ("venue", "side", "price", "size", "fee", "fee_currency", "liquidity", "source", "trade_id")
-    return {"at_ms": _since(row["received_ns"], zero_ns)} | {name: row[name] for name in names}
+    """Return a fill with the fee it was charged, what that was worth, and what was planned for it, both in quote."""
+    before, after = ("venue", "side", "price", "size", "fee", "fee_currency"), ("liquidity", "source", "trade_id")
+    planned = row["fee_expected_e8"]
+    fees = {"fee_in_quote": row["fee_quote_value_e8"] * E8, "fee_planned": None if planned is None else planned * E8}
+    return (
+        {"at_ms": _since(row["received_ns"], zero_ns)}
+        | {name: row[name] for name in before}
+        | fees
+        | {name: row[name] for name in after}
+    )
 
 
 def _timeline(history: PairStory, zero_ns: int) -> Iterator[dict[str, Any]]:

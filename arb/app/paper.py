@@ -1,16 +1,13 @@
-"""What a paper run is built from besides: simulated accounts at venues read without a key, in a ledger of their own."""
+"""What a paper run is built from besides: simulated accounts at venues read without a key."""
 
 import random
 from collections.abc import Callable, Mapping
-from contextlib import closing
 
 from arb.clock import Clock
-from arb.config import Mode, Settings
+from arb.config import Settings
 from arb.core.books import Books
-from arb.errors import ConfigError
 from arb.market.ids import named_by_venue
 from arb.store.account_file import AccountFile
-from arb.store.journal import Journal
 from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
 from arb.venues.paper import PaperGateway
@@ -51,23 +48,3 @@ def build_paper_gateways(
             opening=paper.balances or OPENING_PAIRS * settings.limits.max_notional_quote,
         )
     return gateways
-
-
-def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
-    """Raise `ConfigError` where a ledger is of another kind than the run: what was simulated never mixes with what was not.
-
-    `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of which kind a ledger is.
-    """
-    with closing(journal.reader()) as reader:
-        first = reader.first_run()
-    if first is None or Mode.PAPER not in (mode, first.mode):
-        return
-    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
-    if ours != theirs:
-        raise ConfigError(
-            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
-        )
-
-
-def _kind(mode: str, *, sandbox: bool) -> str:
-    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode == Mode.PAPER)

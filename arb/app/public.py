@@ -15,15 +15,22 @@ NO_FEE = Decimal(0)
 
 
 @contextlib.asynccontextmanager
-async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
-    """Yield the sites of the enabled venues; raises `ConfigError` where none is enabled.
+async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tuple[dict[str, Site], Sandbox | None]]:
+    """Yield the sites of the enabled venues, and the sandbox that they are of; raises `ConfigError` where none is enabled.
 
     `sandbox`: the admin URL of a running one, or `EMBEDDED`, which ends with the block; None: the real venues.
     """
     if not settings.venues.enabled():
         raise ConfigError("[venues]: none is enabled: enable at least one")
     if sandbox is None:
-        yield sites_of(settings, None)
+        yield sites_of(settings, None), None
         return
     async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
-        yield sites_of(settings, reached)
+        yield sites_of(settings, reached), reached
+
+
+@contextlib.asynccontextmanager
+async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
+    """Yield the sites alone, as `venues_of` does."""
+    async with venues_of(settings, sandbox) as (sites, _):
+        yield sites

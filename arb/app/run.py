@@ -25,13 +25,16 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
-from arb.app.paper import build_paper_gateways, require_kind
+from arb.app.doctor import StartExam
+from arb.app.kind import RunKind
+from arb.app.live import build_live_gateways, sandbox_behind
+from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import EMBEDDED, Mode, RunOptions, Settings
+from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
 from arb.core.books import Books
 from arb.core.engine import Engine
-from arb.core.events import TroubleReported
+from arb.core.events import AnyEvent, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
@@ -46,7 +49,6 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
-from arb.masking import SECRETS
 from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
@@ -59,11 +61,11 @@ from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.endpoints import Environment, Site
+from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import build_feeds
-from arb.venues.transport.network import SystemNetwork
+from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +75,15 @@ SWITCH_S = 0.0001
 """How long a thread of ours goes on in Python when the loop wants to run (5 ms by default): ledger and view have time."""
 
 
-def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code."""
+def run_engine(
+    settings: Settings, options: RunOptions, *, live_view: bool, keys: Mapping[str, Credentials] | None = None
+) -> tuple[dict[str, Any], int]:
+    """Run until the end; returns the summary and the exit code. `keys`: of each venue, in live mode."""
     spin = settings.engine.spin
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, live_view=live_view, turns=turns)
+    run = Run(settings, options, live_view=live_view, turns=turns, keys=keys)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -96,7 +100,7 @@ def require_spare(found: int, *, spin: bool) -> None:
 
 
 class Run:
-    """One run of the engine: on a sandbox, or on paper against real public feeds or a sandbox's.
+    """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's keys.
 
     `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
     """
@@ -108,12 +112,16 @@ class Run:
         *,
         live_view: bool,
         turns: Turns | None = None,
+        keys: Mapping[str, Credentials] | None = None,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
     ) -> None:
+        if options.mode is Mode.LIVE:
+            require_consents(settings, live=options.live)
         self._settings = settings
         self._options = options
         self._live_view = live_view
+        self._keys = {} if keys is None else keys
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
         self._by = chosen(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
@@ -121,7 +129,7 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._network: Network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
@@ -133,6 +141,8 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
+        self._exam: StartExam | None = None  # of a live run
+        self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
 
@@ -143,13 +153,15 @@ class Run:
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
+        if self._options.mode is Mode.LIVE:
+            self._behind = await sandbox_behind(sites_of(self._settings, None).values())
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
         journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
-            require_kind(journal, self._options.mode.value, sandbox=self._on_sandbox)
+            self.kind.require(journal)
             self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._blocks.say("rows", self._ledger_blocked)
@@ -201,20 +213,19 @@ class Run:
 
     @property
     def _on_sandbox(self) -> bool:
-        """Return whether the venues are simulated exchanges."""
+        """Return whether a sandbox was asked for: its coins are made up, and it brings addresses and keys."""
         return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
 
     @property
-    def _environment(self) -> str:
-        """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
-        if self._on_sandbox:
-            return Mode.SANDBOX.value
-        return (Environment.DEMO if self._settings.venues.are_demos else Environment.PRODUCTION).value
+    def kind(self) -> RunKind:
+        """Return of which kind this run is, as far as is known: what stands for a live run's venues is found at its start."""
+        sandbox = self._on_sandbox or self._behind is not None
+        return RunKind(self._options.mode, self._settings.venues.are_demos, sandbox)
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
         if not self._on_sandbox:
-            yield None
+            yield self._behind
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
         async with Sandbox.reached(running, self._options.seed) as sandbox:
@@ -227,7 +238,7 @@ class Run:
         """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
         pairs = left_open(journal, _id_of(sandbox))
         require_venues_of(pairs, self._settings.venues.enabled())
-        self._sites = sites_of(self._settings, sandbox)
+        self._sites = sites_of(self._settings, sandbox if self._on_sandbox else None)
         require_two(self._sites)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
@@ -239,28 +250,35 @@ class Run:
             claims.patient = bool(journal.restore(()).pairs)
             try:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
+                if self._options.mode is Mode.LIVE:
+                    self._exam = await self._examined(journal, gateways, pairs_open=bool(pairs))
                 yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
                 await claims.release()
 
+    async def _examined(
+        self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
+    ) -> StartExam | None:
+        """Return the doctor, who has looked at what a live run is to trade with, but for one with pairs open."""
+        ledger, left = (self._db, self._journal_path), journal.restore(())
+        exam = StartExam(self._settings, self._sites, gateways, ledger, left, self._clock, self._rng, self._network)
+        await exam.before(pairs_open=pairs_open)
+        return exam
+
     def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
         settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
-            accounts = AccountFile(self._journal_path, rng, self._environment)
+            accounts = AccountFile(self._journal_path, rng, self.kind.environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
                 settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
             )
             return dict(self._paper)
+        if self._options.mode is Mode.LIVE:
+            return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, _id_of(sandbox))
         assert sandbox is not None
-        SECRETS.hide(
-            value
-            for venue in sandbox.announced["venues"].values()
-            for name, value in venue.items()
-            if name in ("key", "secret", "passphrase")
-        )
         return build_sandbox_gateways(settings, sandbox, clock, rng, network)
 
     def _books(self) -> Books:
@@ -316,9 +334,9 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways, self._coins),
+            settings=engine_settings(settings, gateways, self._coins, options.mode),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
-            mode=options.mode.value,
+            mode=self.kind.recorded,
             sandbox_id=_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
@@ -340,12 +358,21 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda: (*(() if sandbox is None else (sandbox.watch(),)), self._collected()),
+            jobs=lambda: (
+                *(() if sandbox is None else (sandbox.watch(),)),
+                *(() if self._exam is None else (self._exam.beside(self._emit),)),
+                self._collected(),
+            ),
+            failed={} if self._exam is None else self._exam.failed,
             turns=self._turns,
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
+
+    def _emit(self, event: AnyEvent) -> None:
+        assert self._node is not None
+        self._node.runner.emit(event)
 
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame
@@ -366,14 +393,8 @@ class Run:
 
     def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self._mark)
-        return log_lines(engine, self._clock, self._mark)
-
-    @property
-    def _mark(self) -> str:
-        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
-        demo = " DEMO" if self._environment == Environment.DEMO else ""
-        return f"PAPER{demo}" if self._options.mode is Mode.PAPER else ""
+            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark)
+        return log_lines(engine, self._clock, self.kind.mark)
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -409,12 +430,12 @@ class Run:
         """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
-        mode = self._options.mode.value
+        mode = self.kind.recorded
         paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
         simulated = {"simulated": paper} if paper else {}
         return (
             note_on((mode,))
-            | ({"environment": self._environment} if self._paper else {})
+            | ({} if self._options.mode is Mode.SANDBOX else {"environment": self.kind.environment})
             | summarise(
                 self._node.engine,
                 mode=mode,

@@ -1,13 +1,24 @@
 """`arb doctor`: what stands between this machine and a run on the real venues."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, config_and_json, settings_from, show
-from arb.config import DoctorOptions
+from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, config_and_json, demo_option, folder_of, settings_from, show
+from arb.config import DoctorOptions, Mode, RunOptions, Settings, require_consents
+from arb.config.keyring import SystemKeyring
+from arb.config.keys import KeyPlaces
+from arb.errors import EXIT_CHECK, ConfigError
 from arb.logs import logging_to
+from arb.venues.endpoints import Credentials
+
+if TYPE_CHECKING:
+    from arb.app.account_exam import DrillCost
+    from arb.live.checks import Finding
 
 
 @click.command("doctor")
@@ -18,23 +29,99 @@ from arb.logs import logging_to
     metavar="ADMIN_URL",
     help="Examine this running `arb sandbox`; 'embedded': our own [default: the real venues].",
 )
+@click.option("--drill", is_flag=True, help="Send three small orders at each venue, too; says first what that costs.")
+@click.option("--live", is_flag=True, help="The second consent that --drill needs; the first is [live] enabled.")
+@click.option("--yes", is_flag=True, help="Send them without asking.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the venues' answers to them here, one file each, secrets removed.",
+)
+@demo_option
 @config_and_json
-def doctor_command(venues: tuple[str, ...], sandbox: str | None, config: Path | None, as_json: bool) -> int:
-    """Check venues and this machine.
+def doctor_command(
+    venues: tuple[str, ...],
+    sandbox: str | None,
+    drill: bool,
+    live: bool,
+    yes: bool,
+    keep: Path | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Check venues, accounts and this machine.
 
     Of every enabled venue (or of those named): names, certificates, whether it serves this address, clock, listing, books,
-    steps and lag; of this machine: Python, disk, the journal's file system, the ledger's schema, its clock, and who may read
-    what. No key is read and nothing is traded. What is no pass says how to correct it; the exit code is 3 where a check failed.
+    steps and lag; of its account, where there is a key: whether it is accepted and what it may do, fees, funds, limits, orders
+    left open; of this machine: Python, disk, the journal's file system, the ledger's schema, its clock, and who may read
+    what. What is no pass says how to correct it; the exit code is 3 where a check failed.
+
+    Nothing is traded without --drill. With it each venue gets an order far from the book, which is cancelled, one that comes
+    after its expiry, which it must refuse, and one of the smallest size that trades and is traded back.
     """
     settings = settings_from(config)
-    from arb.app.doctor import examine  # late: it loads the venues' libraries
+    if not drill and (live or yes or keep):
+        raise ConfigError("--live, --yes and --keep say how to send orders: add --drill, or leave them out")
+    if drill and sandbox is None:
+        require_consents(settings, live=live)
+    if drill and sandbox is not None and live:
+        raise ConfigError("--live: consents to real orders, and a sandbox takes none: leave it out")
+    options = DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
+    keys = {} if sandbox is not None else _keys(settings, config, every=drill)
+    from arb.app.doctor import document_of, examine  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
-        document, exit_code = examine(
-            settings, DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
-        )
+        examined = examine(settings, options, keys)
+        found, exit_code = list(examined.findings), examined.exit_code
+        if drill:
+            more, exit_code = _drilled(settings, options, keys, examined.costs, found, keep=keep, live=live, yes=yes)
+            found += more
+    document = document_of(found)
     show(document if as_json else _for_people(document), as_json=as_json)
     return exit_code
+
+
+def _keys(settings: Settings, config: Path | None, *, every: bool) -> dict[str, Credentials]:
+    """Return the keys that there are; with `every`, raises `ConfigError` for an enabled venue that has none."""
+    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
+    enabled = settings.venues.enabled()
+    return {
+        venue: places.credentials(venue, chosen)
+        for venue, chosen in enabled.items()
+        if every or places.has_any(chosen.key_names().values())
+    }
+
+
+def _drilled(
+    settings: Settings,
+    options: DoctorOptions,
+    keys: dict[str, Credentials],
+    costs: Sequence["DrillCost"],
+    found: Sequence["Finding"],
+    *,
+    keep: Path | None,
+    live: bool,
+    yes: bool,
+) -> tuple[list["Finding"], int]:
+    """Say what a drill costs, ask, and carry it out; return what it found and the exit code."""
+    from arb.app.drill import drill, refused
+
+    failed = refused(found, costs)
+    if failed:
+        return failed, EXIT_CHECK
+    for cost in costs:
+        click.echo(cost.line(), err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("--drill: sends orders, and there is nobody to ask: add --yes")
+        click.confirm("Send these orders?", abort=True, err=True)
+    mode = Mode.SANDBOX if options.sandbox is not None else Mode.LIVE
+    run_options = RunOptions(mode=mode, sandbox=options.sandbox, live=live)
+    symbols = {cost.venue: cost.symbol for cost in costs}
+    of_run: dict[str, Any] = {"keys": keys} if keys else {}
+    more, exit_code = drill(settings, run_options, symbols, keep, **of_run)
+    return more, exit_code or (EXIT_CHECK if any(finding.result == "fail" for finding in [*found, *more]) else 0)
 
 
 def _for_people(document: dict[str, Any]) -> dict[str, Any]:

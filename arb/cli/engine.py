@@ -17,19 +17,20 @@ from arb.cli.shared import (
     RUN_MODES,
     SEED,
     config_and_json,
+    demo_option,
+    folder_of,
     settings_from,
     show,
     to_json,
 )
-from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url
+from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url, require_consents
+from arb.config.keyring import SystemKeyring
+from arb.config.keys import KeyPlaces, credentials_of
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
-
-_NO_GUARDS = {
-    Mode.LIVE: "real orders need guards that this version does not have yet (checks of the keys, caps, a doctor)",
-}
+from arb.venues.endpoints import Credentials
 
 
 @click.command("run")
@@ -45,6 +46,7 @@ _NO_GUARDS = {
 )
 @click.option("--tape", type=NEW_FILE, metavar="FILE", help="Write every frame and event here, for `arb replay`.")
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
+@demo_option
 @click.option("--show-config", is_flag=True, help="Print the resolved settings, secrets masked, and stop.")
 @config_and_json
 def run_command(
@@ -62,7 +64,8 @@ def run_command(
     """Run the engine.
 
     Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with --sandbox),
-    needs no key, and simulates every order: none can leave.
+    needs no key, and simulates every order: none can leave. Mode `live` sends orders to the venues, with your keys: it needs
+    `[live] enabled = true` and --live; with --environment demo they go to demo accounts.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
@@ -70,27 +73,35 @@ def run_command(
         click.echo(_shown(settings, as_json=as_json), nl=False)
         return EXIT_OK
     chosen = Mode(mode) if mode else settings.run.mode
-    refuse_unguarded(chosen, live=live)
-    if chosen is Mode.PAPER and sandbox is None and seed is not None:
-        raise ConfigError(
-            "--seed: repeats embedded markets, and paper reads real ones: add --sandbox embedded, or leave it out"
-        )
+    _refuse_useless(chosen, seed=seed, sandbox=sandbox, live=live)
+    keys: dict[str, Credentials] = {}
+    if chosen is Mode.LIVE:
+        require_consents(settings, live=live)
+        keys = credentials_of(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     database_url(settings, chosen.value, db)
     from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
 
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     with logging_to(level=settings.run.log_level.value):
-        summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty())
+        summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty(), keys=keys)
     show(summary, as_json=as_json)
     return exit_code
 
 
-def refuse_unguarded(mode: Mode, *, live: bool) -> None:
-    """Raise `ConfigError` for a mode whose guards do not exist, and for `--live` in a mode that sends no real orders."""
-    if mode in _NO_GUARDS:
-        raise ConfigError(f"--mode {mode.value}: {_NO_GUARDS[mode]}: use --mode {Mode.SANDBOX.value}")
-    if live:
+def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:
+    """Raise `ConfigError` for options that would change nothing in this mode."""
+    if live and mode is not Mode.LIVE:
         raise ConfigError(f"--live: consents to real orders, and mode {mode.value!r} sends none: leave it out")
+    if seed is not None and (mode is Mode.LIVE or (mode is Mode.PAPER and sandbox is None)):
+        raise ConfigError(
+            f"--seed: repeats embedded markets, and {mode.value} reads real ones: "
+            f"{'add --sandbox embedded, or ' * (mode is Mode.PAPER)}leave it out"
+        )
+    if sandbox is not None and mode is Mode.LIVE:
+        raise ConfigError(
+            "--sandbox: live mode goes to the addresses of the settings: name a sandbox's in [venues.NAME.endpoints], or leave "
+            "it out"
+        )
 
 
 def _shown(settings: Settings, *, as_json: bool) -> str:

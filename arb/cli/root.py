@@ -41,7 +41,8 @@ COMMANDS = {
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
     "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
-    "doctor": ("arb.cli.doctor:doctor_command", "Check venues and this machine."),
+    "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
+    "keys": ("arb.cli.keys:keys_group", "Say where the venues' keys are, and test them."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
     "faultsim": (

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
+from arb.config.keys import hide_known
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
@@ -29,7 +30,8 @@ def config_and_json(command: F) -> F:
 
 
 def mode_and_db(command: F) -> F:
-    """Add `--mode` and `--db URL`, which say whose ledger is meant."""
+    """Add `--mode`, `--environment` and `--db URL`, which say whose ledger is meant."""
+    command = demo_option(command)
     command = click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")(command)
     return click.option(
         "--mode",
@@ -41,15 +43,39 @@ def mode_and_db(command: F) -> F:
 def settings_from(config: Path | None) -> Settings:
     """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
 
-    What the keys' variables hold, and a proxy's login, is masked from here on, whatever a command does.
+    What the environment and `.env` hold of keys, and a proxy's login, is masked from here on, whatever a command does.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
     proxy = found.network.way_out()
     SECRETS.hide(() if proxy is None else proxy.secrets())
-    SECRETS.hide(
-        os.environ.get(variable, "") for venue in found.venues.every().values() for variable in venue.key_variables()
-    )
+    hide_known(found, os.environ, folder_of(config))
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(ENVIRONMENT):
+        return msgspec.structs.replace(found, venues=found.venues.on_demo())
     return found
+
+
+def folder_of(config: Path | None) -> Path:
+    """Return the folder in which `.env` may lie."""
+    return (config or DEFAULT_CONFIG).parent
+
+
+ENVIRONMENT = "arb.environment"
+
+
+def demo_option(command: F) -> F:
+    """Add `--environment demo`, which every command obeys through `settings_from`."""
+
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.meta[ENVIRONMENT] = value
+
+    return click.option(
+        "--environment",
+        type=click.Choice(["demo"]),
+        expose_value=False,
+        callback=remember,
+        help="Every venue's demo (Gate's test network) in the place of what the settings name.",
+    )(command)
 
 
 def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
 from arb.config.settings import (
     EMBEDDED,
@@ -26,10 +27,7 @@ from arb.config.settings import (
     StoreSettings,
     VenueSettings,
     VenuesSettings,
-    database_url,
-    holds_password,
-    placed,
-    url_problem,
+    require_consents,
 )
 from arb.errors import ConfigError
 from arb.market.numbers import plain
@@ -63,6 +61,7 @@ __all__ = [
     "VenuesSettings",
     "database_url",
     "load_settings",
+    "require_consents",
 ]
 
 
@@ -103,12 +102,19 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     for table, limits in bands.items():
         if limits.max_price_ratio_bps == 0:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
+        if limits.entry_band_bps == 0:
+            yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+    if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
+        yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
     for name in settings.venues.enabled():
         if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
             yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
+        for asset, price in venue.fee_asset_prices_quote.items():
+            if price == 0:
+                yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"

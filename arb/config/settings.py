@@ -7,19 +7,19 @@ stores and the venues. No setting holds a secret: keys are named by the environm
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
-from arb.masking import HIDDEN
 from arb.venues.addresses import AddressOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
 from arb.venues.registry import TRADED, spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.proxy import Proxy, parse_proxy
 
@@ -88,16 +88,30 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two consents that real orders need; the other is `--live` on the command line."""
+    """One of the two consents that real orders need; the other is `--live` on the command line. And how they grow at first.
+
+    A pair with real orders pays `ramp_start_quote` at most, twice that after `ramp_pairs` clean ones, and so on up to
+    `[limits] max_notional_quote`; `ramp_pairs` 0: that from the first pair on.
+    """
 
     enabled: bool = False
+    ramp_start_quote: Decimal = Decimal(50)
+    ramp_pairs: int = 20
+
+    def ramp(self) -> Ramp | None:
+        """Return what the engine is given of it."""
+        return Ramp(self.ramp_start_quote, self.ramp_pairs) if self.ramp_pairs else None
+
+
+DEMO_BEGIN = "DEMO_"
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: where its keys are, and the guards that stand next to its signer.
 
     `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `passphrase_env` is empty
-    where the venue knows no passphrase.
+    where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the venue takes fees from
+    (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
     """
 
     enabled: bool = True
@@ -112,11 +126,32 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
+    unbound_key_allowed: bool = False
+    borrowing_allowed: bool = False
+    fee_asset_prices_quote: dict[str, Decimal] = {}
     endpoints: AddressOverrides = AddressOverrides()
 
-    def key_variables(self) -> tuple[str, ...]:
-        """Return the names of the environment variables that hold the key, its secret and its passphrase, if any."""
-        return tuple(name for name in (self.key_env, self.secret_env, self.passphrase_env) if name)
+    def key_policy(self) -> KeyPolicy:
+        """Return what the user has confirmed and allowed of the venue's key."""
+        return KeyPolicy(
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            unbound_key_allowed=self.unbound_key_allowed,
+            borrowing_allowed=self.borrowing_allowed,
+        )
+
+    def key_names(self) -> dict[str, str]:
+        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.
+
+        So both keys of a venue may stand side by side, and neither is ever sent where the other belongs.
+        """
+        begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
+        named = {"key": self.key_env, "secret": self.secret_env, "passphrase": self.passphrase_env}
+        return {part: begin + name for part, name in named.items() if name}
+
+    def every_key_name(self) -> tuple[str, ...]:
+        """Return the names under which its keys are found in any environment."""
+        own = tuple(name for name in (self.key_env, self.secret_env, self.passphrase_env) if name)
+        return (*own, *(DEMO_BEGIN + name for name in own))
 
 
 class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
@@ -140,6 +175,21 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     def are_demos(self) -> bool:
         """Return whether no enabled venue trades real money, but a demo or a test network does; else all of them do."""
         return any(venue.environment is not Environment.PRODUCTION for venue in self.enabled().values())
+
+    def on_demo(self) -> Self:
+        """Return these settings with every enabled venue's demo in the place of what they name, or its test network.
+
+        Raises `ConfigError` where a venue has neither, and for a region or an address that its demo has not.
+        """
+        changed = {}
+        for name, venue in self.enabled().items():
+            known = {site.environment for site in spec_of(name).sites}
+            demo = Environment.DEMO if Environment.DEMO in known else Environment.TESTNET
+            changed[name] = msgspec.structs.replace(venue, environment=demo)
+        found = msgspec.structs.replace(self, **changed)
+        for name in changed:
+            found.site(name)
+        return found
 
     def site(self, venue: str) -> Site:
         """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.
@@ -237,59 +287,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venues: VenuesSettings = VenuesSettings()
 
 
-def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
-    """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
-
-    Paper on the books of demos has a ledger of its own: their prices are nobody's.
-    Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
-    """
-    url = override or settings.store.url or DEFAULT_URL
-    if url.endswith(MODE_FILE):
-        demo = "-demo" if mode == Mode.PAPER and settings.venues.are_demos else ""
-        url = f"{url.removesuffix(MODE_FILE)}/{mode}{demo}.sqlite"
-    problem = url_problem(url)
-    if problem is not None:
-        raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")
-    return url
-
-
-def url_problem(url: str) -> str | None:
-    """Say what is wrong with a database URL, or None."""
-    backend = url.partition("://")[0].partition("+")[0]
-    if backend == "postgres":
-        return f"{_masked(url)!r}: write postgresql:// instead of postgres://"
-    if "://" not in url or backend not in ("sqlite", "postgresql"):
-        return (
-            f"{_masked(url)!r} is no database URL this engine knows: give sqlite:///PATH or "
-            "postgresql://USER@HOST/DATABASE"
-        )
-    if backend == "sqlite" and not url.partition(":///")[2]:
-        return f"{_masked(url)!r} names no file: give sqlite:///PATH (the journal lies beside it)"
-    return None
-
-
-def holds_password(url: str) -> bool:
-    """Return whether a database URL holds what must not be shown."""
-    return not url.startswith("sqlite") and HIDDEN in _masked(url)
-
-
-def _masked(url: str) -> str:
-    from arb.store.database import mask_url  # late: it loads SQLAlchemy, which only a bad URL needs here
-
-    return mask_url(url)
-
-
-def placed(store: StoreSettings, folder: Path) -> StoreSettings:
-    """Return the places of a file's `[store]` with relative ones counted from `folder`, where that file lies."""
-    url = store.url or DEFAULT_URL
-    scheme, mark, path = url.partition(":///")
-    if url_problem(url) is None and scheme.startswith("sqlite") and not path.startswith("/"):
-        url = f"{scheme}{mark}{folder / path}"
-    return msgspec.structs.replace(store, url=url, journal_dir=str(folder / store.journal_dir))
-
-
 EMBEDDED = "embedded"
 """In the place of a sandbox's address: one of our own."""
+
+
+def require_consents(settings: Settings, *, live: bool) -> None:
+    """Raise `ConfigError` unless both consents to real orders are given; `live`: the one on the command line."""
+    missing = [] if settings.live.enabled else ["[live] enabled = true in the settings"]
+    missing += [] if live else ["--live on the command line"]
+    if missing:
+        raise ConfigError(
+            f"--mode live: sends real orders, and needs your consent twice: {' and '.join(missing)} missing"
+        )
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
     document["keys"] = {
         variable: "set" if environment.get(variable) else "not set"
         for venue in settings.venues.enabled().values()
-        for variable in venue.key_variables()
+        for variable in venue.key_names().values()
     }
     return document
 
@@ -43,7 +43,8 @@ def as_toml(settings: Settings, environment: Mapping[str, str]) -> str:
     _tables(document, (), lines)
     lines += ["", *(f"# {_sentence(found)}" for found in in_force)]
     lines += ["", *(f"# {venue}: {_site_text(site)}" for venue, site in sites.items())]
-    lines += ["", *(f"# ${variable}: {state}" for variable, state in keys.items())]
+    lines += ["", "# Where keys are: `arb keys list`; of them the environment has:"]
+    lines += [f"# ${variable}: {state}" for variable, state in keys.items()]
     return "\n".join(lines).strip() + "\n"
 
 

@@ -84,7 +84,7 @@ def starter_text(wanted: Wanted) -> str:
         ),
         "",
         "[live]",
-        "enabled = false                      # the first of two consents for real orders; the second is `arb run --live`",
+        "enabled = false                      # the first of two consents for orders with your keys; the other is --live",
     ]
     for spec in TRADED:
         lines += ["", *_venue_lines(spec, wanted)]
@@ -99,7 +99,10 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     keys = [f'key_env = "{spec.name.upper()}_API_KEY"', f'secret_env = "{spec.name.upper()}_API_SECRET"']
     if spec.trading is not None and spec.trading.has_passphrase:
         keys.append(f'passphrase_env = "{spec.name.upper()}_API_PASSPHRASE"')
-    comments = ["the environment variable with the key; the key itself never stands here", "the same for the secret"]
+    comments = [
+        "what holds the key: the environment, .env or the keyring (`arb keys`); never this file",
+        "the same for the secret",
+    ]
     comments.append("the same for the key's passphrase")
     return [
         *lines,

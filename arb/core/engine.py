@@ -16,6 +16,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
+from arb.core.accounts.fee_assets import FeeAssets
 from arb.core.accounts.fee_check import FeeCheck
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
@@ -54,6 +55,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueExamined,
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
@@ -103,21 +105,21 @@ class Engine:
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.bars = InstrumentBars(self.state)
-        fees = FeeCheck(self.state)
+        self.fee_assets = FeeAssets(self.state, lambda symbol: self.strategy.rules_changed(symbol))
+        fees = FeeCheck(self.state, self.fee_assets)
         self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
         self.late_legs = LateLegs(self.state, self.manager)
         closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
         books.on_change(self.strategy.rules_changed)
-        fees.on_dearer(self.strategy.rules_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.balances = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
-        self.listings = Listings(self.state, self.strategy, self.bars)
+        self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
         self._connections = books.connections
         self._run: RunRecord | None = None
         self._restored = Restored()
@@ -125,6 +127,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             VenueArrived: self._on_venue_arrived,
+            VenueExamined: self._on_venue_examined,
             QueueDrained: self._on_drained,
             FeedUp: self._on_feed_up,
             FeedDown: self._on_feed_down,
@@ -137,7 +140,7 @@ class Engine:
             InstrumentListed: self.listings.on_listed,
             InstrumentUnlisted: self.listings.on_unlisted,
             VenueListed: self.listings.on_venue_listed,
-            BalancesReported: self.accounts.on_balances,
+            BalancesReported: self._on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,
             OrderRejected: self.manager.on_rejected,
@@ -301,15 +304,29 @@ class Engine:
             self.listings.take(instrument, event.t_ns)
         self.absence.take_up_pairs(event.venue, event.t_ns)
 
+    def _on_venue_examined(self, event: VenueExamined) -> None:
+        venue_state = self.state.venues[event.venue]
+        if event.failed is None and venue_state.failed is not None:
+            text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
+        elif event.failed is not None:
+            text = f"{event.venue}: nothing opens there in this run: {event.failed}"
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)
+        venue_state.failed = event.failed
+
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
         state, control = self.state, self.state.control
         account_id = state.venues[event.venue].account_id
-        if account_id in control.expiry_proved:
+        if (account_id in control.expiry_proved) is event.holds:
             return
-        control.expiry_proved = {known for known in control.expiry_proved if not has_vanished(state, known)} | {
-            account_id
-        }
-        state.out.persist(control.record(event.t_ns, f"{event.venue} refused an expired order of {account_id}"))
+        others = {known for known in control.expiry_proved if not has_vanished(state, known)} - {account_id}
+        control.expiry_proved = others | {account_id} if event.holds else others
+        text = (
+            f"{event.venue} refused an expired order of {account_id}"
+            if event.holds
+            else f"{event.venue} documents no expiry of orders for {account_id}, as it is now"
+        )
+        state.out.persist(control.record(event.t_ns, text))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True
@@ -372,6 +389,10 @@ class Engine:
 
     def _on_private_down(self, event: PrivateDown) -> None:
         self.state.venues[event.venue].private_up = False
+
+    def _on_balances(self, event: BalancesReported) -> None:
+        self.accounts.on_balances(event)
+        self.fee_assets.review(event.venue, event.t_ns)
 
     def _progress(self, pair: PairTrade, now_ns: int) -> None:
         self.repairer.progress(pair, now_ns)

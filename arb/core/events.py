@@ -56,6 +56,15 @@ class VenueArrived(Event, frozen=True, kw_only=True, tag="VenueArrived"):
     connections: dict[str, tuple[str, ...]]
 
 
+class VenueExamined(Event, frozen=True, kw_only=True, tag="VenueExamined"):
+    """A venue and the account there were examined before or beside a start; `failed`: why nothing opens there, None: nothing
+    speaks against it. Repairs go on whatever it says.
+    """
+
+    venue: str
+    failed: str | None
+
+
 class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained", omit_defaults=True):
     """All that was received has been taken: the marked symbols may be acted on, but for books of the connections named.
 
@@ -132,9 +141,13 @@ class ClockAnchored(Event, frozen=True, kw_only=True, tag="ClockAnchored"):
 
 
 class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
-    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds."""
+    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds.
+
+    Unless it `holds`, the venue says nothing of one for an account of this kind: what was seen of it before counts no more.
+    """
 
     venue: str
+    holds: bool = True
 
 
 class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed"):
@@ -394,6 +407,7 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
 AnyEvent = (
     RunStarted
     | VenueArrived
+    | VenueExamined
     | QueueDrained
     | FeedUp
     | FeedDown

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.fees import unsupported, usable_rate
+from arb.core.accounts.fee_assets import FeeAssets
+from arb.core.accounts.fees import usable_rate
 from arb.core.events import InstrumentListed, InstrumentUnlisted, VenueListed
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.risk.bars import InstrumentBars
@@ -32,8 +33,9 @@ AFTER_CHANGE_NS = 2 * NS_PER_S
 class Listings:
     """Takes over what venues list."""
 
-    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBars) -> None:
+    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBars, fees: FeeAssets) -> None:
         self._state = state
+        self._fees = fees
         self._bars = bars
         self._strategy = strategy
 
@@ -60,7 +62,7 @@ class Listings:
     def take(self, instrument: Instrument, now_ns: int) -> None:
         """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""
         state = self._state
-        before = state.instrument(instrument.venue, instrument.symbol)
+        before = self._fees.listed(instrument.venue, instrument.symbol)
         if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
             text = (
                 f"{instrument.venue} lists a fee of {instrument.taker_fee} for {instrument.symbol}: not computed with"
@@ -70,7 +72,7 @@ class Listings:
             instrument = msgspec.structs.replace(instrument, taker_fee=known)
         if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
             instrument = self._take_steps(instrument, before, now_ns)
-        state.instruments[instrument.venue, instrument.symbol] = instrument
+        self._fees.take(instrument, now_ns)
         state.rules_awaited.discard((instrument.venue, instrument.symbol))
         self._await_change(instrument, now_ns)
         if before is not None and instrument.tradable != before.tradable:
@@ -89,12 +91,6 @@ class Listings:
             )
             state.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=instrument.venue)
         self._bars.listed(instrument, now_ns)
-        if unsupported(instrument) and (before is None or not unsupported(before)):
-            text = (
-                f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
-                "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
-            )
-            state.incident(IncidentKind.FEE_CURRENCY, text, now_ns, venue=instrument.venue)
         self._strategy.rules_changed(instrument.symbol)
 
     def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:

@@ -20,6 +20,7 @@ class PairKind(StrEnum):
     ARB = "arb"
     DUST = "dust"
     FLATTEN = "flatten"
+    TEST = "test"
 
 
 class PairState(StrEnum):
@@ -182,7 +183,10 @@ class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
 
 
 class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):
-    """One execution; unique on (account_id, symbol, trade_id, order_id)."""
+    """One execution; unique on (account_id, symbol, trade_id, order_id).
+
+    `fee_expected_e8`: the fee that was planned for it, in quote; None for a foreign order and in older rows.
+    """
 
     id: int
     order_id: int
@@ -200,6 +204,7 @@ class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):
     source: str
     event_ns: int
     received_ns: int
+    fee_expected_e8: int | None = None
 
 
 class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):

@@ -10,6 +10,15 @@ import msgspec
 from arb.core.records import Record
 from arb.core.settings import AppliedLimit
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.symbol import Symbol
+
+
+class FeeHold(msgspec.Struct, frozen=True):
+    """What is reserved at a venue of the asset that its fees are taken from, in that asset: for a leg and its unwind."""
+
+    venue: str
+    asset: str
+    amount: Decimal
 
 
 class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
@@ -19,7 +28,8 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     what all pairs opened on the UTC day of this one, it included, were to pay by then, in quote: no `ControlRecord` is
     written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew. `leg_cost_bps` is
     what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that. `limits`
-    are those that a table of the symbol or of a venue put in the place of the ones for all.
+    are those that a table of the symbol or of a venue put in the place of the ones for all. `fee_holds` are reserved like the
+    others.
     """
 
     pair_id: int
@@ -46,6 +56,13 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     day_notional: Decimal = Decimal(0)
     leg_cost_bps: Decimal = Decimal(0)
     limits: tuple[AppliedLimit, ...] = ()
+    fee_holds: tuple[FeeHold, ...] = ()
+
+    def holds(self) -> dict[tuple[str, str], Decimal]:
+        """Return all that is reserved for the pair, by venue and asset."""
+        base, quote = Symbol.of(self.symbol).base_and_quote
+        held = {(self.buy_venue, quote): self.hold_quote, (self.sell_venue, base): self.hold_base}
+        return held | {(hold.venue, hold.asset): hold.amount for hold in self.fee_holds}
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):
@@ -91,7 +108,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
     `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
     `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
-    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was.
+    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was;
+    `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`).
     """
 
     halted: str | None
@@ -112,6 +130,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     day_floor_e8: int | None = None
     day_loss_reached: bool = False
     day_credits: tuple[DayCredit, ...] = ()
+    clean_pairs: int = 0
 
 
 class Residual(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     dust_max_quote: Decimal | None = None
     max_symbol_quote: Decimal | None = None
     max_price_ratio_bps: Decimal | None = None
+    entry_band_bps: Decimal | None = None
 
 
 class VenueLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +98,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     venue: dict[str, VenueLimits] = {}
     unproved_coin: UnprovedCoin = UnprovedCoin.MARK
     max_price_ratio_bps: Decimal = Decimal(100)
+    entry_band_bps: Decimal = Decimal(1000)
 
     def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
@@ -124,6 +126,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(stated, name, None)
             if value is not None:
                 yield AppliedLimit(name, value, table)
+
+
+class Ramp(msgspec.Struct, frozen=True):
+    """How the notional of a pair grows (`core/risk/ramp.py`): from `start_quote` > 0, doubled after `pairs` > 0 clean ones."""
+
+    start_quote: Decimal
+    pairs: int
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
-from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, Limits, Ramp, RepairPolicy, Timing
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
@@ -32,6 +32,8 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+RAMP_STEPS_MAX = 64
+"""Doublings after which no limit is left to be reached."""
 GUARD_MARGIN_MS = 50
 """The guard counts from an order's signing, a little after it was decided."""
 
@@ -50,6 +52,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     repairs are cut to it; None: any may."""
     max_orders_per_minute: int | None = None
     """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+    fee_asset_prices_quote: dict[str, Decimal] = {}
+    """What one unit of an asset that takes the fees counts where no live book shows it, > 0, in quote."""
 
     def rates(self) -> tuple[PlaceRate, ...]:
         """Return all limits on placements, the venue's and the guard's."""
@@ -60,7 +64,10 @@ class VenueProfile(msgspec.Struct, frozen=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """Everything the engine is built from that does not change while it runs. `coins` None: identities are not asked for."""
+    """Everything the engine is built from that does not change while it runs.
+
+    `coins` None: identities are not asked for. `ramp` None: a pair may pay `max_notional_quote` from the first one on.
+    """
 
     limits: Limits
     timing: Timing
@@ -69,6 +76,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     health: HealthLimits = HealthLimits()
     coins: CoinRule | None = None
+    ramp: Ramp | None = None
 
 
 class VenueState:
@@ -80,6 +88,8 @@ class VenueState:
         # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
         self.absent: str | None = None
         self.private_up = False
+        # Why the doctor keeps anything from opening here; None: nothing speaks against it, or nobody looked.
+        self.failed: str | None = None
         # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None
@@ -197,6 +207,15 @@ class EngineState:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
         return found
 
+    @property
+    def ramp_cap(self) -> Decimal | None:
+        """Return what one pair may pay as far as the ramp has come; None where there is none."""
+        ramp, most = self.settings.ramp, self.limits.max_notional_quote
+        if ramp is None:
+            return None
+        steps = min(self.control.clean_pairs // ramp.pairs, RAMP_STEPS_MAX)
+        return min(most, ramp.start_quote * (1 << steps))
+
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""
         number = self._counters.get(table, 0) + 1
@@ -256,6 +275,14 @@ class EngineState:
         ]
         # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def fee_asset_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
+        """Return what one unit of an asset that a venue takes fees from is worth in quote; None where nothing says so.
+
+        By a live book, that venue's own first; else as the settings state it.
+        """
+        live: Decimal | None = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
+        return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
 
     def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from arb.faultsim.conduct import Row, entries_of
 
-BARRING = frozenset({"INVALID_CURRENCY_PAIR", "51155", "40309"})
+BARRING = frozenset({"INVALID_CURRENCY_PAIR", "51155", "40309", "25101"})
 """The codes with which the sandbox's venues refuse a symbol."""
-FEES = frozenset({"taker_fee", "maker_fee"})
+FEES = frozenset({"taker_fee", "maker_fee", "buy_fee_in", "fee_asset", "fee_asset_taker"})
 UNKNOWN_CODES_NEEDED = 2
 
 

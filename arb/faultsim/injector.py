@@ -229,7 +229,7 @@ class Injector:
     def _venues(self, strike: Strike, pair: PairTrade | None) -> list[str]:
         """Return where a strike falls: one venue, but for those that fall on every one that can have them."""
         worlds = self._admin.world.venues
-        venues = [name for name, venue in worlds.items() if venue.disturbance.possible(strike.name)]
+        venues = [name for name, venue in worlds.items() if venue.disturbance.possible(strike.name, strike.param)]
         if strike.leg == "every" or len(venues) == 1:
             return venues
         return [self._rng.choice(venues) if pair is None else self._venue(strike, pair, venues)]

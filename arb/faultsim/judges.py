@@ -35,6 +35,7 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
+from arb.faultsim.entries import past_the_guards
 from arb.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from arb.faultsim.plan import is_busy, is_standstill
@@ -45,6 +46,7 @@ from arb.faultsim.profit import (
     lost_too_much,
     opened_past_the_loss,
     profit_misstated,
+    ran_out,
 )
 from arb.faultsim.shares import handed_over, shares_misstated, traded_twice
 from arb.faultsim.special import STILL_S
@@ -121,8 +123,10 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
             *pairs_misstated(evidence),
             *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *ran_out(plan, files.journal, evidence.orders, evidence.fills),
             *shares_misstated(files.journal),
             *traded_twice(files.journal, plan.limits.dust_max_quote),
+            *past_the_guards(files.journal, plan.limits, plan.ramp),
             *opened_past_the_loss(files.journal, plan.limits.daily_loss_quote),
             *two_at_one_market(files.journal),
             *ended_without_fills(files.journal),

@@ -14,8 +14,9 @@ from functools import lru_cache
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
@@ -39,6 +40,7 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
+from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
 AIMS = 4
@@ -47,12 +49,17 @@ APART_MS = 1_250
 FAULTS_NS = 5_700 * NS_PER_MS
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
+OTHER_MODES = 0.5
+"""In how many of all seeds an account that may be of several kinds is not of the usual one."""
 LOSSES = 0.2
 """In how many of all seeds a small loss of the day stops trading, until its operator allows more."""
 RULES = 0.2
 """In how many of all seeds the venues' rules and fees are read again every other second."""
+GUARDED = 0.3
+"""In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
+FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -112,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     timing: Timing
     repair: RepairPolicy
+    ramp: Ramp | None = None
     place_timeout_s: float
     faults_end_ns: int
     drain_ns: int
@@ -127,8 +135,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    fee_in_quote: bool = False
+    """Whether accounts, where that is their holder's choice (OKX), pay the fee of a buy in quote."""
+    fee_modes: tuple[FeeMode, ...] = ()
+    """What accounts pay their fees in, and what the settings say it is worth."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
+    modes: dict[str, str] = {}
+    """The kinds of the accounts that are not of their venue's usual one."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -148,13 +162,18 @@ def make_plan(seed: int) -> Plan:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
     quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
     learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
+    most = Decimal(rng.choice((200, 1000, 2000)))
+    guards = random.Random(f"{seed}/guards")
+    guarded = guards.random() < GUARDED
     return Plan(
         seed=seed,
         symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(0 if learns else 3),
             leg_cost=LEARNED if learns else OFF,
-            max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
+            max_notional_quote=most,
+            entry_band_bps=Decimal(guards.choice((20, 40, 80))) if guarded else Limits().entry_band_bps,
+            max_capital_per_venue_quote=most * 3 / 2 if guarded else Limits().max_capital_per_venue_quote,
             consecutive_losses=1000,
             daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
         ),
@@ -166,6 +185,7 @@ def make_plan(seed: int) -> Plan:
             rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
         ),
         repair=RepairPolicy(on_single_leg=policy),
+        ramp=Ramp(most / 8, guards.randint(1, 3)) if guarded else None,
         place_timeout_s=0.4 if quick else 2.0,
         faults_end_ns={
             Test.DARKNESS: DARK_NS,
@@ -183,10 +203,19 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
+        fee_modes=drawn_modes(seed, most),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
+        modes=_modes(seed),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
+
+
+def _modes(seed: int) -> dict[str, str]:
+    """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
+    drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in ACCOUNT_MODES}
+    return {venue: rng.choice(ACCOUNT_MODES[venue][1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES}
 
 
 def _test_of(rng: random.Random) -> Test:

@@ -12,6 +12,7 @@ from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
 from arb.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from arb.faultsim.faults import Life
+from arb.faultsim.fee_assets import prices_of
 from arb.faultsim.ledger import FaultyLedger
 from arb.faultsim.plan import Plan
 from arb.live.node import Node
@@ -25,10 +26,13 @@ from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.public_side import build_feeds
 from arb.venues.registry import TRADED
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network
 
 NEWEST_ENTRIES, BLOCK_ENTRIES = 100, 50
+LOANS = KeyPolicy(borrowing_allowed=True)
+"""Accounts of every mode are traded here: nothing real is lent."""
 LAST_WRITES = 4
 """To find the ledger gone, to say so, to write it anew, to say that it is there again."""
 
@@ -165,11 +169,18 @@ class Process:
             timing=plan.timing,
             repair=plan.repair,
             venues=tuple(
-                venue_profile(spec, self._entry(spec), limits.max_order_value_quote, limits.max_orders_per_minute)
+                venue_profile(
+                    spec,
+                    self._entry(spec),
+                    limits.max_order_value_quote,
+                    limits.max_orders_per_minute,
+                    prices_of(plan.fee_modes, spec.name),
+                )
                 for spec in TRADED
                 if spec.name in self._access
             ),
             symbols=plan.symbols,
+            ramp=plan.ramp,
         )
 
     def _gateway(self, spec: VenueSpec) -> VenueGateway:
@@ -184,7 +195,7 @@ class Process:
             credentials,
             clock=self.clock,
             rng=self._rng,
-            limits=GatewayLimits(symbols=self._plan.symbols, timing=patience),
+            limits=GatewayLimits(symbols=self._plan.symbols, key=LOANS, timing=patience),
             sandbox_id=self._sandbox_id,
             network=self._network,
             entry=self._entry(spec),

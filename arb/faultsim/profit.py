@@ -5,7 +5,8 @@ assets at their quote value (`X`), plus its residual, the base it leaves (`R`), 
 took over base from earlier ones pays what those had booked it at, and what others took over of its own stays booked at that.
 And all pairs together changed the quote the venues hold.
 
-Beside it the judge of the threshold: what legs that fall short have cost, by the pairs that have closed.
+Beside it the judge of the threshold: what legs that fall short have cost, by the pairs that have closed; and that of fees in
+assets of the venues' own, which must be payable.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 from arb.core.settings import LEARNED, OFF, Limits, RepairPolicy
 from arb.faultsim.conduct import ENDED, entries_of
+from arb.faultsim.plan import Plan
 from arb.faultsim.shares import handed_over
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
@@ -128,6 +130,28 @@ def _moved(truth: dict[str, Any], orders: list[Row]) -> dict[tuple[int | None, s
             for asset, amount in changes(fill):
                 moved[pair_of.get((venue, name)), asset] += amount
     return moved
+
+
+def ran_out(plan: Plan, journal: Path, orders: list[Row], fills: list[Row]) -> Iterator[str]:
+    """No leg that was planned with its fee in such an asset was charged in another: the balance was there for it.
+
+    Where faults change what is charged, or somebody else's trades use the asset up, nothing is said.
+    """
+    foreign = plan.scarce or any(
+        strike.foreign or strike.name in ("fee_in_points", "foreign_order") for strike in plan.strikes
+    )
+    if foreign or not any(mode.asset for mode in plan.fee_modes):
+        return
+    rows = (json.loads(payload).get("record", {}) for _, _, kind, payload in entries_of(journal) if kind == "Persist")
+    plans = {row["pair_id"]: row for row in rows if row.get("type") == "PlanRecord"}
+    entries = {row["id"]: row for row in orders if row["role"] == "entry"}
+    for fill in fills:
+        order = entries.get(fill["order_id"])
+        made = {} if order is None else plans.get(order["pair_trade_id"], {})
+        held = {hold["venue"]: hold["asset"] for hold in made.get("fee_holds", ())}
+        asset = held.get(fill["venue"])
+        if asset is not None and fill["fee_currency"] != asset:
+            yield f"fees: a leg at {fill['venue']} was planned in {asset} and charged in {fill['fee_currency']}"
 
 
 def _other_fees(orders: list[Row], fills: list[Row]) -> dict[int, Decimal]:

@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,12 +20,15 @@ from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
 from arb.faultsim.faults import Host, Killed, Life
+from arb.faultsim.fee_assets import set_up
 from arb.faultsim.feeds import Spell
 from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
+from arb.sandbox.accounts import buy_hold
 from arb.sandbox.admin import Admin
+from arb.sandbox.holder import may_choose
 from arb.sandbox.server import first_line
 from arb.sandbox.values import OrderRequest
 from arb.sandbox.world import SimWorld
@@ -71,6 +75,12 @@ class Simulation:
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
+        set_up(self._world, plan.fee_modes)
+        for of, mode in plan.modes.items():
+            self._world.venues[of].exchange.account_mode = mode
+        for name, venue in self._world.venues.items():
+            if may_choose(name, "fee_in_quote"):
+                venue.exchange.holder = replace(venue.exchange.holder, fee_in_quote=plan.fee_in_quote)
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)
@@ -204,7 +214,8 @@ def _tie_up(world: SimWorld, notional: Decimal) -> None:
         ticks = exchange.market(symbol).reference() * 95 // 200  # which is twice the middle
         price = ticks * rules.tick
         tied = exchange.account.balance(rules.quote).free - FREE * notional
-        size = tied / price // rules.lot * rules.lot
+        locked = buy_hold(price, exchange.fee_rates(symbol)[1], exchange.buys_pay_in)  # for each base
+        size = tied / locked // rules.lot * rules.lot
         exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
 
 

@@ -1,17 +1,18 @@
 """Reaching the venues: at the start, and again and again afterwards for those that do not answer.
 
 *Down* is a venue that cannot be reached, answers nothing that can be read, is in maintenance or limits us: that passes. A key
-that is refused, or that may withdraw, does not: at the start it ends the run, and later it leaves that venue out.
+that is refused, or that may withdraw, does not: at the start it ends the run, and later it leaves that venue out. Where the
+doctor has found the venue unfit before, it counts as down.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Container, Mapping, Sequence
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.events import AnyEvent
-from arb.errors import VenueBusy, VenueUnreachable
+from arb.errors import VenueBusy, VenueError, VenueUnreachable
 from arb.market.instrument import Instrument
 from arb.venues.base import OrderGateway
 from arb.venues.rules.retry import Backoff, Trouble, next_delay_s
@@ -28,8 +29,11 @@ TWO_VENUES_S = 60.0
 class Arrival:
     """One venue on its way in: asked until it answers. `cause` says why it has not yet."""
 
-    def __init__(self, gateway: OrderGateway, symbols: tuple[str, ...], rng: random.Random) -> None:
+    def __init__(
+        self, gateway: OrderGateway, symbols: tuple[str, ...], rng: random.Random, *, failed: bool = False
+    ) -> None:
         self.gateway = gateway
+        self._passing = VenueError if failed else (VenueUnreachable, VenueBusy)
         self.cause = "no answer yet"
         self.tried = asyncio.Event()
         """Set once the venue has answered, or failed to for the first time."""
@@ -51,7 +55,7 @@ class Arrival:
                 try:
                     await self.gateway.start()
                     return await self.gateway.instruments(self._symbols)
-                except (VenueUnreachable, VenueBusy) as error:
+                except self._passing as error:
                     if str(error) != self.cause:
                         log.warning("%s; it is left out, and asked again until it answers", error)
                     self.cause = str(error)
@@ -69,12 +73,15 @@ class Arrivals:
         self,
         gateways: Mapping[str, OrderGateway],
         symbols: Mapping[str, tuple[str, ...]],
+        failed: Container[str] = (),
         *,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self._clock = clock
-        self._all = {venue: Arrival(gateway, symbols[venue], rng) for venue, gateway in gateways.items()}
+        self._all = {
+            venue: Arrival(gateway, symbols[venue], rng, failed=venue in failed) for venue, gateway in gateways.items()
+        }
 
     async def first(self, *, alone: bool) -> tuple[list[Instrument], dict[str, str]]:
         """Wait for the venues that answer at the start; return what they list, and why the others are absent.

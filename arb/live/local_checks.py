@@ -134,3 +134,21 @@ def check_permissions(modes: Mapping[str, int]) -> Finding:
         found = f"others may read {', '.join(others)}"
         return Finding(LOCAL, "permissions", Result.WARN, found, f"chmod go= {' '.join(others)}")
     return Finding(LOCAL, "permissions", Result.PASS, f"{len(modes)} files, for this user alone")
+
+
+def check_halt(halted: str | None) -> Finding:
+    """Judge whether an earlier run left a halt, which stays until it is lifted."""
+    if halted is not None:
+        remedy = "find out why (docs/FAILURES.md), then `arb resume --reason TEXT`"
+        return Finding(LOCAL, "halt", Result.WARN, f"trading is halted: {halted}", remedy)
+    return Finding(LOCAL, "halt", Result.PASS, "trading is not halted")
+
+
+def check_open_pairs(pair_ids: Sequence[int]) -> Finding:
+    """Judge whether an earlier run left pairs open."""
+    if pair_ids:
+        found = f"pairs are open: {', '.join(map(str, sorted(pair_ids)))}"
+        return Finding(
+            LOCAL, "open_pairs", Result.WARN, found, "the next run finishes them first; `arb pairs` shows them"
+        )
+    return Finding(LOCAL, "open_pairs", Result.PASS, "no pair is open")

@@ -28,6 +28,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
     VenueArrived,
+    VenueExamined,
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind
@@ -98,7 +99,7 @@ class Node:
 
     async def _start(self) -> None:
         parts = self._parts
-        self._arrivals = Arrivals(parts.gateways, parts.symbols, clock=parts.clock, rng=parts.rng)
+        self._arrivals = Arrivals(parts.gateways, parts.symbols, parts.failed, clock=parts.clock, rng=parts.rng)
         has_open = bool(left_open(parts.journal, parts.sandbox_id))
         listed, self._absent = await self._arrivals.first(alone=has_open or parts.waits_for_venues)
         present = [gateway for venue, gateway in parts.gateways.items() if venue not in self._absent]
@@ -111,7 +112,7 @@ class Node:
         with self._untraded.explained(listed, self._absent):
             universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
-        self.engine = Engine(parts.settings, books)
+        self.engine = Engine(parts.settings, books, parts.strategy)
         for gateway in parts.gateways.values():
             gateway.value_sales(lambda symbol: self.engine.state.sale_price(symbol, parts.clock.wall_ns()))
         self.engine.load(restored := restored_from(state))
@@ -193,6 +194,8 @@ class Node:
                 absent=self._absent,
             )
         )
+        for venue, why in parts.failed.items():
+            take(VenueExamined(venue=venue, failed=why))
         if parts.ledger_blocked is not None:
             take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
         for venue, listed in groupby(universe.instruments, attrgetter("venue")):
@@ -204,7 +207,11 @@ class Node:
     async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
         """Take what venues say of their clocks, and ask for all balances; who does not answer is asked again while trading."""
         asked = [unless_down(gateway.balances()) for gateway in gateways]
-        proved: list[AnyEvent] = [ExpiryProved(venue=gateway.venue) for gateway in gateways if gateway.expiry_proved]
+        proved: list[AnyEvent] = [
+            ExpiryProved(venue=gateway.venue, holds=gateway.expiry_proved)
+            for gateway in gateways
+            if gateway.expiry_proved is not None
+        ]
         for event in (*proved, *clocks):
             self._anchor.take(event, self.runner.take)
         for balances in await asyncio.gather(*asked):

@@ -10,7 +10,9 @@ import msgspec
 from arb.clock import Clock
 from arb.core.books import Books
 from arb.core.engine import Engine
+from arb.core.opportunities.detector import Detector
 from arb.core.state import EngineSettings
+from arb.core.strategy import StrategyFactory
 from arb.live.anchoring import Shift
 from arb.live.left_behind import Recoverable
 from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
@@ -52,7 +54,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
     and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures
     the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
-    trades on one.
+    trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from opening there, until
+    `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on.
     """
 
     settings: EngineSettings
@@ -82,3 +85,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ledger_blocked: str | None = None
     turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
+    strategy: StrategyFactory = Detector
+    failed: Mapping[str, str] = {}

@@ -120,8 +120,8 @@ def _with_fees(read: Instrument, before: Instrument) -> Instrument:
     """Return new rules, with the old fees where none could be read."""
     if read.taker_fee is not None:
         return read
-    fees = {"taker_fee": before.taker_fee, "maker_fee": before.maker_fee, "buy_fee_in": before.buy_fee_in}
-    return msgspec.structs.replace(read, **fees)
+    names = ("taker_fee", "maker_fee", "buy_fee_in", "fee_asset", "fee_asset_taker")
+    return msgspec.structs.replace(read, **{name: getattr(before, name) for name in names})
 
 
 async def keep_synced(sync: Callable[[], Awaitable[None]], on_synced: Callable[[str | None], None]) -> None:

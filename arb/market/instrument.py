@@ -29,6 +29,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     0 means no minimum. `taker_fee` and `maker_fee` are ratios in [-0.01, 0.05], positive when paid, read from the
     account and never from the listing; `None` means not known yet (reason `fee_unknown`).
 
+    `fee_asset`: the asset that the venue takes this account's fees from while its balance lasts (Gate: GT or points, Bitget:
+    BGB), "" for none; `fee_asset_taker`: a taker's rate then, as a ratio of the value in quote. `taker_fee` and `buy_fee_in`
+    are what is charged without it. Which of the two is planned, `core/accounts/fee_assets.py` decides.
+
     `ends_ns`: when trade in it is announced to end; None: nothing is announced. `changes_ns`: the instants at which rules of it
     are announced to change, past ones perhaps among them. Both are Unix nanoseconds of the venue's clock.
     """
@@ -48,6 +52,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     tradable: bool = True
     ends_ns: int | None = None
     changes_ns: tuple[int, ...] = ()
+    fee_asset: str = ""
+    fee_asset_taker: Decimal | None = None
 
     @property
     def base(self) -> str:

@@ -34,12 +34,13 @@ class TimeInForce(StrEnum):
 
 
 class Role(StrEnum):
-    """What an order is for within its pair trade; `foreign` orders are not ours and are never touched."""
+    """What an order is for within its pair trade; `test`: a drill's; `foreign` orders are not ours and never touched."""
 
     ENTRY = "entry"
     HEDGE = "hedge"
     UNWIND = "unwind"
     DUST = "dust"
+    TEST = "test"
     FOREIGN = "foreign"
 
 

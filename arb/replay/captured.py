@@ -119,8 +119,10 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool =
 
 
 def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
-    """Return recorded rules with the fee that is charged; None: their own."""
-    return rules if taker_fee is None else msgspec.structs.replace(rules, taker_fee=taker_fee, maker_fee=taker_fee)
+    """Return recorded rules with the fee that is charged, in base or quote; None: their own."""
+    if taker_fee is None:
+        return rules
+    return msgspec.structs.replace(rules, taker_fee=taker_fee, maker_fee=taker_fee, fee_asset="", fee_asset_taker=None)
 
 
 def _capture(

@@ -13,6 +13,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -45,6 +46,7 @@ from arb.errors import InvariantError
 from arb.live.executor import Executor
 from arb.market.instrument import Instrument
 from arb.replay.backtest import CapturedSource
+from arb.replay.captured import charged
 from arb.replay.recorded import ANSWER_LEAD_NS, Recorded, Rows, about, levels_of
 from arb.replay.rerun import read_event
 from arb.store.tape import TapeHead, TapeLine
@@ -135,7 +137,11 @@ class World:
             opening=opening,
             way_of=self._recorded_way if assumed.latency_ns is None else lambda _: None,
             remembers=assumed.remembers,
+            fee_price=partial(self._fee_price, venue),
         )
+
+    def _fee_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
+        return self.engine.state.fee_asset_price(venue, asset, quote)
 
     def _recorded_way(self, command: PlaceOrder) -> Way | None:
         """Return the ways that an order of the run took: it arrived before its first fill, and was answered before any news."""
@@ -275,11 +281,10 @@ class World:
         return event
 
     def _charged(self, instrument: Instrument) -> Instrument:
-        """Return rules with the fee assumed."""
+        """Return rules with the fee assumed, which no other asset pays."""
         if self._assumed.fees is None:
             return instrument
-        fee = self._assumed.fees[instrument.venue]
-        return msgspec.structs.replace(instrument, taker_fee=fee, maker_fee=fee)
+        return charged(instrument, self._assumed.fees[instrument.venue])
 
     def _list(self, venue: str, instruments: tuple[Instrument, ...]) -> None:
         self._sources[venue].relist(instruments)

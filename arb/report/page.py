@@ -75,7 +75,7 @@ def render(sources: Sources) -> str:
     facts = summarise(sources)
     quotes = _quotes(sources)
     sections = [_section(title, blocks, quotes) for title, blocks in _contents(sources, facts)]
-    title = "PAPER trade report" if "note" in facts else "Trade report"
+    title = f"{facts['note'].partition(':')[0]} trade report" if "note" in facts else "Trade report"
     head = joined(
         [
             Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),

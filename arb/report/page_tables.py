@@ -118,7 +118,13 @@ def fees(facts: Facts) -> Html:
     """Return fees by the asset they were taken in; below zero is a rebate."""
     rows = [{"asset": asset, "fees": fee.normalize() if fee else fee} for asset, fee in facts["fees"].items()]
     heads = (("asset", "asset"), ("fees", "fees paid, in the asset (below zero: rebate)"))
-    return _headed("Fees by currency", table(heads, rows, none="No fees yet."))
+    paid = _headed("Fees by currency", table(heads, rows, none="No fees yet."))
+    planned = [row | {name: money(row[name]) for name in ("expected", "charged")} for row in facts["fees_planned"]]
+    columns = (
+        *(("venue", "venue"), ("asset", "taken in"), ("fills", "fills"), ("quote", "quote")),
+        *(("expected", "planned, in quote"), ("charged", "charged, in quote")),
+    )
+    return joined((paid, _folded("Fees planned and charged", table(columns, planned, none="No fees yet."))))
 
 
 def moved(facts: Facts) -> Html:

@@ -70,6 +70,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
         "fees": sums.fees,
         "fees_in_quote": {row["quote"]: row["fees"] for row in by_quote},
+        "fees_planned": [_planned(row) for row in sums.fees_planned],
         "exposure_quote_s": sums.exposure_quote_s,
         "pairs": _counted(sums.pairs, "state", "pairs"),
         "repaired_pairs": sum(row["pairs"] for row in sums.pairs if row["repaired"]),
@@ -123,6 +124,12 @@ def _earned(row: RowDict, names: tuple[str, ...]) -> RowDict:
         "fees": money(row["fees_e8"]),
         "hedge_cost": money(row["hedge_cost_e8"]),
     }
+
+
+def _planned(row: RowDict) -> RowDict:
+    """Return what fees were planned and charged at a venue, in quote, where they were taken in one asset."""
+    named = {name: row[name] for name in ("quote", "venue", "asset", "fills")}
+    return named | {"expected": money(row["expected_e8"]), "charged": money(row["charged_e8"])}
 
 
 def _waterfall(row: RowDict) -> dict[str, Decimal]:

@@ -34,6 +34,11 @@ class Account:
         self.balances = {asset: Balance(free=amount) for asset, amount in initial.items()}
         self.transfers: list[Transfer] = []
 
+    def begin_with(self, asset: str, amount: Decimal) -> None:
+        """Hold so much of an asset from the beginning on; nothing may have happened before."""
+        self.initial[asset] = amount
+        self.balances[asset] = Balance(amount, ZERO)
+
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset, made empty when unknown."""
         return self.balances.setdefault(asset, Balance())

@@ -11,6 +11,7 @@ from arb.errors import ConfigError
 from arb.sandbox.bills import Bill
 from arb.sandbox.exact import parse, plain, units_exact
 from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
+from arb.sandbox.holder import changed, shown
 from arb.sandbox.profiles import with_another_key
 from arb.sandbox.values import SimFill, SimOrder
 from arb.sandbox.venue import RequestRecord, SimVenue
@@ -76,6 +77,8 @@ class Admin:
                     return 200, self._post_book(_object(body))
                 case ("POST", "/balance"):
                     return 200, self._post_balance(_object(body))
+                case ("POST", "/account"):
+                    return 200, self._post_account(_object(body))
                 case ("POST", "/key"):
                     return 200, self._post_key(_object(body))
                 case ("POST", "/fault"):
@@ -107,6 +110,25 @@ class Admin:
         booked = venue.exchange.transfer(asset, free, venue.now_ns)
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
 
+    def _post_account(self, body: Json) -> Json:
+        """Let the holder choose at the venue: the account's mode, what its key may do, and the like; all else stays."""
+        venue = self._venue(body)
+        exchange, modes = venue.exchange, venue.exchange.profile.account_modes
+        wanted = {name: value for name, value in body.items() if name != "venue"}
+        mode = str(wanted.pop("mode", exchange.account_mode))
+        if mode != exchange.account_mode and mode not in modes:
+            raise AdminError(f"mode: {mode[:40]!r} is none of {venue.name}: {', '.join(modes)}")
+        try:
+            chosen = changed(venue.name, exchange.holder, wanted)
+        except ValueError as error:
+            raise AdminError(str(error)) from None
+        if mode != exchange.account_mode:
+            for session in list(venue.sessions.values()):
+                if session.path.rstrip("/").endswith("/private"):
+                    venue.cut_session(session)
+        exchange.holder, exchange.account_mode = chosen, mode
+        return {"mode": mode} | shown(chosen)
+
     def _post_key(self, body: Json) -> Json:
         """Give a venue's account another key and revoke the one before; sessions that are logged in stay so."""
         venue = self._venue(body)
@@ -134,7 +156,7 @@ class Admin:
         """Start a fault at a venue; raises `AdminError` when it is malformed."""
         venue = self._venue(body)
         fault = self._read_fault(body)
-        if not venue.disturbance.possible(fault.name):
+        if not venue.disturbance.possible(fault.name, fault.param):
             return {"id": None, "applied": False}
         if fault.symbol is not None and fault.symbol not in venue.exchange.markets:
             return {"id": None, "applied": False}

@@ -65,7 +65,7 @@ class Ceiling:
 def best_net(symbol: str, buyer: SimExchange, seller: SimExchange) -> Decimal:
     """Return the net of the size at which the next level would no longer pay; 0 when none pays."""
     fee_a, fee_b = buyer.fee_rates(symbol)[1], seller.fee_rates(symbol)[1]
-    in_base = buyer.profile.buy_fee_in == "base" and not buyer.points_asset
+    in_base = buyer.buys_pay_in == "base" and buyer.fee_asset is None
     kept = sub(ONE, fee_a) if in_base else ONE
     paid_factor = ONE if in_base else add(ONE, fee_a)
     got_factor = sub(ONE, fee_b)

@@ -9,12 +9,22 @@ from arb.sandbox.accounts import Balance
 from arb.sandbox.bills import INTEREST, TRANSFER
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.faults import STATE, Fault, FaultBoard
-from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, OrderRequest, Refused, SimOrder
+from arb.sandbox.faults import STATE, Fault, FaultBoard, Param
+from arb.sandbox.profiles import FEE_ASSETS
+from arb.sandbox.values import (
+    BalanceChanged,
+    Event,
+    FeeAsset,
+    OrderChanged,
+    OrderFilled,
+    OrderRequest,
+    Refused,
+    SimOrder,
+)
 from arb.sandbox.wire import Scheduler, Session
 
 POINTS = {"gate": "POINT"}
-"""Venues that can take their fees in points, and the asset."""
+"""Venues that can take their fees in points, and the asset; other assets (`FEE_ASSETS`) have to be named."""
 _DISCONNECT = frozenset({"ws_disconnect"})
 _LATE_FILL = frozenset({"late_fill"})
 _CONTRADICTION = frozenset({"contradiction"})
@@ -49,6 +59,7 @@ class Disturbance:
     def __init__(self, venue: Disturbed) -> None:
         self.venue = venue
         self.balance_delay_ns = 0
+        self._fee_asset: FeeAsset | None = None  # that the account pays in without any fault
         self._min_sizes: dict[int, dict[str, Decimal]] = {}
         self._starts: dict[str, Callable[[Fault], None]] = {
             "history_lag": self._start_history_lag,
@@ -67,9 +78,13 @@ class Disturbance:
             "internal_transfer": self._start_billed,
         }
 
-    def possible(self, name: str) -> bool:
+    def possible(self, name: str, param: Param = None) -> bool:
         """Return whether this venue can have the fault."""
-        return name != "fee_in_points" or self.venue.name in POINTS
+        return name != "fee_in_points" or self._asset_of(param) is not None
+
+    def pay_fees_in(self, asset: str) -> None:
+        """Take the account's fees from an asset of the venue's own, for good."""
+        self._fee_asset = self.venue.exchange.fee_asset = self._asset_of(asset)
 
     def begin(self, fault: Fault) -> None:
         """Start a fault that was just put on the board."""
@@ -96,7 +111,7 @@ class Disturbance:
             self.balance_delay_ns = 0
             exchange.shown_balances = None
         elif fault.name == "fee_in_points":
-            exchange.points_asset = ""
+            exchange.fee_asset = self._fee_asset
         elif fault.name == "fee_tier_change":
             exchange.fee_factor = ONE
         elif fault.name == "min_size_change":
@@ -177,7 +192,12 @@ class Disturbance:
         exchange.shown_balances = {a: Balance(b.free, b.locked) for a, b in exchange.account.balances.items()}
 
     def _start_fee_in_points(self, fault: Fault) -> None:
-        self.venue.exchange.points_asset = POINTS[self.venue.name]
+        self.venue.exchange.fee_asset = self._asset_of(fault.param)
+
+    def _asset_of(self, param: Param) -> FeeAsset | None:
+        """Return the asset that a fault names, points without a name; None where the venue does not take it."""
+        wanted = param or POINTS.get(self.venue.name)
+        return next((of for of in FEE_ASSETS.get(self.venue.name, ()) if of.asset == wanted), None)
 
     def _start_fee_tier_change(self, fault: Fault) -> None:
         self.venue.exchange.fee_factor = fault.number()

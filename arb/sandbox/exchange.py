@@ -100,7 +100,7 @@ class SimExchange(Settlement):
             amount = amount_of(rules, order.ticks * order.lots)
         else:
             amount = amount_of(rules, market.book.quote_for(BUY, None, order.lots))
-        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+        fee_in = "other" if self.fee_asset else self.buys_pay_in
         self._lock(order, rules.quote, buy_hold(amount, taker, fee_in))
 
     def _lock(self, order: SimOrder, asset: str, amount: Decimal) -> None:
@@ -221,7 +221,7 @@ class SimExchange(Settlement):
         needed = mul(Decimal(wanted.remaining_lots), order.instrument.lot)
         if order.side == BUY and wanted.ticks is not None:
             _, taker = self.fee_rates(order.symbol)
-            fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+            fee_in = "other" if self.fee_asset else self.buys_pay_in
             needed = buy_hold(amount_of(order.instrument, wanted.ticks * wanted.remaining_lots), taker, fee_in)
         if needed > order.held:
             self.account.lock(order.held_asset, sub(needed, order.held))

@@ -6,7 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arb.errors import require
-from arb.sandbox.values import SimInstrument, VenueProfile
+from arb.sandbox.holder import ACCOUNT_MODES
+from arb.sandbox.values import FeeAsset, SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
 """NOVA is the new listing: thin, wide and wild."""
@@ -56,6 +57,16 @@ _NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
 
 VENUE_NAMES = tuple(_VENUES)
 
+FEE_ASSETS = {
+    "gate": (
+        FeeAsset("POINT", per_quote=Decimal(1), share=Decimal(1)),
+        FeeAsset("GT", per_quote=Decimal("0.25"), share=Decimal("0.75")),
+    ),
+    "bitget": (FeeAsset("BGB", per_quote=Decimal("0.8"), share=Decimal("0.8")),),
+}
+"""What venues may take fees from instead of base and quote (fault `fee_in_points`), and at what."""
+_FEE_ASSET_BALANCE = Decimal(10_000)
+
 
 def listed_symbols(count: int) -> tuple[str, ...]:
     """Return `count` symbols: the five, then copies of them in turn (`BTC2/USDT` ... `NOVA2/USDT`, `BTC3/USDT` ...)."""
@@ -84,8 +95,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
     balances["USDT"] *= -(-len(symbols) // len(SYMBOLS))
     for symbol in symbols:
         balances[symbol.partition("/")[0]] = Decimal(_BALANCES[model_of(symbol).partition("/")[0]])
-    if name == "gate":
-        balances["POINT"] = Decimal("10000")
+    balances |= {of.asset: _FEE_ASSET_BALANCE for of in FEE_ASSETS.get(name, ())}
     return VenueProfile(
         name=name,
         key=_letters(rng, 32),
@@ -97,6 +107,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
         balances=balances,
         feed_delay_ms=feed_ms,
         order_delay_ms=order_ms,
+        account_modes=ACCOUNT_MODES.get(name, ()),
     )
 
 

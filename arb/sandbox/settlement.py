@@ -18,7 +18,6 @@ class Settlement(ExchangeState):
         cost = mul(price, size)
         maker, taker = self.fee_rates(order.symbol)
         fee, fee_currency = self._charge(order, cost, size, maker if role == "maker" else taker)
-        by_points = fee_currency == self.points_asset and fee_currency != ""
         market.fill_count += 1
         fill = SimFill(
             trade_id=trade_id,
@@ -30,7 +29,6 @@ class Settlement(ExchangeState):
             size=size,
             fee=fee,
             fee_currency=fee_currency,
-            point_fee=fee if by_points else ZERO,
             role=role,
             ns=now_ns,
             sequence=market.fill_count,
@@ -41,9 +39,7 @@ class Settlement(ExchangeState):
         self.bills.note_trade(fill)
         order.filled_lots += lots
         order.cost = add(order.cost, cost)
-        order.fee = add(order.fee, fee)
-        order.fee_currency = fee_currency
-        order.point_fee = add(order.point_fee, fill.point_fee)
+        order.fees[fee_currency] = add(order.fees.pop(fee_currency, ZERO), fee)
         order.updated_ns = now_ns
         order.version += 1
         self._release_filled_part(order, lots)
@@ -52,17 +48,21 @@ class Settlement(ExchangeState):
             self._emit(OrderChanged(order, "update", now_ns))
         self._emit_balance(rules.base, size if order.side == BUY else -size, "order-fill", now_ns)
         self._emit_balance(rules.quote, -cost if order.side == BUY else cost, "order-fill", now_ns)
+        if fee_currency not in (rules.base, rules.quote):
+            self._emit_balance(fee_currency, -fee, "order-fill", now_ns)
 
     def _charge(self, order: SimOrder, cost: Decimal, size: Decimal, rate: Decimal) -> tuple[Decimal, str]:
         """Move the money of one execution and return (fee, fee currency)."""
         rules, account = order.instrument, self.account
-        quote_fee = mul(cost, rate)
-        points = self.points_asset
-        by_points = points != "" and account.balance(points).free >= quote_fee
+        quote_fee, elsewhere = mul(cost, rate), self.fee_asset
         is_buy = order.side == BUY
-        if by_points:
-            fee, currency = quote_fee, points
-        elif is_buy and self.profile.buy_fee_in == "base":
+        if elsewhere is not None:
+            fee, currency = mul(mul(quote_fee, elsewhere.share), elsewhere.per_quote), elsewhere.asset
+            if currency in (rules.base, rules.quote) or account.balance(currency).free < fee:
+                elsewhere = None
+        if elsewhere is not None:
+            account.credit(currency, -fee)
+        elif is_buy and self.buys_pay_in == "base":
             fee, currency = mul(size, rate), rules.base
         else:
             fee, currency = quote_fee, rules.quote
@@ -72,8 +72,6 @@ class Settlement(ExchangeState):
         else:
             self._pay(order, rules.base, size)
             account.credit(rules.quote, sub(cost, fee) if currency == rules.quote else cost)
-        if by_points:
-            account.credit(points, -fee)
         return fee, currency
 
     def _pay(self, order: SimOrder, asset: str, amount: Decimal) -> None:
@@ -89,7 +87,7 @@ class Settlement(ExchangeState):
         if order.ticks is None or order.side != BUY:
             return
         _, taker = self.fee_rates(order.symbol)
-        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+        fee_in = "other" if self.fee_asset else self.buys_pay_in
         needed = buy_hold(amount_of(order.instrument, order.ticks * order.remaining_lots), taker, fee_in)
         if order.held > needed:
             self.account.release(order.held_asset, sub(order.held, needed))

@@ -6,11 +6,13 @@ from decimal import Decimal
 from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
-from arb.sandbox.exact import ONE
+from arb.sandbox.exact import ONE, ZERO, mul
+from arb.sandbox.holder import RIGHTS, Holder
 from arb.sandbox.market import BookView, IdSource, Market
 from arb.sandbox.values import (
     BalanceChanged,
     Event,
+    FeeAsset,
     PublicTrade,
     Refusal,
     Refused,
@@ -36,9 +38,12 @@ class ExchangeState:
         self.fills: list[SimFill] = []
         self.taken = 0
         """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
+        self.account_mode = profile.account_modes[0] if profile.account_modes else ""
+        """Which of the venue's kinds of account this is; "" where it has only one."""
+        self.holder = Holder(rights=RIGHTS[profile.name])
         self.fee_factor = ONE
-        self.points_asset = ""
-        """When set, fees are paid in this asset at one quote unit each."""
+        self.fee_asset: FeeAsset | None = None
+        """When set, fees are taken from this asset, fill by fill, while its balance lasts."""
         self.enforces_expiry = True
         """Whether placements that arrive after their expiry are refused; else they execute all the same."""
         self.history_lag_ns = 0
@@ -71,6 +76,18 @@ class ExchangeState:
         """Return (maker, taker) of the account for a symbol."""
         rules = self.instruments[symbol]
         return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
+
+    @property
+    def buys_pay_in(self) -> str:
+        """Return whether a buy pays its fee in `base` or in `quote`: the venue's rule, or its holder's choice."""
+        return "quote" if self.holder.fee_in_quote else self.profile.buy_fee_in
+
+    def asset_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return (maker, taker) where fees are taken from an asset of the venue's own; zeros where they are not."""
+        if self.fee_asset is None:
+            return ZERO, ZERO
+        maker, taker = self.fee_rates(symbol)
+        return mul(maker, self.fee_asset.share), mul(taker, self.fee_asset.share)
 
     def snapshot(self, symbol: str, depth: int) -> BookView:
         """Return the best `depth` levels with the update id they belong to."""

@@ -127,6 +127,15 @@ class OrderRequest:
     """Fields of the dialect that the venue echoes back (account, tag ...)."""
 
 
+@dataclass(frozen=True, slots=True)
+class FeeAsset:
+    """What a venue takes fees from while its balance lasts: `share` of the rate, `per_quote` units for each quote."""
+
+    asset: str
+    per_quote: Decimal
+    share: Decimal
+
+
 @dataclass(slots=True)
 class SimOrder:
     """One order of the account, as the venue knows it. `status`: open, closed, cancelled or rejected."""
@@ -147,9 +156,8 @@ class SimOrder:
     filled_lots: int = 0
     cost: Decimal = ZERO
     """Quote exchanged so far, without fees."""
-    fee: Decimal = ZERO
-    fee_currency: str = ""
-    point_fee: Decimal = ZERO
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    """What was charged, by asset; the last one charged stands last."""
     held_asset: str = ""
     held: Decimal = ZERO
     """What is still locked for this order."""
@@ -170,6 +178,16 @@ class SimOrder:
     def client_id(self) -> str:
         """Return the client's name for it, literally as sent ('' when none)."""
         return self.request.client_id
+
+    @property
+    def fee_currency(self) -> str:
+        """Return the asset that was charged last ('' before any was)."""
+        return next(reversed(self.fees), "")
+
+    @property
+    def fee(self) -> Decimal:
+        """Return what was charged in that asset."""
+        return self.fees.get(self.fee_currency, ZERO)
 
     @property
     def size(self) -> Decimal:
@@ -210,7 +228,6 @@ class SimFill:
     size: Decimal
     fee: Decimal
     fee_currency: str
-    point_fee: Decimal
     role: str
     """`taker` or `maker`."""
     ns: int
@@ -292,6 +309,8 @@ class VenueProfile:
     feed_delay_ms: float
     order_delay_ms: float
     delay_sigma: float = 0.3
+    account_modes: tuple[str, ...] = ()
+    """The venue's kinds of account, the usual one first; empty where it has only one."""
 
 
 def with_fee_factor(rate: Decimal, factor: Decimal) -> Decimal:

@@ -39,6 +39,7 @@ WS_PATHS = {
     "/ws/v5/business": "okx",
     "/v2/ws/public": "bitget",
     "/v2/ws/private": "bitget",
+    "/v3/ws/private": "bitget",
 }
 
 

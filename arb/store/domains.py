@@ -89,9 +89,12 @@ def not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
     return tuple(check(f"{column}_not_negative", f"{number(column)} >= 0") for column in columns)
 
 
-MODES = ("sandbox", "paper", "live", "replay", "sim")
-PAPER = "paper"
-PAPER_NOTE = "PAPER: every order was simulated, and none could reach a venue"
+MODES = ("sandbox", "paper", "live", "replay", "sim", "demo")
+NOTES = {
+    "paper": "PAPER: every order was simulated, and none could reach a venue",
+    "demo": "DEMO: orders went to demo accounts, whose books are unrelated to one another: order paths are proved, no profit",
+}
+"""What whoever reads of a mode's runs must know first; what stands before the colon is its mark."""
 BALANCE_SOURCES = ("venue", "computed")
 
 CODES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -121,7 +124,8 @@ _STAGE_AND_WAY = tuple(
 
 def note_on(modes: Iterable[str]) -> dict[str, str]:
     """Return what whoever reads of these modes' runs must know first, under `note`; nothing where nothing need be said."""
-    return {"note": PAPER_NOTE} if PAPER in modes else {}
+    given = set(modes)
+    return next(({"note": note} for mode, note in NOTES.items() if mode in given), {})
 
 
 class Rule(NamedTuple):

@@ -74,6 +74,13 @@ _FILLS = """
 SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role
 FROM fills f JOIN orders o ON o.id = f.order_id WHERE f.event_ns >= :since_ns
 """
+_FEES = """
+SELECT p.quote, f.venue, f.fee_currency AS asset, COUNT(*) AS fills, SUM(f.fee_expected_e8) AS expected_e8,
+    SUM(f.fee_quote_value_e8) AS charged_e8
+FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
+WHERE f.fee_expected_e8 IS NOT NULL AND f.event_ns >= :since_ns
+GROUP BY p.quote, f.venue, f.fee_currency ORDER BY p.quote, f.venue, f.fee_currency
+"""
 _EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE decided_ns >= :since_ns"
 _SPAN = """
 SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
@@ -91,7 +98,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     `pairs` is grouped by quote, symbol, venues, kind, state, day of closing (days since 1970, None while open) and
     whether a hedge or unwind was needed; money columns end in `_e8`. `unproved` is the same for the pairs whose coins are not
     proved to be the same at both venues, which `pairs` leaves out. `fees` by asset and `moved` by (venue, asset) are
-    exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance.
+    exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance. `fees_planned` has
+    what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is known.
     """
 
     runs: list[RowDict]
@@ -103,6 +111,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     incidents: list[RowDict]
     latest_incidents: list[RowDict]
     fees: dict[str, Decimal]
+    fees_planned: list[RowDict]
     moved: dict[tuple[str, str], Decimal]
     exposure_quote_s: dict[str, Decimal]
     fills: int
@@ -128,6 +137,7 @@ def _read(connection: Connection, since_ns: int) -> Sums:
         return [_whole(row) for row in connection.execute(text(sql), {"since_ns": since_ns} | more).mappings()]
 
     span = rows(_SPAN)[0]
+    charged = rows(_FEES)
     fees, moved, fills = _add_fills(_stream(connection, _FILLS, since_ns))
     exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
     for quote, value in _stream(connection, _EXPOSURE, since_ns):
@@ -142,6 +152,7 @@ def _read(connection: Connection, since_ns: int) -> Sums:
         incidents=rows(_INCIDENTS),
         latest_incidents=rows(_LATEST, shown=INCIDENTS_SHOWN),
         fees=fees,
+        fees_planned=charged,
         moved=moved,
         exposure_quote_s=dict(sorted(exposure.items())),
         fills=fills,

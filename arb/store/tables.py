@@ -139,7 +139,7 @@ class PairTrade(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that decided it")
     opportunity_id: Mapped[int | None] = mapped_column(comment="the opportunity it took")
     kind: Mapped[str] = mapped_column(
-        comment="arb, dust (selling the dust of closed pairs) or flatten (asked by the user)"
+        comment="arb, dust (selling the dust of closed pairs), flatten (asked by the user) or test (an order of a drill)"
     )
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     quote: Mapped[str] = mapped_column(comment="asset the money is in")
@@ -209,7 +209,7 @@ class Order(Base):
     account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
     venue: Mapped[str] = mapped_column(comment="where it was sent")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
-    role: Mapped[str] = mapped_column(comment="entry, hedge, unwind, dust or foreign")
+    role: Mapped[str] = mapped_column(comment="entry, hedge, unwind, dust, test or foreign")
     attempt: Mapped[int] = mapped_column(Integer, comment="0 for the first of its role in the pair")
     side: Mapped[str] = mapped_column(comment="buy or sell")
     tif: Mapped[str] = mapped_column(comment="gtc, ioc, fok or post_only")
@@ -261,6 +261,9 @@ class Fill(Base):
     # Written by us, rounded once and half-even: the two databases would round it differently.
     fee_quote_value_e8: Mapped[int] = mapped_column(
         server_default=text("0"), comment="fee_quote_value in 1e-8 of the quote, rounded half-even"
+    )
+    fee_expected_e8: Mapped[int | None] = mapped_column(
+        comment="the fee that was planned for it, 1e-8 of the quote; null for foreign orders and for fills of before 0011"
     )
 
 

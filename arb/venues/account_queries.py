@@ -15,7 +15,7 @@ same instant on.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from arb.core.commands import QueryOrder
@@ -96,7 +96,7 @@ class OrderQuery:
         symbol = self._command.symbol
         for pages in (self._dialect.open_orders(symbol), self._dialect.ended_orders(symbol, self._since_ms)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
-                with contextlib.suppress(UnknownSymbol):  # not the one asked for
+                with self._passing_over(raw):
                     self._sort(self._dialect.report(raw))
         await self._read_fills(None)
 
@@ -110,7 +110,7 @@ class OrderQuery:
         unassigned: dict[str, list[Fill]] = {}
         pages = self._dialect.fills(self._command.symbol, self._since_ms, venue_order_id)
         async for raw, received_ns in _rows(self._dialect.venue, self._ask, pages):
-            with contextlib.suppress(UnknownSymbol):
+            with self._passing_over(raw):
                 fill = self._dialect.fill(raw, received_ns)
                 if self._is_ours(fill):
                     self._fills[fill.key] = fill
@@ -130,6 +130,15 @@ class OrderQuery:
         if report.client_order_id == self._command.client_order_id:
             self.report = report
             self._fills.update({fill.key: fill for fill in fills})
+
+    @contextlib.contextmanager
+    def _passing_over(self, raw: Any) -> Iterator[None]:
+        """Pass over a row in a symbol that nobody knows: it is not the one asked for, unless it names our order."""
+        try:
+            yield
+        except UnknownSymbol:
+            if any(isinstance(value, str) and value.endswith(self._command.client_order_id) for value in raw.values()):
+                raise
 
     def _is_ours(self, fill: Fill) -> bool:
         if fill.client_order_id is not None:
@@ -262,8 +271,7 @@ async def _rows(venue: str, ask: Ask, pages: Pages) -> AsyncIterator[tuple[Any, 
         if call is None:
             return
         body, received_ns = await ask(call)
-        rows = pages.rows(body)
-        for raw in rows:
+        for raw in pages.rows(body):
             yield raw, received_ns
-        call = pages.following(call, rows)
+        call = pages.following(call, body)
     raise VenueProtocolError(venue, f"more than {PAGES_MAX} pages of {pages.first.path}")

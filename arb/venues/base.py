@@ -73,8 +73,12 @@ class OrderGateway(Protocol):
     former_ids: tuple[str, ...]
     """What else it was called, known from `start` on: by its key, where the venue reports an id of its own."""
 
-    expiry_proved: bool
-    """Whether the venue is known to refuse an expired order of this account; that of a sandbox does."""
+    @property
+    def expiry_proved(self) -> bool | None:
+        """Return whether the venue is known to refuse an expired order of this account, as a sandbox does.
+
+        None where nobody has seen it; False, from `start` on, where the venue documents no expiry for an account of its kind.
+        """
 
     @property
     def listed(self) -> Collection[str]:

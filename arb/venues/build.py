@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -9,15 +10,16 @@ from arb.clock import Clock
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
-from arb.venues.endpoints import Address, Credentials, OrderEntry, Site, account_id
-from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
+from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
 from arb.venues.reader import VenueReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Pacer, PacingLimits
-from arb.venues.spec import Trading, TradingParts, VenueSpec
+from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
@@ -29,14 +31,13 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
-    user has checked that the key may not withdraw, which counts where the venue does not report it.
+    `symbols` may be traded; amounts are in quote. `key`: what the user has confirmed and allowed of the key.
     """
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
-    withdrawal_disabled_confirmed: bool = False
+    key: KeyPolicy = KeyPolicy()
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -59,35 +60,41 @@ def build_gateway(
     trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = _guard(spec, site, limits, clock)
+
+    def account_of(make: TradingMaker) -> AccountParts:
+        return spoken(make(site, credentials, clock, guard))
+
+    def spoken(parts: TradingParts) -> AccountParts:
+        signer = parts.signer
+        signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
+        stream = PrivateStream(
+            _guarded(spec.private_address(_private_site(site, parts.ws_private), network.http), guard),
+            parts.private,
+            clock=clock,
+            rng=rng,
+            offset_ns=lambda: signer.server_offset_ns,
+            timing=spec.stream,
+            network=network,
+        )
+        return AccountParts(parts.dialect, signer, stream, parts.enforces_expiry)
+
     parts = trading.make(site, credentials, clock, guard)
-    signer = parts.signer
-    signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
-    stream = PrivateStream(
-        _guarded(spec.private_address(site, network.http), guard),
-        parts.private,
-        clock=clock,
-        rng=rng,
-        offset_ns=lambda: signer.server_offset_ns,
-        timing=spec.stream,
-        network=network,
-    )
     order_socket = None
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
-        dialect=parts.dialect,
-        signer=signer,
+        account=spoken(parts),
+        others={code: partial(account_of, make) for code, make in trading.other_accounts.items()},
         transport=network.http(),
         order_socket=order_socket,
-        private=stream,
         pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,
         rng=rng,
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
-        expiry_proved=expiry_proved,
+        key_policy=key_policy(site, limits.key),
+        expiry_proved=expiry_proved or None,
     )
 
 
@@ -129,6 +136,7 @@ def venue_profile(
     entry: OrderEntry = OrderEntry.REST,
     max_order_value_quote: Decimal | None = None,
     max_orders_per_minute: int | None = None,
+    fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
     """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
     trading = _trading(spec)
@@ -140,7 +148,15 @@ def venue_profile(
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
         max_orders_per_minute=max_orders_per_minute,
+        fee_asset_prices_quote=fee_asset_prices_quote or {},
     )
+
+
+def key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
+    """Return what is asked of a key: less of one of a test network or a demo, where nothing real can be withdrawn."""
+    if site.environment is Environment.PRODUCTION:
+        return given
+    return msgspec.structs.replace(given, withdrawal_disabled_confirmed=True, unbound_key_allowed=True)
 
 
 def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> SigningGuard:
@@ -151,6 +167,7 @@ def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> 
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
         clock=clock,
+        borrowing_allowed=limits.key.borrowing_allowed,
     )
 
 
@@ -184,6 +201,12 @@ def _order_socket(
         offset_ns=lambda: parts.signer.server_offset_ns,
         network=network,
     )
+
+
+def _private_site(site: Site, ws_private: str | None) -> Site:
+    if ws_private is None:
+        return site
+    return msgspec.structs.replace(site, endpoint=msgspec.structs.replace(site.endpoint, ws_private=ws_private))
 
 
 def _guarded(address: Address, guard: SigningGuard) -> Address:

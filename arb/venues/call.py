@@ -54,11 +54,11 @@ class CancelBatch(msgspec.Struct, frozen=True):
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):
-    """A list in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
+    """A list in pages: the first call, how to find the rows in a body, and the call for the page after a body."""
 
     first: Call
     rows: Callable[[Any], list[Any]]
-    following: Callable[[Call, list[Any]], Call | None]
+    following: Callable[[Call, Any], Call | None]
 
 
 class RequestError(ValueError):

@@ -8,7 +8,7 @@ next.
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,11 +37,28 @@ Listing = Generator[None, None, dict[str, Instrument]]
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """The account's own rates for one symbol, positive when paid, and what a buy pays them in."""
+    """The account's own rates for one symbol, positive when paid, and what a buy pays them in.
+
+    `reported`: the venue says what a buy pays in, so that no fill of the past need show it.
+    `asset`: what the venue takes them from while its balance lasts, with `asset_taker` as a taker's rate; "" for none, None
+    where the answer does not say.
+    """
 
     taker: Decimal
     maker: Decimal
     buy_fee_in: FeeIn
+    reported: bool = False
+    asset: str | None = None
+    asset_taker: Decimal | None = None
+
+
+class FeeAssetQuery(NamedTuple):
+    """Whether all fees of the account are taken from `asset`, by the answer to `call`; then `share` of the rates is charged."""
+
+    call: Call
+    is_on: Callable[[Any], bool]
+    asset: str
+    share: Decimal
 
 
 class TradeDialect(Protocol):
@@ -51,6 +68,8 @@ class TradeDialect(Protocol):
     policy: OutcomePolicy
     not_found: frozenset[str]
     """Codes by which the answer to a question about one order says that there is none."""
+    fee_asset: FeeAssetQuery | None
+    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take the listing's native symbols and what they stand for."""
@@ -120,7 +139,7 @@ class TradeDialect(Protocol):
         """Read all balances; assets not named are zero."""
 
     def listing(self) -> Call:
-        """Return the call for the rules of all symbols."""
+        """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
 
     def listed(self, body: Any) -> Listing:
         """Read the rules of all spot symbols by symbol; fees are not known yet."""
@@ -138,10 +157,14 @@ class TradeDialect(Protocol):
         """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that report what the key may do."""
+        """Return the calls that report what the key may do and whose it is."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""
+        """Read what the key may do and whose it is from the answers to `key_calls`, and trade by it from now on.
+
+        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
+        `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
+        """
 
 
 def acknowledged(

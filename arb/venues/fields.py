@@ -182,10 +182,26 @@ class Fields:
             raise self.bad(key, f"not a list but {type(value).__name__}")
         return value
 
+    def listed(self, key: str) -> list[Any]:
+        """Return the list inside a field that has to be there: of a list that finds nothing follows what does not exist, so
+        one that is cut off, null or empty text is no list."""
+        if not isinstance(self._raw.get(key), list):
+            raise self.bad(key, "no list")
+        return self.rows(key)
+
     def names(self, key: str) -> set[str]:
         """Return the texts of a list inside a field, and of a text the one it is; what is no text by how it is written."""
         value = self._raw.get(key)
         return {clean(str(name)) for name in ([value] if isinstance(value, str) and value else self.rows(key))}
+
+    def flag(self, key: str) -> bool:
+        """Return whether a field is true, be it written as text; absent or null is false."""
+        value = self._raw.get(key)
+        if value in (None, "", False, "false"):
+            return False
+        if value in (True, "true"):
+            return True
+        raise self.bad(key, f"neither true nor false: {clean(str(value), 40)!r}")
 
     def raw(self, key: str) -> Any:
         """Return a field as decoded."""

@@ -7,10 +7,11 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,7 +26,7 @@ from arb.core.events import (
     OrderQueried,
     OrderRejected,
 )
-from arb.errors import VenueError, VenueProtocolError
+from arb.errors import VenueAuthError, VenueError, VenueProtocolError
 from arb.market.ids import named_by_venue
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role
@@ -40,7 +41,7 @@ from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
 from arb.venues.rules.guard import SalePrice
-from arb.venues.rules.key_rights import KeyFacts, checked_key
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key, reported_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
     VenueReply,
@@ -52,6 +53,8 @@ from arb.venues.rules.outcome import (
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
 from arb.venues.writes import Ready, ReadyFrame, VenueWrites
+
+_LOG = logging.getLogger(__name__)
 
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
@@ -65,6 +68,15 @@ class PrivateRunner(Protocol):
         """Run until cancelled."""
 
 
+class AccountParts(NamedTuple):
+    """What a gateway speaks with to accounts of one kind. `enforces_expiry`: see `TradingParts`."""
+
+    dialect: TradeDialect
+    signer: Signer
+    private: PrivateRunner
+    enforces_expiry: bool = True
+
+
 class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
 
@@ -75,15 +87,16 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueGateway:
-    """See `arb.venues.base.OrderGateway`."""
+    """See `arb.venues.base.OrderGateway`.
+
+    `others`: by the code with which the venue refuses the key of another kind of account, what is spoken with to one of those.
+    """
 
     def __init__(
         self,
         *,
-        dialect: TradeDialect,
-        signer: Signer,
+        account: AccountParts,
         transport: WriteTransport,
-        private: PrivateRunner,
         pacer: Pacer,
         clock: Clock,
         rng: random.Random,
@@ -91,35 +104,48 @@ class VenueGateway:
         timing: GatewayTiming | None = None,
         order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
-        withdrawal_disabled_confirmed: bool = False,
-        expiry_proved: bool = False,
+        key_policy: KeyPolicy = KeyPolicy(),  # noqa: B008
+        expiry_proved: bool | None = None,
+        others: Mapping[str, Callable[[], AccountParts]] | None = None,
     ) -> None:
-        self.venue = dialect.venue
-        self.expiry_proved = expiry_proved
+        self.venue = account.dialect.venue
+        self.mode = ""
+        """The account's mode by the venue's name, known since `check_key`; "" where the venue knows none."""
+        self._expiry_proved = expiry_proved
+        self._others = others or {}
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
-        self._withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
-        self._dialect = dialect
-        self._signer = signer
+        self._key_policy = key_policy
+        self.key_facts: KeyFacts | None = None
+        """Whose the key is and what it may do, once `check_key` has read it."""
         self._transport = transport
-        self._private = private
         self.order_socket = order_socket
         """None where orders go over REST only."""
-        self._writes = VenueWrites(dialect, signer, transport, order_socket)
         self._pacer = pacer
         self._clock = clock
+        self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
+        self._speak(account)
+
+    def _speak(self, parts: AccountParts) -> None:
+        self._dialect, self._signer, self._private, self._enforces_expiry = parts
+        self._writes = VenueWrites(parts.dialect, parts.signer, self._transport, self.order_socket)
         self._reader = VenueReader(
-            dialect,
-            signer,
-            transport,
-            pacer=pacer,
-            clock=clock,
-            rng=rng,
+            parts.dialect,
+            parts.signer,
+            self._transport,
+            pacer=self._pacer,
+            clock=self._clock,
+            rng=self._rng,
             read_timeout_s=self._timing.read_timeout_s,
             pace_timeout_s=self._timing.pace_timeout_s,
         )
+
+    @property
+    def expiry_proved(self) -> bool | None:
+        """Return whether the venue was seen to refuse an expired order; False where it documents no expiry for this account."""
+        return self._expiry_proved if self._enforces_expiry else False
 
     @property
     def listed(self) -> frozenset[str]:
@@ -127,13 +153,16 @@ class VenueGateway:
         return self._reader.listed
 
     async def start(self) -> None:
-        """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
+        """Set the clock by the venue's, check the key and learn what it may trade; raises `VenueError` when it cannot be used.
 
-        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do.
+        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do. The key
+        before the listing, which may be the account's own.
         """
         await self.measure_clock()
+        facts = await self.check_key()
+        _LOG.info("%s: %s", self.venue, facts.line())
         await self._reader.listing()
-        self._learn_account(await self.check_key())
+        self._learn_account(facts)
 
     async def close(self) -> None:
         """Release sockets."""
@@ -144,13 +173,60 @@ class VenueGateway:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
 
-    async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
+    async def read_key(self) -> KeyFacts:
+        """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
+        facts = await self._of_its_kind(self._reported_facts)
+        self._learn_account(facts)
+        return facts
 
-        A sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
+    @property
+    def has_dead_man(self) -> bool:
+        """Return whether the venue can be made to cancel what rests once we fall silent."""
+        return self._dialect.dead_man(0) is not None
+
+    async def check_key(self) -> KeyFacts:
+        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`).
+
+        A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
         """
-        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
-        return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
+        return await self._of_its_kind(self._key_facts)
+
+    async def _of_its_kind(self, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
+        try:
+            facts = await ask()
+        except VenueAuthError as refused:
+            other = self._others.get(refused.code or "")
+            if other is None:
+                raise
+            await self._change_to(other())
+            facts = await self._facts_of_another(refused, ask)
+        self.key_facts, self.mode = facts, facts.mode or ""
+        return facts
+
+    async def _reported_facts(self) -> KeyFacts:
+        return await reported_key(self._dialect, self._reader.body_of)
+
+    async def _key_facts(self) -> KeyFacts:
+        return await checked_key(self._dialect, self._reader.body_of, self._key_policy)
+
+    async def _facts_of_another(self, refused: VenueAuthError, ask: Callable[[], Awaitable[KeyFacts]]) -> KeyFacts:
+        try:
+            return await ask()
+        except VenueAuthError as again:
+            if again.code not in self._others:
+                raise
+            text = f"the venue refuses the key as that of either kind of account ({refused.code}, then {again.code})"
+            text = f"{text}: the account may be on its way from one to the other: start again once that is over"
+            raise VenueAuthError(self.venue, text, code=again.code) from again
+
+    async def _change_to(self, parts: AccountParts) -> None:
+        """Speak to accounts of another kind from now on; nothing was sent yet but questions."""
+        former, listed = self._signer, self.listed
+        parts.signer.server_offset_ns = former.server_offset_ns
+        self._speak(parts)
+        await former.close()
+        if listed:
+            await self._reader.listing()
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""

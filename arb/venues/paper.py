@@ -38,7 +38,16 @@ from arb.market.numbers import ZERO
 from arb.market.order import Outcome
 from arb.venues.base import Departure, EventListener, FrameListener, PlaceAnswer
 from arb.venues.paper_account import EXACT, Kept, PaperAccount
-from arb.venues.paper_matching import NOT_TRADABLE, OFF_STEPS, SHORT_OF_FUNDS, PaperMatching, Reached, Underway
+from arb.venues.paper_matching import (
+    NOT_TRADABLE,
+    OFF_STEPS,
+    SHORT_OF_FUNDS,
+    FeePrice,
+    PaperMatching,
+    Reached,
+    Underway,
+    unpriced,
+)
 from arb.venues.rules.guard import SalePrice
 
 OPENING_WAIT_NS = 10 * NS_PER_S
@@ -78,7 +87,7 @@ class PaperGateway:
     `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that of its
     answer back; None: half a round trip to the venue's public address, as last measured. `way_of` returns the ways of an order
     where they are known, as those of a past run are. `opening`: what an account that holds nothing yet is given, by asset; or
-    what each asset is to be worth, in quote, by the first books. `remembers`: see `PaperMatching`.
+    what each asset is to be worth, in quote, by the first books. `remembers`, `fee_price`: see `PaperMatching`.
     """
 
     def __init__(
@@ -93,11 +102,12 @@ class PaperGateway:
         opening: Mapping[str, Decimal] | Decimal,
         way_of: Callable[[PlaceOrder], Way | None] = lambda _: None,
         remembers: bool = True,
+        fee_price: FeePrice = unpriced,
     ) -> None:
         self.venue = venue
         self.account_id = account.account_id
         self.former_ids: tuple[str, ...] = ()
-        self.expiry_proved = True  # expired orders are refused here
+        self.expiry_proved: bool | None = True  # expired orders are refused here
         self._source = source
         self._account = account
         self._books = books
@@ -109,7 +119,9 @@ class PaperGateway:
         self._opens_ns = 0
         self._unopened: tuple[str, ...] = ()  # the assets traded here that the account was never given
         self._instruments: dict[str, Instrument] = {}
-        self._matching = PaperMatching(venue, books, account, source.offset_ns, remembers=remembers)
+        self._matching = PaperMatching(
+            venue, books, account, source.offset_ns, remembers=remembers, fee_price=fee_price
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: EventListener | None = None
 
@@ -274,6 +286,8 @@ class PaperGateway:
         listed = await self._source.listing(symbols)
         self._instruments |= {instrument.symbol: instrument for instrument in listed}
         assets = {asset for known in self._instruments.values() for asset in (known.base, known.quote)}
+        if isinstance(self._opening, Mapping):  # what is said of an asset that pays the fees; it is given by no book
+            assets |= {known.fee_asset for known in self._instruments.values()} & self._opening.keys()
         self._unopened = tuple(sorted(assets - self._account.balances.keys()))
         if isinstance(self._opening, Mapping):
             self._give({asset: self._opening.get(asset, ZERO) for asset in self._unopened})
@@ -307,7 +321,8 @@ class PaperGateway:
         for fill in kept.fills:
             self._listener(OrderFilled(fill=msgspec.structs.replace(fill, received_ns=now_ns)))
         listed = self._instruments[kept.report.symbol]
-        moved = self._account.reported(dict.fromkeys((listed.base, listed.quote)))
+        charged = (fill.fee_currency for fill in kept.fills)
+        moved = self._account.reported(dict.fromkeys((listed.base, listed.quote, *charged)))
         self._listener(BalancesReported(venue=self.venue, balances=moved, complete=False, asked_ns=0))
 
     def _found(self, kept: Kept) -> tuple[Fill, ...]:

@@ -6,7 +6,7 @@ there both when it left and when it arrived, less what earlier orders of ours to
 """
 
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 
 import msgspec
 
@@ -22,6 +22,8 @@ from arb.venues.paper_account import EXACT, Kept, PaperAccount, taker_fee
 SHORT_OF_FUNDS = "insufficient_balance"
 OFF_STEPS = "off_steps"
 NOT_TRADABLE = "not_tradable"
+FEE_STEP = Decimal("1e-12")
+"""What a fee in another asset is rounded up to."""
 Levels = dict[Decimal, Decimal]
 """Sizes by price, best first."""
 
@@ -53,12 +55,45 @@ class Underway(msgspec.Struct):
     sent_ns: int
 
 
+FeePrice = Callable[[str, str], Decimal | None]
+"""From an asset and a quote to what one unit of it is worth in that quote, None where nothing says so."""
+
+
+def unpriced(asset: str, quote: str) -> Decimal | None:
+    """Return None: no asset has a price."""
+    return None
+
+
+class Charging:
+    """Charges the fills of one order, one after the other: in the asset of the venue's own while that lasts, else as listed."""
+
+    def __init__(self, instrument: Instrument, side: Side, account: PaperAccount, fee_price: FeePrice) -> None:
+        self._instrument = instrument
+        self._in_base = side is Side.BUY and instrument.buy_fee_in is FeeIn.BASE
+        asset = instrument.fee_asset
+        own = asset and asset not in (instrument.base, instrument.quote) and instrument.fee_asset_taker is not None
+        self._price = fee_price(asset, instrument.quote) if own else None
+        self._left = account.balances.get(asset, ZERO)
+
+    def of(self, price: Decimal, size: Decimal) -> tuple[Decimal, str]:
+        """Return the fee of the next fill, and the asset it is taken in."""
+        rules = self._instrument
+        if self._price is not None and rules.fee_asset_taker is not None:
+            fee = (size * price * rules.fee_asset_taker / self._price).quantize(FEE_STEP, ROUND_CEILING)
+            if fee <= self._left:
+                self._left -= fee
+                return fee, rules.fee_asset
+        traded = size if self._in_base else size * price
+        return traded * taker_fee(rules), rules.base if self._in_base else rules.quote
+
+
 class PaperMatching:
     """Matches the orders of one account against the books that the engine itself sees.
 
     `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `remembers`: the books
     go on showing what we took, so it has to be remembered; else they are those of a market where our fills left the book, which
-    every frame shows that was sent after them.
+    every frame shows that was sent after them. `fee_price`: what an asset that the account's fees are taken from is worth in
+    quote; without a price, or with too little of it, the fee is taken from base or quote.
     """
 
     def __init__(
@@ -69,7 +104,9 @@ class PaperMatching:
         offset_ns: Callable[[], int],
         *,
         remembers: bool = True,
+        fee_price: FeePrice = unpriced,
     ) -> None:
+        self._fee_price = fee_price
         self._venue = venue
         self._books = books
         self._account = account
@@ -146,7 +183,10 @@ class PaperMatching:
 
     def _matched(self, order: Underway, instrument: Instrument) -> tuple[OrderReport, tuple[Fill, ...]]:
         command, event_ns = order.command, order.arrives_ns + self._offset_ns()
-        fills = tuple(self._fill(command, instrument, price, size, event_ns) for price, size in self._sweep(order))
+        fees = Charging(instrument, command.side, self._account, self._fee_price)
+        fills = tuple(
+            self._fill(command, price, size, fees.of(price, size), event_ns) for price, size in self._sweep(order)
+        )
         filled = sum((fill.size for fill in fills), ZERO)
         notional = sum((fill.size * fill.price for fill in fills), ZERO)
         report = OrderReport(
@@ -200,9 +240,10 @@ class PaperMatching:
         reached.gone += (shown - met) * price
         reached.taken_before += (met - filled) * price
 
-    def _fill(self, command: PlaceOrder, instrument: Instrument, price: Decimal, size: Decimal, event_ns: int) -> Fill:
-        in_base = command.side is Side.BUY and instrument.buy_fee_in is FeeIn.BASE
-        traded = size if in_base else size * price
+    def _fill(
+        self, command: PlaceOrder, price: Decimal, size: Decimal, fee: tuple[Decimal, str], event_ns: int
+    ) -> Fill:
+        charged, currency = fee
         return Fill(
             venue=self._venue,
             symbol=command.symbol,
@@ -212,8 +253,8 @@ class PaperMatching:
             side=command.side,
             price=price,
             size=size,
-            fee=traded * taker_fee(instrument),
-            fee_currency=instrument.base if in_base else instrument.quote,
+            fee=charged,
+            fee_currency=currency,
             liquidity=Liquidity.TAKER,
             source=FillSource.STREAM,
             event_ns=event_ns,

@@ -63,7 +63,7 @@ class PassphraseClient(GuardedClient):
         if self.writes.get(call.path) != PLACE or call.method != "POST":
             raise self.guard.refuse_endpoint(call.method, call.path)
         claim = self._claim(call.params)
-        self.guard.check_fields(call.params | dict(self.window_marks), self.order_fields)
+        self.guard.check_fields(call.params | dict(self.window_marks), self._allowed_fields())
         self.guard.check_symbol(claim.symbol)
         self._check_credentials()
         target = self.root + call.path
@@ -102,7 +102,7 @@ class PassphraseClient(GuardedClient):
         if kind == PLACE:
             orders = [order for item in call.items or (call.params,) for order in self._orders(item)]
             for order in orders:
-                self.guard.check_fields(order, self.order_fields)
+                self.guard.check_fields(order, self._allowed_fields())
             self.guard.admit([self._claim(order) for order in orders])
 
     def _body(self, call: Call, now_ms: int) -> str:
@@ -131,6 +131,9 @@ class PassphraseClient(GuardedClient):
             headers["Content-Type"] = "application/json"
         headers.update(self.site_headers)
         return headers
+
+    def _allowed_fields(self) -> OrderFields:
+        return self.order_fields
 
     def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         return [item]

@@ -8,23 +8,25 @@ import contextlib
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.accounts.fees import RATE_STEP
 from arb.core.events import BalancesReported, ClockMeasured
 from arb.errors import VenueBusy, VenueError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Side
 from arb.venues.account_queries import NOT_SO, by_few
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import Fees, Listing, TradeDialect
 from arb.venues.fields import UnknownSymbol
-from arb.venues.rules.clock_offset import measure
+from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
@@ -68,6 +70,7 @@ class VenueReader:
         self._transport = transport
         self._pacer = pacer
         self._clock = clock
+        self._offset = OffsetEstimate(clock)
         self._rng = rng
         self._read_timeout_s = read_timeout_s
         self._pace_timeout_s = pace_timeout_s
@@ -117,6 +120,7 @@ class VenueReader:
         """Keep to what an answer says of our pace, and note when it says that our clock is wrong."""
         if verdict.trouble is Trouble.CLOCK:
             self.clock_suspected.set()
+            self._offset.forget()
         headers = {} if answer is None else answer.headers
         self._pacer.obey(scope, verdict, headers, self.venue_ns())
 
@@ -126,7 +130,7 @@ class VenueReader:
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks (`venues/rules/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
-        found = await measure(self.venue, self._clock, self._venue_ms)
+        found = self._offset.take(await measure(self.venue, self._clock, self._venue_ms))
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
@@ -147,14 +151,14 @@ class VenueReader:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
-        its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where a venue does not report what a
+        buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
         cannot be read.
         """
         listed = await self.listing()
         wanted = {symbol: listed[symbol] for symbol in symbols if symbol in listed}
-        fees = await self._fees(tuple(wanted))
+        fees = await self._with_fee_asset(await self._fees(tuple(wanted)))
         await self._read_buys(tuple(fees))
         return tuple(
             self._with_fees(instrument, fees[symbol]) if symbol in fees else instrument
@@ -188,7 +192,7 @@ class VenueReader:
         """Return the account's rates for those of `symbols` whose rates can be read and believed."""
         found: dict[str, Fees] = {}
         try:
-            for call in self._dialect.fee_lists(symbols) if len(symbols) > 1 else ():
+            for call in self._dialect.fee_lists(symbols):
                 with contextlib.suppress(*NOT_SO):
                     found |= self._dialect.fees_listed((await self.ask(call, patient=True))[0], symbols)
         except VenueError as error:
@@ -197,6 +201,22 @@ class VenueReader:
         answers = await by_few(self._fees_of, [symbol for symbol in symbols if symbol not in found])
         found |= {symbol: fees for symbol, fees in answers.items() if isinstance(fees, Fees)}
         return {symbol: fees for symbol, fees in found.items() if _plausible(fees)}
+
+    async def _with_fee_asset(self, fees: dict[str, Fees]) -> dict[str, Fees]:
+        """Return rates with what the venue says of the asset that pays them, where that is asked for by itself."""
+        query = self._dialect.fee_asset
+        if query is None or not fees:
+            return fees
+        try:
+            body, _ = await self.ask(query.call, patient=True)
+            asset = query.asset if query.is_on(body) else ""
+        except VenueError as error:
+            _LOG.warning("not read whether %s pays the fees: %s", query.asset, error)
+            return fees
+        return {
+            symbol: msgspec.structs.replace(of, asset=asset, asset_taker=discounted(of.taker, query.share))
+            for symbol, of in fees.items()
+        }
 
     async def _fees_of(self, symbol: str) -> Fees:
         body, _ = await self.ask(self._dialect.fees(symbol), patient=True)
@@ -227,11 +247,10 @@ class VenueReader:
             if call is None:
                 break
             body, answer = await self.ask(call, patient=True)
-            rows = pages.rows(body)
-            for raw in rows:
+            for raw in pages.rows(body):
                 with contextlib.suppress(UnknownSymbol):
                     self._note_buy(self._dialect.fill(raw, answer.received_ns))
-            call = pages.following(call, rows)
+            call = pages.following(call, body)
         return call is None
 
     def _note_buy(self, fill: Fill) -> None:
@@ -240,15 +259,31 @@ class VenueReader:
             self._buys[fill.symbol] = max(self._buys.get(fill.symbol, buy), buy)
 
     def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
-        buy_fee_in = fees.buy_fee_in
-        if instrument.symbol in self._buys:
+        """Return an instrument with its rates, and with what they are paid in, by the venue's word or by the latest buy."""
+        buy_fee_in, asset, asset_taker = fees.buy_fee_in, fees.asset or "", fees.asset_taker
+        if instrument.symbol in self._buys and not fees.reported:
             _, paid_in = self._buys[instrument.symbol]
-            buy_fee_in = {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
-        return msgspec.structs.replace(instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=buy_fee_in)
+            if paid_in in (instrument.base, instrument.quote):
+                buy_fee_in = FeeIn.BASE if paid_in == instrument.base else FeeIn.QUOTE
+            elif fees.asset is None:
+                asset, asset_taker = paid_in, fees.taker
+        return msgspec.structs.replace(
+            instrument,
+            taker_fee=fees.taker,
+            maker_fee=fees.maker,
+            buy_fee_in=buy_fee_in,
+            fee_asset=asset,
+            fee_asset_taker=asset_taker if asset else None,
+        )
+
+
+def discounted(rate: Decimal, share: Decimal) -> Decimal:
+    """Return the share of a rate that is charged in another asset, rounded up; a rebate is not cut."""
+    return (rate * share).quantize(RATE_STEP, ROUND_CEILING) if rate > 0 else rate
 
 
 def _plausible(fees: Fees) -> bool:
-    rates: Sequence[Decimal] = (fees.taker, fees.maker)
+    rates: Sequence[Decimal] = (fees.taker, fees.maker, fees.asset_taker or ZERO)
     return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
 
 

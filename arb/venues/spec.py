@@ -51,11 +51,17 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradingParts(NamedTuple):
-    """What speaks for one account: the REST language, the private stream, and the client that signs."""
+    """What speaks for one account: the REST language, the private stream, and the client that signs.
+
+    `ws_private`: where its private stream is, unless where the site says. `enforces_expiry`: False where the venue documents no
+    expiry for accounts of this kind, whatever it does for others.
+    """
 
     dialect: "TradeDialect"
     private: "PrivateDialect"
     signer: "Signer"
+    ws_private: str | None = None
+    enforces_expiry: bool = True
 
 
 class BookMaker(Protocol):
@@ -101,6 +107,8 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
     `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
     `public_taker_fee`: what the venue's public schedule charges a taker who trades little, as a ratio; paper's default.
+    `other_accounts`: where accounts are of several kinds that speak differently: by the code with which the venue refuses a key
+    that is asked in the language of another kind, what makes the parts for its own.
     """
 
     pacing: PacingLimits
@@ -108,6 +116,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     enforces_expiry: bool
     public_taker_fee: Decimal
     make: TradingMaker
+    other_accounts: Mapping[str, TradingMaker] = {}
     has_passphrase: bool = True
     make_order_socket: OrderSocketMaker | None = None
     socket_enforces_expiry: bool = False

@@ -3,24 +3,30 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
+
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
 from arb.core.events import AnyEvent, OrderQueried
 from arb.market.fill import Fill
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
+from arb.venues.endpoints import Credentials, Environment, OrderEntry, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import spec_of
+from arb.venues.rules.key_rights import KeyPolicy
 from tests.contract.conftest import Sandbox
-from tests.contract.stock_clients import SYMBOL
+from tests.contract.stock_clients import SYMBOL, VENUES
 
+ACCOUNTS = (*VENUES, "bitget unified")
+"""The venues, each with its usual kind of account, and what other kinds they have."""
 Result = TypeVar("Result")
 CLOCK = SystemClock()
 BIDS = [["49990", "0.5"], ["49980", "1"]]
@@ -31,20 +37,52 @@ FAST = GatewayTiming(place_timeout_s=1.5, cancel_timeout_s=1.5, read_timeout_s=6
 """Short for a test that waits for a time-out, long for an answer on a machine with other things to do."""
 
 
-class Bench:
-    """One venue's gateway, the book it trades on, and the sandbox's truth about it."""
+@contextmanager
+def an_account(account: str, sandbox: Sandbox) -> Iterator[str]:
+    """Yield the venue of one of `ACCOUNTS`, whose account there is of that kind meanwhile, with a fresh book and no faults."""
+    venue, _, mode = account.partition(" ")
+    sandbox.admin("DELETE", "/faults")
+    if mode:
+        sandbox.admin("POST", "/account", {"venue": venue, "mode": mode})
+    sandbox.admin("POST", "/book", {"venue": venue, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS})
+    try:
+        yield venue
+    finally:
+        sandbox.admin("DELETE", "/faults")
+        if mode:
+            sandbox.admin("POST", "/account", {"venue": venue, "mode": "classic"})
 
-    def __init__(self, venue: str, sandbox: Sandbox, entry: OrderEntry = OrderEntry.REST, symbol: str = SYMBOL) -> None:
+
+class Bench:
+    """One venue's gateway, the book it trades on, and the sandbox's truth about it.
+
+    `mode`: the kind of the account, which a gateway learns by asking, "" for the usual one.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        sandbox: Sandbox,
+        entry: OrderEntry = OrderEntry.REST,
+        symbol: str = SYMBOL,
+        mode: str = "",
+    ) -> None:
         self.venue = venue
+        self.mode = mode
         self.symbol = symbol
         self.sandbox = sandbox
         self.entry = entry
         self.events: list[AnyEvent] = []
         self._known_since = asyncio.Event()
 
-    def gateway(self, secret: str | None = None) -> VenueGateway:
-        """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
+    def gateway(self, secret: str | None = None, policy: KeyPolicy | None = None) -> VenueGateway:
+        """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal.
+
+        With a `policy` the venue is taken for a real one, whose key has to fit that.
+        """
         site, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
+        if policy is not None:
+            site = msgspec.structs.replace(site, environment=Environment.PRODUCTION)
         gateway = build_gateway(
             spec_of(self.venue),
             site,
@@ -55,6 +93,7 @@ class Bench:
                 symbols=(self.symbol, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
                 timing=FAST,
+                key=policy or KeyPolicy(),
             ),
             sandbox_id=self.sandbox.info["sandbox_id"],
             entry=self.entry,
@@ -69,6 +108,8 @@ class Bench:
             gateway = self.gateway()
             streams: asyncio.Task[None] | None = None
             try:
+                if self.mode:
+                    await gateway.check_key()
                 await gateway.instruments(())  # learns the listing
                 if gateway.order_socket is not None:
                     streams = asyncio.create_task(gateway.run_private(self._hear))
@@ -149,6 +190,16 @@ def query(order: PlaceOrder, venue_order_id: str | None = None) -> QueryOrder:
         venue_order_id=venue_order_id,
         since_ns=order.expires_ns - 80 * NS_PER_S,
         attempt=1,
+    )
+
+
+def cancel_of(order: PlaceOrder) -> CancelOrder:
+    return CancelOrder(
+        cause=order.cause,
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        venue_order_id=None,
     )
 
 

@@ -62,5 +62,6 @@ def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
         for product, address in api.items():
             if isinstance(address, str):
                 api[product] = account["rest"]
-        api["ws"] = {"public": account["ws_public"], "private": account["ws_private"]}
+        unified = cast(str, account["ws_private"]).replace("/v2/", "/v3/")
+        api["ws"] = {"public": account["ws_public"], "private": account["ws_private"], "utaPrivate": unified}
     return client

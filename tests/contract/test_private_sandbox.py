@@ -17,12 +17,11 @@ from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.stock_clients import SYMBOL, VENUES
+from tests.contract.gateway_bench import ACCOUNTS, an_account
+from tests.contract.stock_clients import SYMBOL
 
 CLOCK = SystemClock()
 NONCE = random.SystemRandom().getrandbits(48)
-BIDS = [["49990", "0.5"], ["49980", "1"]]
-ASKS = [["50000", "0.3"], ["50010", "0.2"]]
 
 
 class Watch:
@@ -81,13 +80,15 @@ class Watch:
         return order.client_order_id
 
 
-@pytest.fixture(params=VENUES)
+@pytest.fixture(params=ACCOUNTS)
 def run(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[[Any], Watch]]:
     """Run a story around a private stream that is up."""
 
     def run_story(story: Any) -> Watch:
         async def whole() -> Watch:
-            watch = Watch(request.param, sandbox)
+            watch = Watch(venue, sandbox)
+            if venue != request.param:
+                await watch.gateway.check_key()
             await watch.gateway.instruments(())
             task = asyncio.create_task(watch.gateway.run_private(watch.hear))
             try:
@@ -101,11 +102,8 @@ def run(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[[
 
         return asyncio.run(whole())
 
-    sandbox.admin("DELETE", "/faults")
-    body = {"venue": request.param, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS}
-    sandbox.admin("POST", "/book", body)
-    yield run_story
-    sandbox.admin("DELETE", "/faults")
+    with an_account(request.param, sandbox) as venue:
+        yield run_story
 
 
 def test_a_foreign_order_is_reported_as_foreign_and_disturbs_nothing(run: Callable[[Any], Watch]) -> None:

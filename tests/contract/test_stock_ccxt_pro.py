@@ -30,6 +30,7 @@ def run_with(stock_venue: StockVenue, scene: Callable[[Client], Awaitable[None]]
     async def play() -> None:
         client = stream_client(stock_venue.venue, stock_venue.sandbox.info)
         client.set_markets_from_exchange(stock_venue.client)
+        client.options["uta"] = stock_venue.client.options.get("uta")  # what Bitget's client has found out
         try:
             await scene(client)
         finally:

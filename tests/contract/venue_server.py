@@ -16,7 +16,8 @@ import ccxt.pro
 
 from arb.clock import SystemClock
 from arb.market.instrument import Instrument
-from arb.venues.endpoints import GLOBAL, Credentials, Environment, Site, VenueEndpoint
+from arb.venues.build import NO_KEY
+from arb.venues.endpoints import GLOBAL, Environment, Site, VenueEndpoint
 from arb.venues.reader import VenueReader
 from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard
@@ -121,7 +122,7 @@ async def our_listing(venue: str, info: dict[str, Any]) -> dict[str, Instrument]
     )
     trading = spec_of(venue).trading
     assert trading is not None
-    parts = trading.make(site_of(venue, info), Credentials(key="none", secret="none", passphrase="none"), clock, guard)
+    parts = trading.make(site_of(venue, info), NO_KEY, clock, guard)
     transport = SystemNetwork(clock).http()
     reader = VenueReader(
         parts.dialect,

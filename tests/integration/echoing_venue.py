@@ -40,6 +40,13 @@ class EchoingVenue:
         ]
         self.signatures: set[str] = set()
         self.echoed = 0
+        self.echoed_orders = 0
+
+    @property
+    def announced(self) -> dict[str, Any]:
+        """Return the sandbox's first line with our address in the place of its own."""
+        document: dict[str, Any] = json.loads(json.dumps(self._announced).replace(self._target, self._own))
+        return document
 
     @property
     def admin(self) -> str:
@@ -83,7 +90,7 @@ class EchoingVenue:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/admin/venues":
-            return web.Response(text=json.dumps(self._announced).replace(self._target, self._own))
+            return web.Response(text=json.dumps(self.announced))
         if "upgrade" in request.headers:
             return await self._socket(request)
         body = await request.read()
@@ -140,7 +147,10 @@ class EchoingVenue:
                 continue
             self._greeted.add(path + "private")
             refused: dict[str, Any] = {"event": "error", "code": "60009", "msg": self.echo(signature)}
-            if _venue_of(path) == "gate":
+            if '"event":"api"' in message.data:
+                refused = {"request_id": "login", "header": {"status": "401"}}
+                refused["data"] = {"errs": {"label": "INVALID_KEY", "message": self.echo(signature)}}
+            elif _venue_of(path) == "gate":
                 error = {"code": 4, "message": self.echo(signature)}
                 refused = {"time": 1, "channel": "spot.orders", "event": "subscribe", "error": error, "result": None}
             await ours.send_str(json.dumps(refused))
@@ -151,8 +161,20 @@ class EchoingVenue:
             if message.type is not WSMsgType.TEXT or ours.closed:
                 break
             with contextlib.suppress(ConnectionError):
-                await ours.send_str(message.data)
+                await ours.send_str(self._with_echo(message.data))
         await ours.close()
+
+    def _with_echo(self, text: str) -> str:
+        """Return an answer of Gate's order socket with key and signature in it, as Gate itself sends them back."""
+        if '"request_id"' not in text:
+            return text
+        answer = json.loads(text)
+        echo = self.echo(" ".join(self.signatures))
+        answer["header"]["req_header"] = {"X-Gate-Channel-Id": echo}
+        if answer.get("ack"):
+            answer["data"] = {"result": {"api_key": echo, "signature": echo, "req_header": echo}}
+        self.echoed_orders += 1
+        return json.dumps(answer)
 
 
 def _venue_of(path: str) -> str:
@@ -162,11 +184,13 @@ def _venue_of(path: str) -> str:
 
 
 def _signature_in(text: str) -> str | None:
-    """Return the signature of a login or of a signed subscription, None for any other message."""
+    """Return the signature of a login, a signed subscription or an order on Gate's socket, None for any other message."""
     with contextlib.suppress(ValueError, AttributeError, IndexError):
         message = json.loads(text)
         if "auth" in message:
             return str(message["auth"]["SIGN"])
         if message.get("op") == "login":
             return str(message["args"][0]["sign"])
+        if message.get("event") == "api":
+            return str(message["payload"]["signature"])
     return None

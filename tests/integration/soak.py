@@ -1,10 +1,12 @@
-"""The soak on real sockets: `python -m tests.integration.soak [--minutes N] [--symbols N] [--seed N]`, which `make soak` runs.
+"""The soak on real sockets: `python -m tests.integration.soak [--minutes N] [--symbols N] [--seed N] [--live]`: `make soak`.
 
 Many symbols, and one drawn fault after another at a drawn venue, for half an hour: trading must not stop without need, memory
 must not grow, and in the end the ledger must agree with the sandbox's own. A line a minute; exit code 1 with what is wrong.
+With `--live` the engine runs in live mode, the sandbox in the venues' place behind TLS.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import re
@@ -22,6 +24,7 @@ from arb.live.control import ask
 from arb.sandbox.profiles import listed_symbols
 from tests.integration import truth
 from tests.integration.faulted import HEALTH, TROUBLES
+from tests.integration.live_mode import live_config, live_engine
 from tests.integration.proof import say
 from tests.integration.support import (
     MAY_HALT,
@@ -33,6 +36,7 @@ from tests.integration.support import (
     sandbox_process,
     write_config,
 )
+from tests.integration.tls_front import tls_front
 
 EVERY_S = 15.0
 """How often a fault is started, at one venue."""
@@ -112,32 +116,40 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--symbols", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", type=Path, default=None, help="where ledger and journal are kept")
+    parser.add_argument("--live", action="store_true", help="in live mode, over TLS")
     chosen = parser.parse_args(arguments)
     seed = drawn_seed() if chosen.seed is None else chosen.seed
     say(f"seed {seed}, {chosen.symbols} symbols, {chosen.minutes} minutes")
     with tempfile.TemporaryDirectory(prefix="arb-soak-") as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        wrong = soak(folder, seed, chosen.symbols, chosen.minutes)
+        wrong = soak(folder, seed, chosen.symbols, chosen.minutes, live=chosen.live)
     for line in wrong:
         say(f"RED  {line}")
     return 1 if wrong else 0
 
 
-def soak(folder: Path, seed: int, symbols: int, minutes: int) -> list[str]:
+def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = False) -> list[str]:
     """Return what is wrong after a soak."""
-    config = write_config(folder, **HEALTH, daily_notional_quote="1000000000")
-    text = re.sub(
-        r"(?m)^symbols = \[.+\]",
-        lambda _: f"symbols = {json.dumps(list(listed_symbols(symbols)))}",
-        config.read_text(),
-        count=1,
-    )
-    config.write_text(text)
-    with (
-        sandbox_process(folder, "--symbols", str(symbols), seed=seed) as sandbox,
-        engine_process(folder, sandbox) as engine,
-    ):
+    listed = listed_symbols(symbols)
+    with contextlib.ExitStack() as stack:
+        sandbox = stack.enter_context(sandbox_process(folder, "--symbols", str(symbols), seed=seed))
+        changes = HEALTH | {"daily_notional_quote": "1000000000"}
+        variables = {}
+        if live:
+            front = stack.enter_context(tls_front(folder, sandbox.announced))
+            coins = {symbol.partition("/")[0] for symbol in listed} - {"BTC", "ETH"}
+            config = live_config(folder, sandbox.announced, base=front.base, coins=sorted(coins), changes=changes)
+            variables = front.variables
+        else:
+            config = write_config(folder, **changes)
+        text = re.sub(
+            r"(?m)^symbols = \[.+\]", lambda _: f"symbols = {json.dumps(list(listed))}", config.read_text(), count=1
+        )
+        config.write_text(text)
+        engine = stack.enter_context(
+            live_engine(folder, sandbox, variables=variables) if live else engine_process(folder, sandbox)
+        )
         began = SystemClock().monotonic_ns()
         engine.until(lambda status: status["seconds"] > 0, "two venues have a live book")
         say(f"trading after {(SystemClock().monotonic_ns() - began) / NS_PER_S:.1f} s")

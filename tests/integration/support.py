@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,14 @@ def drawn_seed() -> int:
     return int(chosen) if chosen else system_random().randrange(1 << 31)
 
 
-def arb(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start a command of ours in `cwd`, with the repository's code."""
-    return _python("-m", "arb", *arguments, cwd=cwd)
+def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a command of ours in `cwd`, with the repository's code, and more variables in its environment."""
+    return _python("-m", "arb", *arguments, cwd=cwd, variables=variables or {})
 
 
 def run_script(name: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """Start a script that lies beside this file."""
-    return _python(str(Path(__file__).with_name(name)), *arguments, cwd=cwd)
+    return _python(str(Path(__file__).with_name(name)), *arguments, cwd=cwd, variables={})
 
 
 def write_config(folder: Path, **changes: str) -> Path:
@@ -60,8 +60,8 @@ def write_config(folder: Path, **changes: str) -> Path:
     return path
 
 
-def _python(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(REPO)}
+def _python(*arguments: str, cwd: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(REPO)} | dict(variables)
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -115,47 +115,52 @@ class SandboxProcess:
 
     def ledger(self) -> truth.Truth:
         """Return the sandbox's own ledger."""
-        return self._ask("/ledger")
+        return self.ask("/ledger")
 
     def ceiling(self) -> dict[str, str]:
         """Return what a clairvoyant without latency would have earned."""
-        ceiling: dict[str, str] = self._ask("/ceiling")["ceiling_net"]
+        ceiling: dict[str, str] = self.ask("/ceiling")["ceiling_net"]
         return ceiling
 
     def fault(self, venue: str, fault: str, **more: object) -> int:
         """Start a fault; return its id."""
-        answer = self._ask("/fault", {"venue": venue, "fault": fault} | more)
+        answer = self.ask("/fault", {"venue": venue, "fault": fault} | more)
         assert answer["applied"], f"{venue} cannot have {fault}"
         return int(answer["id"])
 
     def hits(self, fault: int) -> int:
         """Return how often a fault struck."""
-        faults = self._ask("/faults")
+        faults = self.ask("/faults")
         return int(next(row["hits"] for row in faults["active"] + faults["ended"] if row["id"] == fault))
 
     def strike(self, fault: str, venues: tuple[str, ...] = VENUES, **more: object) -> dict[str, int]:
         """Start a fault at every venue that can have it; return the ids by venue."""
-        asked = {venue: self._ask("/fault", {"venue": venue, "fault": fault} | more) for venue in venues}
+        asked = {venue: self.ask("/fault", {"venue": venue, "fault": fault} | more) for venue in venues}
         return {venue: int(answer["id"]) for venue, answer in asked.items() if answer["applied"]}
 
     def last(self, fault: int) -> bool:
         """Tell whether a fault still lasts."""
-        return any(row["id"] == fault for row in self._ask("/faults")["active"])
+        return any(row["id"] == fault for row in self.ask("/faults")["active"])
 
     def set_book(self, venue: str, symbol: str, bids: list[list[str]], asks: list[list[str]]) -> None:
         """Replace both sides of a book."""
-        self._ask("/book", {"venue": venue, "symbol": symbol, "bids": bids, "asks": asks})
+        self.ask("/book", {"venue": venue, "symbol": symbol, "bids": bids, "asks": asks})
+
+    def choose(self, venue: str, chosen: Mapping[str, Any]) -> None:
+        """Let the holder of an account choose its mode, rights, fees and the like."""
+        self.ask("/account", {"venue": venue, **chosen})
 
     def change_keys(self) -> None:
         """Give the account at every venue another key; the ones before open nothing any more."""
         for venue in VENUES:
-            self._ask("/key", {"venue": venue})
+            self.ask("/key", {"venue": venue})
 
     def no_more_faults(self) -> None:
         """End all faults."""
-        self._ask("/faults", method="DELETE")
+        self.ask("/faults", method="DELETE")
 
-    def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
+        """Ask its admin address; with a body by POST."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.admin + path, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=START_S) as answer:

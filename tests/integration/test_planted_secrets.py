@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,17 +36,21 @@ PROXY_LOGIN = "trader:b4adf00d-Horse_33"
 
 
 def environment(code: Path = REPO) -> dict[str, str]:
-    return os.environ | PLANTED | {"PYTHONPATH": str(code)}
+    return os.environ | PLANTED | {"PYTHONPATH": os.pathsep.join((str(code), str(REPO)))}
 
 
 def command(
-    folder: Path, *arguments: str, code: Path = REPO, begin: tuple[str, ...] = ("-m", "arb")
+    folder: Path,
+    *arguments: str,
+    code: Path = REPO,
+    begin: tuple[str, ...] = ("-m", "arb"),
+    variables: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[str]":
-    """Start a command with the planted keys in its environment."""
+    """Start a command with the planted keys in its environment, and `variables` in their place or besides."""
     return subprocess.Popen(
         [sys.executable, *begin, *arguments],
         cwd=folder,
-        env=environment(code),
+        env=environment(code) | dict(variables or {}),
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -71,9 +75,11 @@ sys.exit(main(["status"]))
 """
 
 
-def script(folder: Path, text: str, *arguments: str) -> "subprocess.Popen[str]":
-    """Start a program in `folder`, with the planted keys in its environment."""
-    return command(folder, *arguments, begin=("-c", text))
+def script(
+    folder: Path, text: str, *arguments: str, variables: Mapping[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """Start a program in `folder`, with the keys in its environment that a command has."""
+    return command(folder, *arguments, begin=("-c", text), variables=variables)
 
 
 def forms(secret: str) -> set[str]:

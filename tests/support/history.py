@@ -28,6 +28,7 @@ from arb.core.records import (
     RunRecord,
     Waterfall,
 )
+from arb.market.numbers import to_e8
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 from arb.store.database import open_engine
@@ -326,6 +327,7 @@ class _Day:
             source="stream",
             event_ns=at_ns,
             received_ns=at_ns + 5 * MS,
+            fee_expected_e8=None if venue == "bitget" and side is Side.BUY else to_e8(size * price / 1000),
         )
 
     def _residual(self, kind: PairKind, route: dict[str, Any], decided_ns: int) -> Iterator[AnyRecord]:

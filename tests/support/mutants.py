@@ -66,6 +66,30 @@ MUTANTS = {
         '    if state.control.day_loss_blocks(now_ns):\n        return "daily_loss_quote"\n',
         "",
     ),
+    "ramp-skipped": Mutant(
+        "with real orders a pair pays no more than the ramp allows by then",
+        "arb/core/opportunities/routes.py",
+        "self.state.health.share(route[1:]), self.state.ramp_cap)",
+        "self.state.health.share(route[1:]))",
+    ),
+    "ramp-keeps-on": Mutant(
+        "a pair that had to be carried begins the ramp anew",
+        "arb/core/risk/ramp.py",
+        "        control.clean_pairs = 0\n",
+        "        pass\n",
+    ),
+    "ramp-counts-repairs": Mutant(
+        "a pair that had to be repaired does not count for the ramp",
+        "arb/core/risk/ramp.py",
+        "ended and not pair.repairs() and",
+        "ended and",
+    ),
+    "capital-unbounded": Mutant(
+        "no more is at work at a venue than it may hold",
+        "arb/core/risk/limits.py",
+        "            at_venue[venue] += at_stake\n",
+        "            pass\n",
+    ),
     "bills-unread": Mutant(
         "bills explain what no fill does",
         "arb/core/accounts/balance_reconciler.py",
@@ -402,6 +426,12 @@ MUTANTS = {
         "arb/core/pairs/closing.py",
         "            pair.hand_over(left.size - back.size, left.booked - back.booked)\n",
         "",
+    ),
+    "residual-before-fill": Mutant(
+        "a residual is not traded away while a fill that may take it is known to be on its way",
+        "arb/core/pairs/leg_repairer.py",
+        "        if pair.kind is not PairKind.ARB and self.manager.awaits_late_fill(pair.plan.symbol):\n",
+        "        if False:\n",
     ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",

@@ -78,6 +78,11 @@ The status is read together with the body; "readable" is a body in the venue's o
 | 418, 429 | anything else | unknown | whoever answered, it proves nothing about the order |
 | 5xx | any, even with a code that means a refusal | unknown | the fault may have struck after the order was taken |
 | any | a code that is not listed | unknown | a wrong "no" doubles an order |
+| any | an envelope without a cause, or with two that contradict each other | unknown | it does not say what failed |
+
+The code alone is read, be it written as text or as a number: the words beside it differ by language and change, and no other
+member of an error has to be there. In OKX's answer to an order the code is the `sCode` of its one item; the outer 1 or 2 is but
+a sum.
 """
 
 

@@ -17,6 +17,7 @@ from arb.venues.transport.network import SocketEnded
 
 KEY = "3f1c95d2-e7b4-4068-a3f1-c95d2e7b4068"
 secrets = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=6, max_size=40)
+OTHER = "8d0c2b4e" * 8
 
 
 def ways_to_write(secret: str) -> dict[str, str]:
@@ -72,6 +73,16 @@ def test_no_part_of_a_secret_is_left_where_text_is_cut(before: int, length: int)
     found = clean("x" * before + KEY + "y" * 1100, length)
     assert "3f" not in found and "068" not in found
     assert len(found) <= length + 3
+
+
+@pytest.mark.parametrize("others", [1, 4, 10, 15, 40])
+def test_no_part_of_a_secret_is_drawn_into_sight_by_the_masking_of_others(others: int) -> None:
+    """What is masked gets shorter, and what follows comes nearer: also a secret that was cut in two before it was masked."""
+    SECRETS.hide([KEY, OTHER])
+    for length in range(20, TEXT_MAX + 1):
+        found = clean(OTHER * others + KEY + "y" * 2000, length)
+        assert "3f" not in found and "068" not in found, f"cut at {length}: {found}"
+        assert len(found) <= length + 3
 
 
 def test_every_door_of_a_venue_masks_what_it_lets_in() -> None:

@@ -1,14 +1,15 @@
 """Each fee charged is checked against the one expected; what differs is an incident, and stops a symbol or changes its rate."""
 
-from collections.abc import Callable
+from decimal import Decimal
 
-import msgspec
-
+from arb.core.accounts.fee_assets import FeeAssets
 from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, usable_rate
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
 from arb.core.state import EngineState
+from arb.errors import require
 from arb.market.fill import Fill
+from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
@@ -16,39 +17,64 @@ from arb.market.symbol import Symbol
 class FeeCheck:
     """Checks the fee of each new fill of ours."""
 
-    def __init__(self, state: EngineState) -> None:
+    def __init__(self, state: EngineState, assets: FeeAssets) -> None:
         self.state = state
-        self._rules_changed: Callable[[str], None] = lambda symbol: None
-
-    def on_dearer(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with each symbol whose rate was found to be higher than listed."""
-        self._rules_changed = listener
+        self._assets = assets
 
     def check(self, fill: Fill, order: WorkingOrder) -> None:
-        """Stop a symbol at a venue whose fee came in another asset than expected; compute with a higher rate than expected.
+        """Stop a symbol at a venue that charged the wrong one of base and quote; compute with a higher rate than expected.
 
-        A higher rate holds until the venue lists other rules. For a fee that has no price, an incident says what it is booked
-        at.
+        A higher rate holds until the venue lists other rules. A fee in another asset than those two is what the venue's fees
+        are planned in from now on, if it can be valued (`FeeAssets`). For a fee that has no price, an incident says what it is
+        booked at.
         """
-        state, key = self.state, (fill.venue, fill.symbol)
-        instrument = state.instruments[key]
-        expected = expected_fee_currency(fill, instrument.buy_fee_in)
-        if fill.fee and expected not in (None, fill.fee_currency) and key not in state.stopped:
-            self._stop(fill, f"fee in {fill.fee_currency}, expected {expected}", IncidentKind.FEE_CURRENCY)
-        if fill.fee and fee_quote(state, fill) is None:
+        if fill.fee:
+            self._check_currency(fill)
+        if fill.fee and fee_quote(self.state, fill) is None:
             text = (
                 f"a fee of {plain(fill.fee)} {fill.fee_currency} for {fill.symbol} at {fill.venue} has no price here: "
-                f"booked at {plain(booked_fee(state, fill))} {Symbol.of(fill.symbol).quote}, as the model has it"
+                f"booked at {plain(booked_fee(self.state, fill))} {Symbol.of(fill.symbol).quote}, as the model has it"
             )
-            state.incident(IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=order.pair_id)
-        rate = dearer_rate(fill, instrument)
-        if rate is not None and not usable_rate(rate):
+            self.state.incident(
+                IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=order.pair_id
+            )
+        self._check_rate(fill)
+
+    def _check_currency(self, fill: Fill) -> None:
+        state, key = self.state, (fill.venue, fill.symbol)
+        if fill.fee_currency not in Symbol.of(fill.symbol).base_and_quote:
+            self._assets.charged(fill, fill.received_ns)
+            return
+        expected = expected_fee_currency(fill, self._listed(fill).buy_fee_in)
+        if expected not in (None, fill.fee_currency) and key not in state.stopped:
+            self._stop(fill, f"fee in {fill.fee_currency}, expected {expected}", IncidentKind.FEE_CURRENCY)
+        elif state.instruments[key].buy_fee_in is FeeIn.OTHER:
+            self._assets.not_charged(fill, fill.received_ns)
+
+    def _check_rate(self, fill: Fill) -> None:
+        listed, unit = self._listed(fill), Decimal(1)
+        if fill.fee_currency not in (listed.base, listed.quote):
+            price = self.state.fee_asset_price(fill.venue, fill.fee_currency, listed.quote)
+            if price is None:
+                return
+            unit = price
+        rate = dearer_rate(fill, listed, unit)
+        if rate is None:
+            return
+        if not usable_rate(rate):
             self._stop(fill, f"a fee of {rate} was charged", IncidentKind.FEE_RATE)
-        elif rate is not None:
-            text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; computed with from now on"
-            state.incident(IncidentKind.FEE_RATE, text, fill.received_ns, venue=fill.venue)
-            state.instruments[key] = msgspec.structs.replace(instrument, taker_fee=rate)
-            self._rules_changed(fill.symbol)
+            return
+        before = self._assets.correct(fill, rate)
+        text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {before}; computed with from now on"
+        if unit != 1:
+            text += f" ({fill.fee_currency} counted at {plain(unit)} {listed.quote})"
+        self.state.incident(IncidentKind.FEE_RATE, text, fill.received_ns, venue=fill.venue)
+
+    def _listed(self, fill: Fill) -> Instrument:
+        listed = self._assets.listed(fill.venue, fill.symbol)
+        require(listed is not None, f"a fill in {fill.symbol}, which {fill.venue} never listed")
+        assert listed is not None
+        return listed
 
     def _stop(self, fill: Fill, why: str, kind: IncidentKind) -> None:
         """Open nothing more in the symbol at the venue in this run."""

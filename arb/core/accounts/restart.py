@@ -77,7 +77,6 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         pair = _rebuild(state, open_pair, numbers, now_ns)
         state.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in open_pair.orders} - present)
-        base, quote = Symbol.of(plan.symbol).base_and_quote
         state.tally.opened += 1
         if any(has_vanished(state, account_id) for account_id in gone):
             _abandon(state, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
@@ -85,8 +84,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         if why := out_of_reach(state, pair, gone):
             strand(state, manager, pair, why, now_ns)
             continue
-        holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
-        state.inventory.reserve(pair.id, holds)
+        state.inventory.reserve(pair.id, plan.holds())
         manager.add(pair)
         for order in pair.orders.values():
             order.released = order.settled
@@ -109,6 +107,8 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             pair.restore_result(closed.pair)
             for order in pair.orders.values():
                 order.released = True
+                if not order.settled:
+                    state.out.timer(OrderTimer(order.client_order_id), now_ns)
             manager.remember(pair)
 
 

@@ -24,7 +24,9 @@ from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import episode, evaluate, least_edge
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
-from arb.core.risk.limits import DAILY_NOTIONAL, breached, report_day_spent
+from arb.core.risk.entry_band import off_band
+from arb.core.risk.limits import breached
+from arb.core.risk.refusals import RefusalReports
 from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact
@@ -59,6 +61,7 @@ class Detector:
         self.episodes = Episodes(0, 0, 0)
         self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
+        self._refusals = RefusalReports(state)
         # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
         self._opened_in: Judgement | None = None
         self._closed: list[OpportunityRecord] = []
@@ -291,9 +294,10 @@ class Detector:
         state, (symbol, *venues) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
         limit = breached(state, self.manager, route, notional, now_ns)
+        if limit is None:
+            limit = off_band(state, route, plan, now_ns)
         if limit is not None:
-            if limit == DAILY_NOTIONAL:
-                report_day_spent(state, now_ns)
+            self._refusals.limit(limit, route, now_ns)
             return Reason.RISK_LIMIT
         if any((venue, symbol) in self.manager.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT

@@ -8,13 +8,14 @@ kept with what it rested on, which is compared after each event; where it ends b
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.fees import unsupported
+from arb.core.accounts.fees import fee_funds, unsupported
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pricing.terms import Funds
 from arb.core.reasons import Reason
 from arb.core.state import EngineState
+from arb.market.instrument import FeeIn
 from arb.market.symbol import Symbol
 
 TOKENS_PER_VENUE = 2
@@ -71,8 +72,14 @@ class Obstacles:
         """Return what is free for a pair on a route."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
-        inventory = self.state.inventory
-        return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
+        state, inventory = self.state, self.state.inventory
+        buy, sell = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
+        return Funds(
+            quote=inventory.free(buy_venue, quote),
+            base=inventory.free(sell_venue, base),
+            buy_fee_funds=fee_funds(state, buy) if buy.buy_fee_in is FeeIn.OTHER else None,
+            sell_fee_funds=fee_funds(state, sell) if sell.buy_fee_in is FeeIn.OTHER else None,
+        )
 
     def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
         """Return what a refusal rests on, as it is now; None for a reason that only prices can end."""
@@ -111,22 +118,26 @@ class Obstacles:
         state, (symbol, *venues) = self.state, route
         if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
             return Reason.HALTED
-        found = [reason for venue in venues if (reason := self._reason_at(venue, symbol, now_ns)) is not None]
+        found = [reason for venue in venues if (reason := self.reason_at(venue, symbol, now_ns)) is not None]
         if found:
             return min(found, key=lambda reason: reason.rank)
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
             return Reason.IDENTITY_UNVERIFIED
-        if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
+        if any(
+            (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]) for venue in venues
+        ):
             return Reason.FEE_UNKNOWN
         return None
 
-    def _reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
         state, key = self.state, (venue, symbol)
         at = state.venues[venue]
-        if not (at.private_up and at.account_id and at.snapshot_taken) or state.health.venues[venue].quarantined:
+        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
+            return Reason.VENUE_HALTED
+        if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
             return Reason.VENUE_HALTED

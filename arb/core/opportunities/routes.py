@@ -23,8 +23,9 @@ class Routes:
         self._by_book: dict[tuple[str, str], list[Route]] = {}
         # What is left of a sale, and what a purchase costs, per unit, by symbol and venue: the floats only rank.
         self._keeps: dict[str, dict[str, tuple[float, float]]] = {}
-        # Symbols whose terms hold limits of before a venue's health changed.
+        # Symbols whose terms hold limits of before a venue's health changed, or the ramp; and how far that had come then.
         self._old_limits: set[str] = set()
+        self._ramp_cap = state.ramp_cap
 
     def of(self, symbol: str) -> Sequence[Route]:
         """Return the routes of a symbol."""
@@ -77,6 +78,9 @@ class Routes:
 
     def renew_limits(self, symbol: str) -> None:
         """Put the limits that hold now into the terms of a symbol that is about to be judged."""
+        if self._ramp_cap != self.state.ramp_cap:
+            self._ramp_cap = self.state.ramp_cap
+            self._old_limits.update(self._of)
         if symbol in self._old_limits:
             self._old_limits.discard(symbol)
             for route in self.of(symbol):
@@ -84,7 +88,7 @@ class Routes:
                 self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
 
     def _limits(self, route: Route) -> EdgeLimits:
-        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]))
+        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]), self.state.ramp_cap)
 
     def crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""

@@ -16,7 +16,7 @@ from arb.core.commands import AnyCommand, AnyRecord, Persist, PlaceOrder
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairKind
-from arb.core.recovery_records import PlanRecord
+from arb.core.recovery_records import FeeHold, PlanRecord
 from arb.market.instrument import FeeIn
 from arb.market.numbers import DECIMALS, ZERO
 from arb.market.symbol import Symbol
@@ -31,7 +31,7 @@ class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
     place: PlaceOrder
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The opening of one pair; its orders are those of the entry, the buy leg first.
 
     `seq` and `t_ns` are those of the step that it belongs to. Amounts in quote, but for `hold_base`. Names on disk are frozen
@@ -51,6 +51,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     hold_base: Decimal
     day_notional: Decimal
     orders: tuple[IntendedOrder, ...]
+    fee_holds: tuple[FeeHold, ...] = ()
 
     @property
     def places(self) -> tuple[PlaceOrder, ...]:
@@ -81,6 +82,7 @@ def plan_at_limits(
     hold_quote: Decimal = ZERO,
     hold_base: Decimal = ZERO,
     day_notional: Decimal = ZERO,
+    fee_holds: tuple[FeeHold, ...] = (),
 ) -> PlanRecord:
     """Return the plan of a pair of which only the orders are known: its legs were meant to fill whole, at their limits."""
     received = buy.size * (1 - buy.fee) if buy_fee_in is FeeIn.BASE else buy.size
@@ -107,6 +109,7 @@ def plan_at_limits(
         hold_quote=hold_quote,
         hold_base=hold_base,
         day_notional=day_notional,
+        fee_holds=fee_holds,
     )
 
 
@@ -133,6 +136,7 @@ def _rows(intent: Intent) -> Iterator[AnyRecord]:
         hold_quote=intent.hold_quote,
         hold_base=intent.hold_base,
         day_notional=intent.day_notional,
+        fee_holds=intent.fee_holds,
     )
     yield plan
     pair = PairTrade(PairKind.ARB, plan, intent.number, intent.run_id, None, intent.t_ns)

@@ -6,6 +6,7 @@ that are silent are queried (`reconciler.py`). Orders that are not ours are kept
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from arb.core.accounts.fees import fill_record
 from arb.core.events import (
@@ -250,12 +251,22 @@ class OrderManager(OrderSender):
         state.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
         state.tally.fills += 1
         state.tally.add_fee(fill.fee_currency, fill.fee)
-        row = fill_record(state, order.order_id, order.account_id, fill)
+        row = fill_record(state, order.order_id, order.account_id, fill, self._planned_rate(order))
         order.fee_values[fill.key] = row.fee_quote_value
         state.out.persist(*order.news(), row)
         self._fee_check(fill, order)
 
+    def _planned_rate(self, order: WorkingOrder) -> Decimal | None:
+        """Return the fee that an order was planned with, as a ratio; of a repair, what its venue is known to charge."""
+        if order.role is Role.ENTRY:
+            plan = self.pairs[order.pair_id].plan
+            return plan.buy_fee if order.side is Side.BUY else plan.sell_fee
+        instrument = self.state.instrument(order.venue, order.symbol)
+        return None if instrument is None else instrument.taker_fee
+
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
+        if order.released:
+            self.note_fills_held(order)
         if order.settled and not order.released:
             order.released = True
             self.state.books.settled(order.venue, order.symbol)

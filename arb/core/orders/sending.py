@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
+from arb.core.accounts.fees import fee_holds
 from arb.core.commands import PlaceOrder
 from arb.core.orders.intents import IntendedOrder, Intent, working_order
 from arb.core.orders.order import WorkingOrder
@@ -24,13 +25,18 @@ from arb.market.symbol import Symbol
 
 
 class Wanted(NamedTuple):
-    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base."""
+    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base.
+
+    `lives_ms`: after how long the venue must refuse it; None: `order_expiry_ms`.
+    """
 
     venue: str
     role: Role
     side: Side
     price: Decimal
     size: Decimal
+    tif: TimeInForce = TimeInForce.IOC
+    lives_ms: int | None = None
 
 
 class OrderSender(OrderTable):
@@ -54,7 +60,9 @@ class OrderSender(OrderTable):
         number = state.next_number("pairs")
         pair_id = state.pair_id(number)
         state.control.opened(plan.paid, now_ns)
-        state.inventory.reserve(pair_id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
+        fees = fee_holds(state, route, plan, terms)
+        holds = {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size}
+        state.inventory.reserve(pair_id, holds | {(held.venue, held.asset): held.amount for held in fees})
         buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
         sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
         intent = Intent(
@@ -71,6 +79,7 @@ class OrderSender(OrderTable):
             hold_base=plan.sell_size,
             day_notional=state.control.day_notional,
             orders=(self._entry(symbol, number, buy, now_ns), self._entry(symbol, number, sell, now_ns)),
+            fee_holds=fees,
         )
         state.out.open(intent, partial(self._enter, intent, route, plan))
         return pair_id
@@ -103,6 +112,7 @@ class OrderSender(OrderTable):
             day_notional=intent.day_notional,
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
             limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
+            fee_holds=intent.fee_holds,
         )
         pair = PairTrade(PairKind.ARB, record, intent.number, state.run_id, intent.opportunity_id, now_ns)
         pair.identity = state.identities.mark(route)
@@ -154,7 +164,7 @@ class OrderSender(OrderTable):
         Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
         the sizing), so that nothing of the kind ever leaves.
         """
-        state, (venue, role, side, price, size) = self.state, wanted
+        state, (venue, role, side, price, size, tif, lives_ms) = self.state, wanted
         require(name not in self.orders, f"client order id {name} was used before")
         instrument = state.instruments[venue, symbol]
         require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
@@ -166,10 +176,10 @@ class OrderSender(OrderTable):
             client_order_id=name,
             role=role,
             side=side,
-            tif=TimeInForce.IOC,
+            tif=tif,
             price=price,
             size=size,
-            expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
+            expires_ns=now_ns + (state.timing.order_expiry_ms if lives_ms is None else lives_ms) * NS_PER_MS,
         )
 
     def _name(self, number: int, wanted: Wanted, attempt: int) -> str:

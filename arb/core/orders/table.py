@@ -28,6 +28,8 @@ class OrderTable:
         self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
+        # Orders of closed pairs whose venue reports more filled than the fills held: by name, with their symbol.
+        self._short_of_fills: dict[str, str] = {}
         # Each with the instant of its end, which moves when a late fill has opened it again.
         self._closed: deque[tuple[int, int]] = deque()
 
@@ -45,6 +47,7 @@ class OrderTable:
         self._closed.append((pair.id, pair.closed_ns or 0))
         for order in pair.orders.values():
             self.know(order)
+            self.note_fills_held(order)
 
     def forget(self, pair: PairTrade) -> None:
         """Know a pair that is not open, and its orders, no longer."""
@@ -52,6 +55,18 @@ class OrderTable:
         for order in pair.orders.values():
             self.orders.pop(order.client_order_id, None)
             self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
+            self._short_of_fills.pop(order.client_order_id, None)
+
+    def note_fills_held(self, order: WorkingOrder) -> None:
+        """Note whether all that is reported filled of an order that seemed over has come as fills."""
+        if order.settled:
+            self._short_of_fills.pop(order.client_order_id, None)
+        else:
+            self._short_of_fills[order.client_order_id] = order.symbol
+
+    def awaits_late_fill(self, symbol: str) -> bool:
+        """Return whether a fill of a symbol is known to be on its way to a pair that was closed without it."""
+        return symbol in self._short_of_fills.values()
 
     def know(self, order: WorkingOrder) -> None:
         """Make an order findable by both its names."""

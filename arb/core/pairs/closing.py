@@ -17,6 +17,7 @@ from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, Waterfall
 from arb.core.recovery_records import PlanRecord, Residual
+from arb.core.risk import ramp
 from arb.core.risk.late_legs import LateLegs
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
@@ -88,6 +89,7 @@ class Closer:
             pair.counted = True
             state.tally.opened += 1
         state.control.take_back(net_e8, now_ns)
+        ramp.uncount(state, pair, now_ns)
         # A restart must not count the result before this one as well, once the pair has closed again.
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
         if pair.on_edge:
@@ -181,6 +183,7 @@ class Closer:
         state, control = self.state, self.state.control
         blocked = control.day_loss_blocks(now_ns)
         reason = control.book_result(net_e8, now_ns)
+        ramp.count(state, pair, now_ns)
         state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
         day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
         if control.day_loss_reached and not blocked:

@@ -161,6 +161,10 @@ class LegRepairer:
         if pair.settled and self.closer.offset_residuals(pair, now_ns):
             self.progress(pair, now_ns)
             return
+        if pair.kind is not PairKind.ARB and self.manager.awaits_late_fill(pair.plan.symbol):
+            # It may offset what this pair trades away.
+            self._set_timer(pair, now_ns + pause_ns, now_ns)
+            return
         may_leave_ns = ready_ns(state, pair, now_ns)
         if now_ns < may_leave_ns:
             self._set_timer(pair, may_leave_ns, now_ns)

@@ -31,7 +31,9 @@ the next start ends `abandoned`, for good; no other ever does (`core/accounts/re
 
 A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
 imbalance. No deadline halts it. It ends `completed` whatever it traded, or `carried` as above. A dust pair ends after one
-order, or at the deadline without one; what it did not trade is dust again.
+order, or at the deadline without one; what it did not trade is dust again. A pair of kind `test`
+(`core/opportunities/drill.py`) is one order at one venue; what that bought is traded back there, elsewhere only once half of
+the deadline is gone.
 """
 
 from collections.abc import Iterable

@@ -131,6 +131,8 @@ class RepairOptions:
         if only_elsewhere(pair, now_ns):
             return [reached]
         pressing = half_time_over(self.state, pair, now_ns)
+        if pair.kind is PairKind.TEST and not pressing:
+            return [[venue for venue in answering if venue.instrument.venue in pair.venues]]  # a drill is of one venue
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:

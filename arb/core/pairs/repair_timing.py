@@ -17,8 +17,8 @@ HALTED_RETRY_MS = 500
 # A repair that the journal could not take did not leave, and yet its rows are written once the journal can: tries are few.
 NOT_JOURNALLED_RETRY_MS = 500
 # A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
-# flooded: the pause doubles after every so many tries, up to half a minute. A flatten's does so from the halted pause as well,
-# once its first so many tries have failed.
+# flooded: the pause doubles after every so many tries, up to half a minute. A flatten's, or a drill's, does so from the halted
+# pause as well, once its first so many tries have failed.
 TRIES_PER_PAUSE = 16
 PAUSE_DOUBLINGS_MAX = 6
 # A venue comes after the others when this many repairs of a pair in a row did not even leave for it.
@@ -54,7 +54,7 @@ def only_elsewhere(pair: PairTrade, now_ns: int) -> bool:
 def pause_ms(pair: PairTrade) -> int:
     """Return how long to wait after a repair that failed, before the next try."""
     doublings = min(_failed_in_a_row(pair) // TRIES_PER_PAUSE, PAUSE_DOUBLINGS_MAX)
-    if pair.state is PairState.HALTED or (pair.kind is PairKind.FLATTEN and doublings):
+    if pair.state is PairState.HALTED or (pair.kind in (PairKind.FLATTEN, PairKind.TEST) and doublings):
         return HALTED_RETRY_MS << doublings
     return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS
 

@@ -41,7 +41,7 @@ def evaluate(
     `best`: the answer of `episode` for the same terms and sides, where it is known.
     """
     best = best or episode(terms, asks, bids)
-    if best is None or _may_be_implausible(terms, asks, bids) or not _covered(best, funds):
+    if best is None or _may_be_implausible(terms, asks, bids) or not _covered(best, funds, bids):
         return _search(terms, asks, bids, funds, leg_cost_bps)
     if best.net < terms.min_net:
         return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
@@ -106,11 +106,18 @@ def _may_be_implausible(terms: PairTerms, asks: Depth, bids: Depth) -> bool:
     return 10_000 * denominator * (bid - ask) > numerator * ask
 
 
-def _covered(plan: Plan, funds: Funds) -> bool:
-    """Return whether a plan is surely among the sizes that `funds` cover; fees in another asset are left to the search."""
-    terms = plan.terms
-    if FeeIn.OTHER in (terms.buy.buy_fee_in, terms.sell.buy_fee_in):
-        return False
+def _covered(plan: Plan, funds: Funds, bids: Depth) -> bool:
+    """Return whether a plan is among the sizes that `funds` cover (`Sizes.limit_funds`)."""
+    terms, one = plan.terms, plan.terms.fee_one
+    exp = terms.scale.notional_exp + terms.fee_exp
+    if funds.buy_fee_funds is not None and terms.buy.buy_fee_in is FeeIn.OTHER and terms.buy_fee > 0:
+        locked = plan.hold // (one * one)  # without a fee, which is in the other asset
+        if 2 * terms.buy_fee * locked > floor_scaled(funds.buy_fee_funds, exp):
+            return False
+    if funds.sell_fee_funds is not None and terms.sell.buy_fee_in is FeeIn.OTHER and terms.sell_fee > 0:
+        dearest = 2 * terms.sell_fee * terms.unwind_cap(bids.prices[0])
+        if dearest * plan.sell_size > floor_scaled(funds.sell_fee_funds, exp):
+            return False
     if funds.base is not None and plan.sell_size > floor_scaled(funds.base, terms.scale.size_exp):
         return False
     return funds.quote is None or plan.hold <= floor_scaled(funds.quote, terms.amount_exp)

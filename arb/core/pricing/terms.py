@@ -62,13 +62,14 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     dust_max_quote: Decimal | None = None
 
     @classmethod
-    def of(cls, limits: Limits, share: Decimal = Decimal(1)) -> "EdgeLimits":
-        """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed."""
+    def of(cls, limits: Limits, share: Decimal = Decimal(1), cap: Decimal | None = None) -> "EdgeLimits":
+        """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed, of `cap` where that is less."""
+        most = limits.max_notional_quote if cap is None else min(cap, limits.max_notional_quote)
         return cls(
             min_edge_bps=limits.min_edge_bps,
             max_edge_bps=limits.max_edge_bps,
             min_net=limits.min_net_quote,
-            max_notional=limits.max_notional_quote * share,
+            max_notional=most * share,
             max_slippage_bps=limits.max_slippage_bps,
             dust_max_quote=limits.dust_max_quote,
         )

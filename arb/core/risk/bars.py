@@ -14,7 +14,7 @@ from arb.core.incidents import IncidentKind
 from arb.core.orders.order import WorkingOrder
 from arb.core.recovery_records import BarredInstrument
 from arb.core.state import EngineState
-from arb.market.instrument import Instrument
+from arb.market.instrument import FeeIn, Instrument
 
 UNKNOWN_CODES_NEEDED = 2
 
@@ -72,4 +72,5 @@ class InstrumentBars:
 
 def _rules(instrument: Instrument) -> Instrument:
     """Return an instrument without what says nothing of whether it may be traded now: the account's fees, announcements."""
-    return msgspec.structs.replace(instrument, taker_fee=None, maker_fee=None, ends_ns=None, changes_ns=())
+    fees = {"taker_fee": None, "maker_fee": None, "buy_fee_in": FeeIn.BASE, "fee_asset": "", "fee_asset_taker": None}
+    return msgspec.structs.replace(instrument, **fees, ends_ns=None, changes_ns=())

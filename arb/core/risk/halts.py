@@ -107,6 +107,8 @@ class Control:
         # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
         self.day_credits: dict[tuple[str, str], Decimal] = {}
         self.losses_in_a_row = 0
+        # Pairs that count for the ramp (`core/risk/ramp.py`).
+        self.clean_pairs = 0
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
         self.unwell: tuple[str, ...] = ()
@@ -117,7 +119,7 @@ class Control:
         self.lifted_ns = 0
         # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/bars.py`).
         self.barred: dict[tuple[str, str], BarredInstrument] = {}
-        # Accounts for which their venue was seen to refuse an expired order; nothing takes that back.
+        # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
 
     def restore(self, record: ControlRecord) -> None:
@@ -130,6 +132,7 @@ class Control:
         self.day_notional = record.day_notional
         self.day_credits = {(known.account_id, known.asset): known.value for known in record.day_credits}
         self.losses_in_a_row = record.consecutive_losses
+        self.clean_pairs = record.clean_pairs
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
         self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
@@ -270,6 +273,7 @@ class Control:
             day_credits=tuple(DayCredit(*key, value) for key, value in sorted(self.day_credits.items())),
             day_notional=self.day_notional,
             consecutive_losses=self.losses_in_a_row,
+            clean_pairs=self.clean_pairs,
             exposure_day_utc=self.exposure.day_utc,
             day_exposure=self.exposure.kept(),
             unwell=self.unwell,

@@ -5,6 +5,10 @@ A pair counts with the most its buy leg may pay, from its opening until it has c
 must not be piled up again and again, each time as if it were the first. All amounts are in quote currency. The limit per trade
 is applied where the trade is sized (`core/pricing/sizes.py`).
 
+The capital at a venue is the same sum of the pairs that trade there, and of the base left by those whose accounts it is one of:
+what could at most be stuck there if it went away now, the other side of each pair included. What you hold there besides is
+yours to decide.
+
 An edge is refused rather than sent into a venue's rate limit. Placements are counted in a sliding window per metered scope (a
 venue and symbol, or a whole venue). Entries take a token for each leg and one for a hedge of each together, or none at all;
 hedges take theirs unconditionally, since a repair may wait but never be refused.
@@ -18,6 +22,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
+from arb.core.recovery_records import Residual
 from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
 
 DAILY_NOTIONAL = "daily_notional_quote"
+CAPITAL = "max_capital_per_venue_quote"
 
 
 def breached(
@@ -54,6 +60,8 @@ def breached(
         in_all += value
         in_base += value if Symbol.of(held.symbol).base == base else ZERO
         in_symbol += value if held.symbol == symbol else ZERO
+        for venue in venues:
+            at_venue[venue] += value if _may_lie_at(state, venue, held) else ZERO
     if in_symbol > state.limits_at(symbol).max_symbol_quote:
         return "max_symbol_quote"
     if in_base > limits.max_asset_quote:
@@ -61,7 +69,7 @@ def breached(
     if in_all > limits.max_unhedged_quote:
         return "max_unhedged_quote"
     if any(used > state.limits_at(symbol, venue).max_capital_per_venue_quote for venue, used in at_venue.items()):
-        return "max_capital_per_venue_quote"
+        return CAPITAL
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"
     if state.control.day_loss_blocks(now_ns):
@@ -69,6 +77,11 @@ def breached(
     if not state.control.day_allows(notional, now_ns):
         return DAILY_NOTIONAL
     return None
+
+
+def _may_lie_at(state: "EngineState", venue: str, held: Residual) -> bool:
+    """Return whether some of a residual may lie at a venue: one of those that its pairs were between, as far as known."""
+    return not held.account_ids or state.venues[venue].account_id in held.account_ids
 
 
 def report_day_spent(state: "EngineState", now_ns: int) -> None:

@@ -25,6 +25,7 @@ from arb.core.pairs.pair import PairTrade, net_base
 from arb.core.recovery_records import ControlRecord
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.halts import CARRIED
+from arb.core.risk.refusals import RefusalReports
 from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
 from arb.core.strategy import Strategy
@@ -35,10 +36,8 @@ from arb.market.symbol import Symbol
 
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
-# The codes of refusals by the guard next to the signer (`venues/rules/guard.py`) begin so; an incident of each venue and code
-# comes this often at most.
+# The codes of refusals by the guard next to the signer (`venues/rules/guard.py`) begin so.
 GUARD_CODES = "guard_"
-REFUSALS_EVERY_S = 60
 STILL_REPORTED_NS = 500 * NS_PER_MS
 """A standstill is an incident when it lasts so long. Shorter ones stop trade all the same: they are seen when a connection
 delivers at once what it kept back for seconds, beside which the books of others seem to have stood still."""
@@ -62,7 +61,7 @@ class VenueMonitor:
         # Since when the books of connections stand still, by name, and those of them that were reported.
         self._still: dict[str, int] = {}
         self._reported_still: set[str] = set()
-        self._refusals: dict[tuple[str, str], tuple[int, int]] = {}  # when reported, and how many since
+        self._refusals = RefusalReports(state)
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
@@ -86,15 +85,9 @@ class VenueMonitor:
 
     def _report_refusal(self, event: OrderRejected) -> None:
         """Report that our own guard refused what the engine decided: limits contradict each other, and legs stay away."""
+        text = f"our own guard refused an order at {event.venue}: {event.message} ({event.code})"
         key = event.venue, event.code
-        reported_ns, more = self._refusals.get(key, (0, 0))
-        if reported_ns and event.t_ns < reported_ns + REFUSALS_EVERY_S * NS_PER_S:
-            self._refusals[key] = reported_ns, more + 1
-            return
-        self._refusals[key] = event.t_ns, 0
-        since = f" ({more} more since the last report)" if more else ""
-        text = f"our own guard refused an order at {event.venue}: {event.message} ({event.code}){since}"
-        self.state.incident(IncidentKind.GUARD, text, event.t_ns, venue=event.venue)
+        self._refusals.report(key, IncidentKind.GUARD, text, event.t_ns, venue=event.venue)
 
     def _report_still(self, still: set[str], now_ns: int) -> None:
         self._still = {name: self._still.get(name, now_ns) for name in still}

@@ -1,8 +1,9 @@
 """Bitget's REST language: which endpoint is which, who may call it and how often, and how its answers are wrapped.
 
-Source: the venue's API v2, "Signature", "Request Interaction" and each endpoint's page. An answer is
-`{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal comes with HTTP 400. The account
-is a classic one: the unified account's `/api/v3` answers with a refusal, by which clients distinguish the two.
+Source: the venue's API v2 and v3, "Signature", "Request Interaction" and each endpoint's page. An answer is
+`{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal comes with HTTP 400. A classic account
+is reached under `/api/v2`, a unified one under `/api/v3`; the other root answers with a refusal, by which clients distinguish
+the two. Public data need no account.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +13,11 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.sandbox.bitget import candles, orders, reads
+from arb.sandbox.bitget import candles, orders, reads, unified
 from arb.sandbox.bitget.auth import BitgetRefusal, check_request
 from arb.sandbox.bitget.params import find_symbol
 from arb.sandbox.bitget.wire import encode
-from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
+from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession, UnifiedPrivateSession
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.wire import (
     CANCEL,
@@ -32,8 +33,11 @@ from arb.sandbox.wire import (
     is_shallow,
 )
 
-ROOT = "/api/v2"
-UNIFIED_ROOT = "/api/v3"
+ROOT, UNIFIED_ROOT = "/api/v2", "/api/v3"
+UNIFIED = "unified"
+"""The mode of an account that is not a classic one."""
+NOT_CLASSIC = ("40085", "You are in Unified Account mode, and the Classic Account API is not supported at this time")
+NOT_UNIFIED = ("40084", "You are in Classic Account mode, and the Unified Account API is not supported")
 FAULTS = {
     "http_429": (429, "429", "Too Many Requests"),
     "http_500": (500, "40015", "System is abnormal, please try again later"),
@@ -42,9 +46,14 @@ FAULTS = {
     "symbol_refused": (400, "40309", "The symbol has been removed"),
     "key_revoked": (400, "40037", "Apikey does not exist"),
 }
+UNIFIED_FAULTS = FAULTS | {
+    "reject_balance": (400, "25202", "Insufficient balance"),
+    "symbol_refused": (400, "25101", "Trading pair not open for trading"),
+    "order_not_found": (400, *unified.NO_SUCH_ORDER),
+}
 NO_PERMISSION = ("/spot/wallet/transfer", "/spot/wallet/withdrawal", "/spot/wallet/deposit-address")
 """What a key that reads and trades may not do."""
-ORDER_INFO = "/spot/trade/orderInfo"
+ORDER_INFO, UNIFIED_ORDER_INFO = "/spot/trade/orderInfo", "/trade/order-info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ _READS = {
     "/spot/trade/current-plan-order": _Read(reads.no_plan_orders, True, 20),
     "/spot/account/transferRecords": _Read(reads.own_transfers, True, 20),
     "/spot/account/bills": _Read(reads.bills, True, 10),
+    "/spot/account/deduct-info": _Read(reads.deduct_info, True, 5),
     "/common/trade-rate": _Read(reads.trade_rate, True, 10),
     "/common/all-trade-rate": _Read(reads.all_trade_rates, True, 10),
     "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),
@@ -83,6 +93,21 @@ _READS = {
     "/spot/trade/unfilled-orders": _Read(reads.open_orders, True, 20),
     "/spot/trade/history-orders": _Read(reads.ended_orders, True, 20),
     "/spot/trade/fills": _Read(reads.fills, True, 10),
+}
+_UNIFIED_READS = {
+    "/market/instruments": _Read(unified.instruments, False, 20),
+    "/market/orderbook": _Read(unified.book, False, 20),
+    "/account/info": _Read(unified.info, True, 20),
+    "/account/settings": _Read(unified.settings, True, 20),
+    "/account/assets": _Read(unified.assets, True, 20),
+    "/account/fee-rate": _Read(unified.fee_rate, True, 3),
+    "/account/all-fee-rate": _Read(unified.all_fee_rates, True, 3),
+    "/account/deduct-info": _Read(unified.deduction, True, 1),
+    "/account/financial-records": _Read(unified.records, True, 20),
+    UNIFIED_ORDER_INFO: _Read(unified.order_info, True, 20),
+    "/trade/unfilled-orders": _Read(unified.open_orders, True, 20),
+    "/trade/history-orders": _Read(unified.ended_orders, True, 20),
+    "/trade/fills": _Read(unified.fills, True, 20),
 }
 
 
@@ -107,23 +132,43 @@ _WRITES = {
 
 
 class BitgetDialect:
-    """The venue's REST and websocket language over one exchange."""
+    """The venue's REST and websocket languages over one exchange."""
 
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self._rates = RateMeter()
+        self._countdown = unified.Countdown()
+        self._unified_writes = {
+            "/trade/place-order": _Write(unified.place, PLACE, 10),
+            "/trade/place-batch": _Write(unified.place_batch, PLACE, 5),
+            "/trade/cancel-order": _Write(unified.cancel, CANCEL, 10),
+            "/trade/cancel-batch": _Write(unified.cancel_batch, CANCEL, 5),
+            "/trade/cancel-symbol-order": _Write(unified.cancel_symbol, CANCEL, 5),
+            "/trade/countdown-cancel-all": _Write(self._countdown.set, QUERY, 1),
+        }
+
+    @property
+    def _is_unified(self) -> bool:
+        return self.exchange.account_mode == UNIFIED
+
+    def _found(self, request: HttpRequest) -> tuple[str, _Read | None, _Write | None]:
+        """Return the path below the root of its language, and the endpoint there."""
+        if request.path.startswith(UNIFIED_ROOT):
+            path = request.path.removeprefix(UNIFIED_ROOT)
+            return path, _UNIFIED_READS.get(path), self._unified_writes.get(path)
+        path = request.path.removeprefix(ROOT)
+        return path, _READS.get(path), _WRITES.get(path)
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
         """Say what a request is about, without judging it."""
-        path = request.path.removeprefix(ROOT)
-        read, write = _READS.get(path), _WRITES.get(path)
+        path, read, write = self._found(request)
         if write is not None:
             item = _object(request.body) or {}
             return self._classify_write(write, item, path)
         if read is not None and not read.private:
             return Call(PUBLIC, detail=path)
         params = request.params()
-        if path == ORDER_INFO:
+        if path in (ORDER_INFO, UNIFIED_ORDER_INFO):
             by_client_id = bool(params.get("clientOid")) and not params.get("orderId")
             detail = "order_by_client_id" if by_client_id else "order"
             return Call(QUERY, self._known(params), (self._client_id(params),), detail)
@@ -160,15 +205,14 @@ class BitgetDialect:
             return _answer(refusal.status, refusal.code, refusal.message, None, now_ns)
 
     def _route(self, request: HttpRequest, now_ns: int) -> Any:
-        path = request.path.removeprefix(ROOT)
-        if request.path.startswith(UNIFIED_ROOT):
-            raise BitgetRefusal(
-                "40084", "You are in Classic Account mode, and the Unified Account API is not supported"
-            )
+        path, read, write = self._found(request)
+        asks_unified = request.path.startswith(UNIFIED_ROOT)
+        if (read is None or read.private) and asks_unified is not self._is_unified:
+            self._identify(request, now_ns)
+            raise BitgetRefusal(*(NOT_UNIFIED if asks_unified else NOT_CLASSIC))
         if path in NO_PERMISSION and request.path != path:
             self._identify(request, now_ns)
             raise BitgetRefusal("40014", "Incorrect permissions, need spot transfer or withdrawal permissions")
-        read, write = _READS.get(path), _WRITES.get(path)
         if request.path == path or (read is None and write is None):
             raise BitgetRefusal("40404", "Request URL NOT FOUND", 404)
         if request.method != ("GET" if read else "POST"):
@@ -203,13 +247,15 @@ class BitgetDialect:
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
         """Return the venue's own way of saying that a fault happened."""
-        if name == "order_not_found":
+        if name == "order_not_found" and not self._is_unified:
             return _answer(200, "00000", "success", [], now_ns)
-        status, code, message = FAULTS[name]
+        status, code, message = (UNIFIED_FAULTS if self._is_unified else FAULTS)[name]
         return _answer(status, code, message, None, now_ns)
 
     def open(self, venue: Venue, path: str) -> Session:
-        """Open a websocket session: `/v2/ws/private`, anything else as `/v2/ws/public`."""
+        """Open a websocket session: `/v2/ws/private` or `/v3/ws/private`, anything else as `/v2/ws/public`."""
+        if path.rstrip("/") == "/v3/ws/private":
+            return UnifiedPrivateSession(venue, path, self.exchange)
         if path.rstrip("/").endswith("/private"):
             return BitgetPrivateSession(venue, path, self.exchange)
         return BitgetPublicSession(venue, path, self.exchange)
@@ -221,9 +267,11 @@ def _answer(status: int, code: str, message: str, data: Any, now_ns: int) -> Htt
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    """Read the object of a request body; None when it is none."""
+    """Read the object of a request body, of a bare list one that has it as `orderList`; None when it is neither."""
     try:
         parsed = msgspec.json.decode(body) if is_shallow(body) else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    if isinstance(parsed, list):
+        return {"orderList": parsed}
     return parsed if isinstance(parsed, dict) else None

@@ -114,15 +114,16 @@ def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def account_info(exchange: SimExchange, _: Params, now_ns: int) -> Json:
-    """`GET /spot/account/info`: a key that may read and trade spot (`stor`, `stow`), not withdraw."""
+    """`GET /spot/account/info`: the key's rights and addresses, as its holder has chosen."""
+    holder = exchange.holder
     return {
         "userId": str(exchange.profile.user_id),
         "inviterId": "",
         "channelCode": "",
         "channel": "",
-        "ips": "",
-        "authorities": ["stor", "stow"],
-        "parentId": exchange.profile.user_id,
+        "ips": ",".join(holder.addresses),
+        "authorities": list(holder.rights),
+        "parentId": exchange.profile.user_id + (1 if holder.sub_account else 0),
         "traderType": "not_trader",
         "regisTime": wire.ms(min(rules.listed_ns for rules in exchange.instruments.values())),
     }
@@ -143,6 +144,11 @@ def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
     if needed(params, "businessType") not in ("spot", "margin", "mix"):
         raise BitgetRefusal("40017", "Parameter verification failed businessType")
     return _rates(exchange, symbol_param(exchange, params))
+
+
+def deduct_info(exchange: SimExchange, _: Params, __: int) -> Json:
+    """`GET /spot/account/deduct-info`: whether BGB pays the fees."""
+    return {"deduct": "off" if exchange.fee_asset is None else "on"}
 
 
 def all_trade_rates(exchange: SimExchange, params: Params, _: int) -> list[Json]:

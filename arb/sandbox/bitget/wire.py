@@ -13,7 +13,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
 from arb.sandbox.bills import INTEREST, TRANSFER, Bill
-from arb.sandbox.exact import mul, plain, quotient_text
+from arb.sandbox.exact import ZERO, mul, plain, quotient_text
 from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
 
@@ -216,12 +216,23 @@ def average(subject: SimOrder) -> str:
 
 def fee_text(subject: SimOrder) -> str:
     """Write an order's fees as the venue does: a JSON text with plain numbers, '' while there are none."""
-    if not subject.fee_currency:
+    if not subject.fees:
         return ""
-    fee, asset = plain(subject.fee.copy_negate()), subject.fee_currency
-    totals = f'{{"c":0,"d":0,"deduction":false,"r":{fee},"t":{fee},"totalDeductionFee":0}}'
-    charged = f'{{"deduction":false,"feeCoinCode":"{asset}","totalDeductionFee":0,"totalFee":{fee}}}'
-    return f'{{"newFees":{totals},"{asset}":{charged}}}'
+    coins = (subject.instrument.base, subject.instrument.quote)
+    total = plain(sum((fee for asset, fee in subject.fees.items() if asset in coins), ZERO).copy_negate())
+    parts = [f'"newFees":{{"c":0,"d":0,"deduction":false,"r":{total},"t":{total},"totalDeductionFee":0}}']
+    for asset, charged in subject.fees.items():
+        fee, deduction = _signed(charged, asset, coins)
+        parts.append(
+            f'"{asset}":{{"deduction":{str(deduction).lower()},"feeCoinCode":"{asset}","totalDeductionFee":0,"totalFee":{fee}}}'
+        )
+    return f"{{{','.join(parts)}}}"
+
+
+def _signed(fee: Decimal, asset: str, coins: tuple[str, ...]) -> tuple[str, bool]:
+    """Return a fee as the venue writes it, and whether BGB paid it: below zero when paid, but above zero in BGB."""
+    deducted = asset not in coins
+    return plain(fee if deducted else fee.copy_negate()), deducted
 
 
 def fill(subject: SimFill, kind: str) -> Json:
@@ -245,19 +256,19 @@ def fill(subject: SimFill, kind: str) -> Json:
 
 def fee_detail(subject: SimFill) -> Json:
     """Write the fee of one fill."""
+    fee, deduction = _signed(subject.fee, subject.fee_currency, tuple(subject.symbol.split("/")))
     return {
-        "deduction": "no",
+        "deduction": "yes" if deduction else "no",
         "feeCoin": subject.fee_currency,
-        "totalDeductionFee": "",
-        "totalFee": plain(subject.fee.copy_negate()),
+        "totalDeductionFee": "0" if deduction else "",
+        "totalFee": fee,
     }
 
 
 def order_push(subject: SimOrder, last: SimFill | None, ns: int) -> Json:
     """Write an order as the `orders` channel shows it: with the one fill that the push is about, or none."""
-    fees = []
-    if subject.fee_currency:
-        fees.append({"feeCoin": subject.fee_currency, "fee": plain(subject.fee.copy_negate())})
+    coins = (subject.instrument.base, subject.instrument.quote)
+    fees = [{"feeCoin": asset, "fee": _signed(fee, asset, coins)[0]} for asset, fee in subject.fees.items()]
     push = {
         "instId": native(subject.symbol),
         "orderId": str(subject.id),
@@ -286,7 +297,7 @@ def order_push(subject: SimOrder, last: SimFill | None, ns: int) -> Json:
         "tradeId": str(last.trade_id),
         "baseVolume": plain(last.size),
         "fillTime": ms(last.ns),
-        "fillFee": plain(last.fee.copy_negate()),
+        "fillFee": _signed(last.fee, last.fee_currency, coins)[0],
         "fillFeeCoin": last.fee_currency,
         "tradeScope": "T" if last.role == "taker" else "M",
     }

@@ -1,16 +1,18 @@
 """Bitget's websocket language: `/v2/ws/public` with books, tickers and trades, `/v2/ws/private` with the account's own.
 
-Source: the venue's API v2, "Websocket API", and each spot channel's page. What stock clients and live reports add: book
-frames carry `seq` and `pseq` (0 on a snapshot) and no checksum; a login frame may carry more than `op` and `args`;
+A unified account has its own at `/v3/ws/private`. Source: the venue's API v2, "Websocket API", and each spot channel's page;
+API v3, "Websocket API", "Private". What stock clients and live reports add: book frames carry `seq` and `pseq` (0 on a
+snapshot) and no checksum; a login frame may carry more than `op` and `args`;
 acknowledgements repeat the argument as asked.
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.accounts import Balance
-from arb.sandbox.bitget import wire
+from arb.sandbox.bitget import unified_wire, wire
 from arb.sandbox.bitget.auth import BitgetRefusal, check_login
 from arb.sandbox.bitget.candles import CHANNELS as CANDLE_CHANNELS
 from arb.sandbox.bitget.candles import row as candle_row
@@ -117,7 +119,7 @@ class BitgetSession(CommandSession):
     def data(self, action: str, arg: Json, rows: list[Any], kind: str, symbol: str | None, now_ns: int) -> None:
         """Push rows of a channel."""
         frame = {"action": action, "arg": arg, "data": rows, "ts": now_ns // NS_PER_MS}
-        self.push(text(frame), kind, symbol, now_ns, lane=arg["channel"])
+        self.push(text(frame), kind, symbol, now_ns, lane=arg.get("channel") or arg["topic"])
 
 
 def no_such_channel(arg: Json) -> BitgetRefusal:
@@ -220,6 +222,8 @@ class BitgetPublicSession(BitgetSession):
 class BitgetPrivateSession(BitgetSession):
     """The account's orders, fills and balances, after a login."""
 
+    unified: ClassVar[bool] = False
+
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._logged_in = False
@@ -230,6 +234,8 @@ class BitgetPrivateSession(BitgetSession):
         if self.venue.key_revoked:
             raise BitgetRefusal("30011", "Invalid ACCESS_KEY")
         check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
+        if (self.exchange.account_mode == "unified") is not self.unified:
+            raise BitgetRefusal("30005", "Login failed")
         self._logged_in = True
         self.answer(text({"event": "login", "code": 0}), now_ns)
 
@@ -279,6 +285,49 @@ class BitgetPrivateSession(BitgetSession):
         for arg in self._subscribed:
             if arg["channel"] == channel and arg.get("instId", ALL) in (ALL, wire.native(symbol)):
                 self.data("snapshot", arg, [row], kind, symbol, now_ns)
+
+
+class UnifiedPrivateSession(BitgetPrivateSession):
+    """The same of a unified account: topics without an instrument, and one frame for all coins."""
+
+    unified = True
+
+    def subscribe(self, arg: Json, now_ns: int) -> None:
+        """Start `order`, `fill`, `position` (there are none) or `account` (which begins with all balances)."""
+        if not self._logged_in:
+            raise BitgetRefusal("30004", "User needs to log in")
+        topic = arg.get("topic")
+        if arg.get("instType") != "UTA" or topic not in ("order", "fill", "account", "position"):
+            raise BitgetRefusal("30001", f"{text(arg)} doesn't exist")
+        self.acknowledge("subscribe", arg, now_ns)
+        if arg not in self._subscribed:
+            self._subscribed.append(arg)
+        if topic == "account":
+            self._push_coins("snapshot", self.exchange.balances().items(), now_ns)
+
+    def on_event(self, event: Event) -> None:
+        """Push what happened to an order or a balance."""
+        if isinstance(event, OrderFilled):
+            order, fill = event.order, event.fill
+            self._push_topic("order", unified_wire.order(order, "spot"), "fill", order.symbol, event.ns)
+            row = unified_wire.fill_push(fill, order_kind(self.exchange, fill), wire.client_oid(order))
+            self._push_topic("fill", row, "fill", order.symbol, event.ns)
+        elif isinstance(event, OrderChanged) and _worth_a_push(event):
+            self._push_topic("order", unified_wire.order(event.order, "spot"), "order", event.order.symbol, event.ns)
+        elif isinstance(event, BalanceChanged):
+            self._push_coins("update", [(event.asset, Balance(event.free, event.locked))], event.ns)
+
+    def _push_topic(
+        self, topic: str, row: Json, kind: str, symbol: str | None, now_ns: int, action: str = "snapshot"
+    ) -> None:
+        for arg in self._subscribed:
+            if arg["topic"] == topic:
+                self.data(action, arg, [row], kind, symbol, now_ns)
+
+    def _push_coins(self, action: str, held: Iterable[tuple[str, Balance]], now_ns: int) -> None:
+        coins = [unified_wire.coin(asset, balance, "debts") | {"borrow": "0"} for asset, balance in held]
+        sums = dict.fromkeys(("totalEquity", "effEquity", "mmr", "imr", "mgnRatio", "unrealisedPnL"), "0")
+        self._push_topic("account", sums | {"coin": coins}, "balance", None, now_ns, action)
 
 
 def _worth_a_push(event: OrderChanged) -> bool:

@@ -73,19 +73,19 @@ class GateDialect:
             ("GET", "/wallet/sub_account_balances"): Route(QUERY, account.nothing),
             ("GET", "/wallet/total_balance"): Route(QUERY, partial(account.total_balance, exchange)),
             ("GET", "/account/rate_limit"): Route(QUERY, account.rate_limit),
-            ("GET", "/unified/unified_mode"): Route(QUERY, account.unified_mode),
-            ("GET", "/unified/accounts"): Route(QUERY, account.unified),
+            ("GET", "/unified/unified_mode"): Route(QUERY, partial(account.unified_mode, exchange)),
+            ("GET", "/unified/accounts"): Route(QUERY, partial(account.unified_accounts, exchange)),
             ("POST", "/wallet/transfers"): Route(QUERY, account.forbidden),
             ("POST", "/withdrawals"): Route(QUERY, account.forbidden),
-            ("GET", "/spot/accounts"): Route(QUERY, routes.accounts),
+            ("GET", "/spot/accounts"): Route(QUERY, partial(account.spot_accounts, exchange)),
             ("GET", "/spot/account_book"): Route(QUERY, routes.account_book),
             ("GET", "/spot/fee"): Route(QUERY, routes.spot_fee),
             ("GET", "/spot/batch_fee"): Route(QUERY, routes.batch_fee),
             ("GET", "/wallet/fee"): Route(QUERY, routes.wallet_fee),
             ("GET", "/wallet/deposits"): Route(QUERY, routes.deposits),
             ("GET", "/wallet/withdrawals"): Route(QUERY, routes.withdrawals),
-            ("GET", "/account/detail"): Route(QUERY, routes.account_detail),
-            ("GET", "/account/main_keys"): Route(QUERY, routes.main_keys),
+            ("GET", "/account/detail"): Route(QUERY, partial(account.detail, exchange)),
+            ("GET", "/account/main_keys"): Route(QUERY, partial(account.main_keys, exchange)),
             ("GET", "/spot/orders"): Route(QUERY, routes.list_orders),
             ("GET", "/spot/orders/*"): Route(QUERY, routes.get_order),
             ("GET", "/spot/open_orders"): Route(QUERY, routes.open_orders),
@@ -129,6 +129,8 @@ class GateDialect:
                 check_request(request, self.exchange.profile, now_ns)
             query = Query(request.params(), argument, _body(request.body), now_ns)
             allowance = self._meter(route, endpoint, query, now_ns)
+            if route.kind in (PLACE, CANCEL) and not self.exchange.holder.may("spot"):
+                raise GateError(403, "READ_ONLY", "The key has no permission to write spot")
             if route.kind in (PLACE, CANCEL) and self.exchange.enforces_expiry:
                 check_expiry(request.headers.get("x-gate-exptime"), now_ns)
             status, content = route.answer(query)

@@ -1,5 +1,6 @@
 """Gate's field names: the sandbox's values written as Gate writes them, and Gate's labels for refusals."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -94,15 +95,19 @@ def order_numbers(order: SimOrder) -> dict[str, str]:
         "filled_amount": plain(order.filled),
         "filled_total": plain(order.cost),
         "avg_deal_price": plain(average),
-        "fee": plain(sub(order.fee, order.point_fee)),
-        "point_fee": plain(order.point_fee),
-        "gt_fee": "0",
+        **_fees(order.fees, fee_currency(order)),
         "rebated_fee": "0",
     }
 
 
+def _fees(charged: Mapping[str, Decimal], currency: str) -> dict[str, str]:
+    """Return what was charged in the currency of the side, in points and in GT: fields of their own, which are always there."""
+    names = {"fee": currency, "point_fee": "POINT", "gt_fee": "GT"}
+    return {name: plain(charged.get(asset, ZERO)) for name, asset in names.items()}
+
+
 def fee_currency(order: SimOrder) -> str:
-    """Return the currency that fees of this side are charged in (also when points paid instead)."""
+    """Return the currency that fees of this side are charged in (also when points or GT paid instead)."""
     return order.instrument.base if order.side == "buy" else order.instrument.quote
 
 
@@ -167,10 +172,8 @@ def fill_json(fill: SimFill, exchange: SimExchange) -> Json:
         "amount": plain(fill.size),
         "price": plain(fill.price),
         "order_id": str(fill.order_id),
-        "fee": plain(sub(fill.fee, fill.point_fee)),
+        **_fees({fill.fee_currency: fill.fee}, _fill_fee_currency(fill, exchange)),
         "fee_currency": _fill_fee_currency(fill, exchange),
-        "point_fee": plain(fill.point_fee),
-        "gt_fee": "0",
         "amend_text": "-",
         "sequence_id": str(fill.sequence),
         "text": fill.client_id or "apiv4",
@@ -191,10 +194,8 @@ def fill_event_json(fill: SimFill, exchange: SimExchange) -> Json:
         "amount": plain(fill.size),
         "role": fill.role,
         "price": plain(fill.price),
-        "fee": plain(sub(fill.fee, fill.point_fee)),
+        **_fees({fill.fee_currency: fill.fee}, _fill_fee_currency(fill, exchange)),
         "fee_currency": _fill_fee_currency(fill, exchange),
-        "point_fee": plain(fill.point_fee),
-        "gt_fee": "0",
         "text": fill.client_id or "apiv4",
         "amend_text": "-",
         "biz_info": "-",
@@ -290,7 +291,7 @@ def bill_rows(bill: Bill) -> list[Json]:
     A transfer between own accounts shows as one from or to the futures account.
     """
     if bill.fill is not None:
-        fee_kind = "order_fee" if bill.amount else "point_fee"
+        fee_kind = "point_fee" if bill.asset == "POINT" else "order_fee"
         rows = [(1, fee_kind, bill.fee.copy_negate(), bill.balance)] if bill.fee else []
         if bill.amount:
             rows.append((0, "order_fill", bill.amount, add(bill.balance, bill.fee)))

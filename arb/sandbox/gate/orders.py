@@ -57,8 +57,18 @@ def texts_of(items: list[Json]) -> tuple[str, ...]:
 
 
 def place(exchange: SimExchange, fields: Json, now_ns: int) -> SimOrder:
-    """Place an order; raises `GateError`."""
+    """Place an order; raises `GateError`.
+
+    `spot` is a unified account's orders' account, too, but in the legacy mode, which demands that its own be named.
+    """
     request = read_order(fields)
+    mode, named = exchange.account_mode, request.echo["account"]
+    if mode == "legacy_unified" and named == "spot":
+        raise GateError(400, "INVALID_PARAM_VALUE", "account must be cross_margin or unified")
+    if mode != "classic" and named == "spot":
+        request.echo["account"] = "unified"
+    if not exchange.holder.may_trade(request.symbol):
+        raise GateError(403, "FORBIDDEN", f"The key may not trade {fields['currency_pair']}")
     try:
         return exchange.place(request, now_ns)
     except Refused as refused:
@@ -160,6 +170,8 @@ def cancel_batch(exchange: SimExchange, items: list[object], now_ns: int) -> lis
         pair, id_text = str(item.get("currency_pair", "")), str(item.get("id", ""))
         row: Json = {"currency_pair": pair, "id": id_text, "text": "", "account": "spot"}
         try:
+            if exchange.account_mode != "classic" and item.get("account") != "unified":
+                raise GateError(400, "INVALID_PARAM_VALUE", "account must be unified")
             order = cancel(exchange, id_text, pair, now_ns)
             row.update({"succeeded": True, "label": "", "message": "", "text": order.client_id or "apiv4"})
         except GateError as error:

@@ -91,16 +91,6 @@ class GateRoutes:
 
     # -- account ---------------------------------------------------------------------------------------------------
 
-    def accounts(self, query: Query) -> Answer:
-        """Answer `/spot/accounts`."""
-        wanted = query.params.get("currency")
-        rows = [
-            {"currency": a, "available": plain(b.free), "locked": plain(b.locked), "update_id": 1}
-            for a, b in self.exchange.balances().items()
-            if wanted in (None, "", a)
-        ]
-        return 200, rows
-
     def account_book(self, query: Query) -> Answer:
         """Answer `/spot/account_book`: every change of a balance, newest first; `to` includes its second."""
         wanted, until = query.params.get("type"), query.time_ns("to")
@@ -129,16 +119,17 @@ class GateRoutes:
 
     def _rates(self, symbol: str) -> Json:
         maker, taker = self.exchange.fee_rates(symbol)
-        by_points = bool(self.exchange.points_asset)
+        in_maker, in_taker = self.exchange.asset_rates(symbol)
+        asset = "" if self.exchange.fee_asset is None else self.exchange.fee_asset.asset
         return {
             "taker_fee": plain(taker),
             "maker_fee": plain(maker),
-            "gt_discount": False,
-            "gt_taker_fee": "0",
-            "gt_maker_fee": "0",
+            "gt_discount": asset == "GT",
+            "gt_taker_fee": plain(in_taker) if asset == "GT" else "0",
+            "gt_maker_fee": plain(in_maker) if asset == "GT" else "0",
             "loan_fee": "0.18",
-            "point_type": "1" if by_points else "0",
-            "debit_fee": 2 if by_points else 3,
+            "point_type": "1" if asset == "POINT" else "0",
+            "debit_fee": {"GT": 1, "POINT": 2}.get(asset, 3),
         }
 
     def deposits(self, query: Query) -> Answer:
@@ -161,36 +152,6 @@ class GateRoutes:
         ]
         offset = int(parse(query.params.get("offset")) or 0)
         return rows[offset : offset + query.number("limit", 100, 500)]
-
-    def account_detail(self, query: Query) -> Answer:
-        """Answer `/account/detail`: a classic account whose key is bound to the loopback address."""
-        return 200, {
-            "user_id": self.exchange.profile.user_id,
-            "ip_whitelist": ["127.0.0.1"],
-            "currency_pairs": [],
-            "tier": 0,
-            "key": {"mode": 1},
-            "copy_trading_role": 0,
-        }
-
-    def main_keys(self, query: Query) -> Answer:
-        """Answer `/account/main_keys`: one key that may trade spot and only read the wallet."""
-        profile = self.exchange.profile
-        return 200, [
-            {
-                "user_id": str(profile.user_id),
-                "name": "sandbox",
-                "key": f"{profile.key[:4]}****{profile.key[-4:]}",
-                "state": 1,
-                "mode": 1,
-                "perms": [{"name": "spot", "read_only": False}, {"name": "wallet", "read_only": True}],
-                "ip_whitelist": ["127.0.0.1"],
-                "currency_pairs": [],
-                "created_at": str(seconds(query.now_ns) - 86_400),
-                "updated_at": str(seconds(query.now_ns) - 86_400),
-                "last_access": str(seconds(query.now_ns)),
-            }
-        ]
 
     # -- orders ----------------------------------------------------------------------------------------------------
 

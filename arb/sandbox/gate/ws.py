@@ -10,7 +10,8 @@ from collections.abc import Callable
 from arb.clock import NS_PER_MS
 from arb.sandbox.candle_feed import CandleFeed
 from arb.sandbox.candles import Candle, Span
-from arb.sandbox.exact import plain
+from arb.sandbox.exact import ZERO, plain
+from arb.sandbox.gate.account import is_unified
 from arb.sandbox.gate.auth import GateError, check_channel
 from arb.sandbox.gate.candles import candle_event, span_of
 from arb.sandbox.gate.fields import (
@@ -271,15 +272,17 @@ class GateSession(Session):
         self._push_frame("spot.candlesticks", result, "trade", symbol, now_ns, now_ns)
 
     def _balance_json(self, event: BalanceChanged) -> Json:
+        # What a unified account holds is not in the spot account.
+        free, locked = (ZERO, ZERO) if is_unified(self.exchange) else (event.free, event.locked)
         return {
             "timestamp": str(seconds(event.ns)),
             "timestamp_ms": str(millis(event.ns)),
             "user": str(self.exchange.profile.user_id),
             "currency": event.asset,
             "change": plain(event.change),
-            "total": plain(event.free + event.locked),
-            "available": plain(event.free),
-            "freeze": plain(event.locked),
+            "total": plain(free + locked),
+            "available": plain(free),
+            "freeze": plain(locked),
             "freeze_change": "0",
             "change_type": event.cause,
         }

@@ -76,7 +76,7 @@ _READS = {
     "/account/balance": _Read(reads.account_balance, True, 10),
     "/account/bills": _Read(reads.bills, True, 10),
     "/account/bills-archive": _Read(reads.bills, True, 10),
-    "/account/instruments": _Read(reads.instruments, True, 20),
+    "/account/instruments": _Read(reads.account_instruments, True, 20),
     "/account/max-avail-size": _Read(account.max_available, True, 20),
     "/account/max-size": _Read(account.max_size, True, 20),
     "/account/positions": _Read(account.nothing, True, 10),
@@ -97,10 +97,8 @@ _READS = {
     "/trade/fills": _Read(reads.fills, True, 60),
     "/trade/fills-history": _Read(reads.fills_history, True, 10),
 }
-NO_PERMISSION = {
-    path: OkxRefusal("50120", "This API key doesn't have permission to use this function", 401)
-    for path in ("/asset/transfer", "/asset/withdrawal", "/asset/deposit-address")
-}
+NOT_PERMITTED = OkxRefusal("50120", "This API key doesn't have permission to use this function", 401)
+NO_PERMISSION = dict.fromkeys(("/asset/transfer", "/asset/withdrawal", "/asset/deposit-address"), NOT_PERMITTED)
 """What a key that reads and trades may not do."""
 ORDER = "/trade/order"
 COUNTDOWN = "/trade/cancel-all-after"
@@ -158,6 +156,8 @@ class OkxDialect:
             raise OkxRefusal("404", "Not Found", 404)
         if request.method == "POST" and path in _WRITES:
             self._identify(request, now_ns)
+            if not self.exchange.holder.may("trade"):
+                raise NOT_PERMITTED
             return self._write(path, request, now_ns)
         if request.method == "POST" and path == COUNTDOWN:
             self._identify(request, now_ns)

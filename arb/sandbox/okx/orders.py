@@ -27,6 +27,10 @@ BATCH_LIMIT = 300
 BATCH_SIZE_MAX = 20
 COUNTDOWN_S_MIN, COUNTDOWN_S_MAX = 10, 120
 
+MARGIN_MODES = ("multi_currency", "portfolio")
+"""The modes of an account in which spot is traded against the margin of all assets: `tdMode` is `cross`."""
+BARRED = "51155", "You can't trade this pair or borrow this crypto due to local compliance restrictions. "
+
 Item = Mapping[str, Any]
 
 _CODES = {
@@ -135,7 +139,10 @@ class OkxOrders:
         return answer | {"ordId": str(order.id), "clOrdId": order.client_id}
 
     def _place(self, item: Item, now_ns: int) -> SimOrder:
-        request = order_request({**item, "instId": self._inst_id(item)})
+        mode = "cross" if self._exchange.account_mode in MARGIN_MODES else "cash"
+        request = order_request({**item, "instId": self._inst_id(item)}, mode)
+        if not self._exchange.holder.may_trade(request.symbol):
+            raise OkxItemRefusal(*BARRED)
         try:
             return self._exchange.place(request, now_ns)
         except Refused as refused:
@@ -211,13 +218,14 @@ def envelope(items: list[Json], now_ns: int) -> Json:
     return {"code": code, "data": items, "inTime": micros, "msg": message, "outTime": micros}
 
 
-def order_request(item: Item) -> OrderRequest:
+def order_request(item: Item, trade_mode: str) -> OrderRequest:
     """Read one order of a request; raises `OkxItemRefusal` naming the parameter that is missing or wrong.
 
-    A market buy counts `sz` in quote unless `tgtCcy` is `base_ccy`. Only spot in mode `cash` exists here.
+    A market buy counts `sz` in quote unless `tgtCcy` is `base_ccy`. `trade_mode`: that of spot orders in the
+    account's mode.
     """
     symbol, side, kind = symbol_of(_needed(item, "instId")), _needed(item, "side"), _needed(item, "ordType")
-    if _needed(item, "tdMode") != "cash":
+    if _needed(item, "tdMode") != trade_mode:
         raise OkxItemRefusal("51010", "You can't complete this request under your current account mode.")
     if side not in ("buy", "sell"):
         raise _bad("side")

@@ -14,7 +14,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import daily_figures
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.bills import bill as written_bill
-from arb.sandbox.okx.orders import inst_id_code
+from arb.sandbox.okx.orders import MARGIN_MODES, inst_id_code
 from arb.sandbox.okx.params import (
     Params,
     known_symbol,
@@ -30,6 +30,8 @@ from arb.sandbox.values import SimFill, SimOrder
 
 BOOK_DEPTH_MAX = 400
 FULL_BOOK_DEPTH_MAX = 5000
+
+_LEVELS = {"spot": "1", "futures": "2", "multi_currency": "3", "portfolio": "4"}
 
 Read = Callable[[SimExchange, Params, int], list[Any]]
 
@@ -47,14 +49,21 @@ def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     return listed(exchange, wanted_symbol(exchange, params)) if product_param(params) == "SPOT" else []
 
 
+def account_instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /account/instruments`: what the account may trade, which residence may keep from some."""
+    rows = instruments(exchange, params, 0)
+    return [row for row in rows if exchange.holder.may_trade(wire.symbol_of(row["instId"]))]
+
+
 def listed(exchange: SimExchange, wanted: str | None = None) -> list[Json]:
     """Write the listing, or one symbol of it."""
     groups = _fee_groups(exchange)
-    return [
+    rows = [
         wire.instrument(rules, inst_id_code(exchange, rules.symbol), groups[exchange.fee_rates(rules.symbol)])
         for rules in exchange.instruments.values()
         if wanted in (None, rules.symbol)
     ]
+    return rows if exchange.holder.fee_groups else [{k: v for k, v in row.items() if k != "groupId"} for row in rows]
 
 
 def _fee_groups(exchange: SimExchange) -> dict[tuple[Decimal, Decimal], str]:
@@ -102,27 +111,27 @@ def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def account_config(exchange: SimExchange, _: Params, __: int) -> list[Json]:
-    """`GET /account/config`: spot mode, and a key that may read and trade but not withdraw."""
-    uid = str(exchange.profile.user_id)
+    """`GET /account/config`: as its holder has chosen."""
+    uid, holder, mode = str(exchange.profile.user_id), exchange.holder, exchange.account_mode
     return [
         {
-            "acctLv": "1",
+            "acctLv": _LEVELS[mode],
             "acctStpMode": "cancel_maker",
-            "autoLoan": False,
-            "enableSpotBorrow": False,
-            "feeType": "0",
+            "autoLoan": holder.borrows and mode in MARGIN_MODES,
+            "enableSpotBorrow": holder.borrows and mode == "spot",
+            "feeType": "1" if exchange.buys_pay_in == "quote" else "0",
             "greeksType": "PA",
-            "ip": "",
+            "ip": ",".join(holder.addresses),
             "kycLv": "3",
             "label": "sandbox",
             "level": "Lv1",
             "levelTmp": "",
-            "mainUid": uid,
+            "mainUid": f"1{uid}" if holder.sub_account else uid,
             "opAuth": "1",
-            "perm": "read_only,trade",
+            "perm": ",".join(holder.rights),
             "posMode": "net_mode",
             "roleType": "0",
-            "type": "0",
+            "type": "1" if holder.sub_account else "0",
             "uid": uid,
         }
     ]
@@ -156,7 +165,7 @@ def trade_fee(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
             "category": "1",
             "delivery": "",
             "exercise": "",
-            "feeGroup": groups,
+            **({"feeGroup": groups} if exchange.holder.fee_groups else {}),
             "instType": product,
             "level": "Lv1",
             "maker": maker,

@@ -1,58 +1,37 @@
 """Bitget's REST language for a classic spot account (API v2).
 
-No expiry of requests is known here, so an order whose answer was lost may arrive until its timestamp's window closes.
-The answer to an order only says that it was taken. Fills do not carry our own id: they are found by the order's number.
+A placement has an expiry: `requestTime` and `receiveWindow` in its body, which the signer writes. The answer to an order only
+says that it was taken. Fills do not carry our own id: they are found by the order's number.
 """
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
-from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
-from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id
-from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
-from arb.market.order import OrderReport, TimeInForce
+from arb.market.order import OrderReport
 from arb.venues.bitget import records
-from arb.venues.bitget.outcomes import POLICY, RIGHTS
+from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
+from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
+from arb.venues.rules.outcome import UNREADABLE, VenueReply
 
-_PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
-_FORCE = {
-    TimeInForce.GTC: "gtc",
-    TimeInForce.IOC: "ioc",
-    TimeInForce.FOK: "fok",
-    TimeInForce.POST_ONLY: "post_only",
-}
-_PAGE = 100
+_PRIVATE = ("private", "spot")
 _CANCELS_MAX = 50
 
 
-class BitgetDialect:
+class BitgetDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
 
-    venue = "bitget"
-    policy: OutcomePolicy = POLICY
-    not_found = frozenset({"43001", "40109", "40768"})
-
     def __init__(self) -> None:
-        self.symbols = records.Symbols()
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        """Take what the listing's symbols, which have no separator, stand for."""
-        self.symbols.learn(natives)
-
-    def native_symbol(self, symbol: str) -> str:
-        """Return `BTCUSDT`."""
-        return symbol.replace("/", "")
+        super().__init__()
+        self.fee_asset: FeeAssetQuery | None = bgb_query(_read("spot/account/deduct-info", {}))
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/trade/place-order`; the signer writes the expiry as `receiveWindow`."""
@@ -61,7 +40,7 @@ class BitgetDialect:
             "symbol": native,
             "side": str(command.side),
             "orderType": "limit",
-            "force": _FORCE[command.tif],
+            "force": FORCE[command.tif],
             "price": f"{command.price:f}",
             "size": f"{command.size:f}",
             "clientOid": command.client_order_id,
@@ -70,15 +49,10 @@ class BitgetDialect:
         # One scope for all symbols: Bitget counts placements per user (10/s), not per instrument.
         return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params, expires_ns=command.expires_ns)
 
-    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
-        """Read the number the order was given; nothing more is said of it."""
-        reported = Fields(self.venue, "answer", body).object("data")
-        return acknowledged(self.venue, command, reported.text("orderId"), reported.maybe_text("clientOid"))
-
     def cancel(self, command: CancelOrder) -> Call:
         """Return `POST /spot/trade/cancel-order`."""
-        named = _named(command.client_order_id, command.venue_order_id)
-        params = {"symbol": self.native_symbol(command.symbol)} | named
+        order = named(command.client_order_id, command.venue_order_id)
+        params = {"symbol": self.native_symbol(command.symbol)} | order
         path = "v2/spot/trade/cancel-order"
         return Call(scope="cancel", api=_PRIVATE, method="POST", path=path, params=params)
 
@@ -88,7 +62,7 @@ class BitgetDialect:
 
     def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
         orders = [
-            {"symbol": self.native_symbol(command.symbol)} | _named(command.client_order_id, command.venue_order_id)
+            {"symbol": self.native_symbol(command.symbol)} | named(command.client_order_id, command.venue_order_id)
             for command in commands
         ]
         params = {"batchMode": "multiple", "orderList": orders}
@@ -111,11 +85,11 @@ class BitgetDialect:
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /spot/trade/orderInfo`, which finds open and ended orders by either id."""
-        return _read("spot/trade/orderInfo", _named(client_order_id, venue_order_id))
+        return _read("spot/trade/orderInfo", named(client_order_id, venue_order_id))
 
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order."""
-        rows = Fields(self.venue, "answer", body).rows("data")
+        rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -160,124 +134,59 @@ class BitgetDialect:
         """Return None: the classic spot account has no such switch."""
         return None
 
-    def clock(self) -> Call:
-        """Return `GET /public/time`."""
-        return _read("public/time", {}, ("public", "common"))
-
-    def clock_ms(self, body: Any) -> int:
-        """Return the venue's time."""
-        return Fields(self.venue, "answer", body).object("data").ms_ns("serverTime") // NS_PER_MS
-
     def balances(self) -> Call:
         """Return `GET /spot/account/assets`, which names the assets that are held."""
         return _read("spot/account/assets", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances."""
-        if not isinstance(Fields(self.venue, "answer", body).raw("data"), list):
-            raise VenueProtocolError(self.venue, "assets: field 'data': not a list")
-        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).rows("data"))
-
-    def listing(self) -> Call:
-        """Return `GET /spot/public/symbols`."""
-        return _read("spot/public/symbols", {}, _PUBLIC)
-
-    def listed(self, body: Any) -> Listing:
-        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
-
-        `offTime` is when trade ends, in milliseconds; "" and -1 stand for never.
-        """
-        rows = Fields(self.venue, "answer", body).rows("data")
-        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).listed("data"))
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
         params = {"symbol": self.native_symbol(symbol), "businessType": "spot"}
         return _read("common/trade-rate", params, ("private", "common"))
 
-    def fees_in(self, body: Any) -> Fees:
-        """Read the rates; a buy pays in what it receives."""
-        return _rates(Fields(self.venue, "answer", body).object("data"))
-
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /common/all-trade-rate`."""
         return (_read("common/all-trade-rate", {"businessType": "spot"}, ("private", "common")),)
-
-    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
-        """Read the rates, each of which names its symbol."""
-        symbol_of = {self.native_symbol(symbol): symbol for symbol in symbols}
-        rows = [Fields(self.venue, "rate", raw) for raw in Fields(self.venue, "answer", body).rows("data")]
-        return {symbol_of[native]: _rates(fields) for fields in rows if (native := fields.text("symbol")) in symbol_of}
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /spot/account/info`."""
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
+        """Read the address list and the rights (`RIGHTS`).
 
-        Bitget documents these names badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
-        account's own id, `parentId` that of the main account it may be a sub-account of.
+        `userId` is the account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = fields.names("authorities")
+        account, main = plain_id(fields.raw("userId")), plain_id(fields.raw("parentId"))
         return KeyFacts(
             can_trade=RIGHTS.can_trade(rights or None),
             can_withdraw=RIGHTS.can_withdraw(rights),
             ip_bound=fields.maybe_text("ips") is not None,
             unknown=RIGHTS.unknown(rights),
-            account=plain_id(fields.raw("userId")),
-        )
-
-    def _of(self, symbol: str | None) -> dict[str, Any]:
-        return {} if symbol is None else {"symbol": self.native_symbol(symbol)}
-
-    def _instrument(self, raw: Any) -> Instrument:
-        fields = Fields(self.venue, "symbol", raw)
-        return Instrument(
-            venue=self.venue,
-            symbol=f"{fields.text('baseCoin')}/{fields.text('quoteCoin')}",
-            native_symbol=fields.text("symbol"),
-            tick=fields.step("pricePrecision"),
-            lot=fields.step("quantityPrecision"),
-            min_size=fields.not_negative("minTradeAmount", ZERO),
-            min_notional=fields.not_negative("minTradeUSDT", ZERO),
-            max_size=fields.not_negative("maxTradeAmount", ZERO) or None,
-            taker_fee=None,
-            maker_fee=None,
-            buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(
-                fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
-            ),
-            tradable=fields.maybe_text("status") == "online",
-            ends_ns=fields.maybe_end_ns("offTime", NS_PER_MS),
+            moves=RIGHTS.moving(rights),
+            account=account,
+            main_account=None if account is None or main == account else main,
+            mode="classic",
         )
 
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
-    return Call(scope=f"GET {path}", api=api, method="GET", path=f"v2/{path}", params=params)
-
-
-def _rates(fields: Fields) -> Fees:
-    return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
-
-
-def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
-    return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
+    return read("v2", path, params, api)
 
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return Fields("bitget", "answer", body).rows("data")
+        return Fields("bitget", "answer", body).listed("data")
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
-        if len(rows) < _PAGE:
+    def following(call: Call, body: Any) -> Call | None:
+        rows = rows_of(body)
+        if len(rows) < PAGE:
             return None
         return _read(path, {**call.params, "idLessThan": Fields("bitget", "row", rows[-1]).text(cursor)})
 
-    return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)
-
-
-def _narrower(first: Decimal, second: Decimal) -> Decimal | None:
-    rates = [rate for rate in (first, second) if rate]
-    return min(rates) if rates else None
+    return Pages(first=_read(path, {**params, "limit": str(PAGE)}), rows=rows_of, following=following)

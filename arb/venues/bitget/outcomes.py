@@ -1,30 +1,39 @@
 """Bitget's codes and what each means, as data, and its names for the rights of a key.
 
-Source: Bitget API v2, "Error code". What is not listed is unknown for an order;
-`rules/outcome.py` says how such rows are read.
+Source: Bitget API v2, "Error code", and API v3 (unified accounts), "Rest API Error Code", for those from 25000 to 25999.
+What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
-_FUNDS = "40711 40712 40762 43012 50020"
-_BARS = "40309 50004"
+_FUNDS = "40711 40712 40762 43012 50020 25202 25203"
+_BARS = "40024 40309 41114 43115 50004 25013 25100 25101 25102 25103 25106"
+_OFF_STEPS = "41103 25244 25610"
+_MISSING = "40109 40768 43001"
+_MISSING_UNIFIED = "25204"
 _ROWS: tuple[Row, ...] = (
     (
-        "40010 40015 40725 45001 50008",
+        "40010 40015 40725 45001 50008 25000 25001 25003",
         Outcome.UNKNOWN,
         Trouble.FAULT,
         "the venue's own fault: the order may have been taken",
     ),
     (
-        "40786 43118",
+        "40786 43118 25212",
         Outcome.UNKNOWN,
         Trouble.REFUSED,
         "the client order id is taken: an earlier request got through",
+    ),
+    (
+        "31007 40819 43020 43033 45057 80011",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "others read it as 'no such order'; no document says so of spot orders, so it proves nothing",
     ),
     (
         "429",
@@ -51,13 +60,37 @@ _ROWS: tuple[Row, ...] = (
         "this address may not use the key",
     ),
     (
-        "40014",
+        "40031",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account was closed",
+    ),
+    (
+        "40014 25620",
         Outcome.REJECTED,
         Trouble.AUTH,
         "the key lacks the permission",
     ),
     (
-        "40007 40016 40017 40019 40020 40034 40404 40808",
+        "40084 40085 25245",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account is of the other kind: classic accounts speak API v2, unified ones v3",
+    ),
+    (
+        "25005 25006 25007 25008 25012",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account may not trade at present",
+    ),
+    (
+        "25004",
+        Outcome.UNKNOWN,
+        Trouble.BUSY,
+        "too frequent; whether before it was executed is not said",
+    ),
+    (
+        "40007 40016 40017 40019 40020 40034 40404 40808 400172 25200 25238",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "malformed: refused before matching",
@@ -66,10 +99,10 @@ _ROWS: tuple[Row, ...] = (
         _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the symbol is not traded, or suspended",
+        "the symbol is not traded, suspended, not open yet, or not open to this account",
     ),
     (
-        "43005 43006 43007 43008 43009 45110 45111 45113",
+        f"40108 41117 43005 43006 43007 43008 43009 45110 45111 45113 25205 25206 25207 25208 25211 25611 {_OFF_STEPS}",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "price or size breaks a rule",
@@ -81,7 +114,13 @@ _ROWS: tuple[Row, ...] = (
         "the balance does not cover it",
     ),
     (
-        "40109 40768 43001 43004 43025",
+        "25213 25214 25215 25216",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "a limit on what may be bought or sold of this coin",
+    ),
+    (
+        f"{_MISSING} {_MISSING_UNIFIED} 43004 43025",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "no such order: for a cancel it may have ended, so its fill is asked for",
@@ -89,14 +128,27 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-def _reply(status: int, body: Any) -> VenueReply | None:
-    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
-        return None
-    code = str(body["code"])
-    if code == "00000":
-        return VenueReply(None, "") if 200 <= status < 300 else None
-    return VenueReply(code, str(body.get("msg") or ""))
+# The second is how the number of the first would be written, and what frames of the third version say.
+_SUCCESS = frozenset({"00000", "0"})
 
+
+def _reply(status: int, body: Any) -> VenueReply | None:
+    code = code_in(body, "code")
+    if code in _SUCCESS:
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return None if code is None else VenueReply(code, text_in(body, "msg"))
+
+
+_KEYS = (
+    ("40004 40005 40008", KeyTrouble.CLOCK),
+    ("40001 40002 40003 40006 40037", KeyTrouble.KEY),
+    ("40009", KeyTrouble.SECRET),
+    ("40011 40012", KeyTrouble.PASSPHRASE),
+    ("40099", KeyTrouble.ENVIRONMENT),
+    ("40018", KeyTrouble.ADDRESS),
+    ("40014", KeyTrouble.RIGHTS),
+    ("40084 40085", KeyTrouble.MODE),
+)
 
 POLICY = OutcomePolicy(
     "bitget",
@@ -104,9 +156,33 @@ POLICY = OutcomePolicy(
     _reply,
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
-    steps_codes=frozenset({"40808"}),  # "checkBDScale error": too many decimals
+    steps_codes=frozenset(
+        {"40808", *_OFF_STEPS.split()}
+    ),  # 40808 "checkBDScale", 41103 "price scale": too many decimals
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"40008"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
-# Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
-RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))
+NO_SUCH_ORDER = frozenset(f"{_MISSING} {_MISSING_UNIFIED}".split())
+"""By which the answer to a question about one order says that there is none."""
+
+# Source: "Get Account Info", `authorities`: a word that ends in r reads, one in w writes. The documented example has two other
+# words. As the names are documented so badly, their silence proves nothing, and any other may be a right to withdraw.
+RIGHTS = KeyRights(
+    trade="stow",
+    also_trade="trade",
+    withdraw="wwow",
+    # Transfers, sub-accounts, trade among customers, loans on a pledge.
+    moves=frozenset({"wtow", "chow", "p2p", "p2pw", "pllw"}),
+    harmless=frozenset(
+        {
+            *("readonly", "coor", "cpor", "stor", "smor", "ttor", "wtor", "taxr", "chor", "p2pr", "pllr"),
+            *("coow", "cpow", "smow", "ttow", "taxw"),  # futures, margin and copy trading; tax reports
+        }
+    ),
+)
+
+# API v3, "Get Account Info": the right to withdraw has a word of its own there, yet the page of the withdrawal itself asks for
+# "UTA mgt. (read & write)", which a key that reads its balances has. So nothing here proves that a key cannot withdraw.
+UNIFIED_RIGHTS = KeyRights(trade="uta_trade", withdraw="withdraw", harmless=frozenset({"uta_mgt"}))

@@ -1,47 +1,63 @@
-"""Bitget's private channels: `orders`, `fill`, `account` (API v2, "Websocket", spot).
+"""Bitget's private channels: orders, fills and balances, of a classic account (API v2) and of a unified one (API v3).
 
-Log in first, then subscribe. Fills come on their own channel, with the order's number instead of our id; the order's push
-names both. Answers may repeat an argument in another letter case.
+Log in first, then subscribe. Both log in alike, and a refused login is an `error` event on a connection that stays open. Fills
+come on their own channel. A classic account's name the order by the venue's number alone; the order's push names both. Answers
+may repeat an argument in another letter case, and a `code` is a number here and text there.
 """
+
+from typing import Any
 
 import msgspec
 
 from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
-from arb.market.fill import FillSource
-from arb.venues.bitget import records
+from arb.market.fill import Fill, FillSource
+from arb.market.order import OrderReport
+from arb.venues.bitget import records, unified_records
 from arb.venues.fields import Fields
 from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
 
-ORDERS, FILLS, ACCOUNT = "orders", "fill", "account"
-
 
 class BitgetPrivate(PassphrasePrivate):
-    """See `arb.venues.wire.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing."""
+    """See `arb.venues.wire.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
+
+    `channel_key` is what names a channel, `orders`, `fills` and `account` are its channels, `arguments` what is subscribed to.
+    """
 
     venue = "bitget"
     login_path = "/user/verify"
+    channel_key = "channel"
+    orders, fills, account = "orders", "fill", "account"
+    arguments: tuple[dict[str, str], ...] = (
+        {"instType": "SPOT", "channel": orders, "instId": "default"},
+        {"instType": "SPOT", "channel": fills, "instId": "default"},
+        {"instType": "SPOT", "channel": account, "coin": "default"},
+    )
 
     def __init__(self, key: str, secret: str, passphrase: str, symbols: records.Symbols) -> None:
-        super().__init__(key, secret, passphrase, (ORDERS, FILLS, ACCOUNT))
+        super().__init__(key, secret, passphrase, (self.orders, self.fills, self.account))
         self._symbols = symbols
 
     def _read(self, received_ns: int, fields: Fields) -> PrivateFrame:
         event = fields.maybe_text("event")
         if event is not None:
             return self._control(fields, event)
-        channel = fields.object("arg").text("channel").lower()
-        if channel in (ORDERS, FILLS):
+        channel = self._channel(fields)
+        if channel in (self.orders, self.fills):
             return self._rows(fields, channel, received_ns)
-        return self._account(fields) if channel == ACCOUNT else NOTHING
+        return self._balances(fields) if channel == self.account else NOTHING
+
+    def _channel(self, fields: Fields) -> str:
+        return fields.object("arg").text(self.channel_key).lower()
 
     def _control(self, fields: Fields, event: str) -> PrivateFrame:
         code = fields.maybe_text("code")
         if event == "login" and code in ("0", "00000", None):
-            return PrivateFrame(send=(_SUBSCRIBE,))
+            subscribe = msgspec.json.encode({"op": "subscribe", "args": self.arguments})
+            return PrivateFrame(send=(subscribe.decode(),))
         if event in ("login", "error"):
             return PrivateFrame(refused=f"{event} {code}: {fields.maybe_text('msg')}")
-        if event == "subscribe" and self._pending.confirm(fields.object("arg").text("channel").lower()):
+        if event == "subscribe" and self._pending.confirm(self._channel(fields)):
             return PrivateFrame(ready=True)
         return NOTHING
 
@@ -49,22 +65,20 @@ class BitgetPrivate(PassphrasePrivate):
         parts = Parts()
         for raw in parts.among(fields.rows("data")):
             try:
-                if channel == ORDERS:
-                    report = records.order_report(self.venue, raw, self._symbols, pushed=True)
-                    parts.events.append(OrderUpdated(report=report))
+                if channel == self.orders:
+                    parts.events.append(OrderUpdated(report=self._report(raw)))
                 else:
-                    fill = records.fill(self.venue, raw, self._symbols, FillSource.STREAM, received_ns)
-                    parts.events.append(OrderFilled(fill=fill))
+                    parts.events.append(OrderFilled(fill=self._fill(raw, received_ns)))
             except VenueProtocolError as error:
                 parts.unread(error)
         return parts.frame()
 
-    def _account(self, fields: Fields) -> PrivateFrame:
+    def _balances(self, fields: Fields) -> PrivateFrame:
         reported: dict[str, AssetBalance] = {}
         parts = Parts()
-        for raw in parts.among(fields.rows("data")):
+        for raw in parts.among(self._coins(fields)):
             try:
-                asset, balance = records.balance(self.venue, raw)
+                asset, balance = self._balance(raw)
             except VenueProtocolError as error:
                 parts.unread(error)
             else:
@@ -73,14 +87,38 @@ class BitgetPrivate(PassphrasePrivate):
             parts.events.append(BalancesReported(venue=self.venue, balances=reported, complete=False, asked_ns=0))
         return parts.frame()
 
+    def _report(self, raw: Any) -> OrderReport:
+        return records.order_report(self.venue, raw, self._symbols, pushed=True)
 
-_SUBSCRIBE = msgspec.json.encode(
-    {
-        "op": "subscribe",
-        "args": [
-            {"instType": "SPOT", "channel": ORDERS, "instId": "default"},
-            {"instType": "SPOT", "channel": FILLS, "instId": "default"},
-            {"instType": "SPOT", "channel": ACCOUNT, "coin": "default"},
-        ],
-    }
-).decode()
+    def _fill(self, raw: Any, received_ns: int) -> Fill:
+        return records.fill(self.venue, raw, self._symbols, FillSource.STREAM, received_ns)
+
+    def _coins(self, fields: Fields) -> list[Any]:
+        return fields.rows("data")
+
+    def _balance(self, raw: Any) -> tuple[str, AssetBalance]:
+        return records.balance(self.venue, raw)
+
+
+class UnifiedPrivate(BitgetPrivate):
+    """The private channels of a unified account, which speak of all its categories: what is not spot is foreign."""
+
+    channel_key = "topic"
+    orders = "order"
+    arguments = tuple({"instType": "UTA", "topic": topic} for topic in ("order", "fill", "account"))
+
+    def _report(self, raw: Any) -> OrderReport:
+        return unified_records.order_report(self.venue, raw, self._symbols)
+
+    def _fill(self, raw: Any, received_ns: int) -> Fill:
+        return unified_records.fill(self.venue, raw, self._symbols, FillSource.STREAM, received_ns)
+
+    def _coins(self, fields: Fields) -> list[Any]:
+        coins: list[Any] = []
+        for account in fields.rows("data"):
+            listed = account.get("coin") if isinstance(account, dict) else None
+            coins += listed if isinstance(listed, list) else [account]  # which is no coin, and shall be said
+        return coins
+
+    def _balance(self, raw: Any) -> tuple[str, AssetBalance]:
+        return unified_records.balance(self.venue, raw)

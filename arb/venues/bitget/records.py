@@ -12,13 +12,14 @@ from typing import Any
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT, ZERO
-from arb.market.order import OrderReport, Side
-from arb.market.symbol import Symbol
+from arb.market.order import OrderReport
 from arb.venues.fields import Fields, UnknownSymbol
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
-_OPEN_STATES = frozenset({"init", "new", "live", "partially_filled", "partial-fill", "partial_fill"})
-_ENDED_STATES = frozenset({"filled", "full_fill", "full-fill", "cancelled", "canceled"})
+_UNFILLED_STATES = frozenset({"init", "new", "live"})
+_OPEN_STATES = _UNFILLED_STATES | {"partially_filled", "partial-fill", "partial_fill"}
+_CANCELLED_STATES = frozenset({"cancelled", "canceled"})
+_ENDED_STATES = _CANCELLED_STATES | {"filled", "full_fill", "full-fill"}
 
 
 class Symbols:
@@ -33,24 +34,38 @@ class Symbols:
 
     def of(self, venue: str, native_symbol: str) -> str:
         """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
-        symbol = self._known.get(native_symbol)
+        # Orders are documented with lower case, and a symbol of ours that is taken for a foreign one would be one not found.
+        symbol = self._known.get(native_symbol) or self._known.get(native_symbol.upper())
         if symbol is None:
             raise UnknownSymbol(venue, native_symbol)
         return symbol
 
 
+def is_open(fields: Fields, key: str) -> bool:
+    """Return whether a field has the state of an order that is open; raise `VenueProtocolError` for a state not known here."""
+    state = fields.text(key)
+    if state not in _OPEN_STATES and state not in _ENDED_STATES:
+        raise fields.bad(key, f"unknown: {state!r}")
+    return state in _OPEN_STATES
+
+
+def liquidity_of(fields: Fields) -> Liquidity:
+    """Return on which side a fill of ours was, by `tradeScope`."""
+    return _LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN)
+
+
 def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> OrderReport:
     """Read an order of `orderInfo` and the order lists or, `pushed`, of the channel `orders`."""
     fields = Fields(venue, "order", raw)
-    state = fields.text("status")
-    if state not in _OPEN_STATES and state not in _ENDED_STATES:
-        raise fields.bad("status", f"unknown: {state!r}")
+    ended, state = not is_open(fields, "status"), fields.text("status")
     size = fields.not_negative("size")
-    filled = fields.not_negative("accBaseVolume" if pushed else "baseVolume", ZERO)
+    executed = "accBaseVolume" if pushed else "baseVolume"
+    filled = fields.not_negative(executed, ZERO if state in _UNFILLED_STATES else None)
+    if not filled and state not in _UNFILLED_STATES | _CANCELLED_STATES:
+        raise fields.bad(executed, f"nothing filled of an order that is {state}")
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
     if filled > size and not by_quote:
-        raise fields.bad("accBaseVolume" if pushed else "baseVolume", f"{filled} filled of {size}")
-    ended = state in _ENDED_STATES
+        raise fields.bad(executed, f"{filled} filled of {size}")
     return OrderReport(
         venue=venue,
         symbol=symbols.of(venue, fields.text("instId" if pushed else "symbol")),
@@ -63,7 +78,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
         # In the list of open orders `priceAvg` is the limit price.
         avg_price=fields.maybe_decimal("priceAvg") if filled and (ended or pushed) else None,
         is_open=not ended,
-        finish_reason=fields.maybe_text("cancelReason") or state if ended else None,
+        finish_reason=fields.maybe_text("cancelReason") or fields.text("status") if ended else None,
         updated_ns=fields.maybe_ms_ns("uTime"),
     )
 
@@ -71,20 +86,20 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
     """Read a row of `/spot/trade/fills` or of the channel `fill`. Our own id is in neither: the order's number is."""
     fields = Fields(venue, "fill", raw)
-    symbol, side = symbols.of(venue, fields.text("symbol")), fields.side()
-    fee, fee_currency = _fee(fields, symbol, side)
+    symbol = symbols.of(venue, fields.text("symbol"))
+    fee, fee_currency = _fee(fields)
     return Fill(
         venue=venue,
         symbol=symbol,
         trade_id=fields.text("tradeId"),
         venue_order_id=fields.text("orderId"),
         client_order_id=fields.maybe_text("clientOid"),
-        side=side,
+        side=fields.side(),
         price=fields.positive("priceAvg"),
         size=fields.positive("size"),
         fee=fee,
         fee_currency=fee_currency,
-        liquidity=_LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN),
+        liquidity=liquidity_of(fields),
         source=source,
         event_ns=fields.maybe_ms_ns("uTime") or fields.ms_ns("cTime"),
         received_ns=received_ns,
@@ -98,12 +113,10 @@ def balance(venue: str, raw: Any) -> tuple[str, AssetBalance]:
     return fields.text("coin"), AssetBalance(fields.not_negative("available"), locked)
 
 
-def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
+def _fee(fields: Fields) -> tuple[Decimal, str]:
+    """Read what was charged, an object in REST answers and a list of one in frames."""
     detail = fields.raw("feeDetail")
-    if isinstance(detail, list):
-        detail = detail[0] if detail else None
-    if detail is None:
-        base, quote = Symbol.of(symbol).base_and_quote
-        return ZERO, base if side is Side.BUY else quote
-    fee = Fields("bitget", "fill: feeDetail", detail)
+    fee = Fields("bitget", "fill: feeDetail", detail[0] if isinstance(detail, list) and detail else detail)
+    if fee.maybe_text("deduction") == "yes":  # paid in BGB: then, and then alone, above zero (ccxt#21530)
+        return abs(fee.decimal("totalFee")), fee.text("feeCoin")
     return fee.negated("totalFee"), fee.text("feeCoin")

@@ -1,4 +1,7 @@
-"""Bitget through ccxt.pro, behind the guard: signatures of API v2 ("Signature")."""
+"""Bitget through ccxt.pro, behind the guard: signatures ("Signature", the same for API v2 and v3), and what is signed at all.
+
+Either kind of account has its own list of writes, and its own parameters of an order.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -45,10 +48,14 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
 
     def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
         """Return when the order is asked for, and for how long after that the venue takes it ("Place Order")."""
-        window_ms = expires_ms - now_ms
-        if window_ms <= 0:
-            raise self.guard.refuse_expired(-window_ms * NS_PER_MS)
-        return str(now_ms), str(min(window_ms, WINDOW_MAX_MS))
+        return str(now_ms), str(min(self._left_ms(expires_ms, now_ms), WINDOW_MAX_MS))
+
+    def _left_ms(self, expires_ms: int, now_ms: int) -> int:
+        """Return how long an order has still to live; raise `SigningRefused` for one that has expired."""
+        left_ms = expires_ms - now_ms
+        if left_ms <= 0:
+            raise self.guard.refuse_expired(-left_ms * NS_PER_MS)
+        return left_ms
 
     def _timestamp(self, now_ms: int) -> str:
         return str(now_ms)
@@ -81,3 +88,32 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         if order.get("orderType") != "market":
             return limit_claim(symbol, order.get("side"), order.get("size"), order.get("price"))
         return OrderClaim(symbol, to_decimal(order.get("size")) if order.get("side") == "buy" else None)
+
+
+class GuardedUnifiedBitget(GuardedBitget):
+    """The same for a unified account (API v3): spot limit orders only, whose expiry has no place in the request."""
+
+    window_marks: ClassVar[Mapping[str, str]] = {}
+    writes: ClassVar[Mapping[str, str]] = {
+        "v3/trade/place-order": PLACE,
+        "v3/trade/cancel-order": CANCEL,
+        "v3/trade/cancel-batch": CANCEL,
+        "v3/trade/countdown-cancel-all": CANCEL,
+    }
+    order_fields: ClassVar[OrderFields] = {
+        "category": frozenset({"SPOT"}),
+        "symbol": None,
+        "side": frozenset({"buy", "sell"}),
+        "orderType": frozenset({"limit"}),
+        "timeInForce": None,
+        "price": None,
+        "qty": None,
+        "clientOid": None,
+    }
+
+    def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
+        self._left_ms(expires_ms, now_ms)
+        return ()
+
+    def _claim(self, order: dict[str, Any]) -> OrderClaim:
+        return limit_claim(self._symbol(order.get("symbol")), order.get("side"), order.get("qty"), order.get("price"))

@@ -1,4 +1,9 @@
-"""Bitget as a value: API v2, spot on a classic account. Numbers from Bitget API v2 ("Websocket API", "Rate limit")."""
+"""Bitget as a value: spot, on a classic account (API v2) or a unified one (API v3), as all new ones are since May 2026.
+
+Which one a key belongs to, the venue's own answer says at the start. Public data are those of API v2 for both.
+
+Numbers from Bitget API v2 ("Websocket API", "Rate limit"); those of v3, where they are smaller, by their own pages.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,6 +25,7 @@ from arb.venues.spec import (
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.bitget.signing import GuardedBitget
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
@@ -43,19 +49,37 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
     from arb.venues.bitget.private import BitgetPrivate
     from arb.venues.bitget.signing import GuardedBitget
 
-    client = GuardedBitget(clock, guard, credentials.ccxt_config(NAME), site.headers)
-    addresses = client.urls["api"]  # one root for every product; the websockets of ccxt are not used
-    for product, address in addresses.items():
-        if isinstance(address, str):
-            addresses[product] = site.endpoint.rest
+    client = _reached(GuardedBitget(clock, guard, credentials.ccxt_config(NAME), site.headers), site)
     dialect = BitgetDialect()
     private = BitgetPrivate(credentials.key, credentials.secret, credentials.phrase(NAME), dialect.symbols)
     return TradingParts(dialect, private, client)
 
 
+def _make_unified(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
+    from arb.venues.bitget.private import UnifiedPrivate
+    from arb.venues.bitget.signing import GuardedUnifiedBitget
+    from arb.venues.bitget.unified import UnifiedDialect
+
+    client = _reached(GuardedUnifiedBitget(clock, guard, credentials.ccxt_config(NAME), site.headers), site)
+    dialect = UnifiedDialect()
+    private = UnifiedPrivate(credentials.key, credentials.secret, credentials.phrase(NAME), dialect.symbols)
+    # The same host, one path over. Its REST placement documents no `receiveWindow`.
+    ws_private = site.endpoint.ws_private.replace("/v2/ws/", "/v3/ws/")
+    return TradingParts(dialect, private, client, ws_private=ws_private, enforces_expiry=False)
+
+
+def _reached(client: "GuardedBitget", site: Site) -> "GuardedBitget":
+    """Point a client at a site: one root for every product; the websockets of ccxt are not used."""
+    addresses = client.urls["api"]
+    for product, address in addresses.items():
+        if isinstance(address, str):
+            addresses[product] = site.endpoint.rest
+    return client
+
+
 SPEC = VenueSpec(
     name=NAME,
-    title="Bitget API v2",
+    title="Bitget API v2 and, for unified accounts, v3",
     products=(Product.SPOT,),
     sites=(
         Site(
@@ -91,15 +115,21 @@ SPEC = VenueSpec(
             place=Budget(4, 500, 1),
             cancel=Budget(4, 500),
             read=Budget(4, 500),
-            cancel_batch=Budget(4, 500),
-            reads={"GET spot/account/info": Budget(1, 1100)},
+            cancel_batch=Budget(2, 500),  # v3: 5/s, where v2 has 10
+            reads={
+                "GET spot/account/info": Budget(1, 1100),
+                "GET account/fee-rate": Budget(1, 400),
+                "GET account/all-fee-rate": Budget(1, 400),
+            },
             place_per_symbol=False,
         ),
         rights=RIGHTS,
         public_taker_fee=Decimal(
             "0.002"
         ),  # the dearer of the `takerFeeRate` that the listing has for spot; most pairs 0.1 %
-        enforces_expiry=True,  # `receiveWindow` in the body
+        enforces_expiry=True,  # of a classic account: `receiveWindow` in the body
         make=_make_trading,
+        # "You are in Unified Account mode, and the Classic Account API is not supported", and the other way round.
+        other_accounts={"40085": _make_unified, "40084": _make_trading, "25245": _make_trading},
     ),
 )

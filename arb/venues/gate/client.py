@@ -44,7 +44,6 @@ _ORDER_FIELDS: OrderFields = {
     "text": None,
     "currency_pair": None,
     "type": frozenset({"limit", "market"}),
-    "account": frozenset({"spot"}),
     "side": None,
     "amount": None,
     "price": None,
@@ -123,6 +122,8 @@ class Gate(GateMethods, ccxt.pro.gate):
         if session is not None:
             config["session"] = session
         super().__init__(clock, guard, config, site_headers)
+        accounts = frozenset({"spot", "unified"}) if guard.borrowing_allowed else frozenset({"spot"})
+        self._order_fields: OrderFields = {**_ORDER_FIELDS, "account": accounts}
         self.headers: dict[str, str] = {}  # without ccxt's broker tag
         api = self.urls["api"]
         for access in ("public", "private"):
@@ -153,7 +154,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         endpoint = endpoint_of(call.method, section, call.path)
         if not endpoint.places:
             raise self.guard.refuse_endpoint(call.method, endpoint.path)
-        self.guard.check_fields(call.params, _ORDER_FIELDS)
+        self.guard.check_fields(call.params, self._order_fields)
         claim = _claim(call.params, self._symbols)
         self.guard.check_symbol(claim.symbol)
         self._check_credentials()
@@ -225,7 +226,7 @@ class Gate(GateMethods, ccxt.pro.gate):
             raise self.guard.refuse_endpoint(method or "WS", path)
         if endpoint.places:
             for order in call.items or (call.params,):
-                self.guard.check_fields(order, _ORDER_FIELDS)
+                self.guard.check_fields(order, self._order_fields)
             self.guard.admit(claims_of(call, self._symbols))
         return expiry
 

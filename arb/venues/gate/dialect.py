@@ -17,16 +17,16 @@ from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
-from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
-from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.gate.records import TEXT_PREFIX, from_text
+from arb.venues.gate.account import GateAccount
+from arb.venues.gate.outcomes import POLICY
+from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
@@ -50,9 +50,10 @@ class GateDialect:
     venue = "gate"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+    fee_asset: FeeAssetQuery | None = None
 
     def __init__(self, key: str = "") -> None:
-        self._key = key
+        self.account = GateAccount(key)
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: Gate's spelling separates base and quote."""
@@ -68,7 +69,7 @@ class GateDialect:
             "text": to_text(command.client_order_id),
             "currency_pair": native,
             "type": "limit",
-            "account": "spot",
+            "account": self.account.in_orders,
             "side": str(command.side),
             "amount": f"{command.size:f}",
             "price": f"{command.price:f}",
@@ -107,6 +108,7 @@ class GateDialect:
             {
                 "currency_pair": self.native_symbol(command.symbol),
                 "id": command.venue_order_id or to_text(command.client_order_id),
+                **({"account": "unified"} if self.account.is_unified else {}),
             }
             for command in commands
         )
@@ -190,11 +192,17 @@ class GateDialect:
         return Fields(self.venue, "time", body).ms_ns("server_time") // NS_PER_MS
 
     def balances(self) -> Call:
-        """Return `GET /spot/accounts`."""
+        """Return `GET /spot/accounts`; a unified account's are in `/unified/accounts`."""
+        if self.account.is_unified:
+            return Call(
+                scope="GET unified/accounts", api=("private", "unified"), method="GET", path="accounts", params={}
+            )
         return _read("accounts", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances."""
+        if self.account.is_unified:
+            return records.unified_balances(self.venue, body)
         return dict(records.balance(self.venue, raw, "locked") for raw in self._rows(body))
 
     def listing(self) -> Call:
@@ -204,7 +212,8 @@ class GateDialect:
     def listed(self, body: Any) -> Listing:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
 
-        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not.
+        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not. What the
+        key's list of pairs does not hold is not tradable with it.
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
@@ -214,10 +223,20 @@ class GateDialect:
         return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates; `debit_fee` 1 and 2 mean that GT or points pay instead of the received asset."""
+        """Read the rates, and what is charged instead of the received asset: `debit_fee` 1 stands for GT, 2 for points.
+
+        `gt_discount` says the first as well, and older answers have it alone. `gt_taker_fee` is the rate in GT, "0" where GT
+        does not pay; points pay the rate itself (gate-api SDK, `TradeFee`).
+        """
         fields = Fields(self.venue, "fee", body)
-        elsewhere = fields.maybe_text("debit_fee") in ("1", "2") or body.get("gt_discount") is True
-        return Fees(fields.decimal("taker_fee"), fields.decimal("maker_fee"), FeeIn.OTHER if elsewhere else FeeIn.BASE)
+        taker, rates = fields.decimal("taker_fee"), (fields.decimal("maker_fee"), FeeIn.BASE)
+        debit, discount = fields.maybe_text("debit_fee"), fields.raw("gt_discount")
+        if debit == "2":
+            return Fees(taker, *rates, asset=POINTS, asset_taker=taker)
+        if debit == "1" or discount is True:
+            in_gt = fields.maybe_decimal("gt_taker_fee")
+            return Fees(taker, *rates, asset=GT, asset_taker=in_gt if in_gt and in_gt < taker else taker)
+        return Fees(taker, *rates, asset=None if debit is None and discount is None else "")
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /spot/batch_fee` with at most 50 pairs each."""
@@ -234,47 +253,15 @@ class GateDialect:
         return {symbol: self.fees_in(fields.raw(native)) for symbol, native in natives.items() if fields.has(native)}
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/main_keys` and `/account/detail`."""
-        account = ("private", "account")
-        return tuple(
-            Call(scope=f"GET account/{path}", api=account, method="GET", path=path, params={})
-            for path in ("main_keys", "detail")
-        )
+        """Return what `GateAccount` asks."""
+        return self.account.calls()
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it.
-
-        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. A permission's name
-        is a text in the documented example and a list in the official models. `user_id` of `/account/detail` is the
-        account's own id, a sub-account's where it is one.
-        """
-        keys, detail = bodies
-        perms: list[Fields] = []
-        for key in keys if isinstance(keys, list) else [keys]:
-            if isinstance(key, dict) and self._may_be_ours(key.get("key")):
-                perms.extend(Fields(self.venue, "key", key).objects("perms"))
-        writable = {name for perm in perms if perm.raw("read_only") is not True for name in perm.names("name")}
-        bound, account = None, None
-        if isinstance(detail, dict):
-            bound = bool(Fields(self.venue, "account detail", detail).rows("ip_whitelist"))
-            account = plain_id(detail.get("user_id"))
-        if not perms:
-            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound, account=account)
-        return KeyFacts(
-            can_trade=RIGHTS.can_trade(writable),
-            can_withdraw=RIGHTS.can_withdraw(writable),
-            ip_bound=bound,
-            account=account,
-        )
+        """Read what the key may do and whose it is; see `GateAccount.facts`."""
+        return self.account.facts(bodies)
 
     def _of(self, symbol: str | None) -> dict[str, Any]:
         return {} if symbol is None else {"currency_pair": self.native_symbol(symbol)}
-
-    def _may_be_ours(self, masked: Any) -> bool:
-        if not isinstance(masked, str) or "*" not in masked:
-            return True
-        head, tail = masked.split("*")[0], masked.split("*")[-1]
-        return self._key.startswith(head) and self._key.endswith(tail)
 
     def _rows(self, body: Any) -> list[Any]:
         if not isinstance(body, list):
@@ -297,7 +284,7 @@ class GateDialect:
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
             price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
-            tradable=fields.maybe_text("trade_status") == "tradable",
+            tradable=fields.maybe_text("trade_status") == "tradable" and native in (self.account.pairs or {native}),
             ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
 
@@ -316,9 +303,9 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Ca
 
 
 def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
         # Newest first, so rows that come in meanwhile push others to later pages: seen twice, never missed.
-        return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(rows) >= limit else None
+        return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(_list(body)) >= limit else None
 
     first = _read(path, {**params, "page": 1, "limit": limit})
     return Pages(first=first, rows=_list, following=following)
@@ -326,11 +313,11 @@ def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
 
 def _open_of_all_pairs() -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return [row for group in _list(body) for row in Fields("gate", "open orders", group).rows("orders")]
+        return [row for group in _list(body) for row in Fields("gate", "open orders", group).listed("orders")]
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
         # Every page holds so many orders of each pair.
-        pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows)
+        pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows_of(body))
         more = max(pairs.values(), default=0) >= _OPEN_PAGE
         return page(call.params["page"] + 1) if more else None
 

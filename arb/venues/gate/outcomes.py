@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
@@ -128,12 +128,23 @@ _ROWS: tuple[Row, ...] = (
 
 
 def _reply(status: int, body: Any) -> VenueReply | None:
-    if isinstance(body, dict) and isinstance(body.get("label"), str):
-        return VenueReply(body["label"], str(body.get("message") or body.get("detail") or ""))
+    label = code_in(body, "label")
+    if label is not None:
+        return VenueReply(label, text_in(body, "message", "detail"))
     if 200 <= status < 300 and isinstance(body, (dict, list)):
         return VenueReply(None, "")
     return None
 
+
+_KEYS = (
+    ("REQUEST_EXPIRED", KeyTrouble.CLOCK),
+    ("INVALID_KEY INVALID_CREDENTIALS MISSING_REQUIRED_HEADER AUTHENTICATION_FAILED", KeyTrouble.KEY),
+    ("INVALID_SIGNATURE", KeyTrouble.SECRET),
+    ("IP_FORBIDDEN", KeyTrouble.ADDRESS),
+    ("READ_ONLY FORBIDDEN", KeyTrouble.RIGHTS),
+    ("ACCOUNT_LOCKED SUB_ACCOUNT_LOCKED", KeyTrouble.ACCOUNT),
+    ("MIXED_ACCOUNT_TYPE", KeyTrouble.MODE),
+)
 
 POLICY = OutcomePolicy(
     "gate",
@@ -144,6 +155,9 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"INVALID_PRECISION"}),
     bar_codes=frozenset(_BARS.split()),
+    not_for_key_codes=frozenset({"FORBIDDEN", "READ_ONLY", "USER_NOT_FOUND", "NOT_FOUND"}),
+    expiry_codes=frozenset({"REQUEST_EXPIRED"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
 # Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.

@@ -14,6 +14,7 @@ from arb.market.fill import FillSource
 from arb.masking import clean
 from arb.venues.fields import Fields
 from arb.venues.gate import records
+from arb.venues.gate.account import GateAccount
 from arb.venues.gate.signing import Signer, channel_auth
 from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
 
@@ -26,20 +27,21 @@ class GatePrivate:
 
     venue = "gate"
 
-    def __init__(self, key: str, secret: str) -> None:
+    def __init__(self, key: str, secret: str, account: GateAccount | None = None) -> None:
         self._key = key
         self._signer = Signer(secret)
+        self._account = GateAccount(key) if account is None else account
         self._pending = Subscriptions((ORDERS, FILLS, BALANCES))
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return the three signed subscriptions."""
+        """Return the three signed subscriptions; of a unified account without balances, which are not its own there."""
         self._pending.reset()
         now_s = records.now_s(now_ns)
-        return (
-            self._subscribe(ORDERS, now_s, _EVERY_PAIR),
-            self._subscribe(FILLS, now_s, _EVERY_PAIR),
-            self._subscribe(BALANCES, now_s, None),
-        )
+        greetings = self._subscribe(ORDERS, now_s, _EVERY_PAIR), self._subscribe(FILLS, now_s, _EVERY_PAIR)
+        if self._account.is_unified:
+            self._pending.confirm(BALANCES)
+            return greetings
+        return *greetings, self._subscribe(BALANCES, now_s, None)
 
     def ping(self, now_ns: int) -> str | None:
         """Return `spot.ping`."""

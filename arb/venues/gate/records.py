@@ -27,6 +27,7 @@ _EXACT = Context(prec=60)
 _QUOTIENT = Context(prec=24)
 
 TEXT_PREFIX = "t-"
+GT, POINTS = "GT", "POINT"
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
 _OPEN_EVENTS = frozenset({"put", "update"})
 
@@ -55,6 +56,8 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     filled = _filled(fields, size, in_quote, cost, average)
     if not in_quote and not 0 <= filled <= size:
         raise fields.bad("left", f"{filled} filled of {size}")
+    if not filled and _word(fields, "finish_as") == "filled":
+        raise fields.bad("finish_as", "filled, and nothing was")
     if average is None and filled and cost is not None:
         average = _QUOTIENT.divide(cost, filled)
     is_open = _is_open(fields)
@@ -108,6 +111,16 @@ def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]
     return fields.text("currency"), AssetBalance(fields.not_negative("available"), locked)
 
 
+def unified_balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
+    """Read `/unified/accounts`; an asset that is owed more than there is has nothing free."""
+    balances = Fields(venue, "unified account", raw).object("balances")
+    return {clean(asset): _unified_balance(balances.object(asset)) for asset in raw["balances"]}
+
+
+def _unified_balance(fields: Fields) -> AssetBalance:
+    return AssetBalance(max(fields.decimal("available"), ZERO), fields.not_negative("freeze", ZERO))
+
+
 def now_s(now_ns: int) -> int:
     """Return whole Unix seconds, as Gate's frames and timestamps want them."""
     return now_ns // NS_PER_S
@@ -147,9 +160,9 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     base, quote = Symbol.of(symbol).base_and_quote
     received = base if side is Side.BUY else quote
     charged = [
-        (fields.maybe_decimal("fee") or ZERO, fields.maybe_text("fee_currency") or received),
-        (fields.maybe_decimal("gt_fee") or ZERO, "GT"),
-        (fields.maybe_decimal("point_fee") or ZERO, "POINT"),
+        (fields.decimal("fee"), fields.maybe_text("fee_currency") or received),
+        (fields.maybe_decimal("gt_fee") or ZERO, GT),
+        (fields.maybe_decimal("point_fee") or ZERO, POINTS),
     ]
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:

@@ -63,7 +63,8 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
         ws_url=site.endpoint.ws_private,
         site_headers=site.headers,
     )
-    return TradingParts(GateDialect(key), GatePrivate(key, secret), client)
+    dialect = GateDialect(key)
+    return TradingParts(dialect, GatePrivate(key, secret, dialect.account), client)
 
 
 def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":

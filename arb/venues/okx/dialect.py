@@ -1,4 +1,4 @@
-"""OKX's REST language for a spot account in cash mode (API v5).
+"""OKX's REST language for a spot account (API v5).
 
 Orders are found by our own id whether open or ended (two hours for those that ended without a fill), so lists are read
 only when that finds nothing. The answer to an order only says that it was taken: what became of it comes by the private
@@ -6,6 +6,7 @@ stream or by querying the order.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
@@ -13,15 +14,16 @@ from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
-from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
+from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
-from arb.venues.okx.outcomes import POLICY, RIGHTS
+from arb.venues.okx.account import OkxAccount
+from arb.venues.okx.outcomes import POLICY
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
@@ -36,6 +38,9 @@ _BILL_TYPES = {"1": "transfer", "381": "interest"}
 _PAGE = 100
 _CANCELS_MAX = 20
 
+Rates = tuple[Decimal, Decimal]
+"""Of a taker and of a maker, positive when paid."""
+
 
 class OkxDialect:
     """See `arb.venues.dialect.TradeDialect`."""
@@ -43,8 +48,11 @@ class OkxDialect:
     venue = "okx"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
+    fee_asset: FeeAssetQuery | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_key: bool = False) -> None:
+        self._has_key = has_key
+        self._account = OkxAccount()
         self._numbers: dict[str, int] = {}
         self._fee_groups: dict[str, str] = {}
 
@@ -64,7 +72,7 @@ class OkxDialect:
         native = self.native_symbol(command.symbol)
         params = {
             "instId": native,
-            "tdMode": "cash",
+            "tdMode": self._account.trade_mode,
             "clOrdId": command.client_order_id,
             "side": str(command.side),
             "ordType": _ORDER_TYPES[command.tif],
@@ -123,7 +131,7 @@ class OkxDialect:
 
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order."""
-        rows = Fields(self.venue, "answer", body).rows("data")
+        rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -190,7 +198,12 @@ class OkxDialect:
         return records.balances(self.venue, rows[0])
 
     def listing(self) -> Call:
-        """Return `GET /public/instruments` for spot."""
+        """Return `GET /account/instruments` for spot, or without a key `/public/instruments`.
+
+        What the account may not trade, as residence bars it, is in the public list alone.
+        """
+        if self._has_key:
+            return _read("account/instruments", {"instType": "SPOT"})
         return _read("public/instruments", {"instType": "SPOT"}, _PUBLIC)
 
     def listed(self, body: Any) -> Listing:
@@ -206,45 +219,47 @@ class OkxDialect:
         return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates: here negative means that one pays; a buy pays in what it receives.
-
-        `feeGroup` names the rates of the instrument's group; without it those of the whole answer count.
-        """
+        """Read the rates of one instrument, in its group where the answer has groups: negative means that one pays."""
         fields = self._only(body)
         groups = self._groups_in(fields)
-        return _rates(next(iter(groups.values())) if len(groups) == 1 else fields)
+        if len(groups) > 1:
+            raise fields.bad("feeGroup", f"{len(groups)} groups for one instrument")
+        return self._fees(_rates(next(iter(groups.values()), fields)))
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /account/trade-fee` without an instrument, whose answer has the rates of every group."""
-        return (_read("account/trade-fee", {"instType": "SPOT"}),)
+        """Return `GET /account/config`, which says what a buy pays in, and `/account/trade-fee` for the rates of all."""
+        return (*self.key_calls(), _read("account/trade-fee", {"instType": "SPOT"}))
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
-        """Read the rates of the groups; which instrument is in which group is in the listing (`groupId`)."""
-        groups = self._groups_in(self._only(body))
-        of = {symbol: self._fee_groups.get(self.native_symbol(symbol), "") for symbol in symbols}
-        return {symbol: _rates(groups[group]) for symbol, group in of.items() if group in groups}
+        """Read the rates of the groups; which instrument is in which group is in the listing (`groupId`).
+
+        An answer without any is an older one, with rates by the quote alone. What no rate can be ascribed to is left out.
+        """
+        fields = self._only(body)
+        if fields.has("acctLv"):
+            self._account.note_fees(fields)
+            return {}
+        groups = self._groups_in(fields)
+        of = {symbol: groups.get(self._fee_groups.get(self.native_symbol(symbol), "")) for symbol in symbols}
+        found = {symbol: _rates(group) for symbol, group in of.items() if group is not None}
+        if not groups:
+            found = {symbol: rates for symbol in symbols if (rates := _rates_by_quote(fields, symbol)) is not None}
+        return {symbol: self._fees(rates) for symbol, rates in found.items()}
 
     def _groups_in(self, fields: Fields) -> dict[str, Fields]:
         return {group.text("groupId"): group for group in fields.objects("feeGroup")}
+
+    def _fees(self, rates: Rates) -> Fees:
+        fee_in = self._account.buy_fee_in
+        return Fees(*rates, fee_in or FeeIn.BASE, fee_in is not None)
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /account/config`."""
         return (_read("account/config", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read `perm`: comma-separated out of `read_only`, `trade`, `withdraw`.
-
-        `uid` is the account's own id, `mainUid` that of the main account it may be a sub-account of.
-        """
-        fields = self._only(bodies[0])
-        reported = fields.maybe_text("perm")
-        perms = None if reported is None else {perm.strip() for perm in reported.split(",")}
-        return KeyFacts(
-            can_trade=RIGHTS.can_trade(perms),
-            can_withdraw=RIGHTS.can_withdraw(perms),
-            ip_bound=fields.maybe_text("ip") is not None,
-            account=plain_id(fields.raw("uid")),
-        )
+        """Read what the key may do and whose it is; see `OkxAccount.facts`."""
+        return self._account.facts(self._only(bodies[0]))
 
     def _only(self, body: Any) -> Fields:
         rows = Fields(self.venue, "answer", body).rows("data")
@@ -283,8 +298,19 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) ->
     return Call(scope=f"GET {path}", api=api, method="GET", path=path, params=params)
 
 
-def _rates(fields: Fields) -> Fees:
-    return Fees(fields.negated("taker"), fields.negated("maker"), FeeIn.BASE)
+def _rates(fields: Fields, mark: str = "") -> Rates:
+    return fields.negated(f"taker{mark}"), fields.negated(f"maker{mark}")
+
+
+def _rates_by_quote(fields: Fields, symbol: str) -> Rates | None:
+    """Return the rates of a symbol in an answer without groups: of a fiat currency, of USDT, or of any other quote."""
+    quote = Symbol.of(symbol).quote
+    for fiat in fields.objects("fiat"):
+        if fiat.maybe_text("ccy") == quote:
+            return _rates(fiat)
+    if quote == "USDT":
+        return _rates(fields)
+    return _rates(fields, "USDC") if fields.has("takerUSDC") else None
 
 
 def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
@@ -293,9 +319,10 @@ def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     def rows_of(body: Any) -> list[Any]:
-        return Fields("okx", "answer", body).rows("data")
+        return Fields("okx", "answer", body).listed("data")
 
-    def following(call: Call, rows: list[Any]) -> Call | None:
+    def following(call: Call, body: Any) -> Call | None:
+        rows = rows_of(body)
         if len(rows) < _PAGE:
             return None
         return _read(path, {**call.params, "after": Fields("okx", "row", rows[-1]).text(cursor)})

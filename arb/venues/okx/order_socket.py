@@ -51,8 +51,8 @@ class _Frame(msgspec.Struct):
     id: str = ""
     op: str = ""
     event: str = ""
-    code: str = ""
-    msg: str = ""
+    code: str | int = ""
+    msg: str | None = ""
 
 
 class OkxOrderSocket:
@@ -105,11 +105,12 @@ class OkxOrderSocket:
             frame = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise VenueProtocolError(self.venue, f"unreadable frame on the order socket: {error}") from error
-        if frame.event == "login" and frame.code in ("", "0"):
+        code = str(frame.code)
+        if frame.event == "login" and code in ("", "0"):
             return SocketFrame(ready=True)
         if frame.event in ("login", "error"):
-            return SocketFrame(useless=clean(f"{frame.event} {frame.code}: {frame.msg}"))
-        if frame.event == "notice" and frame.code in CLOSING_NOTICES:
+            return SocketFrame(useless=clean(f"{frame.event} {code}: {frame.msg}"))
+        if frame.event == "notice" and code in CLOSING_NOTICES:
             return SocketFrame(useless="the venue announced that it closes the connection")
         if not frame.id or not frame.op:
             return NOTHING

@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.rules.key_rights import KeyRights
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "51008 51119 51127 51131"
@@ -33,7 +33,7 @@ _ROWS: tuple[Row, ...] = (
         "the client order id is taken: an earlier request got through",
     ),
     (
-        "50011 50061",
+        "50011 50061 51113",
         Outcome.REJECTED,
         Trouble.BUSY,
         "rate limited before it was executed",
@@ -87,7 +87,7 @@ _ROWS: tuple[Row, ...] = (
         "the key or the account lacks the permission",
     ),
     (
-        "50007 50008 50009 50012 50027 50035",
+        "50007 50008 50009 50012 50027 50035 51024",
         Outcome.REJECTED,
         Trouble.AUTH,
         "the account is frozen, restricted or not active",
@@ -111,7 +111,7 @@ _ROWS: tuple[Row, ...] = (
         "the price is outside what is allowed now",
     ),
     (
-        "51003 51020 51100 51101 51102 51111 51120 51121 51201 51202",
+        "51003 51004 51005 51007 51020 51100 51101 51102 51111 51120 51121 51201 51202",
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the size breaks a rule",
@@ -130,30 +130,48 @@ _ROWS: tuple[Row, ...] = (
     ),
 )
 
+_SUCCESS, _SUMMED_UP = "0", frozenset({"0", "1", "2"})
+_CODE_DIGITS = 5
+
 
 def _write_reply(status: int, body: Any) -> VenueReply | None:
-    reply = _read_reply(status, body)
-    if reply is None:
-        return None
-    items = body.get("data")
-    if isinstance(items, list) and items and isinstance(items[0], dict) and "sCode" in items[0]:
-        code = str(items[0]["sCode"])
-        if code != "0":
-            return VenueReply(code, str(items[0].get("sMsg") or ""))
-        # The item is what we sent; the outer 1 or 2 only sums up the items.
-        return VenueReply(None, "") if reply.code in (None, "1", "2") else reply
-    # An order's success names its item; without one nothing is proved.
-    return reply if reply.code is not None else None
+    """Read the answer to one order: its cause is the item's `sCode`, and the outer 0, 1 or 2 only sums up the items.
+
+    Any other outer code is about the whole request; shorter than those of the venue it is the HTTP status in the words of its
+    gateway. An item that speaks of success beside it contradicts it, so nothing is proved; nor is anything by an answer about
+    several orders, or about none.
+    """
+    outer = code_in(body, "code")
+    items = body.get("data") if isinstance(body, dict) else None
+    item = items[0] if isinstance(items, list) and len(items) == 1 else None
+    cause = code_in(item, "sCode")
+    if outer not in _SUMMED_UP:
+        ours = outer is not None and len(outer) >= _CODE_DIGITS and cause != _SUCCESS
+        return _read_reply(status, body) if ours else None
+    if cause == _SUCCESS:
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return None if item is None or cause is None else VenueReply(cause, text_in(item, "sMsg"))
 
 
 def _read_reply(status: int, body: Any) -> VenueReply | None:
-    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
-        return None
-    code = str(body["code"])
-    if code == "0":
+    code = code_in(body, "code")
+    if code == _SUCCESS:
         return VenueReply(None, "") if 200 <= status < 300 else None
-    return VenueReply(code, str(body.get("msg") or ""))
+    return None if code is None else VenueReply(code, text_in(body, "msg"))
 
+
+_KEYS = (
+    ("50102 50112", KeyTrouble.CLOCK),
+    ("50100 50103 50106 50107 50111", KeyTrouble.KEY),
+    ("50113", KeyTrouble.SECRET),
+    ("50104 50105", KeyTrouble.PASSPHRASE),
+    ("50101", KeyTrouble.ENVIRONMENT),
+    ("50119", KeyTrouble.REGION),
+    ("50110 50035", KeyTrouble.ADDRESS),
+    ("50030 50114 50120", KeyTrouble.RIGHTS),
+    ("50007 50008 50009 50012 50027", KeyTrouble.ACCOUNT),
+    ("51010", KeyTrouble.MODE),
+)
 
 POLICY = OutcomePolicy(
     "okx",
@@ -164,6 +182,8 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"51000", "51121"}),  # a price off the tick is one of the "Parameter px error" of 51000
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"50036"}),
+    key_troubles={code: trouble for codes, trouble in _KEYS for code in codes.split()},
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

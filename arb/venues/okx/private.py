@@ -12,6 +12,8 @@ from arb.venues.okx import records
 from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
 
 ORDERS, ACCOUNT = "orders", "account"
+# A subscription that is not served: as many connections as may follow the channel follow it already.
+TOO_MANY = "channel-conn-count-error"
 # Service upgrade notices; the connection is closed about half a minute later.
 CLOSING_NOTICES = frozenset({"64008"})
 
@@ -38,7 +40,7 @@ class OkxPrivate(PassphrasePrivate):
         code = fields.maybe_text("code")
         if event == "login" and code in ("0", None):
             return PrivateFrame(send=(_SUBSCRIBE,))
-        if event in ("login", "error"):
+        if event in ("login", "error", TOO_MANY):
             return PrivateFrame(refused=f"{event} {code}: {fields.maybe_text('msg')}")
         if event == "notice" and code in CLOSING_NOTICES:
             return PrivateFrame(closing=True)

@@ -4,6 +4,7 @@ All values are texts and instants Unix milliseconds. A fee is negative when paid
 is empty on orders that were placed without one.
 """
 
+from functools import partial
 from typing import Any
 
 from arb.core.events import AssetBalance
@@ -15,6 +16,7 @@ from arb.venues.fields import Fields, parted
 _LIQUIDITY = {"T": Liquidity.TAKER, "M": Liquidity.MAKER}
 _OPEN_STATES = frozenset({"live", "partially_filled"})
 _ENDED_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
+_FILLED_STATES = frozenset({"filled", "partially_filled"})
 
 
 def symbol_of(venue: str, native_symbol: str) -> str:
@@ -28,10 +30,12 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     state = fields.text("state")
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("state", f"unknown: {state!r}")
-    size, filled = fields.not_negative("sz"), fields.not_negative("accFillSz", ZERO)
+    size, ended = fields.not_negative("sz"), state in _ENDED_STATES
+    filled = fields.not_negative("accFillSz", ZERO if state == "live" else None)
+    if not filled and state in _FILLED_STATES:
+        raise fields.bad("accFillSz", f"nothing filled of an order that is {state}")
     if filled > size and fields.maybe_text("tgtCcy") != "quote_ccy":
         raise fields.bad("accFillSz", f"{filled} filled of {size}")
-    ended = state in _ENDED_STATES
     return OrderReport(
         venue=venue,
         symbol=symbol_of(venue, fields.text("instId")),
@@ -69,7 +73,7 @@ def balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
     fields = Fields(venue, "account", raw)
     return {
         detail.text("ccy"): AssetBalance(detail.not_negative("availBal"), detail.not_negative("frozenBal", ZERO))
-        for detail in fields.objects("details")
+        for detail in map(partial(Fields, venue, "account: details"), fields.listed("details"))
     }
 
 

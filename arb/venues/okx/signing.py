@@ -43,6 +43,12 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         super().__init__(clock, guard, config, site_headers)
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
+    def _allowed_fields(self) -> OrderFields:
+        """Return the parameters of an order; where borrowing is allowed, it may be placed against the margin."""
+        if not self.guard.borrowing_allowed:
+            return self.order_fields
+        return {**self.order_fields, "tdMode": frozenset({"cash", "cross"})}
+
     def _timestamp(self, now_ms: int) -> str:
         return f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
 

@@ -1,4 +1,4 @@
-"""OKX as a value: API v5, spot in cash mode. Numbers from OKX API v5, "Overview" and "Rate limits"."""
+"""OKX as a value: API v5, spot. Numbers from OKX API v5, "Overview" and "Rate limits"."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -47,7 +47,7 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
     client = GuardedOkx(clock, guard, credentials.ccxt_config(NAME), site.headers)
     client.urls["api"]["rest"] = site.endpoint.rest
     private = OkxPrivate(credentials.key, credentials.secret, credentials.phrase(NAME))
-    return TradingParts(OkxDialect(), private, client)
+    return TradingParts(OkxDialect(has_key=bool(credentials.key)), private, client)
 
 
 def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":
@@ -102,6 +102,7 @@ SPEC = VenueSpec(
                 "GET account/bills": Budget(4, 1000),
                 "GET account/trade-fee": Budget(5, 2000),
                 "GET account/config": Budget(2, 1000),
+                "GET account/instruments": Budget(9, 1000),
             },
             cancel_per_symbol=True,
             cancel_batch=Budget(60, 500),

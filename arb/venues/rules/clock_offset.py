@@ -4,6 +4,9 @@ Half the trip is the error of a question, which is true only while our wall cloc
 sets it meanwhile makes a trip shorter, or negative, and such a question would win as the best. So a question counts only if our
 wall clock has kept pace with the monotonic one from before it until the last answer: what was measured before a step is about
 a clock that we no longer have.
+
+A venue that answers slowly for a while does not spoil what was known before (`OffsetEstimate`): clocks drift by so little that
+an hour later a quick answer still says more than a slow one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,6 +19,8 @@ from arb.venues.transport.http import HttpAnswer
 SAMPLES = 3
 STEP_NS = 5 * NS_PER_MS
 """By how much our two clocks may part while questions are asked: a slewed clock does so by some us, a set one by more."""
+DRIFT_PPM = 30
+"""How fast the venue's clock and ours may part: RFC 5905 allows each 15 parts in a million (PHI, section 7.1)."""
 CLOCK_SET = "clock_set"
 
 Ask = Callable[[], Awaitable[tuple[int, HttpAnswer]]]
@@ -48,6 +53,34 @@ async def measure(venue: str, clock: Clock, ask: Ask) -> Offset:
         text = f"its clock was not compared: our own clock was set while it was asked {SAMPLES} times"
         raise VenueBusy(venue, text, code=CLOCK_SET)  # so that it is asked again, though the fault is ours
     return min(steady, key=lambda offset: offset.error_ns)
+
+
+class OffsetEstimate:
+    """The best that is known of a venue's clock: the latest measurement, unless one before it is still the closer one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: tuple[Offset, int, int] | None = None
+
+    def forget(self) -> None:
+        """Let the next measurement count whatever it is: the venue says that our requests are out of time."""
+        self._kept = None
+
+    def take(self, found: Offset) -> Offset:
+        """Return the better of a new measurement and the one kept, the kept one's error grown by its age.
+
+        One that contradicts the kept one replaces it: the venue's clock was set. So does any after a step of our own clock.
+        """
+        now_ns, lead_ns = self._clock.monotonic_ns(), _lead_ns(self._clock)
+        if self._kept is not None:
+            kept, kept_ns, kept_lead_ns = self._kept
+            moved_ns = abs(lead_ns - kept_lead_ns)
+            error_ns = kept.error_ns + (now_ns - kept_ns) * DRIFT_PPM // 1_000_000 + moved_ns
+            agree = abs(found.offset_ns - kept.offset_ns) <= found.error_ns + error_ns
+            if moved_ns <= STEP_NS and agree and error_ns < found.error_ns:
+                return Offset(kept.offset_ns, error_ns)
+        self._kept = found, now_ns, lead_ns
+        return found
 
 
 def _lead_ns(clock: Clock) -> int:

@@ -58,7 +58,7 @@ OrderFields = Mapping[str, frozenset[str] | None]
 
 class SigningGuard:
     """Refuse what the user has not allowed, before it is signed. One per account; its counter is shared by REST and
-    websocket."""
+    websocket. `borrowing_allowed`: orders may be placed against the account's margin, where its mode knows no other."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class SigningGuard:
         max_order_value_quote: Decimal,
         max_orders_per_minute: int,
         clock: Clock,
+        borrowing_allowed: bool = False,
     ) -> None:
         if not hosts:
             raise ConfigError(f"{venue}: the host allow-list is empty; name the hosts that may receive signed requests")
@@ -76,6 +77,7 @@ class SigningGuard:
             raise ConfigError(f"{venue}: maximum order value and maximum orders per minute must be above 0")
         self.venue = venue
         self.symbols = frozenset(symbols)
+        self.borrowing_allowed = borrowing_allowed
         self._hosts = frozenset(host.lower() for host in hosts)
         self._max_value = max_order_value_quote
         self._max_orders = max_orders_per_minute

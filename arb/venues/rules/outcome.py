@@ -6,7 +6,7 @@ whatever is not in it is *unknown* for an order, since a wrong "no" doubles an o
 a query. Three rules stand above the tables:
 
 1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
-2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included.
+2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included; so is any at a 3xx.
 3. A 429 is a refusal only with the venue's own code for it.
 
 What counts as *rejected* in a table must have been refused before matching, or have ended with nothing filled, by the venue's
@@ -14,6 +14,7 @@ own account; anything milder is left out on purpose.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -72,6 +73,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal in the venue's own words, by a code that is not in its table."""
 
 
+class KeyTrouble(StrEnum):
+    """What stands against a key that a venue refuses; `rules/key_trouble.py` says what is to be done about it."""
+
+    CLOCK = "clock"
+    KEY = "key"
+    SECRET = "secret"
+    PASSPHRASE = "passphrase"
+    ENVIRONMENT = "environment"
+    REGION = "region"
+    ADDRESS = "address"
+    RIGHTS = "rights"
+    ACCOUNT = "account"
+    MODE = "mode"
+    HOST = "host"
+    SILENCE = "silence"
+    OTHER = "other"
+
+
 Row = tuple[str, Outcome, Trouble, str]
 """Codes, what they mean for an order, what for a read, and why."""
 Table = Mapping[str, Rule]
@@ -96,6 +115,12 @@ class OutcomePolicy(NamedTuple):
     """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
     bar_codes: frozenset[str] = frozenset()
     """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
+    not_for_key_codes: frozenset[str] = frozenset()
+    """Codes by which a question about the key itself is answered: it may not ask that, or has no account of that kind."""
+    expiry_codes: frozenset[str] = frozenset()
+    """Codes by which an order is refused that came after its expiry, though time and signature of its request were right."""
+    key_troubles: Mapping[str, KeyTrouble] = {}
+    """What its codes say of a key that is refused."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
@@ -113,6 +138,19 @@ def decode_body(body: bytes) -> Any:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
+
+
+def code_in(body: Any, key: str) -> str | None:
+    """Return the code under a key, as text whether it was written as text or as a number; None where there is none to read."""
+    value = body.get(key) if isinstance(body, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None
+
+
+def text_in(body: Mapping[str, Any], *keys: str) -> str:
+    """Return the first text under one of `keys`, for people only: no member of an error has to be there, nor to be text."""
+    return next((value for key in keys if isinstance(value := body.get(key), str) and value), "")
 
 
 def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
@@ -169,7 +207,8 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         reply = None
         body = None
     else:
-        reply = _cleaned(read(answer.status, body))
+        ours = 200 <= answer.status < 300 or answer.status >= 400
+        reply = _cleaned(read(answer.status, body)) if ours else None
     if reply is None:
         trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
         text = f"HTTP {answer.status} with a body that is not the venue's{_MEANING.get(answer.status, '')}"

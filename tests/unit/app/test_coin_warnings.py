@@ -1,7 +1,7 @@
 """What a start says of symbols whose coins are not proved to be the same at the venues it trades."""
 
 from arb.app.build import coin_warnings, engine_settings
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.settings import CoinRule
 from arb.market.coins import NATIVE, Coin
 
@@ -42,4 +42,5 @@ def test_proved_coins_are_not_spoken_of() -> None:
 
 def test_an_engine_is_handed_the_rule() -> None:
     rule = CoinRule(BTC, refuse_unproved=True)
-    assert engine_settings(Settings(), {}, rule).coins == rule and engine_settings(Settings(), {}, None).coins is None
+    assert engine_settings(Settings(), {}, rule, Mode.PAPER).coins == rule
+    assert engine_settings(Settings(), {}, None, Mode.PAPER).coins is None

@@ -41,7 +41,12 @@ def an_order(id: int, role: str, side: str, venue: str, **changes: Any) -> dict[
 
 def a_fill(order: int, at_ms: int, size: str) -> dict[str, Any]:
     names = ("venue", "side", "fee", "fee_currency", "liquidity", "source", "trade_id")
-    return {"order_id": order, "size": D(size), "price": D(100), "received_ns": T0 + at_ms * MS} | dict.fromkeys(names)
+    fees = {"fee_quote_value_e8": 10_000_000, "fee_expected_e8": 9_000_000}
+    return (
+        {"order_id": order, "size": D(size), "price": D(100), "received_ns": T0 + at_ms * MS}
+        | dict.fromkeys(names)
+        | fees
+    )
 
 
 def a_story(**changes: Any) -> PairStory:
@@ -98,6 +103,17 @@ def test_the_timeline_calls_entries_what_the_journal_calls_them() -> None:
     renamed: Any = Alarm(cause=1, name="order:arb1")
     story = msgspec.structs.replace(a_story(), timeline=(Entry(1, 1, T0 + MS, renamed),))
     assert explanation(story)["timeline"] == [{"at_ms": D(1), "seq": 1, "what": "SetTimer", "of": "order:arb1"}]
+
+
+def test_a_fill_shows_what_its_fee_was_worth_and_what_was_planned() -> None:
+    fill, *_ = explanation(a_story())["fills"]
+    assert (fill["fee_in_quote"], fill["fee_planned"]) == (D("0.1"), D("0.09"))
+
+
+def test_a_fill_of_which_no_plan_is_known_shows_none() -> None:
+    unplanned = a_fill(1, 60, "1") | {"fee_expected_e8": None}
+    story = msgspec.structs.replace(a_story(), fills=(unplanned,))
+    assert explanation(story)["fills"][0]["fee_planned"] is None
 
 
 def test_what_legs_were_expected_to_cost_stands_beside_what_they_cost_and_outside_the_waterfall() -> None:

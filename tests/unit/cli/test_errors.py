@@ -106,15 +106,39 @@ def test_the_config_beside_us_is_read_without_being_named(capsys: Captured, tmp_
     assert "config.toml:2: [limits] min_edge_bps" in _refused(capsys, "run")
 
 
-@pytest.mark.parametrize("arguments", ["--mode live", "--mode live --live"])
-def test_modes_without_their_guards_are_refused(capsys: Captured, tmp_path: Path, arguments: str) -> None:
-    (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
-    assert "guards that this version does not have yet" in _refused(capsys, "run", *arguments.split())
+@pytest.mark.parametrize(
+    ("enabled", "arguments", "missing"),
+    [
+        (False, "--mode live", "[live] enabled = true in the settings and --live on the command line missing"),
+        (False, "--mode live --live", "twice: [live] enabled = true in the settings missing"),
+        (True, "--mode live", "twice: --live on the command line missing"),
+        (False, "--mode live --live --environment demo", "twice: [live] enabled = true in the settings missing"),
+    ],
+)
+def test_live_mode_names_the_consent_that_is_missing(
+    capsys: Captured, tmp_path: Path, enabled: bool, arguments: str, missing: str
+) -> None:
+    (tmp_path / "config.toml").write_text(f"[live]\nenabled = {str(enabled).lower()}\n")
+    assert missing in _refused(capsys, "run", *arguments.split())
 
 
-def test_a_mode_without_guards_is_refused_from_the_file_too(capsys: Captured, tmp_path: Path) -> None:
+def test_live_mode_needs_both_consents_from_the_file_too(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[run]\nmode = 'live'\n[live]\nenabled = true\n")
     assert "--mode live: " in _refused(capsys, "run")
+
+
+def test_live_mode_without_a_key_names_what_to_set_where(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
+    said = _refused(capsys, "run", "--mode", "live", "--live")
+    assert "gate: no key: set GATE_API_KEY and GATE_API_SECRET in the environment or in .env" in said
+    said = _refused(capsys, "run", "--mode", "live", "--live", "--environment", "demo")
+    assert "gate: no key: set DEMO_GATE_API_KEY and DEMO_GATE_API_SECRET" in said
+
+
+@pytest.mark.parametrize("arguments", ["--seed 7", "--sandbox embedded"])
+def test_what_means_nothing_in_live_mode_is_refused(capsys: Captured, tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
+    assert f"{arguments.split()[0]}: " in _refused(capsys, "run", "--mode", "live", "--live", *arguments.split())
 
 
 def test_a_seed_for_real_markets_is_refused(capsys: Captured) -> None:

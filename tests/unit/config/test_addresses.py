@@ -8,6 +8,7 @@ import pytest
 
 from arb.cli.shared import settings_from
 from arb.config import Settings, load_settings
+from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
 from arb.errors import ConfigError
 from arb.masking import SECRETS
@@ -113,3 +114,36 @@ def test_a_proxys_login_is_masked_from_the_moment_the_settings_are_read(tmp_path
     secret = f"{SECRET}-{os.getpid()}"
     settings_from(written(tmp_path, f'[network]\nproxy = "http://trader:{secret}@proxy.example:3128"\n'))
     assert SECRETS.masked(f"407 for trader:{secret}") == "407 for ***"
+
+
+def test_on_demo_every_venue_is_reached_at_its_demo_and_gate_at_its_test_network() -> None:
+    venues = Settings().venues.on_demo()
+    sites = {name: venues.site(name) for name in venues.enabled()}
+    assert {name: site.environment.value for name, site in sites.items()} == {
+        "gate": "testnet",
+        "okx": "demo",
+        "bitget": "demo",
+    }
+    assert sites["okx"].headers == {"x-simulated-trading": "1"} and sites["bitget"].headers == {"paptrading": "1"}
+    assert venues.are_demos and venues.on_demo() == venues
+    assert all(name.startswith("DEMO_") for venue in venues.enabled().values() for name in venue.key_names().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[venues.gate]\nregion = "eu"',
+            r"\[venues.gate\] region = 'eu': gate's testnet has no such region: give 'global'",
+        ),
+        ('[venues.gate.endpoints]\nrest = "https://api.gateio.ws/api/v4"', "is a host of gate's production"),
+        (
+            '[venues.bitget.endpoints]\nws_private = "wss://ws.bitget.com/v2/ws/private"',
+            "is a host of bitget's production",
+        ),
+    ],
+)
+def test_on_demo_what_a_venues_demo_has_not_is_refused(text: str, said: str) -> None:
+    venues = load_text(text, Settings, "config.toml").venues
+    with pytest.raises(ConfigError, match=said):
+        venues.on_demo()

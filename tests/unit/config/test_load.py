@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS
 from arb.config import Mode, Settings, database_url, load_settings
 from arb.config.loader import lines_of_keys, load_text
-from arb.core.settings import OnSingleLeg
+from arb.core.settings import OnSingleLeg, Ramp
 from arb.errors import ConfigError
 from arb.venues.endpoints import OrderEntry
 
@@ -155,6 +155,25 @@ def test_any_one_quote_will_do(tmp_path: Path) -> None:
     assert load_settings(path).run.symbols == ("ETH/BTC", "SOL/BTC")
 
 
+def test_what_assets_that_pay_fees_are_worth_is_stated_by_venue() -> None:
+    settings = _load('[venues.gate]\nfee_asset_prices_quote = { POINT = 1, GT = "4.2" }')
+    assert settings.venues.every()["gate"].fee_asset_prices_quote == {"POINT": 1, "GT": Decimal("4.2")}
+    assert settings.venues.every()["okx"].fee_asset_prices_quote == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{ GT = 0 }", "[venues.gate] fee_asset_prices_quote.GT = 0: say what one GT is worth, or drop it"),
+        ("{ GT = -1 }", "give an amount from 0 to"),
+        ("{ gt = 4 }", "is no asset: write it in capitals"),
+        ("4.2", "must be amounts by asset"),
+    ],
+)
+def test_what_is_no_price_of_an_asset_is_refused(tmp_path: Path, given: str, said: str) -> None:
+    assert said in _complaint_of_file(tmp_path, f"[venues.gate]\nfee_asset_prices_quote = {given}\n")
+
+
 def test_a_disabled_venue_may_disagree_with_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[venues.okx]\nenabled = false\nsymbols = ['XRP/USDT']\n", encoding="utf-8")
@@ -275,7 +294,7 @@ def test_a_limit_of_a_symbol_or_a_venue_stands_in_the_place_of_the_one_for_all(t
         ),
         (
             '[limits."ETH/USDT"]\nconsecutive_losses = 3',
-            ':4: [limits."ETH/USDT"] consecutive_losses: is one for all: write it under [limits]; here go dust_max_quote, max_',
+            ':4: [limits."ETH/USDT"] consecutive_losses: is one for all: write it under [limits]; here go dust_max_quote, ',
         ),
         (
             "[limits.venue.gate]\ndust_max_quote = 3",
@@ -339,13 +358,26 @@ def test_a_symbol_that_is_not_traded_at_a_venue_asks_no_room_there(tmp_path: Pat
 
 
 @pytest.mark.parametrize("table", ["[limits]", '[limits."ETH/USDT"]'])
-def test_a_band_of_prices_without_width_is_refused(tmp_path: Path, table: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("max_price_ratio_bps", "no two books ever show one price: give 100"),
+        ("entry_band_bps", "no price is just that of other venues: give 1000"),
+    ],
+)
+def test_a_band_of_prices_without_width_is_refused(tmp_path: Path, table: str, key: str, why: str) -> None:
     path = tmp_path / "config.toml"
-    path.write_text(f"{SYMBOL}{table}\nmax_price_ratio_bps = 0")
+    path.write_text(f"{SYMBOL}{table}\n{key} = 0")
     with pytest.raises(ConfigError) as caught:
         load_settings(path)
-    assert str(caught.value).startswith(
-        f"{path}: {table} max_price_ratio_bps = 0: no two books ever show one price: give 100"
+    assert str(caught.value).startswith(f"{path}: {table} {key} = 0: {why}")
+
+
+def test_a_ramp_that_begins_at_nothing_is_refused_and_one_can_be_done_without(tmp_path: Path) -> None:
+    assert _load("").live.ramp() == Ramp(Decimal(50), 20)
+    assert _load("[live]\nramp_pairs = 0\nramp_start_quote = 0").live.ramp() is None
+    assert "[live] ramp_start_quote = 0: no pair could ever open: give 50" in _complaint_of_file(
+        tmp_path, f"{SYMBOL}[live]\nramp_start_quote = 0"
     )
 
 

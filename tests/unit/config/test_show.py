@@ -66,9 +66,9 @@ def test_the_ledger_is_the_modes_own_file_unless_named() -> None:
     demos = load_text(
         '[venues]\ngate.enabled = false\nokx.environment = "demo"\nbitget.environment = "demo"', Settings, "x"
     )
-    for mode in ("paper", "sandbox", "live"):
+    for mode, on_demos in (("paper", "paper-demo"), ("sandbox", "sandbox"), ("live", "demo")):
         assert database_url(Settings(), mode) == f"sqlite:///var/{mode}.sqlite"
-        assert database_url(demos, mode) == f"sqlite:///var/{mode}{'-demo' if mode == 'paper' else ''}.sqlite"
+        assert database_url(demos, mode) == f"sqlite:///var/{on_demos}.sqlite"
     assert database_url(demos, "paper", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"
     assert database_url(named, "sandbox") == "postgresql://host/arb"
     assert database_url(named, "sandbox", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"

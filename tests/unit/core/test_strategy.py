@@ -4,15 +4,16 @@ from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import OrderFilled, QueueDrained, RunEnded
+from arb.core.events import OrderFilled, QueueDrained, RunEnded, VenueExamined
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
-from arb.core.records import OpportunityRecord, PairKind, PairRecord, PairState
+from arb.core.records import IncidentRecord, OpportunityRecord, PairKind, PairRecord, PairState
 from arb.core.state import EngineState
 from arb.market.order import Side
-from tests.builders import SYMBOL, Bench, D, a_fill
+from tests.builders import SYMBOL, Bench, D, a_fill, a_refusal
 
 
 class Idle:
@@ -116,3 +117,35 @@ def test_a_pair_that_another_strategy_opens_is_finished_like_any_other() -> None
     assert isinstance(last, PairRecord)
     assert (last.kind, last.state, last.opportunity_id) == (PairKind.ARB, PairState.COMPLETED, None)
     assert bench.drain() == ()
+
+
+def test_where_the_doctor_found_something_nothing_opens_until_it_takes_that_back() -> None:
+    bench = Bench()
+    bench.tell(VenueExamined(venue="okx", failed="signature: the secret is wrong"))
+    crossed(bench)
+    assert bench.drain() == () or not bench.placed()
+    assert bench.not_taken() == {"venue_halted": 1}
+    bench.tell(VenueExamined(venue="okx", failed=None))
+    crossed(bench)
+    bench.drain()
+    assert [order.venue for order in bench.placed()] == ["gate", "okx"]
+    found = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
+    assert [(row.kind, row.severity, row.venue) for row in found] == [
+        (IncidentKind.DOCTOR, Severity.WARNING, "okx"),
+        (IncidentKind.DOCTOR, Severity.INFO, "okx"),
+    ]
+
+
+def test_repairs_go_on_where_the_doctor_found_something() -> None:
+    bench = Bench()
+    crossed(bench)
+    bench.drain()
+    buy, sell = bench.placed()
+    for venue in ("gate", "okx"):
+        bench.tell(VenueExamined(venue=venue, failed="pairs are open, and the doctor has not looked yet"))
+    bench.tell(OrderFilled(fill=a_fill(buy, "1")))
+    bench.tell(a_refusal(sell, "51008", at_ns=bench.now_ns))
+    bench.wait_ms(60)
+    crossed(bench)
+    bench.drain()
+    assert [(order.side, order.size) for order in bench.placed()[2:]] == [(Side.SELL, D(1))]

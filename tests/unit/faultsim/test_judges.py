@@ -20,7 +20,7 @@ from arb.faultsim.world import Outcome, Simulation
 from arb.store.journal_reader import JournalReader
 from tests.support.journals import lay_open
 
-SEED = 11
+SEED = 18
 BLOCKED = '{"store":"ledger","blocked":true}'
 
 

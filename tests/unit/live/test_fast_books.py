@@ -7,7 +7,7 @@ import pytest
 
 from arb.core.settings import Timing
 from arb.errors import ConfigError
-from arb.live.fast_books import BooksBy, ComparedFeed, chosen, compared
+from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
 from arb.venues.gate.books import GateFeed
@@ -35,7 +35,7 @@ def test_without_numba_auto_is_plain_and_the_others_are_refused() -> None:
     assert chosen("auto") is BooksBy.PLAIN
     for wanted in (True, "compare"):
         with pytest.raises(ConfigError, match=r'\[engine\] fast_books = .* install numba, or set "auto" or false'):
-            chosen(wanted)  # type: ignore[arg-type]
+            chosen(wanted)
 
 
 def both(level: int) -> tuple[BookFeed, BookArena]:
@@ -90,4 +90,3 @@ def test_a_venue_whose_frames_no_compiled_code_knows_is_read_plainly() -> None:
     arena = BookArena(1)
     plain = BINANCE.make(arena)
     assert compared("binance", plain, lambda *_: plain, arena, Timing()) is plain
-    assert not isinstance(plain, ComparedFeed)

@@ -76,6 +76,12 @@ class Silence:
 class Unproved(PaperGateway):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.expiry_proved = None
+
+
+class WithoutExpiry(PaperGateway):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.expiry_proved = False
 
 
@@ -366,6 +372,14 @@ def test_a_run_begins_with_who_it_is_and_what_is_listed_and_ends_in_order() -> N
 def test_a_venue_that_has_not_been_seen_to_refuse_an_expired_order_is_not_believed() -> None:
     bench = Bench(make_gateway=Unproved)
     bench.run(at_once)
+    assert not any(bench.node.engine.state.expiry_counts(venue) for venue in VENUES)
+
+
+def test_an_account_for_which_no_expiry_is_documented_takes_back_what_was_seen_of_it() -> None:
+    bench = Bench(make_gateway=WithoutExpiry)
+    bench.run(at_once)
+    said = [(event.venue, event.holds) for event in bench.events() if isinstance(event, ExpiryProved)]
+    assert said == [(venue, False) for venue in VENUES]
     assert not any(bench.node.engine.state.expiry_counts(venue) for venue in VENUES)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from arb.core.commands import AnyRecord
 from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord
+from arb.market.numbers import to_e8
 from arb.market.order import Role
 from arb.report.summary import TERMS, read_sources, summarise
 from arb.store.migrate import upgrade
@@ -64,6 +65,20 @@ def test_fees_are_told_per_asset_to_the_last_digit(report: dict[str, Any], histo
         if isinstance(row, FillRecord) and row.order_id in own:
             fees[row.fee_currency] = fees.get(row.fee_currency, Decimal(0)) + row.fee
     assert {asset: fee for asset, fee in report["fees"].items() if fee} == {a: f for a, f in fees.items() if f}
+
+
+def test_planned_fees_stand_beside_those_charged_on_the_same_fills(
+    report: dict[str, Any], history: list[AnyRecord]
+) -> None:
+    own = {row.id for row in history if isinstance(row, OrderRecord) and row.role is not Role.FOREIGN}
+    fills = [row for row in history if isinstance(row, FillRecord) and row.order_id in own]
+    known = [row for row in fills if row.fee_expected_e8 is not None]
+    assert 0 < len(known) < len(fills)
+    assert sum(row["fills"] for row in report["fees_planned"]) == len(known)
+    assert sum(row["expected"] for row in report["fees_planned"]) == sum(row.fee_expected_e8 or 0 for row in known) * E8
+    assert (
+        sum(row["charged"] for row in report["fees_planned"]) == sum(to_e8(row.fee_quote_value) for row in known) * E8
+    )
 
 
 def test_days_and_routes_and_symbols_each_sum_to_the_same_net(report: dict[str, Any]) -> None:

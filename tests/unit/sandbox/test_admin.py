@@ -23,8 +23,8 @@ ORDER = {
 class Office:
     """An admin over one bench."""
 
-    def __init__(self) -> None:
-        self.bench = Bench("gate")
+    def __init__(self, venue: str = "gate") -> None:
+        self.bench = Bench(venue)
         self.admin = Admin(self.bench.world, {"sandbox_id": "x"})
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -42,6 +42,10 @@ class Office:
         ("/book", {"venue": "gate", "symbol": "BTC/USDT", "bids": [["1.05", "1"]], "asks": []}, "tick 0.1"),
         ("/book", {"venue": "gate", "symbol": "BTC/USDT", "bids": [["1", "-1"]], "asks": []}, "above 0"),
         ("/balance", {"venue": "gate", "asset": "BTC", "free": "-1"}, "free"),
+        ("/account", {"venue": "gate", "mode": "spot"}, "mode: 'spot'"),
+        ("/account", {"venue": "gate", "borrows": True}, "borrows: not to be chosen at gate"),
+        ("/account", {"venue": "gate", "sub_account": "yes"}, "sub_account: true or false"),
+        ("/account", {"venue": "gate", "rights": "spot"}, "rights: a list of texts"),
         ("/fault", {"venue": "gate", "fault": "plague"}, "fault: 'plague'"),
         ("/fault", {"venue": "gate", "fault": "slow", "on": "moon"}, "on: 'moon'"),
         ("/fault", {"venue": "gate", "fault": "slow", "count": 0}, "count"),
@@ -51,6 +55,16 @@ def test_a_bad_request_is_answered_400_with_the_reason(path: str, body: Any, com
     status, answer = Office().ask("POST", path, body)
     assert status == 400
     assert complaint in answer["error"]
+
+
+def test_what_the_holder_chooses_is_answered_whole_and_stays_when_a_later_choice_is_refused() -> None:
+    office = Office()
+    status, chosen = office.ask("POST", "/account", {"venue": "gate", "mode": "portfolio", "rights": ["spot:read"]})
+    assert (status, chosen["mode"], list(chosen["rights"])) == (200, "portfolio", ["spot:read"])
+    assert office.ask("POST", "/account", {"venue": "gate", "mode": "classic", "rights": 5})[0] == 400
+    assert office.ask("POST", "/account", {"venue": "gate"})[1] == chosen
+    refused = office.bench.ask(["private", "spot"], "orders", "POST", ORDER)
+    assert (refused[0], refused[1]["label"]) == (403, "READ_ONLY")
 
 
 def test_an_unknown_endpoint_is_404_and_a_body_that_is_no_json_400() -> None:
@@ -150,6 +164,22 @@ def test_another_key_is_the_same_accounts_and_the_one_before_opens_nothing() -> 
     assert (before.key, before.secret) != (after.key, after.secret)
     assert after.user_id == owner
     assert office.ask("POST", "/key", {"venue": "gate"})[1] != given
+
+
+def test_an_account_becomes_one_of_another_kind_that_its_venue_has_and_its_private_sessions_end() -> None:
+    office = Office("bitget")
+    private, public = office.bench.open("/v2/ws/private"), office.bench.open("/v2/ws/public")
+    for body in ({"mode": "hybrid"}, {"mode": ""}, {"kind": "unified"}):
+        assert office.ask("POST", "/account", {"venue": "bitget", **body})[0] == 400
+    refused, said = office.ask("POST", "/account", {"venue": "gate", "mode": "unified"})
+    assert (refused, "'unified' is none of gate: classic, " in said["error"]) == (400, True)
+    assert office.bench.venue.exchange.account_mode == "classic"
+
+    status, chosen = office.ask("POST", "/account", {"venue": "bitget", "mode": "unified"})
+    assert (status, chosen["mode"]) == (200, "unified")
+    assert office.bench.venue.exchange.account_mode == "unified"
+    office.bench.advance(1)
+    assert (private.closed, public.closed) == (True, False)
 
 
 OWN = {"host": "127.0.0.1:8701", "content-type": "application/json"}

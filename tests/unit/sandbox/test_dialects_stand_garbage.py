@@ -31,9 +31,21 @@ BITGET_PATHS = words(
     "/spot/trade/history-orders /spot/trade/fills /spot/account/assets /common/trade-rate /spot/market/orderbook "
     "/spot/wallet/deposit-records /spot/public/symbols /spot/market/tickers /nowhere"
 )
+UNIFIED_PATHS = words(
+    "/trade/place-order /trade/place-batch /trade/cancel-order /trade/cancel-batch /trade/cancel-symbol-order "
+    "/trade/countdown-cancel-all /trade/order-info /trade/unfilled-orders /trade/history-orders /trade/fills "
+    "/account/info /account/settings /account/assets /account/fee-rate /account/all-fee-rate /account/financial-records "
+    "/market/instruments /market/orderbook /nowhere"
+)
+DIALECTS = {
+    "okx": ("okx", "/api/v5", OKX_PATHS),
+    "bitget": ("bitget", "/api/v2", BITGET_PATHS),
+    "bitget unified": ("bitget", "/api/v3", UNIFIED_PATHS),
+}
 NAMES = words(
     "instId instIdCode instType tdMode side ordType px sz clOrdId ordId tag tgtCcy after before begin end limit ccy "
-    "symbol orderType force price size clientOid orderId idLessThan startTime endTime coin businessType"
+    "symbol orderType force price size clientOid orderId idLessThan startTime endTime coin businessType "
+    "category qty timeInForce cursor countdown"
 )
 TEXTS = words(
     "BTC-USDT BTC/USDT BTCUSDT SPOT cash buy sell limit market ioc gtc 50000 0.01 -1 0 1e9 NaN Infinity 1e-30 x y ² ٣ "
@@ -71,12 +83,13 @@ def signed(bench: Bench, method: str, path: str, query: str, body: bytes) -> Htt
     return HttpRequest(method, path, query, headers, body)
 
 
-@pytest.mark.parametrize("venue", ["okx", "bitget"])
+@pytest.mark.parametrize("account", DIALECTS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_every_signed_request_gets_an_answer_in_the_venues_envelope(venue: str, data: st.DataObject) -> None:
+def test_every_signed_request_gets_an_answer_in_the_venues_envelope(account: str, data: st.DataObject) -> None:
+    venue, root, paths = DIALECTS[account]
     bench = Bench(venue, small=True)
-    root, paths = ("/api/v5", OKX_PATHS) if venue == "okx" else ("/api/v2", BITGET_PATHS)
+    bench.exchange.account_mode = account.partition(" ")[2] or bench.exchange.account_mode
     for _ in range(12):
         path = root + data.draw(st.sampled_from(paths))
         if data.draw(st.booleans()):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.sandbox.exchange import SimExchange
+from arb.sandbox.profiles import FEE_ASSETS
 from arb.sandbox.values import (
     Event,
     OrderChanged,
@@ -120,10 +121,10 @@ def test_a_quote_fee_is_paid_on_top_of_a_buy_and_out_of_a_sell() -> None:
 
 def test_points_pay_the_fee_and_leave_base_and_quote_whole() -> None:
     exchange = an_exchange("base")
-    exchange.points_asset = "POINT"
+    exchange.fee_asset = FEE_ASSETS["gate"][0]
     quote(exchange, "sell", "100", "5")
     order = exchange.place(ask_for("buy", "2", "100"), NOW_NS)
-    assert (order.fee, order.fee_currency, order.point_fee) == (Decimal("0.4"), "POINT", Decimal("0.4"))
+    assert order.fees == {"POINT": Decimal("0.4")}
     assert exchange.balances()["BTC"].free == 12
     assert exchange.balances()["POINT"].free == Decimal("999.6")
 
@@ -236,7 +237,7 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
     buy_fee_in: str, script: list[tuple[object, ...]], points: bool
 ) -> None:
     exchange = an_exchange(buy_fee_in, band=Decimal("0.5"))
-    exchange.points_asset = "POINT" if points else ""
+    exchange.fee_asset = FEE_ASSETS["gate"][0] if points else None
     placed: list[SimOrder] = []
     for step in script:
         if step[0] == "cancel":
@@ -265,7 +266,7 @@ def needed_hold(exchange: SimExchange, order: SimOrder) -> Decimal:
     if order.side == "sell":
         return rest
     assert order.price is not None
-    fee_in_quote = exchange.profile.buy_fee_in == "quote" and not exchange.points_asset
+    fee_in_quote = exchange.profile.buy_fee_in == "quote" and exchange.fee_asset is None
     return rest * order.price * (Decimal("1.002") if fee_in_quote else 1)
 
 

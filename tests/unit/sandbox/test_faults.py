@@ -274,6 +274,39 @@ def test_fees_in_points_leave_the_base_whole_and_only_gate_has_them() -> None:
     assert Patient("okx").suffer("fee_in_points") == {"id": None, "applied": False}
 
 
+def test_fees_in_gt_cost_three_quarters_and_are_taken_while_there_is_enough() -> None:
+    sick = Patient()
+    sick.admin.handle("POST", "/balance", b'{"venue":"gate","asset":"GT","free":"6"}', sick.bench.now_ns)
+    assert sick.suffer("fee_in_points", param="GT")["applied"] is True
+    rates = sick.bench.ask(["private", "wallet"], "fee")[1]
+    assert (rates["debit_fee"], rates["gt_discount"], rates["taker_fee"], rates["gt_taker_fee"]) == (
+        1,
+        True,
+        "0.0009",
+        "0.000675",
+    )
+    first, second = (json.loads(answer.body) for _ in range(2) if (answer := sick.place(text=f"t-{_}")) is not None)
+    in_gt = Decimal("0.5") * 60_010 * Decimal("0.000675") / 4
+    assert (first["fee"], first["point_fee"], Decimal(first["gt_fee"])) == ("0", "0", in_gt)
+    assert (Decimal(second["fee"]), second["gt_fee"]) == (Decimal("0.5") * Decimal("0.0009"), "0")
+    assert sick.ledger()["balances"]["GT"]["free"] == str((6 - in_gt).normalize())
+
+
+def test_an_account_pays_as_before_when_a_fault_in_its_fees_has_ended() -> None:
+    sick = Patient()
+    sick.bench.venue.disturbance.pay_fees_in("GT")
+    sick.suffer("fee_in_points", seconds=1)
+    sick.bench.advance(2 * NS_PER_S)
+    sick.place()
+    assert sick.ledger()["fills"][0]["fee_currency"] == "GT"
+
+
+def test_a_venue_takes_no_asset_that_is_not_its_own() -> None:
+    for venue, asset in (("gate", "BGB"), ("bitget", "GT"), ("okx", "OKB")):
+        assert Patient(venue).suffer("fee_in_points", param=asset)["applied"] is False
+    assert Patient("bitget").suffer("fee_in_points", param="BGB")["applied"] is True
+
+
 def test_a_fee_tier_times_ten_is_shown_and_charged() -> None:
     sick = Patient()
     sick.suffer("fee_tier_change", param="10")

@@ -32,14 +32,18 @@ WORDS = words(
 )
 KEYS = words(
     "time channel event payload auth KEY SIGN op args instId instType id req_id req_param currency_pair side amount "
-    "price text timeout symbol size sz px ordType orderType force clOrdId clientOid apiKey timestamp sign passphrase"
+    "price text timeout topic symbol size sz px ordType orderType force clOrdId clientOid apiKey timestamp sign passphrase"
 )
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-5, 10**30), st.floats(allow_nan=False), WORDS),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=6)),
     max_leaves=12,
 )
-PATHS = {"gate": ["/ws/v4/"], "okx": ["/ws/v5/public", "/ws/v5/private"], "bitget": ["/v2/ws/public", "/v2/ws/private"]}
+PATHS = {
+    "gate": ["/ws/v4/"],
+    "okx": ["/ws/v5/public", "/ws/v5/private"],
+    "bitget": ["/v2/ws/public", "/v2/ws/private", "/v3/ws/private"],
+}
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -226,4 +226,7 @@ def test_transfers_are_shown_as_deposits_and_withdrawals(gate: Bench) -> None:
 
 def test_the_key_may_trade_and_not_withdraw(gate: Bench) -> None:
     [key] = gate.ask(["private", "account"], "main_keys")[1]
-    assert {perm["name"]: perm["read_only"] for perm in key["perms"]} == {"spot": False, "wallet": True}
+    assert {perm["name"]: perm["read_only"] for perm in key["perms"]} == {
+        "spot": False,
+        **dict.fromkeys(("wallet", "account", "unified"), True),
+    }

@@ -191,7 +191,9 @@ def fees(t: Tables) -> Rows:
         value = sum(e8(f.fee_quote_value) for f in rows)
         row = {"venue": venue, "fee_currency": asset, "fills": len(rows)}
         paid = sum((f.fee for f in rows), Decimal(0))
-        found.append(row | {"fees": paid, "value_e8": value, "value": quote(value)})
+        known = [f.fee_expected_e8 for f in rows if f.fee_expected_e8 is not None]
+        planned = quote(sum(known)) if known else None
+        found.append(row | {"fees": paid, "value_e8": value, "value": quote(value), "planned": planned})
     return found
 
 

@@ -30,7 +30,15 @@ from arb.core.records import (
     Waterfall,
     tag_of,
 )
-from arb.core.recovery_records import AgreedAccount, BarredInstrument, DayCredit, LateLeg, Residual, StoppedAsset
+from arb.core.recovery_records import (
+    AgreedAccount,
+    BarredInstrument,
+    DayCredit,
+    FeeHold,
+    LateLeg,
+    Residual,
+    StoppedAsset,
+)
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (
@@ -39,6 +47,7 @@ from arb.core.settings import (
     HealthLimits,
     Limits,
     OnSingleLeg,
+    Ramp,
     RepairPolicy,
     SymbolLimits,
     Timing,
@@ -56,6 +65,7 @@ from arb.store.tape import TapeHead, TapeLine
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids? absent?
 VenueArrived: seq? t_ns? venue account_id former_account_ids instruments connections
+VenueExamined: seq? t_ns? venue failed
 QueueDrained: seq? t_ns? unread? backlogged?
 FeedUp: seq? t_ns? venue connection?
 FeedDown: seq? t_ns? venue cause connection?
@@ -72,7 +82,7 @@ OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
     off_steps? bars?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status? refused?
-ExpiryProved: seq? t_ns? venue
+ExpiryProved: seq? t_ns? venue holds?
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
 OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?
@@ -107,16 +117,16 @@ PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue stat
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
-    event_ns received_ns
+    event_ns received_ns fee_expected_e8?
 BalanceRecord: id run_id account_id venue asset ns free locked source cause
 IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text acknowledged_ns?
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps? limits?
+    leg_cost_bps? limits? fee_holds?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
-    day_credits?
+    day_credits? clean_pairs?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -128,7 +138,7 @@ TapeBegan: version? settings restored last_seq connections? rules?
 
 PARTS: dict[type[msgspec.Struct], str] = {
     Instrument: "venue symbol native_symbol tick lot min_size min_notional taker_fee maker_fee buy_fee_in max_size?"
-    " price_band? tradable? ends_ns? changes_ns?",
+    " price_band? tradable? ends_ns? changes_ns? fee_asset? fee_asset_taker?",
     AssetBalance: "free locked",
     OrderReport: "venue symbol client_order_id venue_order_id side price size filled avg_price is_open finish_reason?"
     " updated_ns?",
@@ -144,16 +154,17 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health? coins?",
+    EngineSettings: "limits timing repair venues symbols health? coins? ramp?",
+    Ramp: "start_quote pairs",
     CoinRule: "coins refuse_unproved",
     Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
     " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
-    " max_price_ratio_bps?",
+    " max_price_ratio_bps? entry_band_bps?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
-    " max_symbol_quote? max_price_ratio_bps?",
+    " max_symbol_quote? max_price_ratio_bps? entry_band_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",
@@ -161,7 +172,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
     RepairPolicy: "on_single_leg? leg_loss_max_bps? emergency_market?",
-    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute?",
+    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute? fee_asset_prices_quote?",
     PlaceRate: "count window_ms per_symbol?",
     HealthLimits: "window_s? acks_min? ack_p95_degraded_ms? ack_p95_quarantined_ms? rejects_degraded? rejects_quarantined?"
     " unknowns_degraded? unknowns_quarantined? maintenance_degraded? maintenance_quarantined? drops_degraded?"
@@ -174,8 +185,10 @@ PARTS: dict[type[msgspec.Struct], str] = {
     OpenPair: "plan pair orders fills",
     Intent: (
         "seq t_ns run_id pair_id number opportunity_id buy_fee sell_fee buy_fee_in hold_quote hold_base day_notional orders"
+        " fee_holds?"
     ),
     IntendedOrder: "id account_id offset_ns place",
+    FeeHold: "venue asset amount",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
@@ -188,14 +201,14 @@ GONE_TAGS = {"ResyncBook"}
 CODES: dict[type[StrEnum], str] = {
     Side: "buy sell",
     TimeInForce: "gtc ioc fok post_only",
-    Role: "entry hedge unwind dust foreign",
+    Role: "entry hedge unwind dust test foreign",
     OrderStatus: "intent sent open filled partial_cancelled cancelled rejected unknown absent",
     Outcome: "accepted rejected unknown",
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
     UnprovedCoin: "mark refuse",
-    PairKind: "arb dust flatten",
+    PairKind: "arb dust flatten test",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
     AlternativeStage: "entry repair",
@@ -216,9 +229,9 @@ TIMERS = (
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing books_differ carried"
-    " clock_anchored contradiction credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency"
-    " fee_rate fine_levels flatten flattened foreign_order guard halt instrument_halted"
-    " late_fill late_leg left_over not_adopted"
+    " clock_anchored contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
+    " fee_currency fee_rate"
+    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
     " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
     " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
     " venue_health view"

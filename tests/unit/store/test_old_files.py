@@ -58,8 +58,9 @@ def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def as_kept_now(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
-    """Return rows of the old schema as the present one keeps them: of old pairs no leg cost and no proof of coins is known."""
-    return rows | {"pair_trades": [(*row, None, None) for row in rows["pair_trades"]]}
+    """Return rows of the old schema as the present one keeps them: leg cost, proof of coins and planned fee not known."""
+    more = {"pair_trades": (None, None), "fills": (None,)}
+    return rows | {table: [(*row, *unknown) for row in rows[table]] for table, unknown in more.items()}
 
 
 def untraded(row: tuple[Any, ...]) -> bool:

@@ -19,7 +19,7 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.reader import ROWS_A_TURN, read_in_parts
+from arb.venues.reader import ROWS_A_TURN, discounted, read_in_parts
 from arb.venues.rules.outcome import decode_body
 from tests.builders import an_instrument, read_whole
 
@@ -271,11 +271,55 @@ def test_okx_charges_by_the_instruments_group_and_not_by_the_first_one() -> None
     assert okx.fees_in({"code": "0", "data": [two | {"feeGroup": [OKX_GROUP]}]}) == fees
 
 
-@pytest.mark.parametrize("told", [{"debit_fee": 1}, {"debit_fee": 2}, {"gt_discount": True}])
-def test_gate_says_when_gt_or_points_pay(told: dict[str, Any]) -> None:
-    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **told})
+@pytest.mark.parametrize(
+    ("said", "asset", "rate"),
+    [
+        ({"debit_fee": 1, "gt_discount": True, "gt_taker_fee": "0.0015"}, "GT", "0.0015"),
+        (
+            {"debit_fee": 1, "gt_discount": False, "gt_taker_fee": "0"},
+            "GT",
+            "0.002",
+        ),  # 0 stands for no rate, not for free
+        ({"debit_fee": 1, "gt_taker_fee": "0.003"}, "GT", "0.002"),  # a discount is none that makes it dearer
+        (
+            {"gt_discount": True, "gt_taker_fee": "0.0015", "point_type": "0"},
+            "GT",
+            "0.0015",
+        ),  # an answer of before `debit_fee`
+        ({"debit_fee": 2, "gt_discount": False, "gt_taker_fee": "0"}, "POINT", "0.002"),
+        ({"debit_fee": 3, "gt_discount": False, "gt_taker_fee": "0"}, "", None),
+        ({"gt_discount": False}, "", None),
+        ({}, None, None),  # nothing is said
+    ],
+)
+def test_gate_says_when_gt_or_points_pay_and_at_what_rate(
+    said: dict[str, Any], asset: str | None, rate: str | None
+) -> None:
+    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **said})
 
-    assert fees.buy_fee_in is FeeIn.OTHER
+    assert (fees.taker, fees.buy_fee_in) == (Decimal("0.002"), FeeIn.BASE)
+    assert (fees.asset, fees.asset_taker) == (asset, None if rate is None else Decimal(rate))
+
+
+@pytest.mark.parametrize(("said", "is_on"), [("on", True), ("off", False)])
+def test_bitget_is_asked_whether_bgb_pays_and_takes_a_fifth_off(said: str, is_on: bool) -> None:
+    query = BitgetDialect().fee_asset
+    assert query is not None
+    assert (query.call.path, query.asset, query.share) == ("v2/spot/account/deduct-info", "BGB", Decimal("0.8"))
+    assert query.is_on({"code": "00000", "data": {"deduct": said}}) is is_on
+
+
+def test_whether_bgb_pays_is_not_guessed() -> None:
+    query = BitgetDialect().fee_asset
+    assert query is not None
+    for body in ({"code": "00000", "data": {}}, {"code": "00000", "data": []}, {"code": "00000"}):
+        with pytest.raises(VenueProtocolError):
+            query.is_on(body)
+
+
+@pytest.mark.parametrize(("rate", "charged"), [("0.001", "0.0008"), ("0.00000001", "1E-8"), ("-0.0001", "-0.0001")])
+def test_a_discount_is_rounded_up_and_cuts_no_rebate(rate: str, charged: str) -> None:
+    assert discounted(Decimal(rate), Decimal("0.8")) == Decimal(charged)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +332,7 @@ def test_okx_reports_what_a_key_may(perm: str, trade: bool, withdraw: bool) -> N
     assert (facts.can_trade, facts.can_withdraw, facts.ip_bound) == (trade, withdraw, False)
 
 
+CLASSIC = {"mode": "classic"}
 GATE_DETAIL = {"user_id": 10406147, "ip_whitelist": [], "currency_pairs": [], "key": {"mode": 1}, "tier": 0}
 OKX_CONFIG = {"uid": "44705892343619584", "mainUid": "444810535339712570", "ip": "", "perm": "read_only,trade"}
 BITGET_INFO = {"userId": "123456789", "inviterId": "987654321", "parentId": "5", "ips": "", "authorities": ["stow"]}
@@ -299,7 +344,7 @@ def whose(venue: str, **told: Any) -> str | None:
     """Return the account that a venue's answers, as documented but for `told`, name as the key's."""
     match venue:
         case "gate":
-            return GateDialect().key_facts(([], GATE_DETAIL | told)).account
+            return GateDialect().key_facts(([], GATE_DETAIL | told, CLASSIC)).account
         case "okx":
             return OkxDialect().key_facts(({"code": "0", "data": [OKX_CONFIG | told]},)).account
     return BitgetDialect().key_facts(({"code": "00000", "data": BITGET_INFO | told},)).account
@@ -318,7 +363,6 @@ def test_venues_tell_whose_key_it_is_and_a_sub_accounts_key_is_not_the_main_acco
     assert whose("okx") == "44705892343619584"
     assert whose("okx", uid="7") == "7"
     assert whose("bitget") == "123456789"
-    assert GateDialect().key_facts(([], None)).account is None
 
 
 def test_gate_keys_are_read_in_both_documented_shapes() -> None:
@@ -326,14 +370,14 @@ def test_gate_keys_are_read_in_both_documented_shapes() -> None:
     as_list = {"state": 1, "perms": [{"name": ["spot", "wallet"]}]}
     read_only = [{"state": 1, "perms": [{"name": "spot", "read_only": True}]}]
 
-    def facts(keys: Any, detail: Any = None) -> tuple[Any, Any, Any]:
-        found = GateDialect().key_facts((keys, detail))
+    def facts(keys: Any, detail: Any = GATE_DETAIL) -> tuple[Any, Any, Any]:
+        found = GateDialect().key_facts((keys, detail, CLASSIC))
         return found.can_trade, found.can_withdraw, found.ip_bound
 
     assert facts(as_text, {"ip_whitelist": ["127.0.0.1"]}) == (True, None, True)
     assert facts(as_list, {"ip_whitelist": []}) == (True, True, False)
-    assert facts(read_only) == (False, None, None)
-    assert facts(None) == (None, None, None)
+    assert facts(read_only, {}) == (False, None, None)
+    assert facts(None, {}) == (None, None, None)
 
 
 def test_another_key_of_the_gate_account_does_not_count() -> None:
@@ -341,8 +385,8 @@ def test_another_key_of_the_gate_account_does_not_count() -> None:
     other = {"key": "zzzz****6789", "perms": [{"name": "wallet", "read_only": False}]}
     unmasked = {"perms": [{"name": "wallet", "read_only": False}]}
 
-    assert GateDialect("abcd-and-6789").key_facts(([mine, other], None)).can_withdraw is None
-    assert GateDialect("abcd-and-6789").key_facts(([mine, unmasked], None)).can_withdraw is True
+    assert GateDialect("abcd-and-6789").key_facts(([mine, other], GATE_DETAIL, CLASSIC)).can_withdraw is None
+    assert GateDialect("abcd-and-6789").key_facts(([mine, unmasked], GATE_DETAIL, CLASSIC)).can_withdraw is True
 
 
 def test_bitgets_names_for_rights() -> None:

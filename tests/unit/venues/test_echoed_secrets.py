@@ -17,11 +17,11 @@ from arb.venues.answers import answered
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials
 from arb.venues.gateway import VenueGateway
-from arb.venues.registry import TRADED
 from arb.venues.rules.outcome import decode_body, error_of, judge_read, judge_write
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import HttpAnswer
 from arb.venues.writes import ReadyFrame
+from tests.unit.venues.accounts import ACCOUNTS
 from tests.unit.venues.test_hostile_text import DIALECTS, MARK, NOW_NS, ORDER, PRIVATE, READS, reader_of
 from tests.unit.venues.test_order_socket_dialects import gate as gate_socket
 from tests.unit.venues.test_order_socket_dialects import okx as okx_socket
@@ -95,7 +95,7 @@ def assert_no_echo(venue: str, name: str, text: str, value: str, status: int) ->
     assert_clean([(verdict.code, verdict.message, str(error_of(venue, verdict))) for verdict in (read, written)])
     assert_clean(answered(dialect, ORDER, answer, written))
     body = decode_body(raw)
-    if name == "key_facts" and not (isinstance(body, list) and len(body) == (2 if venue == "gate" else 1)):
+    if name == "key_facts" and not (isinstance(body, list) and len(body) == (3 if venue == "gate" else 1)):
         return
     try:
         found = reader_of(dialect, name)(body)
@@ -126,6 +126,34 @@ def test_no_refusal_of_an_order_socket_holds_one(case: str) -> None:
             assert_clean([frame.useless, frame.received])
 
 
+def gate_echo(*, ack: bool, key: str, signature: str) -> dict[str, Any]:
+    """Return what Gate answers to an order on its websocket: the request comes back, its key and signature with it."""
+    asked = {"req_id": "r7", "api_key": key, "timestamp": "1729492408", "signature": signature, "text": ""}
+    header = {"status": "200", "channel": "spot.order_place", "event": "api", "req_header": asked}
+    result = asked | {"req_header": {"X-Gate-Channel-Id": key}, "req_param": {"text": "t-7", "price": "10"}}
+    return {"header": header, "data": {"result": result}, "request_id": "r7", "ack": ack}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_nothing_is_kept_of_an_order_that_gates_socket_sends_back_with_its_key(signature: str) -> None:
+    key = PLANTED[1]
+    receipt = gate_socket(gate_echo(ack=True, key=key, signature=signature))
+    assert receipt.received == "r7" and receipt.answer is None
+    assert_clean([receipt.received, receipt.useless])
+    result = gate_socket(gate_echo(ack=False, key=key, signature=signature)).answer
+    assert result is not None and key.encode() in result.body, "the whole answer is there to be judged"
+    dialect = DIALECTS["gate"]()
+    answer = HttpAnswer(result.status, result.headers, result.body, NOW_NS, NOW_NS)
+    verdict = judge_write(dialect.policy, answer, NOW_NS)
+    assert_clean([verdict.code, verdict.message, str(error_of("gate", verdict))])
+    assert_clean(answered(dialect, ORDER, answer, verdict))
+    assert_clean(result.headers)
+    login = gate_echo(ack=False, key=key, signature=signature) | {"request_id": "login"}
+    assert gate_socket(login).ready
+    login["header"]["status"] = "401"
+    assert_clean(gate_socket(login).useless)
+
+
 def gateway(spec: VenueSpec) -> VenueGateway:
     key, secret, _ = PLANTED
     return build_gateway(
@@ -138,7 +166,7 @@ def gateway(spec: VenueSpec) -> VenueGateway:
     )
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_nothing_that_is_printed_of_a_request_a_gateway_or_a_client_shows_one(spec: VenueSpec) -> None:
     built = gateway(spec)
     dialect, signer = built._dialect, built._signer

@@ -27,9 +27,10 @@ from arb.venues.call import (
     request_of,
 )
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.gateway import VenueGateway
+from arb.venues.gateway import AccountParts, VenueGateway
 from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, NeverSent, WriteTransport
 from tests.virtual import a_clock, run_virtual
@@ -118,10 +119,13 @@ class NoStream:
 LIMITS = PacingLimits(place=Budget(2, 500, 1), cancel=Budget(5, 100), read=Budget(5, 100))
 
 
+CONFIRMED = KeyPolicy(withdrawal_disabled_confirmed=True)
+
+
 class Bench:
-    def __init__(self, *replies: Any, trip_ns: int = 0, withdrawal_disabled_confirmed: bool = True) -> None:
+    def __init__(self, *replies: Any, trip_ns: int = 0, policy: KeyPolicy = CONFIRMED) -> None:
         self.clock = a_clock()
-        self.withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
+        self.policy = policy
         self.signer = FakeSigner()
         self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
         self.gateway = self.over(self.transport)
@@ -129,15 +133,13 @@ class Bench:
     def over(self, transport: WriteTransport) -> VenueGateway:
         """Return the same gateway over another transport."""
         return VenueGateway(
-            dialect=GateDialect(),
-            signer=self.signer,
+            account=AccountParts(GateDialect(), self.signer, NoStream()),
             transport=transport,
-            private=NoStream(),
             pacer=Pacer(LIMITS, self.clock),
             clock=self.clock,
             rng=random.Random(1),
             account_id="gate-1",
-            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            key_policy=self.policy,
         )
 
     def order(self, **changes: Any) -> PlaceOrder:
@@ -375,6 +377,20 @@ def test_the_clock_is_measured_by_the_middle_of_the_trip() -> None:
     assert bench.signer.server_offset_ns == measured.offset_ns
 
 
+def test_a_slow_answer_about_its_clock_does_not_spoil_what_a_quick_one_said() -> None:
+    bench = Bench(trip_ns=2 * NS_PER_MS)
+    for trip_ns, shown_late_ms in ((2 * NS_PER_MS, 0), (400 * NS_PER_MS, 150)):
+        bench.transport.trip_ns = trip_ns
+        start_ms = bench.clock.wall_ns() // NS_PER_MS
+        for trip in range(3):
+            now_ms = start_ms + (trip_ns * (2 * trip + 1) // 2) // NS_PER_MS + shown_late_ms
+            bench.transport.replies.append(f'{{"server_time":{now_ms}}}'.encode())
+        measured = run_virtual(bench.gateway.measure_clock(), bench.clock)
+        assert abs(measured.offset_ns) <= 2 * NS_PER_MS
+    assert measured.error_ns < 2 * NS_PER_MS
+    assert bench.signer.server_offset_ns == measured.offset_ns
+
+
 def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
     bench = Bench(DONE, DONE)
 
@@ -390,7 +406,7 @@ def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
 
 
 PAIRS = b'[{"id":"BTC_USDT","base":"BTC","quote":"USDT","precision":1,"amount_precision":5,"trade_status":"tradable"}]'
-FEE = b'{"taker_fee":"0.002","maker_fee":"0.001"}'
+FEE = b'{"BTC_USDT":{"taker_fee":"0.002","maker_fee":"0.001"}}'
 
 
 def a_buy(number: int, currency: str) -> bytes:
@@ -412,7 +428,7 @@ def test_only_what_no_page_cuts_may_be_answered_at_length() -> None:
     assert [request.answer_bytes_max for request in bench.transport.sent] == [LONG_ANSWER_BYTES_MAX, ANSWER_BYTES_MAX]
     dialect = GateDialect()
     pages = dialect.open_orders(None)
-    full_page = [{"currency_pair": "BTC_USDT"}] * 100
+    full_page = [{"currency_pair": "BTC_USDT", "orders": [{"currency_pair": "BTC_USDT"}] * 100}]
     following = pages.following(pages.first, full_page)
     assert following is not None and following.params == {"page": 2, "limit": 100}
     assert {pages.first.answer_bytes_max, following.answer_bytes_max} == {LONG_ANSWER_BYTES_MAX}
@@ -427,15 +443,24 @@ def test_a_fee_that_cannot_be_read_is_unknown_and_not_guessed() -> None:
 
 @pytest.mark.parametrize("fee", [b'{"taker_fee":"0.2","maker_fee":"0.2"}', b'{"taker_fee":"-0.5","maker_fee":"0"}'])
 def test_a_fee_out_of_all_reason_is_unknown(fee: bytes) -> None:
-    assert rules(Bench(PAIRS, fee)).taker_fee is None
+    assert rules(Bench(PAIRS, b'{"BTC_USDT":' + fee + b"}")).taker_fee is None
 
 
-@pytest.mark.parametrize(("currency", "expected"), [("BTC", "base"), ("USDT", "quote"), ("GT", "other")])
-def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("currency", "expected", "asset"), [("BTC", "base", ""), ("USDT", "quote", ""), ("GT", "base", "GT")]
+)
+def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str, expected: str, asset: str) -> None:
     instrument = rules(Bench(PAIRS, FEE, a_buy(5, currency)))
 
-    assert str(instrument.buy_fee_in) == expected
+    assert (str(instrument.buy_fee_in), instrument.fee_asset) == (expected, asset)
     assert str(instrument.taker_fee) == "0.002"
+    assert instrument.fee_asset_taker == (instrument.taker_fee if asset else None)
+
+
+def test_where_the_venue_says_what_pays_the_latest_buy_does_not_count() -> None:
+    """It may be from before the deduction was switched off."""
+    off = FEE.replace(b"}", b',"debit_fee":3,"gt_discount":false}')
+    assert rules(Bench(PAIRS, off, a_buy(5, "GT"))).fee_asset == ""
 
 
 def test_without_a_buy_the_venues_rule_counts() -> None:
@@ -449,32 +474,33 @@ TWO_PAIRS = (
 TWO_FEES = (
     b'{"BTC_USDT":{"taker_fee":"0.002","maker_fee":"0.001"},"ETH_USDT":{"taker_fee":"0.003","maker_fee":"0.001"}}'
 )
+ONE_FEE = b'{"taker_fee":"0.002","maker_fee":"0.001"}'
 REFUSED: tuple[int, bytes, dict[str, str]] = (400, b'{"label":"INVALID_PARAM_VALUE","message":"x"}', {})
 
 
 def two_rules(bench: Bench) -> list[tuple[str, str]]:
     read = run_virtual(bench.gateway.instruments(("BTC/USDT", "ETH/USDT")), bench.clock)
-    return [(str(instrument.taker_fee), str(instrument.buy_fee_in)) for instrument in read]
+    return [(str(instrument.taker_fee), instrument.fee_asset or str(instrument.buy_fee_in)) for instrument in read]
 
 
 def test_fees_and_latest_buys_of_all_symbols_take_one_question_each() -> None:
     bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"))
 
-    assert two_rules(bench) == [("0.002", "other"), ("0.003", "base")]
+    assert two_rules(bench) == [("0.002", "GT"), ("0.003", "base")]
     assert [call.path for call in bench.signer.calls] == ["currency_pairs", "batch_fee", "my_trades"]
 
 
 def test_what_a_buy_paid_in_is_remembered_and_later_buys_change_it() -> None:
     bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"), TWO_PAIRS, TWO_FEES, b"[]", TWO_PAIRS, TWO_FEES, a_buy(6, "BTC"))
 
-    assert [two_rules(bench)[0] for _ in range(3)] == [("0.002", "other"), ("0.002", "other"), ("0.002", "base")]
+    assert [two_rules(bench)[0] for _ in range(3)] == [("0.002", "GT"), ("0.002", "GT"), ("0.002", "base")]
     first, again, _ = [int(call.params["from"]) for call in bench.signer.calls if call.path == "my_trades"]
     assert again - first > 2 * 86_400, "what was read before is not read again"
 
 
 def test_symbols_that_no_list_speaks_of_are_asked_for_one_by_one() -> None:
     only_eth = TWO_FEES.replace(b"BTC_USDT", b"XYZ_USDT")
-    bench = Bench(TWO_PAIRS, only_eth, FEE, REFUSED, a_buy(5, "USDT"), b"[]")
+    bench = Bench(TWO_PAIRS, only_eth, ONE_FEE, REFUSED, a_buy(5, "USDT"), b"[]")
 
     assert two_rules(bench) == [("0.002", "quote"), ("0.003", "base")]
 

@@ -11,15 +11,16 @@ from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.call import Call, HttpRequest, Origin, Outgoing
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.key_rights import KeyFacts, checked_key
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, checked_key
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer
-from tests.unit.venues.test_gateway import Bench
+from tests.unit.venues.test_gateway import CONFIRMED, Bench
 from tests.virtual import a_clock, run_virtual
 
 KEYS = b'[{"state":1,"perms":[{"name":"spot","read_only":false}]}]'
 WITHDRAWS = b'[{"state":1,"perms":[{"name":"spot","read_only":false},{"name":"wallet","read_only":false}]}]'
 READS_ONLY = b'[{"state":1,"perms":[{"name":"spot","read_only":true}]}]'
-DETAIL = b'{"ip_whitelist":["1.2.3.4"]}'
+DETAIL = b'{"ip_whitelist":["1.2.3.4"],"key":{"mode":1}}'
+CLASSIC = b'{"mode":"classic"}'
 
 
 class Venue:
@@ -28,7 +29,13 @@ class Venue:
     def __init__(self, bench: Bench, answers: dict[str, object], ahead_s: int) -> None:
         self.bench = bench
         self.ahead_ns = ahead_s * NS_PER_S
-        self.answers: dict[str, object] = {"main_keys": KEYS, "detail": DETAIL, "currency_pairs": b"[]"} | answers
+        self.answers: dict[str, object] = {
+            "main_keys": KEYS,
+            "detail": DETAIL,
+            "unified_mode": CLASSIC,
+            "currency_pairs": b"[]",
+            **answers,
+        }
         self.asked: list[str] = []
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
@@ -75,26 +82,26 @@ def test_a_key_that_trades_and_nothing_else_is_taken() -> None:
 
 
 def test_a_key_whose_venue_does_not_report_withdrawal_needs_the_users_confirmation() -> None:
-    bench = Bench(withdrawal_disabled_confirmed=False)
+    bench = Bench(policy=KeyPolicy())
     with pytest.raises(VenueAuthError, match="withdrawal_disabled_confirmed") as caught:
         run_virtual(bench.over(Venue(bench, {}, 0)).start(), bench.clock)
     assert caught.value.code == "key_withdrawal_unconfirmed"
 
-    confirmed = Bench(withdrawal_disabled_confirmed=True)
+    confirmed = Bench(policy=CONFIRMED)
     run_virtual(confirmed.over(Venue(confirmed, {}, 0)).start(), confirmed.clock)
 
 
 def test_a_confirmation_does_not_excuse_a_key_that_may_withdraw() -> None:
-    bench = Bench(withdrawal_disabled_confirmed=True)
+    bench = Bench(policy=CONFIRMED)
     with pytest.raises(VenueAuthError, match="may withdraw"):
         run_virtual(bench.over(Venue(bench, {"main_keys": WITHDRAWS}, 0)).start(), bench.clock)
 
 
 def test_a_key_whose_venue_names_every_right_needs_no_confirmation() -> None:
     async def ask(call: Call) -> Any:
-        return {"code": "0", "data": [{"perm": "read_only,trade", "uid": "1", "ip": ""}]}
+        return {"code": "0", "data": [{"perm": "read_only,trade", "uid": "1", "ip": "1.2.3.4", "acctLv": "1"}]}
 
-    facts = run_virtual(checked_key(OkxDialect(), ask, withdrawal_disabled_confirmed=False), a_clock())
+    facts = run_virtual(checked_key(OkxDialect(), ask, KeyPolicy()), a_clock())
     assert facts.can_withdraw is False
 
 
@@ -115,7 +122,7 @@ def test_the_clock_is_set_before_anything_is_signed_so_that_a_key_that_may_withd
         started({"main_keys": WITHDRAWS}, ahead_s=ahead_s)
 
 
-@pytest.mark.parametrize("path", ["main_keys", "detail"])
+@pytest.mark.parametrize("path", ["main_keys", "detail", "unified_mode"])
 @pytest.mark.parametrize(
     "failure",
     [AnswerLost("no answer"), (500, b"{}"), (502, b"<html>"), (400, b'{"label":"INVALID_PARAM_VALUE","message":"x"}')],
@@ -131,7 +138,7 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
 
 def test_an_account_is_called_by_its_key_until_its_venue_reports_whose_it_is() -> None:
     bench = Bench()
-    venue = Venue(bench, {"detail": b'{"user_id":10406147,"ip_whitelist":[]}'}, 0)
+    venue = Venue(bench, {"detail": b'{"user_id":10406147,"ip_whitelist":["1.2.3.4"],"key":{"mode":1}}'}, 0)
     gateway = bench.over(venue)
     assert (gateway.account_id, gateway.former_ids) == ("gate-1", ())
     for _ in range(2):
@@ -139,7 +146,7 @@ def test_an_account_is_called_by_its_key_until_its_venue_reports_whose_it_is() -
         assert (gateway.account_id, gateway.former_ids) == ("gate-uid-10406147", ("gate-1",))
 
 
-@pytest.mark.parametrize("detail", [DETAIL, b'{"user_id":0}', b'{"user_id":"not an id"}', b'{"user_id":[5]}', b"[]"])
+@pytest.mark.parametrize("detail", [DETAIL, b'{"user_id":0}', b'{"user_id":"not an id"}', b'{"user_id":[5]}'])
 def test_an_account_whose_venue_reports_no_id_is_called_by_its_key(detail: bytes) -> None:
     bench = Bench()
     gateway = bench.over(Venue(bench, {"detail": detail}, 0))
@@ -159,12 +166,12 @@ class Rights:
         async def ask(call: Call) -> Any:
             return self.body
 
-        return run_virtual(checked_key(BitgetDialect(), ask, withdrawal_disabled_confirmed=True), a_clock())
+        return run_virtual(checked_key(BitgetDialect(), ask, CONFIRMED), a_clock())
 
 
 def test_a_key_with_a_right_that_nobody_here_knows_is_refused_and_the_right_is_named() -> None:
-    with pytest.raises(VenueAuthError, match=r"rights that are not known here: wtow, zzzz") as caught:
-        Rights("stow", "zzzz", "wtow").check()
+    with pytest.raises(VenueAuthError, match=r"rights that are not known here: yyyy, zzzz") as caught:
+        Rights("stow", "zzzz", "yyyy").check()
     assert caught.value.code == "key_rights_unknown"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.venues.bitget.signing import GuardedBitget
+from arb.venues.bitget.signing import GuardedBitget, GuardedUnifiedBitget
 from arb.venues.call import Call
 from arb.venues.gate.client import Gate
 from arb.venues.okx.signing import GuardedOkx
@@ -32,6 +32,11 @@ def bitget_order(side: str, size: str, price: str) -> Call:
     return _post(("private", "spot"), "v2/spot/trade/place-order", params)
 
 
+def unified_order(side: str, size: str, price: str) -> Call:
+    params = {"category": "SPOT", "symbol": "BTCUSDT", "side": side, "orderType": "limit", "qty": size, "price": price}
+    return _post(("private", "uta"), "v3/trade/place-order", params)
+
+
 def _post(api: tuple[str, ...], path: str, params: dict[str, Any]) -> Call:
     return Call(scope="", api=api, method="POST", path=path, params=params)
 
@@ -40,6 +45,7 @@ VENUES: dict[str, tuple[MakeClient, Callable[[str, str, str], Call]]] = {
     "gate": (lambda guard, clock: Gate(clock=clock, guard=guard, api_key="key", secret="secret"), gate_order),
     "okx": (lambda guard, clock: GuardedOkx(clock, guard, dict(KEY)), okx_order),
     "bitget": (lambda guard, clock: GuardedBitget(clock, guard, dict(KEY)), bitget_order),
+    "bitget unified": (lambda guard, clock: GuardedUnifiedBitget(clock, guard, dict(KEY)), unified_order),
 }
 
 
@@ -109,4 +115,5 @@ def test_a_purchase_is_bounded_by_its_own_price_and_needs_no_other(venue: str) -
 @pytest.mark.parametrize("venue", VENUES)
 def test_what_is_not_plainly_a_purchase_counts_as_a_sale(venue: str) -> None:
     refused = Guarded(venue, None).refusal("BUY", "1", "100")
-    assert refused is not None and refused.code == "guard_reference"
+    # A unified account's orders may not even spell it so.
+    assert refused is not None and refused.code in ("guard_reference", "guard_parameter")

@@ -23,6 +23,7 @@ from arb.market.arena import BookArena
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.answers import answered
 from arb.venues.bitget.dialect import BitgetDialect
+from arb.venues.bitget.unified import UnifiedDialect
 from arb.venues.dialect import TradeDialect
 from arb.venues.fields import Fields
 from arb.venues.gate.dialect import GateDialect
@@ -199,6 +200,11 @@ PRIVATE = [
             private_frames.bitget_frame("account", private_frames.BITGET_BALANCE),
             json.dumps({"event": "login", "code": 0, "msg": ""}).encode(),
         ],
+        "bitget unified": [
+            private_frames.unified_frame("order", private_frames.UNIFIED_ORDER),
+            private_frames.unified_frame("fill", private_frames.UNIFIED_FILL),
+            private_frames.unified_frame("account", private_frames.UNIFIED_ACCOUNT),
+        ],
     }.items()
     for frame in frames
     for text in texts(json.loads(frame))
@@ -225,7 +231,13 @@ ORDER = PlaceOrder(
     size=Decimal("0.2"),
     expires_ns=NOW_NS,
 )
-DIALECTS: dict[str, Callable[[], TradeDialect]] = {"gate": GateDialect, "okx": OkxDialect, "bitget": BitgetDialect}
+DIALECTS: dict[str, Callable[[], TradeDialect]] = {
+    "gate": GateDialect,
+    "okx": OkxDialect,
+    "bitget": BitgetDialect,
+    "bitget unified": UnifiedDialect,
+}
+KEY_CALLS = {venue: len(make().key_calls()) for venue, make in DIALECTS.items()}
 
 
 def okx(*rows: Any, code: str = "0") -> dict[str, Any]:
@@ -247,6 +259,19 @@ def in_rows(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read_rows
 
 
+OKX_CONFIG = {
+    "uid": "5",
+    "mainUid": "6",
+    "ip": "1.2.3.4",
+    "perm": "read_only,trade",
+    "acctLv": "1",
+    "type": "1",
+    "level": "Lv1",
+    "feeType": "0",
+    "acctStpMode": "cancel_maker",
+    "autoLoan": False,
+    "enableSpotBorrow": False,
+}
 Answers = dict[str, list[tuple[str, Any]]]
 ANSWERS: Answers = {
     "gate": [
@@ -262,7 +287,11 @@ ANSWERS: Answers = {
         ("fees_listed", {"BTC_USDT": {"taker_fee": "0.002", "maker_fee": "0.002", "debit_fee": 3}}),
         (
             "key_facts",
-            [[{"key": "a*b", "perms": [{"name": "spot", "read_only": False}]}], {"user_id": 1, "ip_whitelist": []}],
+            [
+                [{"key": "a*b", "state": 1, "perms": [{"name": "spot", "read_only": False}]}],
+                {"user_id": 1, "ip_whitelist": [], "currency_pairs": ["BTC_USDT"], "tier": 0, "key": {"mode": 1}},
+                {"mode": "single_currency"},
+            ],
         ),
     ],
     "okx": [
@@ -276,7 +305,7 @@ ANSWERS: Answers = {
         ("listed", okx(OKX_INSTRUMENT)),
         ("fees_in", okx({"taker": "-0.001", "maker": "-0.0008"})),
         ("fees_listed", okx({"feeGroup": [{"groupId": "1", "taker": "-0.001", "maker": "-0.0008"}]})),
-        ("key_facts", [okx({"uid": "5", "mainUid": "5", "ip": "", "perm": "read_only,trade"})]),
+        ("key_facts", [okx(OKX_CONFIG)]),
     ],
     "bitget": [
         ("report", bitget([BITGET_ORDER])),
@@ -296,6 +325,26 @@ ANSWERS: Answers = {
         ("fees_in", bitget({"takerFeeRate": "0.001", "makerFeeRate": "0.001"})),
         ("fees_listed", bitget([{"symbol": "BTCUSDT", "takerFeeRate": "0.001", "makerFeeRate": "0.001"}])),
         ("key_facts", [bitget({"userId": "5", "ips": "", "authorities": ["stow"]})]),
+    ],
+    "bitget unified": [
+        ("report", bitget([private_frames.UNIFIED_ORDER])),
+        ("order_in", bitget(private_frames.UNIFIED_ORDER)),
+        ("fill", bitget([private_frames.UNIFIED_FILL])),
+        (
+            "transfer",
+            bitget([{"category": "OTHER", "id": "5", "coin": "BTC", "type": "TRANSFER_IN", "amount": "1", "ts": "1"}]),
+        ),
+        ("cancelled", bitget([{"orderId": "1"}, {"clientOid": "a", "code": "25204", "msg": "m"}])),
+        ("balances_in", bitget({"assets": [{"coin": "BTC", "available": "1", "locked": "0"}]})),
+        ("fees_in", bitget({"takerFeeRate": "0.001", "makerFeeRate": "0.001"})),
+        ("fees_listed", bitget([{"symbol": "BTCUSDT", "takerFeeRate": "0.001", "makerFeeRate": "0.001"}])),
+        (
+            "key_facts",
+            [
+                bitget({"userId": "5", "ips": "", "permType": "read-and-write", "permissions": ["uta_trade"]}),
+                bitget({"uid": "5", "accountMode": "unified"}),
+            ],
+        ),
     ],
 }
 
@@ -332,7 +381,7 @@ def test_a_hostile_value_in_an_answer_is_an_unreadable_field(
     except ValueError:
         return
     # A number of keys or bodies that does not fit what was asked cannot come: each body is the answer to one question.
-    if name == "key_facts" and not (isinstance(body, list) and len(body) == (2 if venue == "gate" else 1)):
+    if name == "key_facts" and not (isinstance(body, list) and len(body) == KEY_CALLS[venue]):
         return
     with contextlib.suppress(VenueProtocolError):
         reader_of(dialect, name)(body)
@@ -342,6 +391,7 @@ PLACED: dict[str, Any] = {
     "gate": {**private_frames.GATE_ORDER, "status": "closed", "label": "L", "message": "m"},
     "okx": okx({"ordId": "1", "clOrdId": "a", "sCode": "0", "sMsg": ""}),
     "bitget": bitget({"orderId": "1", "clientOid": "a"}),
+    "bitget unified": bitget({"orderId": "1", "clientOid": "a"}),
 }
 WRITES = [(venue, text) for venue, body in PLACED.items() for text in texts(body)]
 

@@ -18,9 +18,9 @@ from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.call import Outgoing, render
 from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.gateway import VenueGateway
-from arb.venues.registry import TRADED
 from arb.venues.rules.guard import SigningRefused
 from arb.venues.spec import VenueSpec
+from tests.unit.venues.accounts import ACCOUNTS
 from tests.virtual import START_NS, a_clock
 
 SYMBOLS = ("BTC/USDT", "1000SATS/USDC", "A-B/USDT")
@@ -30,7 +30,7 @@ SITES = {
     "odd": {"x-one": "{0}", "x-two": "100 % {} 'quoted'"},
     "local": {},
 }
-VENUES = pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+VENUES = pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 
 
 class Venue:
@@ -193,7 +193,7 @@ def test_a_new_key_another_header_and_another_address_make_new_forms(spec: Venue
     assert len(seen) == 3
     assert venue.by_form(command) == venue.by_call(command)
     api = signer.urls["api"]
-    for name in ("private", "rest", "spot"):
+    for name in ("private", "rest", "spot", "uta"):
         if isinstance(api.get(name), str):
             api[name] = "https://example.com"
         elif isinstance(api.get(name), dict):

@@ -85,6 +85,7 @@ class Market:
         opening: Mapping[str, Decimal] | Decimal | None = None,
         latency_ns: int | None = WAY_NS,
         memory: AccountMemory | None = None,
+        fee_price: str | None = None,
         **instrument: Any,
     ) -> None:
         self.bench = Bench()
@@ -101,6 +102,7 @@ class Market:
             clock=self.clock,
             latency_ns=latency_ns,
             opening={"BTC": START_BALANCE, "USDT": START_BALANCE} if opening is None else opening,
+            fee_price=lambda *_: None if fee_price is None else D(fee_price),
         )
         self.run(self.venue.instruments((SYMBOL,)))
 
@@ -311,6 +313,29 @@ def test_the_fee_of_a_buy_is_charged_where_the_venue_takes_it_from() -> None:
     for fee_in, fee, currency in ((FeeIn.QUOTE, D("0.1001"), "USDT"), (FeeIn.BASE, D("0.001"), "BTC")):
         (told,) = Market(buy_fee_in=fee_in).place(an_order())[1]
         assert (told.fill.fee, told.fill.fee_currency) == (fee, currency)
+
+
+@pytest.mark.parametrize(
+    ("held", "price", "charged"),
+    [
+        ("1", "4", [("0.0187687500", "GT"), ("0.03757500", "GT")]),  # 100.1 and 200.4 at 0.075 %, by 4
+        ("0.04", "4", [("0.0187687500", "GT"), ("0.002", "BTC")]),  # it runs out between two fills of one order
+        ("0", "4", [("0.001", "BTC"), ("0.002", "BTC")]),
+        ("1", None, [("0.001", "BTC"), ("0.002", "BTC")]),  # nothing says what it is worth
+    ],
+)
+def test_fees_are_taken_from_an_asset_of_the_venues_own_while_it_lasts(
+    held: str, price: str | None, charged: list[tuple[str, str]]
+) -> None:
+    rules: dict[str, Any] = {"buy_fee_in": FeeIn.BASE, "fee_asset": "GT", "fee_asset_taker": D("0.00075")}
+    opening = {"BTC": START_BALANCE, "USDT": START_BALANCE, "GT": D(held)}
+    market = Market(opening=opening, fee_price=price, **rules)
+    _, fills = market.place(an_order(price="100.2", size="3"))
+    assert [(told.fill.fee, told.fill.fee_currency) for told in fills] == [(D(fee), asset) for fee, asset in charged]
+    spent = sum((D(fee) for fee, asset in charged if asset == "GT"), D(0))
+    (pushed,) = [event for event in market.events if isinstance(event, BalancesReported)]
+    assert market.account.balances["GT"] == D(held) - spent
+    assert not spent or pushed.balances["GT"].free == D(held) - spent
 
 
 def test_a_fill_carries_the_venues_clock_and_our_own() -> None:

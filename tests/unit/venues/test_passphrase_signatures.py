@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.venues.bitget.signing import GuardedBitget
+from arb.venues.bitget.signing import GuardedBitget, GuardedUnifiedBitget
 from arb.venues.call import Call
 from arb.venues.okx.signing import GuardedOkx
 from arb.venues.passphrase_client import PassphraseClient
@@ -26,9 +26,20 @@ BITGET = {
     "size": "1",
     "clientOid": "arb1",
 }
+UNIFIED = {
+    "category": "SPOT",
+    "symbol": "BTCUSDT",
+    "side": "buy",
+    "orderType": "limit",
+    "timeInForce": "ioc",
+    "price": "3",
+    "qty": "1",
+    "clientOid": "arb1",
+}
 CASES: list[tuple[type[PassphraseClient], str, tuple[str, ...], dict[str, Any]]] = [
     (GuardedOkx, "trade/order", ("private",), OKX),
     (GuardedBitget, "v2/spot/trade/place-order", ("private", "spot"), BITGET),
+    (GuardedUnifiedBitget, "v3/trade/place-order", ("private", "uta"), UNIFIED),
 ]
 KEY = {"apiKey": "key", "secret": "secret", "password": "phrase"}
 
@@ -63,7 +74,7 @@ def agree(kind: type[PassphraseClient], call: Call) -> None:
     assert request.headers == headers
 
 
-VENUES = {kind: a_venue(kind) for kind in (GuardedOkx, GuardedBitget)}
+VENUES = {kind: a_venue(kind) for kind in (GuardedOkx, GuardedBitget, GuardedUnifiedBitget)}
 
 
 def a_post(path: str, api: tuple[str, ...], params: Any) -> Call:
@@ -83,7 +94,7 @@ def a_post(path: str, api: tuple[str, ...], params: Any) -> Call:
 def test_an_order_is_signed_as_stock_ccxt_signs_it(
     kind: type[PassphraseClient], path: str, api: tuple[str, ...], order: dict[str, Any], text: str
 ) -> None:
-    agree(kind, a_post(path, api, order | {"side": text}))
+    agree(kind, a_post(path, api, order | {"clOrdId" if "clOrdId" in order else "clientOid": text}))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +110,9 @@ def test_an_order_is_signed_as_stock_ccxt_signs_it(
             ("private", "spot"),
             {"batchMode": "multiple", "orderList": [{"symbol": "BTCUSDT", "orderId": "1"}]},
         ),
+        (GuardedUnifiedBitget, "v3/trade/cancel-order", ("private", "uta"), {"category": "SPOT", "clientOid": "arb1"}),
+        (GuardedUnifiedBitget, "v3/trade/cancel-batch", ("private", "uta"), [{"category": "SPOT", "orderId": "1"}] * 2),
+        (GuardedUnifiedBitget, "v3/trade/countdown-cancel-all", ("private", "uta"), {"countdown": "30"}),
     ],
 )
 def test_cancels_are_signed_as_stock_ccxt_signs_them(
@@ -114,6 +128,8 @@ def test_cancels_are_signed_as_stock_ccxt_signs_them(
         (GuardedOkx, "public/time", ("public",)),
         (GuardedBitget, "v2/spot/trade/fills", ("private", "spot")),
         (GuardedBitget, "v2/public/time", ("public", "common")),
+        (GuardedUnifiedBitget, "v3/trade/fills", ("private", "uta")),
+        (GuardedUnifiedBitget, "v2/public/time", ("public", "common")),
     ],
 )
 @pytest.mark.parametrize("params", [{}, {"after": "7", "instId": "BTC-USDT"}, {"a": "x y", "b": "\u20ac&="}])

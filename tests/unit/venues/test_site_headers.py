@@ -17,10 +17,10 @@ from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.endpoints import Credentials, OrderEntry, Site
 from arb.venues.gateway import VenueGateway
 from arb.venues.public_side import PublicSide
-from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from tests.unit.venues.accounts import ACCOUNTS
 from tests.unit.venues.test_hostile_text import ORDER
 from tests.unit.venues.wire.dialects import seats
 from tests.virtual import START_NS, a_clock, run_virtual
@@ -120,7 +120,7 @@ async def talk(gateway: VenueGateway) -> None:
             await asking
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_request_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     requests = told(spec, talk).requests
     assert {request.method for request in requests} >= {"GET", "POST"} and len(requests) >= 7
@@ -129,14 +129,50 @@ def test_every_request_has_the_headers_of_its_site(spec: VenueSpec) -> None:
         assert request.headers["x-which-world"] == "play"
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_production_has_no_header_of_another_world(spec: VenueSpec) -> None:
     for request in told(spec, talk, site=spec.production).requests:
         for site in spec.sites:
             assert not set(site.headers) & set(request.headers)
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+KNOWN_HEADERS = {
+    "gate": {"KEY", "SIGN", "Timestamp", "X-Gate-Exptime", "Accept", "Content-Type"},
+    "okx": {
+        "OK-ACCESS-KEY",
+        "OK-ACCESS-PASSPHRASE",
+        "OK-ACCESS-SIGN",
+        "OK-ACCESS-TIMESTAMP",
+        "expTime",
+        "Content-Type",
+    },
+    "bitget": {"ACCESS-KEY", "ACCESS-PASSPHRASE", "ACCESS-SIGN", "ACCESS-TIMESTAMP", "Content-Type"},
+}
+CARRIER = {"Host", "Content-Length", "Connection", "Accept-Encoding", "User-Agent", "Accept"}
+KNOWN_FIELDS = {
+    "gate": {"text", "currency_pair", "type", "account", "side", "amount", "price", "time_in_force", "id"},
+    "okx": {"instId", "tdMode", "clOrdId", "ordId", "side", "ordType", "px", "sz"},
+    "bitget": {
+        *("symbol", "side", "orderType", "force", "price", "size", "clientOid", "orderId", "batchMode", "orderList"),
+        *("requestTime", "receiveWindow", "category", "qty", "timeInForce"),
+    },
+}
+
+
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
+def test_no_request_names_a_broker_or_the_library_that_made_it(spec: VenueSpec) -> None:
+    # ccxt would send X-Gate-Channel-Id, OKX's `tag` with an id that begins with its own, and X-CHANNEL-API-CODE.
+    for request in told(spec, talk, site=spec.production).requests:
+        assert {name.lower() for name in request.headers} <= {n.lower() for n in KNOWN_HEADERS[spec.name] | CARRIER}
+        assert "ccxt" not in repr(request).lower()
+        body = msgspec.json.decode(request.body) if request.body else []
+        for item in body if isinstance(body, list) else [body]:
+            assert set(item) <= KNOWN_FIELDS[spec.name]
+            ids = {name: item[name] for name in ("text", "clOrdId", "clientOid") if name in item}
+            assert set(ids.values()) <= {"t-arb1", "arb1", ORDER.client_order_id, f"t-{ORDER.client_order_id}"}
+
+
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     entry = OrderEntry.REST
     if spec.trading is not None and spec.trading.make_order_socket is not None:
@@ -151,7 +187,7 @@ def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
     assert all(headers == MARK for _, headers in dialled)
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ACCOUNTS, ids=lambda spec: spec.name)
 def test_the_handshake_of_public_data_has_them_too(spec: VenueSpec) -> None:
     network, clock = Nowhere(), a_clock()
     feed = PublicSide(spec, marked(spec), clock=clock, rng=random.Random(1), network=network).feed(

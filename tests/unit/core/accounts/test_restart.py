@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import OpenPair, Restored
-from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import HaltAsked, OrderQueried, ResumeAsked, RunEnded, TimerFired
+from arb.core.commands import PlaceOrder, QueryOrder, SetTimer
+from arb.core.events import HaltAsked, OrderQueried, OrderUpdated, ResumeAsked, RunEnded, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, Record, RunRecord
 from arb.core.recovery_records import ControlRecord, PlanRecord
 from arb.market.ids import decode
 from arb.market.order import OrderStatus
-from tests.builders import Bench, a_fill, a_report
+from tests.builders import SYMBOL, Bench, a_fill, a_report
+from tests.unit.core.pairs.test_late_fills import half_sold
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 
@@ -181,3 +182,17 @@ def test_an_order_seen_absent_after_the_restart_needs_the_same_proof() -> None:
         )
     rows = [row for row in latest(bench, OrderRecord) if isinstance(row, OrderRecord) and row.id]
     assert all(row.status is not OrderStatus.ABSENT for row in rows)
+
+
+def test_a_fill_reported_to_a_dead_process_and_never_shown_is_asked_for_and_dust_of_its_symbol_waits() -> None:
+    dead, late = half_sold()
+    dead.tell(OrderUpdated(report=a_report(late, "0.7")))
+    left = left_behind(dead)
+    bench = Bench(restored=Restored(recent=left.pairs, last_ns=dead.now_ns), run_id=1_760_000_500)
+    assert bench.engine.manager.awaits_late_fill(SYMBOL)
+    timer = f"order:{late.client_order_id}"
+    assert timer in {command.timer for command in bench.said if isinstance(command, SetTimer)}
+    asked = bench.tell(TimerFired(timer=timer))
+    assert [type(command) for command in asked] == [QueryOrder]
+    fill(bench, late, "0.2", "t9")
+    assert not bench.engine.manager.awaits_late_fill(SYMBOL)

@@ -4,6 +4,7 @@ from typing import Any
 
 from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
+from arb.core.events import ExpiryProved
 from arb.core.recovery_records import ControlRecord
 from arb.market.order import OrderStatus
 from tests.builders import Bench
@@ -55,6 +56,19 @@ def test_another_account_has_to_see_it_itself() -> None:
     bench, sell = unproved_sell(restored=Restored(control=kept), accounts=others)
     prove_absent(bench, sell)
     assert status(bench, sell) is OrderStatus.UNKNOWN
+
+
+def test_an_account_that_is_of_another_kind_now_has_no_expiry_whatever_was_seen_of_it() -> None:
+    before, _, _ = unknown_sell()
+    kept = [row for row in before.rows(ControlRecord) if isinstance(row, ControlRecord)][-1]
+
+    bench, sell = unproved_sell(restored=Restored(control=kept))
+    for _ in range(2):
+        bench.tell(ExpiryProved(venue=sell.venue, holds=False))
+    prove_absent(bench, sell)
+    assert status(bench, sell) is OrderStatus.UNKNOWN
+    written = [row.expiry_proved for row in bench.rows(ControlRecord) if isinstance(row, ControlRecord)]
+    assert written == [tuple({"gate:test", "okx:test"} - {f"{sell.venue}:test"})]
 
 
 def test_it_is_written_down_once() -> None:

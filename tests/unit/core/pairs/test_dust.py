@@ -5,25 +5,33 @@ from decimal import Decimal
 import pytest
 
 from arb.core.commands import PlaceOrder
+from arb.core.events import OrderUpdated
 from arb.core.records import PairKind, PairState
 from arb.core.recovery_records import Residual
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Role, Side
-from tests.builders import SYMBOL, Bench, D
+from tests.builders import SYMBOL, Bench, D, a_report
+from tests.unit.core.pairs.test_late_fills import half_sold
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
 
-def pair_closed_with_dust(bench: Bench, size: Decimal) -> None:
+def pair_closed_with_dust(bench: Bench, size: Decimal, *, then_drained: bool = True) -> None:
     """Let a pair close flat while dust of `size` base, worth 100 each, lies around; then show new books."""
     buy, sell = crossed(bench)
     bench.engine.state.residuals.add_dust(Residual(SYMBOL, size, size * 100, bench.now_ns))
     for order in (buy, sell):
         accept(bench, order, "1")
         fill(bench, order, "1", order.venue)
+    usable_books(bench)
+    if then_drained:
+        bench.drain()
+
+
+def usable_books(bench: Bench) -> None:
+    """Show books without an edge, newer than what our last orders did to them."""
     bench.wait_ms(20)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "99.8x5", "101.2x5")
-    bench.drain()
 
 
 def dust_orders(bench: Bench) -> list[PlaceOrder]:
@@ -58,3 +66,26 @@ def test_what_one_order_for_dust_left_is_dust_again_though_it_could_be_traded_at
     pair = last_pair(bench)
     assert (pair.kind, pair.state) == (PairKind.DUST, PairState.COMPLETED)
     assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.1")
+
+
+def test_dust_waits_while_a_venue_reports_a_fill_of_its_symbol_that_has_not_come() -> None:
+    bench, late = half_sold(limits())
+    usable_books(bench)
+    bench.tell(OrderUpdated(report=a_report(late, "0.7")))
+    pair_closed_with_dust(bench, D("0.06"))
+    assert not dust_orders(bench)
+    fill(bench, late, "0.2", "t9")
+    bench.drain()
+    repair = bench.placed()[-1]
+    assert (repair.side, repair.size) == (Side.BUY, D("0.14"))
+    assert bench.engine.state.residuals.dust(SYMBOL).size == 0
+
+
+def test_an_order_for_dust_is_held_back_when_such_a_fill_is_reported_before_it_leaves() -> None:
+    bench, late = half_sold(limits())
+    usable_books(bench)
+    pair_closed_with_dust(bench, D("0.06"), then_drained=False)
+    assert last_pair(bench).kind is PairKind.DUST
+    bench.tell(OrderUpdated(report=a_report(late, "0.7")))
+    bench.drain()
+    assert not dust_orders(bench)

@@ -15,7 +15,8 @@ from arb.core.recovery_records import ControlRecord, Residual, ResidualsRecord
 from arb.core.risk.halts import TradingState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import OrderReport, Role, Side
-from tests.builders import SYMBOL, Bench, D, an_instrument
+from tests.builders import SYMBOL, Bench, D, a_report, an_instrument
+from tests.unit.core.pairs.test_late_fills import half_sold
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 HOLD = RepairPolicy(on_single_leg=OnSingleLeg.HOLD)
@@ -220,6 +221,21 @@ def test_dust_that_has_become_legal_is_sold_too() -> None:
     assert (order.side, order.size, order.role) == (Side.SELL, D("0.2"), Role.DUST)
     accept(bench, order, "0.2")
     fill(bench, order, "0.2")
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
+
+
+def test_it_waits_for_a_fill_that_a_venue_reports_before_it_trades_what_that_may_take() -> None:
+    bench, late = half_sold(Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
+    refresh(bench)
+    residuals = bench.engine.state.residuals
+    residuals.add_dust(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
+    bench.tell(OrderUpdated(report=a_report(late, "0.7")))
+    bench.tell(FlattenAsked(reason="enough"))
+    assert tick(bench) == []
+    assert state(bench)[0] is TradingState.REDUCING
+    fill(bench, late, "0.2", "t9")
+    assert tick(bench) == []
+    assert exposure(bench) == 0
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
 
 

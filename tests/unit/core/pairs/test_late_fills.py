@@ -3,13 +3,14 @@
 from arb.core.commands import PlaceOrder, QueryOrder, SetTimer, SnapshotAccount
 from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, PrivateDown, PrivateUp, TimerFired
 from arb.core.records import PairState
+from arb.core.settings import Limits
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
 
-def half_sold() -> tuple[Bench, PlaceOrder]:
-    """Return a bench whose sell leg was cancelled by the venue half filled; the pair is not ended by that."""
-    bench = Bench()
+def half_sold(limits: Limits | None = None) -> tuple[Bench, PlaceOrder]:
+    """Return a bench whose pair has ended, its sell leg cancelled by the venue half filled; and that leg."""
+    bench = Bench(limits=limits) if limits is not None else Bench()
     buy, sell = crossed(bench)
     accept(bench, buy, "0.5")
     fill(bench, buy, "0.5")

@@ -84,8 +84,8 @@ def a_case(chance: random.Random) -> Case:
     funds = Funds(
         quote=_maybe(chance, 0.3, price * size * chance.randint(5, 400)),
         base=_maybe(chance, 0.3, size * chance.randint(5, 400)),
-        buy_fee_funds=_maybe(chance, 0.3, price * size * chance.randint(0, 3)),
-        sell_fee_funds=_maybe(chance, 0.3, price * size * chance.randint(0, 3)),
+        buy_fee_funds=_maybe(chance, 0.3, price * size * chance.randint(0, 300) / 1000),
+        sell_fee_funds=_maybe(chance, 0.3, price * size * chance.randint(0, 300) / 1000),
     )
     return Case(
         PairTerms(scale, venues[0], venues[1], limits),

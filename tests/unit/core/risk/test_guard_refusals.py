@@ -6,7 +6,7 @@ from arb.clock import NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderRejected
 from arb.core.records import IncidentRecord
-from arb.core.risk.monitor import REFUSALS_EVERY_S
+from arb.core.risk.refusals import REFUSALS_EVERY_S
 from arb.core.settings import Limits
 from tests.builders import Bench
 from tests.unit.core.pairs.test_pair import accept, crossed, fill

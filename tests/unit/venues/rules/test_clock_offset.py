@@ -6,7 +6,7 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueError
-from arb.venues.rules.clock_offset import SAMPLES, Offset, measure
+from arb.venues.rules.clock_offset import DRIFT_PPM, SAMPLES, Offset, OffsetEstimate, measure
 from arb.venues.transport.http import HttpAnswer
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -105,3 +105,54 @@ def test_nothing_is_measured_when_our_clock_was_set_during_the_last_question() -
     with pytest.raises(VenueError, match="our own clock was set") as caught:
         venue.measured()
     assert caught.value.code == "clock_set"
+
+
+def ms(value: float) -> int:
+    return int(value * NS_PER_MS)
+
+
+def test_a_slow_answer_does_not_replace_what_a_quick_one_has_shown() -> None:
+    clock = SettableClock()
+    estimate = OffsetEstimate(clock)
+    estimate.take(Offset(ms(100), ms(1)))
+    clock.monotonic += 1000 * NS_PER_S
+
+    better = estimate.take(Offset(ms(160), ms(80)))
+
+    assert better == Offset(ms(100), ms(1) + 1000 * NS_PER_S * DRIFT_PPM // 1_000_000)
+
+
+def test_errors_grow_with_age_until_the_new_measurement_is_the_closer_one() -> None:
+    clock = SettableClock()
+    estimate = OffsetEstimate(clock)
+    estimate.take(Offset(ms(100), ms(1)))
+    for _ in range(2):  # what a kept one has won before does not make it younger
+        clock.monotonic += 1000 * NS_PER_S
+        found = estimate.take(Offset(ms(110), ms(45)))
+    assert found == Offset(ms(110), ms(45))
+
+
+def test_a_measurement_that_contradicts_the_kept_one_replaces_it() -> None:
+    estimate = OffsetEstimate(SettableClock())
+    estimate.take(Offset(ms(100), ms(1)))
+    assert estimate.take(Offset(ms(500), ms(80))) == Offset(ms(500), ms(80))
+
+
+@pytest.mark.parametrize("cause", ["our clock was set", "the venue called a request out of time"])
+def test_after_this_the_next_measurement_counts_whatever_it_is(cause: str) -> None:
+    clock = SettableClock()
+    estimate = OffsetEstimate(clock)
+    estimate.take(Offset(ms(100), ms(1)))
+    if cause == "our clock was set":
+        clock.set_by_ns = ms(20)
+    else:
+        estimate.forget()
+    assert estimate.take(Offset(ms(110), ms(80))) == Offset(ms(110), ms(80))
+
+
+def test_a_clock_of_ours_that_is_slewed_adds_what_it_was_moved_by_to_the_error() -> None:
+    clock = SettableClock()
+    estimate = OffsetEstimate(clock)
+    estimate.take(Offset(ms(100), ms(1)))
+    clock.set_by_ns = ms(-3)
+    assert estimate.take(Offset(ms(110), ms(80))) == Offset(ms(100), ms(4))

@@ -152,6 +152,11 @@ def test_only_listed_codes_are_refusals() -> None:
 
     assert all(rule.outcome in (Outcome.REJECTED, Outcome.UNKNOWN) for _, rule in ROWS)
     assert unknowns["okx"] == {"50001", "50004", "50013", "50026", "51016", "63999"}
-    assert unknowns["bitget"] == {"40010", "40015", "40725", "45001", "50008", "40786", "43118"}
+    classic, unified = (
+        {"40010", "40015", "40725", "45001", "50008", "40786", "43118"},
+        {"25000", "25001", "25003", "25004"},
+    )
+    unproved = {"31007", "40819", "43020", "43033", "45057", "80011"}
+    assert unknowns["bitget"] == classic | unified | unproved | {"25212"}
     assert min(refusals.values()) > 20
     assert all(rule.trouble is not Trouble.UNREACHABLE for _, rule in ROWS)

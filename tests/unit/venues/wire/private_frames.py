@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from arb.venues.bitget.private import BitgetPrivate
+from arb.venues.bitget.private import BitgetPrivate, UnifiedPrivate
 from arb.venues.bitget.records import Symbols
 from arb.venues.gate.private import GatePrivate
 from arb.venues.okx.private import OkxPrivate
@@ -28,7 +28,18 @@ def bitget() -> BitgetPrivate:
     return BitgetPrivate("key", "secret", "phrase", symbols)
 
 
-MAKERS: dict[str, Callable[[], PrivateDialect]] = {"gate": gate, "okx": okx, "bitget": bitget}
+def unified() -> UnifiedPrivate:
+    symbols = Symbols()
+    symbols.learn({"BTCUSDT": "BTC/USDT"})
+    return UnifiedPrivate("key", "secret", "phrase", symbols)
+
+
+MAKERS: dict[str, Callable[[], PrivateDialect]] = {
+    "gate": gate,
+    "okx": okx,
+    "bitget": bitget,
+    "bitget unified": unified,
+}
 
 GATE_ORDER = {
     "id": "30784435",
@@ -147,6 +158,63 @@ BITGET_FILL = {
 }
 BITGET_BALANCE = {"coin": "USDT", "available": "10.5", "frozen": "2", "locked": "1", "uTime": "1695713887792"}
 
+UNIFIED_ORDER = {
+    "category": "spot",
+    "symbol": "BTCUSDT",
+    "orderId": "1",
+    "clientOid": CLIENT_ID,
+    "price": "50010",
+    "qty": "0.2",
+    "amount": "0",
+    "holdMode": "one_way_mode",
+    "orderType": "limit",
+    "timeInForce": "ioc",
+    "side": "buy",
+    "reduceOnly": "no",
+    "cumExecQty": "0.15",
+    "cumExecValue": "7499.25",
+    "avgPrice": "49995",
+    "orderStatus": "cancelled",
+    "cancelReason": "ioc_not_full_cancel",
+    "feeDetail": [{"feeCoin": "BTC", "fee": "0.00009"}],
+    "createdTime": "1742367838101",
+    "updatedTime": "1742367838115",
+    "stpMode": "none",
+}
+UNIFIED_FILL = {
+    "symbol": "BTCUSDT",
+    "orderType": "limit",
+    "updatedTime": "1736378720623",
+    "side": "buy",
+    "orderId": "1",
+    "execPnl": "0",
+    "feeDetail": [{"feeCoin": "BTC", "fee": "0.0001"}],
+    "execTime": "1736378720623",
+    "tradeScope": "taker",
+    "execId": "7",
+    "execLinkId": "7",
+    "execPrice": "50000",
+    "execValue": "5000",
+    "category": "spot",
+    "execQty": "0.1",
+    "clientOid": CLIENT_ID,
+}
+UNIFIED_ACCOUNT = {
+    "totalEquity": "100",
+    "coin": [
+        {
+            "debts": "0",
+            "balance": "13.5",
+            "available": "10.5",
+            "borrow": "0",
+            "locked": "3",
+            "equity": "13.5",
+            "coin": "USDT",
+            "usdValue": "13.5",
+        }
+    ],
+}
+
 
 def gate_frame(channel: str, *rows: Any, event: str = "update", **more: Any) -> bytes:
     frame = {"time": 1700000000, "time_ms": 1700000000123, "channel": channel, "event": event}
@@ -159,6 +227,11 @@ def okx_frame(channel: str, *rows: Any) -> bytes:
 
 def bitget_frame(channel: str, *rows: Any) -> bytes:
     arg = {"instType": "SPOT", "channel": channel, "instId": "default"}
+    return json.dumps({"action": "snapshot", "arg": arg, "data": list(rows), "ts": 1695797773370}).encode()
+
+
+def unified_frame(topic: str, *rows: Any) -> bytes:
+    arg = {"instType": "UTA", "topic": topic}
     return json.dumps({"action": "snapshot", "arg": arg, "data": list(rows), "ts": 1695797773370}).encode()
 
 
@@ -191,11 +264,26 @@ DATA: list[tuple[str, Any, dict[str, Any], list[str]]] = [
         ["orderId", "tradeId", "symbol", "side", "priceAvg", "size"],
     ),
     ("bitget", lambda row: bitget_frame("account", row), BITGET_BALANCE, ["coin", "available"]),
+    (
+        "bitget unified",
+        lambda row: unified_frame("order", row),
+        UNIFIED_ORDER,
+        ["category", "symbol", "orderId", "side", "qty", "orderStatus"],
+    ),
+    (
+        "bitget unified",
+        lambda row: unified_frame("fill", row),
+        UNIFIED_FILL,
+        ["category", "symbol", "orderId", "execId", "side", "execPrice", "execQty"],
+    ),
+    ("bitget unified", lambda row: unified_frame("account", row), UNIFIED_ACCOUNT, []),
 ]
 NAMES = {"id", "ordId", "orderId", "order_id", "tradeId", "instId", "symbol", "currency_pair"} | {
     "fillFeeCcy",
     "currency",
     "coin",
+    "execId",
+    "category",
 }
 NEVER: list[Any] = [None, "", [1], {"a": 1}, True]
 NO_NUMBERS: list[Any] = ["soon", "NaN", "1e999999999", "1e-999999", 10**60, "9" * 100]

@@ -30,12 +30,17 @@ from tests.unit.venues.wire.private_frames import (
     NOW_NS,
     OKX_ACCOUNT,
     OKX_ORDER,
+    UNIFIED_ACCOUNT,
+    UNIFIED_FILL,
+    UNIFIED_ORDER,
     bitget,
     bitget_frame,
     gate,
     gate_frame,
     okx,
     okx_frame,
+    unified,
+    unified_frame,
 )
 
 
@@ -174,6 +179,7 @@ def test_balances_are_reported_as_free_and_locked_and_never_as_complete() -> Non
         read(gate(), gate_frame("spot.balances", GATE_BALANCE)),
         read(okx(), okx_frame("account", OKX_ACCOUNT)),
         read(bitget(), bitget_frame("account", BITGET_BALANCE)),
+        read(unified(), unified_frame("account", UNIFIED_ACCOUNT)),
     ]
     seen = []
     for frame in frames:
@@ -185,6 +191,7 @@ def test_balances_are_reported_as_free_and_locked_and_never_as_complete() -> Non
     assert seen == [
         (Decimal("1000.5"), Decimal("32.49")),
         (Decimal("4834.3"), Decimal("165.7")),
+        (Decimal("10.5"), Decimal(3)),
         (Decimal("10.5"), Decimal(3)),
     ]
 
@@ -204,6 +211,20 @@ def test_okx_reports_order_and_fill_in_one_push_and_turns_the_fees_sign() -> Non
     assert not fills(read(okx(), okx_frame("orders", {**OKX_ORDER, "tradeId": "", "fillSz": "0"})))
 
 
+@pytest.mark.parametrize(
+    ("deduction", "coin", "written", "fee"),
+    [("yes", "BGB", "0.0015", "0.0015"), ("no", "USDT", "-0.0074", "0.0074"), ("no", "USDT", "0.0118", "-0.0118")],
+    ids=["paid in BGB", "paid", "a rebate"],
+)
+def test_bitget_writes_a_fee_in_bgb_above_zero_and_any_other_below(
+    deduction: str, coin: str, written: str, fee: str
+) -> None:
+    """As accounts have reported it (ccxt#21530): what was paid in BGB would pass for a rebate."""
+    detail = {"deduction": deduction, "feeCoin": coin, "totalDeductionFee": "0", "totalFee": written}
+    [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL | {"feeDetail": [detail]})))
+    assert (fill.fee, fill.fee_currency) == (Decimal(fee), coin)
+
+
 def test_bitget_reports_fills_by_number_and_orders_by_name() -> None:
     [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL)))
     [report] = reports(read(bitget(), bitget_frame("orders", BITGET_ORDER)))
@@ -211,6 +232,71 @@ def test_bitget_reports_fills_by_number_and_orders_by_name() -> None:
     assert (fill.client_order_id, fill.venue_order_id, fill.fee) == (None, "1", Decimal("0.0001"))
     assert (report.client_order_id, report.venue_order_id) == (CLIENT_ID, "1")
     assert (report.filled, report.is_open) == (Decimal("0.15"), False)
+
+
+def test_bitget_reports_fills_of_a_unified_account_by_name_and_their_fees_as_charged() -> None:
+    [fill] = fills(read(unified(), unified_frame("fill", UNIFIED_FILL)))
+    [report] = reports(read(unified(), unified_frame("order", UNIFIED_ORDER)))
+
+    assert (fill.client_order_id, fill.venue_order_id, fill.trade_id) == (CLIENT_ID, "1", "7")
+    assert (fill.fee, fill.fee_currency, fill.liquidity) == (Decimal("0.0001"), "BTC", Liquidity.TAKER)
+    assert (report.client_order_id, report.venue_order_id) == (CLIENT_ID, "1")
+    assert (report.filled, report.avg_price, report.is_open) == (Decimal("0.15"), Decimal(49995), False)
+    assert report.finish_reason == "ioc_not_full_cancel"
+
+
+@pytest.mark.parametrize(
+    ("detail", "fee", "coin"),
+    [
+        ([{"feeCoin": "BTC", "fee": "-0.0001"}], "-0.0001", "BTC"),  # a rebate
+        ({"feeCoin": "BGB", "fee": "0.2"}, "0.2", "BGB"),
+        ('[{"feeCoin":"BTC","fee":0.00000000089}]', "8.9E-10", "BTC"),
+        ([{"feeCoin": "BTC", "fee": "0.1"}, {"feeCoin": "BTC", "fee": "0.2"}], "0.3", "BTC"),
+        ([{"feeCoin": "BGB", "fee": "0"}, {"feeCoin": "BTC", "fee": "0.2"}], "0.2", "BTC"),
+        ([{"feeCoin": "USDT", "fee": "0"}], "0", "USDT"),
+    ],
+)
+def test_a_fee_of_a_unified_account_is_read_in_every_form_it_was_seen_in(detail: Any, fee: str, coin: str) -> None:
+    [fill] = fills(read(unified(), unified_frame("fill", UNIFIED_FILL | {"feeDetail": detail})))
+    assert (fill.fee, fill.fee_currency) == (Decimal(fee), coin)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "soon",
+        17,
+        True,
+        [17],
+        [{"fee": "0.1"}],
+        [{"feeCoin": "BTC", "fee": "much"}],
+        [{"feeCoin": "BTC", "fee": "0.1"}, {"feeCoin": "BGB", "fee": "0.1"}],
+        [{"feeCoin": "BTC", "fee": "0"}, {"feeCoin": "BGB", "fee": "0"}],
+        [{"feeCoin": "", "fee": ""}],
+        [{"feeCoin": None, "fee": None}],
+        [],
+        "",
+        None,
+    ],
+)
+def test_a_fee_that_cannot_be_told_is_an_unreadable_fill(detail: Any) -> None:
+    frame = read(unified(), unified_frame("fill", UNIFIED_FILL | {"feeDetail": detail}))
+    assert (frame.events, len(frame.errors)) == ((), 1)
+
+
+@pytest.mark.parametrize("category", ["usdt-futures", "USDT-FUTURES", "MARGIN", "coin-futures", "SPOTS"])
+@pytest.mark.parametrize(("topic", "row"), [("order", UNIFIED_ORDER), ("fill", UNIFIED_FILL)])
+def test_what_a_unified_account_trades_elsewhere_under_the_name_of_a_spot_symbol_is_foreign(
+    category: str, topic: str, row: dict[str, Any]
+) -> None:
+    frame = read(unified(), unified_frame(topic, row | {"category": category}, row | {"category": "SPOT"}))
+    assert (len(frame.events), frame.errors) == (1, ())
+    assert [unknown.native for unknown in frame.foreign] == [f"{category} BTCUSDT"]
+
+
+def test_a_refused_login_of_a_unified_account_is_an_error_event_with_a_code_that_is_a_number() -> None:
+    assert "30015" in str(read(unified(), b'{"event":"error","code":30015,"msg":"Invalid sign"}').refused)
+    assert read(unified(), b'{"event":"login","code":0,"connId":"0aa7"}').send
 
 
 @pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA])
@@ -244,7 +330,9 @@ def test_gate_names_a_refusal_and_a_closing_notice() -> None:
         assert read(gate(), shutdown).closing
 
 
-@pytest.mark.parametrize(("venue", "path"), [("okx", "/users/self/verify"), ("bitget", "/user/verify")])
+@pytest.mark.parametrize(
+    ("venue", "path"), [("okx", "/users/self/verify"), ("bitget", "/user/verify"), ("bitget unified", "/user/verify")]
+)
 def test_okx_and_bitget_log_in_then_subscribe(venue: str, path: str) -> None:
     dialect = MAKERS[venue]()
     [login] = [json.loads(text) for text in dialect.greetings(NOW_NS)]

@@ -1,0 +1,69 @@
+"""`arb keys test`: ask a venue who a key is and what it may do. Read only, and signed behind the guard as all else is."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from arb.app.build import gateway_limits, require_way_out
+from arb.clock import SystemClock, system_random
+from arb.config import Settings
+from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
+from arb.venues.build import build_gateway
+from arb.venues.endpoints import Credentials, Site
+from arb.venues.registry import spec_of
+from arb.venues.rules.key_rights import KeyPolicy
+from arb.venues.transport.network import SystemNetwork
+
+EVERYTHING = KeyPolicy(withdrawal_disabled_confirmed=True, unbound_key_allowed=True, borrowing_allowed=True)
+ENDS = 2
+"""How many characters of an account's id are shown at either end, where it is long enough."""
+
+
+def ask_venues(settings: Settings, keys: Mapping[str, Credentials]) -> tuple[list[dict[str, Any]], int]:
+    """Return what the venues say of these keys, and the exit code: 3 where one is refused or nobody answered."""
+    rows = asyncio.run(_ask_all(settings, keys))
+    return rows, EXIT_OK if all(row["result"] == "accepted" for row in rows) else EXIT_CHECK
+
+
+async def _ask_all(settings: Settings, keys: Mapping[str, Credentials]) -> list[dict[str, Any]]:
+    clock, rng = SystemClock(), system_random()
+    network = SystemNetwork(clock, proxy=settings.network.way_out())
+    sites = {venue: settings.venues.site(venue) for venue in keys}
+    await require_way_out(settings, sites.values())
+    asked = [_ask(settings, venue, site, keys[venue], clock, rng, network) for venue, site in sites.items()]
+    return list(await asyncio.gather(*asked))
+
+
+async def _ask(
+    settings: Settings,
+    venue: str,
+    site: Site,
+    credentials: Credentials,
+    clock: SystemClock,
+    rng: random.Random,
+    network: SystemNetwork,
+) -> dict[str, Any]:
+    # What the user has confirmed or allowed is for a start to ask; here the venue is asked.
+    limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
+    gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
+    row = {"venue": venue, "environment": site.environment.value, "region": site.region, "address": site.endpoint.rest}
+    try:
+        await gateway.measure_clock()
+        facts = await gateway.check_key()
+    except VenueError as error:
+        return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
+    finally:
+        await gateway.close()
+    said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
+    whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
+    return row | {"result": "accepted"} | said | whose
+
+
+def _in_part(account: str | None) -> str | None:
+    """Return an account's id with its middle hidden: enough to compare, too little to use."""
+    if account is None:
+        return None
+    return f"{account[:ENDS]}***{account[-ENDS:]}" if len(account) >= 4 * ENDS else "***"

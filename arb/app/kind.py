@@ -1,0 +1,61 @@
+"""Of which kind a run is: what its rows, its screens and its ledger say of it. Real, demo and simulated figures never mix."""
+
+from contextlib import closing
+
+import msgspec
+
+from arb.config import Mode
+from arb.config.ledger_url import DEMO
+from arb.errors import ConfigError
+from arb.store.journal import Journal
+from arb.venues.endpoints import Environment
+
+SANDBOX = Mode.SANDBOX.value
+
+
+class RunKind(msgspec.Struct, frozen=True):
+    """`demos`: by the settings the venues are demos or test networks; `sandbox`: a sandbox stands for them."""
+
+    mode: Mode
+    demos: bool
+    sandbox: bool
+
+    @property
+    def recorded(self) -> str:
+        """Return the mode as `runs.mode` has it: orders to demo accounts are a mode of their own."""
+        return DEMO if self.mode is Mode.LIVE and self.demos else self.mode.value
+
+    @property
+    def meant(self) -> Environment:
+        """Return what the settings say of the venues."""
+        return Environment.DEMO if self.demos else Environment.PRODUCTION
+
+    @property
+    def environment(self) -> str:
+        """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
+        return SANDBOX if self.sandbox else self.meant.value
+
+    @property
+    def mark(self) -> str:
+        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
+        if self.mode is Mode.SANDBOX:
+            return ""
+        if self.mode is Mode.PAPER:
+            return "PAPER DEMO" if self.environment == Environment.DEMO else "PAPER"
+        return self.recorded.upper() + " ON A SANDBOX" * self.sandbox
+
+    def require(self, journal: Journal) -> None:
+        """Raise `ConfigError` where a ledger is of another kind than the run, as the first run of its journal says for good."""
+        with closing(journal.reader()) as reader:
+            first = reader.first_run()
+        if first is None:
+            return
+        ours, theirs = _called(self.recorded, self.sandbox), _called(first.mode, first.sandbox_id is not None)
+        if ours != theirs:
+            raise ConfigError(
+                f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
+            )
+
+
+def _called(mode: str, sandbox: bool) -> str:
+    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode != SANDBOX)

@@ -1,0 +1,95 @@
+"""What live mode is built from besides: gateways with the user's own keys, and what the doctor's findings forbid."""
+
+import random
+from collections.abc import Iterable, Mapping
+
+from arb.app.build import gateway_limits
+from arb.clock import Clock
+from arb.config import Settings
+from arb.errors import CheckFailed, ConfigError
+from arb.live.checks import Finding, Result
+from arb.live.embedded import Sandbox
+from arb.venues.addresses import origins_of
+from arb.venues.base import OrderGateway
+from arb.venues.build import build_gateway
+from arb.venues.endpoints import LOOPBACK, Credentials, Site
+from arb.venues.registry import spec_of
+from arb.venues.transport.network import Network
+
+
+def build_live_gateways(
+    settings: Settings,
+    sites: Mapping[str, Site],
+    keys: Mapping[str, Credentials],
+    clock: Clock,
+    rng: random.Random,
+    network: Network,
+    sandbox_id: str | None,
+) -> dict[str, OrderGateway]:
+    """Return a gateway to every site with the user's key; `sandbox_id`: a sandbox stands for the venues.
+
+    Of an order's expiry nothing is proved: neither that the venue obeys it nor that this account has seen that.
+    """
+    return {
+        venue: build_gateway(
+            spec_of(venue),
+            site,
+            keys[venue],
+            clock=clock,
+            rng=rng,
+            limits=gateway_limits(settings, venue),
+            sandbox_id=sandbox_id,
+            network=network,
+            entry=settings.venues.order_entry(venue),
+        )
+        for venue, site in sites.items()
+    }
+
+
+async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
+    """Return the sandbox that all sites lead to, where they lead to this machine alone and one answers; else None.
+
+    An address on this machine may be a tunnel to the real venue: only the sandbox's own answer proves that it is none.
+    """
+    origins = {origin for site in sites for origin in origins_of(site.endpoint)}
+    if not origins or any(origin.host not in LOOPBACK for origin in origins):
+        return None
+    found: dict[str, Sandbox] = {}
+    for origin in sorted(origins, key=str):
+        try:
+            sandbox = await Sandbox.running(f"{'https' if origin.tls else 'http'}://{origin.authority}/admin")
+        except ConfigError:
+            return None
+        named = sandbox.announced.get("sandbox_id")
+        if not isinstance(named, str) or not named:
+            return None
+        found[named] = sandbox
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+DOWN = "rest"
+"""The check that a venue fails which does not answer at all."""
+
+
+def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:
+    """Return at which venues nothing may open, and why, by what the doctor found.
+
+    What failed at a venue keeps that one shut; what failed of this machine, or leaves fewer than two venues, forbids the start
+    (one that is only down may come back, and is waited for). With pairs open it does not, but then nothing opens anywhere.
+    Raises `CheckFailed`.
+    """
+    failed = [finding for finding in findings if finding.result is Result.FAIL]
+    by_venue: dict[str, list[str]] = {}
+    for finding in failed:
+        by_venue.setdefault(finding.about, []).append(f"{finding.check}: {finding.found} ({finding.remedy})")
+    shut = {venue: "; ".join(by_venue[venue]) for venue in venues if venue in by_venue}
+    local = "; ".join(why for about, found in by_venue.items() if about not in shut for why in found)
+    down = {finding.about for finding in failed if finding.check == DOWN}
+    left = [venue for venue in venues if venue not in shut or venue in down]
+    if not local and len(left) < 2:
+        local = "fewer than two venues pass: " + "; ".join(f"{venue} {why}" for venue, why in shut.items())
+    if not local:
+        return shut
+    if not pairs_open:
+        raise CheckFailed(f"--mode live: the doctor forbids the start: {local}")
+    return {venue: shut.get(venue, local) for venue in venues}

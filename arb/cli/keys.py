@@ -1,0 +1,168 @@
+"""`arb keys`: where the venues' keys are, and whether they work. No command shows one."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from arb.cli.shared import config_and_json, demo_option, folder_of, settings_from, show
+from arb.config import Settings, VenueSettings
+from arb.config.keyring import SystemKeyring
+from arb.config.keys import KeyPlaces, Place, shape_problem
+from arb.config.loader import nearest
+from arb.errors import EXIT_OK, ConfigError
+from arb.logs import logging_to
+from arb.masking import SECRETS
+from arb.venues.endpoints import Environment
+
+STDIN_MAX = 4096
+
+
+@click.group("keys")
+def keys_group() -> None:
+    """Say where the venues' keys are, and test them.
+
+    A key is looked for in the environment, in `.env` beside config.toml (mode 0600, outside version control) and in the
+    system's keyring, in this order. No command shows one.
+    """
+
+
+@keys_group.command("list")
+@config_and_json
+def list_command(config: Path | None, as_json: bool) -> int:
+    """List under which names keys are looked for, and where they are.
+
+    The first place that has any part of a key is the one it is taken from (`from`); those under `also` are not looked at.
+    """
+    settings = settings_from(config)
+    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
+    rows = [
+        _place_row(venue, msgspec.structs.replace(chosen, environment=environment), places)
+        for venue, chosen in settings.venues.every().items()
+        for environment in (Environment.PRODUCTION, Environment.DEMO)
+    ]
+    problem = places.keyring.problem()
+    show({"keys": rows, "keyring": problem or "can be used", "file": str(places.file)}, as_json=as_json)
+    return EXIT_OK
+
+
+@keys_group.command("add")
+@click.argument("venue")
+@demo_option
+@config_and_json
+def add_command(venue: str, config: Path | None, as_json: bool) -> int:
+    """Put the key of VENUE into the system's keyring.
+
+    In a terminal its parts are asked for and not shown; elsewhere they are read from stdin, a line each: key, secret and, where
+    the venue has one, passphrase. Nothing is sent: `arb keys test VENUE` does that.
+    """
+    settings = settings_from(config)
+    names = _chosen(settings, venue).key_names()
+    keyring = SystemKeyring()
+    if present := keyring.entries(names.values()):
+        raise ConfigError(f"keyring: {', '.join(present)} is there already: `arb keys remove {venue}` first")
+    given = _asked(names) if sys.stdin.isatty() else _piped(names)
+    for part, secret in given.items():
+        if problem := shape_problem(secret):
+            raise ConfigError(f"{venue}: the {part} {problem}")
+    if len(set(given.values())) < len(given):
+        raise ConfigError(f"{venue}: two of {', '.join(given)} are the same: one is wrong")
+    try:
+        for part, secret in given.items():
+            keyring.put(names[part], secret)
+    except ConfigError:
+        keyring.remove(names.values())  # half a key would keep the whole one out
+        raise
+    show({"venue": venue, "added": list(names.values()), "to": "keyring"}, as_json=as_json)
+    return EXIT_OK
+
+
+@keys_group.command("remove")
+@click.argument("venue")
+@demo_option
+@config_and_json
+def remove_command(venue: str, config: Path | None, as_json: bool) -> int:
+    """Take the key of VENUE out of the system's keyring.
+
+    What the environment or `.env` has stays there.
+    """
+    settings = settings_from(config)
+    names = _chosen(settings, venue).key_names()
+    removed = SystemKeyring().remove(names.values())
+    if not removed:
+        raise ConfigError(f"keyring: has none of {', '.join(names.values())}")
+    show({"venue": venue, "removed": removed, "from": "keyring"}, as_json=as_json)
+    return EXIT_OK
+
+
+@keys_group.command("test")
+@click.argument("venues", nargs=-1, metavar="[VENUE]...")
+@demo_option
+@config_and_json
+def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) -> int:
+    """Ask venues who a key is and what it may do.
+
+    Of every enabled venue, or of those named. Reads only; exit code 3 where a key is refused, may withdraw, or nobody answers.
+    """
+    settings = settings_from(config)
+    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
+    wanted = {venue: _chosen(settings, venue) for venue in venues} or settings.venues.enabled()
+    keys = {venue: places.credentials(venue, chosen) for venue, chosen in wanted.items()}
+    from arb.app.keys import ask_venues  # late: it loads the venues' libraries
+
+    with logging_to(level="error"):
+        rows, exit_code = ask_venues(settings, keys)
+    show(rows if as_json else {row["venue"]: _for_people(row) for row in rows}, as_json=as_json)
+    return exit_code
+
+
+def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: "not reported" if value is None else value for name, value in row.items()}
+
+
+def _chosen(settings: Settings, venue: str) -> VenueSettings:
+    """Return the settings of a venue that is enabled; raises `ConfigError` for any other."""
+    enabled = settings.venues.enabled()
+    if venue not in enabled:
+        known = settings.venues.every()
+        raise ConfigError(
+            f"{venue!r} is no venue{nearest(venue, known)}"
+            if venue not in known
+            else f"{venue} is not enabled: set enabled = true in [venues.{venue}]"
+        )
+    return enabled[venue]
+
+
+def _place_row(venue: str, chosen: VenueSettings, places: KeyPlaces) -> dict[str, Any]:
+    names = chosen.key_names()
+    found = {place: values for place in Place if (values := places.values(place, names.values()))}
+    first, *others = found or (None,)
+    missing = [name for name in names.values() if first is not None and name not in found[first]]
+    return {
+        "venue": venue,
+        "environment": "demo" if chosen.environment is Environment.DEMO else "production",
+        "from": None if first is None else str(first),
+        "names": list(names.values()),
+        "missing": missing,
+        "also": [str(place) for place in others],
+    }
+
+
+def _asked(names: Mapping[str, str]) -> dict[str, str]:
+    given = {}
+    for part in names:
+        given[part] = click.prompt(f"The {part} (not shown)", hide_input=True, err=True)
+        SECRETS.hide((given[part],))
+    return given
+
+
+def _piped(names: Mapping[str, str]) -> dict[str, str]:
+    lines = sys.stdin.read(STDIN_MAX).splitlines()
+    SECRETS.hide(lines)
+    if len(lines) != len(names):
+        raise ConfigError(f"stdin: has {len(lines)} lines: give {len(names)}, in this order: {', '.join(names)}")
+    return dict(zip(names, lines, strict=True))

@@ -1,0 +1,227 @@
+"""Where the keys of venues are: in the environment, in `.env` beside config.toml, or in the system's keyring.
+
+They are looked for in this order, by the same names in each place (`[venues.NAME] key_env`, `secret_env`, `passphrase_env`;
+a demo's with `DEMO_` before them). All parts of a key come from one place, the first that has any of them: halves of two
+keys are no key. Whatever is read is masked before anything else is done with it.
+"""
+
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from arb.config.keyring import SystemKeyring
+from arb.config.settings import Settings, VenueSettings
+from arb.errors import ConfigError
+from arb.masking import SECRET_LENGTH_MIN, SECRETS
+from arb.venues.endpoints import Credentials
+
+ENV_FILE = ".env"
+LENGTH_MAX = 256
+GIT_TIMEOUT_S = 10.0
+
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_VALUE = re.compile(r"""(?:'([^']*)'|"([^"\\]*)"|([^\s'"\\#]*))(?:\s+#.*)?""")
+"""In single quotes, in double quotes, or bare. Nothing is expanded: a secret is what stands there."""
+
+
+class Place(StrEnum):
+    """Where a key can be, the first looked at first."""
+
+    ENVIRONMENT = "environment"
+    FILE = ENV_FILE
+    KEYRING = "keyring"
+
+
+class KeyPlaces:
+    """The three places, as one command sees them; `folder` is that of config.toml."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, keyring: SystemKeyring) -> None:
+        self.file = folder / ENV_FILE
+        self.keyring = keyring
+        self._environment = environment
+        self._in_file: dict[str, str] | None = None
+
+    def credentials(self, venue: str, chosen: VenueSettings) -> Credentials:
+        """Return a venue's key; raises `ConfigError` where there is none, or none that can be used."""
+        names = chosen.key_names()
+        for place in Place:
+            found = self.values(place, names.values())
+            if found:
+                return _credentials(venue, names, found, place)
+        listed = _listed(names.values())
+        raise ConfigError(
+            f"{venue}: no key: set {listed} in the environment or in {self.file} (chmod 600), or run `arb keys add {venue}`"
+            f"{self._keyring_away()}"
+        )
+
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Return whether any place has anything under these names; raises `ConfigError` as `values` does."""
+        return any(self.values(place, names) for place in Place)
+
+    def values(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+        """Return what a place has under these names, masked from now on; a keyring that cannot be used has nothing.
+
+        Raises `ConfigError` for a file that is not the user's alone or cannot be read.
+        """
+        if place is Place.KEYRING:
+            source: Mapping[str, str] = {} if self.keyring.problem() else self.keyring.entries(names)
+        elif place is Place.FILE:
+            if self._in_file is None:
+                self._in_file = read_env_file(self.file)
+            source = self._in_file
+        else:
+            source = self._environment
+        found = {name: source[name] for name in names if source.get(name)}
+        SECRETS.hide(found.values())
+        return found
+
+    def _keyring_away(self) -> str:
+        problem = self.keyring.problem()
+        return "" if problem is None else f" where there is a keyring (here: {problem})"
+
+
+def credentials_of(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
+    """Return the key of every enabled venue; raises `ConfigError` for the first that has none."""
+    return {venue: places.credentials(venue, chosen) for venue, chosen in settings.venues.enabled().items()}
+
+
+def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path) -> None:
+    """Mask what the environment and `.env` hold under the names of any venue's key, whatever else is the matter with them.
+
+    The keyring is not asked: it may ask the user, and a command that needs no key does not read one.
+    """
+    names = {name for chosen in settings.venues.every().values() for name in chosen.every_key_name()}
+    SECRETS.hide(environment.get(name, "") for name in names)
+    path = folder / ENV_FILE
+    try:
+        text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
+    except OSError:
+        return
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line.strip())
+        if match is not None and match.group(1) in names:
+            value = _VALUE.fullmatch(match.group(2).strip())
+            SECRETS.hide({match.group(2).strip(), *(filter(None, value.groups()) if value else ())})
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return what `.env` says, nothing where there is none.
+
+    Raises `ConfigError` for one that others may read, that another user owns, that git keeps, or that has a line which is no
+    `NAME=value`; no error shows what stands in it.
+    """
+    try:
+        _require_private(path, path.stat())  # what is no file is not even opened: a pipe would wait for its other end
+        with path.open("rb") as file:
+            _require_private(path, os.fstat(file.fileno()))
+            content = file.read()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    _require_untracked(path)
+    try:
+        return dict(_pairs(path, content.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no text in UTF-8") from None
+
+
+def _require_private(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"{path}: is no file: keys stand in a file of NAME=value lines")
+    if found.st_uid != os.geteuid():
+        raise ConfigError(f"{path}: belongs to another user, who can change your keys: make one of your own, chmod 600")
+    if found.st_mode & 0o077:
+        raise ConfigError(f"{path}: others may read your keys (mode {found.st_mode & 0o777:04o}): chmod 600 {path}")
+
+
+def _require_untracked(path: Path) -> None:
+    """Raise `ConfigError` where git keeps the file, or the one that it is a link to, or cannot be asked."""
+    for place in dict.fromkeys((path.absolute(), path.resolve())):
+        if not any((folder / ".git").exists() for folder in place.parents):
+            continue
+        # Variables of git's own would lead it elsewhere, ours may be keys, and settings of a repository may name programs.
+        passed_on = {"PATH": os.environ.get("PATH", os.defpath)}
+        command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", str(place.parent)]
+        try:
+            asked = subprocess.run(
+                [*command, "ls-files", "--error-unmatch", "--", place.name],
+                env=passed_on,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=GIT_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            answer = None
+        else:
+            answer = asked.returncode
+        if answer == 0:
+            raise ConfigError(
+                f"{path}: git keeps this file, and with it your keys: git rm --cached {path}, put {ENV_FILE} into .gitignore, "
+                "and make new keys: the old ones stay in its history"
+            )
+        if answer != 1:
+            raise ConfigError(
+                f"{path}: lies in a git repository, and git could not be asked whether it keeps the file: install git, or "
+                "put the keys into the environment or the keyring"
+            )
+
+
+def _pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        value = None if match is None else _VALUE.fullmatch(match.group(2).strip())
+        if match is None or value is None:
+            raise ConfigError(
+                f"{path}:{number}: is no NAME=value: a value with spaces, #, quotes or \\ stands in single quotes"
+            )
+        name = match.group(1)
+        if name in seen:
+            raise ConfigError(f"{path}:{number}: {name} stands in line {seen[name]}, too: drop one of them")
+        seen[name] = number
+        yield name, next((group for group in value.groups() if group is not None), "")
+
+
+def _credentials(venue: str, names: Mapping[str, str], found: Mapping[str, str], place: Place) -> Credentials:
+    missing = [name for name in names.values() if name not in found]
+    if missing:
+        raise ConfigError(
+            f"{venue}: {_listed(found)} is in the {_called(place)}, and {_listed(missing)} is not: all parts of a key come "
+            "from one place: put the others there, too, or take that one away"
+        )
+    for name, secret in found.items():
+        if problem := shape_problem(secret):
+            raise ConfigError(f"{venue}: {name} in the {_called(place)}: {problem}")
+    parts = {part: found[name] for part, name in names.items()}
+    if len(set(parts.values())) < len(parts):
+        raise ConfigError(
+            f"{venue}: two of {_listed(names.values())} in the {_called(place)} are the same: one is wrong"
+        )
+    return Credentials(**parts)
+
+
+def shape_problem(secret: str) -> str | None:
+    """Say why a text cannot be a part of a key, or None; the text is not shown."""
+    if not SECRET_LENGTH_MIN <= len(secret) <= LENGTH_MAX:
+        return f"has {len(secret)} characters, and a part of a key has {SECRET_LENGTH_MIN} to {LENGTH_MAX}"
+    if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
+        return "has a space at an end, or a character that no key has: copy it anew"
+    return None
+
+
+def _called(place: Place) -> str:
+    return f"file {place}" if place is Place.FILE else str(place)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,68 @@
+"""Which ledger is meant: the URL by the settings, the mode, and whose accounts they are."""
+
+from pathlib import Path
+
+import msgspec
+
+from arb.config.settings import DEFAULT_URL, MODE_FILE, Mode, Settings, StoreSettings, VenuesSettings
+from arb.errors import ConfigError
+from arb.masking import HIDDEN
+
+DEMO = "demo"
+"""What `runs.mode` says of live mode on demo accounts."""
+
+
+def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
+    """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
+
+    Demos have ledgers of their own, for paper and for orders: their prices are nobody's.
+    Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
+    """
+    url = override or settings.store.url or DEFAULT_URL
+    if url.endswith(MODE_FILE):
+        url = f"{url.removesuffix(MODE_FILE)}/{_name(settings.venues, mode)}.sqlite"
+    problem = url_problem(url)
+    if problem is not None:
+        raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")
+    return url
+
+
+def _name(venues: VenuesSettings, mode: str) -> str:
+    if mode == Mode.LIVE:
+        return DEMO if venues.are_demos else mode
+    return f"{mode}-{DEMO}" if mode == Mode.PAPER and venues.are_demos else mode
+
+
+def url_problem(url: str) -> str | None:
+    """Say what is wrong with a database URL, or None."""
+    backend = url.partition("://")[0].partition("+")[0]
+    if backend == "postgres":
+        return f"{_masked(url)!r}: write postgresql:// instead of postgres://"
+    if "://" not in url or backend not in ("sqlite", "postgresql"):
+        return (
+            f"{_masked(url)!r} is no database URL this engine knows: give sqlite:///PATH or "
+            "postgresql://USER@HOST/DATABASE"
+        )
+    if backend == "sqlite" and not url.partition(":///")[2]:
+        return f"{_masked(url)!r} names no file: give sqlite:///PATH (the journal lies beside it)"
+    return None
+
+
+def holds_password(url: str) -> bool:
+    """Return whether a database URL holds what must not be shown."""
+    return not url.startswith("sqlite") and HIDDEN in _masked(url)
+
+
+def _masked(url: str) -> str:
+    from arb.store.database import mask_url  # late: it loads SQLAlchemy, which only a bad URL needs here
+
+    return mask_url(url)
+
+
+def placed(store: StoreSettings, folder: Path) -> StoreSettings:
+    """Return the places of a file's `[store]` with relative ones counted from `folder`, where that file lies."""
+    url = store.url or DEFAULT_URL
+    scheme, mark, path = url.partition(":///")
+    if url_problem(url) is None and scheme.startswith("sqlite") and not path.startswith("/"):
+        url = f"{scheme}{mark}{folder / path}"
+    return msgspec.structs.replace(store, url=url, journal_dir=str(folder / store.journal_dir))

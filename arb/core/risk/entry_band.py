@@ -1,0 +1,48 @@
+"""Entries keep near what other venues show: no order of a pair is priced further than `entry_band_bps` from their middle.
+
+The books that a plan was made of are two, and either may be wrong alone, or be read on a wrong scale. So the limit price of
+each leg is held against the usable books of all *other* venues: the middle one of their mids, or the nearer of the two in the
+middle, so that of three no single absurd one decides, be it for a namesake of the coin. A repair keeps its loss cap instead.
+All in integers, on the symbol's scale, at the instant of the decision, in a few microseconds: the orders wait for it.
+"""
+
+from collections.abc import Collection
+
+from arb.core.pricing.plan import Plan
+from arb.core.state import EngineState
+
+ENTRY_BAND = "entry_band_bps"
+_PARTS = 1000
+"""Of a basis point, in which the band is given."""
+_ONE = 10_000 * _PARTS
+
+
+def off_band(state: EngineState, route: tuple[str, str, str], plan: Plan, now_ns: int) -> str | None:
+    """Return the key of the limit if a leg of a plan is priced outside the band, else None.
+
+    `route`: symbol, buy venue, sell venue; their books are known to be usable.
+    """
+    symbol, buy_venue, sell_venue = route
+    books, band = state.books, int(state.limits_at(symbol).entry_band_bps * _PARTS)
+    twice: dict[str, int] = {}
+    for venue in state.venues_of(symbol):
+        if venue in (buy_venue, sell_venue) or books.unusable(venue, symbol, now_ns) is None:
+            bid, ask = books.best(venue, symbol)
+            if bid is not None and ask is not None:
+                twice[venue] = bid + ask
+    for venue, price in ((buy_venue, plan.buy_limit), (sell_venue, plan.sell_limit)):
+        if not is_within(2 * price, [mid for other, mid in twice.items() if other != venue], band):
+            return ENTRY_BAND
+    return None
+
+
+def is_within(price: int, mids: Collection[int], band: int) -> bool:
+    """Return whether a price is at most `band` thousandths of a bps from the middle of `mids`, which are in its unit.
+
+    Without any it is not.
+    """
+    if not mids:
+        return False
+    known, count = sorted(mids), len(mids)
+    low, high = known[(count - 1) // 2], known[count // 2]
+    return low * (_ONE - band) <= price * _ONE <= high * (_ONE + band)

@@ -1,0 +1,51 @@
+"""The cap on a pair's notional while trade with real orders is new: small at first, doubled after each so many clean pairs.
+
+A clean pair ended completed by its two entries alone: both filled, and nothing had to be repaired. One that was repaired
+neither counts nor takes back, one that had to be carried unhedged begins the ramp anew. The cap never exceeds
+`max_notional_quote`, nor does a venue's health lose its say. The count is journalled with the pair's end and holds over
+restarts: the next process begins where this one stood. Repairs know no ramp.
+"""
+
+from decimal import Decimal
+
+from arb.core.incidents import IncidentKind, Severity
+from arb.core.pairs.pair import PairTrade
+from arb.core.records import PairState
+from arb.core.state import EngineState
+from arb.market.numbers import plain
+
+
+def is_clean(pair: PairTrade) -> bool:
+    """Return whether a pair that has ended traded its two legs and needed nothing else."""
+    ended = pair.on_edge and pair.state is PairState.COMPLETED
+    return ended and not pair.repairs() and all(order.filled for order in pair.orders.values())
+
+
+def count(state: EngineState, pair: PairTrade, now_ns: int) -> None:
+    """Count a pair that has just ended; the caller journals it."""
+    control, before = state.control, state.ramp_cap
+    if before is None:
+        return
+    if pair.state is PairState.CARRIED:
+        control.clean_pairs = 0
+    elif is_clean(pair):
+        control.clean_pairs += 1
+    _report(state, before, now_ns)
+
+
+def uncount(state: EngineState, pair: PairTrade, now_ns: int) -> None:
+    """Take back what a pair has counted that a late fill is about to reopen; the caller journals it."""
+    before = state.ramp_cap
+    if before is not None and is_clean(pair):
+        state.control.clean_pairs = max(0, state.control.clean_pairs - 1)
+        _report(state, before, now_ns)
+
+
+def _report(state: EngineState, before: Decimal, now_ns: int) -> None:
+    cap = state.ramp_cap
+    if cap is not None and cap != before:
+        text = (
+            f"the ramp after {state.control.clean_pairs} clean pairs: a pair may pay {plain(cap)}, was {plain(before)}"
+        )
+        severity = Severity.INFO if cap > before else Severity.WARNING
+        state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=severity)

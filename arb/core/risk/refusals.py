@@ -1,0 +1,44 @@
+"""Refusals by guards as incidents: one at once, and those of its kind within a minute as a count in the next."""
+
+from arb.clock import NS_PER_S
+from arb.core.incidents import IncidentKind
+from arb.core.risk.entry_band import ENTRY_BAND
+from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL, report_day_spent
+from arb.core.state import EngineState
+
+REFUSALS_EVERY_S = 60
+"""An incident of each kind of refusal comes this often at most."""
+_NEWS = {
+    CAPITAL: "too much is at work at one of the two already",
+    ENTRY_BAND: "a leg would be priced too far from what other venues show",
+}
+"""The limits that are guards rather than everyday bounds, and what it means to be refused by one."""
+
+
+class RefusalReports:
+    """Reports refusals, of which the same limit makes many."""
+
+    def __init__(self, state: EngineState) -> None:
+        self._state = state
+        self._reported: dict[tuple[str, ...], tuple[int, int]] = {}  # when reported, and how many since
+
+    def report(
+        self, key: tuple[str, ...], kind: IncidentKind, text: str, now_ns: int, *, venue: str | None = None
+    ) -> None:
+        """Report a refusal, unless one with the same `key` was reported within the last minute: then it is counted."""
+        reported_ns, more = self._reported.get(key, (0, 0))
+        if reported_ns and now_ns < reported_ns + REFUSALS_EVERY_S * NS_PER_S:
+            self._reported[key] = reported_ns, more + 1
+            return
+        self._reported[key] = now_ns, 0
+        since = f" ({more} more since the last report)" if more else ""
+        self._state.incident(kind, f"{text}{since}", now_ns, venue=venue)
+
+    def limit(self, limit: str, route: tuple[str, str, str], now_ns: int) -> None:
+        """Report that a pair on `route` would have passed a limit, for those where that is news; `limit`: its key."""
+        if limit == DAILY_NOTIONAL:
+            report_day_spent(self._state, now_ns)
+        elif (what := _NEWS.get(limit)) is not None:
+            symbol, buy_venue, sell_venue = route
+            text = f"{limit}: a pair in {symbol}, bought at {buy_venue} and sold at {sell_venue}, does not open: {what}"
+            self.report((limit, *route), IncidentKind.RISK_LIMIT, text, now_ns)

@@ -1,0 +1,72 @@
+"""Judge of the guards on new pairs: none pays more than the ramp allows by then, nor is more at work at a venue than may be.
+
+By the journal's rows alone. What carried base takes of a venue's capital is not counted here, so a pair too many may pass; one
+that is found was one too many.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from arb.core.settings import Limits, Ramp
+from arb.faultsim.conduct import Row, entries_of
+from arb.market.numbers import ZERO
+
+CLOSED = frozenset({"completed", "unwound", "carried", "abandoned"})
+
+
+def past_the_guards(journal: Path, limits: Limits, ramp: Ramp | None) -> Iterator[str]:
+    """Nothing opens past the ramp, or past the capital of a venue."""
+    pairs: dict[int, Row] = {}
+    orders: dict[int, dict[str, Row]] = {}
+    plans: dict[int, Row] = {}
+    clean = 0
+    for _, _, kind, payload in entries_of(journal):
+        row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
+        if row["type"] == "OrderRecord":
+            orders.setdefault(row["pair_trade_id"], {})[row["client_order_id"]] = row
+        elif row["type"] == "PlanRecord":
+            if row["pair_id"] not in plans and Decimal(row["buy_size"]):
+                most = (
+                    None
+                    if ramp is None
+                    else min(limits.max_notional_quote, ramp.start_quote * 2 ** (clean // ramp.pairs))
+                )
+                yield from _beyond(row, most, _at_work(plans, pairs), limits.max_capital_per_venue_quote)
+            plans[row["pair_id"]] = row
+        elif row["type"] == "PairRecord":
+            before = pairs.get(row["id"])
+            pairs[row["id"]] = row
+            if before is not None and before["state"] in CLOSED and before["closed_ns"] != row["closed_ns"]:
+                clean = max(0, clean - _is_clean(before, orders.get(row["id"], {})))
+            elif before is not None and before["state"] in CLOSED:
+                continue
+            if row["state"] in CLOSED:
+                clean = 0 if row["state"] == "carried" else clean + _is_clean(row, orders.get(row["id"], {}))
+
+
+def _beyond(plan: Row, most: Decimal | None, at_work: dict[str, Decimal], capital: Decimal) -> Iterator[str]:
+    pair_id, paid = plan["pair_id"], Decimal(plan["buy_size"]) * Decimal(plan["buy_vwap"])
+    if most is not None and paid > most:
+        yield f"ramp: pair {pair_id} was to pay {paid:.2f}, at most {most} was allowed by then"
+    for venue in (plan["buy_venue"], plan["sell_venue"]):
+        if at_work[venue] + paid > capital:
+            yield f"capital: pair {pair_id} brought {venue} to {at_work[venue] + paid:.2f}, at most {capital} is allowed"
+
+
+def _at_work(plans: dict[int, Row], pairs: dict[int, Row]) -> dict[str, Decimal]:
+    """Return what pairs that are open may pay, by the venues they are between."""
+    at_work: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for pair_id, plan in plans.items():
+        if pairs.get(pair_id, {"state": "opening"})["state"] not in CLOSED:
+            for venue in {plan["buy_venue"], plan["sell_venue"]}:
+                at_work[venue] += Decimal(plan["buy_size"]) * Decimal(plan["buy_limit"])
+    return at_work
+
+
+def _is_clean(pair: Row, orders: dict[str, Row]) -> bool:
+    """Return whether a pair ended completed by its two entries alone, each filled at least in part."""
+    traded = all(row["role"] == "entry" and Decimal(row["filled"]) > ZERO for row in orders.values())
+    return pair["kind"] == "arb" and pair["opportunity_id"] is not None and pair["state"] == "completed" and traded

@@ -1,0 +1,77 @@
+"""What the holder of an account has chosen at a venue: its mode, what its key may do and from where, and what borrows.
+
+One form for all venues, in their own words for modes and rights; what a venue does not have cannot be chosen there. The admin
+changes it (`POST /admin/account`), as a holder does on the venue's pages.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+ACCOUNT_MODES = {
+    "gate": ("classic", "single_currency", "multi_currency", "portfolio", "legacy_unified"),
+    "okx": ("spot", "futures", "multi_currency", "portfolio"),
+    "bitget": ("classic", "unified"),
+}
+"""The modes of the venues that have several, the usual one first."""
+RIGHTS = {
+    "gate": ("spot", "wallet:read", "account:read", "unified:read"),
+    "okx": ("read_only", "trade"),
+    "bitget": ("stor", "stow"),
+}
+"""What the key may do at first, in the venue's words; at Gate `:read` marks a permission for reading only."""
+_CHOICES = {
+    "gate": ("rights", "addresses", "sub_account", "symbols"),
+    "okx": ("rights", "addresses", "sub_account", "symbols", "borrows", "fee_groups", "fee_in_quote"),
+    "bitget": ("rights", "addresses", "sub_account"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """`symbols`: all that the key (Gate) or, by residence, the account (OKX) may trade; none: everything that is listed.
+
+    `borrows`: the account borrows where its balance is short. `fee_groups`: fees are listed by groups of instruments.
+    `fee_in_quote`: a buy pays its fee in quote, and not in what it receives.
+    """
+
+    rights: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ("127.0.0.1",)
+    sub_account: bool = False
+    symbols: tuple[str, ...] = ()
+    borrows: bool = False
+    fee_groups: bool = True
+    fee_in_quote: bool = False
+
+    def may_trade(self, symbol: str) -> bool:
+        """Return whether orders in a symbol are taken."""
+        return not self.symbols or symbol in self.symbols
+
+    def may(self, right: str, *, write: bool = True) -> bool:
+        """Return whether the key has a right, also where it has it for reading only unless `write`."""
+        return right in self.rights or (not write and f"{right}:read" in self.rights)
+
+
+def may_choose(venue: str, name: str) -> bool:
+    """Return whether a venue leaves a choice to its holders."""
+    return name in _CHOICES[venue]
+
+
+def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
+    """Return the holder with these choices made; raises `ValueError` for one that is not the venue's, or no choice."""
+    for name, value in wanted.items():
+        if not may_choose(venue, name):
+            raise ValueError(f"{name}: not to be chosen at {venue}: {', '.join(_CHOICES[venue])}")
+        if isinstance(getattr(holder, name), bool):
+            good = isinstance(value, bool)
+        else:
+            good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not good:
+            kind = "true or false" if isinstance(getattr(holder, name), bool) else "a list of texts"
+            raise ValueError(f"{name}: {kind} is needed")
+    chosen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in wanted.items()}
+    return replace(holder, **chosen)
+
+
+def shown(holder: Holder) -> dict[str, object]:
+    """Return the choices by name."""
+    return {field.name: getattr(holder, field.name) for field in fields(holder)}

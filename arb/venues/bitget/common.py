@@ -1,0 +1,136 @@
+"""What Bitget's two account languages, API v2 and v3, have in common: public data, names, and the answers of one form.
+
+Public data are read by API v2 whatever kind of account asks: they need no key.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.commands import PlaceOrder
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
+from arb.market.order import OrderReport, TimeInForce
+from arb.venues.bitget import records
+from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
+from arb.venues.call import Call
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, read_listing
+from arb.venues.fields import Fields
+from arb.venues.rules.outcome import OutcomePolicy
+
+FORCE = {
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "post_only",
+}
+PAGE = 100
+BGB, BGB_SHARE = "BGB", Decimal("0.8")
+"""Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
+
+
+class CommonDialect:
+    """The part of `arb.venues.dialect.TradeDialect` that is the same for a classic and a unified account."""
+
+    venue = "bitget"
+    policy: OutcomePolicy = POLICY
+    not_found = NO_SUCH_ORDER
+
+    def __init__(self) -> None:
+        self.symbols = records.Symbols()
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take what the listing's symbols, which have no separator, stand for."""
+        self.symbols.learn(natives)
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return `BTCUSDT`."""
+        return symbol.replace("/", "")
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Read the number the order was given; nothing more is said of it."""
+        reported = Fields(self.venue, "answer", body).object("data")
+        return acknowledged(self.venue, command, reported.text("orderId"), reported.maybe_text("clientOid"))
+
+    def clock(self) -> Call:
+        """Return `GET /api/v2/public/time`."""
+        return read("v2", "public/time", {}, ("public", "common"))
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time."""
+        return Fields(self.venue, "answer", body).object("data").ms_ns("serverTime") // NS_PER_MS
+
+    def listing(self) -> Call:
+        """Return `GET /api/v2/spot/public/symbols`."""
+        return read("v2", "spot/public/symbols", {}, ("public", "spot"))
+
+    def listed(self, body: Any) -> Listing:
+        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
+
+        `offTime` is when trade ends, in milliseconds; "" and -1 stand for never.
+        """
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the rates, positive when charged; a buy pays in what it receives."""
+        return _rates(Fields(self.venue, "answer", body).object("data"))
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the rates, each of which names its symbol."""
+        symbol_of = {self.native_symbol(symbol): symbol for symbol in symbols}
+        rows = [Fields(self.venue, "rate", raw) for raw in Fields(self.venue, "answer", body).rows("data")]
+        return {symbol_of[native]: _rates(fields) for fields in rows if (native := fields.text("symbol")) in symbol_of}
+
+    def _of(self, symbol: str | None) -> dict[str, Any]:
+        return {} if symbol is None else {"symbol": self.native_symbol(symbol)}
+
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "symbol", raw)
+        return Instrument(
+            venue=self.venue,
+            symbol=f"{fields.text('baseCoin')}/{fields.text('quoteCoin')}",
+            native_symbol=fields.text("symbol"),
+            tick=fields.step("pricePrecision"),
+            lot=fields.step("quantityPrecision"),
+            min_size=fields.not_negative("minTradeAmount", ZERO),
+            min_notional=fields.not_negative("minTradeUSDT", ZERO),
+            max_size=fields.not_negative("maxTradeAmount", ZERO) or None,
+            taker_fee=None,
+            maker_fee=None,
+            buy_fee_in=FeeIn.BASE,
+            price_band=_narrower(
+                fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
+            ),
+            tradable=fields.maybe_text("status") == "online",
+            ends_ns=fields.maybe_end_ns("offTime", NS_PER_MS),
+        )
+
+
+def read(version: str, path: str, params: dict[str, Any], api: tuple[str, ...]) -> Call:
+    """Return a question to `/api/VERSION/PATH`, which is metered by itself."""
+    return Call(scope=f"GET {path}", api=api, method="GET", path=f"{version}/{path}", params=params)
+
+
+def named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
+    """Return the one name by which an order is asked for: where both are given, the venue's counts."""
+    return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
+
+
+def bgb_query(call: Call) -> FeeAssetQuery:
+    """Return how to ask whether BGB pays the fees: both languages answer alike."""
+    return FeeAssetQuery(call, _deducts, BGB, BGB_SHARE)
+
+
+def _deducts(body: Any) -> bool:
+    return Fields("bitget", "answer", body).object("data").text("deduct") == "on"
+
+
+def _rates(fields: Fields) -> Fees:
+    return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
+
+
+def _narrower(first: Decimal, second: Decimal) -> Decimal | None:
+    rates = [rate for rate in (first, second) if rate]
+    return min(rates) if rates else None

@@ -1,0 +1,172 @@
+"""A network that shows what it carries of some orders, and holds some requests back: for drills.
+
+Whatever names one of those orders, a request or an answer, a frame that comes, is handed on as an `Exchange`, without headers
+that could hold a key, and masked. A request is written and signed when it always is, and only then held back: what a venue is
+asked here, whether it refuses what comes too late, would not be asked by a request that had never been in time.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.masking import SECRETS
+from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.transport.http import Connection, HttpAnswer, Later, WriteTransport
+from arb.venues.transport.network import NO_HEADERS, Network, Socket, SocketEnded
+
+KEPT_HEADERS = ("content-type", "retry-after", "x-gate-ratelimit", "ratelimit", "x-mbx")
+"""How the names of headers begin that say something of the answer and nothing of whom it was for."""
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer to a request, or a frame that came; its form is that of recorded answers.
+
+    `name`: the client order id that it names. `recorded_at`: when it came, ns UTC. `raw`: the whole text, masked.
+    """
+
+    name: str
+    kind: str
+    recorded_at: int
+    raw: str
+    method: str = ""
+    path: str = ""
+    query: str = ""
+    sent: str = ""
+    status: int = 0
+    headers: dict[str, str] = {}
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """What is looked for, and what is done about it.
+
+    `names` finds the client order ids that count. `held_until_ns`: until when (our clock) a request that places such an order
+    is held back, None: not at all. `seen` takes every exchange, on the loop's thread.
+    """
+
+    names: re.Pattern[str]
+    held_until_ns: Callable[[str], int | None]
+    seen: Callable[[Exchange], None]
+
+
+class WatchedNetwork:
+    """See the module; carries all else as `network` does."""
+
+    def __init__(self, network: Network, clock: Clock, watch: Watch) -> None:
+        self._network = network
+        self._clock = clock
+        self._watch = watch
+
+    def http(self) -> "WatchedTransport":
+        """Return a carrier of requests for one venue."""
+        return WatchedTransport(self._network.http(), self._clock, self._watch)
+
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> "WatchedSocket":
+        """Open a websocket; raise `SocketEnded` when that fails."""
+        return WatchedSocket(await self._network.dial(url, headers), url, self._clock, self._watch)
+
+
+class WatchedTransport:
+    """Requests of one venue."""
+
+    def __init__(self, inner: WriteTransport, clock: Clock, watch: Watch) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._watch = watch
+        self.close = inner.close
+
+    def standing(self, origin: Origin) -> Connection | None:
+        """Return a connection for an entry; a drill has none."""
+        return self._inner.standing(origin)
+
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Carry a question; what names a watched order in its answer is shown."""
+        return Later(partial(self._shown, request, lambda: self._inner.send(request, timeout_s)))
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Carry an order or a cancel; one that is to be held back has its time counted from when it leaves."""
+        asked = request_of(request)
+        found = self._watch.names.search(f"{asked.url} {asked.body or ''}")
+        held_ns = None if found is None else self._watch.held_until_ns(found.group())
+        if found is None:
+            return self._inner.write(request, timeout_s)
+        if held_ns is None:
+            answer = self._inner.write(request, timeout_s)
+            return Later(partial(self._shown, asked, lambda: answer))
+        return Later(partial(self._held, asked, held_ns, lambda: self._inner.write(request, timeout_s)))
+
+    async def _held(self, asked: HttpRequest, until_ns: int, carry: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
+        await asyncio.sleep(max(0, until_ns - self._clock.wall_ns()) / NS_PER_S)
+        return await self._shown(asked, carry)
+
+    async def _shown(self, asked: HttpRequest, carry: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
+        answer = await carry()
+        raw = answer.body.decode("utf-8", "replace")
+        found = self._watch.names.search(f"{asked.url} {asked.body or ''} {raw}")
+        if found is not None:
+            address, _, query = asked.url.partition("?")
+            self._watch.seen(
+                Exchange(
+                    name=found.group(),
+                    kind="rest",
+                    recorded_at=answer.received_ns,
+                    raw=SECRETS.masked(raw),
+                    method=asked.method,
+                    path="/" + address.split("/", 3)[-1],
+                    query=SECRETS.masked(query),
+                    sent=SECRETS.masked(asked.body or ""),
+                    status=answer.status,
+                    headers={n: SECRETS.masked(v) for n, v in answer.headers.items() if n.startswith(KEPT_HEADERS)},
+                )
+            )
+        return answer
+
+
+class WatchedSocket:
+    """One websocket."""
+
+    def __init__(self, inner: Socket, url: str, clock: Clock, watch: Watch) -> None:
+        self._inner = inner
+        self._path = "/" + url.split("/", 3)[-1]
+        self._clock = clock
+        self._watch = watch
+        self.close, self.unread = inner.close, inner.unread
+
+    async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
+        """Hand over every frame, and show those that name a watched order."""
+
+        def watched(raw: bytes) -> None:
+            text = raw.decode("utf-8", "replace")
+            found = self._watch.names.search(text)
+            if found is not None:
+                self._watch.seen(
+                    Exchange(
+                        name=found.group(),
+                        kind="ws",
+                        recorded_at=self._clock.wall_ns(),
+                        raw=SECRETS.masked(text),
+                        path=self._path,
+                    )
+                )
+            on_frame(raw)
+
+        return await self._inner.read(watched, on_read)
+
+    def write(self, text: str) -> None:
+        """Hand one frame to the network, later where it is to be held back; then nobody learns that it could not leave."""
+        found = self._watch.names.search(text)
+        held_ns = None if found is None else self._watch.held_until_ns(found.group())
+        if held_ns is None:
+            self._inner.write(text)
+            return
+        delay_s = max(0, held_ns - self._clock.wall_ns()) / NS_PER_S
+        asyncio.get_running_loop().call_later(delay_s, self._late, text)
+
+    def _late(self, text: str) -> None:
+        try:
+            self._inner.write(text)
+        except SocketEnded:
+            return  # its answer does not come: the order is unknown, and queried

@@ -1,0 +1,94 @@
+"""`arb run --mode live` has the doctor look first: what it finds keeps a venue shut, or forbids the start."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.integration import truth
+from tests.integration.live_mode import keys_of, live_config, live_engine
+from tests.integration.support import VENUES, WELL_ENDED, EngineProcess, SandboxProcess, end_of, sandbox_process
+
+WRONG = "0123456789abcdef0123456789abcdef"
+
+
+def incidents(engine: EngineProcess) -> list[dict[str, Any]]:
+    """Return what the ledger says of the doctor's findings."""
+    return truth.rows_of(engine.db, "SELECT ns, severity, venue, text FROM incidents WHERE kind = 'doctor' ORDER BY ns")
+
+
+def entries_at(engine: EngineProcess, venue: str) -> list[int]:
+    """Return when entries were decided at a venue; repairs may go there before any pair opens."""
+    sql = f"SELECT journalled_ns AS ns FROM orders WHERE venue = '{venue}' AND role = 'entry' ORDER BY id"
+    return [row["ns"] for row in truth.rows_of(engine.db, sql)]
+
+
+def without(sandbox: SandboxProcess, *venues: str) -> dict[str, str]:
+    """Return the keys with the secrets of some venues wrong."""
+    return keys_of(sandbox.announced) | {f"{venue.upper()}_API_SECRET": WRONG for venue in venues}
+
+
+def test_a_venue_whose_key_is_refused_stays_shut_and_the_others_trade(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        live_config(tmp_path, sandbox.announced)
+        with live_engine(tmp_path, sandbox, variables=without(sandbox, "okx")) as engine:
+            engine.until_pairs(2)
+            ended = engine.stop()
+        traded = {venue for venue, books in sandbox.ledger().items() if books["orders"]}
+    assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+    assert traded == {"gate", "bitget"}
+    (found, *_) = incidents(engine)
+    assert (found["severity"], found["venue"]) == ("warning", "okx") and "secret" in found["text"], found
+    assert WRONG not in ended.out + ended.err
+
+
+def test_fewer_than_two_venues_that_pass_forbid_the_start(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        live_config(tmp_path, sandbox.announced)
+        with live_engine(tmp_path, sandbox, variables=without(sandbox, "okx", "gate")) as engine:
+            ended = end_of(engine.process)
+        orders = [order for books in sandbox.ledger().values() for order in books["orders"]]
+    assert ended.code == 3 and "the doctor forbids the start: fewer than two venues pass" in ended.err, ended
+    assert "okx signature: secret:" in ended.err and "gate signature: secret:" in ended.err
+    assert orders == []
+
+
+def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_looked(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        live_config(tmp_path, sandbox.announced)
+        with live_engine(tmp_path, sandbox) as engine:
+            engine.until_pairs(1)
+            # No expiry is proved yet, so what was never answered stays unknown for as long as `unknown_grace_ms`.
+            sandbox.strike("lost_request", count=3)
+            engine.until(lambda status: status["unknown_orders"] > 0 and status["pairs"]["open"] > 0, "a pair waits")
+            engine.process.send_signal(signal.SIGKILL)
+            engine.process.wait()
+        sandbox.no_more_faults()
+        with live_engine(tmp_path, sandbox) as engine:
+            engine.trade_on(2, "after the doctor has looked")
+            ended = engine.stop()
+        assert truth.differences(engine.db, sandbox.ledger()) == [], ended.err[-3000:]
+    assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+    found = incidents(engine)
+    shut, opened = ([row for row in found if row["severity"] == severity] for severity in ("warning", "info"))
+    assert {row["venue"] for row in shut} == {row["venue"] for row in opened} == set(VENUES), found
+    assert all("the doctor has not looked yet" in row["text"] for row in shut), found
+    first = truth.rows_of(
+        engine.db,
+        "SELECT min(decided_ns) AS ns FROM pair_trades WHERE kind = 'arb' AND run_id = (SELECT max(id) FROM runs)",
+    )
+    assert first[0]["ns"] > min(row["ns"] for row in opened), "nothing opens before"
+
+
+def test_a_venue_that_was_down_at_the_start_is_opened_once_the_doctor_has_seen_it_well(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        live_config(tmp_path, sandbox.announced)
+        sandbox.fault("okx", "venue_down")
+        with live_engine(tmp_path, sandbox) as engine:
+            engine.until_pairs(1)
+            sandbox.no_more_faults()
+            engine.until(lambda _: bool(entries_at(engine, "okx")), "pairs open at okx")
+            ended = engine.stop()
+    assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+    shut, *_, opened = [row for row in incidents(engine) if row["venue"] == "okx"]
+    assert (shut["severity"], opened["severity"]) == ("warning", "info") and "rest:" in shut["text"], (shut, opened)
+    assert entries_at(engine, "okx")[0] > opened["ns"]

@@ -1,0 +1,54 @@
+"""docs/FAILURES.md has every word by which the engine says that something went wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from arb import errors
+from arb.core.incidents import HaltReason, IncidentKind
+from arb.core.reasons import Reason
+from arb.venues.registry import TRADED
+from arb.venues.spec import VenueSpec
+
+DOCTOR = re.compile(r'check = "(\w+)"|Finding\((?:about|LOCAL), "(\w+)"')
+
+
+def words(page: str, heading: str) -> set[str]:
+    """Return what stands in backquotes in the first column of the table under a heading."""
+    _, _, rest = page.partition(f"\n## {heading}\n")
+    assert rest, heading
+    rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert all(len(row.strip("|").split("|")) >= 2 and row.strip("|").split("|")[-1].strip() for row in rows)
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+@pytest.fixture
+def page(repo_root: Path) -> str:
+    return (repo_root / "docs" / "FAILURES.md").read_text()
+
+
+def test_every_incident_halt_reason_and_exit_code_is_explained_and_no_other(page: str) -> None:
+    assert words(page, "Incidents") == set(IncidentKind)
+    assert words(page, "Halt reasons") == set(HaltReason)
+    codes = {str(value) for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    assert words(page, "Exit codes") == codes
+    assert words(page, "Why nothing is traded") == set(Reason)
+
+
+def test_every_check_of_accounts_is_explained(page: str, repo_root: Path) -> None:
+    source = (repo_root / "arb" / "live" / "account_checks.py").read_text()
+    checks = {first or second for first, second in DOCTOR.findall(source)}
+    assert len(checks) >= 15 and checks <= words(page, "What the doctor says of accounts")
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_every_venue_that_takes_orders_has_a_page_with_its_regions_and_codes(spec: VenueSpec, repo_root: Path) -> None:
+    page = (repo_root / "docs" / "venues" / f"{spec.name.upper()}.md").read_text()
+    for heading in ("Make a key", "Region and environment", "Quirks"):
+        assert f"\n## {heading}\n" in page
+    for site in spec.sites:
+        assert site.environment == "production" or f'"{site.environment}"' in page, site
+        assert site.region == "global" or f'region = "{site.region}"' in page, site
+    named = set(re.findall(r"`([A-Z_]{6,}|\d{5})`", page.partition("| code |")[2]))
+    assert named & set(spec.outcomes.key_troubles), "codes that a refused key meets"
