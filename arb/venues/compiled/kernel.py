@@ -36,7 +36,8 @@ from arb.market.words import (
     SYMBOL_ADDRESS,
     UPDATED,
 )
-from arb.venues.compiled.frames import ASKS_READ, bybit, gate, pushed
+from arb.venues.compiled.frames import ASKS_READ, bybit, pushed
+from arb.venues.compiled.gate_frames import gate
 from arb.venues.compiled.layout import (
     ASKS,
     BIDS,
