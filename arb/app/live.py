@@ -1,4 +1,4 @@
-"""What live mode is built from besides: gateways with the user's own keys, and the one place that asks whether it may trade."""
+"""What live mode is built from besides: gateways with the user's own keys, and what the doctor's findings forbid."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,9 @@ from arb.live.embedded import Sandbox
 from arb.venues.addresses import origins_of
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_gateway
-from arb.venues.endpoints import LOOPBACK, Credentials, Environment, Site
+from arb.venues.endpoints import LOOPBACK, Credentials, Site
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
-
-MISSING_GUARDS = (
-    "what mode a Gate or OKX account is in, and whether it borrows by itself",
-    "fees that a venue takes in an asset of its own",
-)
-"""What a start on real money waits for. It stays refused until this is empty."""
 
 
 def build_live_gateways(
@@ -75,27 +69,6 @@ async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
 
 DOWN = "rest"
 """The check that a venue fails which does not answer at all."""
-
-
-async def may_trade(environment: Environment, sandbox: Sandbox | None) -> list[Finding]:
-    """Return what speaks for and against trading, before a live run asks any venue for anything.
-
-    This is the one place that is asked. What is missing here speaks against real money alone: demo accounts and a sandbox lose
-    nothing real.
-    """
-    if sandbox is not None or environment is not Environment.PRODUCTION or not MISSING_GUARDS:
-        return []
-    found = f"this version lacks guards for real orders: {'; '.join(MISSING_GUARDS)}"
-    remedy = "use --environment demo, or --mode paper"
-    return [Finding("local", "guards", Result.FAIL, found, remedy)]
-
-
-def require_permission(findings: Iterable[Finding]) -> None:
-    """Raise `ConfigError` with what failed and how to correct it, where anything did."""
-    failed = [finding for finding in findings if finding.result is Result.FAIL]
-    if failed:
-        said = "; ".join(f"{finding.about} {finding.check}: {finding.found}: {finding.remedy}" for finding in failed)
-        raise ConfigError(f"--mode live: {said}")
 
 
 def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:

@@ -27,7 +27,7 @@ from arb.app.build import (
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
-from arb.app.live import build_live_gateways, may_trade, require_permission, sandbox_behind
+from arb.app.live import build_live_gateways, sandbox_behind
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
@@ -249,7 +249,6 @@ class Run:
             try:
                 await claims.claim(gateway.account_id for gateway in gateways.values())
                 if self._options.mode is Mode.LIVE:
-                    require_permission(await may_trade(self.kind.meant, sandbox))
                     self._exam = await self._examined(journal, gateways, pairs_open=bool(pairs))
                 yield gateways, claims
             finally:

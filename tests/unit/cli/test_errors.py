@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import pytest
 
-from arb.app.live import MISSING_GUARDS
 from arb.cli import main
 from arb.cli.root import COMMANDS, LazyGroup, exit_code_of
 from arb.cli.shared import ADMIN_URL, DURATION
@@ -134,23 +133,6 @@ def test_live_mode_without_a_key_names_what_to_set_where(capsys: Captured, tmp_p
     assert "gate: no key: set GATE_API_KEY and GATE_API_SECRET in the environment or in .env" in said
     said = _refused(capsys, "run", "--mode", "live", "--live", "--environment", "demo")
     assert "gate: no key: set DEMO_GATE_API_KEY and DEMO_GATE_API_SECRET" in said
-
-
-KEYS = (
-    "GATE_API_KEY", "GATE_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE", "BITGET_API_KEY",
-    "BITGET_API_SECRET", "BITGET_API_PASSPHRASE",
-)  # fmt: skip
-
-
-def test_real_money_is_refused_while_a_guard_is_missing_and_no_venue_is_asked(
-    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
-    for number, name in enumerate(KEYS):
-        monkeypatch.setenv(name, f"some-secret-{number}")
-    said = _refused(capsys, "run", "--mode", "live", "--live")
-    assert "local guards: this version lacks guards for real orders: " in said
-    assert all(guard in said for guard in MISSING_GUARDS) and "some-secret" not in said
 
 
 @pytest.mark.parametrize("arguments", ["--seed 7", "--sandbox embedded"])

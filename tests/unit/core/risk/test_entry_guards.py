@@ -237,7 +237,9 @@ def test_a_pair_that_a_late_fill_reopens_is_uncounted() -> None:
         fill(bench, order, str(size), trade_id=f"half{order.side}")
     assert bench.engine.state.control.clean_pairs == 1
     bench.wait_ms(1000)
+    bench.engine.state.policy = RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST)
     fill(bench, buy, str(buy.size / 2), trade_id="late")
+    assert bench.engine.manager.open, "not carried: what is left over is to be repaired"
     assert bench.engine.state.control.clean_pairs == 0
 
 
