@@ -25,6 +25,7 @@ from arb.core.records import RunRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
+from arb.live.fast_books import BooksBy, chosen
 from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
@@ -113,7 +114,7 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
-    engine = Engine(head.settings, books_of_run(prologue, head))
+    engine = Engine(head.settings, books_of_run(prologue, head, chosen(settings.engine.fast_books)))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
     with journal_of(options, settings, started) as journal:
@@ -143,11 +144,11 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     return summary, EXIT_CHECK if difference is not None and head.rules == RULES else EXIT_OK
 
 
-def books_of_run(prologue: Prologue, head: TapeHead) -> Books:
-    """Return the books of a run, each on the connection that carried it then."""
+def books_of_run(prologue: Prologue, head: TapeHead, by: BooksBy = BooksBy.PLAIN) -> Books:
+    """Return the books of a run, each on the connection that carried it then, kept as `by` says."""
     universe = universe_of(prologue.instruments, dict.fromkeys(prologue.started.absent, head.settings.symbols))
     connections = head.connections or connections_of(universe, limited=False)
-    return books_of(universe, head.settings.timing, connections)
+    return books_of(universe, head.settings.timing, connections, by)
 
 
 def _logged(difference: Difference, rules: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from arb.core.records import IncidentRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
+from arb.live.fast_books import chosen
 from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
@@ -122,6 +123,7 @@ class Run:
         self._live_view = live_view
         self._keys = {} if keys is None else keys
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
+        self._by = chosen(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap = wrap
         self._wrap_journal = wrap_journal
@@ -345,7 +347,7 @@ class Run:
             gateways=gateways,
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
-            make_books=partial(books_of, timing=settings.timing),
+            make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,

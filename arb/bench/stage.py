@@ -23,6 +23,7 @@ from arb.core.events import (
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
+from arb.live.fast_books import compile_books
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.instrument import FeeIn, Instrument
@@ -39,9 +40,11 @@ Level = tuple[int, int]
 
 
 class Stage:
-    """One engine that trades `SYMBOL` at `venues`; time stands still."""
+    """One engine that trades `SYMBOL` at `venues`; time stands still. `compiled`: compiled code keeps its books."""
 
-    def __init__(self, venues: Iterable[str], *, depth: int = DEPTH, gate_level: int = 400) -> None:
+    def __init__(
+        self, venues: Iterable[str], *, depth: int = DEPTH, gate_level: int = 400, compiled: bool = False
+    ) -> None:
         self.venues = tuple(venues)
         self.rows = {(venue, SYMBOL): row for row, venue in enumerate(self.venues)}
         self.arena = BookArena(len(self.venues), depth)
@@ -51,6 +54,8 @@ class Stage:
             feeds[venue] = GateFeed(seat, self.arena, level=gate_level)
         timing = Timing()
         self.books = Books(self.arena, self.rows, {SYMBOL: SCALE}, feeds, timing)
+        if compiled:
+            compile_books(self.books)
         settings = EngineSettings(
             limits=Limits(min_edge_bps=Decimal(1), min_net_quote=Decimal(0)),
             timing=timing,
@@ -112,7 +117,7 @@ class Stage:
             self.handle(reported)  # after the account snapshot, before which nothing opens
             self.handle(PrivateUp(venue=venue))
             self.handle(FeedUp(venue=venue))
-            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}', 0)
+            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}')
 
 
 def _instrument(venue: str) -> Instrument:

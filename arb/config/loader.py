@@ -18,7 +18,7 @@ from typing import Any, NewType, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from arb.core.settings import LEARNED, OFF, LegCost
+from arb.core.settings import LEARNED, OFF, FastBooks, LegCost
 from arb.errors import ConfigError
 from arb.market.symbol import Symbol
 
@@ -169,6 +169,9 @@ def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     """Return ("", value) for a value that fits `name` and its type, else (how to correct it, None)."""
     if get_origin(kind) is UnionType:  # absent or given: who writes the key gives it
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
+    if kind is FastBooks:
+        words = isinstance(given, bool) or given in ("auto", "compare")
+        return ("", given) if words else ('give "auto", true, false or "compare"', None)
     if kind is bool:
         return ("", given) if isinstance(given, bool) else ("give true or false, without quotes", None)
     if kind is int:

@@ -13,7 +13,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -81,9 +81,10 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the engine's loop waits: `spin` polls, which takes a processor for itself and wakes up sooner."""
+    """How the engine's loop waits, and who keeps the books; `spin` polls, takes a processor, and wakes up sooner."""
 
     spin: bool = False
+    fast_books: FastBooks = "auto"
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,17 +17,18 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.connection import Connection
+from arb.core.connection import HANDED_OVER, Connection
 from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
 from arb.core.reasons import Reason
-from arb.core.risk.book_pace import BookPace, SymbolFrames
+from arb.core.risk.book_pace import PACE_WORDS, BookPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookFeed, BookSeat, FrameResult
+from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
+from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
 
 Key = tuple[str, str]
 """(venue, symbol)."""
@@ -45,7 +46,7 @@ class Impact(msgspec.Struct):
 
 
 class Books:
-    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours.
+    """All books of a run. Instants are ns UTC.
 
     `feeds`: one for every connection, by its name; each says itself which rows it writes.
     """
@@ -68,7 +69,6 @@ class Books:
         self._listeners: list[Callable[[str], None]] = []
         self._timing = timing
         self._carriers: dict[int, Connection] = {}
-        self._frames_of = {symbol: SymbolFrames() for symbol in scales}
         for connection in self.connections.values():
             for row in connection.rows:
                 self._carry(row, connection)
@@ -77,45 +77,82 @@ class Books:
         self._unread: Collection[str] = ()
         self._backlogged: Collection[str] = ()
         self.seen_bids = SeenBids()
-        self._noted_ns: dict[int, int] = {}  # by row, when its bid was noted last
-        self.frames = 0
-        self.updates = 0
+        self._noted = arena.market.rows
+        self._changes = [FrameResult(rows=(row,)) for row in range(arena.rows)]
+        self._frames = 0
+        self._updates = 0
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int, url: str = "") -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it.
+    @property
+    def frames(self) -> int:
+        """Return how many frames were taken."""
+        return self._frames + sum(found.words[QUIET_FRAMES] for found in self.connections.values())
+
+    @property
+    def updates(self) -> int:
+        """Return how many changes of books there were."""
+        return self._updates + sum(found.words[UPDATED] for found in self.connections.values())
+
+    def set_offset(self, venue: str, offset_ns: int) -> None:
+        """Note a venue's time minus ours, by which the lag of its frames is known."""
+        for connection in self.connections_of(venue):
+            connection.offset_ns = offset_ns
+
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there."""
+        connection = self.connections[name]
+        changed = HANDED_OVER if url else connection.take(raw, received_ns)
+        return self.finish_frame(connection, changed, received_ns, raw, url) if changed else NOTHING
+
+    def finish_frame(
+        self, connection: Connection, changed: int, received_ns: int, raw: bytes | str, url: str = ""
+    ) -> FrameResult:
+        """Do what `Connection.take` has left to do of a frame, whose answer is `changed`.
 
         What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
         """
-        connection = self.connections[name]
-        self.frames += 1
+        if changed > 0:
+            return self._looked_at(connection, changed - 1, received_ns)
+        self._frames += 1
         if url:
             result = connection.feed.on_http(received_ns, url, raw)
-            self.updates += len(result.rows)
+            self._updates += len(result.rows)
             for row in result.rows:
                 connection.pace.books[row].skip(received_ns)  # what came while it waited could not be counted
                 self._note_bid(row, received_ns)
             return result
         connection.last_byte_ns = received_ns
         result = connection.feed.on_frame(received_ns, raw)
-        self.updates += len(result.rows)
+        self._updates += len(result.rows)
         if result.rows:
             connection.pace.beat(result.rows, received_ns)
         for row in result.rows:
-            lag = self.arena.lag_ns(row, offset_ns)
+            lag = self.arena.lag_ns(row, connection.offset_ns)
             if lag is not None:
                 connection.lag_ns = lag
-                if received_ns >= connection.next_lag_ns:
-                    connection.lags.append(lag)
-                    connection.next_lag_ns = received_ns + NS_PER_S
-            if not 0 <= received_ns - self._noted_ns.get(row, 0) < NOTED_EVERY_NS:  # below 0: our clock was put back
-                self._note_bid(row, received_ns)
+            self._sample(connection, row, received_ns, lag)
         return result
+
+    def _looked_at(self, connection: Connection, row: int, received_ns: int) -> FrameResult:
+        """Do what is left to do of a frame that compiled code has applied."""
+        timed = self.arena.event_ns.item(row)
+        self._sample(connection, row, received_ns, connection.lag_ns if timed else None)
+        return self._changes[row]
+
+    def _sample(self, connection: Connection, row: int, received_ns: int, lag: int | None) -> None:
+        """Keep a sample of the connection's lag and one of the book's bid, where they are due."""
+        if lag is not None and received_ns >= connection.next_lag_ns:
+            connection.lags.append(lag)
+            connection.next_lag_ns = received_ns + NS_PER_S
+        if (
+            not 0 <= received_ns - self._noted[row * ROW_WORDS + NOTED_NS] < NOTED_EVERY_NS
+        ):  # below 0: our clock was put back
+            self._note_bid(row, received_ns)
 
     def _note_bid(self, row: int, now_ns: int) -> None:
         key = venue, symbol = self.keys[row]
         if (bid := self.best_bid(*key)) is not None:
             self.seen_bids.note(venue, symbol, bid, now_ns)
-            self._noted_ns[row] = now_ns
+            self._noted[row * ROW_WORDS + NOTED_NS] = now_ns
 
     def on_connect(self, name: str, at_ns: int) -> None:
         """Note that the connection `name` stands (again)."""
@@ -139,7 +176,11 @@ class Books:
         require(row not in self._carriers, f"two connections carry row {row}")
         assert key is not None
         self._carriers[row] = connection
-        connection.pace.books[row] = BookPace(self._frames_of[key[1]])
+        market = self.arena.market
+        market.take_row(row, key[1])
+        connection.pace.books[row] = BookPace(
+            SymbolFrames(market.of_symbol(key[1])), market.of_row(row, PACE, PACE_WORDS)
+        )
 
     def add(self, venue: str, symbol: str, scale: Scale, native_symbol: str, connection: str = "") -> int:
         """Add a book to a connection of its venue ("": the first); return its row. It waits for its first snapshot.
@@ -158,7 +199,6 @@ class Books:
         row = self.arena.add()
         carrier.feed.add_book(native_symbol, BookSeat(row, scale))
         self.scales[symbol] = scale
-        self._frames_of.setdefault(symbol, SymbolFrames())
         self.rows[venue, symbol] = row
         self.keys[row] = (venue, symbol)
         carrier.rows[row] = native_symbol
@@ -177,10 +217,10 @@ class Books:
         carrier = self._carriers[row]
         carrier.feed.retire_book(carrier.rows[row])
         del self._carriers[row], carrier.rows[row], carrier.pace.books[row], self.keys[row], self.rows[venue, symbol]
-        self._noted_ns.pop(row, None)
         self.arena.retire(row)
+        self.arena.market.leave_row(row)
         if not any(known == symbol for _, known in self.rows):
-            del self.scales[symbol], self._frames_of[symbol]
+            del self.scales[symbol]
         self._changed(symbol)
 
     def rescale(self, symbol: str, scale: Scale, at_ns: int) -> None:
@@ -324,6 +364,20 @@ class Books:
         """Return when the newest frame of a book was received, 0 when none was."""
         row = self.rows.get((venue, symbol))
         return 0 if row is None else int(self.arena.received_ns[row])
+
+    def attend(self, symbol: str, wanted: bool) -> None:
+        """Have a strategy see every change of a symbol's books from now on, or only one that may leave an edge.
+
+        Before anybody says so it sees all. What no compiled code keeps it always sees.
+        """
+        self.arena.market.attend(symbol, wanted)
+
+    def set_terms(self, venue: str, symbol: str, kept: float, cost: float) -> None:
+        """Say what is left of a unit sold at a book's best bid and what one bought at its best ask costs, to rank by."""
+        row = self.rows.get((venue, symbol))
+        if row is not None:
+            self.arena.market.set_terms(row, kept, cost)
+            self.arena.market.show(row, *self.arena.best(row))
 
     def has(self, venue: str, symbol: str) -> bool:
         """Return whether a symbol is traded at a venue in this run, now."""

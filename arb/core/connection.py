@@ -1,16 +1,36 @@
 """One public connection of a run: the books it carries, how steadily their frames come, and how late they are."""
 
 from collections import deque
+from collections.abc import Callable
 
 from arb.clock import NS_PER_MS
-from arb.core.risk.book_pace import ConnectionPace
+from arb.core.risk.book_pace import PACE_WORDS, ConnectionPace
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, venue_of
+from arb.market.words import (
+    CONNECTION_PACE,
+    CONNECTION_WORDS,
+    LAG_KNOWN,
+    LAG_NS,
+    LAST_BYTE_NS,
+    NEXT_LAG_NS,
+    OFFSET_NS,
+    word,
+    words_of,
+)
 
+TakeFrame = Callable[[bytes | str, int], int]
+"""Takes a frame and when it was received: 0 where that was all, the changed row + 1 where it is to be looked at, `HANDED_OVER`
+where the feed must take the frame."""
+HANDED_OVER = -1
 BACKLOG_LAG_NS = 50 * NS_PER_MS
 """By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
 LAGS_KEPT = 301
 """The lags, one a second, of which the median is taken."""
+
+
+def _hand_over(raw: bytes | str, received_ns: int) -> int:
+    return HANDED_OVER
 
 
 class Connection:
@@ -20,22 +40,20 @@ class Connection:
     not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
     frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
     second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+
+    What changes with every frame lies in `words`, which compiled code writes too. `take`: the compiled code that frames are
+    offered first, if any. `offset_ns`: the venue's time minus ours, 0 while that is not known.
     """
 
-    __slots__ = (
-        "drops",
-        "feed",
-        "gaps",
-        "lag_ns",
-        "lags",
-        "last_byte_ns",
-        "name",
-        "next_lag_ns",
-        "pace",
-        "rows",
-        "up_ns",
-        "venue",
+    __slots__ = ("drops", "feed", "gaps", "lags", "name", "pace", "rows", "take", "up_ns", "venue", "words")
+
+    last_byte_ns, _lag_ns, _lag_known, next_lag_ns = (
+        word(LAST_BYTE_NS),
+        word(LAG_NS),
+        word(LAG_KNOWN),
+        word(NEXT_LAG_NS),
     )
+    offset_ns = word(OFFSET_NS)
 
     def __init__(self, name: str, feed: BookFeed) -> None:
         self.name = name
@@ -43,13 +61,21 @@ class Connection:
         self.feed = feed
         self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
         self.up_ns = 0
-        self.last_byte_ns = 0
-        self.pace = ConnectionPace()
-        self.lag_ns: int | None = None
+        self.words = words_of(CONNECTION_WORDS)
+        self.pace = ConnectionPace(self.words[CONNECTION_PACE : CONNECTION_PACE + PACE_WORDS])
         self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
-        self.next_lag_ns = 0
         self.gaps = 0
         self.drops = 0
+        self.take: TakeFrame = _hand_over
+
+    @property
+    def lag_ns(self) -> int | None:
+        """Return how long the last frame that shows it was on its way; None where none does."""
+        return self._lag_ns if self._lag_known else None
+
+    @lag_ns.setter
+    def lag_ns(self, lag_ns: int | None) -> None:
+        self._lag_known, self._lag_ns = lag_ns is not None, lag_ns or 0
 
     def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
         """Return the rows of live books that stand still while others of this connection go on."""

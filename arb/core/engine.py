@@ -22,6 +22,7 @@ from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
+from arb.core.connection import HANDED_OVER
 from arb.core.events import (
     AccountSnapshotTaken,
     AnyEvent,
@@ -89,7 +90,7 @@ from arb.core.timers import (
     read_timer,
 )
 from arb.errors import InvariantError, require
-from arb.market.feed import FrameResult, further_name
+from arb.market.feed import NOTHING, FrameResult, further_name
 from arb.market.numbers import DECIMALS
 
 LOOKED_AT = 8
@@ -119,6 +120,7 @@ class Engine:
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
         self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
+        self._connections = books.connections
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._event: AnyEvent | None = None  # of the step under way
@@ -180,10 +182,12 @@ class Engine:
 
         `received_ns` is our clock. Never raises for what a venue sends.
         """
+        connection = self._connections[name]
+        changed = HANDED_OVER if url else connection.take(raw, received_ns)
+        if not changed:
+            return NOTHING
         state = self.state
-        connection = state.books.connections[name]
-        offset_ns = state.venues[connection.venue].offset_ns or 0
-        result = state.books.on_frame(name, received_ns, raw, offset_ns, url)
+        result = state.books.finish_frame(connection, changed, received_ns, raw, url)
         if result.rows:
             self.strategy.mark(result.rows)
         lost = [resync for resync in result.resyncs if resync.lost] if result.resyncs else None
@@ -361,15 +365,17 @@ class Engine:
             event.error_ns,
             False,
         )
+        self.state.books.set_offset(event.venue, event.offset_ns)
         self.manager.on_clock(event.venue, event.offset_ns)
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
         self.state.venues[event.venue].clock_suspected = True
 
     def _on_clock_anchored(self, event: ClockAnchored) -> None:
-        for venue_state in self.state.venues.values():
+        for venue, venue_state in self.state.venues.items():
             if venue_state.offset_ns is not None:
                 venue_state.offset_ns -= event.shifted_ns
+                self.state.books.set_offset(venue, venue_state.offset_ns)
         self.manager.on_clock_anchored(event.t_ns)
         self.state.incident(IncidentKind.CLOCK_ANCHORED, event.text, event.t_ns)
 

@@ -15,6 +15,7 @@ class IncidentKind(StrEnum):
     BALANCE_DRIFT = "balance_drift"
     BALANCE_EXPLAINED = "balance_explained"
     BOOK_MISSING = "book_missing"
+    BOOKS_DIFFER = "books_differ"
     CARRIED = "carried"
     CLOCK_ANCHORED = "clock_anchored"
     CONTRADICTION = "contradiction"

@@ -6,7 +6,7 @@ Amounts are in quote currency, rates in basis points (1 bps = 1/10000), duration
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 
 import msgspec
 
@@ -14,6 +14,8 @@ from arb.market.coins import Coin
 
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
+FastBooks = bool | Literal["auto", "compare"]
+"""Who keeps the books: compiled code where it can be had ("auto"), or no run without it (true); plain code (false); both."""
 
 
 class UnprovedCoin(StrEnum):

@@ -31,6 +31,7 @@ from arb.core.incidents import IncidentKind
 from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
+from arb.market.feed import NOTHING, FrameResult
 from arb.measured_loop import Turns
 from arb.store.journal_reader import Row
 from arb.venues.base import MarketFeed
@@ -132,6 +133,13 @@ class Runner:
         if self._tape is not None:
             self._tape.frame(self.seq, received_ns, connection, raw, url)
         result = self.engine.on_frame(connection, received_ns, raw, url)
+        if result is not NOTHING:
+            self._follow(connection, result)
+        if self.engine.wants_drain:
+            self._wake()
+
+    def _follow(self, connection: str, result: FrameResult) -> None:
+        """Ask and say what a frame asks for."""
         for resync in result.resyncs:
             self._feeds[connection].resync(resync.native_symbol, resync.by)
         if result.notice is not None:
@@ -142,8 +150,9 @@ class Runner:
                 "shown rounded against us"
             )
             self.emit(TroubleReported(kind=IncidentKind.FINE_LEVELS, text=text))
-        if self.engine.wants_drain:
-            self._wake()
+        for native_symbol in result.differs:
+            text = f"{native_symbol} at {connection}: compiled code has another book than the plain reader, which is believed"
+            self.emit(TroubleReported(kind=IncidentKind.BOOKS_DIFFER, text=text))
 
     def on_read(self) -> None:
         """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""

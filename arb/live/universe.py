@@ -8,6 +8,7 @@ import msgspec
 from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import ConfigError
+from arb.live.fast_books import BooksBy, compared, compile_books
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat, split_books, venue_of
 from arb.market.instrument import Instrument
@@ -84,8 +85,10 @@ def _split(venue: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return split_books(venue, names, spec_of(venue).connections.books_per_connection or None)
 
 
-def books_of(universe: Universe, timing: Timing, connections: Connections | None = None) -> Books:
-    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it.
+def books_of(
+    universe: Universe, timing: Timing, connections: Connections | None = None, by: BooksBy = BooksBy.PLAIN
+) -> Books:
+    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it, kept as `by` says.
 
     Without `connections` the books are shared out as the venues' limits ask for.
     """
@@ -97,5 +100,10 @@ def books_of(universe: Universe, timing: Timing, connections: Connections | None
     feeds: dict[str, BookFeed] = {}
     for name, natives in (connections_of(universe) if connections is None else connections).items():
         venue = venue_of(name)
-        feeds[name] = spec_of(venue).make_books({native: seats[venue, native] for native in natives}, arena)
-    return Books(arena, universe.rows, universe.scales, feeds, timing)
+        make = spec_of(venue).make_books
+        feed = make({native: seats[venue, native] for native in natives}, arena)
+        feeds[name] = compared(name, feed, make, arena, timing) if by is BooksBy.COMPARED else feed
+    books = Books(arena, universe.rows, universe.scales, feeds, timing)
+    if by is BooksBy.COMPILED:
+        compile_books(books)
+    return books

@@ -6,7 +6,7 @@ kernel beside it, both the same content. No Python object stands for a level.
 One row is `HEADER_WORDS` words of header and then four runs of `depth` words each:
 
     word 0 state | 1 sequence | 2 event_ns | 3 received_ns | 4 state_ns | 5 updates | 6 bid_count | 7 ask_count
-    words 8 to 15 free
+    word 8 unwritten: all but the best level of each side is to be written before it is read | words 9 to 15 free
     bid prices | bid sizes | ask prices | ask sizes
 
 so that a row lies together in memory and one base address and one stride describe them all. Levels stand best first;
@@ -18,15 +18,17 @@ writes any more, and that looks live. Memory that is reserved and not yet writte
 """
 
 import heapq
+from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from arb.errors import require
+from arb.market.words import MarketWords
 
 HEADER_WORDS = 16
-UPDATES, BID_COUNT, ASK_COUNT = 5, 6, 7
+UPDATES, BID_COUNT, ASK_COUNT, UNWRITTEN = 5, 6, 7, 8
 """Words of a row's header."""
 DEFAULT_DEPTH = 50
 NO_SEQUENCE = -1
@@ -95,6 +97,8 @@ class BookArena:
         self.ask_size: Words
         self.bid_price, self.bid_size, self.ask_price, self.ask_size = runs
         self.sequence[:] = NO_SEQUENCE
+        self.market = MarketWords(self.rows)
+        self._write_levels: Callable[[int], None] | None = None
 
     @property
     def free(self) -> int:
@@ -134,7 +138,8 @@ class BookArena:
         self.updates[row] += 1
         self.bid_count[row] = 0
         self.ask_count[row] = 0
-        self.block[row, HEADER_WORDS:] = 0
+        self.block[row, UNWRITTEN:] = 0
+        self.market.show(row, None, None)
 
     def write(self, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
         """Stamp a row as live and current; its levels are written by `write_bids` and `write_asks`."""
@@ -144,6 +149,8 @@ class BookArena:
             words[4] = received_ns
         words[1:4] = (sequence, event_ns, received_ns)
         words[5] = words.item(5) + 1
+        if self._write_levels is not None:
+            self.market.show(row, *self.best(row))
 
     def write_bids(self, row: int, prices: list[int], sizes: list[int]) -> None:
         """Write the best bids, highest price first, at most `depth` of them."""
@@ -158,6 +165,15 @@ class BookArena:
         _write_run(self.ask_price[row], prices, before)
         _write_run(self.ask_size[row], sizes, before)
         self.ask_count[row] = len(prices)
+
+    def compiled_by(self, write_levels: Callable[[int], None]) -> None:
+        """Have quotes shown to compiled code from now on, which calls on `write_levels` for levels that it has not written."""
+        self._write_levels = write_levels
+
+    def complete(self, row: int) -> None:
+        """Write what compiled code has left unwritten of a row's levels; to be called before any but the best is read."""
+        if self.words[row * self.stride + UNWRITTEN] and self._write_levels is not None:
+            self._write_levels(row)
 
     def usable(self, row: int) -> bool:
         """Return whether the row is live; lag, silence and skew are for the engine to judge."""
@@ -184,11 +200,13 @@ class BookArena:
 
     def bids(self, row: int) -> Levels:
         """Return a row's bids, best first, as Python integers."""
+        self.complete(row)
         count = int(self.bid_count[row])
         return list(zip(self.bid_price[row, :count].tolist(), self.bid_size[row, :count].tolist(), strict=True))
 
     def asks(self, row: int) -> Levels:
         """Return a row's asks, best first, as Python integers."""
+        self.complete(row)
         count = int(self.ask_count[row])
         return list(zip(self.ask_price[row, :count].tolist(), self.ask_size[row, :count].tolist(), strict=True))
 

@@ -95,7 +95,7 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
 
     `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame
     was not readable; the books it may have been about are unusable and in `resyncs`. `finer`: the book that shows levels
-    finer than its scale for the first time.
+    finer than its scale for the first time. `differs`: books of which a second reader makes something else.
     """
 
     rows: tuple[int, ...] = ()
@@ -104,6 +104,7 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
     notice: Notice | None = None
     error: VenueProtocolError | None = None
     finer: str = ""
+    differs: tuple[str, ...] = ()
 
 
 NOTHING = FrameResult()
@@ -136,9 +137,14 @@ class BookFeed(Protocol):
     """One public connection of one venue, without the connection."""
 
     venue: str
-    counts: FeedCounts
-    resync_by: ResyncBy
-    """How a clean snapshot is got by the channel that its messages ask for."""
+
+    @property
+    def counts(self) -> FeedCounts:
+        """Return what it has seen."""
+
+    @property
+    def resync_by(self) -> ResyncBy:
+        """Return how a clean snapshot is got by the channel that its messages ask for."""
 
     def choose_channel(self, channel: str) -> None:
         """Ask for books by this channel of the venue from now on; "" is its usual one. Frames of any are understood.

@@ -162,7 +162,8 @@ class Rerun:
         for line in lines:
             self.last_ns = max(self.last_ns, line.received_ns)
             if line.kind != "event":
-                self.engine.on_frame(line.origin, line.received_ns, line.raw, line.url if line.kind == "http" else "")
+                url = line.url if line.kind == "http" else ""
+                self.engine.on_frame(line.origin, line.received_ns, line.raw.encode(), url)
                 continue
             difference = self._handle(read_event(line))
             if difference is not None:

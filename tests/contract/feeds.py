@@ -75,7 +75,7 @@ class Keeper:
         )
 
     def _on_frame(self, name: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
-        result = self.books.on_frame(name, received_ns, raw, 0, url)
+        result = self.books.on_frame(name, received_ns, raw, url)
         feed = self._feeds[name]
         assert isinstance(feed, SocketFeed)
         for resync in result.resyncs:

@@ -44,15 +44,20 @@ class Marks:
             if symbol in marked:
                 self._promised.pop(symbol, None)
             elif symbol in self._watched or self._routes.crosses(venue, symbol):
-                marked.add(symbol)
+                self._mark(symbol)
+
+    def _mark(self, symbol: str) -> None:
+        self._marked.add(symbol)
+        self._books.attend(symbol, True)  # what it promises, and whether it still crosses, may change with every frame
 
     def add(self, symbols: Iterable[str]) -> None:
         """Mark symbols."""
-        self._marked.update(symbols)
+        for symbol in symbols:
+            self._mark(symbol)
 
     def add_watched(self) -> None:
         """Mark every symbol that is watched."""
-        self._marked.update(self._watched)
+        self.add(self._watched)
 
     def await_books(self, symbol: str) -> None:
         """Have a symbol judged at the next drain after those that are marked now: bytes wait for its books."""
@@ -61,11 +66,12 @@ class Marks:
     def watch(self, symbol: str, watched: bool) -> None:
         """Watch a symbol from now on, or no longer."""
         (self._watched.add if watched else self._watched.discard)(symbol)
+        self._books.attend(symbol, watched or symbol in self._marked)
 
     def best(self) -> list[str]:
         """Return the symbols to judge at this drain, the most promising first."""
         if not self.unfinished:
-            self._marked |= self._awaiting
+            self.add(self._awaiting)
             self._awaiting.clear()
         self.unfinished = bool(self._marked)
         if len(self._marked) <= 1:
@@ -85,3 +91,4 @@ class Marks:
         self._awaiting.discard(symbol)
         self._promised.pop(symbol, None)
         self.unfinished = bool(self._marked)
+        self._books.attend(symbol, symbol in self._watched)

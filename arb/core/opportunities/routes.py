@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from arb.core.opportunities.episodes import Route
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.state import EngineState
+from arb.market.instrument import FeeIn
 
 
 class Routes:
@@ -54,6 +55,9 @@ class Routes:
                     route = (symbol, buy_venue, sell_venue)
                     self.terms[route] = PairTerms(state.books.scales[symbol], buy, sell, self._limits(route))
                     routes.append(route)
+        known = dict(listed)
+        for venue in state.venues_of(symbol):
+            state.books.set_terms(venue, symbol, *_to_rank(known.get(venue)))
         for route in routes:
             self._by_book[route[1], symbol].append(route)
             self._by_book[route[2], symbol].append(route)
@@ -110,3 +114,11 @@ class Routes:
             if ask is not None:
                 lowest = min(lowest, ask * cost)
         return highest / lowest
+
+
+def _to_rank(terms: VenueTerms | None) -> tuple[float, float]:
+    """Return what is left of a unit sold and what one bought costs at a venue, so that quotes cross as `PairTerms` says."""
+    if terms is None:
+        return 0, math.inf
+    fee = float(terms.taker_fee)
+    return 1 - fee, (1 / (1 - fee) if terms.buy_fee_in is FeeIn.BASE else 1 + fee)

@@ -126,6 +126,7 @@ class Depths:
         updates = words[head + UPDATES]
         kept = known.get(row)
         if kept is None or kept[0] != updates:
+            self._arena.complete(row)
             bids = head + HEADER_WORDS
             prices, others = (bids, bids + 2 * depth) if count == BID_COUNT else (bids + 2 * depth, bids)
             sizes, levels = prices + depth, words[head + count]

@@ -25,6 +25,7 @@ from collections.abc import Collection
 from math import isqrt
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.market.words import FRAMES, word, words_of
 
 MISSING = 20
 """So many frames must be missing for a silence to be a standstill."""
@@ -36,25 +37,30 @@ RESUMED_NS = 2 * NS_PER_S
 """How long after a standstill of their connection books wait for a frame of their own."""
 
 
+PACE_WORDS = 6
+"""Words of a book's pace, the first four those of any: frames, since, last, forget, base, mark."""
+
+
 class SymbolFrames:
-    """How many frames the books of one symbol have had, at all venues."""
+    """How many frames the books of one symbol have had, at all venues; `words`: where that is counted."""
 
-    __slots__ = ("frames",)
+    __slots__ = ("words",)
 
-    def __init__(self) -> None:
-        self.frames = 0
+    def __init__(self, words: memoryview | None = None) -> None:
+        self.words = words_of(1) if words is None else words
+
+    frames = word(FRAMES)
 
 
 class Pace:
-    """Frames by time. Instants are ns UTC, our clock; 0: none yet."""
+    """Frames by time. Instants are ns UTC, our clock; 0: none yet. All lies in `words`, which compiled code writes too."""
 
-    __slots__ = ("forget_ns", "frames", "last_ns", "since_ns")
+    __slots__ = ("words",)
 
-    def __init__(self) -> None:
-        self.frames = 0
-        self.since_ns = 0
-        self.last_ns = 0
-        self.forget_ns = 0
+    def __init__(self, words: memoryview | None = None) -> None:
+        self.words = words_of(PACE_WORDS) if words is None else words
+
+    frames, since_ns, last_ns, forget_ns = word(0), word(1), word(2), word(3)
 
     def begin_or_forget(self, received_ns: int) -> bool:
         """Begin with the first frame, or forget half of what was learned; return whether it is the beginning."""
@@ -80,13 +86,14 @@ class Pace:
 class BookPace(Pace):
     """The frames of one book, by time and beside those of the same symbol at other venues."""
 
-    __slots__ = ("_base", "_mark", "_symbol")
+    __slots__ = ("_symbol",)
 
-    def __init__(self, symbol: SymbolFrames) -> None:
-        super().__init__()
+    def __init__(self, symbol: SymbolFrames, words: memoryview | None = None) -> None:
+        super().__init__(words)
         self._symbol = symbol
-        # The symbol's frames when this book began to be counted, and at its last frame.
-        self._base = self._mark = 0
+
+    # The symbol's frames when this book began to be counted, and at its last frame.
+    _base, _mark = word(4), word(5)
 
     def beat(self, received_ns: int) -> None:
         """Count a frame of this book. The path of every frame: it must be fast."""
@@ -120,9 +127,9 @@ class ConnectionPace:
 
     __slots__ = ("_pace", "_resumed_ns", "_stood_ns", "books")
 
-    def __init__(self) -> None:
+    def __init__(self, words: memoryview | None = None) -> None:
         self.books: dict[int, BookPace] = {}
-        self._pace = Pace()
+        self._pace = Pace(words)
         # When the last frame before the latest standstill came, and the first one after it.
         self._stood_ns = self._resumed_ns = 0
 

@@ -11,6 +11,7 @@ import msgspec
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult
 from arb.masking import clean
+from arb.venues.compiled.layout import BITGET
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
@@ -32,6 +33,7 @@ class BitgetFeed(PushedFeed):
     """The books of Bitget spot: `books`, the whole depth."""
 
     inst_type = "SPOT"
+    shape = BITGET
 
     def _arg(self, native_symbol: str) -> dict[str, str]:
         return {"instType": self.inst_type, "channel": "books", "instId": native_symbol}
@@ -84,6 +86,9 @@ class BitgetFeed(PushedFeed):
         if not self._holds(slot, book.checksum):
             return self._lose(slot, received_ns, "the checksum does not hold")
         return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        return (BITGET if slot.stream == "SPOT" else 0), slot.native_symbol
 
     def _sequence_of(self, slot: BookSlot, book: _Book, snapshot: bool) -> int:
         """Return the id of a frame; refuse one without, unless it comes from a tape and a checksum stands in."""

@@ -11,9 +11,11 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult, NoticeKind
 from arb.masking import clean
+from arb.venues.compiled.layout import BYBIT
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
+    BookSlot,
     Millis,
     Pair,
     Requests,
@@ -51,6 +53,8 @@ _book = msgspec.json.Decoder(_Book).decode
 
 class BybitFeed(WireFeed):
     """The books of Bybit; `level` is one of the depths the market offers (50, 200, 1000; linear and spot alike)."""
+
+    shape = BYBIT
 
     def __init__(
         self,
@@ -127,6 +131,9 @@ class BybitFeed(WireFeed):
                 return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {book.u}")
             slot.book.apply(bids, asks)
         return self._lives(slot, book.u, frame.ts * NS_PER_MS, received_ns, len(bids) + len(asks))
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        return BYBIT, f"orderbook.{slot.stream}.{slot.native_symbol}"
 
     def _answer(self, frame: _Frame) -> FrameResult:
         symbols = self._requests.answered(frame.req_id)

@@ -19,6 +19,7 @@ from arb.errors import require
 from arb.market.arena import BookArena, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind, ResyncBy
+from arb.venues.compiled.layout import GATE_OBU, GATE_UPDATES
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     MILLIS_MAX,
@@ -115,6 +116,7 @@ class GateFeed(ChainFeed):
     """The live books of Gate spot; `level` of `spot.obu` is 50 (a push every 20 ms) or 400 (every 100 ms)."""
 
     rule = Rule.OVERLAP
+    shape = GATE_OBU
     resync_by = ResyncBy.RESUBSCRIBE
 
     def __init__(
@@ -285,6 +287,11 @@ class GateFeed(ChainFeed):
 
     def _resync_of(self, slot: BookSlot) -> ResyncBy:
         return self.resync_by if slot.stream is None else _BY[slot.stream == UPDATES]
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        if self._market != "spot" or slot.stream is None:
+            return 0, ""
+        return (GATE_UPDATES, slot.native_symbol) if slot.stream == UPDATES else (GATE_OBU, slot.stream)
 
     def _same_stream(self, slot: BookSlot, stream: str) -> bool:
         """Return whether this is the stream the book is built from: another depth of it is another book."""

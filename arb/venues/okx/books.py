@@ -14,6 +14,7 @@ import msgspec
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult, NoticeKind
 from arb.masking import clean
+from arb.venues.compiled.layout import OKX
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
@@ -37,6 +38,7 @@ class OkxFeed(PushedFeed):
     """The books of OKX; `channel` live is `books`, 400 levels every 100 ms, open to all."""
 
     channel = "books"
+    shape = OKX
 
     def _arg(self, native_symbol: str) -> dict[str, str]:
         return {"channel": self.channel, "instId": native_symbol}
@@ -93,6 +95,9 @@ class OkxFeed(PushedFeed):
         # What changes nothing, a keep-alive or a snapshot of a quiet book, may carry the time of the last change.
         event_ns = ts_ns if not snapshot and (bids or asks) else 0
         return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        return (OKX if slot.stream == "books" else 0), slot.native_symbol
 
     def _sequence_of(self, slot: BookSlot, book: _Book, snapshot: bool) -> int:
         """Return the id of a frame; refuse one without, unless it comes from a tape and a checksum stands in."""

@@ -56,9 +56,13 @@ class BookSlot:
         "fine_shown",
         "floor",
         "joined",
+        "lent",
+        "lent_at",
         "native_symbol",
         "pending",
         "prices",
+        "rest",
+        "rests",
         "row",
         "seat",
         "sequence",
@@ -85,6 +89,14 @@ class BookSlot:
         """How far the stream had come when the book was lost: a snapshot that reaches less far is too old."""
         self.asked_ns: int | None = None
         self.fine_shown = False
+        self.lent = False
+        """Whether compiled code keeps this book; if so `book` and `sequence` say nothing (`arb/venues/compiled/lending.py`)."""
+        self.lent_at = 0
+        """What the row's `updates` were then."""
+        self.rest = 0
+        """How many frames it stays here before it may be lent again."""
+        self.rests = 0
+        """How many they were the last time."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -105,6 +117,26 @@ _REQUESTS_MAX = 10_000
 _REQUEST_NUMBER_MAX = 2**31 - 1
 
 
+class CompiledSide(ABC):
+    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/lending.py`."""
+
+    @abstractmethod
+    def lend(self, slot: BookSlot, kind: int, name: str) -> None:
+        """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
+
+    @abstractmethod
+    def take_back(self, slot: BookSlot) -> None:
+        """Give a book back to the plain reader as it stands now."""
+
+    @abstractmethod
+    def forget(self, name: str, row: int) -> None:
+        """Let go of a book that is retired and was taken back."""
+
+    @abstractmethod
+    def fold(self, counts: FeedCounts) -> None:
+        """Add what was counted since the last time."""
+
+
 class WireFeed(ABC):
     """The part of a feed that is the same for every venue; see `arb.market.feed.BookFeed` for the contract.
 
@@ -113,6 +145,8 @@ class WireFeed(ABC):
     """
 
     resync_by = ResyncBy.RESUBSCRIBE
+    shape = 0
+    """What compiled code may know of the frames (`arb/venues/compiled/layout.py`); 0: nothing."""
 
     def __init__(
         self, venue: str, seats: Mapping[str, BookSeat], arena: BookArena | None, *, tape: bool = False
@@ -120,7 +154,8 @@ class WireFeed(ABC):
         if arena is None and not tape:
             raise InvariantError("a live feed needs an arena")
         self.venue = venue
-        self.counts = FeedCounts()
+        self._counts = FeedCounts()
+        self._compiled: CompiledSide | None = None
         # Called with (native symbol, levels) for everything that is read as a level of a book, applied or not.
         self.on_levels: Callable[[str, ExactLevels], None] | None = None
         self._arena = arena
@@ -129,6 +164,18 @@ class WireFeed(ABC):
         self._slots: dict[str, BookSlot] = {}
         for native_symbol, seat in seats.items():
             self._add(native_symbol, seat)
+
+    @property
+    def counts(self) -> FeedCounts:
+        """Return what this feed has seen, be it by compiled code."""
+        if self._compiled is not None:
+            self._compiled.fold(self._counts)
+        return self._counts
+
+    def compiled_by(self, compiled: CompiledSide) -> None:
+        """Lend live books to compiled code from now on."""
+        require(bool(self.shape) and not self._tape, f"{self.venue}: no compiled code knows these frames")
+        self._compiled = compiled
 
     def seats(self) -> dict[str, BookSeat]:
         """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""
@@ -149,15 +196,19 @@ class WireFeed(ABC):
 
     def retire_book(self, native_symbol: str) -> None:
         """Forget a book and write to its row no more; raises `InvariantError` for one that has no seat."""
-        slot = self._slots.pop(native_symbol, None)
+        slot = self._known(native_symbol)
         require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
+        assert slot is not None
+        del self._slots[native_symbol]
+        if self._compiled is not None:
+            self._compiled.forget(self._compiled_as(slot)[1], slot.row)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         """Put a book on a scale at least as fine as its own; raises `InvariantError` for one that has no seat.
 
         A live one stays live and shows the same levels; one that waits goes on waiting, for a snapshot on the new scale.
         """
-        slot = self._slots.get(native_symbol)
+        slot = self._known(native_symbol)
         require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
         assert slot is not None
         before = slot.seat.scale
@@ -184,7 +235,7 @@ class WireFeed(ABC):
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
-        self.counts.frames += 1
+        self._counts.frames += 1
         try:
             return self._frame(received_ns, raw)
         except FrameError as error:
@@ -206,13 +257,13 @@ class WireFeed(ABC):
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
         """Make every book wait for a snapshot: nothing survives a connection."""
-        for slot in self._slots.values():
+        for slot in self.books():
             self._empty(slot, BookState.WAITING, at_ns)
         return FrameResult(rows=tuple(slot.row for slot in self._slots.values()))
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
         """Make one book unusable for a reason the frames do not show, and ask for its resync."""
-        slot = self._slots.get(native_symbol)
+        slot = self._known(native_symbol)
         return NOTHING if slot is None else self._lose(slot, at_ns, cause)
 
     def snapshot_path(self, native_symbol: str) -> str | None:
@@ -225,7 +276,9 @@ class WireFeed(ABC):
 
     def books(self) -> Iterator[BookSlot]:
         """Yield every book, in the order in which they came up; for reports and tests, not for trading."""
-        yield from self._slots.values()
+        for slot in self._slots.values():
+            self._take_back(slot)
+            yield slot
 
     @abstractmethod
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
@@ -242,10 +295,25 @@ class WireFeed(ABC):
         return NOTHING
 
     def _slot(self, native_symbol: str) -> BookSlot | None:
-        slot = self._slots.get(native_symbol)
+        slot = self._known(native_symbol)
         if slot is None and self._tape and native_symbol:
             slot = self._add(native_symbol, BookSeat(-1, TAPE_SCALE))
         return slot
+
+    def _known(self, native_symbol: str) -> BookSlot | None:
+        """Return a book for something plain to happen to it."""
+        slot = self._slots.get(native_symbol)
+        if slot is not None:
+            self._take_back(slot)
+        return slot
+
+    def _take_back(self, slot: BookSlot) -> None:
+        if slot.lent and self._compiled is not None:
+            self._compiled.take_back(slot)
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        """Return of what kind a book's frames are for compiled code, and what they call it; 0 where it cannot read them."""
+        return 0, ""
 
     def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
         prices, sizes = self._numbers_of(seat.scale.price_exp), self._numbers_of(seat.scale.size_exp)
@@ -324,6 +392,10 @@ class WireFeed(ABC):
         if slot.book.fine and not slot.fine_shown:
             slot.fine_shown = True
             return FrameResult(rows=(slot.row,), levels=levels, finer=slot.native_symbol)
+        if self._compiled is not None and self.on_levels is None and slot.row >= 0:
+            kind, name = self._compiled_as(slot)
+            if kind:
+                self._compiled.lend(slot, kind, name)
         return FrameResult(rows=(slot.row,), levels=levels)
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
@@ -350,15 +422,19 @@ class WireFeed(ABC):
         slot.pending.clear()
         slot.joined = False
         slot.asked_ns = None
+        slot.rest = slot.rests = 0
         if self._arena is not None and slot.row >= 0:
             self._arena.invalidate(slot.row, state, at_ns)
 
     def _unreadable(self, error: FrameError, at_ns: int) -> FrameResult:
         self.counts.malformed += 1
+        # The calls that led here would hold their results, and through these the error: a circle that no collector follows
+        # (`FrameResult` is kept from it), so that each unreadable frame would stay for good.
+        error.__traceback__ = error.__context__ = None
         if error.native_symbol is not None:
             slot = self._slot(error.native_symbol)
             return NOTHING if slot is None else self._lose(slot, at_ns, str(error), error=error)
-        lost = [self._lose(slot, at_ns, str(error)) for slot in self._slots.values()]
+        lost = [self._lose(slot, at_ns, str(error)) for slot in self.books()]
         rows = tuple(row for one in lost for row in one.rows)
         return FrameResult(rows=rows, resyncs=tuple(one.resyncs[0] for one in lost), error=error)
 

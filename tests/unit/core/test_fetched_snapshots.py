@@ -45,27 +45,27 @@ def test_a_snapshot_made_long_ago_is_no_lag_and_one_that_comes_no_sign_of_life()
         found = books.connections["gate"]
         return found.last_byte_ns, found.lag_ns
 
-    books.on_frame("gate", NOW_NS, change(5, 5, NOW_NS), 0)
+    books.on_frame("gate", NOW_NS, change(5, 5, NOW_NS))
     later_ns = NOW_NS + 20 * NS_PER_S
-    books.on_frame("gate", later_ns, snapshot(5, NOW_NS - 40 * NS_PER_S), 0, URL)
+    books.on_frame("gate", later_ns, snapshot(5, NOW_NS - 40 * NS_PER_S), URL)
     assert books.is_live(*KEY)
     assert connection() == (NOW_NS, None)
-    books.on_frame("gate", later_ns, change(6, 6, later_ns - 7 * NS_PER_MS), 0)
+    books.on_frame("gate", later_ns, change(6, 6, later_ns - 7 * NS_PER_MS))
     assert connection() == (later_ns, 7 * NS_PER_MS)
     assert books.unusable(*KEY, later_ns) is None
 
 
 def test_our_own_orders_impact_lasts_until_a_snapshot_was_made_after_our_fill() -> None:
     books = the_books()
-    books.on_frame("gate", NOW_NS, change(5, 5, NOW_NS), 0)
-    books.on_frame("gate", NOW_NS, snapshot(5, NOW_NS), 0, URL)
+    books.on_frame("gate", NOW_NS, change(5, 5, NOW_NS))
+    books.on_frame("gate", NOW_NS, snapshot(5, NOW_NS), URL)
     filled_ns = NOW_NS + 50 * NS_PER_MS
     books.sending(*KEY, NOW_NS)
     books.filled(*KEY, filled_ns, filled_ns)
     books.settled(*KEY)
     for made_ns, last, impacted in ((filled_ns - 10 * NS_PER_MS, 30, True), (filled_ns + 10 * NS_PER_MS, 60, False)):
-        books.on_frame("gate", NOW_NS + NS_PER_S, change(last, last, NOW_NS), 0)  # a gap
-        books.on_frame("gate", NOW_NS + NS_PER_S, snapshot(last, made_ns), 0, URL)
+        books.on_frame("gate", NOW_NS + NS_PER_S, change(last, last, NOW_NS))  # a gap
+        books.on_frame("gate", NOW_NS + NS_PER_S, snapshot(last, made_ns), URL)
         assert books.is_live(*KEY) and books.impacted(*KEY) is impacted
 
 

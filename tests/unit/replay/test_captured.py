@@ -124,7 +124,7 @@ def test_the_engines_books_of_a_capture_are_those_of_the_oracle(recording: Calla
     for captured in merged([path]):
         oracle.take(captured.line)
         feeds[captured.line.venue].expect(captured)
-        result = books.on_frame(captured.line.venue, captured.line.received_ns, captured.line.raw, 0)
+        result = books.on_frame(captured.line.venue, captured.line.received_ns, captured.line.raw)
         assert result.error is None
     told = oracle.report(books.arena.depth).books
     assert capture.books

@@ -228,9 +228,9 @@ TIMERS = (
 )
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"
-    " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset fee_currency"
-    " fee_rate"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing books_differ carried"
+    " clock_anchored contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
+    " fee_currency fee_rate"
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
     " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
     " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"

@@ -1,5 +1,6 @@
 """What every feed promises when frames are lost, doubled, swapped, cut or garbled: no live book with wrong content."""
 
+import gc
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import ResyncBy
-from arb.venues.wire.base import WireFeed
+from arb.venues.wire.base import FrameError, WireFeed
 from tests.unit.venues.wire.dialects import DIALECTS, NOW_NS, Dialect, Truth
 
 all_dialects = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -106,6 +107,18 @@ def test_garbage_makes_all_books_of_the_connection_unusable(dialect: Dialect, ra
     assert dialect.name in str(result.error)
     assert [resync.native_symbol for resync in result.resyncs] == [dialect.symbol]
     assert arena.state[0] == BookState.GAP
+
+
+def test_frames_that_cannot_be_read_leave_nothing_in_memory() -> None:
+    _, feed, _ = begin(DIALECTS[0])
+
+    def give() -> int:
+        result = feed.on_frame(NOW_NS, '{"channel":"spot.obu","result":{"s":7}}')
+        return len(result.resyncs)
+
+    assert [give() for _ in range(20)] == [1] * 20
+    gc.collect()
+    assert not [found for found in gc.get_objects() if isinstance(found, FrameError)]
 
 
 @all_dialects

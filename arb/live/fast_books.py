@@ -1,0 +1,187 @@
+"""Who keeps a run's books: the plain readers alone, compiled code where it can, or both, compared after every frame."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from arb.core.books import Books
+from arb.core.settings import FastBooks, Timing
+from arb.errors import ConfigError
+from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookArena
+from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
+from arb.market.scale import Scale
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load
+from arb.venues.wire.base import WireFeed
+
+log = logging.getLogger(__name__)
+
+
+MakeFeed = Callable[[Mapping[str, BookSeat], BookArena], BookFeed]
+
+
+class BooksBy(StrEnum):
+    """Who keeps the books."""
+
+    PLAIN = "plain"
+    COMPILED = "compiled"
+    COMPARED = "compared"
+
+
+def chosen(wanted: FastBooks) -> BooksBy:
+    """Load what `[engine] fast_books` asks for, saying so where that takes long; raise `ConfigError` where it cannot be had."""
+    if wanted is False:
+        return BooksBy.PLAIN
+    try:
+        if not is_compiled():
+            log.info("compiling the code that keeps books, once for this version: about ten seconds")
+        load()
+    except CompiledUnavailable as error:
+        if wanted != "auto":
+            shown = "true" if wanted is True else f'"{wanted}"'
+            raise ConfigError(
+                f'[engine] fast_books = {shown}: {error}: install numba, or set "auto" or false'
+            ) from error
+        log.info("books are kept by plain code: %s", error)
+        return BooksBy.PLAIN
+    return BooksBy.COMPARED if wanted == "compare" else BooksBy.COMPILED
+
+
+def compile_books(books: Books) -> None:
+    """Have compiled code keep the books of every connection whose frames it knows."""
+    compiled = CompiledBooks(books.arena)
+    for connection in books.connections.values():
+        if isinstance(connection.feed, WireFeed) and connection.feed.shape:
+            side = CompiledConnection(compiled, connection.words, connection.feed.shape)
+            connection.feed.compiled_by(side)
+            connection.take = side.take
+
+
+class ComparedFeed:
+    """A plain feed, which is believed, and beside it books of the same frames that compiled code keeps and nobody trades on.
+
+    A book that differs is reported once, and compared no more until it is added anew. See `arb.market.feed.BookFeed`.
+    """
+
+    def __init__(self, plain: BookFeed, beside: Books, arena: BookArena) -> None:
+        self.venue = plain.venue
+        self._plain = plain
+        self._beside = beside
+        self._arena = arena
+        compile_books(beside)
+        self._name = next(iter(beside.connections))
+        self._feed = beside.connections[self._name].feed
+        self._natives = {seat.row: native for native, seat in plain.seats().items()}
+
+    @property
+    def counts(self) -> FeedCounts:
+        """Return what the plain feed has seen."""
+        return self._plain.counts
+
+    @property
+    def resync_by(self) -> ResyncBy:
+        """Return how a clean snapshot is got."""
+        return self._plain.resync_by
+
+    def choose_channel(self, channel: str) -> None:
+        """Ask for books by this channel."""
+        self._plain.choose_channel(channel)
+        self._feed.choose_channel(channel)
+
+    def seats(self) -> Mapping[str, BookSeat]:
+        """Return where the books lie that are believed."""
+        return self._plain.seats()
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book, and compare it."""
+        self._plain.add_book(native_symbol, seat)
+        self._natives[seat.row] = native_symbol
+        self._beside.add(self.venue, native_symbol, seat.scale, native_symbol, self._name)
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book."""
+        self._plain.retire_book(native_symbol)
+        self._natives = {row: native for row, native in self._natives.items() if native != native_symbol}
+        self._end(native_symbol)
+
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a finer scale."""
+        self._plain.rescale_book(native_symbol, scale, at_ns)
+        if self._beside.has(self.venue, native_symbol):
+            self._beside.rescale(native_symbol, scale, at_ns)
+
+    def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply one websocket frame to both, and compare."""
+        result = self._plain.on_frame(received_ns, raw)
+        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw))
+
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
+        """Apply what was fetched to both, and compare."""
+        result = self._plain.on_http(received_ns, url, raw)
+        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, url))
+
+    def on_disconnect(self, at_ns: int) -> FrameResult:
+        """Make every book wait for a snapshot."""
+        self._beside.on_disconnect(self._name, at_ns)
+        return self._plain.on_disconnect(at_ns)
+
+    def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
+        """Make one book unusable."""
+        self._feed.invalidate(native_symbol, at_ns, cause)
+        return self._plain.invalidate(native_symbol, at_ns, cause)
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the plain feed's requests."""
+        return self._plain.subscribe_messages(native_symbols, now_s)
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the plain feed's requests."""
+        return self._plain.unsubscribe_messages(native_symbols, now_s)
+
+    def ping_message(self, now_s: int) -> str | None:
+        """Return the plain feed's heartbeat."""
+        return self._plain.ping_message(now_s)
+
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return where the plain feed's snapshot is."""
+        return self._plain.snapshot_path(native_symbol)
+
+    def _compared(self, plain: FrameResult, beside: FrameResult) -> FrameResult:
+        wanted, found = ({resync.native_symbol for resync in result.resyncs} for result in (plain, beside))
+        differing = [native for native in sorted(wanted ^ found) if self._beside.has(self.venue, native)]
+        for row in plain.rows:
+            native = self._natives[row]
+            other = self._beside.rows.get((self.venue, native))
+            if (
+                other is not None
+                and native not in differing
+                and self._seen(self._arena, row) != self._seen(self._beside.arena, other)
+            ):
+                differing.append(native)
+        for native in differing:
+            self._end(native)
+        return msgspec.structs.replace(plain, differs=tuple(differing)) if differing else plain
+
+    def _end(self, native_symbol: str) -> None:
+        if self._beside.has(self.venue, native_symbol):
+            self._beside.retire(self.venue, native_symbol)
+
+    @staticmethod
+    def _seen(arena: BookArena, row: int) -> list[int]:
+        """Return what a row shows, but for how often it was written."""
+        arena.complete(row)
+        words: list[int] = arena.block[row].tolist()
+        return words[:UPDATES] + words[BID_COUNT:UNWRITTEN] + words[HEADER_WORDS:]
+
+
+def compared(connection: str, plain: BookFeed, make: MakeFeed, arena: BookArena, timing: Timing) -> BookFeed:
+    """Return a feed that compares, or `plain` where no compiled code knows its frames; `make`: makes the venue's feed."""
+    if not isinstance(plain, WireFeed) or not plain.shape:
+        return plain
+    seats = {native: BookSeat(row, seat.scale) for row, (native, seat) in enumerate(plain.seats().items())}
+    other = BookArena(len(seats), arena.depth, spare=arena.rows - len(seats))
+    rows = {(plain.venue, native): seat.row for native, seat in seats.items()}
+    scales = {native: seat.scale for native, seat in seats.items()}
+    return ComparedFeed(plain, Books(other, rows, scales, {connection: make(seats, other)}, timing), arena)

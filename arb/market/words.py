@@ -1,0 +1,135 @@
+"""What the market plane remembers of books, in preallocated 64-bit words that plain and compiled code share.
+
+A frame of a book in memory of its own (`arb/venues/compiled`) is applied without any Python object; what it changes lies
+here and in the arena: how often frames come (`arb/core/risk/book_pace.py`), and the best quotes net of fees, by which is said
+whether a symbol may have an edge. A block of one row:
+
+    words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/compiled/layout.py`)
+    32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
+    36 to 41 the pace of the book's frames | 42 when its bid was noted last | 43 where its row of the arena begins (an address)
+
+and of one symbol:
+
+    word 0 frames of all its books | 1 attention | 2 number of its rows | from 4 on two floats a row: best bid, best ask, net
+
+The floats never decide: a symbol is said to cross if it does within one part in 10**9, and then judged exactly.
+"""
+
+import math
+from typing import cast
+
+import numpy as np
+
+from arb.errors import require
+
+ROW_WORDS = 48
+SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
+PACE, NOTED_NS, ARENA_ADDRESS = 36, 42, 43
+FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
+LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
+OFFSET_NS, QUIET_FRAMES, UPDATED = 29, 30, 31
+"""Words of a connection; 4 to 9 its pace, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and the
+changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
+CONNECTION_WORDS = 32
+SYMBOL_WORDS = 64
+ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
+_BYTES = 8
+
+
+def words_of(count: int) -> memoryview:
+    """Return `count` words, all 0, that never move."""
+    return np.zeros(count, dtype=np.int64).data
+
+
+def word(index: int) -> property:
+    """Return an attribute that lies in word `index` of its object's `words`."""
+
+    def get(self) -> int:  # type: ignore[no-untyped-def]
+        found: int = self.words[index]
+        return found
+
+    def put(self, value: int) -> None:  # type: ignore[no-untyped-def]
+        self.words[index] = value
+
+    return property(get, put)
+
+
+class MarketWords:
+    """The blocks of all rows of an arena, and of their symbols. A row without a symbol is in nobody's way.
+
+    `attention`: whether every change of a symbol's books is to be reported, and not only one that may leave an edge.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = np.zeros((rows, ROW_WORDS), dtype=np.int64)
+        self._symbols = np.zeros((rows, SYMBOL_WORDS), dtype=np.int64)
+        self.rows = self._rows.reshape(-1).data
+        self.row_address = self._rows.ctypes.data
+        self._words = self._symbols.reshape(-1).data
+        self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view(np.float64).data)
+        self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view(np.float64).data)
+        self._address = self._symbols.ctypes.data
+        self._free = list(range(rows - 1, -1, -1))
+        self._block_of: dict[str, int] = {}
+        self._symbol_of: dict[int, tuple[str, int]] = {}
+
+    def of_row(self, row: int, first: int, count: int) -> memoryview:
+        """Return `count` words of a row's block, from word `first` on."""
+        return self.rows[row * ROW_WORDS + first : row * ROW_WORDS + first + count]
+
+    def of_symbol(self, symbol: str) -> memoryview:
+        """Return the block of a symbol, made where there is none; every change of its books is reported at first."""
+        block = self._block_of.get(symbol)
+        if block is None:
+            block = self._block_of[symbol] = self._free.pop()
+            self._symbols[block] = 0
+            self._symbols[block, ATTENTION] = 1
+        return self._words[block * SYMBOL_WORDS : (block + 1) * SYMBOL_WORDS]
+
+    def take_row(self, row: int, symbol: str) -> None:
+        """Make a row one of a symbol's books, which shows no quotes and has no terms; raises `InvariantError` for too many."""
+        words = self.of_symbol(symbol)
+        place = words[ROWS]
+        require(place < ROWS_A_SYMBOL, f"{symbol} has more than {ROWS_A_SYMBOL} books")
+        words[ROWS] = place + 1
+        block = self._block_of[symbol]
+        self._rows[row] = 0
+        self.rows[row * ROW_WORDS + SYMBOL_ADDRESS] = self._address + block * SYMBOL_WORDS * _BYTES
+        self.rows[row * ROW_WORDS + PLACE] = place
+        self._symbol_of[row] = symbol, block
+        self.set_terms(row, 0, math.inf)
+        self.show(row, None, None)
+
+    def leave_row(self, row: int) -> None:
+        """Forget a row; the last one of its symbol closes the gap that it leaves."""
+        symbol, block = self._symbol_of.pop(row)
+        head, place = block * SYMBOL_WORDS, self.rows[row * ROW_WORDS + PLACE]
+        last = self._words[head + ROWS] = self._words[head + ROWS] - 1
+        for other, (known, _) in self._symbol_of.items():
+            if known == symbol and self.rows[other * ROW_WORDS + PLACE] == last:
+                self.rows[other * ROW_WORDS + PLACE] = place
+                for net in (0, 1):
+                    self._nets[head + NETS + 2 * place + net] = self._nets[head + NETS + 2 * last + net]
+        self._rows[row] = 0
+        if not last:
+            del self._block_of[symbol]
+            self._free.append(block)
+
+    def attend(self, symbol: str, wanted: bool) -> None:
+        """Have every change of a symbol's books reported from now on, or only one that may leave an edge."""
+        if (block := self._block_of.get(symbol)) is not None:
+            self._words[block * SYMBOL_WORDS + ATTENTION] = wanted
+
+    def set_terms(self, row: int, kept: float, cost: float) -> None:
+        """Say what is left of a unit sold and what a unit bought costs at a row's venue; 0 and infinity: it is not traded."""
+        self._ratios[row * ROW_WORDS + KEPT] = kept
+        self._ratios[row * ROW_WORDS + COST] = cost
+
+    def show(self, row: int, bid: int | None, ask: int | None) -> None:
+        """Take the best quotes of a row, None for an empty side."""
+        found = self._symbol_of.get(row)
+        if found is not None:
+            head = row * ROW_WORDS
+            at = found[1] * SYMBOL_WORDS + NETS + 2 * self.rows[head + PLACE]
+            self._nets[at] = 0 if bid is None else bid * self._ratios[head + KEPT]
+            self._nets[at + 1] = math.inf if ask is None else ask * self._ratios[head + COST]

@@ -1,0 +1,457 @@
+"""The frames of books as each venue sends them today, read by compiled code; whatever looks otherwise is the plain reader's.
+
+Each function reads one change of one book and returns where the frame ends, or `FAILED`, and what it says: the row + 1, the
+kind of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it does not
+say). The levels themselves stand in the connection's scratch. Fields may come in any order in which what is needed first
+comes first; one that comes twice, that is not known, or is of another type, fails. What
+the fields mean is said in `<venue>/books.py`.
+"""
+
+from arb.market.arena import HEADER_WORDS
+from arb.market.words import ARENA_ADDRESS, ROW_WORDS, SYMBOL_ADDRESS
+from arb.venues.compiled.layout import (
+    ASKS,
+    BIDS,
+    BITGET,
+    BITS,
+    DEPTH,
+    ENTRY_HASH,
+    ENTRY_NAME,
+    ENTRY_ROW,
+    ENTRY_SIZE,
+    ENTRY_WORDS,
+    GATE_OBU,
+    GATE_UPDATES,
+    LADDER,
+    LEVELS_MAX,
+    PAIR,
+    PRICE_EXP,
+    ROWS_AT,
+    SCRATCH,
+    SIZE_EXP,
+    STEPS,
+    TABLE,
+    TABLE_MASK,
+    WORD,
+)
+from arb.venues.compiled.memory import byte_at, fetch, inlined, word_at
+from arb.venues.compiled.scan import (
+    CLOSE,
+    CLOSE_LIST,
+    COMMA,
+    FAILED,
+    OPEN,
+    OPEN_LIST,
+    QUOTE,
+    field,
+    levels,
+    millis,
+    name,
+    packed,
+    past_levels,
+    sequence_number,
+    text,
+)
+from arb.venues.wire.base import MILLIS_MAX, NS_PER_MS
+
+NS_PER_S = 1000 * NS_PER_MS
+SECONDS_MAX = MILLIS_MAX // 1000
+ASKS_READ = LEVELS_MAX * PAIR
+"""Where the asks of a frame stand in the scratch, in bytes."""
+CHANNEL, RESULT, TIME, TIME_MS, EVENT = map(packed, ("channel", "result", "time", "time_ms", "event"))
+S, T, U, FIRST_U, B, A, E, E_MS, L = map(packed, ("s", "t", "u", "U", "b", "a", "e", "E", "l"))
+ARG, ACTION, DATA, TS, INST_ID, INST_TYPE = map(packed, ("arg", "action", "data", "ts", "instId", "instType"))
+ASKS_FIELD, BIDS_FIELD, CHECKSUM = map(packed, ("asks", "bids", "checksum"))
+SEQ_ID, PREV_SEQ_ID, SEQ, PSEQ = map(packed, ("seqId", "prevSeqId", "seq", "pseq"))
+TOPIC, TYPE, CTS = map(packed, ("topic", "type", "cts"))
+UPDATE_TEXT, SPOT_OBU = packed('"update"'), packed("spot.obu")
+SPOT_ORDER, BOOK_UPD, UPDATE_END = (packed("spot.order_book_update"[at : at + 8]) for at in (0, 8, 14))
+BOOKS_TEXT, SPOT_TEXT, DELTA_TEXT = packed('"books"'), packed('"SPOT"'), packed('"delta"')
+
+
+@inlined
+def is_text(at: int, end: int, wanted: int, size: int):
+    """Return whether the `size` characters here, marks included, at most 8, are those wanted; more must follow."""
+    return end - at >= 8 and word_at(at) & ((1 << (8 * size)) - 1 if size < 8 else -1) == wanted
+
+
+@inlined
+def fetch_book(row: int):
+    """Have all that a change will touch fetched at once, while levels are read: of many books none is in the caches."""
+    for line in range(0, ROW_WORDS * WORD, LINE):
+        fetch(row + line)
+    arena = word_at(row + ARENA_ADDRESS * WORD)
+    run, depth = arena + HEADER_WORDS * WORD, word_at(row + DEPTH * WORD)
+    fetch(arena)
+    fetch(arena + LINE)
+    for level in range(4):
+        fetch(run + level * depth * WORD)
+    symbol = word_at(row + SYMBOL_ADDRESS * WORD)
+    fetch(symbol)
+    fetch(symbol + LINE)
+    for side in (BIDS, ASKS):
+        ladder = word_at(row + (side + LADDER) * WORD)
+        fetch(ladder)
+        fetch(ladder + LINE)
+        fetch(ladder + (BITS + STEPS * 3 // 4) * WORD)
+
+
+LINE = 64
+
+
+@inlined
+def row_of(connection: int, began: int, size: int, mixed: int):
+    """Return the row + 1 of the book with this name, 0 where the connection has none."""
+    table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
+    if table == 0:
+        return 0
+    slot = mixed & mask
+    while True:
+        entry = table + slot * ENTRY_WORDS * WORD
+        known = word_at(entry + ENTRY_SIZE * WORD)
+        if known == 0:
+            return 0
+        if known == size and word_at(entry + ENTRY_HASH * WORD) == mixed:
+            same = 0
+            while same < size and byte_at(entry + ENTRY_NAME * WORD + same) == byte_at(began + same):
+                same += 1
+            if same == size:
+                found = word_at(entry + ENTRY_ROW * WORD)
+                fetch_book(word_at(connection + ROWS_AT * WORD) + (found - 1) * ROW_WORDS * WORD)
+                return found
+        slot = (slot + 1) & mask
+
+
+@inlined
+def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bool):
+    """Read one side's levels on the scale of a row + 1; where it is not known yet, say only where they end."""
+    if row == 0:
+        return past_levels(at, end), 0
+    block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
+    target = word_at(connection + SCRATCH * WORD) + (ASKS_READ if asks else 0)
+    price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
+    return levels(at, end, price_exp, size_exp, target, more)
+
+
+@inlined
+def passed_over(at: int, end: int):
+    """Return where a value ends that says nothing of the book: a whole number or a short text."""
+    if at < end and byte_at(at) == QUOTE:
+        return text(at, end)
+    return sequence_number(at, end)[0]
+
+
+@inlined
+def channel_of(at: int, end: int):
+    """Return the kind of the frames of a channel of Gate's, 0 for any other."""
+    if end - at < 24 or byte_at(at) != QUOTE:
+        return 0
+    if word_at(at + 1) == SPOT_OBU and byte_at(at + 9) == QUOTE:
+        return GATE_OBU
+    updates = word_at(at + 1) == SPOT_ORDER and word_at(at + 9) == BOOK_UPD and word_at(at + 15) == UPDATE_END
+    return GATE_UPDATES if updates and byte_at(at + 23) == QUOTE else 0
+
+
+@inlined
+def gate_result(at: int, end: int, connection: int):
+    """Read what stands under `result`: end, row + 1, `U` (-1: none), `u` (-1: none), `t` in ms, bids, asks."""
+    row, first, last, changed_ms, bids, asks, seen = 0, -1, -1, 0, 0, 0, 0
+    bids_at, asks_at, bids_end, asks_end = 0, 0, 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return FAILED, 0, 0, 0, 0, 0, 0
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            break
+        bit = 0
+        if key == S:
+            bit = 1
+            at, began, mixed = name(at, end)
+            if at:
+                row = row_of(connection, began, at - 1 - began, mixed)
+                if row == 0:
+                    break
+        elif key == U:
+            bit = 2
+            at, last = sequence_number(at, end)
+        elif key == FIRST_U:
+            bit = 4
+            at, first = sequence_number(at, end)
+        elif key == B:
+            bit, bids_at = 8, at
+            at, bids = side_read(at, end, connection, row, False, False)
+            bids_end = 0 if row else at
+        elif key == A:
+            bit, asks_at = 16, at
+            at, asks = side_read(at, end, connection, row, True, False)
+            asks_end = 0 if row else at
+        elif key == T:
+            bit = 32
+            at, changed_ms = sequence_number(at, end)
+        elif key == E:
+            bit = 64
+            at = passed_over(at, end)
+        elif key == E_MS:
+            bit = 128
+            at = passed_over(at, end)
+        elif key == L:
+            bit = 256
+            at = passed_over(at, end)
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return FAILED, 0, 0, 0, 0, 0, 0
+        seen |= bit
+        mark = byte_at(at)
+    if at == FAILED or mark != CLOSE or row == 0:
+        return FAILED, 0, 0, 0, 0, 0, 0
+    if bids_end:
+        after, bids = side_read(bids_at, end, connection, row, False, False)
+        if after != bids_end:
+            return FAILED, 0, 0, 0, 0, 0, 0
+    if asks_end:
+        after, asks = side_read(asks_at, end, connection, row, True, False)
+        if after != asks_end:
+            return FAILED, 0, 0, 0, 0, 0, 0
+    return at + 1, row, first, last, changed_ms, bids, asks
+
+
+@inlined
+def gate(at: int, end: int, connection: int):
+    """Read a change of `spot.obu` or `spot.order_book_update`."""
+    failed = FAILED, 0, 0, 0, 0, 0, 0, 0
+    kind, seen, sent_ms, sent_s = 0, 0, 0, 0
+    row, first, last, changed_ms, bids, asks = 0, 0, 0, 0, 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == CHANNEL:
+            bit = 1
+            kind = channel_of(at, end)
+            if kind == 0:
+                return failed
+            at += 10 if kind == GATE_OBU else 24
+        elif key == RESULT:
+            bit = 2
+            at, row, first, last, changed_ms, bids, asks = gate_result(at, end, connection)
+        elif key == TIME_MS:
+            bit = 4
+            at, sent_ms = sequence_number(at, end)
+        elif key == TIME:
+            bit = 8
+            at, sent_s = sequence_number(at, end)
+        elif key == EVENT:
+            bit = 16
+            at = at + 8 if is_text(at, end, UPDATE_TEXT, 8) else FAILED
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 3 != 3 or last < 0 or first < 0 or sent_ms > MILLIS_MAX or changed_ms > MILLIS_MAX:
+        return failed
+    sent_ns = sent_ms * NS_PER_MS
+    if sent_ms == 0:
+        if kind == GATE_UPDATES and changed_ms:
+            sent_ns = changed_ms * NS_PER_MS
+        elif 0 < sent_s < SECONDS_MAX:
+            sent_ns = sent_s * NS_PER_S
+    return at + 1, row, kind, first, last, bids, asks, sent_ns
+
+
+@inlined
+def pushed_arg(at: int, end: int, connection: int, kind: int):
+    """Read `arg`: where it ends, and the row + 1."""
+    row, seen = 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return FAILED, 0
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return FAILED, 0
+        bit = 0
+        if key == CHANNEL:
+            bit = 1
+            at = at + 7 if is_text(at, end, BOOKS_TEXT, 7) else FAILED
+        elif key == INST_ID:
+            bit = 2
+            at, began, mixed = name(at, end)
+            if at:
+                row = row_of(connection, began, at - 1 - began, mixed)
+        elif key == INST_TYPE and kind == BITGET:
+            bit = 4
+            at = at + 6 if is_text(at, end, SPOT_TEXT, 6) else FAILED
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return FAILED, 0
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or row == 0 or seen != (7 if kind == BITGET else 3):
+        return FAILED, 0
+    return at + 1, row
+
+
+@inlined
+def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
+    """Read `data`, a list of one book: where it ends, ids before and after, levels, its time in ms (-1: none)."""
+    failed = FAILED, 0, 0, 0, 0, 0
+    previous, sequence, bids, asks, changed_ms, seen = 0, 0, 0, 0, -1, 0
+    if end - at < 2 or byte_at(at) != OPEN_LIST or byte_at(at + 1) != OPEN:
+        return failed
+    at += 1
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == ASKS_FIELD:
+            bit = 1
+            at, asks = side_read(at, end, connection, row, True, True)
+        elif key == BIDS_FIELD:
+            bit = 2
+            at, bids = side_read(at, end, connection, row, False, True)
+        elif key == TS:
+            bit = 4
+            if kind != BITGET and at < end and byte_at(at) != QUOTE:
+                return failed
+            at, changed_ms = millis(at, end)
+        elif key == (SEQ if kind == BITGET else SEQ_ID):
+            bit = 8
+            at, sequence = sequence_number(at, end)
+        elif key == (PSEQ if kind == BITGET else PREV_SEQ_ID):
+            bit = 16
+            at, previous = sequence_number(at, end)
+        elif key == CHECKSUM:
+            bit = 32
+            at, stated = sequence_number(at, end)
+            if stated:
+                return failed
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 27 != 27 or end - at < 2 or byte_at(at + 1) != CLOSE_LIST:
+        return failed
+    if kind != BITGET and seen & 4 == 0:
+        return failed
+    return at + 2, previous, sequence, bids, asks, changed_ms
+
+
+@inlined
+def pushed(at: int, end: int, connection: int, kind: int):
+    """Read an update of OKX's or Bitget's `books`."""
+    failed = FAILED, 0, 0, 0, 0, 0, 0, 0
+    row, seen, sent_ms = 0, 0, -1
+    previous, sequence, bids, asks, changed_ms = 0, 0, 0, 0, -1
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == ARG:
+            bit = 1
+            at, row = pushed_arg(at, end, connection, kind)
+        elif key == ACTION:
+            bit = 2
+            at = at + 8 if is_text(at, end, UPDATE_TEXT, 8) else FAILED
+        elif key == DATA and row:
+            bit = 4
+            at, previous, sequence, bids, asks, changed_ms = pushed_book(at, end, connection, row, kind)
+        elif key == TS and kind == BITGET:
+            bit = 8
+            at, sent_ms = millis(at, end)
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 7 != 7 or changed_ms > MILLIS_MAX or sent_ms > MILLIS_MAX:
+        return failed
+    sent_ns = 0
+    if kind == BITGET:
+        sent_ns = (sent_ms if sent_ms > 0 else max(changed_ms, 0)) * NS_PER_MS
+    elif bids or asks:
+        sent_ns = changed_ms * NS_PER_MS
+    return at + 1, row, kind, previous, sequence, bids, asks, sent_ns
+
+
+@inlined
+def bybit_book(at: int, end: int, connection: int, row: int):
+    """Read `data`: where it ends, its id, levels."""
+    failed = FAILED, 0, 0, 0
+    sequence, bids, asks, seen = 0, 0, 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == S:
+            bit = 1
+            at = text(at, end)
+        elif key == B:
+            bit = 2
+            at, bids = side_read(at, end, connection, row, False, False)
+        elif key == A:
+            bit = 4
+            at, asks = side_read(at, end, connection, row, True, False)
+        elif key == U:
+            bit = 8
+            at, sequence = sequence_number(at, end)
+        elif key == SEQ:
+            bit = 16
+            at = sequence_number(at, end)[0]
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 15 != 15:
+        return failed
+    return at + 1, sequence, bids, asks
+
+
+@inlined
+def bybit(at: int, end: int, connection: int, kind: int):
+    """Read a delta of `orderbook`; the book's name is the whole topic."""
+    failed = FAILED, 0, 0, 0, 0, 0, 0, 0
+    row, seen, sent_ms, sequence, bids, asks = 0, 0, 0, 0, 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == TOPIC:
+            bit = 1
+            at, began, mixed = name(at, end)
+            if at:
+                row = row_of(connection, began, at - 1 - began, mixed)
+        elif key == TYPE:
+            bit = 2
+            at = at + 7 if is_text(at, end, DELTA_TEXT, 7) else FAILED
+        elif key == TS:
+            bit = 4
+            at, sent_ms = sequence_number(at, end)
+        elif key == DATA and row:
+            bit = 8
+            at, sequence, bids, asks = bybit_book(at, end, connection, row)
+        elif key == CTS:
+            bit = 16
+            at = sequence_number(at, end)[0]
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 11 != 11 or sent_ms > MILLIS_MAX or sequence == 1:
+        return failed
+    return at + 1, row, kind, sequence - 1, sequence, bids, asks, sent_ms * NS_PER_MS

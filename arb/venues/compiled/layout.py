@@ -1,0 +1,55 @@
+"""Where compiled code keeps what belongs to a book, a connection and all of them: places of 64-bit words.
+
+A side of a book has a *ladder* and a *run*. On both a level has a key, the price of a bid and the price of an ask times
+-1: so the best level has the highest key on both sides, and one function serves both. The ladder has a step for each of
+`STEPS` keys, `TICK` apart, around where the best level stood when the book was lent: the size is written to its step, and a bit
+says whether there is one. The run holds whatever is not on a step, (key, size) pairs in rising order, and may
+grow at both ends: so nothing is outside, however far from the best level and however fine. The tick is what the prices
+of the book have in common; where they have less, the run takes more.
+"""
+
+WORD, PAIR = 8, 16
+STEPS = 1024
+BITS = STEPS // 64
+"""Words of a ladder before its sizes: a bit for each step."""
+
+# Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
+KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 6
+"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows; the tick, and 1 / tick
+as a float."""
+BIDS, ASKS = 8, 16
+"""Where a side begins: eight words from here on."""
+BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR = 0, 1, 2, 3, 4, 5, 6
+"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the ladder
+begins; then the key of the ladder's first step, and how many steps have a level."""
+
+# Of a connection, from word 10 on.
+TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
+"""Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
+BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
+"""What was counted of frames that the plain reader has not seen; it only rises."""
+
+# An entry of a connection's table: hash of the name, row + 1 (0: none), length (0: the entry is free), and the name itself.
+ENTRY_WORDS, ENTRY_HASH, ENTRY_ROW, ENTRY_SIZE, ENTRY_NAME = 8, 0, 1, 2, 3
+NAME_MAX = 40
+EXP_MAX = 12
+"""Decimals of a scale at most, so that a number of several digits still fits 64 bits (`arb/market/scale.py`)."""
+
+# The kinds of a book's frames; a connection's shape is that of the first.
+GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT = 1, 2, 3, 4, 5
+
+LEVELS_MAX = 1024
+"""Levels a side that one frame may have; longer ones are the plain reader's."""
+
+# As FNV-1a, 64 bits, but of eight characters at a time; the start as the signed number that has the same bits.
+HASH_START = 0xCBF29CE484222325 - 2**64
+HASH_PRIME = 0x100000001B3
+
+
+def hashed(name: bytes) -> int:
+    """Return the hash of a name of at most `NAME_MAX` characters."""
+    mixed = HASH_START % 2**64
+    for at in range(0, len(name) + 1, 8):
+        mixed = (mixed ^ int.from_bytes(name[at : at + 8], "little")) * HASH_PRIME % 2**64
+    mixed ^= mixed >> 32
+    return (mixed + 2**63) % 2**64 - 2**63

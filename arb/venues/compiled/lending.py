@@ -1,0 +1,259 @@
+"""How books come and go between compiled code and the plain reader, one venue's connection at a time.
+
+The plain reader (`arb/venues/wire`) takes snapshots, and every frame that compiled code hands over. A book that it has just
+made live is *lent* to compiled code; when anything plain is about to happen to it, it is *taken back* first, with every level
+as it then stands. So at any instant one of the two keeps a book, and both write the same row of the arena.
+
+CPython keeps the characters of a `bytes` object at a fixed place behind its head, and compiled code reads them there
+(`loading.py` makes sure of that).
+"""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from arb.core.connection import HANDED_OVER
+from arb.market.arena import BookArena
+from arb.market.book import BookSide, Number
+from arb.market.feed import FeedCounts
+from arb.market.words import ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS
+from arb.venues.compiled.layout import (
+    ASKS,
+    BASE,
+    BEYOND,
+    BIDS,
+    BITS,
+    BLOCK,
+    BLOCK_END,
+    BOOK_FRAMES,
+    CONTAINED,
+    DEPTH,
+    DEPTH_MAX,
+    ENTRY_NAME,
+    ENTRY_SIZE,
+    ENTRY_WORDS,
+    EXP_MAX,
+    FIRST,
+    KIND,
+    LADDER,
+    LEVELS,
+    LEVELS_MAX,
+    NAME_MAX,
+    NEAR,
+    PAIR,
+    PER_TICK,
+    PRICE_EXP,
+    ROWS_AT,
+    SCRATCH,
+    SHAPE,
+    SIZE_EXP,
+    STEPS,
+    TABLE,
+    TABLE_MASK,
+    TICK,
+    WORD,
+    hashed,
+)
+from arb.venues.compiled.loading import BYTES_AT, Take, load
+from arb.venues.wire.base import BookSlot, CompiledSide
+
+Block = npt.NDArray[np.int64]
+LEAST_PAIRS = 128
+BEST_STEP = 3 * STEPS // 4
+"""On which step of the ladder the best level stands when a book is lent; most levels are worse."""
+PRICE_MAX = 10**18
+"""So that differences of keys fit 64 bits."""
+_PLAIN_NAME = re.compile(rf"[A-Za-z0-9._@:/-]{{1,{NAME_MAX}}}", re.ASCII)
+REST_MAX = 256
+"""How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
+
+
+class CompiledBooks:
+    """The compiled books of one arena, whose rows its connections' books write."""
+
+    def __init__(self, arena: BookArena) -> None:
+        """Load; raises `CompiledUnavailable` where compiled code cannot be had."""
+        self.take, self._show = load()
+        self.arena = arena
+        self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
+        arena.compiled_by(self.write_levels)
+
+    def write_levels(self, row: int) -> None:
+        """Write what the arena shows of a row that is lent."""
+        self._show(self.arena.market.row_address + row * ROW_WORDS * WORD)
+
+
+class CompiledConnection(CompiledSide):
+    """The compiled books of one connection, whose words these are, and whose frames are of this shape."""
+
+    def __init__(self, books: CompiledBooks, words: memoryview, shape: int) -> None:
+        self._books = books
+        self._words = words
+        self.take = _taker(books.take, address_of(words))
+        """Takes one frame, see `arb.core.connection.TakeFrame`."""
+        self._rows = books.arena.market.rows
+        self._ratios = self._rows.cast("B").cast("d")
+        self._blocks: dict[int, tuple[Block, Block]] = {}
+        self._names: dict[str, int] = {}
+        self._table: Block = np.zeros((0, ENTRY_WORDS), dtype=np.int64)
+        self._counted = [words[place] for place in _COUNTED]
+        words[ROWS_AT] = books.arena.market.row_address
+        words[SCRATCH] = books.scratch.ctypes.data
+        words[SHAPE] = shape
+
+    def lend(self, slot: BookSlot, kind: int, name: str) -> None:
+        """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
+        book, scale = slot.book, slot.seat.scale
+        prices = [*book.bids.prices[-1:], *book.asks.prices[-1:]]
+        if (
+            book.fine
+            or max(prices, default=0) > PRICE_MAX
+            or book.bid_horizon is not None
+            or book.ask_horizon is not None
+            or slot.texts is not None
+            or max(scale.price_exp, scale.size_exp) > EXP_MAX
+            or not _PLAIN_NAME.fullmatch(name)
+        ):
+            return
+        if slot.rest:
+            slot.rest -= 1
+            return
+        arena, words, head = self._books.arena, self._rows, slot.row * ROW_WORDS
+        bids, asks = (np.array(side.prices, dtype=np.int64) for side in (book.bids, book.asks))
+        tick = int(np.gcd.reduce(np.diff(np.concatenate([bids, asks])))) or 1
+        tick = tick if tick * STEPS <= PRICE_MAX else 1
+        kept = self._blocks.get(slot.row, (None, None))
+        self._blocks[slot.row] = (
+            self._filled(kept[0], head + BIDS, bids, [book.bids.sizes[price] for price in book.bids.prices], tick),
+            self._filled(kept[1], head + ASKS, -asks, [book.asks.sizes[price] for price in book.asks.prices], tick),
+        )
+        book.bids, book.asks = BookSide(), BookSide()
+        words[head + DEPTH_MAX], words[head + DEPTH] = book.depth_max, arena.depth
+        words[head + PRICE_EXP], words[head + SIZE_EXP] = scale.price_exp, scale.size_exp
+        words[head + ARENA_ADDRESS] = arena.block.ctypes.data + slot.row * arena.stride * WORD
+        words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
+        words[head + KIND] = kind
+        if self._names.get(name) != slot.row:
+            self._enter(name, slot.row)
+        slot.lent = True
+        slot.lent_at = arena.updates.item(slot.row)
+
+    def take_back(self, slot: BookSlot) -> None:
+        """Give a book back to the plain reader as it stands now."""
+        arena, head = self._books.arena, slot.row * ROW_WORDS
+        self._books.write_levels(slot.row)
+        self._rows[head + KIND] = 0
+        book, (bids, asks) = slot.book, self._blocks[slot.row]
+        tick = self._rows[head + TICK]
+        book.bids, book.asks = self._side(bids, head + BIDS, 1, tick), self._side(asks, head + ASKS, -1, tick)
+        slot.sequence = arena.sequence.item(slot.row)
+        slot.joined = True
+        slot.lent = False
+        lasted = arena.updates.item(slot.row) - slot.lent_at
+        slot.rests = 1 if lasted > REST_MAX else min(2 * slot.rests, REST_MAX)
+        slot.rest = slot.rests
+
+    def forget(self, name: str, row: int) -> None:
+        """Let go of a book that is retired and was taken back."""
+        self._blocks.pop(row, None)
+        if self._names.pop(name, None) is not None:
+            self._write_table()
+
+    def fold(self, counts: FeedCounts) -> None:
+        """Add what was counted since the last time."""
+        now = [self._words[place] for place in _COUNTED]
+        frames, book_frames, levels, contained = (new - old for new, old in zip(now, self._counted, strict=True))
+        self._counted = now
+        counts.frames += frames
+        counts.book_frames += book_frames
+        counts.levels += levels
+        counts.ignored += contained
+
+    def _filled(self, kept: Block | None, place: int, keys: Block, sizes: list[Number], tick: int) -> Block:
+        """Write a side's levels, to the ladder or the run, and say where; return the block, the old one where it suffices."""
+        best = int(keys.max()) if len(keys) else 0
+        base = best - BEST_STEP * tick
+        steps, off = np.divmod(keys - base, tick)
+        near = (off == 0) & (steps >= 0) & (steps < STEPS)
+        order = np.argsort(keys[~near])
+        far, room = len(order), BITS + STEPS
+        block = kept
+        if block is None or not far + LEAST_PAIRS // 2 <= (len(block) - room) // 2 <= 4 * far + LEAST_PAIRS:
+            block = np.zeros(room + 2 * max(LEAST_PAIRS, far + far // 4 + LEAST_PAIRS // 2), dtype=np.int64)
+        block[:] = 0
+        taken, numbers = steps[near], np.array(sizes, dtype=np.int64)
+        block[BITS + taken] = numbers[near]
+        np.bitwise_or.at(block, taken >> 6, np.int64(1) << (taken & 63))
+        run = block[BITS + STEPS :]
+        first = (len(run) // 2 - far) // 2
+        run[2 * first : 2 * (first + far) : 2] = keys[~near][order]
+        run[2 * first + 1 : 2 * (first + far) + 1 : 2] = numbers[~near][order]
+        words, begin = self._rows, run.ctypes.data
+        words[place + BLOCK], words[place + BLOCK_END] = begin, begin + len(run) // 2 * PAIR
+        words[place + FIRST], words[place + BEYOND] = begin + first * PAIR, begin + (first + far) * PAIR
+        words[place + LADDER], words[place + BASE], words[place + NEAR] = block.ctypes.data, base, len(taken)
+        return block
+
+    def _side(self, block: Block, place: int, sign: int, tick: int) -> BookSide:
+        begin, first, beyond = (self._rows[place + word] for word in (BLOCK, FIRST, BEYOND))
+        pairs = block[BITS + STEPS :][(first - begin) // WORD : (beyond - begin) // WORD]
+        ladder = block[BITS : BITS + STEPS]
+        steps = np.flatnonzero(ladder)
+        keys = np.concatenate([pairs[::2], steps * tick + self._rows[place + BASE]])
+        prices = keys * sign
+        side = BookSide()
+        side.sizes = dict(zip(prices.tolist(), np.concatenate([pairs[1::2], ladder[steps]]).tolist(), strict=True))
+        side.prices = sorted(side.sizes)
+        side.touched = False
+        return side
+
+    def _enter(self, name: str, row: int) -> None:
+        self._names[name] = row
+        if 2 * len(self._names) > len(self._table):
+            self._write_table()
+        else:
+            self._put(self._table, name, row)
+
+    def _write_table(self) -> None:
+        size = 16
+        while size < 4 * len(self._names):
+            size *= 2
+        table: Block = np.zeros((size, ENTRY_WORDS), dtype=np.int64)
+        for name, row in self._names.items():
+            self._put(table, name, row)
+        self._table = table
+        self._words[TABLE], self._words[TABLE_MASK] = table.ctypes.data, size - 1
+
+    def _put(self, table: Block, name: str, row: int) -> None:
+        text = name.encode()
+        mixed, mask = hashed(text), len(table) - 1
+        padded = text.ljust(NAME_MAX, b"\0")
+        entry = [mixed, row + 1, len(text), *np.frombuffer(padded, dtype=np.int64).tolist()]
+        at = mixed & mask
+        while table[at, ENTRY_SIZE] and table[at].tolist()[ENTRY_NAME:] != entry[ENTRY_NAME:]:
+            at = (at + 1) & mask
+        table[at] = entry
+
+
+_COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED)
+
+
+def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:
+    def taker(
+        raw: bytes | str,
+        received_ns: int,
+        take: Take = take,
+        connection: int = connection,
+        bytes_at: int = BYTES_AT,
+    ) -> int:
+        return take(id(raw) + bytes_at, len(raw), received_ns, connection) if type(raw) is bytes else HANDED_OVER
+
+    return taker
+
+
+def address_of(words: memoryview) -> int:
+    """Return where the words of a memory view begin."""
+    found: int = np.frombuffer(words, dtype=np.int64).ctypes.data
+    return found

@@ -1,0 +1,85 @@
+"""Loading compiled code: compiled once for this version, this machine and this Python, then read from disk.
+
+numba looks for changes in one file only, the one in which a function stands. So the code is kept in a folder named after all
+sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, every process
+compiles it anew.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from arb.errors import ArbError
+
+log = logging.getLogger(__name__)
+
+_PARTS = ("venues/compiled", "market/words.py", "market/arena.py", "venues/wire/base.py", "core/risk")
+Take = Callable[[int, int, int, int], int]
+Show = Callable[[int], int]
+BYTES_AT = bytes.__basicsize__ - 1
+"""Where CPython keeps the characters of a `bytes` object, counted from its head; one more byte ends them."""
+
+
+class CompiledUnavailable(ArbError):
+    """Compiled books cannot be had here; the text says why."""
+
+
+def is_available() -> bool:
+    """Return whether compiled code can be had, loading it if so."""
+    try:
+        load()
+    except CompiledUnavailable:
+        return False
+    return True
+
+
+def is_compiled() -> bool:
+    """Return whether an earlier process has left compiled code on disk."""
+    folder = _folder()
+    return folder.is_dir() and any(folder.rglob("*.nbi"))
+
+
+@cache
+def load() -> tuple[Take, Show]:
+    """Return the compiled functions, which takes ten seconds to compile; raises `CompiledUnavailable` without numba."""
+    probe = b"where the characters are"
+    if sys.implementation.name != "cpython" or sys.byteorder != "little":
+        raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
+    try:
+        import numba
+    except ImportError as error:
+        raise CompiledUnavailable(f"numba cannot be imported: {error}") from error
+    if ctypes.string_at(id(probe) + BYTES_AT, len(probe)) != probe:
+        raise CompiledUnavailable("this Python keeps the characters of bytes elsewhere than CPython does")
+    kept = _kept(_folder())
+    if kept is not None:
+        numba.config.CACHE_DIR = str(kept)
+    from arb.venues.compiled.kernel import compile_all
+
+    return compile_all(cached=kept is not None)
+
+
+def _kept(folder: Path) -> Path | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        log.warning("compiled code cannot be kept for the next start: %s", error)
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _folder() -> Path:
+    digest = hashlib.sha256(sys.version.encode())
+    root = Path(__file__).resolve().parents[2]
+    for part in _PARTS:
+        place = root / part
+        for path in sorted(place.glob("*.py")) if place.is_dir() else (place,):
+            digest.update(path.read_bytes())
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "arb" / f"compiled-{digest.hexdigest()[:16]}"

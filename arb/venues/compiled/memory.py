@@ -1,0 +1,248 @@
+"""Machine words at an address, for compiled code: loads, stores, moves, and eight decimal digits at once.
+
+numba has no pointers in integers, so each is written as the instructions it stands for. Addresses and values are 64-bit
+integers; nothing here checks a bound, which is its caller's duty. Little-endian machines only.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I8, _I16, _I64 = ir.IntType(8), ir.IntType(16), ir.IntType(64)
+
+
+def inlined(function: Any) -> Any:
+    """Compile a function into those that call it; integers wrap, nothing is raised."""
+    return njit(error_model="numpy", boundscheck=False)(function)
+
+
+def _load(bits: ir.IntType, address_type: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(builder.inttoptr(args[0], bits.as_pointer()), align=1)
+        return loaded if bits is _I64 else builder.zext(loaded, _I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def byte_at(typing_context: Any, address: Any) -> Any:
+    """Return the byte at an address."""
+    return _load(_I8, address)
+
+
+@intrinsic
+def two_at(typing_context: Any, address: Any) -> Any:
+    """Return the two bytes at an address, the first one lowest."""
+    return _load(_I16, address)
+
+
+@intrinsic
+def word_at(typing_context: Any, address: Any) -> Any:
+    """Return the eight bytes at an address, which need not be aligned."""
+    return _load(_I64, address)
+
+
+@intrinsic
+def put_word(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write eight bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], _I64.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def float_at(typing_context: Any, address: Any) -> Any:
+    """Return the double at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic
+def put_float(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write a double."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float64), generate
+
+
+@intrinsic
+def move(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
+    """Move `count` bytes; the two places may overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        to, source_of = (builder.inttoptr(args[i], _I8.as_pointer()) for i in (0, 1))
+        cgutils.raw_memmove(builder, to, source_of, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+def _constant(byte: int) -> ir.Constant:
+    return ir.Constant(_I64, int.from_bytes(bytes([byte]) * 8, "little"))
+
+
+def _summed(builder: Any, digits: Any) -> Any:
+    """Return the value of eight bytes that are digits, the first one lowest: pair by pair, then four by four, then all."""
+
+    def pairs(value: Any, mask: int, factor: int, width: int) -> Any:
+        kept = builder.and_(value, ir.Constant(_I64, mask)) if mask else value
+        return builder.lshr(builder.mul(kept, ir.Constant(_I64, factor)), ir.Constant(_I64, width))
+
+    value = pairs(digits, 0, 10 * 256 + 1, 8)
+    value = pairs(value, 0x00FF00FF00FF00FF, 100 * 65_536 + 1, 16)
+    return pairs(value, 0x0000FFFF0000FFFF, 10_000 * 2**32 + 1, 32)
+
+
+@intrinsic
+def leading_digits(typing_context: Any, word: Any) -> Any:
+    """Return how many of a word's bytes are decimal digits before the first that is not, and their value times 16.
+
+    value * 16 + count, count 0 to 8. The bytes are made digits by an exclusive or with "0"; what is then above 9 carries
+    into its highest bit when 0x76 is added, and the lowest such byte is the first that is no digit (a carry runs upwards
+    only). The digits are shifted to the top, zeros before them, and summed up pair by pair.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        digits = builder.xor(args[0], _constant(0x30))
+        high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
+        bits = builder.cttz(high, ir.Constant(ir.IntType(1), 0))
+        bits = builder.and_(bits, ir.Constant(_I64, 0x78))
+        none = builder.icmp_unsigned("==", bits, ir.Constant(_I64, 0))
+        shift = builder.sub(ir.Constant(_I64, 64), bits)
+        shift = builder.select(none, ir.Constant(_I64, 0), shift)
+        top = builder.select(none, ir.Constant(_I64, 0), builder.shl(digits, shift))
+
+        count = builder.lshr(bits, ir.Constant(_I64, 3))
+        return builder.or_(builder.shl(_summed(builder, top), ir.Constant(_I64, 4)), count)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def quote_in(typing_context: Any, word: Any) -> Any:
+    """Return the place of the first quotation mark among a word's bytes, 8 where there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zeroed = builder.xor(args[0], _constant(0x22))
+        found = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
+        bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
+        return builder.lshr(bits, ir.Constant(_I64, 3))
+
+    return types.int64(types.int64), generate
+
+
+def _bit_of(count: str) -> Any:
+    """Return the generator of an instruction that counts zero bits of a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return getattr(builder, count)(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return generate
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the number of the lowest bit set in a word that is not 0."""
+    return types.int64(types.int64), _bit_of("cttz")
+
+
+@intrinsic
+def highest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the number of the highest bit set in a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sub(ir.Constant(_I64, 63), _bit_of("ctlz")(context, builder, signature, args))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
+    """Return a word shifted down by 0 to 63 bits, zeros coming in from above."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.lshr(args[0], args[1])
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
+    """Return the digits of a text of 1 to 8 characters, with or without a point, as value * 16 + places; -1 for any other text.
+
+    The point is taken out, what remains is shifted to the top and summed up as by `leading_digits`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, size = args
+        zero, one, eight = (ir.Constant(_I64, number) for number in (0, 1, 8))
+        ones, full = ir.Constant(_I64, -1), builder.icmp_unsigned("==", size, eight)
+        bits = builder.select(full, zero, builder.mul(size, eight))
+        kept = builder.and_(word, builder.select(full, ones, builder.sub(builder.shl(one, bits), one)))
+        zeroed = builder.xor(kept, _constant(0x2E))
+        points = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
+        whole = builder.icmp_unsigned("==", points, zero)
+        before = builder.and_(builder.cttz(points, ir.Constant(ir.IntType(1), 0)), ir.Constant(_I64, 0x38))
+        low = builder.select(whole, ones, builder.sub(builder.shl(one, before), one))
+        closed = builder.or_(builder.and_(kept, low), builder.and_(builder.lshr(kept, eight), builder.xor(low, ones)))
+        at = builder.lshr(before, ir.Constant(_I64, 3))
+        places = builder.select(whole, zero, builder.sub(builder.sub(size, one), at))
+        count = builder.select(whole, size, builder.sub(size, one))
+        empty = builder.icmp_signed("<", count, one)
+        shift = builder.select(empty, zero, builder.sub(ir.Constant(_I64, 64), builder.mul(count, eight)))
+        digits = builder.shl(builder.xor(closed, _constant(0x30)), shift)
+        high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
+        bad = builder.or_(empty, builder.icmp_unsigned("!=", high, zero))
+        pointed = builder.or_(builder.icmp_signed("<", at, one), builder.icmp_signed("<", places, one))
+        bad = builder.or_(bad, builder.and_(builder.not_(whole), pointed))
+        found = builder.or_(builder.shl(_summed(builder, digits), ir.Constant(_I64, 4)), places)
+        return builder.select(bad, ones, found)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+DIGITS_MAX = 18
+"""The highest power of ten that `power_of_ten` knows: numbers of so many digits surely fit 64 bits."""
+
+
+@intrinsic
+def power_of_ten(typing_context: Any, exponent: Any) -> Any:
+    """Return 10**exponent, 0 to `DIGITS_MAX`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        name = "arb.powers_of_ten"
+        powers = builder.module.globals.get(name)
+        if powers is None:
+            values = ir.Constant(ir.ArrayType(_I64, DIGITS_MAX + 1), [10**shift for shift in range(DIGITS_MAX + 1)])
+            powers = cgutils.add_global_variable(builder.module, values.type, name)
+            powers.linkage, powers.global_constant, powers.initializer = "internal", True, values
+        return builder.load(builder.gep(powers, [ir.Constant(_I64, 0), args[0]], inbounds=True))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def fetch(typing_context: Any, address: Any) -> Any:
+    """Have the memory at an address fetched into the processor's caches while other work goes on; any address will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32 = ir.IntType(32)
+        wanted = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, wanted, "llvm.prefetch.p0i8")
+        hints = (ir.Constant(i32, number) for number in (1, 3, 1))  # to be written, to be kept near, data
+        builder.call(function, [builder.inttoptr(args[0], _I8.as_pointer()), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate

@@ -1,0 +1,211 @@
+"""The levels of a book in memory: find, put, take away, and show the best in the arena. Compiled."""
+
+from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS, UNWRITTEN
+from arb.market.words import ARENA_ADDRESS
+from arb.venues.compiled.layout import (
+    ASKS,
+    BASE,
+    BEYOND,
+    BIDS,
+    BITS,
+    BLOCK,
+    BLOCK_END,
+    DEPTH,
+    FIRST,
+    LADDER,
+    NEAR,
+    PAIR,
+    PER_TICK,
+    STEPS,
+    TICK,
+    WORD,
+)
+from arb.venues.compiled.memory import float_at, highest_bit, inlined, lowest_bit, move, put_word, shifted_down, word_at
+
+
+@inlined
+def place_of(first: int, beyond: int, key: int):
+    """Return where the first pair stands whose key is not below `key`; `beyond` where there is none."""
+    count = (beyond - first) >> 4
+    while count > 1:
+        half = count >> 1
+        step = half << 4
+        first = first + step if word_at(first + step - PAIR) < key else first
+        count -= half
+    if count == 1 and word_at(first) < key:
+        first += PAIR
+    return first
+
+
+@inlined
+def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
+    """Set a level of the run, 0 takes it away; return the new first and end. There must be room for one."""
+    at = place_of(first, beyond, key)
+    if at < beyond and word_at(at) == key:
+        if size:
+            put_word(at + WORD, size)
+        elif beyond - at - PAIR <= at - first:
+            move(at, at + PAIR, beyond - at - PAIR)
+            beyond -= PAIR
+        else:
+            move(first + PAIR, first, at - first)
+            first += PAIR
+        return first, beyond
+    if size:
+        if beyond < end and (beyond - at <= at - first or first == begin):
+            move(at + PAIR, at, beyond - at)
+            beyond += PAIR
+        else:
+            move(first - PAIR, first, at - first)
+            first -= PAIR
+            at -= PAIR
+        put_word(at, key)
+        put_word(at + WORD, size)
+    return first, beyond
+
+
+@inlined
+def set_levels(row: int, side: int, read: int, count: int, sign: int):
+    """Set the levels read, in order; as sizes are absolute, doing so twice changes nothing."""
+    tick, per_tick = word_at(row + TICK * WORD), float_at(row + PER_TICK * WORD)
+    begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
+    first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
+    ladder, base, near = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(side + NEAR * WORD)
+    sizes = ladder + BITS * WORD
+    for at in range(read, read + count * PAIR, PAIR):
+        key, size = sign * word_at(at), word_at(at + WORD)
+        above = key - base
+        place = int(above * per_tick + 0.5)
+        if 0 <= place < STEPS and place * tick == above:
+            before = word_at(sizes + place * WORD)
+            put_word(sizes + place * WORD, size)
+            bits = ladder + (place >> 6) * WORD
+            bit = place & 63
+            put_word(bits, (word_at(bits) & ~(1 << bit)) | (int(size != 0) << bit))
+            near += int(size != 0) - int(before != 0)
+        else:
+            first, beyond = put_far(begin, end, first, beyond, key, size)
+    put_word(side + FIRST * WORD, first)
+    put_word(side + BEYOND * WORD, beyond)
+    put_word(side + NEAR * WORD, near)
+
+
+@inlined
+def below(ladder: int, place: int):
+    """Return the highest step taken below `place`, -1 where there is none."""
+    if place <= 0:
+        return -1
+    last = place - 1
+    number = last >> 6
+    bits = word_at(ladder + number * WORD) & shifted_down(-1, 63 - (last & 63))
+    while bits == 0:
+        number -= 1
+        if number < 0:
+            return -1
+        bits = word_at(ladder + number * WORD)
+    return (number << 6) + highest_bit(bits)
+
+
+@inlined
+def lowest(ladder: int):
+    """Return the lowest step taken; there must be one."""
+    number = 0
+    while word_at(ladder + number * WORD) == 0:
+        number += 1
+    return (number << 6) + lowest_bit(word_at(ladder + number * WORD))
+
+
+@inlined
+def best(row: int, side: int):
+    """Return key and size of the best level, 0 and 0 where there is none."""
+    key, size = 0, 0
+    if word_at(side + NEAR * WORD):
+        ladder = word_at(side + LADDER * WORD)
+        place = below(ladder, STEPS)
+        key = word_at(side + BASE * WORD) + place * word_at(row + TICK * WORD)
+        size = word_at(ladder + (BITS + place) * WORD)
+    first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
+    if beyond > first and (size == 0 or word_at(beyond - PAIR) > key):
+        key, size = word_at(beyond - PAIR), word_at(beyond - WORD)
+    return key, size
+
+
+@inlined
+def astray(side: int, key: int, tick: int):
+    """Return whether the best level, which has this key, stands where the ladder does not reach."""
+    above = key - word_at(side + BASE * WORD)
+    return key != 0 and (above < 0 or above >= STEPS * tick)
+
+
+@inlined
+def trim(row: int, side: int, depth_max: int):
+    """Forget the worst levels beyond `depth_max`; 0 keeps all. Return how many are left."""
+    first, beyond, near = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD), word_at(side + NEAR * WORD)
+    count = near + ((beyond - first) >> 4)
+    if depth_max == 0 or count <= depth_max:
+        return count
+    ladder, base, tick = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(row + TICK * WORD)
+    while count > depth_max:
+        far = beyond > first
+        place = lowest(ladder) if near else 0
+        if far and (near == 0 or word_at(first) < base + place * tick):
+            first += PAIR
+        else:
+            put_word(ladder + (BITS + place) * WORD, 0)
+            bits = ladder + (place >> 6) * WORD
+            put_word(bits, word_at(bits) & ~(1 << (place & 63)))
+            near -= 1
+        count -= 1
+    put_word(side + FIRST * WORD, first)
+    put_word(side + NEAR * WORD, near)
+    return count
+
+
+@inlined
+def show_side(run: int, row: int, side: int, depth: int, sign: int):
+    """Write the best levels of a side, from the ladder and the run in turn, and 0 where there are none."""
+    first, at = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD) - PAIR
+    ladder, base, tick = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(row + TICK * WORD)
+    place = below(ladder, STEPS)
+    for level in range(depth):
+        price, size = 0, 0
+        key = base + place * tick
+        if at >= first and (place < 0 or word_at(at) > key):
+            price, size = sign * word_at(at), word_at(at + WORD)
+            at -= PAIR
+        elif place >= 0:
+            price, size = sign * key, word_at(ladder + (BITS + place) * WORD)
+            place = below(ladder, place)
+        put_word(run + level * WORD, price)
+        put_word(run + (depth + level) * WORD, size)
+
+
+@inlined
+def show_levels(row: int):
+    """Write what the arena shows of a book: the best levels of both sides, and 0 where there are none."""
+    head, depth = word_at(row + ARENA_ADDRESS * WORD), word_at(row + DEPTH * WORD)
+    run = head + HEADER_WORDS * WORD
+    show_side(run, row, row + BIDS * WORD, depth, 1)
+    show_side(run + 2 * depth * WORD, row, row + ASKS * WORD, depth, -1)
+    put_word(head + UNWRITTEN * WORD, 0)
+
+
+@inlined
+def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int, ask_size: int):
+    """Write the best level of each side, and how many there are of `bids` and `asks` to be shown; the rest stays unwritten."""
+    head, depth = word_at(row + ARENA_ADDRESS * WORD), word_at(row + DEPTH * WORD)
+    run = head + HEADER_WORDS * WORD
+    put_word(head + BID_COUNT * WORD, min(bids, depth))
+    put_word(head + ASK_COUNT * WORD, min(asks, depth))
+    put_word(run, bid)
+    put_word(run + depth * WORD, bid_size)
+    put_word(run + 2 * depth * WORD, ask)
+    put_word(run + 3 * depth * WORD, ask_size)
+    put_word(head + UNWRITTEN * WORD, 1)
+
+
+@inlined
+def has_room(side: int, more: int):
+    """Return whether the run has room for so many more levels."""
+    taken = word_at(side + BEYOND * WORD) - word_at(side + FIRST * WORD)
+    return taken + more * PAIR <= word_at(side + BLOCK_END * WORD) - word_at(side + BLOCK * WORD)

@@ -1,0 +1,123 @@
+"""Recorded books, judged as generated ones are: every frame as it came, and its levels in every dialect of today."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.market.arena import BookArena, BookState
+from arb.market.feed import BookSeat
+from arb.market.scale import Scale
+from arb.store.tape import TapeLine, read_tape
+from arb.venues.bitget.books import BitgetFeed
+from arb.venues.bybit.books import BybitFeed
+from arb.venues.gate.books import GateFeed
+from arb.venues.okx.books import OkxFeed
+from arb.venues.wire.base import WireFeed
+from tests.unit.venues.compiled.twins import Twins
+from tests.unit.venues.wire.dialects import Change, Dialect, bitget_frame, bybit_frame, gate_frame, okx_frame
+
+pytest.importorskip("numba", reason="compiled books need numba")
+FILES = (
+    "gate_spot_20210422", "okx_20220513", "okx_20210722_conn1", "okx_20210722_conn2", "okx_20210722_conn3",
+    "bitget_spot_20220407", "bitget_perp_20220407", "bybit_v5_ob500_20241201_xrp", "binance_spot_20211012",
+    "binance_spot_20210417", "binance_spot_20240808_btc", "binance_usdm_20210722", "binance_usdm_20210417",
+    "binance_usdm_20240808_btc",
+)  # fmt: skip
+FRAMES_MAX = 400
+SEAT = BookSeat(0, Scale(10, 8))
+NONE: Any = None
+
+
+def whole_obu(after: int, bids: Change, asks: Change) -> str:
+    return gate_frame({"full": True, "s": "ob.BTC_USDT.50", "u": after, "b": bids, "a": asks})
+
+
+def obu(before: int, after: int, bids: Change, asks: Change) -> str:
+    return gate_frame({"s": "ob.BTC_USDT.50", "U": before + 1, "u": after, "b": bids, "a": asks})
+
+
+Speech = tuple[Dialect, Callable[[int, Change, Change], str]]
+
+
+def spoken(name: str, symbol: str, make: Callable[[BookArena], WireFeed], change: Callable[..., str]) -> Dialect:
+    return Dialect(name, symbol, make, NONE, change)
+
+
+SPEECHES: dict[str, Speech] = {
+    "obu": (spoken("gate", "BTC_USDT", lambda arena: GateFeed({"BTC_USDT": SEAT}, arena), obu), whole_obu),
+    "okx": (
+        spoken(
+            "okx",
+            "BTC-USDT",
+            lambda arena: OkxFeed("okx", {"BTC-USDT": SEAT}, arena),
+            lambda before, after, bids, asks: okx_frame("update", before, after, bids, asks),
+        ),
+        lambda after, bids, asks: okx_frame("snapshot", -1, after, bids, asks),
+    ),
+    "bitget": (
+        spoken(
+            "bitget",
+            "BTCUSDT",
+            lambda arena: BitgetFeed("bitget", {"BTCUSDT": SEAT}, arena),
+            lambda before, after, bids, asks: bitget_frame("update", before, after, bids, asks),
+        ),
+        lambda after, bids, asks: bitget_frame("snapshot", 0, after, bids, asks),
+    ),
+    "bybit": (
+        spoken(
+            "bybit",
+            "BTCUSDT",
+            lambda arena: BybitFeed({"BTCUSDT": SEAT}, arena),
+            lambda before, after, bids, asks: bybit_frame("delta", after, bids, asks),
+        ),
+        lambda after, bids, asks: bybit_frame("snapshot", after, bids, asks),
+    ),
+}
+
+
+def sides_of(line: TapeLine) -> Iterator[tuple[str, Change, Change]]:
+    """Yield what a recorded frame says of levels: of which book, bids and asks."""
+    frame = json.loads(line.raw) if line.raw.startswith("{") else {}
+    data = frame.get("data", frame.get("result"))
+    for book in data if isinstance(data, list) else [data]:
+        if not isinstance(book, dict):
+            continue
+        bids, asks = book.get("bids", book.get("b")), book.get("asks", book.get("a"))
+        if isinstance(bids, list) and isinstance(asks, list):
+            named = str(book.get("s") or frame.get("arg", {}).get("instId"))
+            yield named, [level[:2] for level in bids], [level[:2] for level in asks]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_recorded_frames_lead_to_the_same_as_they_came(recording: Callable[[str], Path], name: str) -> None:
+    everybody = {speech: Twins(dialect) for speech, (dialect, _) in SPEECHES.items()}
+    for number, line in enumerate(read_tape(recording(name))):
+        if number == FRAMES_MAX:
+            break
+        for twins in everybody.values():
+            twins.give(line.raw.encode())
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("speech", SPEECHES)
+def test_recorded_levels_give_the_same_books_in_every_dialect(
+    recording: Callable[[str], Path], name: str, speech: str
+) -> None:
+    changes = [change for line in read_tape(recording(name)) for change in sides_of(line)]
+    busiest, _ = Counter(symbol for symbol, *_ in changes).most_common(1)[0]
+    dialect, whole = SPEECHES[speech]
+    twins, at = Twins(dialect), 1000
+    for symbol, bids, asks in changes:
+        if symbol != busiest:
+            continue
+        at += 1
+        live = twins.plain.arena.state.item(0) == BookState.LIVE
+        twins.now_ns += 20_000_000
+        twins.give((dialect.change(at - 1, at, bids, asks) if live else whole(at, bids, asks)).encode())
+    plain, compiled = twins.levels()
+    assert plain == compiled
+    assert at > 1000
