@@ -73,17 +73,12 @@ class _Shares:
         return pair["kind"] != "arb" or pair["id"] in self.reopened
 
     def coming(self, symbol: str) -> Decimal:
-        """Return what all orders of a symbol's open pairs that have not ended may yet bring, below zero: take.
-
-        Of a closed pair a late fill may be reported before it is found: the pair is opened again with it, and makes up for it.
-        """
+        """Return what all orders of a symbol that have not ended may yet bring, below zero: take."""
         return sum(
             (
                 rest_of(order, self.filled[key]) * (1 if order["side"] == "buy" else -1)
                 for key, order in self.orders.items()
-                if order["symbol"] == symbol
-                and self.pairs[order["pair_trade_id"]]["state"] in OPEN
-                and not settled(order, self.filled[key])
+                if order["symbol"] == symbol and not settled(order, self.filled[key])
             ),
             ZERO,
         )

@@ -101,7 +101,7 @@ def test_what_venues_refuse_or_say_wrongly_is_named_for_what_it_is(tmp_path: Pat
         (tmp_path / "config.toml").write_text(config)
         venues.strike("gate", "restricted", for_s=600)
         venues.strike("okx", "unavailable", for_s=600)
-        venues.strike("bitget", "clock", wait_s=4, for_s=600)
+        venues.strike("bitget", "clock", wait_s=4.5, for_s=600)
         venues.strike("bitget", "mute", symbol="DOGEUSDT")
         venues.strike("bitget", "unreadable", symbol="ETHUSDT")
         found = findings(run_arb("doctor", "--json", cwd=tmp_path))
