@@ -2,7 +2,7 @@
 
 Many symbols, and one drawn fault after another at a drawn venue, for half an hour: trading must not stop without need, memory
 must not grow, and in the end the ledger must agree with the sandbox's own. A line a minute; exit code 1 with what is wrong.
-With `--live` the engine runs in live mode, the sandbox in the venues' place behind TLS.
+With `--live` the engine runs in live mode, the sandbox in the venues' place behind TLS, after a drill as a user would do it.
 """
 
 import argparse
@@ -24,20 +24,24 @@ from arb.live.control import ask
 from arb.sandbox.profiles import listed_symbols
 from tests.integration import truth
 from tests.integration.faulted import HEALTH, TROUBLES
-from tests.integration.live_mode import live_config, live_engine
+from tests.integration.live_mode import keys_of, live_config, live_engine
 from tests.integration.proof import say
 from tests.integration.support import (
+    DB,
     MAY_HALT,
     VENUES,
     EngineProcess,
     SandboxProcess,
+    arb,
     drawn_seed,
+    end_of,
     engine_process,
     sandbox_process,
     write_config,
 )
 from tests.integration.tls_front import tls_front
 
+DRILL_S = 300.0
 EVERY_S = 15.0
 """How often a fault is started, at one venue."""
 LASTS_S = 4.0
@@ -135,10 +139,11 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(sandbox_process(folder, "--symbols", str(symbols), seed=seed))
         changes = HEALTH | {"daily_notional_quote": "1000000000"}
-        variables = {}
+        variables: dict[str, str] = {}
         if live:
             front = stack.enter_context(tls_front(folder, sandbox.announced))
             coins = {symbol.partition("/")[0] for symbol in listed} - {"BTC", "ETH"}
+            changes["url"] = f'"sqlite:///{folder / DB}"'  # the drill's proofs are in it
             config = live_config(folder, sandbox.announced, base=front.base, coins=sorted(coins), changes=changes)
             variables = front.variables
         else:
@@ -147,6 +152,11 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
             r"(?m)^symbols = \[.+\]", lambda _: f"symbols = {json.dumps(list(listed))}", config.read_text(), count=1
         )
         config.write_text(text)
+        if live:
+            drill = ("doctor", "--config", str(config), "--drill", "--live", "--yes")
+            drilled = end_of(arb(*drill, cwd=folder, variables=keys_of(sandbox.announced) | variables), DRILL_S)
+            if drilled.code != 0:
+                return [f"the drill ended with {drilled.code}: {drilled.out}{drilled.err}"]
         engine = stack.enter_context(
             live_engine(folder, sandbox, variables=variables) if live else engine_process(folder, sandbox)
         )
