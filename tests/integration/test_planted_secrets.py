@@ -180,7 +180,7 @@ MASKERS = {
         "", "arb/masking.py", "_SIGNATURE.sub(HIDDEN, text) if len(text) >= _SIGNATURE_MIN else text", "text"
     ),
     "the key": Mutant(
-        "", "arb/app/run.py", 'if name in ("key", "secret", "passphrase")', 'if name in ("secret", "passphrase")'
+        "", "arb/app/build.py", 'if name in ("key", "secret", "passphrase")', 'if name in ("secret", "passphrase")'
     ),
     "frames on the tape": Mutant("", "arb/live/taping.py", "SECRETS.masked_bytes(content)", "content"),
 }
