@@ -32,12 +32,11 @@ class EchoingVenue:
         self._peace = 0 if from_the_start else ASKED_IN_PEACE
         self._asked: dict[str, int] = {}
         self._greeted: set[str] = set()
-        self.secrets = [
-            text
-            for venue in announced["venues"].values()
-            for name, text in venue.items()
-            if name in ("key", "secret", "passphrase")
-        ]
+        self._of = {
+            venue: [text for name, text in has.items() if name in ("key", "secret", "passphrase")]
+            for venue, has in announced["venues"].items()
+        }
+        self.secrets = [text for texts in self._of.values() for text in texts]
         self.signatures: set[str] = set()
         self.echoed = 0
         self.echoed_orders = 0
@@ -82,10 +81,13 @@ class EchoingVenue:
             loop.call_soon_threadsafe(stopped.set)
             thread.join(60)
 
-    def echo(self, signature: str) -> str:
-        """Return all that must not be seen again, as it is and escaped."""
+    def echo(self, signature: str, venue: str = "") -> str:
+        """Return all that must not be seen again, as it is and escaped; of a `venue` alone, what that venue may know.
+
+        A command that asks one venue reads one venue's key: what it has not read it cannot mask.
+        """
         self.echoed += 1
-        parts = [*self.secrets, signature]
+        parts = [*(self._of[venue] if venue else self.secrets), signature]
         return " ".join([*parts, *(quote(part, safe="") for part in parts), json.dumps(json.dumps(parts))])
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -100,7 +102,7 @@ class EchoingVenue:
             venue = _venue_of(request.path)
             count = self._asked[venue] = self._asked.get(venue, 0) + 1
             if count > self._peace and (self._peace == 0 or count % ECHO_EVERY == 0):
-                return self._answer(venue, request.method, count // ECHO_EVERY, self.echo(signature))
+                return self._answer(venue, request.method, count // ECHO_EVERY, self.echo(signature, venue))
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         url = yarl.URL(f"http://{self._target}{request.raw_path}", encoded=True)
         try:
