@@ -216,7 +216,7 @@ def info(exchange: SimExchange, _: Params, __: int) -> Json:
     return {
         "userId": str(exchange.profile.user_id),
         "inviterId": "",
-        "parentId": "",
+        "parentId": str(exchange.profile.user_id + 1) if exchange.holder.sub_account else "",
         "channelCode": "",
         "channel": "",
         "ips": ",".join(exchange.holder.addresses),

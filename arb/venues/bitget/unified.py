@@ -188,12 +188,15 @@ class UnifiedDialect(CommonDialect):
             (info.maybe_text("permType") or "").replace("_", "-")
         )
         may_trade = UNIFIED_RIGHTS.can_trade(rights or None)
+        account, main = plain_id(info.raw("userId")), plain_id(info.raw("parentId"))
         return KeyFacts(
             can_trade=may_trade and writes,
             can_withdraw=UNIFIED_RIGHTS.can_withdraw(rights),
             ip_bound=info.maybe_text("ips") is not None,
             unknown=UNIFIED_RIGHTS.unknown(rights),
-            account=plain_id(info.raw("userId")),
+            moves=UNIFIED_RIGHTS.moving(rights),
+            account=account,
+            main_account=None if account is None or main == account else main,
             mode=mode,
         )
 

@@ -161,6 +161,14 @@ def test_a_key_without_an_address_list_is_bound_to_none(dialect: UnifiedDialect)
     assert (facts.ip_bound, facts.mode) == (False, "hybrid")
 
 
+@pytest.mark.parametrize(
+    ("parent", "main"), [("", None), (None, None), ("123456789", None), ("987", "987"), (987, "987")]
+)
+def test_a_sub_accounts_key_names_its_main_account(dialect: UnifiedDialect, parent: object, main: str | None) -> None:
+    facts = dialect.key_facts((info(parentId=parent), SETTINGS))
+    assert (facts.account, facts.main_account) == ("123456789", main)
+
+
 # What is asked.
 
 
