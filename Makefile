@@ -122,6 +122,7 @@ define install
 	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
 	@echo "[arb] compiling what is imported"
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import $(2)"
+	@$(BIN)/python -c "from arb.venues.compiled.loading import is_available; is_available()"
 	@echo "[arb] ready"
 endef
 
