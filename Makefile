@@ -4,6 +4,7 @@
 #   make dev     set up what tests, notebooks, report pages and exports need
 #   make unit    the fast tests: no network, process, database        ARGS="-k pair" WORKERS=4
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
+#   make thorough  what proves that tests can fail, and the longer forms of some
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
@@ -32,7 +33,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test properties check bench faultsim mutants proof soak feeds paper outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants proof soak feeds paper outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -43,10 +44,13 @@ run: $(RUN_READY)
 dev: $(DEV_READY)
 
 unit: $(DEV_READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m "not external" --examples-max 40 tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 40 tests/unit $(ARGS)
 
 test: $(DEV_READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" $(ARGS)
+
+thorough: $(DEV_READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m thorough $(ARGS)
 
 properties: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 --durations 10 --examples $(EXAMPLES) $(ARGS)

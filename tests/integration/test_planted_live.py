@@ -137,7 +137,11 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None:
+FEW = ("keys list", "keys test", "keys add gate", "run --mode live", "doctor")
+
+
+@pytest.mark.parametrize("alone", [FEW, pytest.param(ALONE, marks=pytest.mark.thorough)], ids=["few", "all"])
+def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingVenue, alone: tuple[str, ...]) -> None:
     place = Place(tmp_path / "engine", venue)
     folder = place.folder
     spoken = place.keep()
@@ -153,7 +157,7 @@ def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingV
     spoken |= said("killed", end_of(killed))
     spoken |= said("the next", end_of(place.start(*RUN, "--for", "3s")))
 
-    for line in ALONE:
+    for line in alone:
         spoken |= said(line, end_of(place.start(*line.split(), *_ledger_for(line))))
     asked = [json.dumps([*line.split(), *_ledger_for(line)]) for line in COMMANDS]
     asked += [json.dumps(["explain", secret, "--db", DB]) for secret in sorted(place.secrets(venue))[:12]]
@@ -226,6 +230,7 @@ MASKERS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(MASKERS))
 def test_the_search_finds_live_keys_when_a_masker_is_taken_out(tmp_path: Path, venue: EchoingVenue, name: str) -> None:
     code = tmp_path / "code"

@@ -186,6 +186,7 @@ MASKERS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(MASKERS))
 def test_the_search_finds_them_when_a_masker_is_taken_out(tmp_path: Path, venue: EchoingVenue, name: str) -> None:
     code = tmp_path / "code"
