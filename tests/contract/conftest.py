@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -28,6 +29,14 @@ class Sandbox:
         data = None if body is None else json.dumps(body).encode()
         with urlopen(Request(self.info["admin"] + path, data, JSON_BODY, method=method), timeout=60) as answer:
             return json.load(answer)
+
+    def refill(self, venue: str) -> None:
+        """Give the account at a venue back what tests before this one have spent: all share it."""
+        part = self.admin("GET", "/ledger")[venue]
+        for asset in SYMBOL.split("/"):
+            initial = part["initial_balances"][asset]
+            if Decimal(part["balances"][asset]["free"]) < Decimal(initial) / 2:
+                self.admin("POST", "/balance", {"venue": venue, "asset": asset, "free": initial, "hidden": True})
 
 
 @dataclass(frozen=True)

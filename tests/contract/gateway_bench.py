@@ -44,6 +44,7 @@ def an_account(account: str, sandbox: Sandbox) -> Iterator[str]:
     sandbox.admin("DELETE", "/faults")
     if mode:
         sandbox.admin("POST", "/account", {"venue": venue, "mode": mode})
+    sandbox.refill(venue)
     sandbox.admin("POST", "/book", {"venue": venue, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS})
     try:
         yield venue

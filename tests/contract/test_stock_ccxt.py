@@ -18,6 +18,7 @@ ASKS = [["50010", "0.02"], ["50020", "1"]]
 def stock_venue(request: pytest.FixtureRequest, stock_venues: dict[str, StockVenue]) -> StockVenue:
     """A stock client in front of the same two-level book at every venue, each test anew."""
     stock_venue = stock_venues[request.param]
+    stock_venue.sandbox.refill(stock_venue.venue)
     stock_venue.set_book(BIDS, ASKS)
     return stock_venue
 

@@ -20,6 +20,7 @@ PATIENCE_S = 60.0
 def stock_venue(request: pytest.FixtureRequest, stock_venues: dict[str, StockVenue]) -> StockVenue:
     """The venue's account as seen by the synchronous client, in front of a fresh two-level book."""
     stock_venue = stock_venues[request.param]
+    stock_venue.sandbox.refill(stock_venue.venue)
     stock_venue.set_book(BIDS, ASKS)
     return stock_venue
 
