@@ -219,6 +219,13 @@ class AccountExam:
             *(Symbol.of(symbol).base for symbol in self._settings.run.symbols),
         }
 
+    def _at_first(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return what is wanted with the notional that a live run's ramp begins with, where that is less."""
+        ramp = self._settings.live.ramp()
+        if ramp is None:
+            return dict(wanted)
+        return {symbol: (min(notional, ramp.start_quote), price) for symbol, (notional, price) in wanted.items()}
+
     async def _holdings(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> list[Finding]:
         """Ask for fees, balances and open orders; raises `VenueError`."""
         venue, gateway, settings = self._venue, self._gateway, self._settings
@@ -232,7 +239,7 @@ class AccountExam:
         found = [
             checks.check_fees(venue, self.instruments, settings.limits, balances, self._valued()),
             checks.check_funds(venue, balances, listed),
-            checks.check_minimums(venue, self.instruments, listed),
+            checks.check_minimums(venue, self.instruments, self._at_first(listed)),
         ]
         state = self._journalled()
         agreed = None if state is None or state.agreed is None else state.agreed

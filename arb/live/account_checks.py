@@ -168,7 +168,7 @@ def check_funds(
 def check_minimums(
     about: str, instruments: Sequence[Instrument], wanted: Mapping[str, tuple[Decimal, Decimal]]
 ) -> Finding:
-    """Judge whether a pair of the greatest size allowed is a legal order at all."""
+    """Judge whether a pair of the greatest size allowed, in live mode at first, is a legal order at all."""
     check = "minimums"
     over: list[str] = []
     for instrument in instruments:
@@ -177,8 +177,8 @@ def check_minimums(
         if notional and least > notional:
             over.append(f"{instrument.symbol}: at least {_about(least)} {instrument.quote}, allowed {plain(notional)}")
     if not over:
-        return Finding(about, check, Result.PASS, "the smallest orders are within max_notional_quote")
-    remedy = "raise max_notional_quote for it, or take the symbol out of [run] symbols"
+        return Finding(about, check, Result.PASS, "the smallest orders are within what a pair may pay")
+    remedy = "raise max_notional_quote or [live] ramp_start_quote for it, or take the symbol out of [run] symbols"
     result = Result.FAIL if len(over) == len(instruments) else Result.WARN
     return Finding(about, check, result, _some(over), remedy)
 

@@ -174,7 +174,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        config = live_config(tmp_path, sandbox.announced, confirmed=False)
+        config = live_config(tmp_path, sandbox.announced, confirmed=False, changes={"ramp_start_quote": "0.5"})
         keys = keys_of(sandbox.announced)
         sandbox.choose("okx", {"mode": "multi_currency", "addresses": []})
         sandbox.choose("bitget", {"rights": ["stow", "wtow"]})
@@ -194,6 +194,7 @@ def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> 
     expect(well, "okx", "ip_list", "fail", "from any address", "unbound_key_allowed = true")
     expect(well, "okx", "borrowing", "fail", "mode multi-currency margin", "borrowing_allowed = true")
     expect(well, "bitget", "rights", "fail", "move funds away (wtow)")
+    expect(well, "gate", "minimums", "fail", "allowed 0.5", "ramp_start_quote")
     expect(well, "gate", "coins", "warn", "NOVA/USDT", "docs/COINS.md")
     expect(well, "gate", "expiry", "warn", "not seen to refuse", "arb doctor --drill")
     expect(ill, "gate", "signature", "fail", "secret:", "[venues.gate.endpoints] rest")
