@@ -44,7 +44,9 @@ def held(ledger: dict[str, Any]) -> dict[str, Decimal]:
     return {asset: Decimal(b["free"]) + Decimal(b["locked"]) for asset, b in ledger["balances"].items()}
 
 
-def test_nautilus_trader_trades_on_okx(still: Sandbox) -> None:
+@pytest.mark.parametrize("mode", ["spot", "futures", "multi_currency", "portfolio"])
+def test_nautilus_trader_trades_on_okx(still: Sandbox, mode: str) -> None:
+    still.admin("POST", "/account", {"venue": "okx", "mode": mode})
     report = report_of("nautilus_okx.py", "nautilus_trader", still)
     ledger, seen = still.admin("GET", "/ledger")["okx"], report["seen"]
 
