@@ -17,7 +17,9 @@ BORROWING = {"borrowing_allowed = false          ": "borrowing_allowed = true"}
 
 
 @pytest.mark.parametrize(
-    ("kinds", "changes"), [(UNIFIED, {}), (MARGIN, BORROWING)], ids=["unified, fees in quote", "margin"]
+    ("kinds", "changes"),
+    [(UNIFIED, {}), pytest.param(MARGIN, BORROWING, marks=pytest.mark.thorough)],
+    ids=["unified, fees in quote", "margin"],
 )
 def test_a_live_engine_trades_on_accounts_of_these_kinds_over_a_kill(
     tmp_path: Path, kinds: Mapping[str, Mapping[str, Any]], changes: dict[str, str]
@@ -52,7 +54,13 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("one", "other"), [("okx", "gate"), ("gate", "bitget"), ("bitget", "okx")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("okx", "gate"),
+        *(pytest.param(*two, marks=pytest.mark.thorough) for two in (("gate", "bitget"), ("bitget", "okx"))),
+    ],
+)
 def test_a_live_start_on_accounts_that_are_not_safe_ends_and_says_why(tmp_path: Path, one: str, other: str) -> None:
     with sandbox_process(tmp_path) as sandbox:
         for venue in (one, other):
