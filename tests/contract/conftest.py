@@ -36,7 +36,7 @@ class Sandbox:
         for asset in SYMBOL.split("/"):
             initial = part["initial_balances"][asset]
             if Decimal(part["balances"][asset]["free"]) < Decimal(initial) / 2:
-                self.admin("POST", "/balance", {"venue": venue, "asset": asset, "free": initial, "hidden": True})
+                self.admin("POST", "/balance", {"venue": venue, "asset": asset, "free": initial})
 
 
 @dataclass(frozen=True)
