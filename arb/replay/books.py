@@ -12,7 +12,8 @@ from arb.replay.tapes import to_its_end
 from arb.store.tape import TapeLine
 from arb.venues.registry import tape_feed
 from arb.venues.wire.anchors import level_texts
-from arb.venues.wire.base import BookSlot, WireFeed
+from arb.venues.wire.base import WireFeed
+from arb.venues.wire.slot import BookSlot
 
 _STATES = {
     BookState.WAITING: "waiting",

@@ -14,19 +14,9 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
 from arb.market.scale import Scale
-from arb.venues.wire.base import (
-    DECODE_ERRORS,
-    NS_PER_MS,
-    BookSlot,
-    Delta,
-    Millis,
-    Pair,
-    Requests,
-    Sequence64,
-    batches,
-    decode_problem,
-)
+from arb.venues.wire.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Requests, Sequence64, batches, decode_problem
 from arb.venues.wire.chain import ChainFeed, Rule, TickerWitness
+from arb.venues.wire.slot import BookSlot, Delta
 
 _SNAPSHOT_LIMIT = 1000
 _STREAMS_PER_REQUEST = 100

@@ -12,8 +12,9 @@ from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult
 from arb.masking import clean
 from arb.venues.compiled.layout import BITGET
-from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
+from arb.venues.wire.base import DECODE_ERRORS, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
+from arb.venues.wire.slot import BookSlot
 
 
 class _Book(msgspec.Struct):

@@ -15,7 +15,6 @@ from arb.venues.compiled.layout import BYBIT
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSlot,
     Millis,
     Pair,
     Requests,
@@ -24,6 +23,7 @@ from arb.venues.wire.base import (
     batches,
     decode_problem,
 )
+from arb.venues.wire.slot import BookSlot
 
 _ARGS_PER_REQUEST = 10
 _RESTARTED = 1

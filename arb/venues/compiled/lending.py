@@ -57,7 +57,7 @@ from arb.venues.compiled.layout import (
     hashed,
 )
 from arb.venues.compiled.loading import BYTES_AT, Take, load
-from arb.venues.wire.base import BookSlot, CompiledSide
+from arb.venues.wire.slot import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
 LEAST_PAIRS = 128

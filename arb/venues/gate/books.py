@@ -24,8 +24,6 @@ from arb.venues.wire.base import (
     DECODE_ERRORS,
     MILLIS_MAX,
     NS_PER_MS,
-    BookSlot,
-    Delta,
     Millis,
     Pair,
     Requests,
@@ -33,6 +31,7 @@ from arb.venues.wire.base import (
     decode_problem,
 )
 from arb.venues.wire.chain import ChainFeed, Rule
+from arb.venues.wire.slot import BookSlot, Delta
 
 OBU, UPDATES = "obu", "order_book_update"
 LEVELS = (50, 400)

@@ -13,8 +13,9 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed, GateFrame, Snapshot, Update
-from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Pair, Sequence64
+from arb.venues.wire.base import DECODE_ERRORS, Pair, Sequence64
 from arb.venues.wire.chain import TickerWitness
+from arb.venues.wire.slot import BookSlot
 
 
 class _Contracts(msgspec.Struct):

@@ -15,8 +15,9 @@ from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult, NoticeKind
 from arb.masking import clean
 from arb.venues.compiled.layout import OKX
-from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
+from arb.venues.wire.base import DECODE_ERRORS, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
+from arb.venues.wire.slot import BookSlot
 
 _DEPTHS = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 _UPGRADE_CODE = "64008"

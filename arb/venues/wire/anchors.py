@@ -13,7 +13,8 @@ from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.numbers import exact, plain
-from arb.venues.wire.base import TAPE_SCALE, BookSlot, Delta, FrameError, Pair, WireFeed
+from arb.venues.wire.base import TAPE_SCALE, FrameError, Pair, WireFeed
+from arb.venues.wire.slot import BookSlot, Delta
 
 StateText = Literal["waiting", "live", "gap", "crossed"]
 _TEXT_OF: dict[BookState, StateText] = {

@@ -1,4 +1,4 @@
-"""What all dialects of public feeds share: the slot of one book, the error of one frame, and the way a book is lost.
+"""What all dialects of public feeds share: the error of one frame, and the way a book is lost.
 
 A dialect's only freedom is to understand frames. Whether a book is live, what becomes of it when a frame is missing,
 unreadable or contradicted, and what others see of it is decided here, once:
@@ -11,7 +11,6 @@ unreadable or contradicted, and what others see of it is decided here, once:
 """
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NoReturn
 
@@ -19,10 +18,11 @@ import msgspec
 
 from arb.errors import InvariantError, VenueProtocolError, require
 from arb.market.arena import INT64_MAX, NO_SEQUENCE, BookArena, BookState
-from arb.market.book import ExactLevels, Number, Numbers, PlainBook, to_levels
+from arb.market.book import ExactLevels, Numbers, to_levels
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
 from arb.market.scale import Scale
 from arb.masking import clean
+from arb.venues.wire.slot import BookSlot, CompiledSide
 
 NS_PER_MS = 1_000_000
 RESYNC_REPEAT_NS = 5_000 * NS_PER_MS
@@ -47,94 +47,8 @@ class FrameError(VenueProtocolError):
         self.field = field
 
 
-class BookSlot:
-    """One book of one connection: its content, its state, and what its dialect has to remember."""
-
-    __slots__ = (
-        "asked_ns",
-        "book",
-        "fine_shown",
-        "floor",
-        "joined",
-        "lent",
-        "lent_at",
-        "native_symbol",
-        "pending",
-        "prices",
-        "rest",
-        "rests",
-        "row",
-        "seat",
-        "sequence",
-        "sizes",
-        "state",
-        "stream",
-        "texts",
-    )
-
-    def __init__(self, native_symbol: str, seat: BookSeat, prices: Numbers, sizes: Numbers) -> None:
-        self.native_symbol = native_symbol
-        self.seat = seat
-        self.row = seat.row
-        self.prices = prices
-        self.sizes = sizes
-        self.book = PlainBook()
-        self.state = BookState.WAITING
-        self.sequence = NO_SEQUENCE
-        self.stream: str | None = None
-        self.texts: tuple[dict[Number, str], dict[Number, str]] | None = None
-        self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
-        self.joined = False
-        self.floor = NO_SEQUENCE
-        """How far the stream had come when the book was lost: a snapshot that reaches less far is too old."""
-        self.asked_ns: int | None = None
-        self.fine_shown = False
-        self.lent = False
-        """Whether compiled code keeps this book; if so `book` and `sequence` say nothing (`arb/venues/compiled/lending.py`)."""
-        self.lent_at = 0
-        """What the row's `updates` were then."""
-        self.rest = 0
-        """How many frames it stays here before it may be lent again."""
-        self.rests = 0
-        """How many they were the last time."""
-
-
-class Delta(msgspec.Struct, frozen=True, gc=False):
-    """One change, read and not yet applied: ids `first` to `last`, and the id it follows where the venue states it."""
-
-    first: int
-    last: int
-    previous: int
-    event_ns: int
-    bids: ExactLevels
-    asks: ExactLevels
-
-
-_PENDING_MAX = 512
-"""Changes kept of a book that waits: at ten a second 50 s, while a fetched snapshot is a second old. The oldest go first, and a
-snapshot that they would have followed is then too old."""
 _REQUESTS_MAX = 10_000
 _REQUEST_NUMBER_MAX = 2**31 - 1
-
-
-class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/lending.py`."""
-
-    @abstractmethod
-    def lend(self, slot: BookSlot, kind: int, name: str) -> None:
-        """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
-
-    @abstractmethod
-    def take_back(self, slot: BookSlot) -> None:
-        """Give a book back to the plain reader as it stands now."""
-
-    @abstractmethod
-    def forget(self, name: str, row: int) -> None:
-        """Let go of a book that is retired and was taken back."""
-
-    @abstractmethod
-    def fold(self, counts: FeedCounts) -> None:
-        """Add what was counted since the last time."""
 
 
 class WireFeed(ABC):

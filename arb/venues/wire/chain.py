@@ -24,7 +24,8 @@ from enum import Enum
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels, Number, PlainBook
 from arb.market.feed import NOTHING, FrameResult, Resync, ResyncBy
-from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, BookSlot, Delta, FrameError, WireFeed
+from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, FrameError, WireFeed
+from arb.venues.wire.slot import BookSlot, Delta
 
 
 class Rule(Enum):

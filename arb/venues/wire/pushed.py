@@ -19,7 +19,8 @@ import msgspec
 from arb.market.book import ExactLevels
 from arb.market.feed import FrameResult, NoticeKind
 from arb.masking import clean
-from arb.venues.wire.base import DECODE_ERRORS, MILLIS_MAX, NS_PER_MS, BookSlot, WireFeed, batches, decode_problem
+from arb.venues.wire.base import DECODE_ERRORS, MILLIS_MAX, NS_PER_MS, WireFeed, batches, decode_problem
+from arb.venues.wire.slot import BookSlot
 
 ARGS_PER_REQUEST = 50
 
