@@ -14,14 +14,15 @@ from arb.faultsim.disk import temporary_files
 from arb.faultsim.scenario import Scenario, plan_of
 from arb.faultsim.world import Outcome, Simulation
 
+SEED = 1
 SECONDS = 24
 FAULTS = ("partial_fill", "partial_fill", "reject_balance", "foreign_order", "http_500", "ws_gap")
 """One after the other, one a second."""
 
 
-def simulated_ledger(path: Path, seed: int = 5) -> Outcome:
-    """Fill a SQLite ledger at `path`, the same for the same seed; faults come now and then until the end."""
-    rng = random.Random(seed)
+def simulated_ledger(path: Path) -> Outcome:
+    """Fill a SQLite ledger at `path`, the same every time; faults come now and then until the end."""
+    rng = random.Random(SEED)
     strikes = tuple(
         Strike(
             name=FAULTS[second % len(FAULTS)],
@@ -34,7 +35,7 @@ def simulated_ledger(path: Path, seed: int = 5) -> Outcome:
     )
     scenario = Scenario(
         strikes=(),
-        seed=seed,
+        seed=SEED,
         symbols=("BTC/USDT", "SOL/USDT"),
         faults_ms=SECONDS * 1000,
         limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(2000)),

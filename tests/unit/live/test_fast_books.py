@@ -2,6 +2,8 @@
 
 import importlib.util
 import random
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +12,7 @@ from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
+from arb.venues.compiled.loading import load
 from arb.venues.gate.books import GateFeed
 from tests.unit.venues.wire.dialects import BINANCE, GATE, NOW_NS, Truth, seats
 
@@ -30,7 +33,16 @@ def test_compiled_books_are_chosen_where_they_can_be_had() -> None:
     ]
 
 
-@pytest.mark.skipif(INSTALLED, reason="numba is installed")
+@pytest.fixture
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make `import numba` fail, as where it is not installed."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    load.cache_clear()
+    yield
+    load.cache_clear()
+
+
+@pytest.mark.usefixtures("without_numba")
 def test_without_numba_auto_is_plain_and_the_others_are_refused() -> None:
     assert chosen("auto") is BooksBy.PLAIN
     for wanted in (True, "compare"):

@@ -79,7 +79,7 @@ def one(ledger: Path, sql: str) -> int:
 
 
 def test_the_ledger_has_what_there_is_to_review(ledger: Path) -> None:
-    assert one(ledger, "SELECT COUNT(*) FROM pair_trades WHERE state = 'completed'") > 40
+    assert one(ledger, "SELECT COUNT(*) FROM pair_trades WHERE state = 'completed'") > 50
     assert one(ledger, "SELECT COUNT(*) FROM orders WHERE role IN ('hedge', 'unwind')") > 10
     assert one(ledger, "SELECT COUNT(*) FROM incidents") > 0
 
