@@ -20,7 +20,8 @@ from arb.clock import NS_PER_S, SystemClock
 from tests.integration.faulted import TROUBLES, FaultResult, strike_and_trade_on
 from tests.integration.kill_points import POINTS
 from tests.integration.killed import KillResult, kill_and_restart
-from tests.integration.support import REPO, drawn_seed
+from tests.integration.support import REPO
+from tests.support.seeds import drawn_seed
 
 TIMES = 5
 BROKEN_OFF = 130

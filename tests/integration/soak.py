@@ -33,13 +33,13 @@ from tests.integration.support import (
     EngineProcess,
     SandboxProcess,
     arb,
-    drawn_seed,
     end_of,
     engine_process,
     sandbox_process,
     write_config,
 )
 from tests.integration.tls_front import tls_front
+from tests.support.seeds import drawn_seed
 
 DRILL_S = 300.0
 EVERY_S = 15.0

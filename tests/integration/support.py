@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from arb.clock import system_random
 from arb.live.control import ask
 from tests.integration import truth
+from tests.support.seeds import drawn_seed
 
 REPO = Path(__file__).resolve().parents[2]
 START_S = 180.0
@@ -27,12 +27,6 @@ MAY_HALT = "leg_deadline"
 VENUES = ("gate", "okx", "bitget")
 WELL_ENDED = ((0, None), (4, MAY_HALT))
 """Exit codes and halts of a run that met trouble and mastered it."""
-
-
-def drawn_seed() -> int:
-    """Return a seed nobody has chosen; `ARB_TEST_SEED` chooses one, to see a failure again."""
-    chosen = os.environ.get("ARB_TEST_SEED")
-    return int(chosen) if chosen else system_random().randrange(1 << 31)
 
 
 def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

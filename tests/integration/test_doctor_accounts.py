@@ -24,12 +24,12 @@ from tests.integration.support import (
     Ended,
     SandboxProcess,
     arb,
-    drawn_seed,
     end_of,
     engine_of,
     run_arb,
     sandbox_process,
 )
+from tests.support.seeds import drawn_seed
 
 Found = dict[tuple[str, str], dict[str, Any]]
 PRIVATE = {

@@ -17,10 +17,10 @@ from tests.integration.support import (
     WELL_ENDED,
     EngineProcess,
     SandboxProcess,
-    drawn_seed,
     engine_process,
     sandbox_process,
 )
+from tests.support.seeds import drawn_seed
 
 
 class Strike(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.kill_points import INTENDED, POINTS, SENT, UNCOMMITTED
 from tests.integration.killed import kill_and_restart
-from tests.integration.support import drawn_seed
+from tests.support.seeds import drawn_seed
 
 WINDOWS = (
     INTENDED,

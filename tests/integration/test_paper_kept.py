@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.integration.paper import prove
-from tests.integration.support import drawn_seed
+from tests.support.seeds import drawn_seed
 
 
 def test_paper_is_kept_up_on_venues_that_misbehave_and_leaves_nothing_open(tmp_path: Path) -> None:
