@@ -234,6 +234,7 @@ def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tupl
         seed=DEFAULT_SEED if options.seed is None else options.seed,
         charge=charge,
         dropped=lambda: kept.ledger.dropped_untraded,
+        compiled=chosen(settings.engine.fast_books) is BooksBy.COMPILED,
     )
     exit_code = backtest.run(merged(options.files))
     if backtest.fault is not None:
