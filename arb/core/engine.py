@@ -200,7 +200,7 @@ class Engine:
         return result
 
     def look_at(self, name: str, changed: int, received_ns: int) -> None:
-        """Do what is left of a frame of the connection `name` that compiled code has applied, and whose answer was `changed`."""
+        """Do what is left of a frame of a connection that compiled code has applied, and whose answer was `changed`."""
         result = self.state.books.finish_frame(self._connections[name], changed, received_ns, b"")
         self.strategy.mark(result.rows)
 

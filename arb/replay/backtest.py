@@ -47,6 +47,7 @@ def clock_before(first_ns: int, latency_ns: int) -> ManualClock:
     """Return a clock for a tape whose first frame was received at `first_ns`: early enough for the questions of a start."""
     return ManualClock(first_ns - 2 * latency_ns - START_NS)
 
+
 Lines = FrameBlocks[Captured] | OneByOne[Captured]
 
 

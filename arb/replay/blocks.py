@@ -1,7 +1,7 @@
 """Lines of tapes in blocks, of which compiled code takes the frames one after the other and leaves the rest to Python.
 
-A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/compiled/tape_lines.py`), each of them a frame
-of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
+A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/compiled/tape_lines.py`), each of them a
+frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
 `heapq.merge` would their lines, and takes frames until Python has to see to something. Which lines count, and where a tape
 ends or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
 """
@@ -72,6 +72,11 @@ BLOCK_LINES = 256
 _SPARE_BYTES = 64
 
 
+def missing(path: Path, seq: int, found: int) -> StoreError:
+    """Return the error of a tape that lacks a line: what follows a hole never happened."""
+    return StoreError(f"{path}: line with seq {seq} is missing (the next one is {found})")
+
+
 class Source(Generic[Made]):
     """The lines of one tape, a block at a time.
 
@@ -103,9 +108,7 @@ class Source(Generic[Made]):
         """Leave the frames of these connections to compiled code, in blocks that are read from now on."""
         self._blocks = tuple(feeds.values())  # whose addresses follow
         self.connections = tuple(feeds)
-        self._names = [
-            part.encode() for name in self.connections for part in (venue_of(name), further_name(name))
-        ]
+        self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
         places = [(id(name) + BYTES_AT, len(name)) for name in self._names]
         self._name_places = np.array(places, dtype=np.int64).reshape(-1, NAME_WORDS)
         self.feeds = np.array([0, *(block.ctypes.data for block in self._blocks)], dtype=np.int64)
@@ -197,8 +200,7 @@ class Source(Generic[Made]):
         last_seq = self.last_seq
         if last_seq >= 0 and line.seq is not None:
             if line.seq != last_seq + 1:
-                text = f"line with seq {last_seq + 1} is missing (the next one is {line.seq})"
-                raise StoreError(f"{self._path}: {text}")
+                raise missing(self._path, last_seq + 1, line.seq)
             self._order[LAST_SEQ] = line.seq
         self.lines[place] = 0
         self.lines[place, LINE_NS] = max(-INT64_MAX, min(line.received_ns, INT64_MAX))

@@ -143,7 +143,7 @@ class CapturedFeed:
 def captured_books(
     capture: Capture, timing: Timing, *, compiled: bool = False
 ) -> tuple[Books, dict[str, CapturedFeed]]:
-    """Return the engine's books for a capture, and the feeds to name each line to; `compiled`: kept so where that is possible."""
+    """Return the engine's books for a capture, kept by compiled code where it can, and the feeds to name each line to."""
     traded = [book for book in capture.books if book.instrument is not None]
     rows = {(book.instrument.venue, book.instrument.symbol): row for row, book in enumerate(traded) if book.instrument}
     arena = BookArena(len(rows))
@@ -162,7 +162,6 @@ def captured_books(
     books = Books(arena, rows, capture.scales, dict(joined), timing)
     if compiled:
         kept = CompiledBooks(arena)
-        for venue, feed in joined.items():
-            connection = books.connections[venue]
-            connection.take = feed.compile(kept, connection.words)
+        for carrier in books.connections.values():
+            carrier.take = joined[carrier.venue].compile(kept, carrier.words)
     return books, joined

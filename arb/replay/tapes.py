@@ -17,7 +17,7 @@ from typing import NamedTuple
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
-from arb.replay.blocks import Source
+from arb.replay.blocks import Source, missing
 from arb.replay.lines import origin_of, rules_of
 from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
@@ -57,20 +57,46 @@ class OwnTape:
         self.head = heads[0]
         self._parts = [path for _, path in sorted(parts)]
 
-    def lines(self) -> Iterator[TapeLine]:
-        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it.
+    def lines(self) -> "OwnLines":
+        """Return the numbered lines in order, from the beginning."""
+        return OwnLines(self._parts, self.head.last_seq)
 
-        A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
-        """
-        seq = self.head.last_seq
+
+class OwnLines:
+    """The numbered lines of a run's tape; raises `StoreError` at a malformed or missing line, after all before it.
+
+    A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
+    """
+
+    def __init__(self, parts: Sequence[Path], last_seq: int) -> None:
+        self._parts = parts
+        self._last_seq = last_seq
+        self._lines = self._all()
+
+    def __iter__(self) -> Iterator[TapeLine]:
+        return self._lines
+
+    def __next__(self) -> TapeLine:
+        return next(self._lines)
+
+    def _all(self) -> Iterator[TapeLine]:
+        seq = self._last_seq
         for path in self._parts:
             for line in to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
-                    raise StoreError(f"{path}: line with seq {seq + 1} is missing (the next one is {line.seq})")
+                    raise missing(path, seq + 1, line.seq)
                 seq = line.seq
                 yield line
+
+    def sources(self) -> Iterator[Source[TapeLine]]:
+        """Yield the parts, each when the one before has been read, to be read from the tape's beginning."""
+        seq = self._last_seq
+        for path in self._parts:
+            source = Source(path, lambda line: None if line.seq is None else line, seq)
+            yield source
+            seq = source.last_seq
 
 
 def is_own(path: Path) -> bool:

@@ -78,8 +78,8 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
     passed over.
     """
     number = 0
-    for text in _split(tape_pieces(path, lambda: number)):
-        number += 1
+    pieces = tape_pieces(path, lambda: number)
+    for number, text in enumerate(_split(pieces), 1):
         if not text.isspace():
             yield line_of(path, number, text)
 

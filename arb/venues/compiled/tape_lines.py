@@ -1,8 +1,8 @@
 """Lines of a tape (`arb/store/tape.py`) to frames that stand in a row, read by compiled code.
 
-A line is one JSON object without blanks, and its frame a string in it, whose quotation marks are escaped. Fields may come in any
-order; a line that holds anything else than what is known here ends the reading, and Python takes it. A frame with
-any other escape, a frame of a connection that is not known, an answer and an event become entries for Python.
+A line is one JSON object without blanks, and its frame a string in it, whose quotation marks are escaped. Fields may come in
+any order; a line that holds anything else than what is known here ends the reading, and Python takes it. A frame with any
+other escape, a frame of a connection that is not known, an answer and an event become entries for Python.
 """
 
 from arb.venues.compiled.layout import (
@@ -53,12 +53,12 @@ NEWLINE, NANOS_DIGITS = 10, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
 FINENESS = 22
-TRUE, NO_SEQ = 1, -1
+NO_SEQ = -1
 
 
 @inlined
 def number(at: int, end: int):
-    """Read a whole number that 64 bits hold: where it ends, its value, how many digits. Nineteen digits wrap to below 0 at most."""
+    """Read a whole number that 64 bits hold: where it ends, its value, how many digits. Nineteen at most wrap below 0."""
     value, count = 0, 0
     while at < end and count <= NANOS_DIGITS:
         digit = byte_at(at) - ZERO
@@ -146,12 +146,10 @@ def copied(at: int, end: int, target: int):
 @inlined
 def same(at: int, size: int, other: int, other_size: int):
     """Return whether two pieces of memory hold the same."""
-    if size != other_size:
-        return False
-    for place in range(size):
-        if byte_at(at + place) != byte_at(other + place):
-            return False
-    return True
+    found = size == other_size
+    for place in range(size if found else 0):
+        found = found and byte_at(at + place) == byte_at(other + place)
+    return found
 
 
 @inlined
@@ -244,7 +242,7 @@ def line(at: int, end: int, order: int, entry: int):
 
 
 def read_lines(order):
-    """Read lines until one is odd or cut, or no more fit; return whether that is why it ended."""
+    """Read lines until one is odd or cut, or no more fit; return 0."""
     at, end = word_at(order + TEXT_AT * WORD), word_at(order + TEXT_END * WORD)
     read = 0
     while read < word_at(order + LINES_MAX * WORD) and at < end:
