@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
+from arb.core.commands import PlaceOrder
 from arb.core.records import OpportunityRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -223,6 +224,42 @@ def test_markets_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, see
     (plain, none), (found, quiet) = (replayed(paths, compiled=compiled) for compiled in (False, True))
     assert found == plain
     assert quiet > none == 0
+
+
+def test_a_frame_with_another_escape_is_as_malformed_as_it_is(tmp_path: Path) -> None:
+    paths = a_market(random.Random(2), tmp_path)
+    text = paths[0].read_bytes().splitlines(keepends=True)
+    for number in range(40, len(text), 30):
+        text[number] = text[number].replace(rb"\"", rb"\n")
+        text[number - 9] = text[number - 9].replace(rb"USDT", rb"US\u0044T")
+        text[number - 5] = text[number - 5].replace(rb"\"", rb"\/", 1)
+    paths[0].write_bytes(b"".join(text))
+    (plain, _), (found, quiet) = (replayed(paths, compiled=compiled) for compiled in (False, True))
+    assert found == plain
+    assert quiet
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_all_frames_of_an_instant_have_come_before_anything_is_decided(tmp_path: Path, compiled: bool) -> None:
+    frames = {venue: BookFrames(venue, NATIVE[venue]("BTC")) for venue in ("gate", "okx")}
+
+    def line(venue: str, ms: int, bid: str, ask: str, gone: str = "") -> bytes:
+        frame = frames[venue].change(f"{gone} {bid}x1", f"{ask}x1", (START_MS + ms - 9) * NS_PER_MS)
+        if not ms:
+            frame = frames[venue].whole(f"{bid}x1", f"{ask}x1", (START_MS - 9) * NS_PER_MS)
+        raw = json.dumps(json.loads(frame), separators=(",", ":"))
+        at_ms = START_MS + ms
+        return msgspec.json.encode(TapeLine(at_ms / 1000, venue, "ws", raw, t_ns=at_ms * NS_PER_MS)) + b"\n"
+
+    quiet = [line(venue, ms, "100", "101") for ms in (0, 200, 400, 600) for venue in ("gate", "okx")]
+    gone = line("gate", 800, "110", "111", "100x0"), line("gate", 800, "100", "101", "110x0")
+    stays = line("gate", 900, "110", "111", "100x0"), line("gate", 950, "109", "111", "110x0")
+    path = tmp_path / "t.jsonl"
+    for lines, pairs in (((*quiet, *gone), 0), ((*quiet, *gone, *stays), 1)):
+        path.write_bytes(b"".join(lines))
+        entries = replayed([path], compiled=compiled)[0]
+        opened = [entry for entry in entries if isinstance(getattr(entry, "message", None), PlaceOrder)]
+        assert bool(opened) == bool(pairs)
 
 
 def test_a_malformed_line_ends_both_at_the_same_place(tmp_path: Path) -> None:
