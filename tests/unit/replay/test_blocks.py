@@ -243,17 +243,16 @@ def test_a_frame_with_another_escape_is_as_malformed_as_it_is(tmp_path: Path) ->
 def test_all_frames_of_an_instant_have_come_before_anything_is_decided(tmp_path: Path, compiled: bool) -> None:
     frames = {venue: BookFrames(venue, NATIVE[venue]("BTC")) for venue in ("gate", "okx")}
 
-    def line(venue: str, ms: int, bid: str, ask: str, gone: str = "") -> bytes:
-        frame = frames[venue].change(f"{gone} {bid}x1", f"{ask}x1", (START_MS + ms - 9) * NS_PER_MS)
-        if not ms:
-            frame = frames[venue].whole(f"{bid}x1", f"{ask}x1", (START_MS - 9) * NS_PER_MS)
+    def line(venue: str, ms: int, bid: str, gone: str = "") -> bytes:
+        make, ask = (frames[venue].change if ms else frames[venue].whole), {"gate": "120", "okx": "101"}[venue]
+        frame = make(f"{gone} {bid}x1", f"{ask}x1", (START_MS + ms - 9) * NS_PER_MS)
         raw = json.dumps(json.loads(frame), separators=(",", ":"))
         at_ms = START_MS + ms
         return msgspec.json.encode(TapeLine(at_ms / 1000, venue, "ws", raw, t_ns=at_ms * NS_PER_MS)) + b"\n"
 
-    quiet = [line(venue, ms, "100", "101") for ms in (0, 200, 400, 600) for venue in ("gate", "okx")]
-    gone = line("gate", 800, "110", "111", "100x0"), line("gate", 800, "100", "101", "110x0")
-    stays = line("gate", 900, "110", "111", "100x0"), line("gate", 950, "109", "111", "110x0")
+    quiet = [line(venue, ms, "100") for ms in (0, 200, 400, 600) for venue in ("gate", "okx")]
+    gone = line("gate", 800, "110"), line("gate", 800, "100", "110x0")
+    stays = line("gate", 900, "110"), line("gate", 1200, "100", "110x0")
     path = tmp_path / "t.jsonl"
     for lines, pairs in (((*quiet, *gone), 0), ((*quiet, *gone, *stays), 1)):
         path.write_bytes(b"".join(lines))
