@@ -30,8 +30,9 @@ FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
 LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
 LAGS_NOTED, AHEAD_NS, OFFSET_NS, QUIET_FRAMES, UPDATED = 27, 28, 29, 30, 31
 """Words of a connection; 4 to 9 its pace, 27 how many samples of its lag there were, 28 by how much a frame that is to be
-looked at seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled code
-took and the changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
+looked at seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled
+code took and the changes of rows among them, which only rise. The others are compiled code's own
+(`arb/venues/compiled/layout.py`)."""
 CONNECTION_WORDS, LAGS_KEPT = 32, 301
 """Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
 SYMBOL_WORDS = 64
