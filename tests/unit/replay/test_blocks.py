@@ -251,8 +251,8 @@ def test_all_frames_of_an_instant_have_come_before_anything_is_decided(tmp_path:
         return msgspec.json.encode(TapeLine(at_ms / 1000, venue, "ws", raw, t_ns=at_ms * NS_PER_MS)) + b"\n"
 
     quiet = [line(venue, ms, "100") for ms in (0, 200, 400, 600) for venue in ("gate", "okx")]
-    gone = line("gate", 800, "110"), line("gate", 800, "100", "110x0")
-    stays = line("gate", 900, "110"), line("gate", 1200, "100", "110x0")
+    gone = line("gate", 800, "102"), line("gate", 800, "100", "102x0")
+    stays = line("gate", 900, "102"), line("gate", 1200, "100", "102x0")
     path = tmp_path / "t.jsonl"
     for lines, pairs in (((*quiet, *gone), 0), ((*quiet, *gone, *stays), 1)):
         path.write_bytes(b"".join(lines))
