@@ -12,24 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.app.replay import books_of_run
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.commands import PlaceOrder
+from arb.core.engine import Engine
 from arb.core.records import OpportunityRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
+from arb.live.fast_books import BooksBy
 from arb.market.arena import INT64_MAX
 from arb.market.words import QUIET_FRAMES
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.blocks import FrameBlocks
 from arb.replay.captured import explore
+from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
 from arb.store.journal import Journal
 from arb.store.tape import TapeLine, encode_head
 from arb.venues.compiled.layout import AT_END, AT_LINE
 from tests.support.floor import BookFrames
-from tests.support.taped import NoLedger
+from tests.support.taped import NoLedger, taped_run
 from tests.unit.replay.test_tapes import HEAD
 
 pytest.importorskip("numba", reason="compiled books need numba")
@@ -293,3 +297,24 @@ def test_recorded_markets_are_decided_alike(recording: Callable[[str], Path], na
     paths = [recording(name) for name in names]
     (plain, _), (found, _) = (replayed(paths, compiled=compiled) for compiled in (False, True))
     assert found == plain
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_tape_of_a_run_leads_to_the_run_s_own_journal(tmp_path: Path, parts: int) -> None:
+    run = taped_run(3, edges=4)
+    head = TapeLine(run.lines[0].t, "", "event", encode_head(run.head).decode())
+    lines = [msgspec.json.encode(line) + b"\n" for line in (head, *run.lines)]
+    size = -(-len(lines) // parts)
+    paths = [tmp_path / f"{number}.jsonl" for number in range(parts)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"".join(lines[number * size : (number + 1) * size]))
+    tape, kept = OwnTape(paths), []
+    books = books_of_run(read_prologue(tape.lines()), tape.head, BooksBy.COMPILED)
+    engine = Engine(tape.head.settings, books)
+    engine.load(tape.head.restored)
+    rerun = Rerun(engine, lambda event, commands, untraded: kept.append((event, commands)), Judge(run.entries))
+    assert rerun.run(tape.lines()) is None
+    assert rerun.last_ns == max(line.received_ns for line in run.lines)
+    assert (books.frames, books.updates) == (run.engine.state.books.frames, run.engine.state.books.updates)
+    assert any(isinstance(command, PlaceOrder) for _, commands in kept for command in commands)
+    assert sum(found.words[QUIET_FRAMES] for found in books.connections.values()) > 50
