@@ -217,7 +217,8 @@ def journal_of(
 def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[dict[str, Any], int]:
     fee = options.taker_fee_bps / BPS
     charge = fee if "--fee" in options.given else None
-    capture = explore(merged(options.files), fee, charge_all=charge is not None)
+    compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
+    capture = explore(merged(options.files), fee, charge_all=charge is not None, compiled=compiled)
     first = next(merged(options.files), None)
     if first is None:
         raise ConfigError(f"{', '.join(map(str, options.files))}: no frame on the tape")
@@ -233,7 +234,7 @@ def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tupl
         seed=DEFAULT_SEED if options.seed is None else options.seed,
         charge=charge,
         dropped=lambda: kept.ledger.dropped_untraded,
-        compiled=chosen(settings.engine.fast_books) is BooksBy.COMPILED,
+        compiled=compiled,
     )
     exit_code = backtest.run(merged(options.files))
     if backtest.fault is not None:

@@ -85,7 +85,7 @@ class Source(Generic[Made]):
     """
 
     def __init__(self, path: Path, make: Callable[[TapeLine], Made | None], last_seq: int = -1) -> None:
-        self._read, _ = load_blocks()
+        self._read = load_blocks()[0]
         self._path = path
         self._pieces: Iterator[bytes] = tape_pieces(path, lambda: self._number)
         self._make = make
@@ -94,6 +94,7 @@ class Source(Generic[Made]):
         self._copy: Block = np.zeros(0, dtype=np.int64)
         self._made: dict[int, Made] = {}
         self._names: list[bytes] = []
+        self._blocks: list[tuple[Block, ...]] = []
         self._name_places: Block = np.zeros((0, NAME_WORDS), dtype=np.int64)
         self._order: Block = np.zeros(READING_WORDS, dtype=np.int64)
         self._order[LAST_SEQ] = last_seq
@@ -106,12 +107,12 @@ class Source(Generic[Made]):
 
     def name_feeds(self, feeds: Mapping[str, Block]) -> None:
         """Leave the frames of these connections to compiled code, in blocks that are read from now on."""
-        self._blocks = tuple(feeds.values())  # whose addresses follow
+        self._blocks.append((*feeds.values(), self.feeds))  # entries that were read may still lead there
         self.connections = tuple(feeds)
         self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
         places = [(id(name) + BYTES_AT, len(name)) for name in self._names]
         self._name_places = np.array(places, dtype=np.int64).reshape(-1, NAME_WORDS)
-        self.feeds = np.array([0, *(block.ctypes.data for block in self._blocks)], dtype=np.int64)
+        self.feeds = np.array([0, *(block.ctypes.data for block in feeds.values())], dtype=np.int64)
 
     @property
     def last_seq(self) -> int:
@@ -219,10 +220,12 @@ class FrameBlocks(Generic[Made]):
     """Several sources in the order of their instants; of equal ones the first source's lines come first.
 
     `clocked`: a frame is received at its instant or when the clock says, whichever is later; else at its instant.
+    `measuring`: frames change no books, and only their levels are measured.
     """
 
-    def __init__(self, sources: Sequence[Source[Made]], *, clocked: bool) -> None:
-        _, self._take = load_blocks()
+    def __init__(self, sources: Sequence[Source[Made]], *, clocked: bool, measuring: bool = False) -> None:
+        _, take, measure = load_blocks()
+        self._take = measure if measuring else take
         self._sources = sources
         self._order: Block = np.zeros(SOURCES_AT + len(sources) * SOURCE_WORDS, dtype=np.int64)
         self._address = self._order.ctypes.data

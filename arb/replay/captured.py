@@ -10,7 +10,7 @@ no separator is split before the longest known quote asset. Products whose sizes
 price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from math import gcd
 
@@ -23,7 +23,8 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
 from arb.replay.lines import origin_of, take_line
-from arb.replay.tapes import Captured
+from arb.replay.measured import Measuring
+from arb.replay.tapes import Captured, Merged
 from arb.venues.registry import TAPES, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
 
@@ -83,22 +84,31 @@ class Steps:
         price, size = self._steps.get(native_symbol, (0, 0))
         self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
 
+    def add(self, native_symbol: str, price_step: int, size_step: int) -> None:
+        """Take what was measured elsewhere; 0 changes nothing."""
+        price, size = self._steps.get(native_symbol, (0, 0))
+        self._steps[native_symbol] = gcd(price, price_step), gcd(size, size_step)
+
     def of(self, native_symbol: str) -> tuple[int, int]:
         """Return the steps of prices and sizes; 0 where none was seen."""
         return self._steps.get(native_symbol, (0, 0))
 
 
-def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool = False) -> Capture:
+def explore(
+    lines: Iterable[Captured], taker_fee: Decimal, *, charge_all: bool = False, compiled: bool = False
+) -> Capture:
     """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
 
     `taker_fee` is the ratio charged for every fill where no rules are recorded, or, with `charge_all`, everywhere.
-    Raises `ConfigError` for a dialect that cannot be read.
+    `compiled`: compiled code measures the frames it knows, of lines as `merged` has them. Raises `ConfigError` for a dialect
+    that cannot be read.
     """
+    measuring = Measuring(lines) if compiled and isinstance(lines, Merged) else None
     rules: dict[tuple[str, str], list[Instrument]] = {}
     feeds: dict[Connection, WireFeed] = {}
     steps: dict[Connection, Steps] = {}
     try:
-        for file, line, known in lines:
+        for file, line, known in lines if measuring is None else measuring:
             if known is not None:
                 rules.setdefault((known.venue, known.native_symbol), []).append(
                     charged(known, taker_fee if charge_all else None)
@@ -110,11 +120,15 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool =
                 feed = feeds[connection] = tape_feed(line.venue)
                 steps[connection] = Steps()
                 feed.on_levels = steps[connection].take
+                if measuring is not None:
+                    measuring.add(connection, feed)
             take_line(feed, line)
     except StoreError:
         if not feeds:
             raise
         # The replay comes to the same line and says so, after everything before it
+    for connection, native_symbol, price_step, size_step in () if measuring is None else measuring.steps():
+        steps[connection].add(native_symbol, price_step, size_step)
     return _capture(feeds, steps, rules, taker_fee)
 
 

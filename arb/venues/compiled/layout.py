@@ -80,4 +80,9 @@ SOURCE_LINES, SOURCE_CURSOR, SOURCE_COUNT, SOURCE_FEEDS = 0, 1, 2, 3
 """Of a source: its entries, the next one, how many there are (-1: it has ended), and the addresses of its feeds by number."""
 
 # Why taking frames ended.
-AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW = range(5)
+AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW, GOES_ON = range(6)
+
+# Of a row whose frames are only measured: what all prices and sizes are multiples of, on its scale; 0: there was none but 0.
+PRICE_UNIT, SIZE_UNIT = 8, 9
+MEASURE_EXP = 10
+"""Decimals to which levels are measured; finer ones are the plain reader's."""

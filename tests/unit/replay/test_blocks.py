@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -158,7 +159,7 @@ class Untraded(NoLedger):
 
 def replayed(paths: list[Path], *, compiled: bool) -> tuple[list[object], int]:
     """Replay captures; return everything that came of it, and how many frames no Python has seen."""
-    capture = explore(iter(merged(paths)), Decimal("0.0001"))
+    capture = explore(merged(paths), Decimal("0.0001"), compiled=compiled)
     settings = EngineSettings(
         limits=Limits(),
         timing=Timing(),
@@ -220,6 +221,21 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
     for path, lines in zip(paths, filter(None, texts), strict=True):
         path.write_bytes(b"".join(lines))
     return paths
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    rng = random.Random(seed)
+    paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=200)
+    for path in paths:  # steps of their own here and there: 0.5, 2.25, 300, 0.00000000007
+        text = path.read_bytes()
+        for _ in range(rng.randrange(6)):
+            sizes = re.findall(rb'"([1-9]\.[0-9])\\"', text)
+            number = rng.choice((b"0.5", b"2.25", b"300", b"0.00000000007", b"0.0001", b"10", b"1.0", b"0.500"))
+            text = text.replace(b'"' + rng.choice(sizes) + b'\\"', b'"' + number + b'\\"', 1)
+        path.write_bytes(text)
+    found = [explore(merged(paths), Decimal("0.001"), compiled=compiled) for compiled in (False, True)]
+    assert found[0] == found[1]
 
 
 @given(seed=st.integers(0, 2**32))
