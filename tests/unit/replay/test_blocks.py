@@ -229,10 +229,10 @@ def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.Te
     paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=200)
     for path in paths:  # steps of their own here and there: 0.5, 2.25, 300, 0.00000000007
         text = path.read_bytes()
-        for _ in range(rng.randrange(6)):
-            sizes = re.findall(rb'"([1-9]\.[0-9])\\"', text)
+        for _ in range(rng.randrange(4)):
+            size = rng.choice(list(re.finditer(rb'"[1-9]\.[0-9]\\"', text)))
             number = rng.choice((b"0.5", b"2.25", b"300", b"0.00000000007", b"0.0001", b"10", b"1.0", b"0.500"))
-            text = text.replace(b'"' + rng.choice(sizes) + b'\\"', b'"' + number + b'\\"', 1)
+            text = text[: size.start() + 1] + number + text[size.end() - 2 :]
         path.write_bytes(text)
     found = [explore(merged(paths), Decimal("0.001"), compiled=compiled) for compiled in (False, True)]
     assert found[0] == found[1]
