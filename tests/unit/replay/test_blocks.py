@@ -226,7 +226,7 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
 @given(seed=st.integers(0, 2**32))
 def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     rng = random.Random(seed)
-    paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=200)
+    paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=900)
     for path in paths:  # steps of their own here and there: 0.5, 2.25, 300, 0.00000000007
         text = path.read_bytes()
         for _ in range(rng.randrange(4)):
