@@ -150,7 +150,9 @@ def is_beyond(one: Quotes, other: Quotes, bound: Fraction) -> bool | None:
     above, whole = bound.numerator, bound.denominator  # in integers: an opening may wait for this
     lower, higher = (one, other) if one[0] + one[1] <= other[0] + other[1] else (other, one)
     (bid, ask), (high_bid, high_ask) = lower, higher
-    if (ask - bid) * 2 * whole > above * (bid + ask) or (high_ask - high_bid) * 2 * whole > above * (high_bid + high_ask):
+    if (ask - bid) * 2 * whole > above * (bid + ask) or (high_ask - high_bid) * 2 * whole > above * (
+        high_bid + high_ask
+    ):
         return True if high_bid * whole > ask * (whole + above) else None
     return (high_bid + high_ask) * whole > (bid + ask) * (whole + above)
 
