@@ -25,7 +25,7 @@ class Axis(msgspec.Struct, frozen=True):
 
 
 def read_axis(text: str) -> Axis:
-    """Return the axis that KEY=VALUE,VALUE,... describes; raises `ConfigError` for no such text, and for a value given twice."""
+    """Return the axis that KEY=VALUE,VALUE,... describes; raises `ConfigError` for no such text and for a value given twice."""
     name, equals, given = text.partition("=")
     if not equals or not name.strip():
         raise ConfigError(f"--set {name}: is no KEY=VALUE,VALUE,... with a key of config.toml: {_EXAMPLE}")
