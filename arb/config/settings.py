@@ -231,7 +231,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> int: ...
 
 else:
-    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.trading.public_taker_fee)}%") for spec in TRADED}
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in TRADED}
     PaperFees = msgspec.defstruct(
         "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
     )
