@@ -14,7 +14,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -280,6 +280,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
     health: HealthLimits = HealthLimits()
+    inventory: InventoryBands = InventoryBands()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
