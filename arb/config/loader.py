@@ -265,7 +265,7 @@ def _texts(name: str, given: Any) -> tuple[str, Any]:
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):
         return "give every entry once", None
-    if name == "symbols":
+    if name.endswith("symbols"):
         bad = [text for text in given if not _is_spot_in_capitals(text)]
         if bad:
             return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None

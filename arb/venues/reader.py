@@ -19,6 +19,7 @@ from arb.core.events import BalancesReported, ClockMeasured
 from arb.errors import VenueBusy, VenueError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.listing import Ticker
 from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Side
 from arb.venues.account_queries import NOT_SO, by_few
@@ -30,6 +31,7 @@ from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.tickers import TickerForm, read_tickers
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 
 _LOG = logging.getLogger(__name__)
@@ -147,6 +149,10 @@ class VenueReader:
         self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
+
+    async def tickers(self, form: TickerForm) -> dict[str, Ticker]:
+        """Return the best quotes and volumes of all symbols, by native symbol; raises `VenueError`."""
+        return await read_tickers(self.venue, form, await self.body_of(form.call()))
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.

@@ -17,6 +17,7 @@ from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials,
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
 from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.tickers import TickerForm
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class SignatureHelp(msgspec.Struct, frozen=True):
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
     data are read; `signature` where `arb sign` can show how a request is signed; `snapshots`: how often one address may fetch
-    the snapshots of books, where it has to."""
+    the snapshots of books, where it has to; `tickers`: how it is asked for all its best quotes and volumes at once."""
 
     name: str
     title: str
@@ -179,6 +180,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
     snapshots: Budget | None = None
+    tickers: TickerForm | None = None
     trading: Trading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None

@@ -12,6 +12,7 @@ from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -110,6 +111,19 @@ SPEC = VenueSpec(
         ),
     ),
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
+    # Bybit API v5, "Get Tickers": `turnover24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="v5/market/tickers",
+        params={"category": "spot"},
+        rows=("result", "list"),
+        native="symbol",
+        bid="bid1Price",
+        bid_size="bid1Size",
+        ask="ask1Price",
+        ask_size="ask1Size",
+        volume="turnover24h",
+    ),
     outcomes=POLICY,
     make_books=_make_books,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
