@@ -19,6 +19,7 @@ from arb.app.public import public_side
 from arb.clock import NS_PER_S, Clock, SystemClock, system_random
 from arb.config import MarketsOptions, Mode, Settings
 from arb.config.coins import every_coin_rule
+from arb.config.writing import write_symbols
 from arb.core.opportunities.choice import Choice, choose
 from arb.core.opportunities.identity import RouteIdentities
 from arb.errors import CheckFailed, ConfigError, StoreError, VenueError
@@ -101,7 +102,32 @@ async def _once(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
             await reader.close()
     now_ns = clock.wall_ns()
     view = MarketView(settings, options, now_ns, edge_shares(settings, now_ns, simulated=options.sandbox is not None))
-    return view.why(overview) if options.why is not None else view.document(overview)
+    if options.why is not None:
+        return view.why(overview)
+    return view.document(overview) | (written(settings, options, view, overview) if options.write else {})
+
+
+def written(settings: Settings, options: MarketsOptions, view: "MarketView", overview: Overview) -> dict[str, Any]:
+    """Write what is chosen into the settings, and return what changed; raises `CheckFailed` where the choice is none to go by.
+
+    Raises `ConfigError` where the file cannot take it.
+    """
+    if overview.failed:
+        missing = "; ".join(overview.failed.values())
+        raise CheckFailed(
+            f"--write: without all enabled venues the choice would be another, so nothing is written: {missing}"
+        )
+    chosen, before = view.choice(overview).chosen, settings.run.symbols
+    if not chosen:
+        raise CheckFailed(
+            "--write: the rules of [run.auto] choose nothing, so nothing is written: see `arb markets --why SYMBOL`"
+        )
+    write_symbols(options.config, chosen)
+    return {
+        "written": str(options.config),
+        "added": [symbol for symbol in chosen if symbol not in before],
+        "dropped": [symbol for symbol in before if symbol not in chosen],
+    }
 
 
 def edge_shares(settings: Settings, now_ns: int, *, simulated: bool) -> dict[str, Decimal]:

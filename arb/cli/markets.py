@@ -22,6 +22,9 @@ from arb.market.symbol import Symbol
 @click.option("--quote", metavar="ASSET", help="Priced in this [default: [run] report_currency].")
 @click.option("--why", metavar="SYMBOL", help="All that is known of one symbol, and what speaks against it.")
 @click.option(
+    "--write", is_flag=True, help="Put what is chosen into [run] symbols of the settings, and change nothing else."
+)
+@click.option(
     "--sandbox",
     type=ADMIN_URL,
     metavar="ADMIN_URL",
@@ -33,6 +36,7 @@ def markets_command(
     top: int | None,
     quote: str | None,
     why: str | None,
+    write: bool,
     sandbox: str | None,
     config: Path | None,
     as_json: bool,
@@ -42,13 +46,21 @@ def markets_command(
     Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue, book
     spreads, the smallest order, whether it is known to be one coin, and the best edge now, net of both takers' fees
     (`[paper.fees]`), at the best quotes. No key is needed and nothing is traded. The rules of `[run.auto]` choose what is worth
-    trading. A venue that does not answer is named, and the exit code is 3 then.
+    trading; --write puts their choice into the settings. A venue that does not answer is named, and the exit code is 3 then.
     """
     settings = settings_from(config)
     if why is not None:
         _require_symbol(why)
+        if write:
+            raise ConfigError("--why shows one symbol and --write writes the whole choice: leave out one of them")
     options = MarketsOptions(
-        min_venues=min_venues, top=top, quote=quote, why=why, sandbox=sandbox, config=config or DEFAULT_CONFIG
+        min_venues=min_venues,
+        top=top,
+        quote=quote,
+        why=why,
+        write=write,
+        sandbox=sandbox,
+        config=config or DEFAULT_CONFIG,
     )
     from arb.app.markets import show_markets  # late: it loads the venues' libraries
 
@@ -75,6 +87,7 @@ def for_people(document: dict[str, Any]) -> dict[str, Any]:
         f"common symbols in {document['quote']}": document["common"],
         "markets": [_row(row) for row in document["markets"]],
         "chosen by [run.auto]": len(document["chosen"]),
+        **{name: document[name] for name in ("written", "added", "dropped") if name in document},
     } | failed
 
 

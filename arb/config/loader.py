@@ -348,5 +348,12 @@ def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
     return places
 
 
+def key_at(line: str) -> int:
+    """Return where, in a line that sets a key, the value begins."""
+    match = _KEY.match(line)
+    assert match is not None
+    return match.end() + len(line[match.end() :]) - len(line[match.end() :].lstrip())
+
+
 def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("\"'") for part in dotted.split("."))

@@ -388,13 +388,15 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
 
-    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `config`: the file to write a choice into.
+    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `write`: put what is chosen into
+    `config`.
     """
 
     min_venues: int | None = None
     top: int | None = None
     quote: str | None = None
     why: str | None = None
+    write: bool = False
     sandbox: str | None = None
     config: Path
 

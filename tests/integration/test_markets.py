@@ -141,3 +141,30 @@ def test_rules_that_make_no_sense_are_refused(tmp_path: Path, settings: str, sai
     ended = run_arb("markets", cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "") and ended.err.count("\n") == 1
     assert said in ended.err
+
+
+def test_write_puts_the_choice_into_the_settings_and_changes_nothing_else(venues: Venues, tmp_path: Path) -> None:
+    path = config(venues, tmp_path, "[run.auto] # mine\ntop = 2 # few\n")
+    text = path.read_text()
+    ended = run_arb("markets", "--write", "--json", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert (ended.summary["written"], ended.summary["added"], ended.summary["dropped"]) == (
+        "config.toml",
+        ["ETH/USDT"],
+        [],
+    )
+    assert path.read_text() == text.replace('["BTC/USDT"]', '["BTC/USDT", "ETH/USDT"]')
+
+
+def test_nothing_is_written_without_all_venues_or_where_nothing_is_chosen(venues: Venues, tmp_path: Path) -> None:
+    with login_page() as address:
+        path = config(venues, tmp_path, okx=address)
+        text = path.read_text()
+        ended = run_arb("markets", "--write", cwd=tmp_path)
+    assert (ended.code, ended.out, path.read_text()) == (3, "", text)
+    assert ended.err.startswith("arb: --write: without all enabled venues the choice would be another")
+    path = config(venues, tmp_path, "[run.auto]\nmin_volume_quote = 1e12\n")
+    text = path.read_text()
+    ended = run_arb("markets", "--write", cwd=tmp_path)
+    assert (ended.code, ended.out, path.read_text()) == (3, "", text)
+    assert ended.err.startswith("arb: --write: the rules of [run.auto] choose nothing, so nothing is written")
