@@ -84,13 +84,13 @@ def for_people(document: dict[str, Any]) -> dict[str, Any]:
         failed["not answered"] = list(document["failed"].values())
     if "markets" not in document:
         return _symbol(document) | failed
-    return {
+    shown: dict[str, Any] = {
         "venues": ", ".join(f"{venue} ({count} listed)" for venue, count in document["venues"].items()),
         f"common symbols in {document['quote']}": document["common"],
         "markets": [_row(row) for row in document["markets"]],
         "chosen by [run.auto]": len(document["chosen"]),
-        **{name: document[name] for name in ("written", "added", "dropped") if name in document},
-    } | failed
+    }
+    return shown | {name: document[name] for name in ("written", "added", "dropped") if name in document} | failed
 
 
 def _symbol(document: dict[str, Any]) -> dict[str, Any]:
