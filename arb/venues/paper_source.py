@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.events import ClockMeasured
+from arb.core.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
 from arb.venues.ccxt_client import Signer
 from arb.venues.reader import VenueReader
@@ -42,6 +42,10 @@ class PublicSource:
             for symbol in symbols
             if symbol in listed
         )
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the currency list says of `assets`; None where the venue shows it to nobody without a key."""
+        return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`."""

@@ -7,24 +7,25 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.accounts.fees import RATE_STEP
-from arb.core.events import BalancesReported, ClockMeasured
-from arb.errors import VenueBusy, VenueError
+from arb.core.events import BalancesReported, ClockMeasured, CurrenciesListed
+from arb.errors import VenueBusy, VenueError, VenueRejected
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Side
+from arb.market.wallets import CurrencyChain
 from arb.venues.account_queries import NOT_SO, by_few
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
 from arb.venues.ccxt_client import Signer, signed
-from arb.venues.dialect import Fees, Listing, TradeDialect
+from arb.venues.dialect import Fees, TradeDialect
 from arb.venues.fields import UnknownSymbol
 from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
@@ -33,6 +34,7 @@ from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 
 _LOG = logging.getLogger(__name__)
+Read = TypeVar("Read")
 # The engine itself queries an order again, so one query does not insist for long.
 QUERIES = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 _FEE_MEMORY_MS = 3 * 86_400_000
@@ -147,6 +149,23 @@ class VenueReader:
         self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it may not be asked. Raises `VenueError`.
+
+        An asset that the venue does not know, or refuses to speak of, is listed on no chain.
+        """
+        found: list[CurrencyChain] = []
+        calls = self._dialect.currency_calls(assets)
+        for call in calls:
+            try:
+                body, _ = await self.ask(call, patient=True)
+            except VenueRejected:
+                if len(calls) == 1:
+                    raise
+                continue
+            found += await read_in_parts(self._dialect.currencies_in(body, assets))
+        return CurrenciesListed(venue=self.venue, assets=assets, chains=tuple(found)) if calls else None
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
@@ -287,13 +306,13 @@ def _plausible(fees: Fees) -> bool:
     return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
 
 
-async def read_in_parts(listing: Listing) -> dict[str, Instrument]:
-    """Read a listing over as many turns of the loop as it takes, a few rows in each."""
+async def read_in_parts(listing: Generator[None, None, Read]) -> Read:
+    """Read a list over as many turns of the loop as it takes, a few rows in each."""
     while True:
         try:
             for _ in range(ROWS_A_TURN):
                 next(listing)
         except StopIteration as end:
-            read: dict[str, Instrument] = end.value
+            read: Read = end.value
             return read
         await asyncio.sleep(0)
