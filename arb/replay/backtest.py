@@ -308,6 +308,9 @@ class CapturedSource:
         """Return the rules of those of `symbols` that the capture shows."""
         return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
 
+    async def currencies(self, assets: tuple[str, ...]) -> None:
+        """Return None: captures hold no currency lists."""
+
     async def measure_clock(self) -> ClockMeasured:
         """Return what is known of the venue's clock."""
         return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=self.error_ns)
