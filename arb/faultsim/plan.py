@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
+from arb.core.settings import LEARNED, OFF, InventoryBands, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
@@ -133,6 +133,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the process dies as soon as a halt that was asked for is written down, the first time."""
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
+    inventory: InventoryBands = InventoryBands()
+    """What each venue should hold, and how the required edge follows."""
+    funds_quote: Decimal | None = None
+    """What every account begins with in quote, and in worth of each base that is traded; None: the sandbox's own, which is ample."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
     fee_in_quote: bool = False
