@@ -10,6 +10,7 @@ from arb.clock import NS_PER_MS
 from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
+from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
     EMBEDDED,
     ControlOptions,
@@ -50,6 +51,7 @@ __all__ = [
     "LogLevel",
     "Mode",
     "NetworkSettings",
+    "Overrides",
     "PaperSettings",
     "RecordOptions",
     "ReplayOptions",
@@ -62,6 +64,8 @@ __all__ = [
     "VenuesSettings",
     "database_url",
     "load_settings",
+    "overridden",
+    "read_overrides",
     "require_consents",
 ]
 
@@ -86,6 +90,17 @@ def load_settings(path: Path) -> Settings:
         if holds and path.stat().st_mode & 0o077:
             raise ConfigError(f"{path}: {key} holds a password, and others may read the file: chmod 600 {path}")
     return settings
+
+
+def overridden(settings: Settings, overrides: Overrides) -> Settings:
+    """Return settings with keys that were given on the command line in place of their own.
+
+    Raises `ConfigError` for a key or value that config.toml could not have, and for what together cannot hold.
+    """
+    found = overrides.on(settings)
+    for problem in _disagreements(found):
+        raise ConfigError(f"--set {', '.join(overrides.names)}: {problem}")
+    return found
 
 
 def _disagreements(settings: Settings) -> Iterable[str]:

@@ -162,7 +162,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Band: "low_share? target_share? high_share? low_amount? target_amount? high_amount?",
     Ramp: "start_quote pairs",
     CoinRule: "coins refuse_unproved",
-    Coin: "venue ticker chain contract",
+    Coin: "venue ticker chain contract denomination? source?",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
