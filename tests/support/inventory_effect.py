@@ -1,7 +1,8 @@
 """What bands of the inventory change where funds are scarce: the same seeds, markets and funds, with and without.
 
-Each run trades two symbols at three venues for two virtual minutes, on accounts that begin with three of the largest pairs in quote
-and as much in each base. Nothing fails but what the market does. `make inventory SEEDS=20` prints the table of docs/INVENTORY.md.
+Each run trades two symbols at three venues for two virtual minutes, on accounts that begin with three of the largest pairs in
+quote and as much in each base. Nothing fails but what the market does. `make inventory SEEDS=20` prints the table of
+docs/INVENTORY.md.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from math import sqrt
 from statistics import mean, stdev
 from typing import NamedTuple
 
+import click
 import msgspec
 
 from arb.core.reasons import Reason
@@ -115,7 +117,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=4)
     chosen = parser.parse_args()
     for line in table(chosen.seeds, chosen.jobs):
-        print(line, flush=True)
+        click.echo(line)
 
 
 if __name__ == "__main__":
