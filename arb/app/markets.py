@@ -25,6 +25,7 @@ from arb.core.opportunities.choice import Choice, choose
 from arb.core.opportunities.identity import RouteIdentities
 from arb.errors import CheckFailed, ConfigError, StoreError, VenueError
 from arb.live.untraded import nearest_listed
+from arb.market.coins import CoinTable, CoinVerdict, why
 from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
 from arb.store.queries import LedgerReader
 from arb.venues.build import build_paper_source
@@ -164,6 +165,7 @@ class MarketView:
         mode = settings.run.mode
         rule = every_coin_rule(settings, mode, sandbox=options.sandbox is not None)
         self._identities = RouteIdentities(rule)
+        self._table = None if rule is None else CoinTable(rule.coins)
         self._rules = msgspec.structs.replace(settings.run.auto, **options.rules())
 
     def choice(self, overview: Overview) -> Choice:
@@ -208,6 +210,9 @@ class MarketView:
             "chosen": wanted in choice.chosen,
             "against": choice.passed_over.get(wanted),
             "edges": [msgspec.to_builtins(edge) for edge in symbol.edges()],
+            "coins": []
+            if self._table is None
+            else [verdict.lines() for verdict in self._verdicts(symbol, self._table)],
             "failed": dict(overview.failed),
         }
 
@@ -216,6 +221,12 @@ class MarketView:
             causes = "; ".join(overview.failed.values()) or "enable another in [venues]"
             raise CheckFailed(f"fewer than two venues answer, and nothing is common to one: {causes}")
         return overview.common(self._quote, self._rules.min_venues)
+
+    def _verdicts(self, symbol: CommonSymbol, table: CoinTable) -> list[CoinVerdict]:
+        """Return what is known of a symbol's coins between each two venues, with how far apart its prices are."""
+        quotes = {venue: listed.quotes for venue, listed in symbol.at.items()}
+        mids = {venue: (both[0] + both[1]) / 2 for venue, both in quotes.items() if both is not None}
+        return why(symbol.symbol, list(symbol.at), table, mids)
 
     def _edge(self, symbol: CommonSymbol) -> Edge | None:
         """Return the best edge between venues whose coins may be traded between."""

@@ -120,7 +120,9 @@ def _require_symbol(text: str) -> None:
 
 def for_people(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document as a table, with what is the same of all rows above it."""
-    failed = {"not answered": list(document["failed"].values())} if document["failed"] else {}
+    failed: dict[str, Any] = {}
+    if document["failed"]:
+        failed["not answered"] = list(document["failed"].values())
     if "markets" not in document:
         return _symbol(document) | failed
     wrote = {name: document[name] for name in ("written", "added", "dropped") if name in document}
@@ -152,10 +154,7 @@ def _symbol(document: dict[str, Any]) -> dict[str, Any]:
             }
             for edge in document["edges"]
         ],
-        "coins": [
-            {"between": " and ".join(found["venues"]), "verdict": found["verdict"] or "not asked"}
-            for found in document["identity"]
-        ],
+        "coins": [line for lines in document["coins"] for line in lines] or "not asked: they are made up",
     }
 
 
@@ -182,7 +181,7 @@ def _verdict(found: list[dict[str, Any]]) -> str:
     verdicts = [each["verdict"] for each in found if each["verdict"] is not None]
     if not verdicts:
         return "-"
-    best = min(verdicts, key=["proved", "unproved", "different"].index)
+    best = min(verdicts, key=["same", "unproved", "different"].index)
     count = verdicts.count(best)
     return best if count == len(verdicts) else f"{best} {count}/{len(verdicts)}"
 

@@ -50,7 +50,7 @@ def test_what_venues_list_in_common_is_shown_the_busiest_first(venues: Venues, t
     volumes = [float(row["volume_quote"]) for row in rows]
     assert volumes == sorted(volumes, reverse=True)
     btc = rows[0]
-    assert [found["verdict"] for found in btc["identity"]] == ["proved"] * 3
+    assert [found["verdict"] for found in btc["identity"]] == ["same"] * 3
     assert btc["at"].keys() == {"gate", "okx", "bitget"} and btc["best_edge"] is not None
     bids, asks = venues.book("gate", "BTC_USDT")
     gate = btc["at"]["gate"]
@@ -82,7 +82,7 @@ def test_the_table_for_people_has_a_line_for_each_and_no_more_than_it_knows(venu
     assert (row["venues"], row["volume"], row["coin"], row["last_hour"], row["chosen"]) == (
         "gate,okx,bitget",
         "2.0B",
-        "proved",
+        "same",
         "-",
         "yes",
     )
@@ -116,6 +116,10 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
 ) -> None:
     document = shown(venues, tmp_path, "--why", "BTC/USDT")
     assert document["chosen"] is True and document["against"] is None and len(document["edges"]) == 6
+    coins = [line for lines in document["coins"] for line in lines]
+    assert "BTC at gate and okx: same: one contract, or the chain's own coin, on bitcoin" in coins
+    assert any(line.startswith("USDT at okx and bitget: same") for line in coins)
+    assert any("bps apart (a second witness, no proof)" in line for line in coins)
     config(venues, tmp_path)
     assert "gate    BTC_USDT" in run_arb("markets", "--why", "BTC/USDT", cwd=tmp_path).out
     ended = run_arb("markets", "--why", "BTCC/USDT", cwd=tmp_path)

@@ -118,6 +118,7 @@ SPEC = VenueSpec(
         volume="quoteVolume",
     ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %
     make_books=_make_books,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
@@ -137,9 +138,6 @@ SPEC = VenueSpec(
             place_per_symbol=False,
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal(
-            "0.002"
-        ),  # the dearer of the `takerFeeRate` that the listing has for spot; most pairs 0.1 %
         enforces_expiry=True,  # of a classic account: `receiveWindow` in the body
         make=_make_trading,
         # "You are in Unified Account mode, and the Classic Account API is not supported", and the other way round.

@@ -97,6 +97,7 @@ SPEC = VenueSpec(
         volume="volCcy24h",
     ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
     make_books=_make_books,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
@@ -123,7 +124,6 @@ SPEC = VenueSpec(
             account=Budget(220, 500, 20),
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
         enforces_expiry=True,  # header `expTime`
         make=_make_trading,
         make_order_socket=_make_order_socket,
