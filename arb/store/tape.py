@@ -30,6 +30,7 @@ from arb.errors import ConfigError, StoreError
 
 NS_PER_S = 1_000_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
 _GZIP_LEVEL = 1
 _CHUNK_BYTES = 1 << 17
 # 16 added to the window size asks zlib for the gzip format.
@@ -75,15 +76,20 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
 
     Raises `ConfigError` when there is no such file, and `StoreError` naming file, line and fault when a line cannot be
     read (`TornTape` when the file ends in the middle of it): everything before it has been yielded by then. Blank lines are
-    passed over.
+    passed over. A tape may be text, compressed text, or a Parquet file that was made of one (`arb.store.tape_parquet`).
     """
     number = 0
     try:
+        if is_parquet(path):
+            from arb.store.tape_parquet import parquet_lines  # late: it knows this module, and few tapes need it
+
+            yield from parquet_lines(path)
+            return
         with path.open("rb") as file:
-            for text in _split(_chunks(file)):
+            for text in TapeTexts(file):
                 number += 1
                 if not text.isspace():
-                    yield _line(path, number, text)
+                    yield line_of(path, number, text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such tape") from None
     except EOFError as error:
@@ -92,22 +98,33 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
         raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
 
 
-def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield lines with their ends; what comes after the last end only if the chunks end without an error."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-    if rest:
-        yield rest
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins as Parquet does; raises `OSError`."""
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    zipped = file.read(2) == _GZIP_MAGIC
-    file.seek(0)
-    raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
-    return _unzip(raw) if zipped else raw
+class TapeTexts:
+    """The lines of an open text file, compressed or not, with their ends; iterating raises `EOFError` where data are cut.
+
+    `rest` is what has come after the last end: it is the last line only if the data end without an error.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        file.seek(0)
+        raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
+        self._chunks = _unzip(raw) if self.zipped else raw
+        self.rest = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            *lines, self.rest = (self.rest + chunk).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        if self.rest:
+            last, self.rest = self.rest, b""
+            yield last
 
 
 def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
@@ -136,13 +153,24 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the compressed data end early")
 
 
-def _line(path: Path, number: int, text: bytes) -> TapeLine:
+def line_of(path: Path, number: int, text: bytes) -> TapeLine:
+    """Read one line; raises `StoreError` naming file, line and fault, `TornTape` for one that the file ends within."""
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if not text.endswith(b"\n"):
             raise TornTape(f"{path}:{number}: the file ends within this line") from None
         raise StoreError(f"{path}:{number}: malformed tape line: {error}") from None
+
+
+def text_of(line: TapeLine) -> bytes:
+    """Return a line with its end as tapes are written here."""
+    return _encoder.encode(line) + b"\n"
+
+
+def gzip_compressor() -> "zlib._Compress":
+    """Return what compresses a tape as gzip."""
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
 
 def part_path(path: Path, part: int) -> Path:
@@ -206,9 +234,7 @@ class TapeFile:
         A tape is text: bytes that are no UTF-8 (which no websocket text frame may hold) are kept as `\\xNN`.
         """
         text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
-        line = TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns, connection)
-        self._buffer += _encoder.encode(line)
-        self._buffer += b"\n"
+        self._buffer += text_of(TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns, connection))
         self.lines += 1
         if len(self._buffer) >= self._buffer_bytes:
             self.flush()
@@ -264,8 +290,7 @@ class TapeFile:
             raise StoreError(f"{path}: exists already; a tape is never written over") from None
         except OSError as error:
             raise StoreError(f"{path}: cannot be created: {error}") from None
-        zipped = path.suffix == ".gz"
-        return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
+        return file, gzip_compressor() if path.suffix == ".gz" else None
 
 
 HEAD_VERSION = 1
