@@ -265,6 +265,7 @@ def _engine_settings(settings: Settings, capture: Capture) -> EngineSettings:
         venues=tuple(VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues),
         symbols=tuple(capture.scales),
         health=settings.health,
+        inventory=settings.inventory,
     )
 
 

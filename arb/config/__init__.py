@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
 from arb.config.overrides import Overrides, read_overrides
@@ -119,6 +120,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
         if limits.entry_band_bps == 0:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+    yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):

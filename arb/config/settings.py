@@ -4,16 +4,17 @@ Limits, times and the repair policy are declared by the core that obeys them; he
 stores and the venues. No setting holds a secret: keys are named by the environment variable that holds them.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -230,7 +231,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> int: ...
 
 else:
-    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.trading.public_taker_fee)}%") for spec in TRADED}
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in TRADED}
     PaperFees = msgspec.defstruct(
         "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
     )
@@ -279,6 +280,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
     health: HealthLimits = HealthLimits()
+    inventory: InventoryBands = InventoryBands()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
@@ -337,10 +339,14 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it."""
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
+
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`).
+    """
 
     mode: str
     db: str | None = None
+    rows: Mapping[str, Any] = {}
     limit: int = 20
     ident: str | None = None
     parquet: Path | None = None

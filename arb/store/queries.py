@@ -19,6 +19,7 @@ from arb.market.numbers import EXACT
 from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
+from arb.store.selection import ALL, PAIRS_BY, Selection
 from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
 
 RowDict = dict[str, Any]
@@ -91,27 +92,11 @@ class LedgerReader:
         self._engine = open_engine(db_url).execution_options(read_only=True)
         require_current(db_url, self._engine)
 
-    def pairs(
-        self,
-        *,
-        state: str | None = None,
-        symbol: str | None = None,
-        since_ns: int | None = None,
-        run_id: int | None = None,
-        limit: int = 50,
-    ) -> list[RowDict]:
+    def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
         """Return pair trades, the latest decision first."""
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(PairTrade.state == state)
-        if symbol is not None:
-            query = query.where(PairTrade.symbol == symbol)
-        if since_ns is not None:
-            query = query.where(PairTrade.decided_ns >= since_ns)
-        if run_id is not None:
-            query = query.where(PairTrade.run_id == run_id)
         with self._connection() as connection:
-            return _rows(connection, query)
+            return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
 
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.

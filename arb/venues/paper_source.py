@@ -10,17 +10,19 @@ import msgspec
 
 from arb.core.events import ClockMeasured
 from arb.market.instrument import Instrument
-from arb.venues.ccxt_client import Signer
-from arb.venues.reader import VenueReader
+from arb.venues.public_client import RequestMaker
+from arb.venues.public_reader import PublicReader
 from arb.venues.transport.http import HttpAnswer, HttpTransport
 
 
 class PublicSource:
     """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account reports its own."""
 
-    def __init__(self, reader: VenueReader, signer: Signer, transport: HttpTransport, taker_fee: Decimal) -> None:
+    def __init__(
+        self, reader: PublicReader, client: RequestMaker, transport: HttpTransport, taker_fee: Decimal
+    ) -> None:
         self._reader = reader
-        self._signer = signer
+        self._client = client
         self._transport = transport
         self._taker_fee = taker_fee
 
@@ -31,7 +33,7 @@ class PublicSource:
 
     def offset_ns(self) -> int:
         """Return the venue's clock minus ours, as last measured."""
-        return self._signer.server_offset_ns
+        return self._client.server_offset_ns
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that are listed; raises `VenueError`."""
@@ -59,4 +61,4 @@ class PublicSource:
     async def close(self) -> None:
         """Release sockets."""
         await self._transport.close()
-        await self._signer.close()
+        await self._client.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arb.config import Settings, load_settings, overridden, read_overrides
 from arb.config.loader import load_text
-from arb.core.settings import Limits
+from arb.core.settings import LEARNED, Limits
 from arb.errors import ConfigError
 
 
@@ -89,7 +89,7 @@ def test_a_complaint_never_shows_what_may_be_a_password() -> None:
         ("limits.min_edge_bps=4", Limits(min_edge_bps=Decimal(4))),
         ("limits.min_edge_bps = 0.04%", Limits(min_edge_bps=Decimal("4.00"))),
         ('limits."min_edge_bps"="4bps"', Limits(min_edge_bps=Decimal(4))),
-        ("limits.leg_cost=learned", Limits(leg_cost="learned")),
+        ("limits.leg_cost=learned", Limits(leg_cost=LEARNED)),
         ("limits.max_open_pairs=1", Limits(max_open_pairs=1)),
     ],
 )
@@ -105,7 +105,7 @@ def test_the_limits_of_a_symbol_keep_what_was_not_given(key: str) -> None:
 
     of = _set(f"{key}=9", on=before).limits.symbol["BTC/USDT"]
 
-    assert (of.min_edge_bps, of.max_notional_quote) == (9, 70)
+    assert (of.min_edge_bps, of.max_notional_quote) == (Decimal(9), Decimal(70))
 
 
 def test_everything_else_stays_as_the_file_says(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import upgrade
 from arb.store.queries import LedgerReader
+from arb.store.selection import Selection
 from tests.unit.store.rows import (
     T0,
     D,
@@ -56,10 +57,10 @@ def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader
 def test_pairs_come_latest_first_and_can_be_narrowed_down(reader: LedgerReader) -> None:
     assert ids(reader.pairs()) == [5, 4, 3, 2, 1]
     assert ids(reader.pairs(limit=2)) == [5, 4]
-    assert ids(reader.pairs(state="completed")) == [2, 1]
-    assert ids(reader.pairs(symbol="ETH/USDT")) == [3]
-    assert ids(reader.pairs(since_ns=T0 + 4000)) == [5, 4]
-    assert ids(reader.pairs(run_id=2)) == [5]
+    assert ids(reader.pairs(Selection(symbol="ETH/USDT"))) == [3]
+    assert ids(reader.pairs(Selection(since_ns=T0 + 4000))) == [5, 4]
+    assert ids(reader.pairs(Selection(since_ns=T0 + 4000, until_ns=T0 + 5000))) == [4]
+    assert ids(reader.pairs(Selection(run_id=2))) == [5]
 
 
 def test_numbers_are_decimals_on_both_databases(reader: LedgerReader) -> None:
