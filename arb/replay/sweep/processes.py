@@ -12,33 +12,36 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 from arb.errors import ArbError, CheckFailed
 
 LIVES = 3
 """So many workers may die of one piece of work."""
+PRELOADED = "arb.replay.sweep.shared"
+"""What workers need, which is imported once and not by each."""
 P = TypeVar("P")
 R = TypeVar("R")
 
 
-class _Worker(Generic[P, R]):
+class _Worker:
     """One process, and which piece it is at."""
 
-    def __init__(self, work: Callable[[P], R]) -> None:
+    def __init__(self) -> None:
         # A worker must not inherit the ends of other workers' pipes, or nobody would notice that one has died.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([work.__module__])
+        context.set_forkserver_preload([PRELOADED])
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
         self.at: int | None = None
 
-    def give(self, number: int, piece: P) -> None:
+    def give(self, number: int, work: Callable[[P], object], piece: P) -> None:
         """Let it do a piece of work."""
         self.at = number
-        self.pipe.send(piece)
+        with contextlib.suppress(OSError):  # where it is dead, that shows when its result is read
+            self.pipe.send((work, piece))
 
     def end(self) -> None:
         """End it, whatever it is doing."""
@@ -47,13 +50,13 @@ class _Worker(Generic[P, R]):
         self.process.join()
 
 
-def _serve(pipe: "Connection[object, object]", work: Callable[[object], object]) -> None:
+def _serve(pipe: "Connection[Any, Any]") -> None:
     """Do what comes, until nothing more can."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
-            piece = pipe.recv()
+            work, piece = pipe.recv()
         except EOFError:
             return
         try:
@@ -70,29 +73,41 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def in_processes(work: Callable[[P], R], pieces: Sequence[P], jobs: int, name: Callable[[P], str]) -> Iterator[R]:
-    """Yield what `work`, a function of a module, returns of every piece, as it becomes ready; `name` is for complaints.
+class Processes:
+    """So many processes of this machine. A context; `at_once`: how many pieces it works on together."""
 
-    Raises what `work` raises of the project's own errors, and `CheckFailed` when `LIVES` workers died of one piece.
-    """
-    left = deque(range(len(pieces)))
-    deaths = [0] * len(pieces)
-    workers: list[_Worker[P, R]] = []
-    try:
-        while left or any(worker.at is not None for worker in workers):
-            while left and len(workers) < jobs:
-                workers.append(_Worker(work))
-            for worker in workers:
+    def __init__(self, jobs: int) -> None:
+        self.at_once = jobs
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+
+    def results(self, work: Callable[[P], R], pieces: Sequence[P], name: Callable[[P], str]) -> Iterator[R]:
+        """Yield what `work`, a function of a module, returns of every piece, as it becomes ready; `name` is for complaints.
+
+        Raises what `work` raises of the project's own errors, and `CheckFailed` when `LIVES` workers died of one piece.
+        """
+        left = deque(range(len(pieces)))
+        deaths = [0] * len(pieces)
+        while left or self._busy():
+            while left and len(self._workers) < min(self.at_once, len(pieces)):
+                self._workers.append(_Worker())
+            for worker in self._workers:
                 if left and worker.at is None:
-                    _begin(worker, left.popleft(), pieces)
-            ready = wait([worker.pipe for worker in workers if worker.at is not None])
-            for worker in [worker for worker in workers if worker.pipe in ready]:
-                number = worker.at
-                assert number is not None
+                    number = left.popleft()
+                    worker.give(number, work, pieces[number])
+            ready = wait([worker.pipe for worker in self._busy()])
+            for worker in [worker for worker in self._busy() if worker.pipe in ready]:
+                number, worker.at = worker.at or 0, None
                 try:
                     done = worker.pipe.recv()
                 except (EOFError, OSError):
-                    workers.remove(worker)
+                    self._workers.remove(worker)
                     worker.end()
                     deaths[number] += 1
                     if deaths[number] == LIVES:
@@ -102,15 +117,9 @@ def in_processes(work: Callable[[P], R], pieces: Sequence[P], jobs: int, name: C
                         ) from None
                     left.appendleft(number)
                     continue
-                worker.at = None
                 if isinstance(done, ArbError):
                     raise done
                 yield done
-    finally:
-        for worker in workers:
-            worker.end()
 
-
-def _begin(worker: _Worker[P, R], number: int, pieces: Sequence[P]) -> None:
-    with contextlib.suppress(OSError):  # where it is dead, that shows when its result is read
-        worker.give(number, pieces[number])
+    def _busy(self) -> "list[_Worker]":
+        return [worker for worker in self._workers if worker.at is not None]
