@@ -21,7 +21,7 @@ from arb.store.tape import RULES
 CONNECT_S = 30
 LOOK_S = 5
 ALONE_LOOKS = 6
-"""While nothing becomes ready it is asked so often whether there are workers; after so many times without any it is given up."""
+"""While nothing becomes ready it is asked so often whether there are workers; after so many times without it is given up."""
 _WHICH = "(__import__('arb').__version__, __import__('arb.store.tape', fromlist=['RULES']).RULES)"
 """What a worker is asked, in words that every arb understands, and a worker without one, too."""
 P = TypeVar("P")
