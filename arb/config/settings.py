@@ -323,20 +323,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb replay FILE...`.
+    """`arb replay DAYS...`: files, and folders of tapes.
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
-    the options on the command line that mean something on captures alone. `paper`: compare a run with paper on its frames.
+    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
+    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
+    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
     """
 
     files: tuple[Path, ...]
     db: str | None = None
     seed: int | None = None
     journal: Path | None = None
-    latency_ms: int = 50
-    taker_fee_bps: Decimal = Decimal(10)
-    given: tuple[str, ...] = ()
+    latency_ms: int | None = None
+    fee_bps: Decimal | None = None
+    overrides: tuple[str, ...] = ()
+    config_given: bool = False
     paper: bool = False
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from arb.app.replay import books_of_run
+from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.market.numbers import ZERO
