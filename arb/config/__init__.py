@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
 from arb.config.overrides import Overrides, read_overrides
@@ -16,6 +17,7 @@ from arb.config.settings import (
     DoctorOptions,
     LiveSettings,
     LogLevel,
+    MarketsOptions,
     Mode,
     NetworkSettings,
     PaperSettings,
@@ -48,6 +50,7 @@ __all__ = [
     "DoctorOptions",
     "LiveSettings",
     "LogLevel",
+    "MarketsOptions",
     "Mode",
     "NetworkSettings",
     "Overrides",
@@ -111,6 +114,11 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    auto, known = settings.run.auto, len(settings.venues.every())
+    if not 2 <= auto.min_venues <= known:
+        yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
+    if auto.top < 1:
+        yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
     bands = {"[limits]": settings.limits} | {
         f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
     }
@@ -119,6 +127,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
         if limits.entry_band_bps == 0:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+    yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):

@@ -14,6 +14,7 @@ from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp, InstrumentListed
+from arb.core.settings import Timing
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Node
@@ -37,6 +38,7 @@ EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
 """A venue's clock is compared anew when it turns out to be at least so much further ahead than was thought."""
+BooksOf = Callable[[Capture, Timing], tuple[Books, dict[str, CapturedFeed]]]
 
 
 def clock_before(first_ns: int, latency_ns: int) -> ManualClock:
@@ -180,9 +182,11 @@ class Backtest:
         charge: Charge = as_recorded,
         opening: Mapping[str, Mapping[str, Decimal]] | None = None,
         dropped: Callable[[], int] = int,
+        books_of: BooksOf = captured_books,
     ) -> None:
         """`latencies_ns`: the ways to venues to which it is not `latency_ns`. `charge`: see `explore`. `opening`: what the
-        accounts at some venues hold in place of `START_BALANCE` of everything.
+        accounts at some venues hold in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and the
+        feeds that the lines are named to.
         """
         self.fault: StoreError | None = None
         self._charge = charge
@@ -198,7 +202,7 @@ class Backtest:
         self._opening = opening or {}
         self._seed = seed
         self._dropped = dropped
-        self._books, self._feeds = captured_books(capture, settings.timing)
+        self._books, self._feeds = books_of(capture, settings.timing)
         self._node: Node | None = None
         self._gateways: dict[str, PaperGateway] = {}
 
@@ -217,6 +221,11 @@ class Backtest:
         try:
             exit_code = loop.run_until_complete(self._main(player, loop))
         finally:
+            # An order may still be on its way when the run is over, and nothing waits for it any more.
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             asyncio.set_event_loop(None)
             loop.close()
         self.fault = player.fault

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from arb.core.opportunities.episodes import Route
 from arb.core.settings import CoinRule
-from arb.market.coins import CoinTable, Sameness
+from arb.market.coins import CoinTable, Verdict
 from arb.market.symbol import Symbol
 
 
@@ -20,29 +20,29 @@ class RouteIdentities:
     def __init__(self, rule: CoinRule | None) -> None:
         self._rule = rule
         self._table = CoinTable(() if rule is None else rule.coins)
-        self._found: dict[Route, Sameness] = {}
+        self._found: dict[Route, Verdict] = {}
 
     def refused(self, route: Route) -> bool:
         """Return whether nothing may open on a route."""
         found = self.of(route)
         refuses = self._rule is not None and self._rule.refuse_unproved
-        return found is Sameness.DIFFERENT or (found is Sameness.UNPROVED and refuses)
+        return found is Verdict.DIFFERENT or (found is Verdict.UNPROVED and refuses)
 
     def mark(self, route: Route) -> str | None:
         """Return what speaks against a route's coins being the same at both venues: what it earns is shown apart then."""
         found = self.of(route)
-        return None if found in (None, Sameness.PROVED) else str(found)
+        return None if found in (None, Verdict.SAME) else str(found)
 
     def repairs(self, symbol: str, venue: str, pair_venues: Iterable[str]) -> bool:
         """Return whether a pair at `pair_venues` may be repaired at `venue`: what is traded there is proved to be the same."""
         return venue in pair_venues or all(self.mark((symbol, venue, other)) is None for other in pair_venues)
 
-    def of(self, route: Route) -> Sameness | None:
+    def of(self, route: Route) -> Verdict | None:
         """Return what is known of a route's base and quote together, the worse of the two; None where nobody asks."""
         if self._rule is None:
             return None
         if route not in self._found:
             symbol, buy_venue, sell_venue = route
             found = [self._table.sameness(asset, buy_venue, sell_venue) for asset in Symbol.of(symbol).base_and_quote]
-            self._found[route] = max(found, key=list(Sameness).index)
+            self._found[route] = max(found, key=list(Verdict).index)
         return self._found[route]
