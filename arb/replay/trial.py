@@ -180,7 +180,10 @@ def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) 
     """
     passage = _Passage(lines_of(stretch), on_progress)
     symbols = trial.settings.symbols
-    capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
+    try:
+        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
+    except ConfigError as error:
+        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
     if not passage.lines:
         raise ConfigError(f"{stretch.named}: no frame on the tape")
     if symbols and not capture.scales:
@@ -249,6 +252,8 @@ class _Passage:
 
     def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
         self.lines = 0
+        self.file = 0
+        """The number of the file of the last line."""
         self.began_ns = self.ended_ns = 0
         self._lines = lines
         self._on_progress = on_progress
@@ -257,6 +262,7 @@ class _Passage:
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
             self.lines += 1
+            self.file = captured.file
             at_ns = captured.line.received_ns
             if self.lines == 1:
                 self.began_ns = at_ns
