@@ -1,8 +1,8 @@
 """One replay of a stretch of tapes under settings of our choosing, as a function: of the same tapes and settings the same.
 
-`play` runs the engine on the tapes with simulated orders, and hands its rows to whatever store it is given, or to none.
-`run_trial` is all of it for whoever wants figures alone, in any process: what it takes and returns can be pickled, and
-`trial_key` names a result by its content, so that none is ever computed twice.
+`explored_by` reads tapes for what they are about; `play` runs the engine on them with simulated orders, and hands its rows to
+whatever store it is given. `run_trial` is both for whoever wants figures alone, in any process: what it takes and returns can
+be pickled, and `trial_key` names a result by its content, so that none need be computed twice.
 
 A run's own tape is taken for its frames and for the rules that its venues listed. Its own orders are left out; what they took
 from the books stays missing from the frames.
@@ -27,12 +27,13 @@ from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
-from arb.replay.backtest import Backtest, clock_before
+from arb.replay.backtest import Backtest, BooksOf, clock_before
 from arb.replay.captured import Capture, charged, explore
 from arb.replay.days import Stretch
+from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
 from arb.replay.result import Result
-from arb.replay.tapes import Captured
+from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 
@@ -77,13 +78,20 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return self.fees.get(venue, self.fee)
 
 
-class Played(msgspec.Struct, frozen=True):
-    """One replay that is over: its engine, what the tapes are about, and when their lines began and ended, ns UTC."""
+class Explored(msgspec.Struct, frozen=True):
+    """What a first pass over a stretch shows: what it is about, how many lines it has, and when they begin and end, ns UTC."""
 
-    engine: Engine
     capture: Capture
+    lines: int
     began_ns: int
     ended_ns: int
+
+
+class Played(msgspec.Struct, frozen=True):
+    """One replay that is over: of what, by which engine, until when by its clock; `fault`: the line that ended it early."""
+
+    explored: Explored
+    engine: Engine
     now_ns: int
     exit_code: int
     fault: StoreError | None
@@ -110,17 +118,24 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
     malformed line.
     """
     findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
-    played = play(stretch, trial, NoJournal(), findings, on_progress=on_progress)
+    explored = explored_by(stretch, trial, on_progress)
+    played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
+    return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
+
+
+def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
+    """Return what a replay came to; raises `StoreError` where a malformed line ended it."""
     if played.fault is not None:
         raise played.fault
+    explored = played.explored
     return TrialResult(
-        key=key or trial_key(map(digest_of, stretch.files), trial),
+        key=key,
         files=tuple(path.name for path in stretch.files),
-        began_ns=played.began_ns,
-        ended_ns=played.ended_ns,
+        began_ns=explored.began_ns,
+        ended_ns=explored.ended_ns,
         frames=played.engine.state.books.frames,
-        venues=played.capture.venues,
-        symbols=compared_symbols([played.capture]),
+        venues=explored.capture.venues,
+        symbols=compared_symbols([explored.capture]),
         halted=played.engine.state.control.halted_at(played.now_ns),
         result=findings.result(),
     )
@@ -158,32 +173,43 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def play(
-    stretch: Stretch,
-    trial: Trial,
-    journal: Journal,
-    ledger: LedgerWriter,
-    *,
-    on_progress: Progress = unseen,
-    compiled: bool = False,
-) -> Played:
-    """Replay a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
-
-    `compiled`: compiled code keeps the books of captures; it decides the same, and reports no progress on its way.
+def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
+    """Read a stretch once, for what it is about and what a trial charges there.
 
     Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
     """
-    first_pass = _Passage(_lines_of(stretch), on_progress)
+    passage = _Passage(lines_of(stretch), on_progress)
     symbols = trial.settings.symbols
-    capture = explore(first_pass, trial.assumed_fee, trial.charge, symbols or None)
-    if not first_pass.lines:
+    try:
+        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
+    except ConfigError as error:
+        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
+    if not passage.lines:
         raise ConfigError(f"{stretch.named}: no frame on the tape")
-    missing = [symbol for symbol in symbols if symbol not in capture.scales]
-    if symbols and len(missing) == len(symbols):
+    if symbols and not capture.scales:
         raise ConfigError(
-            f"{stretch.named}: no book of {', '.join(missing)} on the tape: ask for symbols that it shows"
+            f"{stretch.named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
         )
-    clock = clock_before(first_pass.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
+    return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
+
+
+def play(
+    explored: Explored,
+    trial: Trial,
+    lines: Iterable[Captured],
+    journal: Journal,
+    ledger: LedgerWriter,
+    *,
+    books_of: BooksOf = captured_books,
+    compiled: bool = False,
+    on_progress: Progress = unseen,
+) -> Played:
+    """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
+
+    `books_of` and `compiled`: see `Backtest`; what compiled code takes in a row reports no progress on its way.
+    """
+    capture = explored.capture
+    clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
     backtest = Backtest(
         capture,
         _on_venues(trial.settings, capture),
@@ -195,21 +221,12 @@ def play(
         seed=trial.seed,
         charge=trial.charge,
         opening=trial.balances,
+        books_of=books_of,
         compiled=compiled,
     )
-    lines: Iterable[Captured] = _Passage(_lines_of(stretch), on_progress, first_pass.lines)
-    if compiled and not stretch.of_run and not any(rules.fee_asset for rules in capture.instruments):
-        lines = stretch.lines()
-    exit_code = backtest.run(lines)
-    return Played(
-        backtest.engine,
-        capture,
-        first_pass.began_ns,
-        first_pass.ended_ns,
-        clock.wall_ns(),
-        exit_code,
-        backtest.fault,
-    )
+    in_a_row = compiled and isinstance(lines, Merged)
+    exit_code = backtest.run(lines if in_a_row else _Passage(lines, on_progress, explored.lines))
+    return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
 def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
@@ -223,7 +240,7 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
     )
 
 
-def _lines_of(stretch: Stretch) -> Iterator[Captured]:
+def lines_of(stretch: Stretch) -> Iterator[Captured]:
     """Yield the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
     for captured in stretch.lines():
         rules = captured.rules
@@ -236,8 +253,10 @@ def _lines_of(stretch: Stretch) -> Iterator[Captured]:
 class _Passage:
     """Lines on their way to a replay, counted: their instants, and how many of how many."""
 
-    def __init__(self, lines: Iterator[Captured], on_progress: Progress, of: int | None = None) -> None:
+    def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
         self.lines = 0
+        self.file = 0
+        """The number of the file of the last line."""
         self.began_ns = self.ended_ns = 0
         self._lines = lines
         self._on_progress = on_progress
@@ -246,6 +265,7 @@ class _Passage:
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
             self.lines += 1
+            self.file = captured.file
             at_ns = captured.line.received_ns
             if self.lines == 1:
                 self.began_ns = at_ns
