@@ -22,7 +22,6 @@ from arb.core.engine import Engine
 from arb.core.events import RunStarted, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import RunRecord
-from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.fast_books import BooksBy, chosen
@@ -38,6 +37,7 @@ from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import fresh_journal
 from arb.store.tape import RULES, TapeHead
+from arb.venues.build import PAPER_RATE
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,6 @@ MODE = "replay"
 DEFAULT_DB = "sqlite:///var/replay.sqlite"
 DEFAULT_SEED = 1
 BPS = Decimal(10_000)
-# A venue takes about this much; what a capture's venue would have taken is not known any more.
-PAPER_RATE = PlaceRate(10, 1000)
 
 
 def replay_tapes(settings: Settings, options: ReplayOptions) -> tuple[dict[str, Any], int]:

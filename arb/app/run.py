@@ -18,11 +18,13 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_traded,
     require_two,
     require_venues_of,
     require_way_out,
     sites_of,
     symbols_of,
+    warn_of_unsimulated,
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
@@ -118,6 +120,7 @@ class Run:
     ) -> None:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
+            require_traded(settings)
         self._settings = settings
         self._options = options
         self._live_view = live_view
@@ -229,6 +232,7 @@ class Run:
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
         async with Sandbox.reached(running, self._options.seed) as sandbox:
+            warn_of_unsimulated(self._settings, sandbox)
             yield sandbox
 
     @contextlib.asynccontextmanager
@@ -355,7 +359,7 @@ class Run:
             upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
-                venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
+                venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
             tape=self._tape,
             jobs=lambda: (

@@ -26,6 +26,8 @@ from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """What a client that reads public data is made with."""
+PAPER_RATE = PlaceRate(10, 1000)
+"""What may be placed at a simulated venue whose own limits on placements are not known here."""
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
 
@@ -148,8 +150,10 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
-    trading = _trading(spec)
+    """Return what the decision plane must know of a venue's ways; where only paper trades, as much as that may need."""
+    trading = spec.trading
+    if trading is None:
+        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses what has expired
     pacing = trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
     return VenueProfile(

@@ -100,27 +100,18 @@ def _make_dialect() -> "PublicDialect":
     return BinanceDialect()
 
 
+def _site(environment: Environment, rest: str, ws: str) -> Site:
+    return Site(environment=environment, endpoint=VenueEndpoint(rest=rest, ws_public=f"{ws}/stream"))
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Binance spot",
     products=(Product.SPOT,),
     sites=(
-        Site(
-            environment=Environment.PRODUCTION,
-            endpoint=VenueEndpoint(
-                rest="https://api.binance.com",
-                ws_public="wss://stream.binance.com:9443/stream",
-                ws_private="wss://ws-api.binance.com:443/ws-api/v3",
-            ),
-        ),
-        Site(
-            environment=Environment.TESTNET,
-            endpoint=VenueEndpoint(
-                rest="https://testnet.binance.vision",
-                ws_public="wss://stream.testnet.binance.vision/stream",
-                ws_private="wss://ws-api.testnet.binance.vision/ws-api/v3",
-            ),
-        ),
+        _site(Environment.PRODUCTION, "https://api.binance.com", "wss://stream.binance.com:9443"),
+        _site(Environment.TESTNET, "https://testnet.binance.vision", "wss://stream.testnet.binance.vision"),
+        _site(Environment.DEMO, "https://demo-api.binance.com", "wss://demo-stream.binance.com"),
     ),
     # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
