@@ -105,6 +105,10 @@ class CapturedFeed:
         """Return no path."""
         return None
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return one, of which nothing is made: nothing is fetched."""
+        return 1
+
 
 def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, CapturedFeed]]:
     """Return the engine's books for a capture, and the feeds to name each line to."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import Environment, Site, VenueEndpoint
+from arb.venues.endpoints import ConnectionTiming, Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
@@ -113,9 +113,11 @@ SPEC = VenueSpec(
         _site(Environment.TESTNET, "https://testnet.binance.vision", "wss://stream.testnet.binance.vision"),
         _site(Environment.DEMO, "https://demo-api.binance.com", "wss://demo-stream.binance.com"),
     ),
-    # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
+    # 1024 streams a connection, two for each book. Its pongs count among the 5 messages a second, so ours are fewer.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
-    snapshots=Budget(1, 550),
+    stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.3, lifetime_s=24 * 3600),
+    # One of 100 levels weighs 5, so that they take half of the 6000 an address has in a minute.
+    snapshots=Budget(1, 100),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,

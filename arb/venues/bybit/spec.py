@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import GLOBAL, Environment, Site, VenueEndpoint
+from arb.venues.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
@@ -117,7 +117,9 @@ SPEC = VenueSpec(
         # Demo trading has production's prices, from production's stream.
         _site(Environment.DEMO, GLOBAL, "https://api-demo.bybit.com", "wss://stream.bybit.com"),
     ),
+    # The topics of one connection may be 21,000 characters long, those of 200 books are a quarter of that.
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
+    stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.02),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
