@@ -20,7 +20,7 @@ from arb.venues.public_client import PublicClient, RequestMaker
 from arb.venues.public_reader import PublicReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.rules.pacing import Pacer, PacingLimits
+from arb.venues.rules.pacing import AddressAllowance, Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
@@ -110,8 +110,9 @@ def build_paper_source(
     clock: Clock,
     rng: random.Random,
     network: Network | None = None,
+    address: AddressAllowance | None = None,
 ) -> PublicSource:
-    """Return what is read of a venue without a key.
+    """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
 
     Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made.
     """
@@ -123,7 +124,7 @@ def build_paper_source(
         dialect,
         client,
         transport,
-        pacer=Pacer(pacing, clock),
+        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
         clock=clock,
         rng=rng,
         read_timeout_s=timing.read_timeout_s,

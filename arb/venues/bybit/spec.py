@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
 from arb.venues.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import OutcomePolicy, Row, ShutOut, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
@@ -71,7 +71,15 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return VenueReply(str(body["retCode"]), str(body.get("retMsg") or ""))
 
 
-POLICY = OutcomePolicy("bybit", table_of(_ROWS), _reply, _reply, funds_codes=frozenset(_FUNDS.split()))
+POLICY = OutcomePolicy(
+    "bybit",
+    table_of(_ROWS),
+    _reply,
+    _reply,
+    funds_codes=frozenset(_FUNDS.split()),
+    # "403, access too frequent": all requests are to end for ten minutes ("Rate Limit Rules", "IP Limit").
+    shut_out=ShutOut(403, b"access too frequent", 600.0),
+)
 
 
 NAME = "bybit"
