@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.ccxt_client import Signer
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
@@ -165,7 +166,7 @@ class SignatureHelp(msgspec.Struct, frozen=True):
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
     data are read; `signature` where `arb sign` can show how a request is signed; `snapshots`: how often one address may fetch
-    the snapshots of books, where it has to."""
+    the snapshots of books, where it has to; `make_currencies`: what reads the venue's currency list."""
 
     name: str
     title: str
@@ -182,6 +183,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     trading: Trading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
+    make_currencies: "Callable[[], CurrencyReader] | None" = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         """Return the site of an environment in a region, or None when the venue has none."""

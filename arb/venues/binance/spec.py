@@ -18,6 +18,7 @@ from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.wire.base import WireFeed
 
 _ROWS: tuple[Row, ...] = (
@@ -74,6 +75,12 @@ FUTURES = "binance_futures"
 """The name of recorded USDT-margined perpetuals."""
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.binance.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.binance.books import BinanceFeed
 
@@ -119,5 +126,6 @@ SPEC = VenueSpec(
     snapshots=Budget(1, 550),
     outcomes=POLICY,
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
 )

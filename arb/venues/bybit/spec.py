@@ -16,6 +16,7 @@ from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.wire.base import WireFeed
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
@@ -74,6 +75,12 @@ POLICY = OutcomePolicy("bybit", table_of(_ROWS), _reply, _reply, funds_codes=fro
 NAME = "bybit"
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bybit.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.bybit.books import BybitFeed
 
@@ -112,6 +119,7 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
     outcomes=POLICY,
     make_books=_make_books,
+    make_currencies=_make_currencies,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
 )

@@ -21,6 +21,7 @@ from arb.venues.spec import (
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 NAME = "gate"
 FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.gate.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -126,6 +133,7 @@ SPEC = VenueSpec(
     snapshots=Budget(9, 500, 0, 200),
     outcomes=POLICY,
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(
         TapeDialect(name=NAME, make=_make_tape),
         TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),

@@ -20,11 +20,18 @@ from arb.venues.spec import (
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.okx.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -84,6 +91,7 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
     outcomes=POLICY,
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(
