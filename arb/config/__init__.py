@@ -84,6 +84,9 @@ def load_settings(path: Path) -> Settings:
     if settings.run.coins_file:
         run = msgspec.structs.replace(settings.run, coins_file=str(path.parent / settings.run.coins_file))
         settings = msgspec.structs.replace(settings, run=run)
+    if settings.coins.lists:
+        coins = msgspec.structs.replace(settings.coins, lists=str(path.parent / settings.coins.lists))
+        settings = msgspec.structs.replace(settings, coins=coins)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {

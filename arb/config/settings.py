@@ -57,6 +57,16 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     auto: ChoiceRules = ChoiceRules()
 
 
+class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
+
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
+    """
+
+    overrides: dict[str, str] = {}
+    lists: str = ""
+
+
 MODE_FILE = "/MODE.sqlite"
 DEFAULT_URL = f"sqlite:///var{MODE_FILE}"
 
@@ -300,6 +310,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()

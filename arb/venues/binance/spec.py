@@ -20,6 +20,7 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -75,6 +76,12 @@ POLICY = OutcomePolicy("binance", table_of(_ROWS, split=","), _write_reply, _rea
 NAME = "binance"
 FUTURES = "binance_futures"
 """The name of recorded USDT-margined perpetuals."""
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.binance.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -134,6 +141,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
     reading=Reading(pace=Budget(2, 500), make=_make_dialect),
 )

@@ -19,6 +19,7 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -86,6 +87,12 @@ POLICY = OutcomePolicy(
 NAME = "bybit"
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bybit.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.bybit.books import BybitFeed
 
@@ -145,6 +152,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
+    make_currencies=_make_currencies,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
     # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.
