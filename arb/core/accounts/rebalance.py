@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Choice, Node, cheapest
 from arb.core.settings import Band
 from arb.market.numbers import E8, ZERO, exact, floor_scaled, plain
@@ -26,13 +27,6 @@ from arb.market.wallets import Way, WayChain, WayState
 
 PLACES = 8
 BPS = 10_000
-
-
-class Held(NamedTuple):
-    """What a venue holds of an asset: all of it, and what of it neither orders lock nor pairs have reserved."""
-
-    total: Decimal
-    free: Decimal
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):

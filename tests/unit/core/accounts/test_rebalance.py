@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Node, cheapest
-from arb.core.accounts.rebalance import AssetPlan, Held, plan_moves
+from arb.core.accounts.rebalance import AssetPlan, plan_moves
 from arb.core.settings import Band
 from arb.market.wallets import CurrencyChain, Wallets
 from tests.builders import D
@@ -208,7 +209,7 @@ NODES = st.builds(
     st.tuples(UNITS, UNITS, UNITS),
 )
 ARCS = st.builds(
-    lambda ends, fee, rate, least: Arc(*ends, None, fee, Fraction(rate, 4), least),
+    lambda ends, fee, rate, least: Arc(ends[0], ends[1], None, fee, Fraction(rate, 4), least),
     st.sampled_from([(one, other) for one in VENUES for other in VENUES if one != other]),
     st.integers(0, 2),
     st.integers(0, 2),
