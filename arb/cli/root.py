@@ -30,8 +30,9 @@ EXIT_BUG = 1
 COMMANDS = {
     "run": ("arb.cli.engine:run_command", "Run the engine."),
     "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
-    "replay": ("arb.cli.engine:replay_command", "Run the engine on recorded tapes."),
+    "replay": ("arb.cli.replay:replay_command", "Run the engine on recorded tapes."),
     "record": ("arb.cli.record:record_command", "Write the venues' public frames to tapes."),
+    "tape": ("arb.cli.tape:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),

@@ -323,20 +323,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb replay FILE...`.
+    """`arb replay DAYS...`: files, and folders of tapes.
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
-    the options on the command line that mean something on captures alone. `paper`: compare a run with paper on its frames.
+    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
+    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
+    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
     """
 
     files: tuple[Path, ...]
     db: str | None = None
     seed: int | None = None
     journal: Path | None = None
-    latency_ms: int = 50
-    taker_fee_bps: Decimal = Decimal(10)
-    given: tuple[str, ...] = ()
+    latency_ms: int | None = None
+    fee_bps: Decimal | None = None
+    overrides: tuple[str, ...] = ()
+    config_given: bool = False
     paper: bool = False
 
 
@@ -407,8 +409,8 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
 
-    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `write`: put what is chosen into
-    `config`.
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
     """
 
     min_venues: int | None = None
@@ -416,6 +418,9 @@ class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     quote: str | None = None
     why: str | None = None
     write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
     sandbox: str | None = None
     config: Path
 
