@@ -171,7 +171,7 @@ def _why_not(
     )
     arcs = _arcs(nodes, way_of, max_cost_bps, fees)
     if cheapest(nodes, must, arcs) is not None:
-        return f"needs {needs}: what could be spared for it serves other bands"
+        return f"needs {needs}: other bands come first: ask again once those moves have arrived"
     any_cost = _arcs(nodes, way_of, None, fees)
     found = cheapest(nodes, must, any_cost)
     if found is not None:
