@@ -34,6 +34,7 @@ from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
+from arb.core.accounts.holdings import KnownInventory, known_inventory
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, TroubleReported
@@ -298,7 +299,7 @@ class Run:
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
-        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
+        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
         control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
@@ -437,6 +438,10 @@ class Run:
 
     def _dropped(self) -> int:
         return 0 if self._ledger is None else self._ledger.dropped_untraded
+
+    def _inventory(self) -> KnownInventory:
+        assert self._node is not None
+        return known_inventory(self._node.engine.state, self._clock.wall_ns())
 
     def _summary(
         self, ended_ns: int | None = None, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None

@@ -38,6 +38,7 @@ COMMANDS = {
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
     "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
+    "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan moves between venues, and make none."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),

@@ -389,6 +389,19 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     parquet: Path | None = None
 
 
+class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+
+    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    """
+
+    mode: str
+    db: str | None = None
+    asset: str | None = None
+    max_cost_bps: Decimal = Decimal(100)
+    fees: dict[tuple[str, str], Decimal] = {}
+
+
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why.
 
