@@ -9,11 +9,13 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp, InstrumentListed
+from arb.core.settings import Timing
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Node
@@ -25,7 +27,7 @@ from arb.market.feed import Notice, ResyncBy, venue_of
 from arb.market.instrument import Instrument
 from arb.market.words import AHEAD_NS
 from arb.replay.blocks import FrameBlocks, OneByOne
-from arb.replay.captured import Capture, charged
+from arb.replay.captured import Capture, Charge, as_recorded, charged
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured, Merged
 from arb.venues.base import EventListener, FrameListener, MarketFeed
@@ -41,6 +43,7 @@ EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
 """A venue's clock is compared anew when it turns out to be at least so much further ahead than was thought."""
+BooksOf = Callable[[Capture, Timing], tuple[Books, dict[str, CapturedFeed]]]
 
 
 def clock_before(first_ns: int, latency_ns: int) -> ManualClock:
@@ -191,7 +194,8 @@ class _TapeFeed:
 class Backtest:
     """One run of the engine on captures; `latency_ns` is the way of an order to its venue, and that of its answer back.
 
-    `clock` has to stand before the first frame (`clock_before`), since the first questions to the venues take their time.
+    `clock` has to stand before the first frame (`clock_before`, by the longest way), since the first questions to the venues
+    take their time.
     """
 
     def __init__(
@@ -204,13 +208,17 @@ class Backtest:
         *,
         latency_ns: int,
         seed: int,
-        charge: Decimal | None = None,
+        latencies_ns: Mapping[str, int] | None = None,
+        charge: Charge = as_recorded,
+        opening: Mapping[str, Mapping[str, Decimal]] | None = None,
         dropped: Callable[[], int] = int,
+        books_of: BooksOf = captured_books,
         compiled: bool = False,
     ) -> None:
-        """`charge`: the fee of a taker that takes the place of the recorded ones; None: these hold.
-
-        `compiled`: compiled code keeps the books it can, and takes frames in a row where tapes are given as `merged` has them.
+        """`latencies_ns`: the ways to venues to which it is not `latency_ns`. `charge`: see `explore`. `opening`: what the
+        accounts at some venues hold in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and the
+        feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a row
+        where tapes are given as `merged` has them.
         """
         self.fault: StoreError | None = None
         self._charge = charge
@@ -222,10 +230,13 @@ class Backtest:
         self._journal = journal
         self._ledger = ledger
         self._latency_ns = latency_ns
+        self._latencies_ns = latencies_ns or {}
+        self._opening = opening or {}
         self._seed = seed
         self._dropped = dropped
         self._compiled = compiled
-        self._books, self._feeds = captured_books(capture, settings.timing, compiled=compiled)
+        make = partial(captured_books, compiled=True) if compiled else books_of
+        self._books, self._feeds = make(capture, settings.timing)
         self._node: Node | None = None
         self._gateways: dict[str, PaperGateway] = {}
 
@@ -244,6 +255,11 @@ class Backtest:
         try:
             exit_code = loop.run_until_complete(self._main(player, loop))
         finally:
+            # An order may still be on its way when the run is over, and nothing waits for it any more.
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             asyncio.set_event_loop(None)
             loop.close()
         self.fault = player.fault
@@ -266,7 +282,7 @@ class Backtest:
 
     def _on_rules(self, listed: Instrument) -> None:
         """Let rules hold from here on that differ from those before; a segment repeats at its head what has not changed."""
-        rules, key = charged(listed, self._charge), (listed.venue, listed.symbol)
+        rules, key = charged(listed, self._charge(listed.venue)), (listed.venue, listed.symbol)
         if key not in self._rules or self._rules[key] == rules:
             return
         assert self._node is not None
@@ -313,8 +329,10 @@ class Backtest:
             venue,
             lambda: self._books,
             clock=self._clock,
-            latency_ns=self._latency_ns,
-            opening={asset: START_BALANCE for one in listed for asset in (one.base, one.quote)},
+            latency_ns=self._latencies_ns.get(venue, self._latency_ns),
+            opening=self._opening.get(
+                venue, {asset: START_BALANCE for one in listed for asset in (one.base, one.quote)}
+            ),
         )
 
 
@@ -339,6 +357,9 @@ class CapturedSource:
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""
         return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
+
+    async def currencies(self, assets: tuple[str, ...]) -> None:
+        """Return None: captures hold no currency lists."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Return what is known of the venue's clock."""

@@ -70,13 +70,24 @@ class Measuring:
 
     def __init__(self, lines: Merged) -> None:
         self._sources = lines.sources()
+        self._blocks = FrameBlocks([source for _, source in self._sources], clocked=False, measuring=True)
         self._measured: dict[tuple[int, str], _Measured] = {}
         self._scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
 
     def __iter__(self) -> Iterator[Captured]:
-        blocks = FrameBlocks([source for _, source in self._sources], clocked=False, measuring=True)
-        while blocks.take(INT64_MAX, 0) != AT_END:
+        blocks = self._blocks
+        while blocks.take(INT64_MAX, blocks.clock_ns) != AT_END:
             yield blocks.next()
+
+    @property
+    def taken(self) -> int:
+        """Return how many frames were measured by compiled code."""
+        return self._blocks.taken
+
+    @property
+    def ended_ns(self) -> int:
+        """Return the latest instant of such a frame."""
+        return self._blocks.clock_ns
 
     def add(self, connection: tuple[int, str], feed: WireFeed) -> None:
         """Leave the frames of a connection (number of its file, name) to compiled code, as far as that can read them."""

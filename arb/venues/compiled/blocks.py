@@ -40,7 +40,6 @@ from arb.venues.compiled.layout import (
     SOURCE_CURSOR,
     SOURCE_FEEDS,
     SOURCE_LINES,
-    SOURCE_WORDS,
     SOURCES,
     SOURCES_AT,
     STOPPED_AT,
@@ -50,6 +49,7 @@ from arb.venues.compiled.layout import (
     TABLE_MASK,
     TAKEN,
     TO_PYTHON,
+    UNOPENED,
     WORD,
 )
 from arb.venues.compiled.memory import inlined, power_of_ten, put_word, word_at
@@ -59,15 +59,13 @@ NEVER = (1 << 63) - 1
 
 @inlined
 def source_at(order: int, place: int):
-    return order + (SOURCES_AT + place * SOURCE_WORDS) * WORD
+    return word_at(order + (SOURCES_AT + place) * WORD)
 
 
 @inlined
 def next_line(source: int):
-    """Return a source's next entry that is not passed over, 0 where it has run out, -1 where it has ended."""
+    """Return a source's next entry that is not passed over, 0 where it has run out."""
     count = word_at(source + SOURCE_COUNT * WORD)
-    if count < 0:
-        return -1
     cursor = word_at(source + SOURCE_CURSOR * WORD)
     while cursor < count:
         entry = word_at(source + SOURCE_LINES * WORD) + cursor * LINE_WORDS * WORD
@@ -88,12 +86,14 @@ def first_frame(order: int):
         if found == 0:
             put_word(order + STOPPED_AT * WORD, place)
             return AT_REFILL, 0, 0, 0
-        if found > 0 and (first < 0 or word_at(found + LINE_NS * WORD) < line_ns):
+        if first < 0 or word_at(found + LINE_NS * WORD) < line_ns:
             first, line, line_ns = place, found, word_at(found + LINE_NS * WORD)
     if first < 0:
         return AT_END, 0, 0, 0
     at_ns = max(line_ns, word_at(order + CLOCK_NS * WORD)) if word_at(order + CLOCKED * WORD) else line_ns
     put_word(order + STOPPED_AT * WORD, first)
+    if word_at(line + LINE_FEED * WORD) == UNOPENED:
+        return AT_REFILL, 0, 0, 0
     if at_ns >= word_at(order + LIMIT_NS * WORD):
         return AT_LIMIT, 0, 0, 0
     if word_at(line + LINE_FEED * WORD) == TO_PYTHON or word_at(order + ONE_BY_ONE * WORD):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.app.replay import books_of_run
+from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.commands import PlaceOrder
 from arb.core.engine import Engine
@@ -27,7 +27,8 @@ from arb.market.arena import INT64_MAX
 from arb.market.words import QUIET_FRAMES
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.blocks import FrameBlocks
-from arb.replay.captured import explore
+from arb.replay.captured import Capture, explore
+from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
 from arb.store.journal import Journal
@@ -99,7 +100,7 @@ def test_the_same_lines_are_handed_out(tmp_path_factory: pytest.TempPathFactory,
     rng, folder = random.Random(seed), tmp_path_factory.mktemp("tapes")
     paths = []
     for number in range(rng.randrange(1, 4)):
-        t, texts = START_MS / 1000, []
+        t, texts = START_MS / 1000 + rng.choice((0, 0, 0.05, 3)), []
         for _ in range(rng.randrange(40)):
             t += rng.choice((0, 0.001, 0.0203, rng.random(), -0.05))
             texts.append(a_line(rng, t))
@@ -157,9 +158,15 @@ class Untraded(NoLedger):
         self.records.append(record)
 
 
+def explored(paths: list[Path], *, compiled: bool) -> Capture:
+    lines = merged(paths)
+    measuring = Measuring(lines) if compiled else None
+    return explore(lines if measuring is None else measuring, Decimal("0.0001"), measuring=measuring)
+
+
 def replayed(paths: list[Path], *, compiled: bool) -> tuple[list[object], int]:
     """Replay captures; return everything that came of it, and how many frames no Python has seen."""
-    capture = explore(merged(paths), Decimal("0.0001"), compiled=compiled)
+    capture = explored(paths, compiled=compiled)
     settings = EngineSettings(
         limits=Limits(),
         timing=Timing(),
@@ -234,8 +241,7 @@ def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.Te
             number = rng.choice((b"0.5", b"2.25", b"300", b"0.00000000007", b"0.0001", b"10", b"1.0", b"0.500"))
             text = text[: size.start() + 1] + number + text[size.end() - 2 :]
         path.write_bytes(text)
-    found = [explore(merged(paths), Decimal("0.001"), compiled=compiled) for compiled in (False, True)]
-    assert found[0] == found[1]
+    assert explored(paths, compiled=True) == explored(paths, compiled=False)
 
 
 @given(seed=st.integers(0, 2**32))
