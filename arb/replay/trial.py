@@ -27,9 +27,10 @@ from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
-from arb.replay.backtest import Backtest, clock_before
-from arb.replay.captured import Capture, charged, explore
+from arb.replay.backtest import Backtest, BooksOf, clock_before
+from arb.replay.captured import Capture, Explored, charged
 from arb.replay.days import Stretch
+from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
 from arb.replay.result import Result
 from arb.replay.tapes import Captured
@@ -109,21 +110,8 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
     `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
     malformed line.
     """
-    findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
-    played = play(stretch, trial, NoJournal(), findings, on_progress=on_progress)
-    if played.fault is not None:
-        raise played.fault
-    return TrialResult(
-        key=key or trial_key(map(digest_of, stretch.files), trial),
-        files=tuple(path.name for path in stretch.files),
-        began_ns=played.began_ns,
-        ended_ns=played.ended_ns,
-        frames=played.engine.state.books.frames,
-        venues=played.capture.venues,
-        symbols=compared_symbols([played.capture]),
-        halted=played.engine.state.control.halted_at(played.now_ns),
-        result=findings.result(),
-    )
+    reading = Reading(stretch, on_progress)
+    return reading.result(trial, reading.lines(on_progress), key=key or trial_key(map(digest_of, stretch.files), trial))
 
 
 def trial_key(digests: Iterable[str], trial: Trial) -> str:
@@ -165,39 +153,83 @@ def play(
 
     Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
     """
-    first_pass = _Passage(_lines_of(stretch), on_progress)
-    symbols = trial.settings.symbols
-    capture = explore(first_pass, trial.assumed_fee, trial.charge, symbols or None)
-    if not first_pass.lines:
-        raise ConfigError(f"{stretch.named}: no frame on the tape")
-    missing = [symbol for symbol in symbols if symbol not in capture.scales]
-    if symbols and len(missing) == len(symbols):
-        raise ConfigError(
-            f"{stretch.named}: no book of {', '.join(missing)} on the tape: ask for symbols that it shows"
+    reading = Reading(stretch, on_progress)
+    return reading.play(trial, reading.lines(on_progress), journal, ledger)
+
+
+class Reading:
+    """A stretch that was read through once, so that it can be replayed: any number of times, with any trial."""
+
+    def __init__(self, stretch: Stretch, on_progress: Progress = unseen) -> None:
+        """Read it; raises `ConfigError` for tapes without a frame or of a dialect that cannot be read."""
+        self._stretch = stretch
+        self._passage = _Passage(_lines_of(stretch), on_progress)
+        self._explored = Explored(self._passage)
+        if not self._passage.lines:
+            raise ConfigError(f"{stretch.named}: no frame on the tape")
+
+    def capture(self, trial: Trial) -> Capture:
+        """Return what a trial finds there; raises `ConfigError` where it is none of the symbols that it asks for."""
+        symbols = trial.settings.symbols
+        capture = self._explored.capture(trial.assumed_fee, trial.charge, symbols or None)
+        if symbols and not any(symbol in capture.scales for symbol in symbols):
+            raise ConfigError(
+                f"{self._stretch.named}: no book of {', '.join(symbols)} on the tape: ask for symbols that it shows"
+            )
+        return capture
+
+    def lines(self, on_progress: Progress = unseen) -> Iterator[Captured]:
+        """Yield the lines once more; raises `StoreError` at a malformed one, after all before it."""
+        return iter(_Passage(_lines_of(self._stretch), on_progress, self._passage.lines))
+
+    def play(
+        self,
+        trial: Trial,
+        lines: Iterable[Captured],
+        journal: Journal,
+        ledger: LedgerWriter,
+        books_of: BooksOf = captured_books,
+    ) -> Played:
+        """Replay `lines`, which are this stretch's; see `play`. `books_of`: see `Backtest`."""
+        capture, passage = self.capture(trial), self._passage
+        clock = clock_before(passage.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
+        backtest = Backtest(
+            capture,
+            _on_venues(trial.settings, capture),
+            clock,
+            journal,
+            ledger,
+            latency_ns=trial.latency_ns,
+            latencies_ns=trial.latencies_ns,
+            seed=trial.seed,
+            charge=trial.charge,
+            opening=trial.balances,
+            books_of=books_of,
         )
-    clock = clock_before(first_pass.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
-    backtest = Backtest(
-        capture,
-        _on_venues(trial.settings, capture),
-        clock,
-        journal,
-        ledger,
-        latency_ns=trial.latency_ns,
-        latencies_ns=trial.latencies_ns,
-        seed=trial.seed,
-        charge=trial.charge,
-        opening=trial.balances,
-    )
-    exit_code = backtest.run(_Passage(_lines_of(stretch), on_progress, first_pass.lines))
-    return Played(
-        backtest.engine,
-        capture,
-        first_pass.began_ns,
-        first_pass.ended_ns,
-        clock.wall_ns(),
-        exit_code,
-        backtest.fault,
-    )
+        exit_code = backtest.run(lines)
+        return Played(
+            backtest.engine, capture, passage.began_ns, passage.ended_ns, clock.wall_ns(), exit_code, backtest.fault
+        )
+
+    def result(
+        self, trial: Trial, lines: Iterable[Captured], *, key: str, books_of: BooksOf = captured_books
+    ) -> TrialResult:
+        """Replay `lines`, as `play` does, and return what it came to under `key`; raises `StoreError` at a malformed line."""
+        findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+        played = self.play(trial, lines, NoJournal(), findings, books_of)
+        if played.fault is not None:
+            raise played.fault
+        return TrialResult(
+            key=key,
+            files=tuple(path.name for path in self._stretch.files),
+            began_ns=played.began_ns,
+            ended_ns=played.ended_ns,
+            frames=played.engine.state.books.frames,
+            venues=played.capture.venues,
+            symbols=compared_symbols([played.capture]),
+            halted=played.engine.state.control.halted_at(played.now_ns),
+            result=findings.result(),
+        )
 
 
 def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
