@@ -12,6 +12,8 @@ from arb.app.trials import Changes, PastRun, changed, past_run, trial_on_capture
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.config import Settings
 from arb.live.fast_books import chosen
+from arb.live.parts import Journal
+from arb.live.runner import LedgerWriter
 from arb.live.summary import summarise
 from arb.market.numbers import ZERO, plain
 from arb.replay.answer import Span, document_of, first_difference, net_text, seconds_of
@@ -21,7 +23,7 @@ from arb.replay.days import Stretch
 from arb.replay.findings import Findings
 from arb.replay.result import Edge, Opening
 from arb.replay.tapes import head_of
-from arb.replay.trial import NoJournal, Played, Progress, Trial, compared_symbols, play
+from arb.replay.trial import NoJournal, Played, Progress, Trial, compared_symbols, explored_by, lines_of, play
 from arb.store.database import mask_url
 
 NOTHING_OPENS_BPS = 10_000
@@ -71,7 +73,7 @@ def what_if(
     simulation: _Simulation | None = None
     for run, stretch in zip(runs, stretches, strict=True):
         base = trial_on_run(run)
-        play(stretch, base, NoJournal(), was, on_progress=on_progress)
+        _play(stretch, base, NoJournal(), was, on_progress)
         trial = changed(base, settings, changes)
         simulation = simulation or _Simulation(settings, kept, trial, on_progress)
         simulation.trial = trial
@@ -112,6 +114,11 @@ def _opening(opening: Opening | None) -> dict[str, Any] | None:
     return None if opening is None else msgspec.to_builtins(opening)
 
 
+def _play(stretch: Stretch, trial: Trial, journal: Journal, ledger: LedgerWriter, on_progress: Progress) -> Played:
+    explored = explored_by(stretch, trial, on_progress)
+    return play(explored, trial, lines_of(stretch), journal, ledger, on_progress=on_progress)
+
+
 class _Simulation:
     """Stretches replayed into the same stores, each by the trial that is set by then."""
 
@@ -134,7 +141,7 @@ class _Simulation:
         """Replay stretches; raises at a malformed line, when everything before it has been handed to the stores."""
         journal, ledger = Afresh(self._kept.journal), Both(self._kept.ledger, self.findings)
         for stretch in stretches:
-            played = play(stretch, self.trial, journal, ledger, on_progress=self._on_progress)
+            played = _play(stretch, self.trial, journal, ledger, self._on_progress)
             self._note(played)
             if played.fault is not None:
                 raise played.fault
@@ -146,24 +153,25 @@ class _Simulation:
         free = msgspec.structs.replace(self.trial, settings=settings, fee=ZERO, fees={})
         findings = Findings(limits, settings.repair.leg_loss_max_bps)
         for stretch in stretches:
-            play(stretch, free, NoJournal(), findings, on_progress=self._on_progress)
+            _play(stretch, free, NoJournal(), findings, self._on_progress)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 
     def _note(self, played: Played) -> None:
+        explored, capture = played.explored, played.explored.capture
         self.exit_code = max(self.exit_code, played.exit_code)
-        self.spans.append((played.began_ns, played.ended_ns))
-        self.venues |= set(played.capture.venues)
-        self.shown |= set(played.capture.scales)
-        self.compared |= set(compared_symbols([played.capture]))
-        self._rules += [_rules(book) for book in played.capture.books if book.instrument is not None]
-        self._left_out += [msgspec.to_builtins(left) for left in played.capture.left_out]
+        self.spans.append((explored.began_ns, explored.ended_ns))
+        self.venues |= set(capture.venues)
+        self.shown |= set(capture.scales)
+        self.compared |= set(compared_symbols([capture]))
+        self._rules += [_rules(book) for book in capture.books if book.instrument is not None]
+        self._left_out += [msgspec.to_builtins(left) for left in capture.left_out]
         self._summaries.append(
             summarise(
                 played.engine,
                 mode=MODE,
                 sandbox_id=None,
-                seconds=(played.now_ns - played.began_ns) / NS_PER_S,
+                seconds=(played.now_ns - explored.began_ns) / NS_PER_S,
                 dropped_opportunities=self._kept.ledger.dropped_untraded,
                 ceiling_net={},
                 db=mask_url(self._kept.db),

@@ -33,6 +33,7 @@ from arb.venues.registry import TAPES
 
 BPS = Decimal(10_000)
 TABLES = ("limits", "timing", "repair", "health", "inventory")
+"""What an engine is built from, by the same names in its own settings."""
 PARTS = (("paper", "fees"), ("paper", "latency_ms"), ("paper", "balances"), ("run", "symbols"))
 
 
@@ -113,16 +114,7 @@ def _found(stretch: Stretch, by: BooksBy) -> Findings:
 
 def trial_on_captures(settings: Settings) -> Trial:
     """Return what captures are replayed with where nothing is changed."""
-    engine = EngineSettings(
-        limits=settings.limits,
-        timing=settings.timing,
-        repair=settings.repair,
-        venues=(),
-        symbols=(),
-        health=settings.health,
-        inventory=settings.inventory,
-    )
-    return Trial(settings=engine)
+    return Trial(settings=EngineSettings(venues=(), symbols=(), **_tables(settings)))
 
 
 def trial_on_run(run: PastRun) -> Trial:
@@ -155,11 +147,7 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
     values: dict[str, Any] = {
         "settings": msgspec.structs.replace(
             engine,
-            limits=found.limits,
-            timing=found.timing,
-            repair=found.repair,
-            health=found.health,
-            inventory=found.inventory,
+            **_tables(found),
             symbols=found.run.symbols if ("run", "symbols") in overrides.values else engine.symbols,
         ),
         "fees": trial.fees | {venue: found.paper.taker_fee(venue) for venue in _named(overrides, "fees")},
@@ -195,10 +183,10 @@ def _as_settings(trial: Trial, settings: Settings) -> Settings:
     return msgspec.structs.replace(
         settings,
         run=msgspec.structs.replace(settings.run, symbols=engine.symbols or settings.run.symbols),
-        limits=engine.limits,
-        timing=engine.timing,
-        repair=engine.repair,
-        health=engine.health,
-        inventory=engine.inventory,
         venues=VenuesSettings(**unguarded),
+        **_tables(engine),
     )
+
+
+def _tables(of: Settings | EngineSettings) -> dict[str, Any]:
+    return {table: getattr(of, table) for table in TABLES}

@@ -17,6 +17,7 @@ from arb.config.settings import (
     DoctorOptions,
     LiveSettings,
     LogLevel,
+    MarketsOptions,
     Mode,
     NetworkSettings,
     PaperSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "DoctorOptions",
     "LiveSettings",
     "LogLevel",
+    "MarketsOptions",
     "Mode",
     "NetworkSettings",
     "Overrides",
@@ -114,6 +116,11 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    auto, known = settings.run.auto, len(settings.venues.every())
+    if not 2 <= auto.min_venues <= known:
+        yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
+    if auto.top < 1:
+        yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
     bands = {"[limits]": settings.limits} | {
         f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
     }

@@ -46,15 +46,21 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     `sandbox`: its venues are simulated exchanges, whatever the mode. Live trading refuses what is not proved, whatever the
     settings say. Raises `ConfigError` for a file with a bad line.
     """
+    rule = every_coin_rule(settings, mode, sandbox=sandbox)
+    if rule is None:
+        return None
+    assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
+    return CoinRule(tuple(coin for coin in rule.coins if coin.ticker in assets), rule.refuse_unproved)
+
+
+def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | None:
+    """Return the rule of a run whose symbols are not known yet: `coin_rule` with all coins of the enabled venues."""
     coins = known_coins(settings.run.coins_file)
     if sandbox:
         return None
-    assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
     venues = settings.venues.enabled()
-    return CoinRule(
-        coins=tuple(coin for coin in coins if coin.venue in venues and coin.ticker in assets),
-        refuse_unproved=mode is Mode.LIVE or settings.limits.unproved_coin is UnprovedCoin.REFUSE,
-    )
+    refuses = mode is Mode.LIVE or settings.limits.unproved_coin is UnprovedCoin.REFUSE
+    return CoinRule(coins=tuple(coin for coin in coins if coin.venue in venues), refuse_unproved=refuses)
 
 
 def known_coins(own_file: str = "") -> tuple[Coin, ...]:

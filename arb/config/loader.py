@@ -312,7 +312,7 @@ def _texts(name: str, given: Any) -> tuple[str, Any]:
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):
         return "give every entry once", None
-    if name == "symbols":
+    if name.endswith("symbols"):
         bad = [text for text in given if not _is_spot_in_capitals(text)]
         if bad:
             return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
@@ -396,6 +396,13 @@ def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
             bare = _STRING.sub("", line).partition("#")[0]
             depth = max(0, depth + bare.count("[") - bare.count("]"))
     return places
+
+
+def key_at(line: str) -> int:
+    """Return where, in a line that sets a key, the value begins."""
+    match = _KEY.match(line)
+    assert match is not None
+    return match.end() + len(line[match.end() :]) - len(line[match.end() :].lstrip())
 
 
 def _parts(dotted: str) -> tuple[str, ...]:

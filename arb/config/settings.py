@@ -14,7 +14,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -45,7 +45,8 @@ class LogLevel(StrEnum):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none.
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `auto`: which of the listed symbols
+    `arb markets` proposes.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -53,6 +54,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
+    auto: ChoiceRules = ChoiceRules()
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -410,3 +412,24 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[str, ...] = ()
     sandbox: str | None = None
     config: Path
+
+
+class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
+
+    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `write`: put what is chosen into
+    `config`.
+    """
+
+    min_venues: int | None = None
+    top: int | None = None
+    quote: str | None = None
+    why: str | None = None
+    write: bool = False
+    sandbox: str | None = None
+    config: Path
+
+    def rules(self) -> dict[str, int]:
+        """Return what is given of the rules."""
+        given = {"min_venues": self.min_venues, "top": self.top}
+        return {name: value for name, value in given.items() if value is not None}

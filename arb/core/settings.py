@@ -179,6 +179,21 @@ class Ramp(msgspec.Struct, frozen=True):
     pairs: int
 
 
+class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the listed symbols are worth trading (`core/opportunities/choice.py`).
+
+    `min_venues` >= 2 must count for a symbol; `top` > 0: so many at most, by volume. A venue where less than `min_volume_quote`
+    was traded in 24 hours, or with a book whose spread is above `max_book_spread_bps`, does not count. `exclude_symbols` are
+    never chosen.
+    """
+
+    min_venues: int = 2
+    top: int = 50
+    min_volume_quote: Decimal = Decimal(100_000)
+    max_book_spread_bps: Decimal = Decimal(100)
+    exclude_symbols: tuple[str, ...] = ()
+
+
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """When a book may be traded on, and how long anything may take."""
 

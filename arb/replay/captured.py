@@ -97,7 +97,7 @@ def as_recorded(venue: str) -> Decimal | None:
     return None
 
 
-class Explored:
+class Contents:
     """Captures that were read once: what they show, whatever is charged and whoever trades there."""
 
     def __init__(self, lines: Iterable[Captured]) -> None:
@@ -170,8 +170,8 @@ def explore(
     charge: Charge = as_recorded,
     symbols: Container[str] | None = None,
 ) -> Capture:
-    """Read captures once and return what they are about; see `Explored`."""
-    return Explored(lines).capture(taker_fee, charge, symbols)
+    """Read captures once and return what they are about; see `Contents`."""
+    return Contents(lines).capture(taker_fee, charge, symbols)
 
 
 def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:

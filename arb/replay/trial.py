@@ -1,8 +1,8 @@
 """One replay of a stretch of tapes under settings of our choosing, as a function: of the same tapes and settings the same.
 
-`play` runs the engine on the tapes with simulated orders, and hands its rows to whatever store it is given, or to none.
-`run_trial` is all of it for whoever wants figures alone, in any process: what it takes and returns can be pickled, and
-`trial_key` names a result by its content, so that none is ever computed twice.
+`explored_by` reads tapes for what they are about; `play` runs the engine on them with simulated orders, and hands its rows to
+whatever store it is given. `run_trial` is both for whoever wants figures alone, in any process: what it takes and returns can
+be pickled, and `trial_key` names a result by its content, so that none need be computed twice.
 
 A run's own tape is taken for its frames and for the rules that its venues listed. Its own orders are left out; what they took
 from the books stays missing from the frames.
@@ -28,7 +28,7 @@ from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, BooksOf, clock_before
-from arb.replay.captured import Capture, Explored, charged
+from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
@@ -78,13 +78,20 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return self.fees.get(venue, self.fee)
 
 
-class Played(msgspec.Struct, frozen=True):
-    """One replay that is over: its engine, what the tapes are about, and when their lines began and ended, ns UTC."""
+class Explored(msgspec.Struct, frozen=True):
+    """What a first pass over a stretch shows: what it is about, how many lines it has, and when they begin and end, ns UTC."""
 
-    engine: Engine
     capture: Capture
+    lines: int
     began_ns: int
     ended_ns: int
+
+
+class Played(msgspec.Struct, frozen=True):
+    """One replay that is over: of what, by which engine, until when by its clock; `fault`: the line that ended it early."""
+
+    explored: Explored
+    engine: Engine
     now_ns: int
     exit_code: int
     fault: StoreError | None
@@ -110,8 +117,28 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
     `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
     malformed line.
     """
-    reading = Reading(stretch, on_progress)
-    return reading.result(trial, reading.lines(on_progress), key=key or trial_key(map(digest_of, stretch.files), trial))
+    findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    explored = explored_by(stretch, trial, on_progress)
+    played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
+    return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
+
+
+def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
+    """Return what a replay came to; raises `StoreError` where a malformed line ended it."""
+    if played.fault is not None:
+        raise played.fault
+    explored = played.explored
+    return TrialResult(
+        key=key,
+        files=tuple(path.name for path in stretch.files),
+        began_ns=explored.began_ns,
+        ended_ns=explored.ended_ns,
+        frames=played.engine.state.books.frames,
+        venues=explored.capture.venues,
+        symbols=compared_symbols([explored.capture]),
+        halted=played.engine.state.control.halted_at(played.now_ns),
+        result=findings.result(),
+    )
 
 
 def trial_key(digests: Iterable[str], trial: Trial) -> str:
@@ -146,90 +173,64 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def play(
-    stretch: Stretch, trial: Trial, journal: Journal, ledger: LedgerWriter, *, on_progress: Progress = unseen
-) -> Played:
-    """Replay a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
-
-    Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
-    """
-    reading = Reading(stretch, on_progress)
-    return reading.play(trial, reading.lines(on_progress), journal, ledger)
+def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
+    """Read a stretch once, for what it is about and what a trial charges there; raises as `Reading` does."""
+    return Reading(stretch, on_progress).explored(trial)
 
 
 class Reading:
-    """A stretch that was read through once, so that it can be replayed: any number of times, with any trial."""
+    """A first pass over a stretch, for any number of trials."""
 
     def __init__(self, stretch: Stretch, on_progress: Progress = unseen) -> None:
-        """Read it; raises `ConfigError` for tapes without a frame or of a dialect that cannot be read."""
-        self._stretch = stretch
-        self._passage = _Passage(_lines_of(stretch), on_progress)
-        self._explored = Explored(self._passage)
+        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read."""
+        self._named = stretch.named
+        self._passage = _Passage(lines_of(stretch), on_progress)
+        self._contents = Contents(self._passage)
         if not self._passage.lines:
             raise ConfigError(f"{stretch.named}: no frame on the tape")
 
-    def capture(self, trial: Trial) -> Capture:
-        """Return what a trial finds there; raises `ConfigError` where it is none of the symbols that it asks for."""
-        symbols = trial.settings.symbols
-        capture = self._explored.capture(trial.assumed_fee, trial.charge, symbols or None)
-        if symbols and not any(symbol in capture.scales for symbol in symbols):
+    def explored(self, trial: Trial) -> Explored:
+        """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
+        passage, symbols = self._passage, trial.settings.symbols
+        capture = self._contents.capture(trial.assumed_fee, trial.charge, symbols or None)
+        if symbols and not capture.scales:
             raise ConfigError(
-                f"{self._stretch.named}: no book of {', '.join(symbols)} on the tape: ask for symbols that it shows"
+                f"{self._named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
             )
-        return capture
+        return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
 
-    def lines(self, on_progress: Progress = unseen) -> Iterator[Captured]:
-        """Yield the lines once more; raises `StoreError` at a malformed one, after all before it."""
-        return iter(_Passage(_lines_of(self._stretch), on_progress, self._passage.lines))
 
-    def play(
-        self,
-        trial: Trial,
-        lines: Iterable[Captured],
-        journal: Journal,
-        ledger: LedgerWriter,
-        books_of: BooksOf = captured_books,
-    ) -> Played:
-        """Replay `lines`, which are this stretch's; see `play`. `books_of`: see `Backtest`."""
-        capture, passage = self.capture(trial), self._passage
-        clock = clock_before(passage.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
-        backtest = Backtest(
-            capture,
-            _on_venues(trial.settings, capture),
-            clock,
-            journal,
-            ledger,
-            latency_ns=trial.latency_ns,
-            latencies_ns=trial.latencies_ns,
-            seed=trial.seed,
-            charge=trial.charge,
-            opening=trial.balances,
-            books_of=books_of,
-        )
-        exit_code = backtest.run(lines)
-        return Played(
-            backtest.engine, capture, passage.began_ns, passage.ended_ns, clock.wall_ns(), exit_code, backtest.fault
-        )
+def play(
+    explored: Explored,
+    trial: Trial,
+    lines: Iterable[Captured],
+    journal: Journal,
+    ledger: LedgerWriter,
+    *,
+    books_of: BooksOf = captured_books,
+    on_progress: Progress = unseen,
+) -> Played:
+    """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    def result(
-        self, trial: Trial, lines: Iterable[Captured], *, key: str, books_of: BooksOf = captured_books
-    ) -> TrialResult:
-        """Replay `lines`, as `play` does, and return what it came to under `key`; raises `StoreError` at a malformed line."""
-        findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
-        played = self.play(trial, lines, NoJournal(), findings, books_of)
-        if played.fault is not None:
-            raise played.fault
-        return TrialResult(
-            key=key,
-            files=tuple(path.name for path in self._stretch.files),
-            began_ns=played.began_ns,
-            ended_ns=played.ended_ns,
-            frames=played.engine.state.books.frames,
-            venues=played.capture.venues,
-            symbols=compared_symbols([played.capture]),
-            halted=played.engine.state.control.halted_at(played.now_ns),
-            result=findings.result(),
-        )
+    `books_of`: see `Backtest`.
+    """
+    capture = explored.capture
+    clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
+    backtest = Backtest(
+        capture,
+        _on_venues(trial.settings, capture),
+        clock,
+        journal,
+        ledger,
+        latency_ns=trial.latency_ns,
+        latencies_ns=trial.latencies_ns,
+        seed=trial.seed,
+        charge=trial.charge,
+        opening=trial.balances,
+        books_of=books_of,
+    )
+    exit_code = backtest.run(_Passage(lines, on_progress, explored.lines))
+    return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
 def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
@@ -243,7 +244,7 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
     )
 
 
-def _lines_of(stretch: Stretch) -> Iterator[Captured]:
+def lines_of(stretch: Stretch) -> Iterator[Captured]:
     """Yield the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
     for captured in stretch.lines():
         rules = captured.rules
@@ -256,7 +257,7 @@ def _lines_of(stretch: Stretch) -> Iterator[Captured]:
 class _Passage:
     """Lines on their way to a replay, counted: their instants, and how many of how many."""
 
-    def __init__(self, lines: Iterator[Captured], on_progress: Progress, of: int | None = None) -> None:
+    def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
         self.lines = 0
         self.began_ns = self.ended_ns = 0
         self._lines = lines

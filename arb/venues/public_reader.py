@@ -14,6 +14,7 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.events import ClockMeasured
 from arb.errors import VenueBusy
 from arb.market.instrument import Instrument
+from arb.market.listing import Ticker
 from arb.market.order import Outcome
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.ccxt_client import signed
@@ -23,6 +24,7 @@ from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.tickers import TickerForm, read_tickers
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 
 ROWS_A_TURN = 8
@@ -121,6 +123,10 @@ class PublicReader:
         self.listed = frozenset(listed)
         self._public.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
+
+    async def tickers(self, form: TickerForm) -> dict[str, Ticker]:
+        """Return the best quotes and volumes of all symbols, by native symbol; raises `VenueError`."""
+        return await read_tickers(self.venue, form, await self.body_of(form.call()))
 
     async def _venue_ms(self) -> tuple[int, HttpAnswer]:
         body, answer = await self.ask(self._public.clock())

@@ -17,6 +17,7 @@ from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials,
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
 from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.tickers import TickerForm
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
     data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
     `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
-    schedule charges a taker who trades little, as a ratio, which is paper's default."""
+    schedule charges a taker who trades little, as a ratio, which is paper's default; `tickers`: how it is asked for all best
+    quotes and volumes at once."""
 
     name: str
     title: str
@@ -189,6 +191,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
     snapshots: Budget | None = None
+    tickers: TickerForm | None = None
     trading: Trading | None = None
     reading: Reading | None = None
     code_word: str = "code"

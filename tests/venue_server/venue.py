@@ -201,6 +201,10 @@ class VenueServer(ABC):
         ahead_ms, until_s = self.skew
         return ahead_ms if now_s < until_s else 0
 
+    def day_volume(self, channel: Channel) -> str:
+        """Return what was traded in 24 hours, in quote: half of what was of the symbol before it in the listing."""
+        return f"{2_000_000_000 / 2 ** list(self.channels).index(channel.native):.8f}"
+
     def row_of(self, native: str) -> Row:
         """Return the listed row of a native symbol; raises `KeyError`."""
         for row in self.rows:

@@ -11,10 +11,21 @@ import msgspec
 
 from arb.errors import StoreError
 from arb.replay.days import Stretch
+from arb.replay.findings import Findings
 from arb.replay.sweep.shared import decoded, decoded_books, together
 from arb.replay.sweep.tapes import Tape
 from arb.replay.tapes import Captured
-from arb.replay.trial import Reading, Trial, TrialResult, digest_of
+from arb.replay.trial import (
+    Explored,
+    NoJournal,
+    Reading,
+    Trial,
+    TrialResult,
+    digest_of,
+    lines_of,
+    play,
+    result_of,
+)
 
 KeyedTrial = tuple[str, Trial]
 """A trial with its `trial_key` on a tape."""
@@ -53,13 +64,19 @@ def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial]) -> list[TrialResu
     found: dict[str, TrialResult] = {}
     for group in alike.values():
         # Which books are read, and on which scales, depends on nothing but the symbols.
-        lines = decoded(reading.capture(group[0][1]), reading.lines())
-        found |= {result.key: result for result in together([_play(reading, *each) for each in group], lines)}
+        lines = decoded(reading.explored(group[0][1]).capture, lines_of(stretch))
+        plays = [_play(stretch, reading.explored(trial), key, trial) for key, trial in group]
+        found |= {result.key: result for result in together(plays, lines)}
     return [found[key] for key, _ in trials]
 
 
-def _play(reading: Reading, key: str, trial: Trial) -> Callable[[Iterator[Captured]], TrialResult]:
-    return lambda lines: reading.result(trial, lines, key=key, books_of=decoded_books)
+def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Callable[[Iterator[Captured]], TrialResult]:
+    def result(lines: Iterator[Captured]) -> TrialResult:
+        findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+        played = play(explored, trial, lines, NoJournal(), findings, books_of=decoded_books)
+        return result_of(key, stretch, played, findings)
+
+    return result
 
 
 def _require(path: Path, digest: str) -> None:

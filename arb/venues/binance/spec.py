@@ -15,6 +15,7 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -125,6 +126,17 @@ SPEC = VenueSpec(
     # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
     snapshots=Budget(1, 550),
+    # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
+    tickers=TickerForm(
+        api=("public",),
+        path="ticker/24hr",
+        native="symbol",
+        bid="bidPrice",
+        bid_size="bidQty",
+        ask="askPrice",
+        ask_size="askQty",
+        volume="quoteVolume",
+    ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,

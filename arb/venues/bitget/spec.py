@@ -21,6 +21,7 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -103,6 +104,18 @@ SPEC = VenueSpec(
     # 1000 channels a connection, fewer than 50 advised; who sends more than 10 messages a second, pings included, is cut off.
     connections=ConnectionLimits(
         books_per_connection=50, messages_per_s=10, subscriptions_per_hour=240, connects=300, connects_window_s=300
+    ),
+    # Bitget API v2, "Get Ticker Information".
+    tickers=TickerForm(
+        api=("public", "spot"),
+        path="v2/spot/market/tickers",
+        rows=("data",),
+        native="symbol",
+        bid="bidPr",
+        bid_size="bidSz",
+        ask="askPr",
+        ask_size="askSz",
+        volume="quoteVolume",
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %

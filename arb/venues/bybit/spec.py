@@ -14,6 +14,7 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -119,6 +120,19 @@ SPEC = VenueSpec(
         ),
     ),
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
+    # Bybit API v5, "Get Tickers": `turnover24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="v5/market/tickers",
+        params={"category": "spot"},
+        rows=("result", "list"),
+        native="symbol",
+        bid="bid1Price",
+        bid_size="bid1Size",
+        ask="ask1Price",
+        ask_size="ask1Size",
+        volume="turnover24h",
+    ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
