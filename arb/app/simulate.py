@@ -11,7 +11,7 @@ from arb.app.replay_stores import MODE, Afresh, Both, Stores
 from arb.app.trials import Changes, PastRun, changed, past_run, trial_on_captures, trial_on_run
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.config import Settings
-from arb.live.fast_books import chosen
+from arb.live.fast_books import BooksBy, chosen
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.live.summary import summarise
@@ -114,9 +114,18 @@ def _opening(opening: Opening | None) -> dict[str, Any] | None:
     return None if opening is None else msgspec.to_builtins(opening)
 
 
-def _play(stretch: Stretch, trial: Trial, journal: Journal, ledger: LedgerWriter, on_progress: Progress) -> Played:
+def _play(
+    stretch: Stretch,
+    trial: Trial,
+    journal: Journal,
+    ledger: LedgerWriter,
+    on_progress: Progress,
+    compiled: bool = False,
+) -> Played:
     explored = explored_by(stretch, trial, on_progress)
-    return play(explored, trial, lines_of(stretch), journal, ledger, on_progress=on_progress)
+    as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
+    lines = stretch.lines() if as_they_are else lines_of(stretch)
+    return play(explored, trial, lines, journal, ledger, compiled=compiled, on_progress=on_progress)
 
 
 class _Simulation:
@@ -133,6 +142,7 @@ class _Simulation:
         self._settings = settings
         self._kept = kept
         self._on_progress = on_progress
+        self._compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
         self._summaries: list[dict[str, Any]] = []
         self._rules: list[dict[str, Any]] = []
         self._left_out: list[dict[str, Any]] = []
@@ -141,7 +151,7 @@ class _Simulation:
         """Replay stretches; raises at a malformed line, when everything before it has been handed to the stores."""
         journal, ledger = Afresh(self._kept.journal), Both(self._kept.ledger, self.findings)
         for stretch in stretches:
-            played = _play(stretch, self.trial, journal, ledger, self._on_progress)
+            played = _play(stretch, self.trial, journal, ledger, self._on_progress, self._compiled)
             self._note(played)
             if played.fault is not None:
                 raise played.fault
@@ -153,7 +163,7 @@ class _Simulation:
         free = msgspec.structs.replace(self.trial, settings=settings, fee=ZERO, fees={})
         findings = Findings(limits, settings.repair.leg_loss_max_bps)
         for stretch in stretches:
-            _play(stretch, free, NoJournal(), findings, self._on_progress)
+            _play(stretch, free, NoJournal(), findings, self._on_progress, self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 

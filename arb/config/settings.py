@@ -417,8 +417,8 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
 
-    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `write`: put what is chosen into
-    `config`.
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
     """
 
     min_venues: int | None = None
@@ -426,6 +426,9 @@ class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     quote: str | None = None
     why: str | None = None
     write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
     sandbox: str | None = None
     config: Path
 

@@ -17,6 +17,7 @@ from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.opportunities.price_ratio import PriceRatios
+from arb.core.opportunities.trapped import TrappedRoutes
 from arb.core.orders.order import WorkingOrder
 from arb.core.outbox import Outbox
 from arb.core.pairs.residuals import Residuals
@@ -178,6 +179,7 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
+        self.trapped = TrappedRoutes(settings.limits.trapped)
         self.price_ratios = PriceRatios(
             books,
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,

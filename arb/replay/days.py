@@ -6,7 +6,7 @@ knows what came between. The tape of a run, in all its parts, is a stretch.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Stretch(msgspec.Struct, frozen=True):
     files: tuple[Path, ...]
     of_run: bool = False
 
-    def lines(self) -> Iterator[Captured]:
+    def lines(self) -> Iterable[Captured]:
         """Yield what concerns books, in the order of time; raises `StoreError` at a malformed line, after all before it."""
         return as_capture(OwnTape(self.files)) if self.of_run else merged(self.files)
 

@@ -33,7 +33,7 @@ from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
 from arb.replay.result import Result
-from arb.replay.tapes import Captured
+from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 
@@ -208,11 +208,13 @@ def play(
     ledger: LedgerWriter,
     *,
     books_of: BooksOf = captured_books,
+    compiled: bool = False,
     on_progress: Progress = unseen,
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of`: see `Backtest`.
+    `books_of`: see `Backtest`. `compiled`: compiled code keeps the books of captures; it decides the same, and reports no
+    progress on its way.
     """
     capture = explored.capture
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
@@ -228,8 +230,10 @@ def play(
         charge=trial.charge,
         opening=trial.balances,
         books_of=books_of,
+        compiled=compiled,
     )
-    exit_code = backtest.run(_Passage(lines, on_progress, explored.lines))
+    blocks = compiled and isinstance(lines, Merged)
+    exit_code = backtest.run(lines if blocks else _Passage(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 

@@ -70,6 +70,7 @@ class VenueServer(ABC):
         self.sent = self.snapshots = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
+        self.gone: dict[str, tuple[Row, Channel]] = {}
         self.opened = 0
         self.meet_newcomer()
         # misfortunes in force
@@ -145,10 +146,16 @@ class VenueServer(ABC):
 
     def delist(self, native: str) -> None:
         """Take a symbol out of the listing, and its book from whoever is served with it."""
-        self.rows.remove(self.row_of(native))
-        del self.channels[native]
+        row = self.row_of(native)
+        self.gone[native] = row, self.channels.pop(native)
+        self.rows.remove(row)
         for session in self.sessions.values():
             self.unsubscribe(session, native)
+
+    def list_anew(self, native: str) -> None:
+        """List a symbol that was taken out of the listing; raises `KeyError` for any other."""
+        row, self.channels[native] = self.gone.pop(native)
+        self.rows.append(row)
 
     def step(self, native: str) -> None:
         """Let one book change once and push that to whoever subscribed."""

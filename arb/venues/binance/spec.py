@@ -129,7 +129,7 @@ SPEC = VenueSpec(
     # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
     tickers=TickerForm(
         api=("public",),
-        path="ticker/24hr",
+        path="api/v3/ticker/24hr",
         native="symbol",
         bid="bidPrice",
         bid_size="bidQty",

@@ -132,6 +132,7 @@ SPEC = VenueSpec(
             cancel_batch=Budget(2, 500),  # v3: 5/s, where v2 has 10
             reads={
                 "GET spot/account/info": Budget(1, 1100),
+                "GET spot/public/coins": Budget(1, 400),  # 3/s
                 "GET account/fee-rate": Budget(1, 400),
                 "GET account/all-fee-rate": Budget(1, 400),
             },

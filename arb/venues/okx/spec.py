@@ -118,6 +118,7 @@ SPEC = VenueSpec(
                 "GET account/trade-fee": Budget(5, 2000),
                 "GET account/config": Budget(2, 1000),
                 "GET account/instruments": Budget(9, 1000),
+                "GET asset/currencies": Budget(5, 1000),
             },
             cancel_per_symbol=True,
             cancel_batch=Budget(60, 500),
