@@ -27,7 +27,7 @@ from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, BooksOf, clock_before
-from arb.replay.captured import Capture, charged, explore
+from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
@@ -173,26 +173,38 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
 
 
 def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, *, compiled: bool = False) -> Explored:
-    """Read a stretch once, for what it is about and what a trial charges there; `compiled`: compiled code reads what it can.
+    """Read a stretch once, for what it is about and what a trial charges there; as `Reading`."""
+    return Reading(stretch, on_progress, compiled=compiled).explored(trial)
 
-    Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
-    """
-    lines = stretch.lines()
-    measuring = Measuring(lines) if compiled and isinstance(lines, Merged) else None
-    passage = _Passage(at_one_rate(measuring or lines), on_progress, taken=measuring)
-    symbols = trial.settings.symbols
-    try:
-        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None, measuring)
-    except ConfigError as error:
-        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
-    if not passage.lines:
-        raise ConfigError(f"{stretch.named}: no frame on the tape")
-    if symbols and not capture.scales:
-        raise ConfigError(
-            f"{stretch.named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
-        )
-    ended_ns = max(passage.ended_ns, 0 if measuring is None else measuring.ended_ns)
-    return Explored(capture, passage.lines, passage.began_ns, ended_ns)
+
+class Reading:
+    """A first pass over a stretch, for any number of trials."""
+
+    def __init__(self, stretch: Stretch, on_progress: Progress = unseen, *, compiled: bool = False) -> None:
+        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read.
+
+        `compiled`: compiled code measures the frames it knows.
+        """
+        self._named = stretch.named
+        lines = stretch.lines()
+        measuring = Measuring(lines) if compiled and isinstance(lines, Merged) else None
+        self._passage = _Passage(at_one_rate(measuring or lines), on_progress, taken=measuring)
+        try:
+            self._contents = Contents(self._passage, measuring)
+        except ConfigError as error:
+            raise ConfigError(f"{stretch.files[self._passage.file]}: {error}: leave it out") from None
+        if not self._passage.lines:
+            raise ConfigError(f"{stretch.named}: no frame on the tape")
+
+    def explored(self, trial: Trial) -> Explored:
+        """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
+        passage, symbols = self._passage, trial.settings.symbols
+        capture = self._contents.capture(trial.assumed_fee, trial.charge, symbols or None)
+        if symbols and not capture.scales:
+            raise ConfigError(
+                f"{self._named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
+            )
+        return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
 
 
 def play(
@@ -273,7 +285,7 @@ class _Passage:
         self._taken = taken
         self.file = 0
         """The number of the file of the last line."""
-        self.began_ns = self.ended_ns = 0
+        self.began_ns = self._ended_ns = 0
         self._lines = lines
         self._on_progress = on_progress
         self._of = of
@@ -285,7 +297,7 @@ class _Passage:
             at_ns = captured.line.received_ns
             if self._passed == 1:
                 self.began_ns = at_ns
-            self.ended_ns = max(self.ended_ns, at_ns)
+            self._ended_ns = max(self._ended_ns, at_ns)
             if self.lines - self._reported >= EVERY_LINES:
                 self._reported = self.lines
                 self._on_progress(self.lines, self._of)
@@ -296,6 +308,11 @@ class _Passage:
     def lines(self) -> int:
         """Return how many lines have been read."""
         return self._passed + (0 if self._taken is None else self._taken.taken)
+
+    @property
+    def ended_ns(self) -> int:
+        """Return the latest instant of a line."""
+        return max(self._ended_ns, 0 if self._taken is None else self._taken.ended_ns)
 
 
 class NoJournal:

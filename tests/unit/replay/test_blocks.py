@@ -27,7 +27,7 @@ from arb.market.arena import INT64_MAX
 from arb.market.words import QUIET_FRAMES
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.blocks import FrameBlocks
-from arb.replay.captured import Capture, explore
+from arb.replay.captured import Capture, Contents
 from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
@@ -161,7 +161,7 @@ class Untraded(NoLedger):
 def explored(paths: list[Path], *, compiled: bool) -> Capture:
     lines = merged(paths)
     measuring = Measuring(lines) if compiled else None
-    return explore(lines if measuring is None else measuring, Decimal("0.0001"), measuring=measuring)
+    return Contents(lines if measuring is None else measuring, measuring).capture(Decimal("0.0001"))
 
 
 def replayed(paths: list[Path], *, compiled: bool) -> tuple[list[object], int]:
