@@ -23,7 +23,7 @@ from arb.replay.days import Stretch
 from arb.replay.findings import Findings
 from arb.replay.result import Edge, Opening
 from arb.replay.tapes import head_of
-from arb.replay.trial import NoJournal, Played, Progress, Trial, compared_symbols, explored_by, lines_of, play
+from arb.replay.trial import NoJournal, Played, Progress, Trial, compared_symbols, explored_by, lines_for, play
 from arb.store.database import mask_url
 
 NOTHING_OPENS_BPS = 10_000
@@ -124,9 +124,7 @@ def _play(
     compiled: bool = False,
 ) -> Played:
     explored = explored_by(stretch, trial, on_progress, compiled=compiled)
-    # Compiled code takes lines as they stand on the tape.
-    as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
-    lines = stretch.lines() if as_they_are else lines_of(stretch)
+    lines = lines_for(stretch, explored, compiled=compiled)
     return play(explored, trial, lines, journal, ledger, on_progress=on_progress, compiled=compiled)
 
 
