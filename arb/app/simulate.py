@@ -1,7 +1,8 @@
 """`arb replay` with simulated orders: on captures, and on the tape of a run as a what-if."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -82,15 +83,14 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
 
     Raises as `on_captures` does.
     """
-    runs = [past_run(stretch, chosen(settings.engine.fast_books)) for stretch in stretches]
+    runs = [past_run(stretch, chosen(settings.engine.fast_books), on_progress) for stretch in stretches]
     bases = [_renamed(trial_on_run(run), number) for number, run in enumerate(runs)]
     trials = [changed(base, settings, changes) for base in bases]
     parts = _parts(stretches, trials, on_progress)
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         was = _findings(bases[0])
-        for part in _parts(stretches, bases, on_progress):
-            _play(part, NoJournal(), was, on_progress)
+        _play_all(_parts(stretches, bases, on_progress), was, on_progress)
         simulation = _Simulation(settings, parts, on_progress)
         simulation.play(kept)
         compared = _compared(runs, was, simulation.findings, changes)
@@ -115,9 +115,25 @@ def _findings(trial: Trial) -> Findings:
     return Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
 
 
-def _play(part: Part, journal: Journal, ledger: LedgerWriter, on_progress: Progress) -> Played:
-    lines = lines_of(part.stretch)
-    return play(part.explored, part.trial, lines, journal, ledger, on_progress=on_progress)
+def _play(
+    parts: Sequence[Part], journal: Journal, ledger: LedgerWriter, on_progress: Progress
+) -> Iterator[tuple[Part, Played]]:
+    """Replay parts one after the other, and yield each when it is over."""
+    done, of = 0, sum(part.explored.lines for part in parts)
+    for part in parts:
+        on_part = partial(_on_part, on_progress, done, of)
+        yield part, play(part.explored, part.trial, lines_of(part.stretch), journal, ledger, on_progress=on_part)
+        done += part.explored.lines
+
+
+def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | None) -> None:
+    on_progress(before + done, of)
+
+
+def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress) -> None:
+    """Replay parts for what is found alone."""
+    for _ in _play(parts, NoJournal(), findings, on_progress):
+        pass
 
 
 def _compared(runs: Sequence[PastRun], was: Findings, now: Findings, changes: Changes) -> dict[str, Any]:
@@ -160,8 +176,7 @@ class _Simulation:
     def play(self, kept: Stores) -> None:
         """Replay all; raises at a malformed line, when everything before it has been handed to the stores."""
         journal, ledger = Afresh(kept.journal), Both(kept.ledger, self.findings)
-        for part in self._parts:
-            played = _play(part, journal, ledger, self._on_progress)
+        for part, played in _play(self._parts, journal, ledger, self._on_progress):
             self.exit_code = max(self.exit_code, played.exit_code)
             self._summaries.append(
                 summarise(
@@ -203,8 +218,7 @@ class _Simulation:
         """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
         free = [_without_fees(part.trial) for part in self._parts]
         findings = _findings(free[0])
-        for part in _parts([part.stretch for part in self._parts], free, self._on_progress):
-            _play(part, NoJournal(), findings, self._on_progress)
+        _play_all(_parts([part.stretch for part in self._parts], free, self._on_progress), findings, self._on_progress)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 
