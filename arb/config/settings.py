@@ -4,16 +4,17 @@ Limits, times and the repair policy are declared by the core that obeys them; he
 stores and the venues. No setting holds a secret: keys are named by the environment variable that holds them.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, PublicOverrides, resolve_site
@@ -41,10 +42,15 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+AUTO = ("auto",)
+"""In the place of symbols: chosen by `[run.auto]`."""
+
+
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none.
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `symbols` is
+    `AUTO` where a run is to choose them at its start and each day, by the rules of `auto`.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -52,6 +58,22 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
+    auto: ChoiceRules = ChoiceRules()
+
+    @property
+    def chooses(self) -> bool:
+        """Return whether the symbols are still to be chosen."""
+        return self.symbols == AUTO
+
+
+class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
+
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
+    """
+
+    overrides: dict[str, str] = {}
+    lists: str = ""
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -297,10 +319,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
     health: HealthLimits = HealthLimits()
+    inventory: InventoryBands = InventoryBands()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
@@ -341,31 +365,50 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb replay FILE...`.
+    """`arb replay DAYS...`: files, and folders of tapes.
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
-    the options on the command line that mean something on captures alone. `paper`: compare a run with paper on its frames.
+    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
+    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
+    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
     """
 
     files: tuple[Path, ...]
     db: str | None = None
     seed: int | None = None
     journal: Path | None = None
-    latency_ms: int = 50
-    taker_fee_bps: Decimal = Decimal(10)
-    given: tuple[str, ...] = ()
+    latency_ms: int | None = None
+    fee_bps: Decimal | None = None
+    overrides: tuple[str, ...] = ()
+    config_given: bool = False
     paper: bool = False
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it."""
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
+
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`).
+    """
 
     mode: str
     db: str | None = None
+    rows: Mapping[str, Any] = {}
     limit: int = 20
     ident: str | None = None
     parquet: Path | None = None
+
+
+class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+
+    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    """
+
+    mode: str
+    db: str | None = None
+    asset: str | None = None
+    max_cost_bps: Decimal = Decimal(100)
+    fees: dict[tuple[str, str], Decimal] = {}
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,3 +446,27 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[str, ...] = ()
     sandbox: str | None = None
     config: Path
+
+
+class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
+
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
+    """
+
+    min_venues: int | None = None
+    top: int | None = None
+    quote: str | None = None
+    why: str | None = None
+    write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
+    sandbox: str | None = None
+    config: Path
+
+    def rules(self) -> dict[str, int]:
+        """Return what is given of the rules."""
+        given = {"min_venues": self.min_venues, "top": self.top}
+        return {name: value for name, value in given.items() if value is not None}

@@ -17,12 +17,14 @@ from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials,
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
 from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.tickers import TickerForm
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.ccxt_client import Signer
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect, TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
@@ -175,7 +177,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
     `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
     schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
-    one address may weigh, where it counts so."""
+    one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
+    `make_currencies`: what reads the venue's currency list."""
 
     name: str
     title: str
@@ -191,10 +194,12 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     stream: ConnectionTiming = ConnectionTiming()
     snapshots: Budget | None = None
     weight_per_minute: int = 0
+    tickers: TickerForm | None = None
     trading: Trading | None = None
     reading: Reading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
+    make_currencies: "Callable[[], CurrencyReader] | None" = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         """Return the site of an environment in a region, or None when the venue has none."""

@@ -15,10 +15,12 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -76,6 +78,12 @@ FUTURES = "binance_futures"
 """The name of recorded USDT-margined perpetuals."""
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.binance.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.binance.books import BinanceFeed
 
@@ -119,9 +127,21 @@ SPEC = VenueSpec(
     weight_per_minute=6000,
     # One of 100 levels weighs 5, so that they take three quarters of the 6000 an address has in a minute.
     snapshots=Budget(3, 200),
+    # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
+    tickers=TickerForm(
+        api=("public",),
+        path="api/v3/ticker/24hr",
+        native="symbol",
+        bid="bidPrice",
+        bid_size="bidQty",
+        ask="askPrice",
+        ask_size="askQty",
+        volume="quoteVolume",
+    ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
     reading=Reading(pace=Budget(2, 500), make=_make_dialect),
 )

@@ -14,10 +14,12 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, ShutOut, VenueReply, ta
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -85,6 +87,12 @@ POLICY = OutcomePolicy(
 NAME = "bybit"
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bybit.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.bybit.books import BybitFeed
 
@@ -128,9 +136,23 @@ SPEC = VenueSpec(
     # The topics of one connection may be 21,000 characters long, those of 200 books are a quarter of that.
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
     stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.02),
+    # Bybit API v5, "Get Tickers": `turnover24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="v5/market/tickers",
+        params={"category": "spot"},
+        rows=("result", "list"),
+        native="symbol",
+        bid="bid1Price",
+        bid_size="bid1Size",
+        ask="ask1Price",
+        ask_size="ask1Size",
+        volume="turnover24h",
+    ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
+    make_currencies=_make_currencies,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
     # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.
