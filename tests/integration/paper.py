@@ -1,4 +1,4 @@
-"""Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N]`, which `make paper` runs.
+"""Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N] [--rate N]`, which `make paper` runs.
 
 `arb run --mode paper` as a process of its own, with settings that a user could have written, on the server in the role of
 five venues. Small misfortunes strike about every ten seconds (`tests.venue_server --schedule mixed`), and by a plan drawn from
@@ -255,6 +255,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--symbols", type=int, default=300)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--rate", type=float, default=2.0, help="changes a second and book; fewer on a busy machine")
     parser.add_argument("--folder", type=Path, default=None, help="where settings, ledger and paper accounts are kept")
     chosen = parser.parse_args(arguments)
     seed = drawn_seed() if chosen.seed is None else chosen.seed
@@ -262,16 +263,17 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="arb-paper-") as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        table, wrong = prove(folder, seed, chosen.symbols, chosen.minutes)
+        table, wrong = prove(folder, seed, chosen.symbols, chosen.minutes, chosen.rate)
     say("\n" + "\n".join(table))
     for line in wrong:
         say(f"RED  {line}")
     return 1 if wrong else 0
 
 
-def prove(folder: Path, seed: int, symbols: int, minutes: float) -> tuple[list[str], list[str]]:
+def prove(folder: Path, seed: int, symbols: int, minutes: float, rate: float = 2.0) -> tuple[list[str], list[str]]:
     """Return the table of a run, and what is wrong."""
-    with venue_server("--symbols", str(symbols), "--seed", str(seed), "--schedule", "mixed") as venues:
+    options = ["--symbols", str(symbols), "--seed", str(seed), "--schedule", "mixed", "--rate", str(rate)]
+    with venue_server(*options) as venues:
         refresh_s = write_settings(folder, venues, minutes)
         natives = {venue: address["symbols"] for venue, address in venues.info["venues"].items()}
         plan = plan_of(random.Random(seed), minutes, natives)
