@@ -1,4 +1,4 @@
-"""Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N] [--rate N]`, which `make paper` runs.
+"""Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N]`, which `make paper` runs.
 
 `arb run --mode paper` as a process of its own, with settings that a user could have written, on the server in the role of
 five venues. Small misfortunes strike about every ten seconds (`tests.venue_server --schedule mixed`), and by a plan drawn from
