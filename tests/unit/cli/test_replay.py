@@ -1,5 +1,6 @@
 """`arb replay` as a user calls it: what stands on stdout, and what beside it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -95,15 +96,25 @@ def test_what_cannot_be_replayed_is_one_clear_line_and_writes_nothing(
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is_and_stdout_stays_clean(days: Path, repo_root: Path) -> None:
     ours, theirs = os.openpty()
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "arb", "replay", str(days), "--json"],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "PYTHONPATH": str(repo_root), "TERM": "xterm"},
-        check=True,
-    )
-    os.close(theirs)
-    shown = os.read(ours, 1 << 16).decode()
-    os.close(ours)
-    assert json.loads(done.stdout)["frames"] == 14
+    ) as process:
+        os.close(theirs)
+        shown = _until_closed(ours)
+        assert process.stdout is not None
+        answer = process.stdout.read()
+    assert json.loads(answer)["frames"] == 14
     assert "replaying" in shown and "14/14" in shown
+
+
+def _until_closed(terminal: int) -> str:
+    """Return what a process writes on a terminal until it ends; nobody else would take it, and it would wait for ever."""
+    said = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+        while piece := os.read(terminal, 1 << 16):
+            said += piece
+    os.close(terminal)
+    return said.decode()
