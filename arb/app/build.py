@@ -181,6 +181,7 @@ def engine_settings(
         venues=profiles,
         symbols=settings.run.symbols,
         health=settings.health,
+        inventory=settings.inventory,
         coins=coins,
         ramp=settings.live.ramp() if mode is Mode.LIVE else None,
     )

@@ -100,9 +100,8 @@ class Record:
     async def _venue(self, venue: str, site: Site) -> None:
         """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
         spec = spec_of(venue)
-        assert spec.trading is not None
         source = build_paper_source(
-            spec, site, spec.trading.public_taker_fee, clock=self._clock, rng=self._rng, network=self._network
+            spec, site, spec.public_taker_fee, clock=self._clock, rng=self._rng, network=self._network
         )
         try:
             await self._follow(_Listing(venue, source), site)

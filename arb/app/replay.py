@@ -109,8 +109,7 @@ def _timed(replay: _Replay, options: ReplayOptions, settings: Settings) -> tuple
 def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[dict[str, Any], int]:
     keeper = Keeper(kept.journal, kept.ledger)
     tape = OwnTape(options.files)
-    lines = tape.lines()
-    prologue = read_prologue(lines)
+    prologue = read_prologue(tape.lines())
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
@@ -120,7 +119,7 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     with journal_of(options, settings, started) as journal:
         judge = None if journal is None else Judge(journal[1], same_rules=head.rules == RULES)
         rerun = Rerun(engine, keeper.keep, judge)
-        difference = rerun.run(itertools.chain(prologue.lines, lines))
+        difference = rerun.run(tape.lines())
     summary = summarise(
         engine,
         mode=MODE,
@@ -234,6 +233,7 @@ def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tupl
         seed=DEFAULT_SEED if options.seed is None else options.seed,
         charge=charge,
         dropped=lambda: kept.ledger.dropped_untraded,
+        compiled=chosen(settings.engine.fast_books) is BooksBy.COMPILED,
     )
     exit_code = backtest.run(merged(options.files))
     if backtest.fault is not None:
@@ -265,6 +265,7 @@ def _engine_settings(settings: Settings, capture: Capture) -> EngineSettings:
         venues=tuple(VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues),
         symbols=tuple(capture.scales),
         health=settings.health,
+        inventory=settings.inventory,
     )
 
 

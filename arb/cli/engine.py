@@ -4,13 +4,16 @@ import os
 import sys
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 
 import click
 from click.core import ParameterSource
 
+from arb.cli.ending import ending
 from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
+    ENVIRONMENT,
     INPUT_FILE,
     NEW_FILE,
     RATE,
@@ -84,8 +87,18 @@ def run_command(
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     with logging_to(level=settings.run.log_level.value):
         summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty(), keys=keys)
-    show(summary, as_json=as_json)
+    if as_json:
+        show(summary, as_json=True)
+    else:
+        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config)))
     return exit_code
+
+
+def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> list[str]:
+    """Return the options that lead another command to the ledger of a run with these."""
+    environment = click.get_current_context().meta.get(ENVIRONMENT)
+    given = {"--mode": mode, "--environment": environment, "--db": db, "--config": config}
+    return [f"{name} {quote(str(value))}" for name, value in given.items() if value]
 
 
 def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:

@@ -43,6 +43,7 @@ COMMANDS = {
     "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
     "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
     "keys": ("arb.cli.keys:keys_group", "Say where the venues' keys are, and test them."),
+    "markets": ("arb.cli.markets:markets_command", "Show what several venues list, and what is to be earned in it."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
     "faultsim": (

@@ -7,14 +7,17 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
+from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
     LiveSettings,
     LogLevel,
+    MarketsOptions,
     Mode,
     NetworkSettings,
     PaperSettings,
@@ -47,8 +50,10 @@ __all__ = [
     "DoctorOptions",
     "LiveSettings",
     "LogLevel",
+    "MarketsOptions",
     "Mode",
     "NetworkSettings",
+    "Overrides",
     "PaperSettings",
     "RecordOptions",
     "ReplayOptions",
@@ -61,6 +66,8 @@ __all__ = [
     "VenuesSettings",
     "database_url",
     "load_settings",
+    "overridden",
+    "read_overrides",
     "require_consents",
 ]
 
@@ -90,6 +97,17 @@ def load_settings(path: Path) -> Settings:
     return settings
 
 
+def overridden(settings: Settings, overrides: Overrides) -> Settings:
+    """Return settings with keys that were given on the command line in place of their own.
+
+    Raises `ConfigError` for a key or value that config.toml could not have, and for what together cannot hold.
+    """
+    found = overrides.on(settings)
+    for problem in _disagreements(found):
+        raise ConfigError(f"--set {', '.join(overrides.names)}: {problem}")
+    return found
+
+
 def _disagreements(settings: Settings) -> Iterable[str]:
     """Name what each key alone allows but all together forbid."""
     if not settings.run.symbols:
@@ -99,6 +117,11 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    auto, known = settings.run.auto, len(settings.venues.every())
+    if not 2 <= auto.min_venues <= known:
+        yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
+    if auto.top < 1:
+        yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
     bands = {"[limits]": settings.limits} | {
         f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
     }
@@ -107,6 +130,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
         if limits.entry_band_bps == 0:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+    yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):

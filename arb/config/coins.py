@@ -49,21 +49,29 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     `sandbox`: its venues are simulated exchanges, whatever the mode. Live trading refuses what is not proved, whatever the
     settings say. Raises `ConfigError` for a file with a bad line.
     """
-    coins = every_coin(settings)
-    overrides = coin_overrides(settings.coins.overrides)
-    if sandbox:
+    rule = every_coin_rule(settings, mode, sandbox=sandbox)
+    if rule is None:
         return None
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
-    venues = settings.venues.enabled()
-    coins = tuple(coin for coin in coins if coin.venue in venues)
     # What is traded, and what other tickers stand for the same: a coin with another name there is not what is meant here.
-    places = {(coin.chain, coin.contract) for coin in coins if coin.ticker in assets}
+    places = {(coin.chain, coin.contract) for coin in rule.coins if coin.ticker in assets}
     return CoinRule(
-        coins=tuple(coin for coin in coins if (coin.chain, coin.contract) in places),
+        coins=tuple(coin for coin in rule.coins if (coin.chain, coin.contract) in places),
+        refuse_unproved=rule.refuse_unproved,
+        overrides=tuple(said for said in rule.overrides if said.ticker in assets),
+    )
+
+
+def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | None:
+    """Return the rule of a run whose symbols are not known yet: `coin_rule` with all coins of the enabled venues."""
+    coins, overrides = every_coin(settings), coin_overrides(settings.coins.overrides)
+    if sandbox:
+        return None
+    venues = settings.venues.enabled()
+    return CoinRule(
+        coins=tuple(coin for coin in coins if coin.venue in venues),
         refuse_unproved=mode is Mode.LIVE or settings.limits.unproved_coin is UnprovedCoin.REFUSE,
-        overrides=tuple(
-            said for said in overrides if said.ticker in assets and {said.venue, said.other} <= venues.keys()
-        ),
+        overrides=tuple(said for said in overrides if {said.venue, said.other} <= venues.keys()),
     )
 
 

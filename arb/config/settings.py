@@ -4,16 +4,17 @@ Limits, times and the repair policy are declared by the core that obeys them; he
 stores and the venues. No setting holds a secret: keys are named by the environment variable that holds them.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.config.loader import Fee, fee_ratio
-from arb.core.settings import FastBooks, HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.venues.addresses import AddressOverrides, resolve_site
@@ -44,7 +45,8 @@ class LogLevel(StrEnum):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none.
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `auto`: which of the listed symbols
+    `arb markets` proposes.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -52,6 +54,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
+    auto: ChoiceRules = ChoiceRules()
 
 
 class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +243,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> int: ...
 
 else:
-    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.trading.public_taker_fee)}%") for spec in TRADED}
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in TRADED}
     PaperFees = msgspec.defstruct(
         "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
     )
@@ -290,6 +293,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
     health: HealthLimits = HealthLimits()
+    inventory: InventoryBands = InventoryBands()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
@@ -348,10 +352,14 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it."""
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
+
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`).
+    """
 
     mode: str
     db: str | None = None
+    rows: Mapping[str, Any] = {}
     limit: int = 20
     ident: str | None = None
     parquet: Path | None = None
@@ -392,3 +400,27 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[str, ...] = ()
     sandbox: str | None = None
     config: Path
+
+
+class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
+
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
+    """
+
+    min_venues: int | None = None
+    top: int | None = None
+    quote: str | None = None
+    why: str | None = None
+    write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
+    sandbox: str | None = None
+    config: Path
+
+    def rules(self) -> dict[str, int]:
+        """Return what is given of the rules."""
+        given = {"min_venues": self.min_venues, "top": self.top}
+        return {name: value for name, value in given.items() if value is not None}

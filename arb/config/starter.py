@@ -69,7 +69,7 @@ def starter_text(wanted: Wanted) -> str:
         "[run]",
         'mode = "paper"                       # real books, simulated orders, no key; "sandbox": simulated exchanges',
         "symbols = [                          # the allow-list: no order ever leaves for another symbol",
-        *_wrapped(tuple(dict.fromkeys(wanted.symbols))),
+        *wrapped(tuple(dict.fromkeys(wanted.symbols))),
         "]",
         f'report_currency = "{quote}"             # the quote of all symbols, in which limits and losses are meant',
         "",
@@ -113,7 +113,7 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     ]
 
 
-def _wrapped(symbols: Sequence[str]) -> list[str]:
+def wrapped(symbols: Sequence[str]) -> list[str]:
     """Return the lines of an array, a few symbols on each."""
     quoted = [f'"{symbol}",' for symbol in symbols]
     return [f"    {' '.join(quoted[start : start + PER_LINE])}" for start in range(0, len(quoted), PER_LINE)]

@@ -29,7 +29,8 @@ LAGS_KEPT = 301
 """The lags, one a second, of which the median is taken."""
 
 
-def _hand_over(raw: bytes | str, received_ns: int) -> int:
+def hand_over(raw: bytes | str, received_ns: int) -> int:
+    """Take no frame; see `TakeFrame`."""
     return HANDED_OVER
 
 
@@ -66,7 +67,7 @@ class Connection:
         self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
         self.gaps = 0
         self.drops = 0
-        self.take: TakeFrame = _hand_over
+        self.take: TakeFrame = hand_over
 
     @property
     def lag_ns(self) -> int | None:

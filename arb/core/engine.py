@@ -203,6 +203,11 @@ class Engine:
                 state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
 
+    def look_at(self, name: str, changed: int, received_ns: int) -> None:
+        """Do what is left of a frame of a connection that compiled code has applied, and whose answer was `changed`."""
+        result = self.state.books.finish_frame(self._connections[name], changed, received_ns, b"")
+        self.strategy.mark(result.rows)
+
     @property
     def wants_drain(self) -> bool:
         """Return whether `QueueDrained` would find anything to do."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from arb.core.books import Books
 from arb.core.settings import FastBooks, Timing
@@ -57,6 +59,12 @@ def compile_books(books: Books) -> None:
             side = CompiledConnection(compiled, connection.words, connection.feed.shape)
             connection.feed.compiled_by(side)
             connection.take = side.take
+
+
+def compiled_feeds(books: Books) -> dict[str, npt.NDArray[np.int64]]:
+    """Return what compiled code needs to know of each connection whose books it keeps, by name."""
+    feeds = {name: found.feed for name, found in books.connections.items() if isinstance(found.feed, WireFeed)}
+    return {name: feed.compiled.block for name, feed in feeds.items() if feed.compiled is not None}
 
 
 class ComparedFeed:

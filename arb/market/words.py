@@ -27,9 +27,10 @@ SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
 PACE, NOTED_NS, ARENA_ADDRESS = 36, 42, 43
 FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
 LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
-OFFSET_NS, QUIET_FRAMES, UPDATED = 29, 30, 31
-"""Words of a connection; 4 to 9 its pace, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and the
-changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
+AHEAD_NS, OFFSET_NS, QUIET_FRAMES, UPDATED = 28, 29, 30, 31
+"""Words of a connection; 4 to 9 its pace, 28 by how much a frame that is to be looked at seems to have been sent after it was
+received, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and the changes of rows among them, which
+only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
 CONNECTION_WORDS = 32
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
+from arb.replay.blocks import Source, missing
 from arb.replay.lines import origin_of, rules_of
 from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
@@ -56,20 +57,46 @@ class OwnTape:
         self.head = heads[0]
         self._parts = [path for _, path in sorted(parts)]
 
-    def lines(self) -> Iterator[TapeLine]:
-        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it.
+    def lines(self) -> "OwnLines":
+        """Return the numbered lines in order, from the beginning."""
+        return OwnLines(self._parts, self.head.last_seq)
 
-        A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
-        """
-        seq = self.head.last_seq
+
+class OwnLines:
+    """The numbered lines of a run's tape; raises `StoreError` at a malformed or missing line, after all before it.
+
+    A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
+    """
+
+    def __init__(self, parts: Sequence[Path], last_seq: int) -> None:
+        self._parts = parts
+        self._last_seq = last_seq
+        self._lines = self._all()
+
+    def __iter__(self) -> Iterator[TapeLine]:
+        return self._lines
+
+    def __next__(self) -> TapeLine:
+        return next(self._lines)
+
+    def _all(self) -> Iterator[TapeLine]:
+        seq = self._last_seq
         for path in self._parts:
             for line in to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
-                    raise StoreError(f"{path}: line with seq {seq + 1} is missing (the next one is {line.seq})")
+                    raise missing(path, seq + 1, line.seq)
                 seq = line.seq
                 yield line
+
+    def sources(self) -> Iterator[Source[TapeLine]]:
+        """Yield the parts, each when the one before has been read, to be read from the tape's beginning."""
+        seq = self._last_seq
+        for path in self._parts:
+            source = Source(path, lambda line: None if line.seq is None else line, seq)
+            yield source
+            seq = source.last_seq
 
 
 def is_own(path: Path) -> bool:
@@ -80,14 +107,31 @@ def is_own(path: Path) -> bool:
     return any(line is not None and (line.seq is not None or line.kind == "event") for line in (first, second))
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Captured]:
-    """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
-    heads = {number: head for number, path in enumerate(paths) if (head := head_of(path)) is not None}
-    first = next(iter(heads), 0)
-    return heapq.merge(
-        *(_of_file(first if number in heads else number, path, heads.get(number)) for number, path in enumerate(paths)),
-        key=_instant,
-    )
+class Merged:
+    """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        heads = {number: head for number, path in enumerate(paths) if (head := head_of(path)) is not None}
+        first = next(iter(heads), 0)
+        self._files = [
+            _File(path, first if number in heads else number, heads.get(number)) for number, path in enumerate(paths)
+        ]
+        self._lines: Iterator[Captured] = heapq.merge(*(file.lines() for file in self._files), key=_instant)
+
+    def __iter__(self) -> Iterator[Captured]:
+        return self._lines
+
+    def __next__(self) -> Captured:
+        return next(self._lines)
+
+    def sources(self) -> list[tuple[int, Source[Captured]]]:
+        """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
+        return [(file.number, Source(file.path, file.captured)) for file in self._files]
+
+
+def merged(paths: Sequence[Path]) -> Merged:
+    """Return the lines of captures by their instants."""
+    return Merged(paths)
 
 
 def head_of(path: Path) -> SegmentHead | None:
@@ -130,19 +174,31 @@ def _instant(captured: Captured) -> int:
     return int(_received(captured.line))
 
 
-def _of_file(number: int, path: Path, head: SegmentHead | None) -> Iterator[Captured]:
-    """Yield frames, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
-    ruled = head is not None and head.rules > 0
-    for line in to_its_end(path):
-        if line.kind != "event" or (head is not None and origin_of(line)):
-            yield Captured(number, line)
-        elif ruled:
-            try:
-                rules = rules_of(line)
-            except StoreError as error:
-                raise StoreError(f"{path}: {error}") from None
-            if rules is not None:
-                yield Captured(number, line, rules)
+class _File(NamedTuple):
+    """One tape among captures; `head`: of a segment of a recording."""
+
+    path: Path
+    number: int
+    head: SegmentHead | None
+
+    def lines(self) -> Iterator[Captured]:
+        """Yield what counts of its lines."""
+        for line in to_its_end(self.path):
+            captured = self.captured(line)
+            if captured is not None:
+                yield captured
+
+    def captured(self, line: TapeLine) -> Captured | None:
+        """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
+        if line.kind != "event" or (self.head is not None and origin_of(line)):
+            return Captured(self.number, line)
+        if self.head is None or not self.head.rules:
+            return None
+        try:
+            rules = rules_of(line)
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from None
+        return None if rules is None else Captured(self.number, line, rules)
 
 
 def to_its_end(path: Path) -> Iterator[TapeLine]:

@@ -18,7 +18,7 @@ has a sequence number.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
@@ -78,18 +78,26 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
     passed over.
     """
     number = 0
+    pieces = tape_pieces(path, lambda: number)
+    for number, text in enumerate(_split(pieces), 1):
+        if not text.isspace():
+            yield line_of(path, number, text)
+
+
+def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
+    """Yield the text of a tape as it comes off the disk.
+
+    Raises as `read_tape` does for what is no fault of a line; `lines()` says how many have been read by then.
+    """
     try:
         with path.open("rb") as file:
-            for text in _split(_chunks(file)):
-                number += 1
-                if not text.isspace():
-                    yield _line(path, number, text)
+            yield from _chunks(file)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such tape") from None
     except EOFError as error:
-        raise TornTape(f"{path}:{number + 1}: {error}") from None
+        raise TornTape(f"{path}:{lines() + 1}: {error}") from None
     except (OSError, zlib.error) as error:
-        raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
+        raise StoreError(f"{path}:{lines() + 1}: cannot be read further: {error}") from None
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -136,7 +144,8 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the compressed data end early")
 
 
-def _line(path: Path, number: int, text: bytes) -> TapeLine:
+def line_of(path: Path, number: int, text: bytes) -> TapeLine:
+    """Read one line; raises `StoreError` naming file, line and fault, `TornTape` for one that the file ends within."""
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -145,6 +145,11 @@ class PaperGateway:
             self._open_by_books(self._listener)
 
     @property
+    def watches(self) -> bool:
+        """Return whether `on_frame` has to be called after every single frame, now."""
+        return self._matching.watches or bool(self._unopened)
+
+    @property
     def listed(self) -> Collection[str]:
         """Return all symbols of the venue's listing, as it was read last."""
         return self._source.listed

@@ -56,7 +56,7 @@ class PublicSide:
         """How many books each connection carries, and whether their snapshots are fetched."""
         self._snapshots: SnapshotSource | None = None
         if (pace := spec.snapshots) is not None:
-            pacer = Pacer(PacingLimits(place=pace, cancel=pace, read=pace), clock)
+            pacer = Pacer(PacingLimits.of_reads(pace), clock)
             rest = site.endpoint.rest
             self._snapshots = SnapshotSource(rest, site.headers, spec.outcomes, pacer, self._network.http)
 

@@ -442,8 +442,8 @@ MUTANTS = {
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
         "arb/core/pricing/terms.py",
-        "        if leg_cost_bps:\n",
-        "        if not leg_cost_bps:\n",
+        "        if over_bps:\n",
+        "        if not over_bps:\n",
     ),
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",

@@ -9,6 +9,7 @@
     unavailable    HTTP 503 for `for_s`, connecting included           restricted  HTTP 451 likewise
     garbage        one connection gets a frame that is no JSON         old         the next snapshot is dated 40 s back
     delisted       a symbol is gone: listing, book and subscriptions   unreadable  the lot of a listed row is no number
+    listed       a symbol that is gone is listed anew, with its book
     maintenance    the notice on all connections, after `wait_s` they end, and then `unavailable`
     clock          the venue's clock is `wait_s` ahead of the time for `for_s`, in frames and answers
     snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`gate_eu.SPOILT`)
@@ -29,7 +30,7 @@ from tests.venue_server.venue import VenueServer
 
 LISTING = ("tick", "suspended", "delisting", "unreadable")
 LASTING = (
-    *("mute", "unmute", "suspended", "restricted", "delisted", "unreadable", "maintenance", "clock"),
+    *("mute", "unmute", "suspended", "restricted", "delisted", "listed", "unreadable", "maintenance", "clock"),
     *("snapshots", "full"),
 )
 """Not drawn by chance: what nobody recovers from by waiting, what takes a venue away for minutes, what only one venue knows."""
@@ -136,6 +137,12 @@ def _listing(venue: VenueServer, wish: Asked) -> None:
     channel.halted = channel.halted or wish.what == "suspended"
 
 
+def _listed(venue: VenueServer, wish: Asked) -> None:
+    if wish.symbol not in venue.gone:
+        raise Refusal(f"symbol: {venue.name} has dropped {', '.join(venue.gone) or 'none'}")
+    venue.list_anew(str(wish.symbol))
+
+
 def _outage(status: int) -> Callable[[VenueServer, Asked], None]:
     def begin(venue: VenueServer, wish: Asked) -> None:
         until_s = venue.clock.monotonic_s() + wish.for_s
@@ -201,6 +208,7 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "unavailable": _outage(503),
     "restricted": _outage(451),
     "delisted": lambda venue, wish: venue.delist(_symbol(venue, wish)),
+    "listed": _listed,
     "maintenance": _maintenance,
     "clock": _clock,
     "garbage": lambda venue, wish: _session(venue, wish).send('{"channel":"spot.obu","result":{"t":17'),

@@ -70,6 +70,7 @@ class VenueServer(ABC):
         self.sent = self.snapshots = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
+        self.gone: dict[str, tuple[Row, Channel]] = {}
         self.opened = 0
         self.meet_newcomer()
         # misfortunes in force
@@ -145,10 +146,16 @@ class VenueServer(ABC):
 
     def delist(self, native: str) -> None:
         """Take a symbol out of the listing, and its book from whoever is served with it."""
-        self.rows.remove(self.row_of(native))
-        del self.channels[native]
+        row = self.row_of(native)
+        self.gone[native] = row, self.channels.pop(native)
+        self.rows.remove(row)
         for session in self.sessions.values():
             self.unsubscribe(session, native)
+
+    def list_anew(self, native: str) -> None:
+        """List a symbol that was taken out of the listing; raises `KeyError` for any other."""
+        row, self.channels[native] = self.gone.pop(native)
+        self.rows.append(row)
 
     def step(self, native: str) -> None:
         """Let one book change once and push that to whoever subscribed."""
@@ -200,6 +207,10 @@ class VenueServer(ABC):
     def _skew_ms(self, now_s: float) -> int:
         ahead_ms, until_s = self.skew
         return ahead_ms if now_s < until_s else 0
+
+    def day_volume(self, channel: Channel) -> str:
+        """Return what was traded in 24 hours, in quote: half of what was of the symbol before it in the listing."""
+        return f"{2_000_000_000 / 2 ** list(self.channels).index(channel.native):.8f}"
 
     def row_of(self, native: str) -> Row:
         """Return the listed row of a native symbol; raises `KeyError`."""

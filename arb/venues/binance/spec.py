@@ -6,6 +6,7 @@ What is not listed is unknown for an order; `rules/outcome.py` says how such row
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
@@ -13,12 +14,14 @@ from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
+from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.currencies import CurrencyReader
+    from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
 _ROWS: tuple[Row, ...] = (
@@ -99,6 +102,12 @@ def _make_futures_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None
     return BinanceFeed(seats, arena, venue=FUTURES, tape=True)
 
 
+def _make_dialect() -> "PublicDialect":
+    from arb.venues.binance.dialect import BinanceDialect
+
+    return BinanceDialect()
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Binance spot",
@@ -124,8 +133,21 @@ SPEC = VenueSpec(
     # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
     snapshots=Budget(1, 550),
+    # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
+    tickers=TickerForm(
+        api=("public",),
+        path="api/v3/ticker/24hr",
+        native="symbol",
+        bid="bidPrice",
+        bid_size="bidQty",
+        ask="askPrice",
+        ask_size="askQty",
+        volume="quoteVolume",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,
     make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
+    reading=Reading(pace=Budget(2, 500), make=_make_dialect),
 )

@@ -17,7 +17,7 @@ from arb.venues.bitget.currencies import READER
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.call import Call
 from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
 
@@ -114,7 +114,7 @@ class CommonDialect:
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(
+            price_band=narrower(
                 fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
             ),
             tradable=fields.maybe_text("status") == "online",
@@ -143,8 +143,3 @@ def _deducts(body: Any) -> bool:
 
 def _rates(fields: Fields) -> Fees:
     return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
-
-
-def _narrower(first: Decimal, second: Decimal) -> Decimal | None:
-    rates = [rate for rate in (first, second) if rate]
-    return min(rates) if rates else None

@@ -21,6 +21,7 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -111,7 +112,20 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(
         books_per_connection=50, messages_per_s=10, subscriptions_per_hour=240, connects=300, connects_window_s=300
     ),
+    # Bitget API v2, "Get Ticker Information".
+    tickers=TickerForm(
+        api=("public", "spot"),
+        path="v2/spot/market/tickers",
+        rows=("data",),
+        native="symbol",
+        bid="bidPr",
+        bid_size="bidSz",
+        ask="askPr",
+        ask_size="askSz",
+        volume="quoteVolume",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %
     make_books=_make_books,
     make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
@@ -133,9 +147,6 @@ SPEC = VenueSpec(
             place_per_symbol=False,
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal(
-            "0.002"
-        ),  # the dearer of the `takerFeeRate` that the listing has for spot; most pairs 0.1 %
         enforces_expiry=True,  # of a classic account: `receiveWindow` in the body
         make=_make_trading,
         # "You are in Unified Account mode, and the Classic Account API is not supported", and the other way round.

@@ -5,18 +5,22 @@ Numbers from Bybit API v5 ("Connect", "Rate limit rules"), codes from "Error cod
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
 from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
+from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.currencies import CurrencyReader
+    from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
@@ -93,6 +97,12 @@ def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "W
     return BybitFeed(seats, arena, tape=True)
 
 
+def _make_dialect() -> "PublicDialect":
+    from arb.venues.bybit.dialect import BybitDialect
+
+    return BybitDialect()
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Bybit API v5",
@@ -117,9 +127,25 @@ SPEC = VenueSpec(
         ),
     ),
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
+    # Bybit API v5, "Get Tickers": `turnover24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="v5/market/tickers",
+        params={"category": "spot"},
+        rows=("result", "list"),
+        native="symbol",
+        bid="bid1Price",
+        bid_size="bid1Size",
+        ask="ask1Price",
+        ask_size="ask1Size",
+        volume="turnover24h",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
     make_currencies=_make_currencies,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
+    # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.
+    reading=Reading(pace=Budget(5, 500), make=_make_dialect),
 )

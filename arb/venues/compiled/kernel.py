@@ -15,6 +15,7 @@ from arb.core.risk.book_pace import JUDGED_AFTER_NS, MISSING
 from arb.core.risk.sale_price import NOTED_EVERY_NS
 from arb.market.arena import UPDATES
 from arb.market.words import (
+    AHEAD_NS,
     ARENA_ADDRESS,
     ATTENTION,
     CONNECTION_PACE,
@@ -160,6 +161,7 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
     beat(row, connection, received_ns)
     due = not 0 <= received_ns - word_at(row + NOTED_NS * WORD) < NOTED_EVERY_NS
     if event_ns:
+        due = due or event_ns - received_ns >= word_at(connection + AHEAD_NS * WORD)
         put_word(connection + LAG_NS * WORD, received_ns - (event_ns - word_at(connection + OFFSET_NS * WORD)))
         put_word(connection + LAG_KNOWN * WORD, 1)
         due = due or received_ns >= word_at(connection + NEXT_LAG_NS * WORD)
@@ -212,9 +214,16 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
 
 def compile_all(*, cached: bool) -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
-    take = njit("int64(int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
-    show = njit("int64(int64)", cache=cached, error_model="numpy")(show_one)
-    return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))
+    return (
+        entry_point(take_one, "int64(int64, int64, int64, int64)", cached=cached),
+        entry_point(show_one, "int64(int64)", cached=cached),
+    )
+
+
+def entry_point(function: Any, signature: str, *, cached: bool) -> Any:
+    """Compile a function; return CPython's own way into it, without numba's wrapper."""
+    compiled = njit(signature, cache=cached, error_model="numpy")(function)
+    return compiled.overloads[compiled.signatures[0]].entry_point
 
 
 def take_one(at, size, received_ns, connection):

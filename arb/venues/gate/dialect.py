@@ -7,7 +7,6 @@ in that order: an order that ends while they are read then shows in a later one.
 import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -22,7 +21,7 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
 from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
@@ -297,7 +296,7 @@ class GateDialect:
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
+            price_band=narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
             tradable=fields.maybe_text("trade_status") == "tradable" and native in (self.account.pairs or {native}),
             ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
@@ -346,8 +345,3 @@ def _list(body: Any) -> list[Any]:
     if not isinstance(body, list):
         raise VenueProtocolError("gate", f"not a list but {type(body).__name__}")
     return body
-
-
-def _narrower(up: Decimal, down: Decimal) -> Decimal | None:
-    rates = [rate for rate in (up, down) if rate]
-    return min(rates) if rates else None

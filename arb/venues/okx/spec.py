@@ -16,6 +16,7 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -89,7 +90,21 @@ SPEC = VenueSpec(
     ),
     # With 480 subscriptions an hour a connection of 200 books can be made anew once, and some of them resubscribed.
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
+    # OKX API v5, "Get tickers": of spot symbols `volCcy24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="market/tickers",
+        params={"instType": "SPOT"},
+        rows=("data",),
+        native="instId",
+        bid="bidPx",
+        bid_size="bidSz",
+        ask="askPx",
+        ask_size="askSz",
+        volume="volCcy24h",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
     make_books=_make_books,
     make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
@@ -118,7 +133,6 @@ SPEC = VenueSpec(
             account=Budget(220, 500, 20),
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
         enforces_expiry=True,  # header `expTime`
         make=_make_trading,
         make_order_socket=_make_order_socket,

@@ -67,6 +67,11 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     place_per_symbol: bool = True
     cancel_per_symbol: bool = False
 
+    @classmethod
+    def of_reads(cls, pace: Budget) -> "PacingLimits":
+        """Return the limits of whoever only reads."""
+        return cls(place=pace, cancel=pace, read=pace)
+
     def of(self, scope: str) -> Budget:
         """Return the budget of a scope, which is `place`, `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
         kind = scope.partition(" ")[0]

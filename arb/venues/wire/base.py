@@ -88,8 +88,13 @@ class WireFeed(ABC):
 
     def compiled_by(self, compiled: CompiledSide) -> None:
         """Lend live books to compiled code from now on."""
-        require(bool(self.shape) and not self._tape, f"{self.venue}: no compiled code knows these frames")
+        require(bool(self.shape), f"{self.venue}: no compiled code knows these frames")
         self._compiled = compiled
+
+    @property
+    def compiled(self) -> CompiledSide | None:
+        """Return the compiled code that live books are lent to, if any."""
+        return self._compiled
 
     def seats(self) -> dict[str, BookSeat]:
         """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""

@@ -37,14 +37,17 @@ from arb.core.recovery_records import (
     FeeHold,
     LateLeg,
     Residual,
+    SkewPart,
     StoppedAsset,
 )
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (
     AppliedLimit,
+    Band,
     CoinRule,
     HealthLimits,
+    InventoryBands,
     Limits,
     OnSingleLeg,
     Ramp,
@@ -126,7 +129,7 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps? limits? fee_holds?
+    leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs?
@@ -157,7 +160,9 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health? coins? ramp?",
+    EngineSettings: "limits timing repair venues symbols health? coins? ramp? inventory?",
+    InventoryBands: "skew_max_bps? venue?",
+    Band: "low_share? target_share? high_share? low_amount? target_amount? high_amount?",
     Ramp: "start_quote pairs",
     CoinRule: "coins refuse_unproved overrides?",
     CoinOverride: "ticker venue other same",
@@ -195,6 +200,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     ),
     IntendedOrder: "id account_id offset_ns place",
     FeeHold: "venue asset amount",
+    SkewPart: "venue asset held bps",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
