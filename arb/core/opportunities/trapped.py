@@ -6,9 +6,12 @@ opens. So such a route is refused unless the user wants otherwise; capped, a pai
 on probation. What lists do not show is not refused.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from arb.core.opportunities.episodes import Route
+from arb.core.reasons import Reason
 from arb.core.settings import Trapped
 from arb.market.wallets import Refill, Wallets, WayState
 
@@ -39,6 +42,21 @@ class TrappedRoutes:
         """Return the share of the ordinary size that a pair on a route may have."""
         capped = self._rule is Trapped.CAP and self.refill(route).state is WayState.CLOSED
         return TRAPPED_SHARE if capped else _WHOLE
+
+    def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
+        """Return which of `routes` are trapped: the way that is closed, why, and what follows."""
+        return [
+            {
+                "symbol": route[0],
+                "venues": list(route[1:]),
+                "asset": way.asset,
+                "because": way.because,
+                "reason": str(Reason.WALLET_CLOSED) if self._rule is Trapped.REFUSE else str(self._rule),
+            }
+            for route in routes
+            for way in self.refill(route)
+            if way.state is WayState.CLOSED
+        ]
 
     def renew(self) -> None:
         """Judge all routes anew: the lists have changed."""
