@@ -109,7 +109,7 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         elif (member := _member(field.type)) is not None:
             values[name] = _structs(tables[name], member, (*path, name), fail)
         elif get_origin(field.type) is dict:
-            read: Callable[..., dict[str, Any]] = _text_table if get_args(field.type)[-1] is str else _amounts
+            read = _text_table if get_args(field.type)[-1] is str else _amounts
             values[name] = {**default, **read(tables[name], (*path, name), fail)}
         else:
             problem, value = read_value(name, field.type, tables[name])
@@ -319,6 +319,8 @@ def fee_ratio(fee: Fee) -> Decimal:
 
 
 def _texts(name: str, given: Any) -> tuple[str, Any]:
+    if name == "symbols" and given == "auto":
+        return "", ("auto",)
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):

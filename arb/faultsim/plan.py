@@ -220,12 +220,6 @@ def make_plan(seed: int) -> Plan:
     )
 
 
-def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
-    if any(strike.name == WALLETS for strike in strikes):
-        return 1
-    return 2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s
-
-
 def _bands(seed: int) -> InventoryBands:
     """Return the bands of a seed: shares or amounts, at some venues and in some assets, met or not."""
     rng = random.Random(f"{seed}/inventory")
@@ -244,6 +238,12 @@ def _band(rng: random.Random) -> Band:
         low_share, target_share, high_share = (Decimal(edge) / 100 for edge in (low, target, high))
         return Band(low_share=low_share, target_share=target_share, high_share=high_share)
     return Band(low_amount=Decimal(low), target_amount=Decimal(target), high_amount=Decimal(1000 * high))
+
+
+def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
+    if any(strike.name == WALLETS for strike in strikes):
+        return 1
+    return 2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s
 
 
 def _modes(seed: int) -> dict[str, str]:

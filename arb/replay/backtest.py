@@ -27,7 +27,7 @@ from arb.market.feed import Notice, ResyncBy, venue_of
 from arb.market.instrument import Instrument
 from arb.market.words import AHEAD_NS
 from arb.replay.blocks import FrameBlocks, OneByOne
-from arb.replay.captured import Capture, charged
+from arb.replay.captured import Capture, Charge, as_recorded, charged
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured, Merged
 from arb.venues.base import EventListener, FrameListener, MarketFeed
@@ -194,7 +194,8 @@ class _TapeFeed:
 class Backtest:
     """One run of the engine on captures; `latency_ns` is the way of an order to its venue, and that of its answer back.
 
-    `clock` has to stand before the first frame (`clock_before`), since the first questions to the venues take their time.
+    `clock` has to stand before the first frame (`clock_before`, by the longest way), since the first questions to the venues
+    take their time.
     """
 
     def __init__(
@@ -207,15 +208,17 @@ class Backtest:
         *,
         latency_ns: int,
         seed: int,
-        charge: Decimal | None = None,
+        latencies_ns: Mapping[str, int] | None = None,
+        charge: Charge = as_recorded,
+        opening: Mapping[str, Mapping[str, Decimal]] | None = None,
         dropped: Callable[[], int] = int,
         books_of: BooksOf = captured_books,
         compiled: bool = False,
     ) -> None:
-        """`charge`: the fee of a taker that takes the place of the recorded ones; None: these hold.
-
-        `books_of` makes the engine's books, and the feeds that the lines are named to. `compiled`: compiled code keeps the
-        books it can instead, and takes frames in a row where tapes are given as `merged` has them.
+        """`latencies_ns`: the ways to venues to which it is not `latency_ns`. `charge`: see `explore`. `opening`: what the
+        accounts at some venues hold in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and the
+        feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a row
+        where tapes are given as `merged` has them.
         """
         self.fault: StoreError | None = None
         self._charge = charge
@@ -227,6 +230,8 @@ class Backtest:
         self._journal = journal
         self._ledger = ledger
         self._latency_ns = latency_ns
+        self._latencies_ns = latencies_ns or {}
+        self._opening = opening or {}
         self._seed = seed
         self._dropped = dropped
         self._compiled = compiled
@@ -277,7 +282,7 @@ class Backtest:
 
     def _on_rules(self, listed: Instrument) -> None:
         """Let rules hold from here on that differ from those before; a segment repeats at its head what has not changed."""
-        rules, key = charged(listed, self._charge), (listed.venue, listed.symbol)
+        rules, key = charged(listed, self._charge(listed.venue)), (listed.venue, listed.symbol)
         if key not in self._rules or self._rules[key] == rules:
             return
         assert self._node is not None
@@ -324,8 +329,10 @@ class Backtest:
             venue,
             lambda: self._books,
             clock=self._clock,
-            latency_ns=self._latency_ns,
-            opening={asset: START_BALANCE for one in listed for asset in (one.base, one.quote)},
+            latency_ns=self._latencies_ns.get(venue, self._latency_ns),
+            opening=self._opening.get(
+                venue, {asset: START_BALANCE for one in listed for asset in (one.base, one.quote)}
+            ),
         )
 
 

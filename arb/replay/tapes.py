@@ -9,22 +9,18 @@ segments of a recording are captures that begin with a head and hold events that
 import contextlib
 import heapq
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
 from arb.replay.blocks import Source, missing
-from arb.replay.lines import origin_of, rules_of
+from arb.replay.lines import origin_of, rules_in, rules_of
 from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
 log = logging.getLogger(__name__)
-
-GAP_MAX_NS = 60 * NS_PER_S
-"""Captures that follow one another within this are parts of one recording."""
 
 
 class Captured(NamedTuple):
@@ -108,15 +104,20 @@ def is_own(path: Path) -> bool:
 
 
 class Merged:
-    """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
+    """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
+
+    A file is opened when the time of its first line has come, so that the segments of many days need no more than those of one.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        heads = {number: head for number, path in enumerate(paths) if (head := head_of(path)) is not None}
-        first = next(iter(heads), 0)
-        self._files = [
-            _File(path, first if number in heads else number, heads.get(number)) for number, path in enumerate(paths)
-        ]
-        self._lines: Iterator[Captured] = heapq.merge(*(file.lines() for file in self._files), key=_instant)
+        firsts = {number: line for number, path in enumerate(paths) if (line := _first_of(path)) is not None}
+        heads = {number: head for number, line in firsts.items() if (head := _head_in(line, paths[number])) is not None}
+        one = next(iter(heads), 0)
+        self._files = {
+            number: _File(paths[number], one if number in heads else number, heads.get(number)) for number in firsts
+        }
+        begun = sorted((line.received_ns, number) for number, line in firsts.items())
+        self._lines = _by_time(deque((began_ns, number, self._files[number].lines()) for began_ns, number in begun))
 
     def __iter__(self) -> Iterator[Captured]:
         return self._lines
@@ -126,7 +127,7 @@ class Merged:
 
     def sources(self) -> list[tuple[int, Source[Captured]]]:
         """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
-        return [(file.number, Source(file.path, file.captured)) for file in self._files]
+        return [(file.number, Source(file.path, file.captured)) for file in self._files.values()]
 
 
 def merged(paths: Sequence[Path]) -> Merged:
@@ -134,44 +135,65 @@ def merged(paths: Sequence[Path]) -> Merged:
     return Merged(paths)
 
 
+def _by_time(waiting: deque[tuple[int, int, Iterator[Captured]]]) -> Iterator[Captured]:
+    """Yield the lines of files, each with the instant of its first line and its number; of equal instants by number."""
+    reading: list[tuple[int, int, Captured, Iterator[Captured]]] = []
+    while waiting or reading:
+        while waiting and (not reading or waiting[0][:2] < reading[0][:2]):
+            _, number, lines = waiting.popleft()
+            for captured in lines:
+                heapq.heappush(reading, (captured.line.received_ns, number, captured, lines))
+                break
+        if not reading:
+            continue
+        _, number, captured, lines = reading[0]
+        yield captured
+        if not waiting and len(reading) == 1:
+            yield from lines
+            return
+        for captured in lines:
+            heapq.heapreplace(reading, (captured.line.received_ns, number, captured, lines))
+            break
+        else:
+            heapq.heappop(reading)
+
+
+def as_capture(tape: OwnTape) -> Iterator[Captured]:
+    """Yield the frames of a run, what ends its books, and the rules that its venues listed: nothing of its own orders."""
+    known: dict[tuple[str, str], Instrument] = {}
+    for line in tape.lines():
+        if line.kind != "event" or origin_of(line):
+            yield Captured(0, line)
+            continue
+        for rules in rules_in(line, known):
+            known[rules.venue, rules.symbol] = rules
+            yield Captured(0, line, rules)
+
+
 def head_of(path: Path) -> SegmentHead | None:
     """Return the head of a segment of a recording, None for any other tape; raises as `read_tape` does for its first line."""
-    first = next(read_tape(path), None)
+    first = _first_of(path)
+    return None if first is None else _head_in(first, path)
+
+
+def _first_of(path: Path) -> TapeLine | None:
+    return next(read_tape(path), None)
+
+
+def _head_in(first: TapeLine, path: Path) -> SegmentHead | None:
     try:
-        return None if first is None else segment_head(first)
+        return segment_head(first)
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
 
 
-def require_overlap(paths: Sequence[Path]) -> None:
-    """Raise `ConfigError` for captures of different times: they are no one market, and a replay would wait out the gap."""
-    spans = sorted((span, path) for path in paths if len(paths) > 1 and (span := _span(path)) is not None)
-    until_ns, latest = 0, None
-    for (first_ns, last_ns), path in spans:
-        if latest is not None and first_ns > until_ns + GAP_MAX_NS:
-            gap_s = (first_ns - until_ns) / NS_PER_S
-            raise ConfigError(
-                f"{latest} and {path}: do not overlap in time, the second begins {gap_s:,.0f} s after the first has ended: "
-                "replay them apart"
-            )
-        if last_ns >= until_ns:
-            until_ns, latest = last_ns, path
-
-
-def _span(path: Path) -> tuple[int, int] | None:
+def span_of(path: Path) -> tuple[int, int] | None:
     """Return the instants of a capture's first and last line; None when it has none that can be read."""
     first_ns = last_ns = 0
     with contextlib.suppress(StoreError):
         for line in read_tape(path):
             first_ns, last_ns = first_ns or line.received_ns, max(last_ns, line.received_ns)
     return (first_ns, last_ns) if last_ns else None
-
-
-_received = attrgetter("received_ns")
-
-
-def _instant(captured: Captured) -> int:
-    return int(_received(captured.line))
 
 
 class _File(NamedTuple):

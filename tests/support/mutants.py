@@ -445,6 +445,18 @@ MUTANTS = {
         "        if over_bps:\n",
         "        if not over_bps:\n",
     ),
+    "skew-ignored": Mutant(
+        "an edge that spends what is scarce must be greater, as bands say",
+        "arb/core/state.py",
+        "            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps\n",
+        "            over_bps += 0\n",
+    ),
+    "skew-unbounded": Mutant(
+        "bands never lower the required edge to where nothing is left",
+        "arb/core/accounts/bands.py",
+        "max(skewed, min(min_edge_bps, LEAST_EDGE_BPS))",
+        "skewed",
+    ),
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",
         "arb/core/pairs/closing.py",
