@@ -46,7 +46,7 @@ class Lister(FakeGateway):
 
 def kept(gateway: Lister, first: CurrenciesListed | None, seconds: float = 10) -> list[AnyEvent]:
     reported: list[AnyEvent] = []
-    for_seconds(seconds + 0.5, lambda: keep_currencies(gateway, ASSETS, first, 1, reported.append))
+    for_seconds(seconds + 0.5, lambda: keep_currencies(gateway, lambda: ASSETS, first, 1, reported.append))
     return reported
 
 
@@ -75,6 +75,18 @@ def test_a_list_that_cannot_be_read_leaves_what_was_known() -> None:
 def test_a_venue_that_shows_no_list_is_not_asked_again() -> None:
     gateway = Lister(None)
     assert kept(gateway, None) == []
+    assert gateway.asked == 1
+
+
+def test_an_asset_that_is_traded_from_now_on_is_asked_for_soon() -> None:
+    gateway, asked = Lister(a_list()), []
+
+    def assets() -> tuple[str, ...]:
+        asked.append(None)
+        return ASSETS if len(asked) > 3 else ASSETS[:1]
+
+    first = CurrenciesListed(venue="gate", assets=("BTC",), chains=(chain("BTC"),))
+    for_seconds(10, lambda: keep_currencies(gateway, assets, first, 3600, lambda _: None))
     assert gateway.asked == 1
 
 
