@@ -195,7 +195,7 @@ def unproved(engine: Engine) -> dict[str, Any]:
 
 
 def inventory(engine: Engine) -> list[dict[str, Any]]:
-    """Return what venues hold of each asset with a band there, and where in it: -1 at the low edge, 0 the target, 1 the high."""
+    """Return what venues hold of each asset with a band there, and where in it: -1 the low edge, 0 the target, 1 the high."""
     state, found = engine.state, []
     for venue, bands in state.bands.rule.venue.items():
         for asset in bands if venue in state.venues else ():
