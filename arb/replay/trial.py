@@ -21,7 +21,6 @@ from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent
 from arb.core.orders.intents import Intent
-from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
@@ -36,11 +35,10 @@ from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
+from arb.venues.build import PAPER_RATE
 
 FORM = 1
 """Counts the changes of what a result holds, or of how its figures are defined."""
-PAPER_RATE = PlaceRate(10, 1000)
-"""A venue takes about so many orders; what a capture's venue would have taken is not known any more."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
 EVERY_LINES = 4096

@@ -69,8 +69,14 @@ MUTANTS = {
     "ramp-skipped": Mutant(
         "with real orders a pair pays no more than the ramp allows by then",
         "arb/core/opportunities/routes.py",
-        "self.state.health.share(route[1:]), self.state.ramp_cap)",
-        "self.state.health.share(route[1:]))",
+        "share, self.state.ramp_cap)",
+        "share)",
+    ),
+    "wallets-unread": Mutant(
+        "nothing opens where what a pair moves could not be moved back",
+        "arb/core/opportunities/obstacles.py",
+        "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
+        "",
     ),
     "ramp-keeps-on": Mutant(
         "a pair that had to be carried begins the ramp anew",
