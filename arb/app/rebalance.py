@@ -4,7 +4,7 @@ What is held, which wallets are open and what withdrawing costs a running engine
 run does, as it was known then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from arb.app import journals_of, stores
-from arb.config import RebalanceOptions, Settings
+from arb.config import Mode, RebalanceOptions, Settings
 from arb.config.loader import nearest
 from arb.core.accounts.bands import position
 from arb.core.accounts.holdings import Held, KnownInventory
@@ -57,11 +57,16 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
     }
 
 
+def _venues(settings: Settings, options: RebalanceOptions) -> Iterable[str]:
+    """Return the venues that hold something of ours: in paper trading all that are enabled, else those that take our orders."""
+    return settings.venues.enabled() if options.mode == Mode.PAPER else settings.venues.traded()
+
+
 def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str, Band]]:
     """Return the bands of enabled venues by asset and venue, those of one asset where it is named."""
     found: dict[str, dict[str, Band]] = {}
     for venue, bands in settings.inventory.venue.items():
-        for asset, band in bands.items() if venue in settings.venues.enabled() else ():
+        for asset, band in bands.items() if venue in _venues(settings, options) else ():
             found.setdefault(asset, {})[venue] = band
     if not found:
         raise ConfigError(
@@ -102,13 +107,13 @@ def _plan(
     known: KnownInventory,
     wallets: Wallets,
 ) -> AssetPlan:
-    enabled = settings.venues.enabled()
-    unknown = [venue for venue in enabled if venue not in known.held]
+    venues = _venues(settings, options)
+    unknown = [venue for venue in venues if venue not in known.held]
     missing = unknown if any(band.of_all for band in bands.values()) else [venue for venue in bands if venue in unknown]
     if missing:
         because = f"what {' and '.join(missing)} {'holds' if len(missing) == 1 else 'hold'} is not known"
         return AssetPlan((), tuple(Refused(asset, venue, because) for venue in bands), {})
-    held = {venue: known.held[venue].get(asset, NOTHING) for venue in enabled if venue in known.held}
+    held = {venue: known.held[venue].get(asset, NOTHING) for venue in venues if venue in known.held}
     fees = {venue: fee for (venue, named), fee in options.fees.items() if named == asset}
     return plan_moves(asset, bands, held, lambda one, other: wallets.way(asset, one, other), options.max_cost_bps, fees)
 
