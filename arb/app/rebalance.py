@@ -5,6 +5,7 @@ run does, as it was known then.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -36,6 +37,11 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
     Raises `ConfigError` where no band is stated, or nothing is known of what venues hold.
     """
     bands = _bands(settings, options)
+    for venue, asset in options.fees:
+        if venue not in settings.venues.every():
+            raise ConfigError(f"--fee {venue}:{asset}: unknown venue{nearest(venue, settings.venues.every())}")
+        if asset not in bands:
+            raise ConfigError(f"--fee {venue}:{asset}: no moves of {asset} are planned{nearest(asset, bands)}")
     source, known = _known(settings, options)
     wallets = Wallets()
     for venue, chains in known.chains.items():
@@ -82,16 +88,18 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
 
 def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInventory]:
     """Return what is known of the inventory, and from whom."""
-    url, journal = stores(settings, options.mode, options.db)
-    for journal in journals_of(settings, options.mode, options.db):
+    url, _ = stores(settings, options.mode, options.db)
+    journals = list(journals_of(settings, options.mode, options.db))
+    for journal in journals:
         answer = ask(journal, {"do": "inventory"})
         if answer is not None and "inventory" in answer:
             return "the running engine", msgspec.convert(answer["inventory"], KnownInventory, strict=False)
     reader = LedgerReader(url)
     run_id = reader.last_run_id()
     known = None
-    if run_id is not None and journal.exists():
-        known = last_inventory(JournalReader.open(journal), run_id, reader.run(run_id)["started_ns"])
+    if run_id is not None and journals[0].exists():
+        with closing(JournalReader.open(journals[0])) as history:
+            known = last_inventory(history, run_id, reader.run(run_id)["started_ns"])
     if known is None:
         raise ConfigError(
             f"ledger {mask_url(url)}: what the venues hold is not known: start an engine with `arb run`, and ask again"
