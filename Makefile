@@ -29,6 +29,9 @@ EXAMPLES ?= 30000
 SEED ?= 20261123
 SEEDED = ARB_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
 
+# What is compiled once need not be compiled by each process of a test, or by each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
@@ -128,7 +131,7 @@ define install
 	@$(PIP) install --no-compile --require-hashes -r $(1)
 	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
 	@echo "[arb] compiling what is imported"
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import $(2)"
+	@$(BIN)/python -c "import $(2)"
 	@$(BIN)/python -c "from arb.venues.compiled.loading import is_available; is_available()"
 	@echo "[arb] ready"
 endef
