@@ -7,12 +7,19 @@ can decide what time it is. All instants are integer nanoseconds since the Unix 
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+
+
+def utc_text(ns: int) -> str:
+    """Return an instant as people read it, in UTC, rounded down to the millisecond: `2026-11-23 14:30:00.250`."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ns // NS_PER_MS)
+    return at.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
 
 class Clock(Protocol):

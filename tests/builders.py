@@ -30,7 +30,7 @@ from arb.core.events import (
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import CoinRule, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import CoinRule, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
@@ -132,6 +132,7 @@ class Bench:
         coins: CoinRule | None = None,
         fee_prices: dict[str, dict[str, str]] | None = None,
         ramp: Ramp | None = None,
+        inventory: InventoryBands | None = None,
     ) -> None:
         self.venues = tuple(venues)
         self.absent = absent or {}
@@ -168,6 +169,7 @@ class Bench:
             symbols=tuple(symbols),
             coins=coins,
             ramp=ramp,
+            inventory=inventory or InventoryBands(),
         )
         self.engine = Engine(settings, self.books, strategy)
         self.engine.load(restored or Restored())

@@ -10,6 +10,7 @@ import msgspec
 from arb.core.commands import Persist
 from arb.core.records import tag_of
 from arb.core.recovery_records import PlanRecord
+from arb.market.numbers import ZERO, plain
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
@@ -54,6 +55,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
         "waterfall": {name: None if pair[f"{name}_e8"] is None else pair[f"{name}_e8"] * E8 for name in WATERFALL},
         "leg_cost": _leg_cost(pair),
         "limits": _limits(history.plan),
+        "required_edge": _required(history.plan),
         "orders": [_order(order, zero_ns) for order in history.orders],
         "fills": [_fill(fill, zero_ns) for fill in history.fills],
         "incidents": [
@@ -76,6 +78,21 @@ def _leg_cost(pair: RowDict) -> dict[str, Any] | None:
 def _limits(plan: PlanRecord | None) -> list[dict[str, Any]] | None:
     """Return the limits that a table of the symbol or of a venue put in the place of those of `[limits]`; None: not known."""
     return None if plan is None else [msgspec.structs.asdict(applied) for applied in plan.limits]
+
+
+def _required(plan: PlanRecord | None) -> dict[str, Any] | None:
+    """Return the edge that the pair had to have, and what it was made of; None where no bands were in force."""
+    if plan is None or plan.min_edge_bps is None:
+        return None
+    terms = [plain(plan.min_edge_bps)]
+    for part in plan.skew:
+        terms.append(f"{'+-'[part.bps < 0]} {plain(abs(part.bps))} for {part.asset} {part.held} at {part.venue}")
+    if plan.skew_bps != sum((part.bps for part in plan.skew), ZERO):
+        terms.append(f"(not lowered below {plain(plan.min_edge_bps + plan.skew_bps)})")
+    if plan.leg_cost_bps:
+        terms.append(f"+ {plain(plan.leg_cost_bps)} for legs that fall short")
+    required_bps = plan.min_edge_bps + plan.skew_bps + plan.leg_cost_bps
+    return {"bps": required_bps, "text": f"required {plain(required_bps)} bps: {' '.join(terms)}"}
 
 
 def steps(history: PairStory) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.app import stores
+from arb.app.review import selected
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.report.summary import read_sources
@@ -24,7 +25,11 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
         raise ConfigError(
             "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
         ) from None
-    return {"db": mask_url(url), "page": str(path), "bytes": write_page(path, render(read_sources(url)))}
+    return {
+        "db": mask_url(url),
+        "page": str(path),
+        "bytes": write_page(path, render(read_sources(url, selected(options)))),
+    }
 
 
 BEGINS = b"<!doctype html>"

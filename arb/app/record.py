@@ -11,9 +11,11 @@ import msgspec
 
 from arb import __version__
 from arb.app.build import require_way_out, symbols_of
+from arb.app.choosing import with_symbols
 from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
+from arb.config.coins import coin_rule
 from arb.core.events import AnyEvent, FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.errors import EXIT_CHECK, EXIT_OK, CheckFailed, VenueBusy, VenueError, VenueUnreachable
 from arb.live.arrival import AGAIN
@@ -29,6 +31,7 @@ from arb.venues.feed import SocketFeed
 from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
 
@@ -66,6 +69,8 @@ class Record:
         began_ns = self._clock.wall_ns()
         async with public_side(self._settings, self._options.sandbox) as sites:
             await require_way_out(self._settings, sites.values())
+            coins = coin_rule(self._settings, self._settings.run.mode, sandbox=self._options.sandbox is not None)
+            self._settings = await with_symbols(self._settings, sites, coins, self._clock, self._rng, self._network)
             self._segments.sites = {venue: f"{site.environment}/{site.region}" for venue, site in sites.items()}
             await self._recorder.start()
             writing = asyncio.create_task(self._recorder.run())
@@ -100,16 +105,22 @@ class Record:
     async def _venue(self, venue: str, site: Site) -> None:
         """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
         spec = spec_of(venue)
-        assert spec.trading is not None
+        address = AddressAllowance(spec.weight_per_minute, self._clock)
         source = build_paper_source(
-            spec, site, spec.trading.public_taker_fee, clock=self._clock, rng=self._rng, network=self._network
+            spec,
+            site,
+            spec.public_taker_fee,
+            clock=self._clock,
+            rng=self._rng,
+            network=self._network,
+            address=address,
         )
         try:
-            await self._follow(_Listing(venue, source), site)
+            await self._follow(_Listing(venue, source), site, address)
         finally:
             await source.close()
 
-    async def _follow(self, listing: "_Listing", site: Site) -> None:
+    async def _follow(self, listing: "_Listing", site: Site, address: AddressAllowance) -> None:
         venue = listing.venue
         wanted = symbols_of(self._settings, venue)
         try:
@@ -126,7 +137,7 @@ class Record:
         natives = split_books(venue, [i.native_symbol for i in listed], spec.connections.books_per_connection or None)
         readers = {name: tape_feed(venue) for name in natives}
         self._recorder.listed(listed, readers)
-        side = PublicSide(spec, site, clock=self._clock, rng=self._rng, network=self._network)
+        side = PublicSide(spec, site, clock=self._clock, rng=self._rng, network=self._network, address=address)
         for name, reader in readers.items():
             self._feeds[name] = side.feed(
                 natives[name], reader, on_frame=self._on_frame, emit=self._on_event, connection=name
@@ -136,7 +147,7 @@ class Record:
             for name in natives:
                 group.create_task(self._feeds[name].run())
             refresh_s = self._settings.timing.rules_refresh_s
-            group.create_task(keep_rules(listing, listed, refresh_s, self._on_rules, tuple))
+            group.create_task(keep_rules(listing, lambda: listed, refresh_s, self._on_rules, tuple))
 
     async def _listed(self, listing: "_Listing", symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""

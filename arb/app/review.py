@@ -18,6 +18,7 @@ from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
+from arb.store.selection import Selection, selection_of
 
 if TYPE_CHECKING:
     from arb.store.export import OnProgress
@@ -33,14 +34,14 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
     journal = Path()
     answer = None
-    for journal in journals_of(settings, options.mode, options.db):
+    for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
         answer = ask(journal, {"do": "status"})
         if answer is not None:
             break
     if answer is not None and "error" not in answer:
         return {"engine": "running"} | answer
     reader = LedgerReader(url)
-    run_id = reader.last_run_id()
+    run_id = options.rows.get("run") or reader.last_run_id()
     if run_id is None:
         raise ConfigError(f"ledger {mask_url(url)}: no run yet: start one with `arb run`")
     totals = reader.totals(run_id)
@@ -80,18 +81,25 @@ def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dic
 
 
 def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Return the latest pair trades, the last decided first."""
+    """Return the latest of the selected pair trades, the last decided first."""
     url, _ = stores(settings, options.mode, options.db)
-    reader = LedgerReader(url)
-    return note_on(reader.modes()) | {"pairs": [_pair(row) for row in reader.pairs(limit=options.limit)]}
+    reader, selection = LedgerReader(url), selected(options)
+    rows = reader.pairs(selection, limit=options.limit)
+    empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
+    return note_on(reader.modes()) | empty | {"pairs": [_pair(row) for row in rows]}
+
+
+def selected(options: ReviewOptions) -> Selection:
+    """Return which rows the user means; raises `ConfigError` for what cannot be read."""
+    return selection_of(SystemClock().wall_ns(), **options.rows)
 
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Return the whole ledger in sums: waterfall, routes, symbols, reasons, execution, incidents."""
+    """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
     from arb.report.summary import read_sources, summarise  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
-    return summarise(read_sources(url))
+    return summarise(read_sources(url, selected(options)))
 
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:
@@ -101,7 +109,7 @@ def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress 
     url, _ = stores(settings, options.mode, options.db)
     require(options.parquet is not None, "an export needs a directory")
     assert options.parquet is not None
-    return export_parquet(url, options.parquet, SystemClock(), on_progress)
+    return export_parquet(url, options.parquet, SystemClock(), on_progress, selected(options))
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
@@ -144,6 +152,7 @@ def _pair(row: RowDict) -> dict[str, Any]:
         "identity": row["identity"],
         "net": None if realised is None else realised * E8,
         "expected": None if realised is None else row["expected_net_e8"] * E8,
+        "decided_ns": row["decided_ns"],
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
         "exposure_quote_s": row["exposure_quote_s"],
     }

@@ -18,20 +18,25 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_traded,
     require_two,
     require_venues_of,
     require_way_out,
     sites_of,
     symbols_of,
+    warn_of_unsimulated,
 )
+from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
+from arb.app.markets import MarketReader
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
+from arb.core.accounts.holdings import KnownInventory, known_inventory
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, TroubleReported
@@ -64,7 +69,7 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGatew
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
-from arb.venues.public_side import build_feeds
+from arb.venues.public_side import address_allowances, build_feeds
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -118,6 +123,7 @@ class Run:
     ) -> None:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
+            require_traded(settings)
         self._settings = settings
         self._options = options
         self._live_view = live_view
@@ -144,6 +150,7 @@ class Run:
         self._exam: StartExam | None = None  # of a live run
         self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
+        self._chooser: MarketChooser | None = None  # where the symbols are not given
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -229,6 +236,7 @@ class Run:
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
         async with Sandbox.reached(running, self._options.seed) as sandbox:
+            warn_of_unsimulated(self._settings, sandbox)
             yield sandbox
 
     @contextlib.asynccontextmanager
@@ -240,9 +248,12 @@ class Run:
         require_venues_of(pairs, self._settings.venues.enabled())
         self._sites = sites_of(self._settings, sandbox if self._on_sandbox else None)
         require_two(self._sites)
+        self._addresses = address_allowances(self._sites, self._clock)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
-        with contextlib.ExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            if self._settings.run.chooses:
+                await self._choose(journal, stack)
             gateways = self._made(sandbox, stack)
             if self._wrap is not None:
                 gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
@@ -257,6 +268,13 @@ class Run:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
                 await claims.release()
 
+    async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
+        """Choose the symbols to begin with; `stack` closes what goes on choosing."""
+        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network)
+        stack.push_async_callback(reader.close)
+        self._chooser = MarketChooser(self._settings, reader, self._coins, self._clock)
+        self._settings = await self._chooser.first(journal.restore(()))
+
     async def _examined(
         self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
     ) -> StartExam | None:
@@ -266,14 +284,14 @@ class Run:
         await exam.before(pairs_open=pairs_open)
         return exam
 
-    def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
+    def _made(self, sandbox: Sandbox | None, stack: contextlib.AsyncExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
         settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
             accounts = AccountFile(self._journal_path, rng, self.kind.environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
-                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
+                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox), self._addresses
             )
             return dict(self._paper)
         if self._options.mode is Mode.LIVE:
@@ -293,7 +311,7 @@ class Run:
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
-        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
+        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
         control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
@@ -346,7 +364,7 @@ class Run:
             make_ledger=make_ledger,
             gateways=gateways,
             waits_for_venues=options.mode is Mode.LIVE,
-            make_universe=universe_of,
+            make_universe=partial(universe_of, spare=0 if self._chooser is None else settings.run.auto.top),
             make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
@@ -355,8 +373,9 @@ class Run:
             upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
-                venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
+                venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
+            chooser=self._chooser,
             tape=self._tape,
             jobs=lambda: (
                 *(() if sandbox is None else (sandbox.watch(),)),
@@ -376,7 +395,16 @@ class Run:
 
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame
-        return build_feeds(self._sites, books, taken, emit, clock=self._clock, rng=self._rng, network=self._network)
+        return build_feeds(
+            self._sites,
+            books,
+            taken,
+            emit,
+            clock=self._clock,
+            rng=self._rng,
+            network=self._network,
+            addresses=self._addresses,
+        )
 
     async def _collected(self) -> None:
         assert self._node is not None
@@ -423,6 +451,10 @@ class Run:
 
     def _dropped(self) -> int:
         return 0 if self._ledger is None else self._ledger.dropped_untraded
+
+    def _inventory(self) -> KnownInventory:
+        assert self._node is not None
+        return known_inventory(self._node.engine.state, self._clock.wall_ns())
 
     def _summary(
         self, ended_ns: int | None = None, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None

@@ -4,25 +4,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
 
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Show it again and again, until interrupted.")
+@click.option("--run", type=click.IntRange(min=1), metavar="N", help="An earlier run, by its number.")
 @mode_and_db
 @config_and_json
-def status_command(watch: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def status_command(
+    watch: bool, run: int | None, mode: str | None, db: str | None, config: Path | None, as_json: bool
+) -> int:
     """Show the present or latest run.
 
     Exposure comes first, then venues, pairs and what was earned.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows={"run": run})
     from arb.app import review
 
     if watch:
@@ -41,15 +45,16 @@ def status_command(watch: bool, mode: str | None, db: str | None, config: Path |
     metavar="N",
     help="How many, latest first.",
 )
+@row_options
 @mode_and_db
 @config_and_json
-def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any) -> int:
     """List pair trades.
 
     The latest come first.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit, rows=rows)
     from arb.app import review
 
     show(review.pairs(settings, options), as_json=as_json)
@@ -58,16 +63,19 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
 
 @click.command("report")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
+@row_options
 @mode_and_db
 @config_and_json
-def report_command(html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def report_command(
+    html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
+) -> int:
     """Sum up a ledger: what was earned, and why.
 
     Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
     same as one page that any browser shows: no other file, no network, no script.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
     from arb.app import page, review
 
     document = review.report(settings, options) if html is None else page.report_page(settings, options, html)
@@ -102,16 +110,19 @@ def explain_command(ident: str, mode: str | None, db: str | None, config: Path |
     required=True,
     help="Where to write; what an earlier export left there is replaced.",
 )
+@row_options
 @mode_and_db
 @config_and_json
-def export_command(folder: Path, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def export_command(
+    folder: Path, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
+) -> int:
     """Write a ledger as Parquet.
 
     Every table and the view of pairs, exact to the last digit, as DIR/table=NAME/day_utc=YYYY-MM-DD/part-0.parquet. Needs
     pyarrow: `make dev` installs it.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, parquet=folder)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, parquet=folder, rows=rows)
     from arb.app import review
 
     with _progress(shown=not as_json and sys.stderr.isatty()) as on_progress:

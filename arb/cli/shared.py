@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -10,11 +10,14 @@ from typing import Any, ClassVar, TypeVar
 import click
 import msgspec
 
+from arb.clock import utc_text
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.config.keys import hide_known
+from arb.core.records import PairKind
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
+_INSTANT_MIN_NS = 10**17
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,6 +41,21 @@ def mode_and_db(command: F) -> F:
         type=click.Choice(["sandbox", "paper", "live", "replay"]),
         help="The mode whose ledger is meant, where [store] url names none [default: [run] mode].",
     )(command)
+
+
+def row_options(command: F) -> F:
+    """Add `--since --until --run --symbol --venue --kind`, which say what rows are meant."""
+    options = (
+        ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
+        ("--until", str, "TIME", "Before then; a day counts whole."),
+        ("--run", click.IntRange(min=1), "N", "Of one run."),
+        ("--symbol", str, "SYMBOL", "Of one symbol, for example BTC/USDT."),
+        ("--venue", str, "VENUE", "Of one venue."),
+        ("--kind", click.Choice([str(kind) for kind in PairKind]), None, "Of one kind of pair."),
+    )
+    for name, kind, shown, text in reversed(options):
+        command = click.option(name, type=kind, metavar=shown, help=text)(command)
+    return command
 
 
 def settings_from(config: Path | None) -> Settings:
@@ -186,20 +204,39 @@ def to_json(document: Any) -> str:
 
 
 def to_text(document: Any) -> str:
-    """Return `key: value` lines; nested values indented, lists of alike rows as a table."""
-    return "\n".join(_lines(_plain(document), ""))
+    """Return `key: value` lines; nested values indented, lists of alike rows as a table; instants in UTC alone."""
+    return "\n".join(_lines(_read_by_people(_plain(document)), ""))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {name: item for key, found in value.items() for name, item in _with_utc(str(key), _plain(found))}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_plain(item) for item in value]
     if isinstance(value, msgspec.Struct):
         return _plain(msgspec.structs.asdict(value))
     return value
+
+
+def _with_utc(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield an entry, and after an instant in ns the same for people: `decided_ns`, `decided_at`."""
+    yield key, value
+    if key == "ns" or key.endswith("_ns"):
+        twin = f"{key.removesuffix('ns')}at"
+        if type(value) is int and value >= _INSTANT_MIN_NS:  # less is a length of time
+            yield twin, utc_text(value)
+
+
+def _read_by_people(value: Any) -> Any:
+    """Return a plain document without the instants in ns that stand there for people, too."""
+    if isinstance(value, list):
+        return [_read_by_people(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = {key for key in value if f"{key.removesuffix('ns')}at" in value}
+    return {key: _read_by_people(item) for key, item in value.items() if key not in hidden}
 
 
 def _lines(value: Any, indent: str) -> list[str]:

@@ -1,5 +1,6 @@
 """config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -7,17 +8,21 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
+from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
     LiveSettings,
     LogLevel,
+    MarketsOptions,
     Mode,
     NetworkSettings,
     PaperSettings,
+    RebalanceOptions,
     RecordOptions,
     ReplayOptions,
     ReviewOptions,
@@ -25,6 +30,8 @@ from arb.config.settings import (
     RunSettings,
     Settings,
     StoreSettings,
+    SweepOptions,
+    TradedVenueSettings,
     VenueSettings,
     VenuesSettings,
     require_consents,
@@ -47,9 +54,12 @@ __all__ = [
     "DoctorOptions",
     "LiveSettings",
     "LogLevel",
+    "MarketsOptions",
     "Mode",
     "NetworkSettings",
+    "Overrides",
     "PaperSettings",
+    "RebalanceOptions",
     "RecordOptions",
     "ReplayOptions",
     "ReviewOptions",
@@ -57,10 +67,14 @@ __all__ = [
     "RunSettings",
     "Settings",
     "StoreSettings",
+    "SweepOptions",
+    "TradedVenueSettings",
     "VenueSettings",
     "VenuesSettings",
     "database_url",
     "load_settings",
+    "overridden",
+    "read_overrides",
     "require_consents",
 ]
 
@@ -75,6 +89,9 @@ def load_settings(path: Path) -> Settings:
     if settings.run.coins_file:
         run = msgspec.structs.replace(settings.run, coins_file=str(path.parent / settings.run.coins_file))
         settings = msgspec.structs.replace(settings, run=run)
+    if settings.coins.lists:
+        coins = msgspec.structs.replace(settings.coins, lists=str(path.parent / settings.coins.lists))
+        settings = msgspec.structs.replace(settings, coins=coins)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {
@@ -87,15 +104,33 @@ def load_settings(path: Path) -> Settings:
     return settings
 
 
+def overridden(settings: Settings, overrides: Overrides) -> Settings:
+    """Return settings with keys that were given on the command line in place of their own.
+
+    Raises `ConfigError` for a key or value that config.toml could not have, and for what together cannot hold.
+    """
+    found = overrides.on(settings)
+    for problem in _disagreements(found):
+        raise ConfigError(f"--set {', '.join(overrides.names)}: {problem}")
+    return found
+
+
 def _disagreements(settings: Settings) -> Iterable[str]:
     """Name what each key alone allows but all together forbid."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
-    if problem := _mixed_quotes(settings.run.symbols):
+    if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
         yield problem
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    auto, known = settings.run.auto, len(settings.venues.every())
+    if not 2 <= auto.min_venues <= known:
+        yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
+    if auto.top < 1:
+        yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", auto.at_utc):
+        yield f'[run.auto] at_utc = "{auto.at_utc}": give an hour and a minute of the UTC day, for example "00:10"'
     bands = {"[limits]": settings.limits} | {
         f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
     }
@@ -104,6 +139,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
         if limits.entry_band_bps == 0:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+    yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):
@@ -112,13 +148,14 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
             yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
+        for symbol in venue.symbols:
+            if symbol not in settings.run.symbols and not settings.run.chooses:
+                yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
+    for name, venue in settings.venues.traded().items():
         for asset, price in venue.fee_asset_prices_quote.items():
             if price == 0:
                 yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
-        for symbol in venue.symbols:
-            if symbol not in settings.run.symbols:
-                yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
-        symbols = venue.symbols or settings.run.symbols
+        symbols = venue.symbols or ((*settings.limits.symbol, "") if settings.run.chooses else settings.run.symbols)
         symbol = max(symbols, key=lambda symbol: largest_order(settings, symbol, name))
         if venue.max_order_value_quote < (needed := largest_order(settings, symbol, name)):
             limits = settings.limits
@@ -144,7 +181,7 @@ def _wrong_addresses(settings: Settings) -> str | None:
 def _unknown_places(settings: Settings) -> Iterable[str]:
     """Name tables of limits for symbols and venues that are not there."""
     for symbol in settings.limits.symbol:
-        if symbol not in settings.run.symbols:
+        if symbol not in settings.run.symbols and not settings.run.chooses:
             yield f'[limits."{symbol}"]: {symbol} is not in [run] symbols{nearest(symbol, settings.run.symbols)}'
     venues = settings.venues.every()
     for venue in settings.limits.venue:

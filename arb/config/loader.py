@@ -1,8 +1,8 @@
 """Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to correct it.
 
 Generic: it reads the fields, types and defaults of the given structures and knows no key by name. What it does know
-is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an amount, `_env`
-the name of an environment variable. A complaint shows the value, unless it may hold a secret.
+is the meaning of a name's ending: `_bps` is a rate, `_share` a share, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an
+amount, `_env` the name of an environment variable. A complaint shows the value, unless it may hold a secret.
 """
 
 import difflib
@@ -17,10 +17,12 @@ from types import NoneType, UnionType
 from typing import Any, NewType, TypeVar, cast, get_args, get_origin
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from arb.core.settings import LEARNED, OFF, FastBooks, LegCost
 from arb.errors import ConfigError
 from arb.market.symbol import Symbol
+from arb.masking import printable
 
 BPS_MAX = Decimal(10_000)
 AMOUNT_MAX = Decimal(10) ** 12
@@ -85,10 +87,10 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         )
     values: dict[str, Any] = {}
     for name, field in fields.items():
-        default = getattr(base, name) if base is not None else field.default
+        default = _default(field) if base is None else getattr(base, name)
         if by_symbol and name == "symbol":
             mine = {key: given for key, given in tables.items() if key not in fields}
-            values[name] = {**default, **_named(mine, by_symbol, path, fail, fields)}
+            values[name] = {**default, **_named(mine, by_symbol, path, fail, fields, default)}
         elif name not in tables:
             if default is msgspec.NODEFAULT:
                 raise fail((*path, name), " is missing: set it")
@@ -101,11 +103,14 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         elif (each := _tables_of(field.type)) is not None:
             if not isinstance(tables[name], dict):
                 raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}.NAME]")
-            values[name] = {**default, **_named(tables[name], each, (*path, name), fail, fields)}
+            values[name] = {**default, **_named(tables[name], each, (*path, name), fail, fields, default)}
+        elif (inner := _tables_of_tables(field.type)) is not None:
+            values[name] = {**default, **_named_twice(tables[name], inner, (*path, name), fail, default)}
         elif (member := _member(field.type)) is not None:
             values[name] = _structs(tables[name], member, (*path, name), fail)
         elif get_origin(field.type) is dict:
-            values[name] = _amounts(tables[name], (*path, name), fail)
+            read = _text_table if get_args(field.type)[-1] is str else _amounts
+            values[name] = {**default, **read(tables[name], (*path, name), fail)}
         else:
             problem, value = read_value(name, field.type, tables[name])
             if problem:
@@ -115,6 +120,11 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
     return kind(**values)
 
 
+def _default(field: FieldInfo) -> Any:
+    """Return a field's default; `NODEFAULT` where it has none."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def _tables_of(kind: Any) -> type[msgspec.Struct] | None:
     """Return the structure that `kind` maps names to, or None."""
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
@@ -122,9 +132,17 @@ def _tables_of(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _named(
-    given: Mapping[str, Any], kind: type[S], path: tuple[str, ...], fail: Fail, general: Iterable[str]
+    given: Mapping[str, Any],
+    kind: type[S],
+    path: tuple[str, ...],
+    fail: Fail,
+    general: Iterable[str],
+    base: Mapping[str, S],
 ) -> dict[str, S]:
-    """Read a table for each name; of the keys of the table around them, `general`, some are for all names together."""
+    """Read a table for each name; of the keys of the table around them, `general`, some are for all names together.
+
+    Keys that are absent keep the value of the same name in `base`, where it has it.
+    """
     known = {field.name for field in msgspec.structs.fields(kind)}
     for name, table in given.items():
         if not isinstance(table, dict):
@@ -135,7 +153,27 @@ def _named(
                     (*path, name, key),
                     f": is one for all: write it under [{path[0]}]; here go {', '.join(sorted(known))}",
                 )
-    return {name: struct_from(table, kind, (*path, name), fail, None) for name, table in given.items()}
+    return {name: struct_from(table, kind, (*path, name), fail, base.get(name)) for name, table in given.items()}
+
+
+def _tables_of_tables(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the structure that `kind` maps two names to, one inside the other, or None."""
+    return _tables_of(get_args(kind)[-1]) if get_origin(kind) is dict else None
+
+
+def _named_twice(
+    given: Any, kind: type[S], path: tuple[str, ...], fail: Fail, base: Mapping[str, Mapping[str, S]]
+) -> dict[str, dict[str, S]]:
+    """Read a table for each name inside a table for each name."""
+    if not isinstance(given, dict):
+        raise fail(path, f": must be a table: write [{'.'.join(path)}.NAME.NAME]")
+    found: dict[str, dict[str, S]] = {}
+    for name, table in given.items():
+        if not isinstance(table, dict):
+            raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}.NAME]")
+        before = base.get(name, {})
+        found[name] = {**before, **_named(table, kind, (*path, name), fail, (), before)}
+    return found
 
 
 def _member(kind: Any) -> type[msgspec.Struct] | None:
@@ -165,6 +203,16 @@ def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal
     return amounts
 
 
+def _text_table(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, str]:
+    """Read a table of texts."""
+    if not isinstance(given, dict):
+        raise fail(path, f" = {_shown(given)}: must be a table: write [{'.'.join(path)}]")
+    for key, text in given.items():
+        if not isinstance(text, str):
+            raise fail((*path, key), f" = {_shown(text)}: must be text in quotes")
+    return dict(given)
+
+
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     """Return ("", value) for a value that fits `name` and its type, else (how to correct it, None)."""
     if get_origin(kind) is UnionType:  # absent or given: who writes the key gives it
@@ -177,7 +225,7 @@ def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     if kind is int:
         return _whole(name, given)
     if kind is Decimal:
-        return _rate(given) if name.endswith("_bps") else _amount(given)
+        return _rate(given) if name.endswith("_bps") else _share(given) if name.endswith("_share") else _amount(given)
     if kind is LegCost:
         return _leg_cost(given)
     if kind is Fee:
@@ -227,6 +275,16 @@ def _rate(given: Any) -> tuple[str, Any]:
     return "", number
 
 
+def _share(given: Any) -> tuple[str, Any]:
+    """Read a share of a whole: from 0 to 1, or with its unit, "25%"."""
+    percent = isinstance(given, str) and given.strip().endswith("%")
+    number = _decimal(given.strip()[:-1] if percent else given)
+    if number is None:
+        return 'give a share, for example "0.25" or "25%"', None
+    number = number / 100 if percent else number
+    return ("", number) if 0 <= number <= 1 else ('give a share from 0 to 1, or from "0%" to "100%"', None)
+
+
 def _variable(given: Any) -> tuple[str, Any]:
     """Read the name of an environment variable; a key pasted in its place is refused, and never printed."""
     if given == "" or (isinstance(given, str) and _VARIABLE.fullmatch(given)):
@@ -261,11 +319,13 @@ def fee_ratio(fee: Fee) -> Decimal:
 
 
 def _texts(name: str, given: Any) -> tuple[str, Any]:
+    if name == "symbols" and given == "auto":
+        return "", ("auto",)
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):
         return "give every entry once", None
-    if name == "symbols":
+    if name.endswith("symbols"):
         bad = [text for text in given if not _is_spot_in_capitals(text)]
         if bad:
             return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
@@ -303,7 +363,10 @@ def _shown(given: Any) -> str:
     if isinstance(given, str):
         if "://" in given:
             return '"..."'  # a URL may hold a password
-        return f'"{given}"' if len(given) <= 60 else f'"{given[:57]}..."'
+        text = printable(given)
+        return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
+    if isinstance(given, dict):
+        return "{...}"
     return str(given) if not isinstance(given, list) else f"[{', '.join(_shown(item) for item in given)}]"
 
 
@@ -346,6 +409,13 @@ def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
             bare = _STRING.sub("", line).partition("#")[0]
             depth = max(0, depth + bare.count("[") - bare.count("]"))
     return places
+
+
+def key_at(line: str) -> int:
+    """Return where, in a line that sets a key, the value begins."""
+    match = _KEY.match(line)
+    assert match is not None
+    return match.end() + len(line[match.end() :]) - len(line[match.end() :].lstrip())
 
 
 def _parts(dotted: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import msgspec
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
+from arb.market.wallets import CurrencyChain
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,11 +171,38 @@ class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
     instruments: tuple[Instrument, ...]
 
 
+class CurrenciesListed(Event, frozen=True, kw_only=True, tag="CurrenciesListed"):
+    """A venue's currency list was read: what it says of `assets`, of each of which all that it said before is void."""
+
+    venue: str
+    assets: tuple[str, ...]
+    chains: tuple[CurrencyChain, ...]
+
+    def by_asset(self) -> dict[str, list[CurrencyChain]]:
+        """Return the chains of each asset."""
+        found: dict[str, list[CurrencyChain]] = {asset: [] for asset in self.assets}
+        for chain in self.chains:
+            found[chain.asset].append(chain)
+        return found
+
+
 class AssetBalance(msgspec.Struct, frozen=True):
     """One asset's balance at a venue, both parts >= 0 on a spot account."""
 
     free: Decimal
     locked: Decimal
+
+
+class SymbolsChosen(Event, frozen=True, kw_only=True, tag="SymbolsChosen"):
+    """What is traded was chosen anew while the run goes on.
+
+    `instruments`: the books that come to it, with the rules and fees read for them; `connections`: which public connection
+    carries which of them (native symbols). `dropped`: the symbols that were traded and are not chosen any more.
+    """
+
+    instruments: tuple[Instrument, ...]
+    connections: dict[str, tuple[str, ...]]
+    dropped: tuple[str, ...]
 
 
 class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported"):
@@ -420,6 +448,8 @@ AnyEvent = (
     | InstrumentListed
     | InstrumentUnlisted
     | VenueListed
+    | CurrenciesListed
+    | SymbolsChosen
     | BalancesReported
     | OrderAccepted
     | OrderRejected

@@ -19,6 +19,8 @@ class IncidentKind(StrEnum):
     CARRIED = "carried"
     CLOCK_ANCHORED = "clock_anchored"
     CONTRADICTION = "contradiction"
+    COIN_OVERRIDE = "coin_override"
+    COINS_CHANGED = "coins_changed"
     CREDIT_AGREED = "credit_agreed"
     DOCTOR = "doctor"
     EDGE_IMPLAUSIBLE = "edge_implausible"
@@ -37,6 +39,7 @@ class IncidentKind(StrEnum):
     INSTRUMENT_HALTED = "instrument_halted"
     LATE_FILL = "late_fill"
     LATE_LEG = "late_leg"
+    NEW_LISTING = "new_listing"
     NOT_RECOVERED = "not_adopted"
     OPPORTUNITIES_DROPPED = "opportunities_dropped"
     ORDER_SOCKET = "order_socket"
@@ -52,6 +55,7 @@ class IncidentKind(StrEnum):
     STOP_LIFTED = "stop_lifted"
     STORE = "store"
     SUSPENDED = "suspended"
+    SYMBOLS_CHOSEN = "symbols_chosen"
     TAPE = "tape"
     TRANSFER = "transfer"
     UNKNOWN_OUTCOME = "unknown_outcome"
@@ -61,6 +65,7 @@ class IncidentKind(StrEnum):
     VENUE_ABSENT = "venue_absent"
     VENUE_HEALTH = "venue_health"
     VIEW = "view"
+    WALLET_CLOSED = "wallet_closed"
 
 
 class Severity(StrEnum):

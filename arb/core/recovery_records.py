@@ -21,6 +21,15 @@ class FeeHold(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
+class SkewPart(msgspec.Struct, frozen=True):
+    """By how much the required edge moved, in bps, for an asset that is `scarce` or `rich` at a venue."""
+
+    venue: str
+    asset: str
+    held: str
+    bps: Decimal
+
+
 class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     """What a pair was decided on: enough to finish it, and to explain it, after a restart.
 
@@ -29,7 +38,8 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew. `leg_cost_bps` is
     what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that. `limits`
     are those that a table of the symbol or of a venue put in the place of the ones for all. `fee_holds` are reserved like the
-    others.
+    others. Where bands of the inventory may move the required edge, `skew` says for what, `skew_bps` by how much, and
+    `min_edge_bps` from where.
     """
 
     pair_id: int
@@ -57,6 +67,9 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     leg_cost_bps: Decimal = Decimal(0)
     limits: tuple[AppliedLimit, ...] = ()
     fee_holds: tuple[FeeHold, ...] = ()
+    skew: tuple[SkewPart, ...] = ()
+    skew_bps: Decimal = Decimal(0)
+    min_edge_bps: Decimal | None = None
 
     def holds(self) -> dict[tuple[str, str], Decimal]:
         """Return all that is reserved for the pair, by venue and asset."""

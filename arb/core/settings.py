@@ -6,11 +6,13 @@ Amounts are in quote currency, rates in basis points (1 bps = 1/10000), duration
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Literal, NewType
 
 import msgspec
 
-from arb.market.coins import Coin
+from arb.market.coins import Coin, CoinOverride
+from arb.market.numbers import ZERO
 
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
@@ -25,11 +27,20 @@ class UnprovedCoin(StrEnum):
     REFUSE = "refuse"
 
 
-class CoinRule(msgspec.Struct, frozen=True):
-    """What a run knows of coins, and whether it refuses those that are not proved to be the same."""
+class Trapped(StrEnum):
+    """What to do with a route whose pairs could not be refilled, because a wallet is closed."""
+
+    REFUSE = "refuse"
+    CAP = "cap"
+    IGNORE = "ignore"
+
+
+class CoinRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run knows of coins, what the user says of them, and whether it refuses those that are not proved to be one."""
 
     coins: tuple[Coin, ...]
     refuse_unproved: bool
+    overrides: tuple[CoinOverride, ...] = ()
 
 
 class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +83,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
     `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
     `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
+    `trapped` says what becomes of a route on which base or quote could not be moved back, by the venues' currency lists.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -99,6 +111,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unproved_coin: UnprovedCoin = UnprovedCoin.MARK
     max_price_ratio_bps: Decimal = Decimal(100)
     entry_band_bps: Decimal = Decimal(1000)
+    trapped: Trapped = Trapped.REFUSE
 
     def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
@@ -128,11 +141,75 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
                 yield AppliedLimit(name, value, table)
 
 
+class Band(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of an asset a venue should hold: between a low and a high edge, best at the target.
+
+    Either all three as shares of what all venues hold of it together, from 0 to 1, or all three as amounts of it, from 0 up;
+    each greater than the one before.
+    """
+
+    low_share: Decimal | None = None
+    target_share: Decimal | None = None
+    high_share: Decimal | None = None
+    low_amount: Decimal | None = None
+    target_amount: Decimal | None = None
+    high_amount: Decimal | None = None
+
+    @property
+    def of_all(self) -> bool:
+        """Return whether the edges are shares of what all venues hold."""
+        return self.low_share is not None
+
+    def stated(self) -> tuple[Decimal | None, ...]:
+        """Return low edge, target and high edge, as they are stated."""
+        if self.of_all:
+            return self.low_share, self.target_share, self.high_share
+        return self.low_amount, self.target_amount, self.high_amount
+
+    def edges(self, in_all: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+        """Return low edge, target and high edge in the asset, where all venues hold `in_all` of it together."""
+        low, target, high = (Fraction(edge or 0) * (in_all if self.of_all else 1) for edge in self.stated())
+        return low, target, high
+
+
+class InventoryBands(msgspec.Struct, frozen=True, kw_only=True):
+    """How much each venue should hold of an asset, and what the edge that a pair must have follows of it.
+
+    `venue`: the bands by venue and asset. `skew_max_bps`: by how much the required edge rises at most where a pair would spend
+    what a venue is short of (or bring what it has too much of), and falls where it is the other way round; 0: by nothing.
+    """
+
+    skew_max_bps: Decimal = ZERO
+    venue: dict[str, dict[str, Band]] = {}
+
+
 class Ramp(msgspec.Struct, frozen=True):
     """How the notional of a pair grows (`core/risk/ramp.py`): from `start_quote` > 0, doubled after `pairs` > 0 clean ones."""
 
     start_quote: Decimal
     pairs: int
+
+
+class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the listed symbols are worth trading (`core/opportunities/choice.py`).
+
+    `min_venues` >= 2 must count for a symbol; `top` > 0: so many at most, by volume. A venue where less than `min_volume_quote`
+    was traded in 24 hours, or with a book whose spread is above `max_book_spread_bps`, does not count. `exclude_symbols` are
+    never chosen. `at_utc` (HH:MM) is when a run chooses anew each day.
+    """
+
+    min_venues: int = 2
+    top: int = 50
+    min_volume_quote: Decimal = Decimal(100_000)
+    max_book_spread_bps: Decimal = Decimal(100)
+    exclude_symbols: tuple[str, ...] = ()
+    at_utc: str = "00:10"
+
+    @property
+    def at_utc_s(self) -> int:
+        """Return the second of the UTC day that `at_utc` is."""
+        hours, _, minutes = self.at_utc.partition(":")
+        return 3600 * int(hours) + 60 * int(minutes)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

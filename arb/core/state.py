@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.core.accounts.bands import Bands
 from arb.core.accounts.inventory import Inventory
 from arb.core.books import Books
 from arb.core.incidents import HaltReason, IncidentKind, Severity
@@ -16,6 +17,7 @@ from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.opportunities.price_ratio import PriceRatios
+from arb.core.opportunities.trapped import TrappedRoutes
 from arb.core.orders.order import WorkingOrder
 from arb.core.outbox import Outbox
 from arb.core.pairs.residuals import Residuals
@@ -24,7 +26,7 @@ from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
-from arb.core.settings import CoinRule, HealthLimits, Limits, Ramp, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
@@ -77,6 +79,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     health: HealthLimits = HealthLimits()
     coins: CoinRule | None = None
     ramp: Ramp | None = None
+    inventory: InventoryBands = InventoryBands()
 
 
 class VenueState:
@@ -168,6 +171,7 @@ class EngineState:
         self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
+        self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
         self.residuals = Residuals(settings.limits.dust_total_max_quote)
         self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
         self.control = Control(settings.limits)
@@ -175,6 +179,7 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
+        self.trapped = TrappedRoutes(settings.limits.trapped)
         self.price_ratios = PriceRatios(
             books,
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
@@ -206,6 +211,13 @@ class EngineState:
         if found is None:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
         return found
+
+    def edge_over_bps(self, route: tuple[str, str, str], now_ns: int) -> Decimal:
+        """Return what an edge must have over `min_edge_bps`: what its legs are expected to cost, and the inventory's skew."""
+        over_bps = self.leg_costs.bps(route, now_ns)
+        if self.bands.skews:
+            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps
+        return over_bps
 
     @property
     def ramp_cap(self) -> Decimal | None:
@@ -288,7 +300,7 @@ class EngineState:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
         books = self.books
         live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
-        return middle(live or books.seen_bids.of(symbol, now_ns))
+        return middle(live or books.seen_bids(symbol, now_ns))
 
     def incident(
         self,

@@ -5,14 +5,21 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, InstrumentUnlisted, TroubleReported
+from arb.core.events import (
+    ClockSuspected,
+    CurrenciesListed,
+    HaltAsked,
+    InstrumentListed,
+    InstrumentUnlisted,
+    TroubleReported,
+)
 from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, halt_file, read_halt_file
@@ -72,18 +79,19 @@ class RulesSource(Protocol):
 
 async def keep_rules(
     gateway: RulesSource,
-    instruments: tuple[Instrument, ...],
+    known: Callable[[], Iterable[Instrument]],
     every_s: float,
     listener: EventListener,
     awaited: Callable[[], Collection[str]],
 ) -> None:
     """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
 
-    `awaited`: the symbols that wait for their rules; these are read soon, and reported as they are. As long as that changes
-    nothing, each such reading comes twice as late after the one before, for the venue goes by rules that it does not list.
-    A symbol that a listing does not hold, or not legibly, is reported once, and as it reads when it is back.
+    `known`: what is traded now, with what was known of it before it was first read here. `awaited`: the symbols that wait for
+    their rules; these are read soon, and reported as they are. As long as that changes nothing, each such reading comes twice
+    as late after the one before, for the venue goes by rules that it does not list. A symbol that a listing does not hold, or
+    not legibly, is reported once, and as it reads when it is back.
     """
-    reported = {instrument.symbol: instrument for instrument in instruments}
+    reported: dict[str, Instrument] = {}
     unlisted: set[str] = set()
     poll_s = min(every_s, RULES_POLL_S)
     since_s, soon_s = 0.0, RULES_POLL_S
@@ -97,6 +105,7 @@ async def keep_rules(
         if since_s < (min(soon_s, every_s) if asked else every_s):
             continue
         since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
+        reported = {one.symbol: reported.get(one.symbol, one) for one in known()}
         try:
             listed = await gateway.instruments(tuple(reported))
         except VenueError as error:
@@ -114,6 +123,35 @@ async def keep_rules(
                 listener(InstrumentListed(instrument=now))
             if now != before:
                 soon_s = RULES_POLL_S
+
+
+async def keep_currencies(
+    gateway: OrderGateway,
+    assets: tuple[str, ...],
+    first: CurrenciesListed | None,
+    every_s: float,
+    listener: EventListener,
+) -> None:
+    """Read a venue's currency list again and again, and report what differs from the last report, which was `first`.
+
+    Returns where the venue does not show its list.
+    """
+    reported = {} if first is None else first.by_asset()
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            listed = await gateway.currencies(assets)
+        except VenueError as error:
+            log.warning("currencies of %s not read: %s", gateway.venue, error)
+            continue
+        if listed is None:
+            return
+        now = listed.by_asset()
+        changed = tuple(asset for asset in assets if now[asset] != reported.get(asset))
+        reported = now
+        if changed:
+            chains = tuple(chain for asset in changed for chain in now[asset])
+            listener(CurrenciesListed(venue=listed.venue, assets=changed, chains=chains))
 
 
 def _with_fees(read: Instrument, before: Instrument) -> Instrument:

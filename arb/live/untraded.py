@@ -91,7 +91,7 @@ def _unlisted(
     others = [venue for venue in wanted if venue not in (*listing, *silent)]
     waits = f" ({_and(silent)} does not answer, and would be the only one)" if silent else ""
     if not listing:
-        nearest = _nearest(symbol, listed)
+        nearest = nearest_listed(symbol, listed)
         verb = "list" if len(others) > 1 else "lists"
         return f"{symbol}: {_and(others)} {verb} no such symbol{waits}: it is not traded{nearest}"
     if not others:
@@ -101,7 +101,7 @@ def _unlisted(
     )
 
 
-def _nearest(symbol: str, listed: Mapping[str, Collection[str]]) -> str:
+def nearest_listed(symbol: str, listed: Mapping[str, Collection[str]]) -> str:
     """Return a question with the nearest name that two venues list, or else one; empty where none is near.
 
     Base and quote must both be near: all symbols of one quote look much alike as a whole.

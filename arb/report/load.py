@@ -3,17 +3,20 @@
 Each frame says in `frame.attrs["units"]` what every column is measured in. Columns ending in `_e8` are exact integers in
 1e-8 of the quote: add these up. Their twins without the ending are floats for reading, as is everything with a point.
 Instants (`*_ns`, integer nanoseconds UTC) have a twin `*_at` of pandas timestamps. The ledger is the one given by URL, else
-the one that the environment variable `ARB_DB_URL` names, else `var/sandbox.sqlite`. `since_ns` leaves out what is older.
-Views and whole tables are in `arb.store.frames`. Needs pandas (the extra `notebooks`).
+the one that the environment variable `ARB_DB_URL` names, else `var/sandbox.sqlite`. `since`,
+`until`, `run`, `symbol`, `venue` and `kind` select rows, for instance `trades(since="7d", symbol="BTC/USDT")`; instants are
+written as on the command line, or in ns. Views and whole tables are in `arb.store.frames`. Needs pandas.
 """
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from arb.clock import SystemClock
 from arb.report.measure import instants, what_if
 from arb.store.columns import ColumnReader, Columns
 from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
+from arb.store.selection import selection_of
 from arb.store.tables import WATERFALL
 
 QUOTE_E8 = "1e-8 of the quote, exact"
@@ -45,44 +48,55 @@ UNITS = {
 }
 
 
-def trades(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+class Wanted(TypedDict, total=False):
+    """Which rows a loader loads; see `arb.store.selection`."""
+
+    since: str
+    until: str
+    run: int
+    symbol: str
+    venue: str
+    kind: str
+
+
+def trades(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load finished pair trades in the order of their end: waterfall in quote, `edge_bps` at decision, `*_skew_ms`."""
-    return _frame(_reader(db_url, since_ns).trades())
+    return _frame(_reader(db_url, wanted).trades())
 
 
-def legs(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def legs(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load entry orders: waits in ms, `slippage_bps` (below zero: worse than decided), `fill_ratio`, `notional_quote`."""
-    return _frame(_reader(db_url, since_ns).legs())
+    return _frame(_reader(db_url, wanted).legs())
 
 
-def episodes(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def episodes(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load opportunities: `duration_ms`, `best_edge_bps`, `best_net` in quote; `reason` is `traded` for those taken."""
-    return _frame(_reader(db_url, since_ns).episodes())
+    return _frame(_reader(db_url, wanted).episodes())
 
 
-def executions(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def executions(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load fills, foreign ones too: price in quote per base, size in base, fee in `fee_currency` and in quote."""
-    return _frame(_reader(db_url, since_ns).executions())
+    return _frame(_reader(db_url, wanted).executions())
 
 
-def runs(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def runs(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load the time traded: from when until when each run lasted; one that was killed until its last row."""
-    return _frame(_reader(db_url, since_ns).runs())
+    return _frame(_reader(db_url, wanted).runs())
 
 
-def holdings(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def holdings(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load balances as they were noted, `free` and `locked` in their asset."""
-    return _frame(_reader(db_url, since_ns).holdings())
+    return _frame(_reader(db_url, wanted).holdings())
 
 
-def incidents(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def incidents(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load incidents, `cost` in quote where it is known; `pair_trade_id` is 0 where there is no pair."""
-    return _frame(_reader(db_url, since_ns).incidents())
+    return _frame(_reader(db_url, wanted).incidents())
 
 
-def thresholds(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+def thresholds(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load what other thresholds would have kept: `pairs` and their `net`, `seen` and its `best_net`, money in quote."""
-    reader = _reader(db_url, since_ns)
+    reader = _reader(db_url, wanted)
     rows = what_if(reader.trades(), reader.episodes())
     names = ("quote", "min_edge_bps", "pairs", "net_e8", "seen", "best_net_e8")
     return _frame({name: [_plain(getattr(row, name)) for row in rows] for name in names})
@@ -95,8 +109,8 @@ def ledger() -> str:
     return ledger_url()
 
 
-def _reader(db_url: str | None, since_ns: int) -> ColumnReader:
-    return ColumnReader(db_url or ledger(), since_ns=since_ns)
+def _reader(db_url: str | None, wanted: Wanted) -> ColumnReader:
+    return ColumnReader(db_url or ledger(), selection_of(SystemClock().wall_ns(), **wanted))
 
 
 def _plain(value: Any) -> Any:

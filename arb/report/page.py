@@ -84,7 +84,9 @@ def render(sources: Sources) -> str:
             element("style", Html(CSS)),
         ]
     )
-    top = element("header", element("h1", title), _source(facts), *(_tiles(sources, facts, quote) for quote in quotes))
+    top = element(
+        "header", element("h1", title), _source(sources, facts), *(_tiles(sources, facts, quote) for quote in quotes)
+    )
     links = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in _contents(sources, facts)))
     foot = element(
         "footer",
@@ -193,13 +195,15 @@ def _quotes(sources: Sources) -> list[str]:
     return [str(name) for name, _ in order] or [""]
 
 
-def _source(facts: dict[str, Any]) -> Html:
+def _source(sources: Sources, facts: dict[str, Any]) -> Html:
     runs = facts["runs"]
     modes = sorted({str(run["mode"]) for run in runs})
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
         words.append(f"{span(1000 * float(facts['run_seconds']))} of trading")
+    if sources.selection:
+        words.append(f"only what is {sources.selection}")
     words += [facts["note"]] if "note" in facts else []
     return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 

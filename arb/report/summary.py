@@ -18,6 +18,7 @@ from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.queries import RowDict
 from arb.store.retention import NS_PER_DAY
+from arb.store.selection import ALL, Selection
 from arb.store.sums import Sums, read_sums
 from arb.store.tables import WATERFALL
 
@@ -29,7 +30,7 @@ class Sources(msgspec.Struct, frozen=True):
     """Everything a report is made of, read once."""
 
     db: str
-    since_ns: int
+    selection: Selection
     sums: Sums
     trades: Columns
     legs: Columns
@@ -38,13 +39,13 @@ class Sources(msgspec.Struct, frozen=True):
     runs: Columns
 
 
-def read_sources(db_url: str, *, since_ns: int = 0) -> Sources:
-    """Read the ledger from `since_ns` (ns UTC) on; raise `ConfigError` when there is no usable one."""
-    columns = ColumnReader(db_url, since_ns=since_ns)
+def read_sources(db_url: str, selection: Selection = ALL) -> Sources:
+    """Read the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
+    columns = ColumnReader(db_url, selection)
     return Sources(
         mask_url(db_url),
-        since_ns,
-        read_sums(db_url, since_ns=since_ns),
+        selection,
+        read_sums(db_url, selection),
         columns.trades(),
         columns.legs(),
         columns.episodes(),
@@ -59,7 +60,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
     by_quote = _grouped(sums.pairs, "quote")
     return note_on(str(row["mode"]) for row in sums.runs) | {
         "db": sources.db,
-        "since_ns": sources.since_ns or None,
+        "selected": sources.selection.shown(),
         "from_ns": sums.span_ns and sums.span_ns[0],
         "to_ns": sums.span_ns and sums.span_ns[1],
         "run_seconds": _seconds(run_ns(sources.runs)),

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RUN_TIMES
+from arb.store.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIES_BY, SelectedBy, Selection
 
 Column = npt.NDArray[Any]
 Columns = dict[str, Column]
@@ -45,7 +46,7 @@ LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = '
 LEFT JOIN (
     SELECT pair_trade_id, COUNT(*) AS repairs FROM orders WHERE role IN ('hedge', 'unwind') GROUP BY pair_trade_id
 ) r ON r.pair_trade_id = p.id
-WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND p.decided_ns >= :since_ns
+WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND {where}
 ORDER BY p.closed_ns, p.id
 """,
     {
@@ -59,6 +60,7 @@ ORDER BY p.closed_ns, p.id
             _EXACT,
         ),
     },
+    SelectedBy("p.decided_ns", "p.run_id", "p.symbol", ("p.buy_venue", "p.sell_venue"), "p.kind"),
 )
 LEGS = (
     """
@@ -70,79 +72,86 @@ SELECT o.pair_trade_id, o.venue, o.symbol, p.quote, o.side, o.status, COALESCE(o
     (CASE WHEN o.side = 'buy' THEN p.buy_slippage_e8 ELSE p.sell_slippage_e8 END) / 1e4
         / NULLIF(CAST(o.filled AS DOUBLE PRECISION) * CAST(o.avg_price AS DOUBLE PRECISION), 0) AS slippage_bps
 FROM orders o JOIN pair_trades p ON p.id = o.pair_trade_id
-WHERE o.role = 'entry' AND p.decided_ns >= :since_ns
+WHERE o.role = 'entry' AND {where}
 ORDER BY o.id
 """,
     {
         **dict.fromkeys(("pair_trade_id", "decided_ns"), _EXACT),
         **dict.fromkeys(("venue", "symbol", "quote", "side", "status", "outcome"), _TEXT),
     },
+    SelectedBy("p.decided_ns", "p.run_id", "o.symbol", ("o.venue",), "p.kind"),
 )
 EPISODES = (
     """
 SELECT id, symbol, quote, buy_venue, sell_venue, opened_ns, (closed_ns - opened_ns) / 1e6 AS duration_ms, best_net_e8,
     CAST(best_edge_bps AS DOUBLE PRECISION) AS best_edge_bps, outcome, COALESCE(reason, 'traded') AS reason
-FROM opportunities WHERE opened_ns >= :since_ns
+FROM opportunities WHERE {where}
 ORDER BY opened_ns, id
 """,
     {
         **dict.fromkeys(("id", "opened_ns", "best_net_e8"), _EXACT),
         **dict.fromkeys(("symbol", "quote", "buy_venue", "sell_venue", "outcome", "reason"), _TEXT),
     },
+    OPPORTUNITIES_BY,
 )
 EXECUTIONS = (
     """
 SELECT f.id, o.role, f.venue, f.symbol, f.side, f.event_ns,
     CAST(f.price AS DOUBLE PRECISION) AS price, CAST(f.size AS DOUBLE PRECISION) AS size,
     CAST(f.fee AS DOUBLE PRECISION) AS fee, f.fee_currency, f.fee_quote_value_e8
-FROM fills f JOIN orders o ON o.id = f.order_id WHERE f.event_ns >= :since_ns
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
 ORDER BY f.event_ns, f.id
 """,
     {
         **dict.fromkeys(("id", "event_ns", "fee_quote_value_e8"), _EXACT),
         **dict.fromkeys(("role", "venue", "symbol", "side", "fee_currency"), _TEXT),
     },
+    FILLS_BY,
 )
 HOLDINGS = (
     """
 SELECT id, run_id, ns, venue, asset, CAST(free AS DOUBLE PRECISION) AS free,
     CAST(locked AS DOUBLE PRECISION) AS locked, source, cause
-FROM balances WHERE ns >= :since_ns
+FROM balances WHERE {where}
 ORDER BY ns, id
 """,
     {
         **dict.fromkeys(("id", "run_id", "ns"), _EXACT),
         **dict.fromkeys(("venue", "asset", "source", "cause"), _TEXT),
     },
+    SelectedBy("ns", "run_id", venues=("venue",), asset="asset"),
 )
 INCIDENTS = (
     """
 SELECT id, run_id, ns, severity, kind, COALESCE(venue, '') AS venue, COALESCE(pair_trade_id, 0) AS pair_trade_id,
     cost_e8 / 1e8 AS cost, text
-FROM incidents WHERE ns >= :since_ns
+FROM incidents WHERE {where}
 ORDER BY ns, id
 """,
     {
         **dict.fromkeys(("id", "run_id", "ns", "pair_trade_id"), _EXACT),
         **dict.fromkeys(("severity", "kind", "venue", "text"), _TEXT),
     },
+    INCIDENTS_BY,
 )
 RUNS = (
     f"""
-SELECT run_id, CASE WHEN started_ns < :since_ns THEN :since_ns ELSE started_ns END AS started_ns, until_ns
-FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns
+SELECT run_id, CASE WHEN started_ns < :since_ns THEN :since_ns ELSE started_ns END AS started_ns,
+    CASE WHEN until_ns > :until_ns THEN :until_ns ELSE until_ns END AS until_ns
+FROM ({RUN_TIMES}) times WHERE {{where}}
 ORDER BY started_ns, run_id
 """,
     dict.fromkeys(("run_id", "started_ns", "until_ns"), _EXACT),
+    SelectedBy("started_ns", "run_id", until="until_ns"),
 )
 
 
 class ColumnReader:
-    """Read columns from one ledger, `since_ns` (ns UTC) on."""
+    """Read the selected rows of one ledger as columns."""
 
-    def __init__(self, db_url: str, *, since_ns: int = 0) -> None:
+    def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
-        self._db_url, self._since_ns = db_url, since_ns
+        self._db_url, self._selection = db_url, selection
         self._engine = open_engine(db_url).execution_options(read_only=True)
         require_current(db_url, self._engine)
 
@@ -183,10 +192,10 @@ class ColumnReader:
         """Read the time traded: from when until when each run lasted, in order; a killed one until its last row."""
         return self._read(*RUNS)
 
-    def _read(self, sql: str, types: dict[str, Any]) -> Columns:
+    def _read(self, sql: str, types: dict[str, Any], by: SelectedBy) -> Columns:
         try:
             with self._engine.connect() as connection, connection.begin():
-                return _gather(connection, sql, types, {"since_ns": self._since_ns})
+                return _gather(connection, sql.format(where=by.where(self._selection)), types, self._selection.values)
         except DBAPIError as error:
             raise store_error(self._db_url, error) from None
 

@@ -26,12 +26,14 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.clock import Clock
 from arb.errors import StoreError
+from arb.market.arena import INT64_MAX
 from arb.store.arrow import arrow_module
 from arb.store.database import mask_url, open_engine, store_error
 from arb.store.domains import ExactNumber
 from arb.store.export_place import NO_DAY, ExportPlace, export_error
 from arb.store.migrate import head, require_current
 from arb.store.retention import NS_PER_DAY
+from arb.store.selection import ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.tables import Base
 
 BATCH_ROWS = 8_192
@@ -54,6 +56,24 @@ DAY_OF = {
     "v_pair_trades": "decided_ns",
 }
 """The instant whose UTC day a row lies under. `untraded_daily` has its own day, `projection` none."""
+_OWN = ("buy_venue", "sell_venue")
+SELECTED_BY = {
+    "runs": SelectedBy("started_ns", "id", until=f"COALESCE(ended_ns, {INT64_MAX})"),
+    "opportunities": OPPORTUNITIES_BY,
+    "pair_trades": PAIRS_BY,
+    "orders": SelectedBy("journalled_ns", "", "symbol", ("venue",), pair="pair_trade_id"),
+    "fills": SelectedBy(
+        "event_ns", "", "symbol", ("venue",), pair="(SELECT o.pair_trade_id FROM orders o WHERE o.id = order_id)"
+    ),
+    "balances": SelectedBy("ns", "run_id", venues=("venue",), asset="asset"),
+    "incidents": INCIDENTS_BY,
+    "alternatives": SelectedBy("ns", pair="pair_trade_id"),
+    "untraded_daily": SelectedBy(
+        f"day * {NS_PER_DAY}", "", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
+    ),
+    "v_pair_trades": PAIRS_BY,
+}
+"""What can be selected; all else is always whole."""
 
 # (what is being written, rows written so far, rows in all)
 OnProgress = Callable[[str, int, int], None]
@@ -85,10 +105,14 @@ class Source(msgspec.Struct, frozen=True):
     day_sql: str
     order: str
     days: tuple[Day, ...]
+    where: str
+    values: dict[str, Any]
 
 
-def export_parquet(db_url: str, folder: Path, clock: Clock, on_progress: OnProgress | None = None) -> dict[str, Any]:
-    """Write the whole ledger into `folder` and return what was written, table by table.
+def export_parquet(
+    db_url: str, folder: Path, clock: Clock, on_progress: OnProgress | None = None, selection: Selection = ALL
+) -> dict[str, Any]:
+    """Write a ledger, or the selected rows of it, into `folder` and return what was written, table by table.
 
     What an earlier export left there is replaced, day by day. Raises `ConfigError` when pyarrow or the ledger is not
     there, or the directory cannot be used, and `StoreError` when the database or the disk refuses, or a number has more
@@ -104,12 +128,13 @@ def export_parquet(db_url: str, folder: Path, clock: Clock, on_progress: OnProgr
         with ExportPlace(folder) as place:
             with engine.connect() as connection, connection.begin():
                 names = [*Base.metadata.tables, "v_pair_trades"]
-                tables = write_tables(connection, names, arrow, place, on_progress or (lambda name, rows, of: None))
+                tables = write_tables(connection, names, arrow, place, on_progress or (lambda *_: None), selection)
             manifest = {
                 "format": 1,
                 "db": mask_url(db_url),
                 "revision": head(),
                 "exported_ns": clock.wall_ns(),
+                "selected": selection.shown(),
                 "tables": tables,
             }
             size = place.commit(manifest)
@@ -131,11 +156,16 @@ def export_parquet(db_url: str, folder: Path, clock: Clock, on_progress: OnProgr
 
 
 def write_tables(
-    connection: Connection, names: Iterable[str], arrow: "Arrow", place: ExportPlace, on_progress: OnProgress
+    connection: Connection,
+    names: Iterable[str],
+    arrow: "Arrow",
+    place: ExportPlace,
+    on_progress: OnProgress,
+    selection: Selection = ALL,
 ) -> list[dict[str, Any]]:
     """Stage the files of these tables and views, and return how many rows and days each has; raise as `export_parquet`."""
     written: list[dict[str, Any]] = []
-    sources = [_source(connection, name) for name in names]
+    sources = [_source(connection, name, selection) for name in names]
     total = sum(day.rows for source in sources for day in source.days)
     done = 0
     for source in sources:
@@ -148,8 +178,9 @@ def write_tables(
     return written
 
 
-def _source(connection: Connection, name: str) -> Source:
+def _source(connection: Connection, name: str, selection: Selection) -> Source:
     """Return a table or view with its columns, and its days as they are in this snapshot."""
+    where = SELECTED_BY[name].where(selection) if selection and name in SELECTED_BY else "1 = 1"
     table = Base.metadata.tables.get(name)
     columns = list(_view_columns(connection, name) if table is None else table.columns)
     fields = tuple(_field(column) for column in columns if (name, column.name) != ("untraded_daily", "day_utc"))
@@ -159,10 +190,10 @@ def _source(connection: Connection, name: str) -> Source:
         day_sql = "day" if any(field.name == "day" for field in fields) else "CAST(NULL AS INTEGER)"
         assert table is not None
         order, ids = ", ".join(column.name for column in table.primary_key), "0, 0"
-    sql = f"SELECT {day_sql} AS of_day, COUNT(*), {ids} FROM {name} GROUP BY of_day ORDER BY of_day"
-    days = [Day(*row) for row in connection.execute(text(sql))]
+    sql = f"SELECT {day_sql} AS of_day, COUNT(*), {ids} FROM {name} WHERE {where} GROUP BY of_day ORDER BY of_day"
+    days = [Day(*row) for row in connection.execute(text(sql), selection.values)]
     # An empty table gets an empty file, so that a reader always finds every table and its columns.
-    return Source(name, fields, day_sql, order, tuple(days or [Day(None, 0, 0, 0)]))
+    return Source(name, fields, day_sql, order, tuple(days or [Day(None, 0, 0, 0)]), where, selection.values)
 
 
 def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
@@ -217,10 +248,10 @@ def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None
     for a fill reported after midnight, each day is asked for by itself, within the ids it is known to lie between.
     """
     names = ", ".join(field.sql for field in source.fields)
-    select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name}"
+    select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name} WHERE {source.where}"
     in_turn = all(first.last_id < second.first_id for first, second in zip(source.days, source.days[1:], strict=False))
     if in_turn or source.order != "id":
-        for rows in _batches(connection, f"{select} ORDER BY {source.order}", {}):
+        for rows in _batches(connection, f"{select} ORDER BY {source.order}", source.values):
             days = [row[0] for row in rows]
             start = 0
             while start < len(rows):
@@ -230,16 +261,16 @@ def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None
                 start = end
         return
     instant = DAY_OF[source.name]
-    one_day = f"{select} WHERE id BETWEEN :first AND :last AND {instant} >= :since AND {instant} < :until ORDER BY id"
+    one_day = f"{select} AND id BETWEEN :first AND :last AND {instant} >= :since AND {instant} < :until ORDER BY id"
     for found in source.days:
         assert found.day is not None
-        bounds = {"first": found.first_id, "last": found.last_id}
+        bounds = source.values | {"first": found.first_id, "last": found.last_id}
         bounds |= {"since": found.day * NS_PER_DAY, "until": (found.day + 1) * NS_PER_DAY}
         for rows in _batches(connection, one_day, bounds):
             yield found.day, rows
 
 
-def _batches(connection: Connection, sql: str, bounds: dict[str, int]) -> Iterator[Sequence[Any]]:
+def _batches(connection: Connection, sql: str, bounds: dict[str, Any]) -> Iterator[Sequence[Any]]:
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), bounds)
     yield from result.partitions(BATCH_ROWS)
 

@@ -13,15 +13,19 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from arb.clock import NS_PER_S
 from arb.core.recovery_records import PlanRecord
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
 from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
+from arb.store.selection import ALL, PAIRS_BY, Selection
 from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
 
 RowDict = dict[str, Any]
+EPISODE_NS = 3600 * NS_PER_S
+"""How long before an instant an episode that reached it is looked for: others are of another kind (standing edges)."""
 
 RUN_TIMES = """
 SELECT known.id AS run_id, known.started_ns,
@@ -91,27 +95,11 @@ class LedgerReader:
         self._engine = open_engine(db_url).execution_options(read_only=True)
         require_current(db_url, self._engine)
 
-    def pairs(
-        self,
-        *,
-        state: str | None = None,
-        symbol: str | None = None,
-        since_ns: int | None = None,
-        run_id: int | None = None,
-        limit: int = 50,
-    ) -> list[RowDict]:
+    def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
         """Return pair trades, the latest decision first."""
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(PairTrade.state == state)
-        if symbol is not None:
-            query = query.where(PairTrade.symbol == symbol)
-        if since_ns is not None:
-            query = query.where(PairTrade.decided_ns >= since_ns)
-        if run_id is not None:
-            query = query.where(PairTrade.run_id == run_id)
         with self._connection() as connection:
-            return _rows(connection, query)
+            return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
 
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.
@@ -148,6 +136,11 @@ class LedgerReader:
         with self._connection() as connection:
             return connection.execute(select(func.max(Run.id))).scalar()
 
+    def run(self, run_id: int) -> RowDict:
+        """Return the row of a run; raise `ConfigError` when there is none of that id."""
+        with self._connection() as connection:
+            return _run(connection, run_id)
+
     def modes(self) -> set[str]:
         """Return the modes of all runs."""
         with self._connection() as connection:
@@ -156,9 +149,7 @@ class LedgerReader:
     def totals(self, run_id: int) -> RunTotals:
         """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
         with self._connection() as connection:
-            found = _rows(connection, _of(Run, Run.id == run_id))
-            if not found:
-                raise ConfigError(f"no run {run_id} in this ledger")
+            run = _run(connection, run_id)
             own = select(PairTrade.id).where(PairTrade.run_id == run_id)
             by_status = _counts(
                 connection,
@@ -168,7 +159,7 @@ class LedgerReader:
             seen = Opportunity.run_id == run_id
             reason = Opportunity.reason
             return RunTotals(
-                run=found[0],
+                run=run,
                 run_ns=_lasted_ns(connection, run_id),
                 pairs_by_state=_counts(
                     connection,
@@ -195,6 +186,32 @@ class LedgerReader:
         with self._connection() as connection:
             return _rows(connection, query if run_id is None else query.where(Incident.run_id == run_id))
 
+    def edge_shares(self, since_ns: int, until_ns: int) -> dict[str, Decimal]:
+        """Return for which part (0 to 1) of the time between two instants in which an engine ran a symbol had an edge.
+
+        Episodes that did not end before `since_ns` count from there on, if they began within the hour before it. Symbols
+        without any are left out: the ledger does not say whether they were watched.
+        """
+        times = text(f"SELECT run_id, started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns > :since_ns")
+        with self._connection() as connection:
+            runs = connection.execute(times, {"since_ns": since_ns}).all()
+            seen = (
+                select(Opportunity.symbol, Opportunity.opened_ns, Opportunity.closed_ns)
+                .where(
+                    Opportunity.run_id.in_([run.run_id for run in runs]), Opportunity.opened_ns >= since_ns - EPISODE_NS
+                )
+                .where(Opportunity.opened_ns < until_ns, Opportunity.closed_ns > since_ns)
+                .order_by(Opportunity.symbol, Opportunity.opened_ns)
+            )
+            ran_ns = sum(max(0, min(run.until_ns, until_ns) - max(run.started_ns, since_ns)) for run in runs)
+            with_edge: dict[str, int] = defaultdict(int)
+            reached: dict[str, int] = {}
+            for symbol, opened_ns, closed_ns in connection.execute(seen):
+                begins_ns = max(opened_ns, reached.get(symbol, since_ns))  # routes of a symbol overlap
+                reached[symbol] = max(begins_ns, min(closed_ns, until_ns))
+                with_edge[symbol] += reached[symbol] - begins_ns
+        return {symbol: round(min(Decimal(1), Decimal(ns) / ran_ns), 6) for symbol, ns in with_edge.items() if ran_ns}
+
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         try:
@@ -206,6 +223,13 @@ class LedgerReader:
 
 def _of(table: type[Base], condition: Any) -> Select[Any]:
     return select(table.__table__).where(condition)
+
+
+def _run(connection: Connection, run_id: int) -> RowDict:
+    found = _rows(connection, _of(Run, Run.id == run_id))
+    if not found:
+        raise ConfigError(f"no run {run_id} in this ledger")
+    return found[0]
 
 
 def _rows(connection: Connection, query: Executable) -> list[RowDict]:

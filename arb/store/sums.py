@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Result, text
 from sqlalchemy.exc import DBAPIError
 
 from arb.market.numbers import EXACT
@@ -18,6 +18,7 @@ from arb.market.symbol import Symbol
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RUN_TIMES, RowDict
+from arb.store.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.tables import WATERFALL
 
 INCIDENTS_SHOWN = 20
@@ -35,7 +36,7 @@ FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
 LEFT JOIN (
     SELECT DISTINCT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind')
 ) r ON r.pair_trade_id = v.id
-WHERE v.decided_ns >= :since_ns AND p.identity IS {identity}
+WHERE {{where}} AND p.identity IS {identity}
 GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000,
     CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END
 ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
@@ -45,7 +46,7 @@ ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
 """All pairs but those whose coins are not proved to be the same at both venues, and these."""
 _OPPORTUNITIES = """
 SELECT quote, outcome, reason, COUNT(*) AS opportunities, SUM(best_net_e8) AS best_net_e8
-FROM opportunities WHERE opened_ns >= :since_ns
+FROM opportunities WHERE {where}
 GROUP BY quote, outcome, reason ORDER BY quote, outcome, reason
 """
 _ORDERS = """
@@ -53,43 +54,44 @@ SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 
     SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
     SUM(CASE WHEN o.outcome = 'unknown' OR o.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,
     SUM(CASE WHEN o.role IN ('hedge', 'unwind') THEN 1 ELSE 0 END) AS repairs
-FROM orders o WHERE o.role <> 'foreign' AND o.journalled_ns >= :since_ns
+FROM orders o WHERE o.role <> 'foreign' AND {where}
 GROUP BY o.venue ORDER BY o.venue
 """
 _INCIDENTS = """
 SELECT severity, kind, COUNT(*) AS incidents, SUM(CASE WHEN acknowledged_ns IS NULL THEN 1 ELSE 0 END) AS open,
     COALESCE(SUM(cost_e8), 0) AS cost_e8
-FROM incidents WHERE ns >= :since_ns GROUP BY severity, kind ORDER BY severity, kind
+FROM incidents WHERE {where} GROUP BY severity, kind ORDER BY severity, kind
 """
 _LATEST = """
 SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
-FROM incidents WHERE ns >= :since_ns ORDER BY ns DESC, id DESC LIMIT :shown
+FROM incidents WHERE {where} ORDER BY ns DESC, id DESC LIMIT :shown
 """
 _RUNS = f"""
 SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
 FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
-WHERE t.until_ns >= :since_ns ORDER BY r.started_ns, r.id
+WHERE {{where}} ORDER BY r.started_ns, r.id
 """
 _FILLS = """
 SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role
-FROM fills f JOIN orders o ON o.id = f.order_id WHERE f.event_ns >= :since_ns
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
 """
 _FEES = """
 SELECT p.quote, f.venue, f.fee_currency AS asset, COUNT(*) AS fills, SUM(f.fee_expected_e8) AS expected_e8,
     SUM(f.fee_quote_value_e8) AS charged_e8
 FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
-WHERE f.fee_expected_e8 IS NOT NULL AND f.event_ns >= :since_ns
+WHERE f.fee_expected_e8 IS NOT NULL AND {where}
 GROUP BY p.quote, f.venue, f.fee_currency ORDER BY p.quote, f.venue, f.fee_currency
 """
-_EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE decided_ns >= :since_ns"
+_EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE {where}"
 _SPAN = """
 SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
-    SELECT MIN(opened_ns) AS t FROM opportunities WHERE opened_ns >= :since_ns
-    UNION ALL SELECT MAX(closed_ns) FROM opportunities WHERE opened_ns >= :since_ns
-    UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE decided_ns >= :since_ns
-    UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE decided_ns >= :since_ns
+    SELECT MIN(opened_ns) AS t FROM opportunities WHERE {seen}
+    UNION ALL SELECT MAX(closed_ns) FROM opportunities WHERE {seen}
+    UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE {where}
+    UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE {where}
 ) spans
 """
+_SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", "v.sell_venue"), "v.kind")
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,40 +119,45 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     fills: int
 
 
-def read_sums(db_url: str, *, since_ns: int = 0) -> Sums:
-    """Add up the ledger from `since_ns` (ns UTC) on; raise `ConfigError` when there is no usable one."""
+def read_sums(db_url: str, selection: Selection = ALL) -> Sums:
+    """Add up the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
     engine = open_engine(db_url).execution_options(read_only=True)
     require_current(db_url, engine)
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with engine.connect() as connection, connection.begin():
-            return _read(connection, since_ns)
+            return _read(connection, selection)
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     finally:
         engine.dispose()
 
 
-def _read(connection: Connection, since_ns: int) -> Sums:
-    def rows(sql: str, **more: int) -> list[RowDict]:
-        return [_whole(row) for row in connection.execute(text(sql), {"since_ns": since_ns} | more).mappings()]
+def _read(connection: Connection, selection: Selection) -> Sums:
+    def result(sql: str, by: SelectedBy, **more: int) -> Result[Any]:
+        found = connection.execution_options(yield_per=BATCH_ROWS)
+        where = {"where": by.where(selection), "seen": OPPORTUNITIES_BY.where(selection)}
+        return found.execute(text(sql.format(**where)), selection.values | more)
 
-    span = rows(_SPAN)[0]
-    charged = rows(_FEES)
-    fees, moved, fills = _add_fills(_stream(connection, _FILLS, since_ns))
+    def rows(sql: str, by: SelectedBy, **more: int) -> list[RowDict]:
+        return [_whole(row) for row in result(sql, by, **more).mappings()]
+
+    span = rows(_SPAN, PAIRS_BY)[0]
+    charged = rows(_FEES, FILLS_BY)
+    fees, moved, fills = _add_fills(_stream(result(_FILLS, FILLS_BY)))
     exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for quote, value in _stream(connection, _EXPOSURE, since_ns):
+    for quote, value in _stream(result(_EXPOSURE, PAIRS_BY)):
         exposure[quote] = EXACT.add(exposure[quote], Decimal(value))
     return Sums(
-        runs=rows(_RUNS),
+        runs=rows(_RUNS, SelectedBy("r.started_ns", "r.id", until="t.until_ns")),
         span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
-        pairs=rows(_PAIRS),
-        unproved=rows(_UNPROVED),
-        opportunities=rows(_OPPORTUNITIES),
-        orders=rows(_ORDERS),
-        incidents=rows(_INCIDENTS),
-        latest_incidents=rows(_LATEST, shown=INCIDENTS_SHOWN),
+        pairs=rows(_PAIRS, _SUMMED_BY),
+        unproved=rows(_UNPROVED, _SUMMED_BY),
+        opportunities=rows(_OPPORTUNITIES, OPPORTUNITIES_BY),
+        orders=rows(_ORDERS, SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")),
+        incidents=rows(_INCIDENTS, INCIDENTS_BY),
+        latest_incidents=rows(_LATEST, INCIDENTS_BY, shown=INCIDENTS_SHOWN),
         fees=fees,
         fees_planned=charged,
         moved=moved,
@@ -164,8 +171,7 @@ def _whole(row: Any) -> RowDict:
     return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
-def _stream(connection: Connection, sql: str, since_ns: int) -> Iterator[Any]:
-    result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), {"since_ns": since_ns})
+def _stream(result: Result[Any]) -> Iterator[Any]:
     for batch in result.partitions(BATCH_ROWS):
         yield from batch
 

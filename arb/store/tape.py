@@ -18,7 +18,7 @@ has a sequence number.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
@@ -78,48 +78,69 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
     read (`TornTape` when the file ends in the middle of it): everything before it has been yielded by then. Blank lines are
     passed over. A tape may be text, compressed text, or a Parquet file that was made of one (`arb.store.tape_parquet`).
     """
-    number = 0
-    try:
-        if is_parquet(path):
-            from arb.store.tape_parquet import parquet_lines  # late: it knows this module, and few tapes need it
+    if is_parquet(path):
+        from arb.store.tape_parquet import parquet_lines  # late: it knows this module, and few tapes need it
 
-            yield from parquet_lines(path)
-            return
+        yield from parquet_lines(path)
+        return
+    number = 0
+    pieces = tape_pieces(path, lambda: number)
+    for number, text in enumerate(TapeTexts(pieces), 1):
+        if not text.isspace():
+            yield line_of(path, number, text)
+
+
+def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
+    """Yield the text of a tape as it comes off the disk, in pieces that need not end where lines do.
+
+    Raises as `read_tape` does for what is no fault of a line; `lines()` says how many have been read by then.
+    """
+    if is_parquet(path):
+        from arb.store.tape_parquet import parquet_pieces  # late, see `read_tape`
+
+        yield from parquet_pieces(path)
+        return
+    try:
         with path.open("rb") as file:
-            for text in TapeTexts(file):
-                number += 1
-                if not text.isspace():
-                    yield line_of(path, number, text)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such tape") from None
+            yield from pieces_of(file)[1]
     except EOFError as error:
-        raise TornTape(f"{path}:{number + 1}: {error}") from None
+        raise TornTape(f"{path}:{lines() + 1}: {error}") from None
     except (OSError, zlib.error) as error:
-        raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
+        raise StoreError(f"{path}:{lines() + 1}: cannot be read further: {error}") from None
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether a file begins as Parquet does; raises `OSError`."""
-    with path.open("rb") as file:
-        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    """Return whether a file begins as Parquet does; raises `ConfigError` where there is none, else `StoreError`."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such tape") from None
+    except OSError as error:
+        raise StoreError(f"{path}:1: cannot be read further: {error}") from None
+
+
+def pieces_of(file: IO[bytes]) -> tuple[bool, Iterator[bytes]]:
+    """Return whether an open text file is compressed, and its text in pieces; iterating raises `EOFError` where it is cut."""
+    zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    file.seek(0)
+    raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
+    return zipped, _unzip(raw) if zipped else raw
 
 
 class TapeTexts:
-    """The lines of an open text file, compressed or not, with their ends; iterating raises `EOFError` where data are cut.
+    """The lines of a text in pieces, with their ends.
 
-    `rest` is what has come after the last end: it is the last line only if the data end without an error.
+    `rest` is what has come after the last end: it is the last line only if the pieces end without an error.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        file.seek(0)
-        raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
-        self._chunks = _unzip(raw) if self.zipped else raw
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
         self.rest = b""
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            *lines, self.rest = (self.rest + chunk).split(b"\n")
+        for piece in self._pieces:
+            *lines, self.rest = (self.rest + piece).split(b"\n")
             for line in lines:
                 yield line + b"\n"
         if self.rest:
@@ -302,7 +323,8 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     """The engine's settings, what it restored from the journal, and the sequence number before its first event.
 
     `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
-    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted.
+    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted. `spare`: how many more symbols
+    there was room for.
     """
 
     version: int = HEAD_VERSION
@@ -311,6 +333,7 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     last_seq: int
     connections: dict[str, tuple[str, ...]] = {}
     rules: int = 0
+    spare: int = 0
 
 
 _head_encoder = msgspec.json.Encoder(decimal_format="string")

@@ -15,7 +15,7 @@ import msgspec
 from arb import __version__
 from arb.errors import ConfigError, StoreError
 from arb.store.segments import synced
-from arb.store.tape import TapeLine, TapeTexts, TornTape, gzip_compressor, is_parquet, line_of
+from arb.store.tape import TapeLine, TapeTexts, TornTape, gzip_compressor, is_parquet, line_of, pieces_of
 from arb.store.tape_parquet import ParquetTape, ParquetTapeWriter, TapeFacts
 
 PARQUET = ".parquet"
@@ -57,12 +57,7 @@ def convert_tapes(paths: Sequence[Path], folder: Path | None, *, to_parquet: boo
 
 def _plan(path: Path, *, to_parquet: bool) -> tuple[Path, Callable[[Path, Path], TapeFacts]]:
     """Return what a tape's other form is called, and how it is made."""
-    try:
-        found = is_parquet(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such tape") from None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
+    found = is_parquet(path)
     if found == to_parquet:
         other = "--jsonl makes JSON lines of it" if found else "--parquet makes that of it"
         raise ConfigError(f"{path}: is {'Parquet' if found else 'no Parquet file, but text'} already: {other}")
@@ -105,7 +100,8 @@ def _write_parquet(path: Path, made: Path) -> TapeFacts:
     writer = ParquetTapeWriter(made)
     try:
         with path.open("rb") as file:
-            facts = _copy(path, TapeTexts(file), writer)
+            zipped, pieces = pieces_of(file)
+            facts = _copy(path, TapeTexts(pieces), writer, zipped=zipped)
         writer.finish(facts)
     finally:
         writer.close()
@@ -123,7 +119,7 @@ def _write_text(path: Path, made: Path) -> TapeFacts:
     return tape.facts
 
 
-def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter) -> TapeFacts:
+def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter, *, zipped: bool) -> TapeFacts:
     """Hand every line of a tape to the writer; return what is said of the whole."""
     text_hash = hashlib.sha256()
     size = lines = last_seq = 0
@@ -152,7 +148,7 @@ def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter) -> TapeFacts:
         lines=lines,
         size=size + len(texts.rest),
         sha256=text_hash.hexdigest(),
-        gzip=texts.zipped,
+        gzip=zipped,
         tail=waiting + texts.rest,
         torn=torn,
     )

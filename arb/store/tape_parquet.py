@@ -138,6 +138,10 @@ class ParquetTape:
         """Yield the lines in order; raises `StoreError` where they cannot be read further, `TornTape` at a torn end."""
         for columns in self._batches(TapeLine.__struct_fields__):
             yield from map(TapeLine, *columns)
+        self.check_end()
+
+    def check_end(self) -> None:
+        """Raise `TornTape` where the tape had not come to its end."""
         if self.facts.torn:
             raise TornTape(f"{self._path}:{self.facts.lines + 1}: {self.facts.torn}")
 
@@ -192,6 +196,13 @@ def parquet_lines(path: Path) -> Iterator[TapeLine]:
     """Yield the lines of a tape that is a Parquet file; raises as `ParquetTape` and its `lines`."""
     with ParquetTape(path) as tape:
         yield from tape.lines()
+
+
+def parquet_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the text of a tape that is a Parquet file; raises as `ParquetTape`, its `texts` and `check_end` do."""
+    with ParquetTape(path) as tape:
+        yield from tape.texts()
+        tape.check_end()
 
 
 def _schema(pa: Any) -> Any:

@@ -3,7 +3,7 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
@@ -13,6 +13,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderAccepted,
     OrderQueried,
     OrderRejected,
@@ -93,6 +94,9 @@ class OrderGateway(Protocol):
     def value_sales(self, price: SalePrice) -> None:
         """Let the guard beside the signer, where there is one, value sales by this price; before that it signs none."""
 
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let the guard beside the signer, where there is one, let orders in these symbols leave, too, from now on."""
+
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""
 
@@ -122,6 +126,9 @@ class OrderGateway(Protocol):
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` the venue lists."""
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Read what the venue's currency list says of `assets`; None where nobody may ask it. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours, corrected by half the round trip."""

@@ -10,20 +10,24 @@ from arb.clock import Clock
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
+from arb.venues.dialect import PublicDialect
 from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
 from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
-from arb.venues.reader import VenueReader
+from arb.venues.public_client import PublicClient, RequestMaker
+from arb.venues.public_reader import PublicReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.rules.pacing import Pacer, PacingLimits
+from arb.venues.rules.pacing import AddressAllowance, Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """What a client that reads public data is made with."""
+PAPER_RATE = PlaceRate(10, 1000)
+"""What may be placed at a simulated venue whose own limits on placements are not known here."""
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
 
@@ -106,29 +110,38 @@ def build_paper_source(
     clock: Clock,
     rng: random.Random,
     network: Network | None = None,
+    address: AddressAllowance | None = None,
 ) -> PublicSource:
-    """Return what is read of a venue without a key; raises `ConfigError` for a venue that takes no orders of ours.
+    """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
 
-    Its signer is given no key, and its guard no symbol: a signed request cannot be made.
+    Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made.
     """
-    trading = _trading(spec)
     network = SystemNetwork(clock) if network is None else network
-    limits = GatewayLimits(symbols=())
-    parts = trading.make(site, NO_KEY, clock, _guard(spec, site, limits, clock))
-    parts.signer.timeout_on_exit = 0
+    dialect, client, pacing = _public_parts(spec, site, clock)
     transport = network.http()
-    timing = limits.timing
-    reader = VenueReader(
-        parts.dialect,
-        parts.signer,
+    timing = GatewayTiming()
+    reader = PublicReader(
+        dialect,
+        client,
         transport,
-        pacer=Pacer(trading.pacing, clock),
+        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
         clock=clock,
         rng=rng,
         read_timeout_s=timing.read_timeout_s,
         pace_timeout_s=timing.pace_timeout_s,
     )
-    return PublicSource(reader, parts.signer, transport, taker_fee)
+    return PublicSource(reader, client, transport, taker_fee)
+
+
+def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDialect, RequestMaker, PacingLimits]:
+    """Return the language, the writer of requests and the pace of a venue's public data."""
+    trading, reading = spec.trading, spec.reading
+    if trading is None:
+        assert reading is not None
+        return reading.make(), PublicClient(clock, site), PacingLimits.of_reads(reading.pace)
+    parts = trading.make(site, NO_KEY, clock, _guard(spec, site, GatewayLimits(symbols=()), clock))
+    parts.signer.timeout_on_exit = 0
+    return parts.dialect, parts.signer, trading.pacing
 
 
 def venue_profile(
@@ -138,8 +151,10 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
-    trading = _trading(spec)
+    """Return what the decision plane must know of a venue's ways; where only paper trades, as much as that may need."""
+    trading = spec.trading
+    if trading is None:
+        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses what has expired
     pacing = trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
     return VenueProfile(

@@ -10,7 +10,7 @@ a refusal. None of that may happen to an order.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
 from arb.venues.call import Call, HttpRequest, Outgoing
 from arb.venues.order_form import OrderForm
+from arb.venues.public_client import RequestMaker, VenueTime
 from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
 
 _EXACT = Context(prec=60)
@@ -36,10 +37,10 @@ _LOGGER = logging.getLogger("arb.venues.ccxt")
 _LOGGER.setLevel(logging.WARNING)
 
 
-class GuardedClient(ccxt.async_support.Exchange, ABC):
+class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
     """The base put before a `ccxt.pro` class: `class Gate(GuardedClient, ccxt.pro.gate)`.
 
-    `server_offset_ns` is what must be added to our clock to get the venue's; whoever measures it sets it. `separator` stands
+    `separator` stands
     between base and quote in the venue's spelling of a symbol. `site_headers` go with every request, signed or not.
     """
 
@@ -51,14 +52,18 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
     ) -> None:
         # Set before ccxt's constructor, which already reads every attribute.
         self.wall_clock = clock
+        self.server_offset_ns = 0
         self.guard = guard
         self.site_headers = dict(site_headers or {})
-        self._ahead_of_steady_ns = 0
-        self.server_offset_ns = 0
         self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
         defaults = {"enableRateLimit": False, "logger": _LOGGER, "enableLastHttpResponse": False}
         super().__init__({**defaults, **config})
         self.options["maxRetriesOnFailure"] = 0
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols, too, be signed from now on."""
+        self.guard.allow(symbols)
+        self._symbols = {symbol.replace("/", self.separator): symbol for symbol in self.guard.symbols}
 
     @abstractmethod
     def signed(self, call: Call) -> HttpRequest:
@@ -98,24 +103,6 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
         except ValueError as error:
             raise ccxt.BadRequest(f"{self.id} {method} {path}: {error}") from error
         return {"url": request.url, "method": request.method, "body": request.body, "headers": request.headers}
-
-    @property
-    def server_offset_ns(self) -> int:
-        """Return what must be added to our clock to get the venue's, also after our clock was moved."""
-        return self._ahead_of_steady_ns - (self.wall_clock.wall_ns() - self.wall_clock.monotonic_ns())
-
-    @server_offset_ns.setter
-    def server_offset_ns(self, offset_ns: int) -> None:
-        self._ahead_of_steady_ns = offset_ns + (self.wall_clock.wall_ns() - self.wall_clock.monotonic_ns())
-
-    def server_now_ns(self) -> int:
-        """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""
-        return self.wall_clock.wall_ns() + self.server_offset_ns
-
-    def instant(self) -> tuple[int, int]:
-        """Return our time and what must be added to it to get the venue's, ns."""
-        now_ns = self.wall_clock.wall_ns()
-        return now_ns, self._ahead_of_steady_ns - now_ns + self.wall_clock.monotonic_ns()
 
     def venue_ms_text(self, instant_ns: int) -> str:
         """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
@@ -239,15 +226,14 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-class Signer(Protocol):
+class Signer(RequestMaker, Protocol):
     """The part of a venue's client that a gateway uses."""
 
     guard: SigningGuard
-    server_offset_ns: int
     timeout_on_exit: int
 
-    def signed(self, call: Call) -> HttpRequest:
-        """Return the request of a call; see `GuardedClient.signed`."""
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols leave, too."""
 
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of orders; see `FormMaker`."""
@@ -257,9 +243,6 @@ class Signer(Protocol):
 
     def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
         """Return an order; see `GuardedClient.order`."""
-
-    async def close(self) -> None:
-        """Release sockets."""
 
 
 def signed(venue: str, sign: Callable[[Subject], Signed], subject: Subject) -> Signed:

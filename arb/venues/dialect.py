@@ -6,7 +6,7 @@ next.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from arb.market.order import OrderReport
 from arb.market.scale import decimals
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.currencies import CurrencyRows
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
@@ -61,21 +62,44 @@ class FeeAssetQuery(NamedTuple):
     share: Decimal
 
 
-class TradeDialect(Protocol):
-    """The REST language of one venue's spot account."""
+class PublicDialect(Protocol):
+    """The REST language of one venue's public spot data, for which no key is needed."""
 
     venue: str
     policy: OutcomePolicy
-    not_found: frozenset[str]
-    """Codes by which the answer to a question about one order says that there is none."""
-    fee_asset: FeeAssetQuery | None
-    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take the listing's native symbols and what they stand for."""
 
     def native_symbol(self, symbol: str) -> str:
         """Return the venue's spelling of a symbol."""
+
+    def clock(self) -> Call:
+        """Return the call for the venue's time."""
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time, cut to milliseconds."""
+
+    def listing(self) -> Call:
+        """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
+
+    def listed(self, body: Any) -> Listing:
+        """Read the rules of all spot symbols by symbol; fees are not known yet."""
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return the calls for the venue's currency list, of these assets at least; none where it may not be asked."""
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read what an answer to one of `currency_calls` says of `assets`."""
+
+
+class TradeDialect(PublicDialect, Protocol):
+    """The REST language of one venue's spot account."""
+
+    not_found: frozenset[str]
+    """Codes by which the answer to a question about one order says that there is none."""
+    fee_asset: FeeAssetQuery | None
+    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
 
     def place(self, command: PlaceOrder) -> Call:
         """Return the call for an order."""
@@ -126,23 +150,11 @@ class TradeDialect(Protocol):
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return the call that has everything cancelled after `timeout_s`, 0 to disarm; None where there is none."""
 
-    def clock(self) -> Call:
-        """Return the call for the venue's time."""
-
-    def clock_ms(self, body: Any) -> int:
-        """Return the venue's time, cut to milliseconds."""
-
     def balances(self) -> Call:
         """Return the call for all balances."""
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances; assets not named are zero."""
-
-    def listing(self) -> Call:
-        """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
-
-    def listed(self, body: Any) -> Listing:
-        """Read the rules of all spot symbols by symbol; fees are not known yet."""
 
     def fees(self, symbol: str) -> Call:
         """Return the call for the account's own fees on one symbol."""
@@ -188,6 +200,11 @@ def acknowledged(
 def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:
     """Return the commands in parts of at most `count` > 0, in their order."""
     return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
+
+
+def narrower(*bands: Decimal) -> Decimal | None:
+    """Return the narrowest of some bands about a price, as ratios, of which 0 stands for none."""
+    return min((band for band in bands if band), default=None)
 
 
 def read_listing(

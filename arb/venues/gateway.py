@@ -9,7 +9,7 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderQueried,
     OrderRejected,
 )
@@ -172,6 +173,10 @@ class VenueGateway:
     def value_sales(self, price: SalePrice) -> None:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols leave, too, from now on."""
+        self._signer.allow(symbols)
 
     async def read_key(self) -> KeyFacts:
         """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
@@ -391,6 +396,10 @@ class VenueGateway:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed; see `VenueReader.instruments`."""
         return await self._reader.instruments(symbols)
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Read what the venue's currency list says of `assets`; see `VenueReader.currencies`."""
+        return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; later signatures use the result. Raises `VenueError`."""

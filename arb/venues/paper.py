@@ -7,7 +7,7 @@ and its private stream. Questions are answered as of the instant at which they a
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -22,6 +22,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderAccepted,
     OrderFilled,
     OrderQueried,
@@ -66,6 +67,9 @@ class PaperSource(Protocol):
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that are listed, with the fee that paper charges; raises `VenueError`."""
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours; raises `VenueError`. Half a round trip is at most the error."""
@@ -141,6 +145,11 @@ class PaperGateway:
             self._open_by_books(self._listener)
 
     @property
+    def watches(self) -> bool:
+        """Return whether `on_frame` has to be called after every single frame, now."""
+        return self._matching.watches or bool(self._unopened)
+
+    @property
     def listed(self) -> Collection[str]:
         """Return all symbols of the venue's listing, as it was read last."""
         return self._source.listed
@@ -160,6 +169,9 @@ class PaperGateway:
 
     def value_sales(self, price: SalePrice) -> None:
         """Do nothing: nothing is signed, so no guard stands here."""
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Do nothing: no guard stands here."""
 
     # Orders.
 
@@ -293,6 +305,10 @@ class PaperGateway:
             self._give({asset: self._opening.get(asset, ZERO) for asset in self._unopened})
             await self._account.written()
         return listed
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
+        return await self._source.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`. The latency is measured by the way, where none is configured."""

@@ -8,19 +8,23 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.events import ClockMeasured
+from arb.core.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
-from arb.venues.ccxt_client import Signer
-from arb.venues.reader import VenueReader
+from arb.market.listing import NOBODY, Listed
+from arb.venues.public_client import RequestMaker
+from arb.venues.public_reader import PublicReader
+from arb.venues.tickers import TickerForm
 from arb.venues.transport.http import HttpAnswer, HttpTransport
 
 
 class PublicSource:
     """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account reports its own."""
 
-    def __init__(self, reader: VenueReader, signer: Signer, transport: HttpTransport, taker_fee: Decimal) -> None:
+    def __init__(
+        self, reader: PublicReader, client: RequestMaker, transport: HttpTransport, taker_fee: Decimal
+    ) -> None:
         self._reader = reader
-        self._signer = signer
+        self._client = client
         self._transport = transport
         self._taker_fee = taker_fee
 
@@ -31,17 +35,25 @@ class PublicSource:
 
     def offset_ns(self) -> int:
         """Return the venue's clock minus ours, as last measured."""
-        return self._signer.server_offset_ns
+        return self._client.server_offset_ns
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that are listed; raises `VenueError`."""
         listed = await self._reader.listing()
-        fee = self._taker_fee
+        return tuple(self._with_fee(listed[symbol]) for symbol in symbols if symbol in listed)
+
+    async def listed_markets(self, form: TickerForm) -> tuple[Listed, ...]:
+        """Return the rules of all that is listed, each with its ticker: two questions. Raises `VenueError`."""
+        listed = await self._reader.listing()
+        tickers = await self._reader.tickers(form)
         return tuple(
-            msgspec.structs.replace(listed[symbol], taker_fee=fee, maker_fee=fee)
-            for symbol in symbols
-            if symbol in listed
+            Listed(self._with_fee(instrument), tickers.get(instrument.native_symbol, NOBODY))
+            for instrument in listed.values()
         )
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the currency list says of `assets`; None where the venue shows it to nobody without a key."""
+        return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`."""
@@ -56,7 +68,10 @@ class PublicSource:
         age = self._reader.listing_headers.get("age", "")
         return float(age) if age.isascii() and age.isdigit() and len(age) < 10 else None
 
+    def _with_fee(self, instrument: Instrument) -> Instrument:
+        return msgspec.structs.replace(instrument, taker_fee=self._taker_fee, maker_fee=self._taker_fee)
+
     async def close(self) -> None:
         """Release sockets."""
         await self._transport.close()
-        await self._signer.close()
+        await self._client.close()

@@ -1,36 +1,31 @@
-"""Ask a venue about its clock, its listing and the account, and ask again while that may help. Reads only.
+"""Ask a venue about an account, with its key: balances, fees, and the rules of its symbols with them. Reads only."""
 
-An answer is judged from its status and body; what it says of our pace and of our clock is obeyed at once, by all requests.
-"""
-
-import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.clock import NS_PER_MS, Clock
 from arb.core.accounts.fees import RATE_STEP
-from arb.core.events import BalancesReported, ClockMeasured
-from arb.errors import VenueBusy, VenueError
+from arb.core.events import BalancesReported
+from arb.errors import VenueError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
-from arb.market.order import Outcome, Side
+from arb.market.order import Side
 from arb.venues.account_queries import NOT_SO, by_few
-from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
-from arb.venues.ccxt_client import Signer, signed
-from arb.venues.dialect import Fees, Listing, TradeDialect
+from arb.venues.call import Call, Pages
+from arb.venues.ccxt_client import Signer
+from arb.venues.dialect import Fees, TradeDialect
 from arb.venues.fields import UnknownSymbol
-from arb.venues.rules.clock_offset import OffsetEstimate, measure
-from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
+from arb.venues.public_reader import PublicReader
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.rules.retry import Backoff
+from arb.venues.transport.http import HttpTransport
 
 _LOG = logging.getLogger(__name__)
 # The engine itself queries an order again, so one query does not insist for long.
@@ -39,11 +34,9 @@ _FEE_MEMORY_MS = 3 * 86_400_000
 # How far fills are read again that were read before: a history shows some of them late.
 _LATE_FILLS_MS = 600_000
 _FILL_PAGES_MAX = 20
-ROWS_A_TURN = 8
-"""Of a listing, in one turn of the loop: 0.1 ms."""
 
 
-class VenueReader:
+class VenueReader(PublicReader):
     """The questions to one venue with one account's key; raises `VenueError` where a venue does not answer one."""
 
     def __init__(
@@ -58,49 +51,20 @@ class VenueReader:
         read_timeout_s: float,
         pace_timeout_s: float,
     ) -> None:
-        self.venue = dialect.venue
-        self.clock_suspected = asyncio.Event()
-        """Set when the venue says of a request of ours that it was out of time."""
-        self.listed: frozenset[str] = frozenset()
-        """All symbols of the listing, as it was read last."""
-        self.listing_headers: Mapping[str, str] = {}
-        """Those of the answer to the latest question for the listing."""
+        super().__init__(
+            dialect,
+            signer,
+            transport,
+            pacer=pacer,
+            clock=clock,
+            rng=rng,
+            read_timeout_s=read_timeout_s,
+            pace_timeout_s=pace_timeout_s,
+        )
         self._dialect = dialect
-        self._signer = signer
-        self._transport = transport
-        self._pacer = pacer
-        self._clock = clock
-        self._offset = OffsetEstimate(clock)
-        self._rng = rng
-        self._read_timeout_s = read_timeout_s
-        self._pace_timeout_s = pace_timeout_s
         # The latest buy of each symbol: (instant, trade id), and the asset it paid its fee in.
         self._buys: dict[str, tuple[tuple[int, str], str]] = {}
         self._fills_read_ms = 0
-
-    async def ask(
-        self, call: Call, priority: int = Priority.READ, policy: Backoff = READS, *, patient: bool = False
-    ) -> tuple[Any, HttpAnswer]:
-        """Ask, and ask again while that may help; return body and answer, or raise `VenueError`.
-
-        `patient`: wait for as long as it takes until the pace allows it, for what has to be read whatever it takes.
-        """
-        started_ns = self._clock.monotonic_ns()
-        attempt = 0
-        while True:
-            attempt += 1
-            if not await self._pacer.wait(call.scope, priority, None if patient else self._pace_timeout_s):
-                raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
-            verdict, answer = await self._ask_once(call)
-            self.obey(call.scope, verdict, answer)
-            if answer is not None and verdict.outcome is Outcome.ACCEPTED:
-                return verdict.body, answer
-            elapsed_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
-            trouble = verdict.trouble or Trouble.FAULT
-            delay_s = next_delay_s(policy, attempt, trouble, elapsed_s, self._rng, verdict.retry_after_s)
-            if delay_s is None:
-                raise error_of(self.venue, verdict)
-            await asyncio.sleep(delay_s)
 
     async def ask_for_query(self, call: Call) -> tuple[Any, int]:
         """Ask for a part of an order query; return body and instant of the answer."""
@@ -111,42 +75,6 @@ class VenueReader:
         """Ask for a part of an account snapshot, after all order queries; return body and instant of the answer."""
         body, answer = await self.ask(call, Priority.READ, QUERIES, patient=True)
         return body, answer.received_ns
-
-    async def body_of(self, call: Call) -> Any:
-        """Return the body of an answer."""
-        return (await self.ask(call))[0]
-
-    def obey(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
-        """Keep to what an answer says of our pace, and note when it says that our clock is wrong."""
-        if verdict.trouble is Trouble.CLOCK:
-            self.clock_suspected.set()
-            self._offset.forget()
-        headers = {} if answer is None else answer.headers
-        self._pacer.obey(scope, verdict, headers, self.venue_ns())
-
-    def venue_ns(self) -> int:
-        """Return the venue's time, as far as we know it."""
-        return self._clock.wall_ns() + self._signer.server_offset_ns
-
-    async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks (`venues/rules/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
-        found = self._offset.take(await measure(self.venue, self._clock, self._venue_ms))
-        self._signer.server_offset_ns = found.offset_ns
-        return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
-
-    async def probe(self) -> HttpAnswer:
-        """Ask for the venue's time, once, and return whatever comes; raises `NeverSent` or `AnswerLost` where nothing does."""
-        return await self._sent(self._dialect.clock())
-
-    async def listing(self) -> dict[str, Instrument]:
-        """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
-        call = msgspec.structs.replace(self._dialect.listing(), answer_bytes_max=LONG_ANSWER_BYTES_MAX)
-        body, answer = await self.ask(call, patient=True)
-        self.listing_headers = answer.headers
-        listed = await read_in_parts(self._dialect.listed(body))
-        self.listed = frozenset(listed)
-        self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
-        return listed
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
@@ -170,23 +98,6 @@ class VenueReader:
         body, answer = await self.ask(self._dialect.balances())
         reported = self._dialect.balances_in(body)
         return BalancesReported(venue=self.venue, balances=reported, complete=True, asked_ns=answer.sent_ns)
-
-    async def _venue_ms(self) -> tuple[int, HttpAnswer]:
-        body, answer = await self.ask(self._dialect.clock())
-        return self._dialect.clock_ms(body), answer
-
-    async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
-        try:
-            answer = await self._sent(call)
-        except (NeverSent, AnswerLost) as error:
-            lost = Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.UNREACHABLE, code="unreachable", message=str(error))
-            return lost, None
-        return judge_read(self._dialect.policy, answer, self.venue_ns()), answer
-
-    async def _sent(self, call: Call) -> HttpAnswer:
-        request = signed(self.venue, self._signer.signed, call)
-        request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
-        return await self._transport.send(request, self._read_timeout_s)
 
     async def _fees(self, symbols: tuple[str, ...]) -> dict[str, Fees]:
         """Return the account's rates for those of `symbols` whose rates can be read and believed."""
@@ -285,15 +196,3 @@ def discounted(rate: Decimal, share: Decimal) -> Decimal:
 def _plausible(fees: Fees) -> bool:
     rates: Sequence[Decimal] = (fees.taker, fees.maker, fees.asset_taker or ZERO)
     return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
-
-
-async def read_in_parts(listing: Listing) -> dict[str, Instrument]:
-    """Read a listing over as many turns of the loop as it takes, a few rows in each."""
-    while True:
-        try:
-            for _ in range(ROWS_A_TURN):
-                next(listing)
-        except StopIteration as end:
-            read: dict[str, Instrument] = end.value
-            return read
-        await asyncio.sleep(0)

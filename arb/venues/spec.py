@@ -17,13 +17,15 @@ from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials,
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
 from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.tickers import TickerForm
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.ccxt_client import Signer
-    from arb.venues.dialect import TradeDialect
+    from arb.venues.currencies import CurrencyReader
+    from arb.venues.dialect import PublicDialect, TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -106,7 +108,6 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
 
     `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
     `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
-    `public_taker_fee`: what the venue's public schedule charges a taker who trades little, as a ratio; paper's default.
     `other_accounts`: where accounts are of several kinds that speak differently: by the code with which the venue refuses a key
     that is asked in the language of another kind, what makes the parts for its own.
     """
@@ -114,12 +115,21 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     pacing: PacingLimits
     rights: KeyRights
     enforces_expiry: bool
-    public_taker_fee: Decimal
     make: TradingMaker
     other_accounts: Mapping[str, TradingMaker] = {}
     has_passphrase: bool = True
     make_order_socket: OrderSocketMaker | None = None
     socket_enforces_expiry: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the public REST data of a venue are read that takes no orders of ours.
+
+    `pace`: how many questions of one kind may leave. `make`: its language.
+    """
+
+    pace: Budget
+    make: Callable[[], "PublicDialect"]
 
 
 class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,8 +174,11 @@ class SignatureHelp(msgspec.Struct, frozen=True):
 
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
-    data are read; `signature` where `arb sign` can show how a request is signed; `snapshots`: how often one address may fetch
-    the snapshots of books, where it has to."""
+    data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
+    `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
+    schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
+    one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
+    `make_currencies`: what reads the venue's currency list."""
 
     name: str
     title: str
@@ -173,15 +186,20 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[Site, ...]
     connections: ConnectionLimits
     outcomes: OutcomePolicy
+    public_taker_fee: Decimal
     make_books: BookMaker
     tapes: tuple[TapeDialect, ...]
     public_address: AddressMaker = _public_address
     private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
     snapshots: Budget | None = None
+    weight_per_minute: int = 0
+    tickers: TickerForm | None = None
     trading: Trading | None = None
+    reading: Reading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
+    make_currencies: "Callable[[], CurrencyReader] | None" = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         """Return the site of an environment in a region, or None when the venue has none."""

@@ -111,7 +111,7 @@ class Bitget(ChainedServer):
         bids, asks = self._side(channel, channel.bids), self._side(channel, channel.asks)
         return {
             "open": bids[0][0], "symbol": channel.native, "high24h": asks[-1][0], "low24h": bids[-1][0],
-            "lastPr": bids[0][0], "quoteVolume": "1963568540.741927", "baseVolume": "29439.351448",
+            "lastPr": bids[0][0], "quoteVolume": self.day_volume(channel), "baseVolume": "29439.351448",
             "usdtVolume": "1963568540.74192678", "ts": str(channel.changed_ms), "bidPr": bids[0][0], "askPr": asks[0][0],
             "bidSz": bids[0][1], "askSz": asks[0][1], "openUtc": bids[0][0], "changeUtc24h": "-0.02478",
             "change24h": "0.00153",

@@ -112,7 +112,7 @@ class Gate(VenueServer):
         return {
             "currency_pair": channel.native, "last": bids[0][0], "lowest_ask": asks[0][0], "lowest_size": asks[0][1],
             "highest_bid": bids[0][0], "highest_size": bids[0][1], "change_percentage": "-1.1", "base_volume": "656614.08",
-            "quote_volume": "1602221.66468375534639404191", "high_24h": asks[-1][0], "low_24h": bids[-1][0],
+            "quote_volume": self.day_volume(channel), "high_24h": asks[-1][0], "low_24h": bids[-1][0],
         }  # fmt: skip
 
     def order_book(self, request: web.Request) -> Any:

@@ -98,7 +98,7 @@ class Okx(ChainedServer):
         return {
             "instType": "SPOT", "instId": channel.native, "last": bids[0][0], "lastSz": "0", "askPx": asks[0][0],
             "askSz": asks[0][1], "bidPx": bids[0][0], "bidSz": bids[0][1], "open24h": bids[0][0], "high24h": asks[-1][0],
-            "low24h": bids[-1][0], "volCcy24h": "2222", "vol24h": "2222", "sodUtc0": "", "sodUtc8": "",
+            "low24h": bids[-1][0], "volCcy24h": self.day_volume(channel), "vol24h": "2222", "sodUtc0": "", "sodUtc8": "",
             "ts": str(channel.changed_ms),
         }  # fmt: skip
 

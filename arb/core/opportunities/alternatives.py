@@ -35,8 +35,8 @@ REPAIRS_EXPLAINED = 8
 class Considered(msgspec.Struct, frozen=True):
     """One route when a pair of its symbol was opened: the plan judged and the answer, or the books without an edge.
 
-    `answer` is the plan that was opened, or the reason against the route; None where no edge was found. `leg_cost_bps` is what
-    its legs were expected to cost.
+    `answer` is the plan that was opened, or the reason against the route; None where no edge was found. `over_bps` is what
+    it had to have over `min_edge_bps`.
     """
 
     route: Route
@@ -45,7 +45,7 @@ class Considered(msgspec.Struct, frozen=True):
     answer: Plan | Reason | None
     asks: Depth | None = None
     bids: Depth | None = None
-    leg_cost_bps: Decimal = ZERO
+    over_bps: Decimal = ZERO
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -153,7 +153,7 @@ def _without_edge(entry: _Entry, considered: Considered) -> AlternativeRecord:
     reason = considered.answer if isinstance(considered.answer, Reason) else Reason.NO_DEPTH
     asks, bids, terms = considered.asks, considered.bids, considered.terms
     if considered.answer is None and asks is not None and bids is not None and asks.total and bids.total:
-        answer = evaluate(terms, asks, bids, leg_cost_bps=considered.leg_cost_bps)
+        answer = evaluate(terms, asks, bids, over_bps=considered.over_bps)
         if isinstance(answer, Refusal):
             reason, best = answer.reason, answer.best_net_decimal()
             net_e8 = None if best is None else to_e8(best)
@@ -181,7 +181,7 @@ def _larger(considered: Considered, taken: Plan) -> tuple[Plan, Reason] | None:
     best, asks, bids = considered.best, considered.asks, considered.bids
     if best is None or best.sell_size == taken.sell_size or asks is None or bids is None:
         return None
-    rich = evaluate(considered.terms, asks, bids, leg_cost_bps=considered.leg_cost_bps)
+    rich = evaluate(considered.terms, asks, bids, over_bps=considered.over_bps)
     short = isinstance(rich, Plan) and rich.sell_size != taken.sell_size
     return best, Reason.INSUFFICIENT_BALANCE if short else Reason.EDGE_BELOW_THRESHOLD
 

@@ -197,7 +197,7 @@ class Detector:
         while (found := judgement.candidates.next()) is not None:
             route, best = found
             seen = self.episodes.see(route, best, now_ns)
-            answer = self._check(route, best, now_ns)
+            answer = self._check(route, best, seen, now_ns)
             if isinstance(answer, Plan):
                 pair_id = self._open(route, answer, seen, now_ns)
                 judgement.judged.append((route, best, answer, pair_id))
@@ -255,18 +255,20 @@ class Detector:
             elif best is None:
                 dead = [venue for venue in venues if not books.is_live(venue, symbol)]
                 answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
-            leg_cost = self.state.leg_costs.bps(route, now_ns)
-            considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), leg_cost))
+            over_bps = self.state.edge_over_bps(route, now_ns)
+            considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
-    def _check(self, route: Route, best: Plan, now_ns: int) -> Plan | Reason:
+    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
         before = self.obstacles.reason(route, now_ns)
         if before is not None:
             return before
         state, (asks, bids) = self.state, self.state.books.sides(route)
-        leg_cost = state.leg_costs.bps(route, now_ns)
-        answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), leg_cost, best)
+        over_bps = state.edge_over_bps(route, now_ns)
+        if state.bands.skews:
+            self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
+        answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), over_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
         stands = self.standing.stands(route)
         implausible = stands or self.state.price_ratios.refuses(*route)

@@ -97,8 +97,8 @@ class Obstacles:
                 return state.budget.free_ns(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns) > now_ns
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(venue, symbol) for venue in venues]
-            case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns:
-                return state.leg_costs.bps(route, now_ns)
+            case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns or state.bands.skews:
+                return state.edge_over_bps(route, now_ns)
             case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
                 return self.reason(route, now_ns) or ""
         return None
@@ -125,6 +125,8 @@ class Obstacles:
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
             return Reason.IDENTITY_UNVERIFIED
+        if state.trapped.refused(route):
+            return Reason.WALLET_CLOSED
         if any(
             (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]) for venue in venues
         ):

@@ -26,6 +26,7 @@ every first pair (`standing.py`).
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
 
 import msgspec
@@ -74,7 +75,7 @@ class PriceRatios:
         if 0 <= since_ns < SAMPLED_EVERY_NS and symbol not in self._left:  # below 0: our clock was put back
             return
         self._sampled_ns[symbol] = now_ns
-        bound = Fraction(self._bound_bps(symbol)) / 10_000
+        bound = _share(self._bound_bps(symbol))
         quotes = {venue: self._quotes(venue, symbol, now_ns) for venue in sorted(venues)}
         for first, second in combinations(quotes, 2):
             one, other = quotes[first], quotes[second]
@@ -146,7 +147,16 @@ def is_beyond(one: Quotes, other: Quotes, bound: Fraction) -> bool | None:
 
     The higher over the lower counts, so it does not matter which comes first.
     """
-    lower, higher = sorted((one, other), key=sum)
-    if any((ask - bid) * 2 > bound * (bid + ask) for bid, ask in (lower, higher)):
-        return True if higher[0] > lower[1] * (1 + bound) else None
-    return sum(higher) > sum(lower) * (1 + bound)
+    above, whole = bound.numerator, bound.denominator  # in integers: an opening may wait for this
+    lower, higher = (one, other) if one[0] + one[1] <= other[0] + other[1] else (other, one)
+    (bid, ask), (high_bid, high_ask) = lower, higher
+    if (ask - bid) * 2 * whole > above * (bid + ask) or (high_ask - high_bid) * 2 * whole > above * (
+        high_bid + high_ask
+    ):
+        return True if high_bid * whole > ask * (whole + above) else None
+    return (high_bid + high_ask) * whole > (bid + ask) * (whole + above)
+
+
+@cache
+def _share(bps: Decimal) -> Fraction:
+    return Fraction(bps) / 10_000

@@ -5,6 +5,8 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fee_holds
 from arb.core.commands import PlaceOrder
@@ -114,6 +116,10 @@ class OrderSender(OrderTable):
             limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
             fee_holds=intent.fee_holds,
         )
+        if state.bands.skews:
+            min_edge_bps = state.limits_at(*route).min_edge_bps
+            skew = state.bands.skew(route, min_edge_bps)
+            record = replace(record, skew=skew.parts, skew_bps=skew.bps, min_edge_bps=min_edge_bps)
         pair = PairTrade(PairKind.ARB, record, intent.number, state.run_id, intent.opportunity_id, now_ns)
         pair.identity = state.identities.mark(route)
         state.tally.opened += 1

@@ -57,10 +57,10 @@ class Sizes:
         "terms",
     )
 
-    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth, leg_cost_bps: Decimal = ZERO) -> None:
-        """Begin with all sizes that depth allows; the least edge is that of `terms` and `leg_cost_bps` more."""
+    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO) -> None:
+        """Begin with all sizes that depth allows; the least edge is that of `terms` and `over_bps` more."""
         self.terms, self.asks, self.bids = terms, asks, bids
-        self.min_edge = terms.edge_over(leg_cost_bps)
+        self.min_edge = terms.edge_over(over_bps)
         self.first, self.last = 1, asks.total // terms.buy_lot
         self.sale_min, self.sale_max = 1, bids.total
         self.sale_notional = 0
@@ -145,7 +145,7 @@ class Sizes:
         return terms.sell_keep * arrived - terms.ask_weight * self.asks.amount(i * terms.buy_lot)
 
     def reaches_edge(self, i: int) -> bool:
-        """Return whether `edge_bps - leg_cost_bps >= min_edge_bps` holds for `i` lots."""
+        """Return whether `edge_bps - over_bps >= min_edge_bps` holds for `i` lots."""
         numerator, denominator = self.min_edge
         paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
         return 10_000 * denominator * self.net(i) >= numerator * paid
@@ -167,7 +167,7 @@ class Sizes:
         return self.net(found[0]), self.terms.ask_weight * self.asks.amount(found[0] * self.terms.buy_lot)
 
     def limit_edge(self) -> None:
-        """Keep `edge_bps - leg_cost_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
+        """Keep `edge_bps - over_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
         low, high = 0, self.last
         while low < high:
             middle = (low + high + 1) // 2

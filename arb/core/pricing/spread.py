@@ -32,26 +32,27 @@ def evaluate(
     asks: Depth,
     bids: Depth,
     funds: Funds = UNLIMITED,
-    leg_cost_bps: Decimal = ZERO,
+    over_bps: Decimal = ZERO,
     best: Plan | None = None,
 ) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
 
-    `leg_cost_bps`: what legs that fall short are expected to cost, per notional; the edge must exceed its threshold by it.
+    `over_bps`: what the edge must have over `min_edge_bps`: what legs that fall short are expected to cost, and what the bands
+    of the inventory add; below 0 where they take off more, never so that the sum of both is.
     `best`: the answer of `episode` for the same terms and sides, where it is known.
     """
     best = best or episode(terms, asks, bids)
     if best is None or _may_be_implausible(terms, asks, bids) or not _covered(best, funds, bids):
-        return _search(terms, asks, bids, funds, leg_cost_bps)
+        return _search(terms, asks, bids, funds, over_bps)
     if best.net < terms.min_net:
         return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
-    numerator, denominator = terms.edge_over(leg_cost_bps)
+    numerator, denominator = terms.edge_over(over_bps)
     if 10_000 * denominator * best.net >= numerator * best.paid:
         return best
     ask, bid = asks.prices[0] * terms.ask_weight, bids.prices[0] * terms.bid_weight
     if 10_000 * denominator * (bid - ask) < numerator * ask:
         return Refusal(Reason.EDGE_BELOW_THRESHOLD, best.net, terms.amount_exp)
-    return _search(terms, asks, bids, funds, leg_cost_bps)
+    return _search(terms, asks, bids, funds, over_bps)
 
 
 def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
@@ -88,9 +89,9 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-def _legal(terms: PairTerms, asks: Depth, bids: Depth, leg_cost_bps: Decimal = ZERO) -> Sizes:
+def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO) -> Sizes:
     """Return the sizes that the books and the venues' own rules allow. Neither side may be empty."""
-    sizes = Sizes(terms, asks, bids, leg_cost_bps)
+    sizes = Sizes(terms, asks, bids, over_bps)
     sizes.limit_size()
     sizes.limit_min_notional()
     sizes.limit_band()
@@ -123,11 +124,11 @@ def _covered(plan: Plan, funds: Funds, bids: Depth) -> bool:
     return funds.quote is None or plan.hold <= floor_scaled(funds.quote, terms.amount_exp)
 
 
-def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, leg_cost_bps: Decimal) -> Plan | Refusal:
+def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: Decimal) -> Plan | Refusal:
     """Answer as `evaluate` does, by adding one constraint after the other."""
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = _legal(terms, asks, bids, leg_cost_bps)
+    sizes = _legal(terms, asks, bids, over_bps)
     if sizes.exceeds_edge():
         found = sizes.best()
         return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))

@@ -218,11 +218,11 @@ class PairTerms:
         """Return whether the best quotes alone leave a profit after fees: False means that no size can have any."""
         return best_bid * self.bid_weight > best_ask * self.ask_weight
 
-    def edge_over(self, leg_cost_bps: Decimal) -> tuple[int, int]:
-        """Return the least edge in basis points and `leg_cost_bps` more, as numerator and denominator."""
+    def edge_over(self, over_bps: Decimal) -> tuple[int, int]:
+        """Return the least edge in basis points and `over_bps` more (below 0: less), as numerator and denominator."""
         numerator, denominator = self.min_edge
-        if leg_cost_bps:
-            more, one = leg_cost_bps.as_integer_ratio()
+        if over_bps:
+            more, one = over_bps.as_integer_ratio()
             numerator, denominator = numerator * one + more * denominator, denominator * one
         return numerator, denominator
 

@@ -3,7 +3,7 @@
 Public data are read by API v2 whatever kind of account asks: they need no key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +13,11 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
+from arb.venues.bitget.currencies import READER
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.call import Call
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, read_listing
+from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
 
@@ -26,6 +28,7 @@ FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 PAGE = 100
+_COINS_MAX = 3  # as many as may be asked for in a second
 BGB, BGB_SHARE = "BGB", Decimal("0.8")
 """Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
 
@@ -73,6 +76,17 @@ class CommonDialect:
         rows = Fields(self.venue, "answer", body).rows("data")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /api/v2/spot/public/coins`, or one call for each of a few assets."""
+        path, api = "spot/public/coins", ("public", "spot")
+        if not few(assets, _COINS_MAX):
+            return whole(read("v2", path, {}, api))
+        return tuple(read("v2", path, {"coin": asset}, api) for asset in assets)
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
+
     def fees_in(self, body: Any) -> Fees:
         """Read the rates, positive when charged; a buy pays in what it receives."""
         return _rates(Fields(self.venue, "answer", body).object("data"))
@@ -100,7 +114,7 @@ class CommonDialect:
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(
+            price_band=narrower(
                 fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
             ),
             tradable=fields.maybe_text("status") == "online",
@@ -129,8 +143,3 @@ def _deducts(body: Any) -> bool:
 
 def _rates(fields: Fields) -> Fees:
     return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
-
-
-def _narrower(first: Decimal, second: Decimal) -> Decimal | None:
-    rates = [rate for rate in (first, second) if rate]
-    return min(rates) if rates else None

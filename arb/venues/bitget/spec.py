@@ -21,15 +21,23 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.bitget.signing import GuardedBitget
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
 NAME = "bitget"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bitget.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -104,8 +112,22 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(
         books_per_connection=50, messages_per_s=10, subscriptions_per_hour=240, connects=300, connects_window_s=300
     ),
+    # Bitget API v2, "Get Ticker Information".
+    tickers=TickerForm(
+        api=("public", "spot"),
+        path="v2/spot/market/tickers",
+        rows=("data",),
+        native="symbol",
+        bid="bidPr",
+        bid_size="bidSz",
+        ask="askPr",
+        ask_size="askSz",
+        volume="quoteVolume",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
@@ -118,15 +140,13 @@ SPEC = VenueSpec(
             cancel_batch=Budget(2, 500),  # v3: 5/s, where v2 has 10
             reads={
                 "GET spot/account/info": Budget(1, 1100),
+                "GET spot/public/coins": Budget(3, 1100),
                 "GET account/fee-rate": Budget(1, 400),
                 "GET account/all-fee-rate": Budget(1, 400),
             },
             place_per_symbol=False,
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal(
-            "0.002"
-        ),  # the dearer of the `takerFeeRate` that the listing has for spot; most pairs 0.1 %
         enforces_expiry=True,  # of a classic account: `receiveWindow` in the body
         make=_make_trading,
         # "You are in Unified Account mode, and the Classic Account API is not supported", and the other way round.

@@ -6,8 +6,7 @@ in that order: an order that ends while they are read then shows in a later one.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,10 +20,12 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
+from arb.venues.gate.currencies import READER
 from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
@@ -42,6 +43,7 @@ _LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
 _FEES_MAX = 50
+_CURRENCIES_MAX = 10
 
 
 class GateDialect:
@@ -217,6 +219,17 @@ class GateDialect:
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /spot/currencies`, which is 2 MB, or one call for each of a few assets."""
+        if not few(assets, _CURRENCIES_MAX):
+            return whole(_read("currencies", {}, _PUBLIC))
+        call = _read("currencies", {}, _PUBLIC)
+        return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
+
     def fees(self, symbol: str) -> Call:
         """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
         params = {"currency_pair": self.native_symbol(symbol)}
@@ -283,7 +296,7 @@ class GateDialect:
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
+            price_band=narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
             tradable=fields.maybe_text("trade_status") == "tradable" and native in (self.account.pairs or {native}),
             ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
@@ -332,8 +345,3 @@ def _list(body: Any) -> list[Any]:
     if not isinstance(body, list):
         raise VenueProtocolError("gate", f"not a list but {type(body).__name__}")
     return body
-
-
-def _narrower(up: Decimal, down: Decimal) -> Decimal | None:
-    rates = [rate for rate in (up, down) if rate]
-    return min(rates) if rates else None

@@ -17,10 +17,12 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 NAME = "gate"
 FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.gate.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -124,8 +132,21 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(books_per_connection=150),
     # `GET /spot/order_book`, as any public endpoint: 200/10 s and address.
     snapshots=Budget(9, 500, 0, 200),
+    # Gate APIv4, "Get currency pair ticker information".
+    tickers=TickerForm(
+        api=("public", "spot"),
+        path="tickers",
+        native="currency_pair",
+        bid="highest_bid",
+        bid_size="highest_size",
+        ask="lowest_ask",
+        ask_size="lowest_size",
+        volume="quote_volume",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.002"),  # VIP 0, spot, as the listing's own `fee` has it; many pairs are cheaper
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(
         TapeDialect(name=NAME, make=_make_tape),
         TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),
@@ -136,7 +157,6 @@ SPEC = VenueSpec(
         # entry itself (two tokens each); more than one in reserve here would refuse entries that it has let through.
         pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
         rights=RIGHTS,
-        public_taker_fee=Decimal("0.002"),  # VIP 0, spot, as the listing's own `fee` has it; many pairs are cheaper
         enforces_expiry=True,  # header `X-Gate-Exptime`
         make=_make_trading,
         has_passphrase=False,

@@ -16,15 +16,23 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
+from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.okx.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -82,8 +90,23 @@ SPEC = VenueSpec(
     ),
     # With 480 subscriptions an hour a connection of 200 books can be made anew once, and some of them resubscribed.
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
+    # OKX API v5, "Get tickers": of spot symbols `volCcy24h` is in quote.
+    tickers=TickerForm(
+        api=("public",),
+        path="market/tickers",
+        params={"instType": "SPOT"},
+        rows=("data",),
+        native="instId",
+        bid="bidPx",
+        bid_size="bidSz",
+        ask="askPx",
+        ask_size="askSz",
+        volume="volCcy24h",
+    ),
     outcomes=POLICY,
+    public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(
@@ -103,13 +126,13 @@ SPEC = VenueSpec(
                 "GET account/trade-fee": Budget(5, 2000),
                 "GET account/config": Budget(2, 1000),
                 "GET account/instruments": Budget(9, 1000),
+                "GET asset/currencies": Budget(5, 1000),
             },
             cancel_per_symbol=True,
             cancel_batch=Budget(60, 500),
             account=Budget(220, 500, 20),
         ),
         rights=RIGHTS,
-        public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
         enforces_expiry=True,  # header `expTime`
         make=_make_trading,
         make_order_socket=_make_order_socket,

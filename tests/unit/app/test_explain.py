@@ -7,6 +7,7 @@ import msgspec
 
 from arb.app.explain import explanation, steps
 from arb.cli.shared import to_json, to_text
+from arb.core.recovery_records import SkewPart
 from arb.core.settings import AppliedLimit
 from arb.store.journal_reader import Entry
 from arb.store.queries import PairStory
@@ -133,6 +134,30 @@ def test_the_limits_of_a_symbol_or_a_venue_that_were_applied_are_named_with_thei
     assert named == [{"limit": "min_edge_bps", "value": D(3), "table": '[limits."BTC/USDT"]'}]
     assert explanation(msgspec.structs.replace(a_story(), plan=a_plan(5)))["limits"] == []
     assert explanation(a_story())["limits"] is None
+
+
+def test_the_edge_that_bands_required_is_shown_with_what_it_was_made_of() -> None:
+    def required(**plan: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = explanation(msgspec.structs.replace(a_story(), plan=a_plan(5, **plan)))[
+            "required_edge"
+        ]
+        return found
+
+    scarce, rich = SkewPart("okx", "BTC", "scarce", D("1.0")), SkewPart("gate", "USDT", "rich", D("-0.250"))
+    assert required(min_edge_bps=D(3), skew_bps=D(1), skew=(scarce,)) == {
+        "bps": D(4),
+        "text": "required 4 bps: 3 + 1 for BTC scarce at okx",
+    }
+    both = required(min_edge_bps=D(3), skew_bps=D("0.75"), skew=(scarce, rich), leg_cost_bps=D(4))
+    assert both is not None
+    assert both["text"] == (
+        "required 7.75 bps: 3 + 1 for BTC scarce at okx - 0.25 for USDT rich at gate + 4 for legs that fall short"
+    )
+    bound = required(min_edge_bps=D("0.2"), skew_bps=D("-0.199"), skew=(rich,))
+    assert bound is not None
+    assert bound["text"] == "required 0.001 bps: 0.2 - 0.25 for USDT rich at gate (not lowered below 0.001)"
+    assert required(min_edge_bps=D(3)) == {"bps": D(3), "text": "required 3 bps: 3"}
+    assert required() is None, "no bands were in force"
 
 
 def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:

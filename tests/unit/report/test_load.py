@@ -61,7 +61,7 @@ def test_instants_have_a_twin_in_utc_that_keeps_every_nanosecond(history_url: st
 def test_what_is_older_is_left_out(history_url: str) -> None:
     everything = load.trades(history_url)
     since = int(everything["decided_ns"].sort_values().iloc[len(everything) // 2])
-    assert load.trades(history_url, since_ns=since)["decided_ns"].min() == since
+    assert load.trades(history_url, since=str(since))["decided_ns"].min() == since
 
 
 def test_both_databases_give_the_same_frames(tmp_path: Path, postgres_url: str) -> None:

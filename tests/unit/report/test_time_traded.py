@@ -15,6 +15,7 @@ from arb.report.measure import run_ns, stretches
 from arb.report.style import Sheet
 from arb.report.summary import Sources, read_sources, summarise
 from arb.store.queries import LedgerReader
+from arb.store.selection import Selection
 from tests.support.history import DAY_NS, fill_ledger
 from tests.unit.store.rows import D, a_balance, a_pair, a_run, a_traded_opportunity, a_waterfall, an_incident
 
@@ -83,7 +84,7 @@ def test_no_run_lasts_beyond_the_start_of_the_next(tmp_path: Path) -> None:
 
 
 def test_what_is_before_the_time_asked_for_is_not_counted(url: str) -> None:
-    assert run_ns(read_sources(url, since_ns=MIDNIGHT + 45 * S).runs) == (RAN_S - 45) * S
+    assert run_ns(read_sources(url, Selection(since_ns=MIDNIGHT + 45 * S)).runs) == (RAN_S - 45) * S
 
 
 def test_the_title_says_how_long_was_traded_and_over_which_time(sources: Sources) -> None:

@@ -10,6 +10,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import upgrade
 from arb.store.queries import LedgerReader
+from arb.store.selection import Selection
 from tests.unit.store.rows import (
     T0,
     D,
@@ -56,10 +57,10 @@ def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader
 def test_pairs_come_latest_first_and_can_be_narrowed_down(reader: LedgerReader) -> None:
     assert ids(reader.pairs()) == [5, 4, 3, 2, 1]
     assert ids(reader.pairs(limit=2)) == [5, 4]
-    assert ids(reader.pairs(state="completed")) == [2, 1]
-    assert ids(reader.pairs(symbol="ETH/USDT")) == [3]
-    assert ids(reader.pairs(since_ns=T0 + 4000)) == [5, 4]
-    assert ids(reader.pairs(run_id=2)) == [5]
+    assert ids(reader.pairs(Selection(symbol="ETH/USDT"))) == [3]
+    assert ids(reader.pairs(Selection(since_ns=T0 + 4000))) == [5, 4]
+    assert ids(reader.pairs(Selection(since_ns=T0 + 4000, until_ns=T0 + 5000))) == [4]
+    assert ids(reader.pairs(Selection(run_id=2))) == [5]
 
 
 def test_numbers_are_decimals_on_both_databases(reader: LedgerReader) -> None:
@@ -99,3 +100,25 @@ def test_a_runs_totals_are_exact(reader: LedgerReader) -> None:
     assert reader.last_run_id() == 2
     assert ids(reader.incidents(run_id=1)) == [1]
     assert ids(reader.incidents(run_id=2)) == []
+
+
+def test_the_share_of_an_edge_is_of_the_time_in_which_an_engine_ran(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ran = (a_run(1, ended_ns=T0 + 100, exit_code=0), a_run(2, started_ns=T0 + 500, ended_ns=T0 + 600, exit_code=0))
+    for seq, record in enumerate(ran, 1):
+        ledger.submit(journal.append(an_event(seq), keep(seq, record)))
+
+    def episode(number: int, opened: int, closed: int, symbol: str = "BTC/USDT", run_id: int = 1) -> None:
+        times = {"opened_ns": T0 + opened, "best_ns": T0 + opened, "closed_ns": T0 + closed}
+        ledger.submit_untraded(an_opportunity(number, symbol=symbol, run_id=run_id, **times))
+
+    episode(1, 0, 30)  # 10 of it since 20
+    episode(2, 25, 40)  # another route at the same time: 10 more
+    episode(3, 60, 70)
+    episode(4, 500, 590, symbol="ETH/USDT", run_id=2)
+    episode(5, 0, 10, symbol="OLD/USDT")
+    ledger.close()
+    reader = LedgerReader(db_url)
+    assert reader.edge_shares(T0 + 20, T0 + 3600) == {"BTC/USDT": D("0.166667"), "ETH/USDT": D("0.5")}
+    assert reader.edge_shares(T0 + 20, T0 + 580) == {"BTC/USDT": D("0.1875"), "ETH/USDT": D("0.5")}
+    assert reader.edge_shares(T0 + 601, T0 + 700) == {}

@@ -19,7 +19,8 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.reader import ROWS_A_TURN, discounted, read_in_parts
+from arb.venues.public_reader import ROWS_A_TURN, read_in_parts
+from arb.venues.reader import discounted
 from arb.venues.rules.outcome import decode_body
 from tests.builders import an_instrument, read_whole
 

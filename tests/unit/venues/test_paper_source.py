@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from arb.errors import VenueUnreachable
+from arb.errors import VenueError, VenueUnreachable
 from arb.venues.build import build_paper_source
+from arb.venues.call import Call
 from arb.venues.endpoints import Site
 from arb.venues.paper_source import PublicSource
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS
 from arb.venues.spec import VenueSpec
 from tests.unit.venues.test_site_headers import MARK, Nowhere, marked
 from tests.virtual import a_clock, run_virtual
@@ -25,8 +26,9 @@ def asked(spec: VenueSpec, site: Site) -> Nowhere:
             with pytest.raises(VenueUnreachable):
                 await question
         public = len(network.requests)
-        with pytest.raises(VenueUnreachable, match="not signed"):
-            await source._reader.balances()
+        private = Call(scope="GET account", api=("private", "spot"), method="GET", path="account/balance", params={})
+        with pytest.raises(VenueError):
+            await source._reader.body_of(private)
         assert len(network.requests) == public > 0
         assert source.listed == frozenset()
         await source.close()
@@ -35,13 +37,13 @@ def asked(spec: VenueSpec, site: Site) -> Nowhere:
     return network
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_public_questions_leave_without_a_signature_and_private_ones_not_at_all(spec: VenueSpec) -> None:
     network = asked(spec, spec.production)
     assert all(not request.headers and request.body is None for request in network.requests)
     assert network.dialled == []
 
 
-@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_public_questions_have_the_headers_of_their_site_and_no_others(spec: VenueSpec) -> None:
     assert all(request.headers == MARK for request in asked(spec, marked(spec)).requests)

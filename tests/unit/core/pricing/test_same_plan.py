@@ -33,7 +33,7 @@ class Case(NamedTuple):
     asks: Depth
     bids: Depth
     funds: Funds
-    leg_cost_bps: Decimal
+    over_bps: Decimal
     leg_loss_max_bps: Decimal
 
     def plainly(self) -> tuple[PlainDepth, PlainDepth]:
@@ -119,15 +119,15 @@ def _maybe(chance: random.Random, share: float, value: Decimal) -> Decimal | Non
 def answers(case: Case) -> tuple[object, ...]:
     terms, asks, bids = case.terms, case.asks, case.bids
     best = episode(terms, asks, bids)
-    answer = evaluate(terms, asks, bids, case.funds, case.leg_cost_bps, best)
-    assert evaluate(terms, asks, bids, case.funds, case.leg_cost_bps) == answer  # the hint changes nothing
+    answer = evaluate(terms, asks, bids, case.funds, case.over_bps, best)
+    assert evaluate(terms, asks, bids, case.funds, case.over_bps) == answer  # the hint changes nothing
     safe = isinstance(answer, Plan) and worst_partial_ok(answer, asks, bids, leg_loss_max_bps=case.leg_loss_max_bps)
     return best, answer, safe, least_edge(terms, asks, bids)
 
 
 def plain_answers(case: Case) -> tuple[object, ...]:
     terms, (asks, bids) = case.terms, case.plainly()
-    answer = plain.evaluate(terms, asks, bids, case.funds, case.leg_cost_bps)
+    answer = plain.evaluate(terms, asks, bids, case.funds, case.over_bps)
     safe = isinstance(answer, Plan) and plain.worst_partial_ok(answer, asks, bids, case.leg_loss_max_bps)
     return plain.episode(terms, asks, bids), answer, safe, plain.least_edge(terms, asks, bids)
 
@@ -145,7 +145,7 @@ def test_the_random_cases_reach_plans_of_every_depth_and_every_refusal() -> None
     chance, found = random.Random(7), Counter[str]()
     for _ in range(3000):
         case = a_case(chance)
-        answer = evaluate(case.terms, case.asks, case.bids, case.funds, case.leg_cost_bps)
+        answer = evaluate(case.terms, case.asks, case.bids, case.funds, case.over_bps)
         if isinstance(answer, Plan):
             found["deep plan" if case.bids.level_of(answer.sell_size) > 8 else "plan"] += 1
             found["cut plan"] += answer != episode(case.terms, case.asks, case.bids)

@@ -1,0 +1,204 @@
+"""`arb markets`: a table of what several venues list, and the choice of what to trade."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, DURATION, config_and_json, settings_from, show, to_json
+from arb.clock import SystemClock
+from arb.config import MarketsOptions, Settings
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
+from arb.logs import logging_to
+from arb.market.numbers import plain
+from arb.market.symbol import Symbol
+
+EVERY_S, EVERY_MIN_S = 30, 5
+
+
+@click.command("markets")
+@click.option(
+    "--min-venues", type=click.IntRange(2, 20), metavar="N", help="Listed at so many venues [default: [run.auto]]."
+)
+@click.option("--top", type=click.IntRange(1, 5000), metavar="N", help="So many, by volume [default: [run.auto]].")
+@click.option("--quote", metavar="ASSET", help="Priced in this [default: [run] report_currency].")
+@click.option("--why", metavar="SYMBOL", help="All that is known of one symbol, and what speaks against it.")
+@click.option(
+    "--write", is_flag=True, help="Put what is chosen into [run] symbols of the settings, and change nothing else."
+)
+@click.option(
+    "--watch", is_flag=True, help="Go on, and say what venues list anew, drop, halt and resume, until interrupted."
+)
+@click.option(
+    "--every",
+    type=DURATION,
+    metavar="TIME",
+    help=f"With --watch: look so often, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
+)
+@click.option(
+    "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after so long [default: at a signal]."
+)
+@click.option(
+    "--sandbox",
+    type=ADMIN_URL,
+    metavar="ADMIN_URL",
+    help="Ask this running `arb sandbox`; 'embedded': our own [default: the real venues].",
+)
+@config_and_json
+def markets_command(
+    min_venues: int | None,
+    top: int | None,
+    quote: str | None,
+    why: str | None,
+    write: bool,
+    watch: bool,
+    every: float | None,
+    for_s: float | None,
+    sandbox: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Show what several venues list, and what is to be earned in it.
+
+    Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue, book
+    spreads, the smallest order, whether it is known to be one coin, and the best edge now, net of both takers' fees
+    (`[paper.fees]`), at the best quotes. No key is needed and nothing is traded. The rules of `[run.auto]` choose what is worth
+    trading; --write puts their choice into the settings. A venue that does not answer is named, and the exit code is 3 then.
+    """
+    settings = settings_from(config)
+    if why is not None:
+        _require_symbol(why)
+    if sum((why is not None, write, watch)) > 1:
+        raise ConfigError("--why shows one symbol, --write writes the choice, --watch goes on: give one of them")
+    if not watch and (every is not None or for_s is not None):
+        raise ConfigError("--every and --for say how long to watch: add --watch, or leave them out")
+    if every is not None and every < EVERY_MIN_S:
+        raise ConfigError(f"--every: each look asks a venue for some MB: give {EVERY_MIN_S}s at least")
+    options = MarketsOptions(
+        min_venues=min_venues,
+        top=top,
+        quote=quote,
+        why=why,
+        write=write,
+        watch=watch,
+        every_s=EVERY_S if every is None else every,
+        for_s=for_s,
+        sandbox=sandbox,
+        config=config or DEFAULT_CONFIG,
+    )
+    from arb.app.markets import show_markets  # late: it loads the venues' libraries
+
+    with logging_to(level="error"):
+        if watch:
+            return _watch(settings, options, as_json=as_json)
+        document = show_markets(settings, options)
+    show(document if as_json else for_people(document), as_json=as_json)
+    return EXIT_CHECK if document["failed"] else EXIT_OK
+
+
+def _watch(settings: Settings, options: MarketsOptions, *, as_json: bool) -> int:
+    """Show the markets, each change as a line, and the markets again at the end."""
+    from arb.app.market_watch import watch_markets
+
+    def on_document(document: dict[str, Any]) -> None:
+        show(document if as_json else for_people(document), as_json=as_json)
+
+    def on_news(news: dict[str, Any]) -> None:
+        click.echo(to_json(news) if as_json else f"{news['at']} {news['text']}")
+
+    watch_markets(settings, options, SystemClock(), on_document, on_news)
+    return EXIT_OK
+
+
+def _require_symbol(text: str) -> None:
+    try:
+        Symbol.of(text)
+    except ValueError as error:
+        raise ConfigError(f"--why {error}") from None
+
+
+def for_people(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document as a table, with what is the same of all rows above it."""
+    failed: dict[str, Any] = {}
+    if document["failed"]:
+        failed["not answered"] = list(document["failed"].values())
+    if "markets" not in document:
+        return _symbol(document) | failed
+    wrote = {name: document[name] for name in ("written", "added", "dropped") if name in document}
+    shown: dict[str, Any] = {
+        "venues": ", ".join(f"{venue} ({count} listed)" for venue, count in document["venues"].items()),
+        f"common symbols in {document['quote']}": document["common"],
+        "markets": [_row(row) for row in document["markets"]],
+        "chosen by [run.auto]": len(document["chosen"]),
+    }
+    return shown | wrote | failed
+
+
+def _symbol(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "symbol": document["symbol"],
+        "chosen": "yes" if document["chosen"] else f"no: {document['against']}",
+        "listed": [
+            {"venue": venue, "as": row["native_symbol"], "open": "yes" if row["tradable"] else "no"}
+            | {name: _number(row[name]) for name in ("bid", "ask", "volume_quote", "tick", "lot", "min_order_quote")}
+            | {"spread_bps": _number(row["book_spread_bps"], 1), "fee": _percent(row["taker_fee"])}
+            for venue, row in document["at"].items()
+        ],
+        "edges": [
+            {
+                "buy": edge["buy_venue"],
+                "sell": edge["sell_venue"],
+                "edge_bps": _number(Decimal(edge["edge_bps"]), 1),
+                "size": edge["size"],
+            }
+            for edge in document["edges"]
+        ],
+        "coins": [line for lines in document["coins"] for line in lines] or "not asked: they are made up",
+    }
+
+
+def _row(row: dict[str, Any]) -> dict[str, str]:
+    edge, at = row["best_edge"], row["at"]
+    spreads = [listed["book_spread_bps"] for listed in at.values() if listed["book_spread_bps"] is not None]
+    smallest = [listed["min_order_quote"] for listed in at.values() if listed["min_order_quote"] is not None]
+    return {
+        "symbol": row["symbol"],
+        "venues": ",".join(at),
+        "volume": _short(row["volume_quote"]),
+        "spread_bps": _number(max(spreads), 1) if spreads else "-",
+        "min_order": _number(max(smallest), 2) if smallest else "-",
+        "coin": _verdict(row["identity"]),
+        "best_edge_bps": "-" if edge is None else _number(edge["edge_bps"], 1),
+        "from_to": "-" if edge is None else f"{edge['buy_venue']}>{edge['sell_venue']}",
+        "last_hour": _percent(row["edge_share_1h"]),
+        "chosen": "yes" if row["chosen"] else "no",
+    }
+
+
+def _verdict(found: list[dict[str, Any]]) -> str:
+    """Return what holds of all pairs of venues, or of how many of them the best verdict holds."""
+    verdicts = [each["verdict"] for each in found if each["verdict"] is not None]
+    if not verdicts:
+        return "-"
+    best = min(verdicts, key=["same", "unproved", "different"].index)
+    count = verdicts.count(best)
+    return best if count == len(verdicts) else f"{best} {count}/{len(verdicts)}"
+
+
+def _number(value: Decimal | None, places: int | None = None) -> str:
+    if value is None:
+        return "-"
+    return plain(value) if places is None else f"{value:.{places}f}"
+
+
+def _percent(ratio: Decimal | None) -> str:
+    return "-" if ratio is None else f"{plain(round(100 * ratio, 2))}%"
+
+
+def _short(amount: Decimal) -> str:
+    """Return an amount as thousands, millions or billions, as volumes are read."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if amount >= size:
+            return f"{amount / size:.1f}{unit}"
+    return f"{amount:.0f}"

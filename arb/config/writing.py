@@ -1,0 +1,135 @@
+"""Put a choice of symbols into a config.toml, and change not one byte besides.
+
+The value of one key is replaced where it stands, comments and order stay. What comes out is read back before it takes the old
+file's place: all else must mean what it meant, and the whole must be settings that start.
+"""
+
+import contextlib
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from arb.config import load_settings
+from arb.config.loader import key_at, lines_of_keys
+from arb.config.starter import wrapped
+from arb.errors import ConfigError
+
+_ONE_LINE = 100
+"""How long an array may be that stands on one line."""
+
+
+def write_symbols(path: Path, symbols: Sequence[str]) -> None:
+    """Make `[run] symbols` of the file be `symbols`, durably; its mode stays, and a link goes on pointing to it.
+
+    Raises `ConfigError`, and the file is as it was: where it is none, cannot be written, or would not start then.
+    """
+    target = path.resolve()
+    try:
+        text = target.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: no such file: make one with `arb init`, or name another with --config PATH"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}): give a readable UTF-8 text file") from None
+    changed = with_symbols(text, symbols, str(path))
+    beside = target.with_name(f".{target.name}.new")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        hint = (
+            f"another writes it, or did: remove {beside}"
+            if isinstance(error, FileExistsError)
+            else "nothing is changed"
+        )
+        raise ConfigError(f"{path}: cannot be written: {beside.name}: {error.strerror}: {hint}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(changed.encode())
+            os.fchmod(descriptor, target.stat().st_mode & 0o7777)
+            file.flush()
+            os.fsync(descriptor)
+        _require_settings(beside, path)
+        beside.replace(target)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}: nothing is changed") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+
+
+def with_symbols(text: str, symbols: Sequence[str], name: str) -> str:
+    """Return a TOML text with `[run] symbols` replaced; raises `ConfigError` with `name` where it cannot be found or meant."""
+    before = _parsed(text, name)
+    wanted = {**before, "run": {**before.get("run", {}), "symbols": list(symbols)}}
+    newline = "\r\n" if "\r\n" in text else "\n"
+    places = lines_of_keys(text)
+    lines = text.splitlines(keepends=True)
+    if (line := places.get(("run", "symbols"))) is not None:
+        begin = sum(map(len, lines[: line - 1])) + key_at(lines[line - 1])
+        changed = text[:begin] + _array(symbols, newline) + text[_end_of_array(text, begin) :]
+    elif (line := places.get(("run",))) is not None and lines[line - 1].lstrip().startswith("["):
+        begin = sum(map(len, lines[:line]))
+        glue = "" if text[:begin].endswith("\n") else newline
+        changed = f"{text[:begin]}{glue}symbols = {_array(symbols, newline)}{newline}{text[begin:]}"
+    elif "run" not in before:
+        glue = "" if not text or text.endswith("\n") else newline
+        changed = f"{text}{glue}{newline}[run]{newline}symbols = {_array(symbols, newline)}{newline}"
+    else:
+        changed = ""
+    if not changed or _parsed(changed, name) != wanted:
+        raise ConfigError(
+            f"{name}: [run] symbols cannot be replaced as the file is written: write [run] as a table of its own"
+        )
+    return changed
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from None
+
+
+def _array(symbols: Sequence[str], newline: str) -> str:
+    quoted = [f'"{symbol}"' for symbol in symbols]
+    short = f"[{', '.join(quoted)}]"
+    return short if len(short) <= _ONE_LINE else newline.join(["[", *wrapped(symbols), "]"])
+
+
+def _end_of_array(text: str, begin: int) -> int:
+    """Return where the value that begins at `begin` ends: behind the last bracket of an array, or the quote of a text."""
+    depth, at = 0, begin
+    while at < len(text):
+        char = text[at]
+        if char in "\"'":
+            quote = char * 3 if text.startswith(char * 3, at) else char
+            at = _end_of_text(text, at, quote)
+        elif char == "#":
+            at = text.find("\n", at)
+            if at < 0:
+                return len(text)
+        else:
+            depth += (char == "[") - (char == "]")
+            at += 1
+        if depth == 0:
+            return at
+    return at
+
+
+def _end_of_text(text: str, begin: int, quote: str) -> int:
+    """Return where a quoted text ends, behind its closing quote."""
+    at = begin + len(quote)
+    while at < len(text) and not text.startswith(quote, at):
+        at += 2 if quote[0] == '"' and text[at] == "\\" else 1
+    return at + len(quote)
+
+
+def _require_settings(written: Path, path: Path) -> None:
+    try:
+        load_settings(written)
+    except ConfigError as error:
+        said = str(error).replace(str(written), str(path))
+        raise ConfigError(f"{said}: with these symbols it would not start, so nothing is written") from None
