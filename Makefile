@@ -8,6 +8,7 @@
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
+#   make inventory  what bands of the inventory change where funds are scarce   ARGS="--seeds 5"
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
@@ -36,7 +37,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants proof soak feeds paper outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -73,6 +74,9 @@ bench: $(DEV_READY)
 
 faultsim: $(DEV_READY)
 	@$(BIN)/arb faultsim --seeds $(SEEDS) $(ARGS)
+
+inventory: $(DEV_READY)
+	@$(BIN)/python -m tests.support.inventory_effect --jobs $(WORKERS) $(ARGS)
 
 mutants: $(DEV_READY)
 	@$(BIN)/python -m tests.support.mutants $(ARGS)

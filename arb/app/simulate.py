@@ -120,12 +120,14 @@ def _play(
     journal: Journal,
     ledger: LedgerWriter,
     on_progress: Progress,
+    *,
     compiled: bool = False,
 ) -> Played:
     explored = explored_by(stretch, trial, on_progress)
+    # Compiled code takes lines as they stand on the tape.
     as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
     lines = stretch.lines() if as_they_are else lines_of(stretch)
-    return play(explored, trial, lines, journal, ledger, compiled=compiled, on_progress=on_progress)
+    return play(explored, trial, lines, journal, ledger, on_progress=on_progress, compiled=compiled)
 
 
 class _Simulation:
@@ -151,7 +153,7 @@ class _Simulation:
         """Replay stretches; raises at a malformed line, when everything before it has been handed to the stores."""
         journal, ledger = Afresh(self._kept.journal), Both(self._kept.ledger, self.findings)
         for stretch in stretches:
-            played = _play(stretch, self.trial, journal, ledger, self._on_progress, self._compiled)
+            played = _play(stretch, self.trial, journal, ledger, self._on_progress, compiled=self._compiled)
             self._note(played)
             if played.fault is not None:
                 raise played.fault
@@ -163,7 +165,7 @@ class _Simulation:
         free = msgspec.structs.replace(self.trial, settings=settings, fee=ZERO, fees={})
         findings = Findings(limits, settings.repair.leg_loss_max_bps)
         for stretch in stretches:
-            _play(stretch, free, NoJournal(), findings, self._on_progress, self._compiled)
+            _play(stretch, free, NoJournal(), findings, self._on_progress, compiled=self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 

@@ -300,7 +300,7 @@ class EngineState:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
         books = self.books
         live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
-        return middle(live or books.seen_bids.of(symbol, now_ns))
+        return middle(live or books.seen_bids(symbol, now_ns))
 
     def incident(
         self,

@@ -15,7 +15,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import LEARNED, OFF, Band, InventoryBands, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
-from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.aims import HALT, STRIKES, WALLETS, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
@@ -189,7 +189,7 @@ def make_plan(seed: int) -> Plan:
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
             leg_deadline_ms=_leg_deadline_ms(rng, test, mood, strikes),
-            rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
+            rules_refresh_s=_rules_refresh_s(seed, strikes),
         ),
         repair=RepairPolicy(on_single_leg=policy),
         ramp=Ramp(most / 8, guards.randint(1, 3)) if guarded else None,
@@ -238,6 +238,12 @@ def _band(rng: random.Random) -> Band:
         low_share, target_share, high_share = (Decimal(edge) / 100 for edge in (low, target, high))
         return Band(low_share=low_share, target_share=target_share, high_share=high_share)
     return Band(low_amount=Decimal(low), target_amount=Decimal(target), high_amount=Decimal(1000 * high))
+
+
+def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
+    if any(strike.name == WALLETS for strike in strikes):
+        return 1
+    return 2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s
 
 
 def _modes(seed: int) -> dict[str, str]:

@@ -156,6 +156,10 @@ class ComparedFeed:
         """Return where the plain feed's snapshot is."""
         return self._plain.snapshot_path(native_symbol)
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return as how many the plain feed's snapshot counts."""
+        return self._plain.snapshot_share(native_symbol)
+
     def _compared(self, plain: FrameResult, beside: FrameResult) -> FrameResult:
         wanted, found = ({resync.native_symbol for resync in result.resyncs} for result in (plain, beside))
         differing = [native for native in sorted(wanted ^ found) if self._beside.has(self.venue, native)]

@@ -77,10 +77,13 @@ def needed_fee_bps(gross_edge_bps: Decimal) -> Decimal:
 
 def sentence(span: Span, result: Result, notional: Decimal, before_fees: Edge | None) -> str:
     """Return the answer in words."""
+    where = f"On {duration(span.seconds)} of {_and(span.venues)}"
+    if not span.in_all:
+        return f"{where}: no book that could be traded on, so you would have made nothing."
     shown = len(span.symbols) or span.in_all
-    what = f"On {duration(span.seconds)} of {_and(span.venues)}, {shown} symbol{'' if shown == 1 else 's'}: "
+    what = f"{where}, {shown} symbol{'' if shown == 1 else 's'}: "
     if not span.symbols:
-        return f"{what}no symbol is shown at two venues, so there was nothing to trade between."
+        return f"{what}none is shown at two venues, so there was nothing to trade between."
     if not result.edges:
         return f"{what}no edge above 0 after fees, so you would have made nothing; {_without_fees(before_fees)}."
     edges = f"{result.edges:,} edge{'' if result.edges == 1 else 's'} above 0 after fees, "

@@ -163,7 +163,7 @@ class Source(Generic[Made]):
         read = int(order[LINES_READ])
         self._count = count + read
         found = self.lines[count : self._count]
-        found[:, LINE_NUMBER] = range(self._number + 1, self._number + read + 1)
+        found[:, LINE_NUMBER] = np.arange(self._number + 1, self._number + read + 1)
         self._number += read
         return [count + int(place) for place in np.flatnonzero(found[:, LINE_FEED] == TO_PYTHON)]
 

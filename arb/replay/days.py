@@ -5,6 +5,7 @@ one market and replayed as one; what comes later is a stretch of its own, with a
 knows what came between. The tape of a run, in all its parts, is a stretch.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -84,6 +85,9 @@ def stretches_of(tapes: Sequence[Path], spans: SpanOf = span_of) -> tuple[Stretc
 
 
 def _runs(tapes: Sequence[Path], span_of: SpanOf) -> tuple[Stretch, ...]:
+    with contextlib.suppress(ConfigError):
+        OwnTape(tapes)
+        return (Stretch(tuple(tapes), of_run=True),)  # the parts of one run, whatever their names
     parts: defaultdict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path in tapes:
         parts[path.parent, path.name.partition(".")[0]].append(path)

@@ -139,6 +139,10 @@ class CapturedFeed:
         """Return no path."""
         return None
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return one, of which nothing is made: nothing is fetched."""
+        return 1
+
 
 def captured_books(
     capture: Capture, timing: Timing, *, compiled: bool = False

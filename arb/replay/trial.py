@@ -21,7 +21,6 @@ from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent
 from arb.core.orders.intents import Intent
-from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
@@ -36,11 +35,10 @@ from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
+from arb.venues.build import PAPER_RATE
 
 FORM = 1
 """Counts the changes of what a result holds, or of how its figures are defined."""
-PAPER_RATE = PlaceRate(10, 1000)
-"""A venue takes about so many orders; what a capture's venue would have taken is not known any more."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
 EVERY_LINES = 4096
@@ -185,7 +183,10 @@ class Reading:
         """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read."""
         self._named = stretch.named
         self._passage = _Passage(lines_of(stretch), on_progress)
-        self._contents = Contents(self._passage)
+        try:
+            self._contents = Contents(self._passage)
+        except ConfigError as error:
+            raise ConfigError(f"{stretch.files[self._passage.file]}: {error}: leave it out") from None
         if not self._passage.lines:
             raise ConfigError(f"{stretch.named}: no frame on the tape")
 
@@ -213,8 +214,7 @@ def play(
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of`: see `Backtest`. `compiled`: compiled code keeps the books of captures; it decides the same, and reports no
-    progress on its way.
+    `books_of` and `compiled`: see `Backtest`; what compiled code takes in a row reports no progress on its way.
     """
     capture = explored.capture
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
@@ -232,8 +232,8 @@ def play(
         books_of=books_of,
         compiled=compiled,
     )
-    blocks = compiled and isinstance(lines, Merged)
-    exit_code = backtest.run(lines if blocks else _Passage(lines, on_progress, explored.lines))
+    in_a_row = compiled and isinstance(lines, Merged)
+    exit_code = backtest.run(lines if in_a_row else _Passage(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -263,6 +263,8 @@ class _Passage:
 
     def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
         self.lines = 0
+        self.file = 0
+        """The number of the file of the last line."""
         self.began_ns = self.ended_ns = 0
         self._lines = lines
         self._on_progress = on_progress
@@ -271,6 +273,7 @@ class _Passage:
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
             self.lines += 1
+            self.file = captured.file
             at_ns = captured.line.received_ns
             if self.lines == 1:
                 self.began_ns = at_ns

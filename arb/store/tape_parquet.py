@@ -106,7 +106,7 @@ class ParquetTapeWriter:
                 for field, values in zip(self._schema, zip(*rows, strict=True), strict=True)
             ]
             self._writer.write_table(self._pa.Table.from_arrays(columns, schema=self._schema))
-        except (OverflowError, self._pa.ArrowInvalid) as error:
+        except (OverflowError, self._pa.ArrowException) as error:
             raise StoreError(f"{self._path}: a line of the tape does not fit into Parquet: {error}") from None
 
 

@@ -9,6 +9,7 @@ import csv
 import logging
 import re
 from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -22,8 +23,6 @@ from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.fields import Fields
 
 _LOG = logging.getLogger(__name__)
-FEW = 10
-"""Up to so many assets are asked for one by one: less than a whole list, which is 2 MB at Gate."""
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _ETHEREUM_LIKE = re.compile(r"0x[0-9a-fA-F]{40}")
 _ANY = re.compile(r"[0-9A-Za-z:_.-]{3,200}")
@@ -53,19 +52,21 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 @cache
-def chains() -> tuple[Mapping[tuple[str, str], Chain], frozenset[str]]:
-    """Return the chains by (venue, the venue's name), and the names of those whose contracts are written as Ethereum's."""
+def chains() -> Mapping[tuple[str, str], Chain]:
+    """Return the chains by (venue, the venue's name of it)."""
     text = resources.files("arb.venues").joinpath("chains.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     known: dict[tuple[str, str], Chain] = {}
-    alike = set[str]()
     for row in rows:
         chain = Chain(row["chain"], frozenset(filter(None, row["coin"].split("|"))), row["contracts"] == "0x")
-        if chain.ethereum_like:
-            alike.add(chain.name)
         for venue, names in list(row.items())[3:-1]:
             known.update({(venue, name): chain for name in names.split("|") if name})
-    return known, frozenset(alike)
+    return known
+
+
+def ethereum_like() -> frozenset[str]:
+    """Return our names of the chains whose contracts are written as Ethereum's."""
+    return frozenset(chain.name for chain in chains().values() if chain.ethereum_like)
 
 
 def identified(venue: str, asset: str, named: str, contract: str | None) -> tuple[str, str]:
@@ -73,7 +74,7 @@ def identified(venue: str, asset: str, named: str, contract: str | None) -> tupl
 
     `contract`: as the row has it; None or "" where it has none.
     """
-    chain = chains()[0].get((venue, named))
+    chain = chains().get((venue, named))
     if chain is None:
         return "", ""
     if not contract or contract.isspace():
@@ -113,9 +114,9 @@ def read_currencies(venue: str, reader: CurrencyReader, body: Any, assets: Conta
     return found
 
 
-def few(assets: Sequence[str]) -> bool:
-    """Return whether these are few enough, and plain enough for an address, to be asked for one by one."""
-    return len(assets) <= FEW and all(asset.isascii() and asset.isalnum() for asset in assets)
+def few(assets: Sequence[str], most: int) -> bool:
+    """Return whether these are few enough, and plain enough for an address, to be asked for one by one, not as a whole list."""
+    return len(assets) <= most and all(asset.isascii() and asset.isalnum() for asset in assets)
 
 
 def whole(call: Call) -> tuple[Call, ...]:
@@ -126,6 +127,11 @@ def whole(call: Call) -> tuple[Call, ...]:
 def given_flag(fields: Fields, key: str) -> bool | None:
     """Return a flag; None where it is absent."""
     return fields.flag(key) if fields.raw(key) is not None else None
+
+
+def maybe_amount(fields: Fields, key: str) -> Decimal | None:
+    """Return a number >= 0; None where it is absent or empty."""
+    return fields.not_negative(key) if fields.has(key) else None
 
 
 def maybe_count(fields: Fields, key: str) -> int | None:

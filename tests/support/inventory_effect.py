@@ -1,7 +1,7 @@
 """What bands of the inventory change where funds are scarce: the same seeds, markets and funds, with and without.
 
 Each run trades two symbols at three venues for two virtual minutes, on accounts that begin with three of the largest pairs in
-quote and as much in each base. Nothing fails but what the market does. `make inventory SEEDS=20` prints the table of
+quote and as much in each base. Nothing fails but what the market does. `make inventory` prints the table of
 docs/INVENTORY.md.
 """
 

@@ -65,7 +65,7 @@ class Choice(NamedTuple):
     """A set of moves: what it costs, how far venues stay from their targets, and what arrives by each arc."""
 
     cost: int
-    count: int
+    moves: int
     off: int
     amounts: tuple[tuple[Arc, int], ...]
 

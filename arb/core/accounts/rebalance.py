@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Choice, Node, cheapest
 from arb.core.settings import Band
 from arb.market.numbers import E8, ZERO, exact, floor_scaled, plain
@@ -26,13 +27,6 @@ from arb.market.wallets import Way, WayChain, WayState
 
 PLACES = 8
 BPS = 10_000
-
-
-class Held(NamedTuple):
-    """What a venue holds of an asset: all of it, and what of it neither orders lock nor pairs have reserved."""
-
-    total: Decimal
-    free: Decimal
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +171,7 @@ def _why_not(
     )
     arcs = _arcs(nodes, way_of, max_cost_bps, fees)
     if cheapest(nodes, must, arcs) is not None:
-        return f"needs {needs}: what could be spared for it serves other bands"
+        return f"needs {needs}: other bands come first: ask again once those moves have arrived"
     any_cost = _arcs(nodes, way_of, None, fees)
     found = cheapest(nodes, must, any_cost)
     if found is not None:

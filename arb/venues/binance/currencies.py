@@ -10,7 +10,7 @@ from typing import Any
 
 from arb.errors import VenueProtocolError
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, given_flag, identified, maybe_count
+from arb.venues.currencies import CurrencyReader, given_flag, identified, maybe_amount, maybe_count
 from arb.venues.fields import Fields
 
 
@@ -35,8 +35,8 @@ def _read(raw: Any) -> Iterator[CurrencyChain]:
             denomination=maybe_count(one, "denomination") or 0,
             deposit=given_flag(one, "depositEnable"),
             withdrawal=given_flag(one, "withdrawEnable"),
-            withdrawal_fee=one.maybe_decimal("withdrawFee"),
-            withdrawal_min=one.maybe_decimal("withdrawMin"),
+            withdrawal_fee=maybe_amount(one, "withdrawFee"),
+            withdrawal_min=maybe_amount(one, "withdrawMin"),
             confirmations=maybe_count(one, "minConfirm"),
             arrival_s=None if minutes is None else minutes * 60,
         )

@@ -28,6 +28,7 @@ FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 PAGE = 100
+_COINS_MAX = 3  # as many as may be asked for in a second
 BGB, BGB_SHARE = "BGB", Decimal("0.8")
 """Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
 
@@ -78,7 +79,7 @@ class CommonDialect:
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /api/v2/spot/public/coins`, or one call for each of a few assets."""
         path, api = "spot/public/coins", ("public", "spot")
-        if not few(assets):
+        if not few(assets, _COINS_MAX):
             return whole(read("v2", path, {}, api))
         return tuple(read("v2", path, {"coin": asset}, api) for asset in assets)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, given_flag, identified, maybe_count
+from arb.venues.currencies import CurrencyReader, given_flag, identified, maybe_amount, maybe_count
 from arb.venues.fields import Fields
 
 
@@ -28,10 +28,10 @@ def _read(raw: Any) -> Iterator[CurrencyChain]:
             contract=contract,
             deposit=given_flag(one, "rechargeable"),
             withdrawal=given_flag(one, "withdrawable"),
-            withdrawal_fee=one.maybe_decimal("withdrawFee"),
-            withdrawal_fee_rate=one.maybe_decimal("extraWithdrawFee"),
-            withdrawal_min=one.maybe_decimal("minWithdrawAmount"),
-            deposit_min=one.maybe_decimal("minDepositAmount"),
+            withdrawal_fee=maybe_amount(one, "withdrawFee"),
+            withdrawal_fee_rate=maybe_amount(one, "extraWithdrawFee"),
+            withdrawal_min=maybe_amount(one, "minWithdrawAmount"),
+            deposit_min=maybe_amount(one, "minDepositAmount"),
             confirmations=maybe_count(one, "depositConfirm"),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, identified, maybe_count
+from arb.venues.currencies import CurrencyReader, identified, maybe_amount, maybe_count
 from arb.venues.fields import Fields
 
 
@@ -29,10 +29,10 @@ def _read(raw: Any) -> Iterator[CurrencyChain]:
             contract=contract,
             deposit=_flag(one, "chainDeposit"),
             withdrawal=_flag(one, "chainWithdraw"),
-            withdrawal_fee=one.maybe_decimal("withdrawFee"),
-            withdrawal_fee_rate=one.maybe_decimal("withdrawPercentageFee"),
-            withdrawal_min=one.maybe_decimal("withdrawMin"),
-            deposit_min=one.maybe_decimal("depositMin"),
+            withdrawal_fee=maybe_amount(one, "withdrawFee"),
+            withdrawal_fee_rate=maybe_amount(one, "withdrawPercentageFee"),
+            withdrawal_min=maybe_amount(one, "withdrawMin"),
+            deposit_min=maybe_amount(one, "depositMin"),
             confirmations=maybe_count(one, "confirmation"),
         )
 

@@ -75,7 +75,7 @@ def number(at: int, end: int):
 def instant(at: int, end: int):
     """Read seconds as a JSON number: where it ends, and the instant in ns as Python has it by `round(t * 1e9)`.
 
-    The nearest double is found exactly, a tie to the even one, and its product with 1e9 is a whole number.
+    The nearest double is found exactly (nine decimals are never in the middle of two), and its product with 1e9 is whole.
     """
     at, seconds, _ = number(at, end)
     if at == FAILED or seconds < SECONDS_MIN or seconds >= SECONDS_MAX:
@@ -93,9 +93,7 @@ def instant(at: int, end: int):
             return FAILED, 0
     steps = rest << FINENESS
     whole = steps // unit
-    over = 2 * (steps - whole * unit)
-    if over > unit or (over == unit and whole & 1):
-        whole += 1
+    whole += int(2 * (steps - whole * unit) > unit)
     exact = float((seconds << FINENESS) + whole) / float(1 << FINENESS)
     return at, int(exact * 1e9)
 

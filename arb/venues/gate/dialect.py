@@ -43,6 +43,7 @@ _LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
 _FEES_MAX = 50
+_CURRENCIES_MAX = 10
 
 
 class GateDialect:
@@ -219,8 +220,8 @@ class GateDialect:
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /spot/currencies`, or one call for each of a few assets."""
-        if not few(assets):
+        """Return `GET /spot/currencies`, which is 2 MB, or one call for each of a few assets."""
+        if not few(assets, _CURRENCIES_MAX):
             return whole(_read("currencies", {}, _PUBLIC))
         call = _read("currencies", {}, _PUBLIC)
         return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, given_flag, identified_end, maybe_count
+from arb.venues.currencies import CurrencyReader, given_flag, identified_end, maybe_amount, maybe_count
 from arb.venues.fields import Fields
 
 
@@ -30,9 +30,9 @@ def _read(raw: Any) -> Iterator[CurrencyChain]:
         contract=contract,
         deposit=given_flag(fields, "canDep"),
         withdrawal=given_flag(fields, "canWd"),
-        withdrawal_fee=fields.maybe_decimal("fee" if fields.has("fee") else "minFee"),
-        withdrawal_min=fields.maybe_decimal("minWd"),
-        deposit_min=fields.maybe_decimal("minDep"),
+        withdrawal_fee=maybe_amount(fields, "fee" if fields.has("fee") else "minFee"),
+        withdrawal_min=maybe_amount(fields, "minWd"),
+        deposit_min=maybe_amount(fields, "minDep"),
         confirmations=maybe_count(fields, "minDepArrivalConfirm"),
     )
 

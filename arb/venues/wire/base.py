@@ -189,6 +189,10 @@ class WireFeed(ABC):
         """Return path and query of the HTTP snapshot that a book waits for, or `None` when it waits for none."""
         return None
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """See `arb.market.feed.BookFeed`."""
+        return 1
+
     def ping_message(self, now_s: int) -> str | None:
         """Return the application's heartbeat frame, or `None` where protocol pings suffice."""
         return None
@@ -301,7 +305,7 @@ class WireFeed(ABC):
             self.counts.crossed += 1
             return self._lose(slot, received_ns, "crossed", BookState.CROSSED)
         if book.exhausted():
-            return self._lose(slot, received_ns, "the levels known from the snapshot are used up")
+            return self._used_up(slot, received_ns)
         slot.state = BookState.LIVE
         slot.asked_ns = None
         slot.sequence = sequence
@@ -316,6 +320,10 @@ class WireFeed(ABC):
             if kind:
                 self._compiled.lend(slot, kind, name)
         return FrameResult(rows=(slot.row,), levels=levels)
+
+    def _used_up(self, slot: BookSlot, at_ns: int) -> FrameResult:
+        """Lose a book whose price has left what its snapshot showed."""
+        return self._lose(slot, at_ns, "the levels known from the snapshot are used up")
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
         self.counts.gaps += 1

@@ -116,7 +116,7 @@ Finish: cause
 
 RunRecord: id mode sandbox_id seed version started_ns ended_ns? exit_code? halted?
 OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns closed_ns best_buy_size best_sell_size
-    best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason
+    best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason required_edge_bps?
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
     leg_cost_e8? identity? handed_size? handed_value?

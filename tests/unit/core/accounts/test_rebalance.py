@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Node, cheapest
-from arb.core.accounts.rebalance import AssetPlan, Held, plan_moves
+from arb.core.accounts.rebalance import AssetPlan, plan_moves
 from arb.core.settings import Band
 from arb.market.wallets import CurrencyChain, Wallets
 from tests.builders import D
@@ -195,7 +196,25 @@ def test_where_not_all_can_be_met_as_many_are_as_can_be() -> None:
     assert [(move.from_venue, move.to_venue) for move in plan.moves] == [("gate", "bitget")]
     (refused,) = plan.refused
     assert refused.venue == "okx"
-    assert refused.because == "needs 0.2 BTC more: what could be spared for it serves other bands"
+    assert refused.because == "needs 0.2 BTC more: other bands come first: ask again once those moves have arrived"
+
+
+def test_a_venue_never_sends_on_what_has_yet_to_arrive() -> None:
+    """gate has too much, okx too little, and only bitget's wallet leads from the one to the other."""
+    known = wallets(
+        gate=[a_chain(chain="lightning")],
+        bitget=[a_chain(), a_chain(chain="lightning")],
+        okx=[a_chain()],
+    )
+    bands = {"gate": amounts("0", "1", "2"), "bitget": amounts("0", "1", "3"), "okx": amounts("1", "2", "3")}
+    plan = planned(bands, {"gate": "3", "bitget": "1", "okx": "0.5"}, known)
+    (move,) = plan.moves
+    (refused,) = plan.refused
+    assert {move.from_venue, move.to_venue, refused.venue} == {"gate", "bitget", "okx"}
+    assert refused.because.endswith("other bands come first: ask again once those moves have arrived")
+    full = planned(bands, {"gate": "3", "bitget": "2.9", "okx": "0.5"}, known)
+    assert [(move.from_venue, move.to_venue) for move in full.moves] == [("bitget", "okx")]
+    assert "gate to okx: no chain" in full.refused[0].because
 
 
 # What must always hold. Small whole numbers of 1e-8, so that every set of amounts can be tried.
@@ -208,7 +227,7 @@ NODES = st.builds(
     st.tuples(UNITS, UNITS, UNITS),
 )
 ARCS = st.builds(
-    lambda ends, fee, rate, least: Arc(*ends, None, fee, Fraction(rate, 4), least),
+    lambda ends, fee, rate, least: Arc(ends[0], ends[1], None, fee, Fraction(rate, 4), least),
     st.sampled_from([(one, other) for one in VENUES for other in VENUES if one != other]),
     st.integers(0, 2),
     st.integers(0, 2),

@@ -39,7 +39,7 @@ def lists(
 
 
 def incidents(bench: Bench, kind: IncidentKind) -> list[str]:
-    return [row.text for row in bench.rows(IncidentRecord) if row.kind == kind]
+    return [row.text for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == kind]
 
 
 # The edge is to buy at Gate and to sell at OKX: base must come from Gate to OKX, and quote back.
