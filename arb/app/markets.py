@@ -7,7 +7,7 @@ leaves the others.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -61,10 +61,11 @@ class MarketReader:
             spec, fee = spec_of(venue), settings.paper.taker_fee(venue)
             self._sources[venue] = build_paper_source(spec, site, fee, clock=clock, rng=rng, network=network)
 
-    async def read(self) -> Overview:
-        """Ask all venues at once."""
-        answers = await asyncio.gather(*(self._ask(venue) for venue in self._sources))
-        found = dict(zip(self._sources, answers, strict=True))
+    async def read(self, venues: Collection[str] | None = None) -> Overview:
+        """Ask all venues at once, or these."""
+        asked = list(self._sources if venues is None else venues)
+        answers = await asyncio.gather(*(self._ask(venue) for venue in asked))
+        found = dict(zip(asked, answers, strict=True))
         return Overview(
             {venue: answer for venue, answer in found.items() if not isinstance(answer, str)},
             {venue: answer for venue, answer in found.items() if isinstance(answer, str)},

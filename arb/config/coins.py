@@ -50,8 +50,8 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     settings say. Raises `ConfigError` for a file with a bad line.
     """
     rule = every_coin_rule(settings, mode, sandbox=sandbox)
-    if rule is None:
-        return None
+    if rule is None or settings.run.chooses:
+        return rule
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
     # What is traded, and what other tickers stand for the same: a coin with another name there is not what is meant here.
     places = {(coin.chain, coin.contract) for coin in rule.coins if coin.ticker in assets}

@@ -42,11 +42,15 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+AUTO = ("auto",)
+"""In the place of symbols: chosen by `[run.auto]`."""
+
+
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `auto`: which of the listed symbols
-    `arb markets` proposes.
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `symbols` is
+    `AUTO` where a run is to choose them at its start and each day, by the rules of `auto`.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -55,6 +59,11 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
     auto: ChoiceRules = ChoiceRules()
+
+    @property
+    def chooses(self) -> bool:
+        """Return whether the symbols are still to be chosen."""
+        return self.symbols == AUTO
 
 
 class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):

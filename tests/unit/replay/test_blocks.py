@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.app.replay import books_of_run
+from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.commands import PlaceOrder
 from arb.core.engine import Engine

@@ -83,6 +83,7 @@ InstrumentListed: seq? t_ns? instrument
 InstrumentUnlisted: seq? t_ns? venue symbol
 VenueListed: seq? t_ns? venue instruments
 CurrenciesListed: seq? t_ns? venue assets chains
+SymbolsChosen: seq? t_ns? instruments connections dropped
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -138,7 +139,7 @@ AgreedRecord: accounts
 FormerAccountsRecord: present
 LegCostRecord: id symbol buy_venue sell_venue ns cost_e8 notional_e8
 
-TapeBegan: version? settings restored last_seq connections? rules?
+TapeBegan: version? settings restored last_seq connections? rules? spare?
 """
 """Tag: names of the fields, each in the order of the class; `?`: older journals may lack it."""
 
@@ -245,10 +246,10 @@ INCIDENTS = (
     " clock_anchored coin_override coins_changed"
     " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
-    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
-    " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
-    " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
-    " venue_health view wallet_closed"
+    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over new_listing"
+    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
+    " stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome unknown_symbol unknown_too_long"
+    " unlisted venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (
