@@ -127,7 +127,7 @@ def written(settings: Settings, options: MarketsOptions, view: "MarketView", ove
         raise CheckFailed(
             f"--write: without all enabled venues the choice would be another, so nothing is written: {missing}"
         )
-    chosen, before = view.choice(overview).chosen, settings.run.symbols
+    chosen, before = view.choice(overview).chosen, () if settings.run.chooses else settings.run.symbols
     if not chosen:
         raise CheckFailed(
             "--write: the rules of [run.auto] choose nothing, so nothing is written: see `arb markets --why SYMBOL`"

@@ -13,6 +13,7 @@ from arb.config.ledger_url import database_url, holds_password, placed, url_prob
 from arb.config.loader import load_file, nearest
 from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
+    AUTO,
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
@@ -142,6 +143,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         for asset, price in venue.fee_asset_prices_quote.items():
             if price == 0:
                 yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
+        if venue.symbols == AUTO:
+            yield f'[venues.{name}] symbols = "auto": only [run] symbols are chosen: name those to trade there, or drop the key'
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols and not settings.run.chooses:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"

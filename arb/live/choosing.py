@@ -87,38 +87,38 @@ class SymbolKeeper:
             return False
         wanted = dict.fromkeys(symbol for symbols in chosen.values() for symbol in symbols)
         traded = {symbol for _, symbol in state.books.rows}
-        dropped = sorted(symbol for symbol in traded - wanted.keys() if self._engine.chosen.holding(symbol) is None)
+        unchosen = sorted(traded - wanted.keys())
+        leaving = [symbol for symbol in unchosen if self._engine.chosen.holding(symbol) is None]
         venues_of = {symbol: {venue for venue in present if state.books.has(venue, symbol)} for symbol in wanted}
         for one in coming:
             venues_of[one.symbol].add(one.venue)
         order = list(wanted)
         fit = sorted((one for one in coming if len(venues_of[one.symbol]) > 1), key=lambda one: order.index(one.symbol))
-        instruments, connections = self._carried(fit, dropped)
-        if not instruments and not dropped:
+        instruments, connections = self._carried(fit, leaving)
+        if not instruments and not leaving:
             return True
         for venue in present:
             self._gateways[venue].allow(one.symbol for one in instruments if one.venue == venue)
         before = self._books()
-        self._take(SymbolsChosen(instruments=tuple(instruments), connections=connections, dropped=tuple(dropped)))
+        self._take(SymbolsChosen(instruments=tuple(instruments), connections=connections, dropped=tuple(unchosen)))
         self._follow(before)
         return True
 
     async def _new_at(self, venue: str, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Read the rules and fees of those of `symbols` that a venue lists and that have no book there."""
-        gateway, books = self._gateways[venue], self._engine.state.books
-        new = tuple(symbol for symbol in symbols if symbol in gateway.listed and not books.has(venue, symbol))
-        return await gateway.instruments(new) if new else ()
+        new = tuple(symbol for symbol in symbols if not self._engine.state.books.has(venue, symbol))
+        return await self._gateways[venue].instruments(new) if new else ()
 
     def _carried(
-        self, coming: Sequence[Instrument], dropped: Collection[str]
+        self, coming: Sequence[Instrument], leaving: Collection[str]
     ) -> tuple[list[Instrument], dict[str, tuple[str, ...]]]:
-        """Share books out among the connections that have room once those of `dropped` are gone; return what could be."""
+        """Share books out among the connections that have room once those of `leaving` are gone; return what could be."""
         books = self._engine.state.books
-        leaving = {row for (_, symbol), row in books.rows.items() if symbol in dropped}
+        freed = {row for (_, symbol), row in books.rows.items() if symbol in leaving}
         room: dict[str, dict[str, int]] = {}
         for name, connection in books.connections.items():
             most = spec_of(connection.venue).connections.books_per_connection or books.arena.rows
-            room.setdefault(connection.venue, {})[name] = most - len(connection.rows.keys() - leaving)
+            room.setdefault(connection.venue, {})[name] = most - len(connection.rows.keys() - freed)
         carried: list[Instrument] = []
         connections: dict[str, tuple[str, ...]] = {}
         for one in coming:
@@ -163,6 +163,6 @@ class SymbolKeeper:
 
     def _named(self, there: Collection[str], elsewhere: Collection[str]) -> str:
         """Return the symbols of the run's quote that stand in `there` alone."""
-        found = sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.partition("/")[2] == self._quote)
+        found = sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}"))
         more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
         return ", ".join(found[:NAMED]) + more
