@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from arb.app.paper import OPENING_PAIRS
-from arb.app.replay import books_of_run, journal_of
+from arb.app.rerun import books_of_run, journal_of
 from arb.clock import NS_PER_MS
 from arb.config import ReplayOptions, Settings
 from arb.core.commands import PlaceOrder

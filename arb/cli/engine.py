@@ -1,19 +1,19 @@
-"""The commands that run the engine or its simulated exchanges: `run`, `sandbox`, `replay`."""
+"""The commands that run the engine or its simulated exchanges: `run`, `sandbox`."""
 
 import os
 import sys
-from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 
 import click
-from click.core import ParameterSource
 
+from arb.cli.ending import ending
 from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
+    ENVIRONMENT,
     INPUT_FILE,
     NEW_FILE,
-    RATE,
     RUN_MODES,
     SEED,
     config_and_json,
@@ -23,7 +23,7 @@ from arb.cli.shared import (
     show,
     to_json,
 )
-from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url, require_consents
+from arb.config import Mode, RunOptions, Settings, database_url, require_consents
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, credentials_of
 from arb.config.show import as_toml, plain
@@ -84,8 +84,18 @@ def run_command(
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     with logging_to(level=settings.run.log_level.value):
         summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty(), keys=keys)
-    show(summary, as_json=as_json)
+    if as_json:
+        show(summary, as_json=True)
+    else:
+        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config)))
     return exit_code
+
+
+def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> list[str]:
+    """Return the options that lead another command to the ledger of a run with these."""
+    environment = click.get_current_context().meta.get(ENVIRONMENT)
+    given = {"--mode": mode, "--environment": environment, "--db": db, "--config": config}
+    return [f"{name} {quote(str(value))}" for name, value in given.items() if value]
 
 
 def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:
@@ -149,87 +159,3 @@ def sandbox_command(
 
     run_sandbox(port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
     return EXIT_OK
-
-
-@click.command("replay")
-@click.argument("files", type=INPUT_FILE, nargs=-1, required=True, metavar="FILE...")
-@click.option("--db", metavar="URL", help="The ledger to write anew [default: sqlite:///var/replay.sqlite].")
-@click.option("--seed", type=SEED, metavar="N", help="The seed of the names of orders on captures [default: 1].")
-@click.option(
-    "--journal", type=INPUT_FILE, metavar="FILE", help="The journal to compare a run's tape with [default: found]."
-)
-@click.option(
-    "--latency", type=DURATION, default="50ms", metavar="TIME", help="An order's way on captures [default: 50ms]."
-)
-@click.option(
-    "--fee",
-    type=RATE,
-    default="10bps",
-    metavar="RATE",
-    help="What simulated venues charge on captures [default: 10bps].",
-)
-@click.option(
-    "--paper", is_flag=True, help="Trade on a run's frames on paper, too, and show each difference with its cause."
-)
-@config_and_json
-def replay_command(
-    files: tuple[Path, ...],
-    db: str | None,
-    seed: int | None,
-    journal: Path | None,
-    latency: float,
-    fee: Decimal,
-    paper: bool,
-    config: Path | None,
-    as_json: bool,
-) -> int:
-    """Run the engine on recorded tapes.
-
-    The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
-    3; options for captures, and --config, are refused there.
-    With --paper such a tape is compared with paper trading on the same frames, by the [paper] settings: what the run earned,
-    what each cause changes, what paper earns; writes no ledger.
-    Captures of frames alone are traded on with simulated matching. Time is the tape's own.
-    """
-    settings = settings_from(config)
-    database_url(settings, "replay", db)
-    context = click.get_current_context()
-    given = tuple(
-        f"--{name}"
-        for name in ("config", "seed", "latency", "fee")
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    )
-    from arb.app.replay import replay_tapes
-
-    options = ReplayOptions(
-        files=files,
-        db=db,
-        seed=seed,
-        journal=journal,
-        latency_ms=max(1, round(latency * 1000)),
-        taker_fee_bps=fee,
-        given=given,
-        paper=paper,
-    )
-    if paper:
-        return _beside(settings, options, as_json=as_json)
-    with logging_to(level=settings.run.log_level.value):
-        summary, exit_code = replay_tapes(settings, options)
-    show(summary, as_json=as_json)
-    return exit_code
-
-
-def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int:
-    useless = [name for name in options.given if name != "--config"] + ["--db"] * (options.db is not None)
-    if useless:
-        raise ConfigError(
-            f"{', '.join(useless)}: with --paper everything follows from the run and [paper], so this would change nothing: "
-            "leave it out"
-        )
-    from arb.app.beside import paper_beside
-    from arb.replay.beside_report import tables_of
-
-    with logging_to(level=settings.run.log_level.value):
-        report, exit_code = paper_beside(settings, options)
-    show(report if as_json else tables_of(report), as_json=as_json)
-    return exit_code

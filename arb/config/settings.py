@@ -17,9 +17,9 @@ from arb.config.loader import Fee, fee_ratio
 from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
-from arb.venues.addresses import AddressOverrides, resolve_site
+from arb.venues.addresses import AddressOverrides, PublicOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
-from arb.venues.registry import TRADED, spec_of
+from arb.venues.registry import SPECS, spec_of
 from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.proxy import Proxy, parse_proxy
@@ -64,6 +64,16 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     def chooses(self) -> bool:
         """Return whether the symbols are still to be chosen."""
         return self.symbols == AUTO
+
+
+class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
+
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
+    """
+
+    overrides: dict[str, str] = {}
+    lists: str = ""
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -119,21 +129,38 @@ DEMO_BEGIN = "DEMO_"
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue: where its keys are, and the guards that stand next to its signer.
+    """One venue, as far as its public data go: nothing else is needed where these alone are read.
 
-    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `passphrase_env` is empty
-    where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the venue takes fees from
-    (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`.
     """
 
-    enabled: bool = True
+    enabled: bool = False
     environment: Environment = Environment.PRODUCTION
     region: str = GLOBAL
     symbols: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    endpoints: PublicOverrides = PublicOverrides()
+
+    def key_names(self) -> dict[str, str]:
+        """Return under which names the key, its secret and its passphrase, if any, are found; none where no key is needed."""
+        return {}
+
+    def every_key_name(self) -> tuple[str, ...]:
+        """Return the names under which its keys are found in any environment."""
+        return ()
+
+
+class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
+    """One venue that orders can be sent to: where its keys are, and the guards that stand next to its signer.
+
+    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the
+    venue takes fees from (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    """
+
+    enabled: bool = True
     key_env: str
     secret_env: str
     passphrase_env: str = ""
-    hosts: tuple[str, ...] = ()
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
     dedicated_account: bool = False
@@ -166,14 +193,14 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
         return (*own, *(DEMO_BEGIN + name for name in own))
 
 
-class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
+class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
     """One venue that also takes orders over a websocket."""
 
     order_entry: OrderEntry = OrderEntry.REST
 
 
 class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
-    """The venues that orders can be sent to: a field each, made from the list of venues."""
+    """The venues: a field each, made from the list of venues."""
 
     def every(self) -> dict[str, VenueSettings]:
         """Return all venues by name, in the order of their declaration."""
@@ -182,6 +209,10 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     def enabled(self) -> dict[str, VenueSettings]:
         """Return the enabled ones."""
         return {name: venue for name, venue in self.every().items() if venue.enabled}
+
+    def traded(self) -> dict[str, TradedVenueSettings]:
+        """Return those of the enabled ones that orders can be sent to."""
+        return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
 
     @property
     def are_demos(self) -> bool:
@@ -218,10 +249,11 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return the settings of a venue that the user says nothing of: production, keys by its name."""
-    assert spec.trading is not None
+    """Return the settings of a venue that the user says nothing of: production, keys by its name, and none where it is read."""
+    if spec.trading is None:
+        return VenueSettings()
     prefix = spec.name.upper()
-    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else VenueSettings
+    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
     return kind(
         key_env=f"{prefix}_API_KEY",
         secret_env=f"{prefix}_API_SECRET",
@@ -242,7 +274,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> int: ...
 
 else:
-    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in TRADED}
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in SPECS}
     PaperFees = msgspec.defstruct(
         "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
     )
@@ -279,7 +311,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> VenueSettings: ...
 
 else:
-    _FIELDS = [(spec.name, type(default), default) for spec in TRADED for default in (_defaults(spec),)]
+    _FIELDS = [(spec.name, type(default), default) for spec in SPECS for default in (_defaults(spec),)]
     VenuesSettings = msgspec.defstruct("VenuesSettings", _FIELDS, bases=(VenuesBase,), frozen=True, kw_only=True)
 
 
@@ -287,6 +319,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
@@ -332,20 +365,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb replay FILE...`.
+    """`arb replay DAYS...`: files, and folders of tapes.
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
-    the options on the command line that mean something on captures alone. `paper`: compare a run with paper on its frames.
+    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
+    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
+    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
     """
 
     files: tuple[Path, ...]
     db: str | None = None
     seed: int | None = None
     journal: Path | None = None
-    latency_ms: int = 50
-    taker_fee_bps: Decimal = Decimal(10)
-    given: tuple[str, ...] = ()
+    latency_ms: int | None = None
+    fee_bps: Decimal | None = None
+    overrides: tuple[str, ...] = ()
+    config_given: bool = False
     paper: bool = False
 
 
@@ -361,6 +396,19 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 20
     ident: str | None = None
     parquet: Path | None = None
+
+
+class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+
+    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    """
+
+    mode: str
+    db: str | None = None
+    asset: str | None = None
+    max_cost_bps: Decimal = Decimal(100)
+    fees: dict[tuple[str, str], Decimal] = {}
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):

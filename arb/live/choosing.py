@@ -6,7 +6,7 @@ listed anew is not traded before it is chosen, and then only as the engine's own
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from arb.clock import NS_PER_S, Clock
@@ -82,6 +82,7 @@ class SymbolKeeper:
         try:
             chosen = await self._chooser.choose(present)
             coming = [one for venue in present for one in await self._new_at(venue, chosen.get(venue, ()))]
+            await self._read_currencies(coming)
         except VenueError as error:
             log.warning("symbols are not chosen anew: %s; tried again in %.0f minutes", error, AGAIN_S / 60)
             return False
@@ -108,6 +109,20 @@ class SymbolKeeper:
         """Read the rules and fees of those of `symbols` that a venue lists and that have no book there."""
         new = tuple(symbol for symbol in symbols if not self._engine.state.books.has(venue, symbol))
         return await self._gateways[venue].instruments(new) if new else ()
+
+    async def _read_currencies(self, instruments: Iterable[Instrument]) -> None:
+        """Report what venues' currency lists say of what is to come, so that coins and wallets are judged from the first."""
+        assets: dict[str, set[str]] = {}
+        for one in instruments:
+            assets.setdefault(one.venue, set()).update((one.base, one.quote))
+        for venue, named in assets.items():
+            try:
+                listed = await self._gateways[venue].currencies(tuple(sorted(named)))
+            except VenueError as error:
+                log.warning("currencies of %s not read, and asked for again: %s", venue, error)
+                continue
+            if listed is not None:
+                self._take(listed)
 
     def _carried(
         self, coming: Sequence[Instrument], leaving: Collection[str]

@@ -10,7 +10,7 @@ no separator is split before the longest known quote asset. Products whose sizes
 price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
 from math import gcd
 
@@ -88,11 +88,25 @@ class Steps:
         return self._steps.get(native_symbol, (0, 0))
 
 
-def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool = False) -> Capture:
+Charge = Callable[[str], Decimal | None]
+"""Returns what a taker pays at a venue in place of what was recorded, as a ratio; None: what was recorded."""
+
+
+def as_recorded(venue: str) -> Decimal | None:
+    """Return None: what was recorded holds at every venue."""
+    return None
+
+
+def explore(
+    lines: Iterable[Captured],
+    taker_fee: Decimal,
+    charge: Charge = as_recorded,
+    symbols: Container[str] | None = None,
+) -> Capture:
     """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
 
-    `taker_fee` is the ratio charged for every fill where no rules are recorded, or, with `charge_all`, everywhere.
-    Raises `ConfigError` for a dialect that cannot be read.
+    `taker_fee` is the ratio charged for every fill where no rules are recorded and `charge` says nothing. `symbols`: what may
+    be traded; None: whatever is there. Raises `ConfigError` for a dialect that cannot be read.
     """
     rules: dict[tuple[str, str], list[Instrument]] = {}
     feeds: dict[Connection, WireFeed] = {}
@@ -100,9 +114,7 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool =
     try:
         for file, line, known in lines:
             if known is not None:
-                rules.setdefault((known.venue, known.native_symbol), []).append(
-                    charged(known, taker_fee if charge_all else None)
-                )
+                rules.setdefault((known.venue, known.native_symbol), []).append(charged(known, charge(known.venue)))
                 continue
             connection = file, origin_of(line)
             feed = feeds.get(connection)
@@ -115,7 +127,7 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool =
         if not feeds:
             raise
         # The replay comes to the same line and says so, after everything before it
-    return _capture(feeds, steps, rules, taker_fee)
+    return _capture(feeds, steps, rules, lambda venue: taker_fee if (fee := charge(venue)) is None else fee, symbols)
 
 
 def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
@@ -129,7 +141,8 @@ def _capture(
     feeds: dict[Connection, WireFeed],
     steps: dict[Connection, Steps],
     rules: dict[tuple[str, str], list[Instrument]],
-    taker_fee: Decimal,
+    taker_fee: Callable[[str], Decimal],
+    symbols: Container[str] | None,
 ) -> Capture:
     books: list[Book] = []
     left_out: list[LeftOut] = []
@@ -140,7 +153,9 @@ def _capture(
             listed = rules.get((venue, slot.native_symbol), [])
             symbol, reason = (listed[0].symbol, "") if listed else symbol_of(venue, slot.native_symbol)
             price_step, size_step = steps[connection].of(slot.native_symbol)
-            if not price_step or not size_step:
+            if symbol is not None and symbols is not None and symbol not in symbols:
+                symbol, reason = None, "not among the symbols asked for"
+            elif not price_step or not size_step:
                 symbol, reason = None, "it shows no levels"
             elif symbol is not None and (venue, symbol) in taken:
                 symbol, reason = None, f"another book of {symbol} at this venue comes first"
@@ -151,7 +166,7 @@ def _capture(
                 books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), None))
                 continue
             taken[venue, symbol] = slot.native_symbol
-            guessed = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee)
+            guessed = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee(venue))
             instrument = listed[0] if listed else guessed
             books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), instrument, tuple(listed)))
     return _on_common_scales(tuple(sorted(feeds)), books, left_out)

@@ -1,8 +1,10 @@
 """What one line of a tape does to the books of its connection, and what it says of rules, whoever replays it."""
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
-from arb.core.events import FeedDown, FeedUp, InstrumentListed
+from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueArrived, VenueListed
 from arb.core.records import tag_of
 from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
@@ -23,9 +25,12 @@ class _Event(msgspec.Struct, frozen=True):
 
 _DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
 _LISTED = tag_of(InstrumentListed)
+_LISTS = (tag_of(VenueListed), tag_of(VenueArrived), tag_of(InstrumentUnlisted))
 _decode = msgspec.json.Decoder(_Event).decode
 _anchor = msgspec.json.Decoder(BookAnchor).decode
 _listed = msgspec.json.Decoder(InstrumentListed).decode
+_Lists = VenueListed | VenueArrived | InstrumentUnlisted
+_lists: Callable[[str], _Lists] = msgspec.json.Decoder(_Lists).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -58,6 +63,25 @@ def rules_of(line: TapeLine) -> Instrument | None:
             f"the rules at t {line.t:.3f} are of {instrument.venue!r}, a venue that this arb does not know"
         )
     return instrument
+
+
+def rules_in(line: TapeLine, known: Mapping[tuple[str, str], Instrument]) -> tuple[Instrument, ...]:
+    """Return the rules that hold from a line of a run's tape on; none for a line that says nothing of any.
+
+    `known`: those before it, by venue and symbol; what is listed no more is not tradable. Raises `StoreError` as `rules_of`.
+    """
+    if (rules := rules_of(line)) is not None:
+        return (rules,)
+    if _event_of(line).type not in _LISTS:
+        return ()
+    try:
+        event = _lists(line.raw)
+    except _UNREADABLE as error:
+        raise StoreError(f"the rules at t {line.t:.3f} cannot be read: {error}") from None
+    if isinstance(event, InstrumentUnlisted):
+        gone = known.get((event.venue, event.symbol))
+        return () if gone is None else (msgspec.structs.replace(gone, tradable=False),)
+    return event.instruments
 
 
 def _event_of(line: TapeLine) -> _Event:

@@ -9,21 +9,18 @@ segments of a recording are captures that begin with a head and hold events that
 import contextlib
 import heapq
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
-from arb.replay.lines import origin_of, rules_of
+from arb.replay.blocks import Source, missing
+from arb.replay.lines import origin_of, rules_in, rules_of
 from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
 log = logging.getLogger(__name__)
-
-GAP_MAX_NS = 60 * NS_PER_S
-"""Captures that follow one another within this are parts of one recording."""
 
 
 class Captured(NamedTuple):
@@ -56,20 +53,46 @@ class OwnTape:
         self.head = heads[0]
         self._parts = [path for _, path in sorted(parts)]
 
-    def lines(self) -> Iterator[TapeLine]:
-        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it.
+    def lines(self) -> "OwnLines":
+        """Return the numbered lines in order, from the beginning."""
+        return OwnLines(self._parts, self.head.last_seq)
 
-        A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
-        """
-        seq = self.head.last_seq
+
+class OwnLines:
+    """The numbered lines of a run's tape; raises `StoreError` at a malformed or missing line, after all before it.
+
+    A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
+    """
+
+    def __init__(self, parts: Sequence[Path], last_seq: int) -> None:
+        self._parts = parts
+        self._last_seq = last_seq
+        self._lines = self._all()
+
+    def __iter__(self) -> Iterator[TapeLine]:
+        return self._lines
+
+    def __next__(self) -> TapeLine:
+        return next(self._lines)
+
+    def _all(self) -> Iterator[TapeLine]:
+        seq = self._last_seq
         for path in self._parts:
             for line in to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
-                    raise StoreError(f"{path}: line with seq {seq + 1} is missing (the next one is {line.seq})")
+                    raise missing(path, seq + 1, line.seq)
                 seq = line.seq
                 yield line
+
+    def sources(self) -> Iterator[Source[TapeLine]]:
+        """Yield the parts, each when the one before has been read, to be read from the tape's beginning."""
+        seq = self._last_seq
+        for path in self._parts:
+            source = Source(path, lambda line: None if line.seq is None else line, seq)
+            yield source
+            seq = source.last_seq
 
 
 def is_own(path: Path) -> bool:
@@ -80,41 +103,91 @@ def is_own(path: Path) -> bool:
     return any(line is not None and (line.seq is not None or line.kind == "event") for line in (first, second))
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Captured]:
-    """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
-    heads = {number: head for number, path in enumerate(paths) if (head := head_of(path)) is not None}
-    first = next(iter(heads), 0)
-    return heapq.merge(
-        *(_of_file(first if number in heads else number, path, heads.get(number)) for number, path in enumerate(paths)),
-        key=_instant,
-    )
+class Merged:
+    """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
+
+    A file is opened when the time of its first line has come, so that the segments of many days need no more than those of one.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        firsts = {number: line for number, path in enumerate(paths) if (line := _first_of(path)) is not None}
+        heads = {number: head for number, line in firsts.items() if (head := _head_in(line, paths[number])) is not None}
+        one = next(iter(heads), 0)
+        self._files = {
+            number: _File(paths[number], one if number in heads else number, heads.get(number)) for number in firsts
+        }
+        begun = sorted((line.received_ns, number) for number, line in firsts.items())
+        self._lines = _by_time(deque((began_ns, number, self._files[number].lines()) for began_ns, number in begun))
+
+    def __iter__(self) -> Iterator[Captured]:
+        return self._lines
+
+    def __next__(self) -> Captured:
+        return next(self._lines)
+
+    def sources(self) -> list[tuple[int, Source[Captured]]]:
+        """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
+        return [(file.number, Source(file.path, file.captured)) for file in self._files.values()]
+
+
+def merged(paths: Sequence[Path]) -> Merged:
+    """Return the lines of captures by their instants."""
+    return Merged(paths)
+
+
+def _by_time(waiting: deque[tuple[int, int, Iterator[Captured]]]) -> Iterator[Captured]:
+    """Yield the lines of files, each with the instant of its first line and its number; of equal instants by number."""
+    reading: list[tuple[int, int, Captured, Iterator[Captured]]] = []
+    while waiting or reading:
+        while waiting and (not reading or waiting[0][:2] < reading[0][:2]):
+            _, number, lines = waiting.popleft()
+            for captured in lines:
+                heapq.heappush(reading, (captured.line.received_ns, number, captured, lines))
+                break
+        if not reading:
+            continue
+        _, number, captured, lines = reading[0]
+        yield captured
+        if not waiting and len(reading) == 1:
+            yield from lines
+            return
+        for captured in lines:
+            heapq.heapreplace(reading, (captured.line.received_ns, number, captured, lines))
+            break
+        else:
+            heapq.heappop(reading)
+
+
+def as_capture(tape: OwnTape) -> Iterator[Captured]:
+    """Yield the frames of a run, what ends its books, and the rules that its venues listed: nothing of its own orders."""
+    known: dict[tuple[str, str], Instrument] = {}
+    for line in tape.lines():
+        if line.kind != "event" or origin_of(line):
+            yield Captured(0, line)
+            continue
+        for rules in rules_in(line, known):
+            known[rules.venue, rules.symbol] = rules
+            yield Captured(0, line, rules)
 
 
 def head_of(path: Path) -> SegmentHead | None:
     """Return the head of a segment of a recording, None for any other tape; raises as `read_tape` does for its first line."""
-    first = next(read_tape(path), None)
+    first = _first_of(path)
+    return None if first is None else _head_in(first, path)
+
+
+def _first_of(path: Path) -> TapeLine | None:
+    return next(read_tape(path), None)
+
+
+def _head_in(first: TapeLine, path: Path) -> SegmentHead | None:
     try:
-        return None if first is None else segment_head(first)
+        return segment_head(first)
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
 
 
-def require_overlap(paths: Sequence[Path]) -> None:
-    """Raise `ConfigError` for captures of different times: they are no one market, and a replay would wait out the gap."""
-    spans = sorted((span, path) for path in paths if len(paths) > 1 and (span := _span(path)) is not None)
-    until_ns, latest = 0, None
-    for (first_ns, last_ns), path in spans:
-        if latest is not None and first_ns > until_ns + GAP_MAX_NS:
-            gap_s = (first_ns - until_ns) / NS_PER_S
-            raise ConfigError(
-                f"{latest} and {path}: do not overlap in time, the second begins {gap_s:,.0f} s after the first has ended: "
-                "replay them apart"
-            )
-        if last_ns >= until_ns:
-            until_ns, latest = last_ns, path
-
-
-def _span(path: Path) -> tuple[int, int] | None:
+def span_of(path: Path) -> tuple[int, int] | None:
     """Return the instants of a capture's first and last line; None when it has none that can be read."""
     first_ns = last_ns = 0
     with contextlib.suppress(StoreError):
@@ -123,26 +196,31 @@ def _span(path: Path) -> tuple[int, int] | None:
     return (first_ns, last_ns) if last_ns else None
 
 
-_received = attrgetter("received_ns")
+class _File(NamedTuple):
+    """One tape among captures; `head`: of a segment of a recording."""
 
+    path: Path
+    number: int
+    head: SegmentHead | None
 
-def _instant(captured: Captured) -> int:
-    return int(_received(captured.line))
+    def lines(self) -> Iterator[Captured]:
+        """Yield what counts of its lines."""
+        for line in to_its_end(self.path):
+            captured = self.captured(line)
+            if captured is not None:
+                yield captured
 
-
-def _of_file(number: int, path: Path, head: SegmentHead | None) -> Iterator[Captured]:
-    """Yield frames, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
-    ruled = head is not None and head.rules > 0
-    for line in to_its_end(path):
-        if line.kind != "event" or (head is not None and origin_of(line)):
-            yield Captured(number, line)
-        elif ruled:
-            try:
-                rules = rules_of(line)
-            except StoreError as error:
-                raise StoreError(f"{path}: {error}") from None
-            if rules is not None:
-                yield Captured(number, line, rules)
+    def captured(self, line: TapeLine) -> Captured | None:
+        """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
+        if line.kind != "event" or (self.head is not None and origin_of(line)):
+            return Captured(self.number, line)
+        if self.head is None or not self.head.rules:
+            return None
+        try:
+            rules = rules_of(line)
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from None
+        return None if rules is None else Captured(self.number, line, rules)
 
 
 def to_its_end(path: Path) -> Iterator[TapeLine]:

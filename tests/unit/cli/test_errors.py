@@ -56,9 +56,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("run --mode dry", "'dry' is not one of 'sandbox', 'paper', 'live'"),
         ("sandbox --port 70000", "'--port'"),
         ("sandbox --faults absent.json", "'absent.json' does not exist"),
-        ("replay", "Missing argument 'FILE...'"),
+        ("replay", "Missing argument 'DAYS...'"),
         ("replay absent.jsonl", "'absent.jsonl' does not exist"),
         ("record", "Missing option '--out'"),
+        ("tape convert", "Missing argument 'FILE...'"),
+        ("tape convert absent.jsonl --parquet", "'absent.jsonl' does not exist"),
         ("record --out x --every 1", "'1' is no length of time with its unit"),
         ("record --out x --size 100", "'100' is no size with its unit: write for example 500kB, 100MB or 2GB"),
         ("record --out x --size 0MB", "'0MB' is no size with its unit"),
@@ -202,12 +204,10 @@ def test_an_unknown_command_is_not_looked_for_in_any_module() -> None:
     assert group.get_command(click.Context(group), "os.system") is None
 
 
-@pytest.mark.parametrize("given", ["--fee 1bps", "--latency 5ms", "--seed 3", "--config config.toml"])
-def test_what_a_runs_own_tape_would_ignore_is_refused_with_the_reason(
-    capsys: Captured, tmp_path: Path, given: str
+def test_settings_named_for_a_runs_own_tape_which_is_replayed_under_its_own_are_refused(
+    capsys: Captured, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").write_text("[limits]\nmin_edge_bps = 3\n")
     tape = unpacked("second.tape.jsonl", tmp_path)
-    said = _refused(capsys, "replay", str(tape), *given.split())
-    assert f"{given.split()[0]}: " in said
-    assert "the tape of a run is run again as it was" in said
+    said = _refused(capsys, "replay", str(tape), "--config", str(tmp_path / "config.toml"))
+    assert "--config: the tape of a run is replayed under its own limits" in said and "--set" in said

@@ -14,6 +14,7 @@ import pytest
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
 from arb.errors import ConfigError, StoreError
+from arb.store.tape_convert import convert_tapes
 from tests.unit.replay.makings import Tape, one_dislocation, quiet_market
 
 TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents")
@@ -85,7 +86,7 @@ def test_one_clear_dislocation_is_one_pair_with_the_exact_net(tmp_path: Path) ->
 
 
 def test_what_was_assumed_stands_in_the_summary(tmp_path: Path) -> None:
-    summary, _ = replay(one_dislocation().write(tmp_path / "t.jsonl"), taker_fee_bps=Decimal(5), latency_ms=30)
+    summary, _ = replay(one_dislocation().write(tmp_path / "t.jsonl"), fee_bps=Decimal(5), latency_ms=30)
     told = summary["replay"]
     assert (told["kind"], told["latency_ms"]) == ("simulated", 30)
     assert {(i["taker_fee"], i["rules"]) for i in told["instruments"]} == {("0.0005", "seen")}
@@ -187,7 +188,7 @@ def test_captured_spot_and_perpetual_are_a_true_market_of_two(tmp_path: Path, re
     small = [tmp_path / f"{path.name.split('.')[0]}.jsonl" for path in paths]
     for path, cut in zip(paths, small, strict=True):
         _cut(path, cut, 6000)
-    summary, code = replay(*small, taker_fee_bps=Decimal(1), db=tmp_path / "out.sqlite")
+    summary, code = replay(*small, fee_bps=Decimal(1), db=tmp_path / "out.sqlite")
     assert code == 0
     assert summary["frames"] == 12_000
     assert summary["book_updates"] > 400
@@ -203,11 +204,25 @@ def _cut(source: Path, target: Path, lines: int) -> None:
         target.write_bytes(b"".join(islice(file, lines)))
 
 
-def test_tapes_that_do_not_overlap_are_refused_at_once(tmp_path: Path, recording: Callable[[str], Path]) -> None:
+def test_tapes_of_different_times_are_stretches_of_their_own_in_the_order_of_time(
+    tmp_path: Path, recording: Callable[[str], Path]
+) -> None:
     earlier, later = recording("gate_spot_20210422"), recording("gate_futures_20230524")
-    with pytest.raises(ConfigError) as caught:
-        replay(later, earlier, db=tmp_path / "replay.sqlite")
-    line = str(caught.value)
-    assert "do not overlap" in line
-    assert line.index(earlier.name) < line.index(later.name)
-    assert not (tmp_path / "replay.sqlite").exists()
+    db = tmp_path / "replay.sqlite"
+    summary, _ = replay(later, earlier, db=db)
+    assert summary["answer"]["stretches"] == 2
+    assert summary["replay"]["files"] == [str(earlier), str(later)]
+    assert summary["frames"] == sum(replay(path, db=db)[0]["frames"] for path in (earlier, later))
+
+
+def test_a_tape_in_parquet_leads_to_the_same_summary_and_rows(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = one_dislocation().write(tmp_path / "t.jsonl")
+    (made,) = convert_tapes([path], None, to_parquet=True)
+    by_text, code = replay(path)
+    by_parquet, other_code = replay(Path(made.made), db=tmp_path / "other.sqlite")
+    for summary in (by_text, by_parquet):
+        assert summary.pop("db") and summary["replay"].pop("files")
+    assert (by_parquet, other_code) == (by_text, code)
+    for table in TABLES:
+        assert rows(tmp_path / "other.sqlite", table) == rows(tmp_path / "out.sqlite", table)

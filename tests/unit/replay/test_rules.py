@@ -75,7 +75,7 @@ def test_steps_minimums_and_fees_are_those_that_were_listed(tmp_path: Path) -> N
 
 def test_a_fee_that_is_given_wins_over_the_recorded_one(tmp_path: Path) -> None:
     path = segment(tmp_path / "s", one_dislocation(), *both(taker_fee=D("0.002")))
-    summary = replayed(path, taker_fee_bps=Decimal(5), given=("--fee",))
+    summary = replayed(path, fee_bps=Decimal(5))
     assert Decimal(summary["fees"]["USDT"]) == Decimal("0.1005")
 
 

@@ -1,0 +1,192 @@
+"""From settings, options and overrides to what tapes are replayed with (`arb.replay.trial.Trial`).
+
+Captures are replayed with the user's settings. The tape of a run is replayed with those of the run: what it was started with,
+what its accounts held when they were asked first, and how long its orders took. Overrides lie on top of either.
+"""
+
+from collections import defaultdict
+from decimal import Decimal
+from itertools import chain
+from statistics import median_low
+from typing import Any
+
+import msgspec
+
+from arb.app.rerun import books_of_run
+from arb.clock import NS_PER_MS
+from arb.config import Overrides, Settings, VenuesSettings, overridden
+from arb.config.loader import AMOUNT_MAX
+from arb.core.commands import AnyCommand
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, BalancesReported, OrderAccepted
+from arb.core.records import OpportunityRecord, tag_of
+from arb.core.state import EngineSettings
+from arb.errors import ConfigError
+from arb.live.fast_books import BooksBy
+from arb.replay.days import Stretch
+from arb.replay.findings import Findings
+from arb.replay.rerun import Rerun, read_event, read_prologue
+from arb.replay.tapes import OwnTape
+from arb.replay.trial import Trial, rows_of
+from arb.store.tape import RULES, TapeHead
+from arb.venues.registry import TAPES
+
+BPS = Decimal(10_000)
+TABLES = ("limits", "timing", "repair", "health", "inventory")
+"""What an engine is built from, by the same names in its own settings."""
+PARTS = (("paper", "fees"), ("paper", "latency_ms"), ("paper", "balances"), ("run", "symbols"))
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user wants otherwise than it was, or than it is assumed; None: nothing. `fee` is a ratio, for every venue."""
+
+    fee: Decimal | None = None
+    latency_ms: int | None = None
+    seed: int | None = None
+    overrides: Overrides = Overrides({})
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Return the options given, without the values of settings, which may be secret."""
+        options = {"--fee": self.fee, "--latency": self.latency_ms, "--seed": self.seed}
+        given = tuple(name for name, value in options.items() if value is not None)
+        return (*given, *(f"--set {name}" for name in self.overrides.names))
+
+
+class PastRun(msgspec.Struct, frozen=True):
+    """A run as its own tape shows it: what its accounts held at the start, and how long its orders travelled (ns), by venue.
+
+    `findings`: what it made and opened; None: it was decided by earlier rules, by which nothing can be repeated.
+    """
+
+    run_id: int
+    head: TapeHead
+    held: dict[str, dict[str, Decimal]]
+    ways_ns: dict[str, int]
+    findings: Findings | None
+
+
+def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN) -> PastRun:
+    """Return what the tape of a run shows of it; raises as `OwnTape` and `Rerun` do. `by`: who keeps the books meanwhile."""
+    tape = OwnTape(stretch.files)
+    lines = tape.lines()
+    prologue = read_prologue(lines)
+    held: dict[str, dict[str, Decimal]] = {}
+    waited_ns: defaultdict[str, list[int]] = defaultdict(list)
+    for line in chain(prologue.lines, lines):
+        if line.kind == "event" and any(name in line.raw for name in _REPORTS):
+            event = read_event(line)
+            if isinstance(event, BalancesReported) and event.complete:
+                totals = {asset: balance.free + balance.locked for asset, balance in event.balances.items()}
+                held.setdefault(event.venue, totals)
+            elif isinstance(event, OrderAccepted):
+                waited_ns[event.venue].append(event.acked_ns - event.sent_ns)
+    return PastRun(
+        prologue.started.run_id,
+        tape.head,
+        held,
+        {venue: max(1, median_low(waited) // 2) for venue, waited in waited_ns.items()},
+        _found(stretch, by) if tape.head.rules == RULES else None,
+    )
+
+
+_REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
+
+
+def _found(stretch: Stretch, by: BooksBy) -> Findings:
+    """Run the tape of a run again and return what the run made."""
+    tape = OwnTape(stretch.files)
+    lines = tape.lines()
+    prologue = read_prologue(lines)
+    settings = tape.head.settings
+    engine = Engine(settings, books_of_run(prologue, tape.head, by))
+    engine.load(tape.head.restored)
+    findings = Findings(settings.limits, settings.repair.leg_loss_max_bps)
+
+    def keep(event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
+        findings.submit(rows_of(event, commands))
+        for record in untraded:
+            findings.submit_untraded(record)
+
+    Rerun(engine, keep, None).run(chain(prologue.lines, lines))
+    return findings
+
+
+def trial_on_captures(settings: Settings) -> Trial:
+    """Return what captures are replayed with where nothing is changed."""
+    return Trial(settings=EngineSettings(venues=(), symbols=(), **_tables(settings)))
+
+
+def trial_on_run(run: PastRun) -> Trial:
+    """Return what the tape of a run is replayed with where nothing is changed: its orders are simulated nonetheless.
+
+    Nothing is signed, so what one order may be worth is not limited by the guard beside the signer.
+    """
+    venues = (msgspec.structs.replace(profile, max_order_value_quote=None) for profile in run.head.settings.venues)
+    return Trial(
+        settings=msgspec.structs.replace(run.head.settings, venues=tuple(venues)),
+        latencies_ns=run.ways_ns,
+        balances=run.held,
+    )
+
+
+def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
+    """Return a trial with what the user wants otherwise.
+
+    `settings`: the user's, of which those count that neither the trial nor an override states. Raises `ConfigError` for
+    overrides that config.toml could not have, and for such as mean nothing to a replay.
+    """
+    engine, overrides = trial.settings, changes.overrides
+    found = overridden(_as_settings(trial, settings), overrides)
+    for path, name in zip(overrides.values, overrides.names, strict=True):
+        if path[0] not in TABLES and path[:2] not in PARTS:
+            raise ConfigError(
+                f"--set {name}: means nothing to a replay, which goes by {', '.join(f'[{table}]' for table in TABLES)}, "
+                f"{', '.join(f'[{table}] {key}' for table, key in PARTS)}: leave it out"
+            )
+    values: dict[str, Any] = {
+        "settings": msgspec.structs.replace(
+            engine,
+            **_tables(found),
+            symbols=found.run.symbols if ("run", "symbols") in overrides.values else engine.symbols,
+        ),
+        "fees": trial.fees | {venue: found.paper.taker_fee(venue) for venue in _named(overrides, "fees")},
+    }
+    if changes.fee is not None:
+        values["fee"] = changes.fee
+    if changes.latency_ms is not None:
+        values |= {"latency_ns": changes.latency_ms * NS_PER_MS, "latencies_ns": {}}
+    ways = {venue: way for venue in _named(overrides, "latency_ms") if (way := found.paper.latency_ns(venue))}
+    values["latencies_ns"] = values.get("latencies_ns", trial.latencies_ns) | ways
+    if _named(overrides, "balances"):
+        values["balances"] = dict.fromkeys(TAPES, found.paper.balances)
+    if changes.seed is not None:
+        values["seed"] = changes.seed
+    return msgspec.structs.replace(trial, **values)
+
+
+def _named(overrides: Overrides, key: str) -> list[str]:
+    """Return what is overridden under a key of [paper]."""
+    return [path[2] for path in overrides.values if path[:2] == ("paper", key) and len(path) > 2]
+
+
+def _as_settings(trial: Trial, settings: Settings) -> Settings:
+    """Return settings that say what a trial does, for overrides to lie on.
+
+    What the guard beside the signer lets pass is no matter of a replay, and must not speak against an override.
+    """
+    engine = trial.settings
+    unguarded = {
+        name: msgspec.structs.replace(venue, max_order_value_quote=AMOUNT_MAX)
+        for name, venue in VenuesSettings().every().items()
+    }
+    return msgspec.structs.replace(
+        settings,
+        run=msgspec.structs.replace(settings.run, symbols=engine.symbols or settings.run.symbols),
+        venues=VenuesSettings(**unguarded),
+        **_tables(engine),
+    )
+
+
+def _tables(of: Settings | EngineSettings) -> dict[str, Any]:
+    return {table: getattr(of, table) for table in TABLES}

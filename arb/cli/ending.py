@@ -1,0 +1,109 @@
+"""What stands on the screen when a run has ended: eight lines, what needs a person first, and the next command to type."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from arb.core.incidents import HaltReason
+from arb.errors import EXIT_OK
+from arb.masking import printable
+
+REASONS_SHOWN = 4
+ASSETS_SHOWN = 4
+
+
+def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str]) -> str:
+    """Return the lines about a run's summary; `options` are those that lead other commands to the same ledger."""
+    pairs = summary["pairs"]
+    made = ", ".join(f"{pairs[name]} {name}" for name in pairs if name != "opened" and pairs[name]) or "none"
+    title = [summary["note"]] if "note" in summary else []
+    lines = {
+        "run": f"{summary['run_id']} ({summary['mode']}), {_span(summary['seconds'])}, books live at the end: "
+        f"{', '.join(f'{venue} {live}' for venue, live in summary['books'].items())}",
+        "net": _net(summary),
+        "pairs": f"{pairs['opened']}: {made}; {summary['orders']} orders, {summary['fills']} fills",
+        "not taken": _not_taken(summary),
+        "unhedged": _unhedged(summary),
+        "state": _state(summary),
+        "ledger": summary["db"],
+        "next": _next(summary, exit_code, " ".join(("", *options))),
+    }
+    width = max(len(name) for name in lines)
+    return "\n".join([*title, *(f"{name.ljust(width)}  {printable(str(text))}" for name, text in lines.items())])
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def _amounts(amounts: Mapping[str, Any], *, signed: bool = False) -> str:
+    """Return amounts of some assets for the eye."""
+    shown = [f"{_short(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:ASSETS_SHOWN]]
+    more = len(amounts) - len(shown)
+    return " + ".join(shown) + (f" + {more} more" if more > 0 else "") if shown else "0"
+
+
+def _short(amount: Any, *, signed: bool = False) -> str:
+    """Return an amount with two decimals, or of a small one its first two digits; the ledger has it whole."""
+    value = Decimal(amount)
+    digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
+    return f"{value:{'+' if signed else ''}.{digits}f}"
+
+
+def _net(summary: Mapping[str, Any]) -> str:
+    fees = dict(sorted(summary["fees"].items(), key=lambda item: item[0] not in summary["net"]))  # those in quote first
+    text = f"{_amounts(summary['net'], signed=True)} after fees of {_amounts(fees)}"
+    if summary.get("ceiling_net"):
+        text += f" (who knows all in advance: {_amounts(summary['ceiling_net'], signed=True)})"
+    apart = summary["unproved"]
+    if apart["pairs"]:
+        text += f"; not in it: {_amounts(apart['net'], signed=True)} of {apart['pairs']} pairs of unproved coins"
+    return text
+
+
+def _not_taken(summary: Mapping[str, Any]) -> str:
+    reasons = sorted(summary["not_taken"].items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{reason} {count}" for reason, count in reasons[:REASONS_SHOWN])
+    more = sum(count for _, count in reasons[REASONS_SHOWN:])
+    return f"{sum(summary['not_taken'].values())} of {summary['opportunities']} opportunities" + (
+        f": {shown}{f', others {more}' if more else ''}" if shown else ""
+    )
+
+
+def _unhedged(summary: Mapping[str, Any]) -> str:
+    left = "; ".join(
+        f"{_short(row['size'])} {row['asset']} worth {_short(row['value'])}" for row in summary["unhedged"]
+    )
+    dust = f"; dust: {_amounts(summary['dust'])}" if summary["dust"] else ""
+    return f"{_short(summary['unhedged_notional'])}{f' ({left})' if left else ''}{dust}"
+
+
+def _state(summary: Mapping[str, Any]) -> str:
+    found = [
+        f"HALTED: {summary['halted']}" if summary["halted"] else "",
+        f"{summary['pairs']['open']} pairs left open" if summary["pairs"]["open"] else "",
+        f"{summary['unknown_orders']} orders unknown" if summary["unknown_orders"] else "",
+        *(
+            f"{venue} {health['state']}"
+            for venue, health in summary["venue_health"].items()
+            if health["state"] != "healthy"
+        ),
+        f"absent: {', '.join(summary['absent_venues'])}" if summary["absent_venues"] else "",
+        f"stopped assets: {len(summary['stopped_assets'])}" if summary["stopped_assets"] else "",
+        f"barred symbols: {len(summary['barred_symbols'])}" if summary["barred_symbols"] else "",
+        f"incidents: {summary['incidents']}" if summary["incidents"] else "",
+    ]
+    return ", ".join(filter(None, found)) or "nothing halted, nothing open, no incident"
+
+
+def _next(summary: Mapping[str, Any], exit_code: int, options: str) -> str:
+    if summary["halted"]:
+        allow = " --allow-loss QUOTE" * (summary["halted"] == HaltReason.DAILY_LOSS)
+        return f"arb report{options}    (and when the cause is gone: arb resume --reason TEXT{allow})"
+    if summary["pairs"]["open"] or exit_code != EXIT_OK:
+        return f"arb pairs{options}    (the next arb run finishes what is open)"
+    if not summary["pairs"]["opened"]:
+        return f"arb report{options}    (why nothing was taken)"
+    return f"arb report{options}    (or arb pairs, arb explain ID)"

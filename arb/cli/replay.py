@@ -1,0 +1,191 @@
+"""`arb replay DAYS...`: recorded tapes, and what would have been earned on them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, config_and_json, settings_from, show
+from arb.clock import NS_PER_S, SystemClock
+from arb.config import ReplayOptions, Settings, database_url
+from arb.errors import ConfigError
+from arb.logs import logging_to
+
+TAPES = click.Path(exists=True, readable=True, path_type=Path)
+LINE_EVERY_NS = 5 * NS_PER_S
+"""How often a line says how far a replay is, where there is no terminal."""
+_DETAILS = "arb report --mode replay --html FILE"
+
+
+@click.command("replay")
+@click.argument("tapes", type=TAPES, nargs=-1, required=True, metavar="DAYS...")
+@click.option("--db", metavar="URL", help="The ledger to write anew [default: sqlite:///var/replay.sqlite].")
+@click.option("--seed", type=SEED, metavar="N", help="The seed of the names of simulated orders [default: 1].")
+@click.option(
+    "--journal", type=INPUT_FILE, metavar="FILE", help="The journal to compare a run's tape with [default: found]."
+)
+@click.option(
+    "--latency",
+    type=DURATION,
+    metavar="TIME",
+    help="How long a simulated order travels, and its answer back [default: 50ms; of a run, its own orders' way].",
+)
+@click.option(
+    "--fee",
+    type=RATE,
+    metavar="RATE",
+    help="What a taker pays at every venue [default: what was recorded; where nothing was, 10bps].",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of config.toml in place of that replayed under, as limits.min_edge_bps=4; may be given several times.",
+)
+@click.option(
+    "--paper", is_flag=True, help="Trade on a run's frames on paper, too, and show each difference with its cause."
+)
+@config_and_json
+def replay_command(
+    tapes: tuple[Path, ...],
+    db: str | None,
+    seed: int | None,
+    journal: Path | None,
+    latency: float | None,
+    fee: Decimal | None,
+    overrides: tuple[str, ...],
+    paper: bool,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the engine on recorded tapes.
+
+    DAYS are tapes, or folders of them, such as `arb record` writes. Captures and recordings are traded on with simulated
+    orders, in the time of the tapes, and the answer begins with one sentence: what you would have made. Tapes that are more
+    than a minute apart are replayed one after the other, each from a fresh start.
+    The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
+    3. With --fee, --latency, --set or --seed it is a what-if instead: on its frames and rules, with simulated orders.
+    With --paper a run's tape is compared with paper trading on the same frames, by the [paper] settings: what the run earned,
+    what each cause changes, what paper earns; writes no ledger.
+    """
+    settings = settings_from(config)
+    database_url(settings, "replay", db)
+    from arb.app.replay import replay_tapes
+
+    options = ReplayOptions(
+        files=tapes,
+        db=db,
+        seed=seed,
+        journal=journal,
+        latency_ms=None if latency is None else max(1, round(latency * 1000)),
+        fee_bps=fee,
+        overrides=overrides,
+        config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
+        paper=paper,
+    )
+    if paper:
+        return _beside(settings, options, as_json=as_json)
+    with logging_to(level=settings.run.log_level.value), _progress() as on_progress:
+        summary, exit_code = replay_tapes(settings, options, on_progress)
+    if as_json or "answer" not in summary:
+        show(summary, as_json=as_json)
+    else:
+        _show_answer(summary)
+    return exit_code
+
+
+def _show_answer(summary: dict[str, Any]) -> None:
+    """Print the answer for a person: the sentence, tables, and what was assumed."""
+    from arb.replay.answer import tables_of
+
+    replayed = summary["replay"]
+    click.echo(summary["answer"]["sentence"] + "\n")
+    tables = tables_of(summary["answer"])
+    if replayed["kind"] == "what_if":
+        tables |= {name: replayed[name] for name in ("changed", "first_difference", "compared", "limits")}
+    assumed = (
+        "latency_ms",
+        "latency_ms_at",
+        "start_balance_of_each_asset",
+        "start_balances",
+        "instruments",
+        "left_out",
+    )
+    tables["assumed"] = {name: replayed[name] for name in assumed if replayed[name]}
+    show(tables | {"halted": summary["halted"], "db": summary["db"], "more": _DETAILS}, as_json=False)
+
+
+def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int:
+    given = {
+        "--db": options.db,
+        "--seed": options.seed,
+        "--latency": options.latency_ms,
+        "--fee": options.fee_bps,
+        "--set": options.overrides or None,
+    }
+    if useless := [name for name, value in given.items() if value is not None]:
+        raise ConfigError(
+            f"{', '.join(useless)}: with --paper everything follows from the run and [paper], so this would change nothing: "
+            "leave it out"
+        )
+    from arb.app.beside import paper_beside
+    from arb.replay.beside_report import tables_of
+
+    with logging_to(level=settings.run.log_level.value):
+        report, exit_code = paper_beside(settings, options)
+    show(report if as_json else tables_of(report), as_json=as_json)
+    return exit_code
+
+
+@contextmanager
+def _progress() -> "Iterator[Any]":
+    """Yield what shows how far a replay is: a bar on a terminal, else a line now and then; on stderr in either case."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def on_progress(done: int, of: int | None) -> None:
+            bar.update(task, description="reading" if of is None else "replaying", completed=done, total=of)
+
+        yield on_progress
+
+
+class _Lines:
+    """Progress as plain lines, one each five seconds at most."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._last_ns = self._clock.monotonic_ns()
+
+    def __call__(self, done: int, of: int | None) -> None:
+        """Print how far it is, if it is time to."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._last_ns < LINE_EVERY_NS:
+            return
+        self._last_ns = now_ns
+        click.echo(f"read {done:,} lines" if of is None else f"replayed {done:,} of {of:,} lines", err=True)

@@ -1,0 +1,309 @@
+"""One replay of a stretch of tapes under settings of our choosing, as a function: of the same tapes and settings the same.
+
+`explored_by` reads tapes for what they are about; `play` runs the engine on them with simulated orders, and hands its rows to
+whatever store it is given. `run_trial` is both for whoever wants figures alone, in any process: what it takes and returns can
+be pickled, and `trial_key` names a result by its content, so that none need be computed twice.
+
+A run's own tape is taken for its frames and for the rules that its venues listed. Its own orders are left out; what they took
+from the books stays missing from the frames.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from arb import __version__
+from arb.clock import NS_PER_MS
+from arb.core.commands import AnyCommand, Persist
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent
+from arb.core.orders.intents import Intent
+from arb.core.state import EngineSettings, VenueProfile
+from arb.errors import ConfigError, StoreError
+from arb.live.parts import Journal
+from arb.live.runner import LedgerWriter
+from arb.market.numbers import plain
+from arb.replay.backtest import Backtest, BooksOf, clock_before
+from arb.replay.captured import Capture, charged, explore
+from arb.replay.days import Stretch
+from arb.replay.feeds import captured_books
+from arb.replay.findings import Findings
+from arb.replay.result import Result
+from arb.replay.tapes import Captured, Merged
+from arb.store.journal_reader import JournalState, Row
+from arb.store.tape import RULES
+from arb.venues.build import PAPER_RATE
+
+FORM = 1
+"""Counts the changes of what a result holds, or of how its figures are defined."""
+DEFAULT_FEE = Decimal("0.001")
+DEFAULT_LATENCY_NS = 50 * NS_PER_MS
+EVERY_LINES = 4096
+"""After so many lines progress is reported."""
+
+Progress = Callable[[int, int | None], None]
+"""Called with how many lines have been read, and of how many; None: nobody knows yet, as they are read the first time."""
+
+
+def unseen(done: int, of: int | None) -> None:
+    """Show no progress."""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What tapes are replayed with.
+
+    `settings`: the engine's; `venues` says what it must know of those it names, `symbols` what may be traded, () whatever the
+    tapes show. `latency_ns` > 0: how long an order travels to a simulated venue, and its answer back, but for the venues in
+    `latencies_ns`. `fee`: what a taker pays everywhere, as a ratio, in place of what was recorded; None: that, or `assumed_fee`
+    where nothing was. `fees`: the same for single venues. `balances`: what the accounts at some venues hold at the start, by
+    asset; elsewhere it is enough of everything. `seed` of the names of orders.
+    """
+
+    settings: EngineSettings
+    latency_ns: int = DEFAULT_LATENCY_NS
+    latencies_ns: dict[str, int] = {}
+    fee: Decimal | None = None
+    fees: dict[str, Decimal] = {}
+    assumed_fee: Decimal = DEFAULT_FEE
+    balances: dict[str, dict[str, Decimal]] = {}
+    seed: int = 1
+
+    def charge(self, venue: str) -> Decimal | None:
+        """Return what a taker pays at a venue in place of what was recorded; None: what was recorded."""
+        return self.fees.get(venue, self.fee)
+
+
+class Explored(msgspec.Struct, frozen=True):
+    """What a first pass over a stretch shows: what it is about, how many lines it has, and when they begin and end, ns UTC."""
+
+    capture: Capture
+    lines: int
+    began_ns: int
+    ended_ns: int
+
+
+class Played(msgspec.Struct, frozen=True):
+    """One replay that is over: of what, by which engine, until when by its clock; `fault`: the line that ended it early."""
+
+    explored: Explored
+    engine: Engine
+    now_ns: int
+    exit_code: int
+    fault: StoreError | None
+
+
+class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A result with what it was computed from. `symbols`: those that at least two venues show; instants are ns UTC."""
+
+    key: str
+    files: tuple[str, ...]
+    began_ns: int
+    ended_ns: int
+    frames: int
+    venues: tuple[str, ...]
+    symbols: tuple[str, ...]
+    halted: str | None
+    result: Result
+
+
+def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_progress: Progress = unseen) -> TrialResult:
+    """Replay a stretch and return what it came to; nothing is written.
+
+    `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
+    malformed line.
+    """
+    findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    explored = explored_by(stretch, trial, on_progress)
+    played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
+    return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
+
+
+def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
+    """Return what a replay came to; raises `StoreError` where a malformed line ended it."""
+    if played.fault is not None:
+        raise played.fault
+    explored = played.explored
+    return TrialResult(
+        key=key,
+        files=tuple(path.name for path in stretch.files),
+        began_ns=explored.began_ns,
+        ended_ns=explored.ended_ns,
+        frames=played.engine.state.books.frames,
+        venues=explored.capture.venues,
+        symbols=compared_symbols([explored.capture]),
+        halted=played.engine.state.control.halted_at(played.now_ns),
+        result=findings.result(),
+    )
+
+
+def trial_key(digests: Iterable[str], trial: Trial) -> str:
+    """Return the name of what comes of tapes of these digests, in their order, replayed with `trial` by this arb: hexadecimal.
+
+    Settings that mean the same have the same key, however their numbers were written.
+    """
+    parts = [list(digests), _canonical(msgspec.to_builtins(trial, builtin_types=(Decimal,))), FORM, RULES, __version__]
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+def digest_of(tape: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with tape.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {key: _canonical(each) for key, each in value.items()}
+    return [_canonical(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
+    """Return the symbols that any of the captures shows at two venues or more: only between those can there be an edge."""
+    found = set()
+    for capture in captures:
+        shown = [instrument.symbol for instrument in capture.instruments]
+        found |= {symbol for symbol in shown if shown.count(symbol) > 1}
+    return tuple(sorted(found))
+
+
+def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
+    """Read a stretch once, for what it is about and what a trial charges there.
+
+    Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
+    """
+    passage = _Passage(lines_of(stretch), on_progress)
+    symbols = trial.settings.symbols
+    try:
+        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
+    except ConfigError as error:
+        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
+    if not passage.lines:
+        raise ConfigError(f"{stretch.named}: no frame on the tape")
+    if symbols and not capture.scales:
+        raise ConfigError(
+            f"{stretch.named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
+        )
+    return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
+
+
+def play(
+    explored: Explored,
+    trial: Trial,
+    lines: Iterable[Captured],
+    journal: Journal,
+    ledger: LedgerWriter,
+    *,
+    books_of: BooksOf = captured_books,
+    compiled: bool = False,
+    on_progress: Progress = unseen,
+) -> Played:
+    """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
+
+    `books_of` and `compiled`: see `Backtest`; what compiled code takes in a row reports no progress on its way.
+    """
+    capture = explored.capture
+    clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
+    backtest = Backtest(
+        capture,
+        _on_venues(trial.settings, capture),
+        clock,
+        journal,
+        ledger,
+        latency_ns=trial.latency_ns,
+        latencies_ns=trial.latencies_ns,
+        seed=trial.seed,
+        charge=trial.charge,
+        opening=trial.balances,
+        books_of=books_of,
+        compiled=compiled,
+    )
+    in_a_row = compiled and isinstance(lines, Merged)
+    exit_code = backtest.run(lines if in_a_row else _Passage(lines, on_progress, explored.lines))
+    return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
+
+
+def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
+    """Return settings for the venues and symbols of a capture."""
+    known = {profile.venue: profile for profile in settings.venues}
+    unknown = (VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues)
+    return msgspec.structs.replace(
+        settings,
+        venues=tuple(known.get(profile.venue, profile) for profile in unknown),
+        symbols=tuple(capture.scales),
+    )
+
+
+def lines_of(stretch: Stretch) -> Iterator[Captured]:
+    """Yield the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
+    for captured in stretch.lines():
+        rules = captured.rules
+        if rules is not None and rules.fee_asset:
+            rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
+            captured = captured._replace(rules=charged(rules, rate))
+        yield captured
+
+
+class _Passage:
+    """Lines on their way to a replay, counted: their instants, and how many of how many."""
+
+    def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
+        self.lines = 0
+        self.file = 0
+        """The number of the file of the last line."""
+        self.began_ns = self.ended_ns = 0
+        self._lines = lines
+        self._on_progress = on_progress
+        self._of = of
+
+    def __iter__(self) -> Iterator[Captured]:
+        for captured in self._lines:
+            self.lines += 1
+            self.file = captured.file
+            at_ns = captured.line.received_ns
+            if self.lines == 1:
+                self.began_ns = at_ns
+            self.ended_ns = max(self.ended_ns, at_ns)
+            if not self.lines % EVERY_LINES:
+                self._on_progress(self.lines, self._of)
+            yield captured
+        self._on_progress(self.lines, self._of)
+
+
+class NoJournal:
+    """See `arb.live.parts.Journal`: one that keeps nothing and hands its rows on."""
+
+    reserve_touched = False
+
+    def __init__(self) -> None:
+        self.last_seq = 0
+
+    def last_ns(self) -> int:
+        """Return that nothing was written."""
+        return 0
+
+    def restore(
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
+    ) -> JournalState:
+        """Return the state of a new journal."""
+        return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write nothing."""
+
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+        """Return the rows of one step."""
+        self.last_seq = event.seq
+        return rows_of(event, commands)
+
+
+def rows_of(event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+    """Return the rows among the commands of one event."""
+    return tuple(Row(event.seq, sub, c.record) for sub, c in enumerate(commands, 1) if type(c) is Persist)
