@@ -14,7 +14,7 @@ import msgspec
 
 from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
-from arb.config import Overrides, Settings, VenuesSettings, overridden
+from arb.config import Overrides, Settings, TradedVenueSettings, VenuesSettings, overridden
 from arb.config.loader import AMOUNT_MAX
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
@@ -179,6 +179,7 @@ def _as_settings(trial: Trial, settings: Settings) -> Settings:
     unguarded = {
         name: msgspec.structs.replace(venue, max_order_value_quote=AMOUNT_MAX)
         for name, venue in VenuesSettings().every().items()
+        if isinstance(venue, TradedVenueSettings)
     }
     return msgspec.structs.replace(
         settings,

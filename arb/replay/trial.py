@@ -27,7 +27,7 @@ from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, BooksOf, clock_before
-from arb.replay.captured import Capture, charged, explore
+from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
@@ -172,23 +172,33 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
 
 
 def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
-    """Read a stretch once, for what it is about and what a trial charges there.
+    """Read a stretch once, for what it is about and what a trial charges there; raises as `Reading` does."""
+    return Reading(stretch, on_progress).explored(trial)
 
-    Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
-    """
-    passage = _Passage(lines_of(stretch), on_progress)
-    symbols = trial.settings.symbols
-    try:
-        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
-    except ConfigError as error:
-        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
-    if not passage.lines:
-        raise ConfigError(f"{stretch.named}: no frame on the tape")
-    if symbols and not capture.scales:
-        raise ConfigError(
-            f"{stretch.named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
-        )
-    return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
+
+class Reading:
+    """A first pass over a stretch, for any number of trials."""
+
+    def __init__(self, stretch: Stretch, on_progress: Progress = unseen) -> None:
+        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read."""
+        self._named = stretch.named
+        self._passage = _Passage(lines_of(stretch), on_progress)
+        try:
+            self._contents = Contents(self._passage)
+        except ConfigError as error:
+            raise ConfigError(f"{stretch.files[self._passage.file]}: {error}: leave it out") from None
+        if not self._passage.lines:
+            raise ConfigError(f"{stretch.named}: no frame on the tape")
+
+    def explored(self, trial: Trial) -> Explored:
+        """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
+        passage, symbols = self._passage, trial.settings.symbols
+        capture = self._contents.capture(trial.assumed_fee, trial.charge, symbols or None)
+        if symbols and not capture.scales:
+            raise ConfigError(
+                f"{self._named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
+            )
+        return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
 
 
 def play(
