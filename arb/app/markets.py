@@ -103,6 +103,7 @@ class MarketView:
         rule = every_coin_rule(settings, settings.run.mode, sandbox=options.sandbox is not None)
         self._judges = overview.judges(rule, settings.limits.trapped)
         self._table = None if rule is None else CoinTable((*rule.coins, *overview.wallets.coins()), rule.overrides)
+        self._fees = {venue: settings.paper.taker_fee(venue) for venue in overview.listed}
         self._rules = msgspec.structs.replace(settings.run.auto, **options.rules())
 
     def choice(self) -> Choice:
@@ -115,6 +116,7 @@ class MarketView:
         return {
             "quote": self._quote,
             "venues": {venue: len(listed) for venue, listed in self.overview.listed.items()},
+            "taker_fees": self._fees,
             "failed": dict(self.overview.failed),
             "common": len(common),
             "chosen": list(choice.chosen),

@@ -128,6 +128,7 @@ def for_people(document: dict[str, Any]) -> dict[str, Any]:
     wrote = {name: document[name] for name in ("written", "added", "dropped") if name in document}
     shown: dict[str, Any] = {
         "venues": ", ".join(f"{venue} ({count} listed)" for venue, count in document["venues"].items()),
+        "taker fees": ", ".join(f"{venue} {_percent(fee)}" for venue, fee in document["taker_fees"].items()),
         f"common symbols in {document['quote']}": document["common"],
         "markets": [_row(row) for row in document["markets"]],
         "chosen by [run.auto]": len(document["chosen"]),
