@@ -48,7 +48,8 @@ class MarketChooser:
         overview = await self._reader.read(self._settings.run.report_currency, venues)
         for venue, why in overview.failed.items():
             raise VenueUnreachable(venue, why.removeprefix(f"{venue}: "))
-        chosen = self.chosen(self._chosen_of(overview, ()))
+        # In a thread: some 30 ms of arithmetic over thousands of rows, for which no frame should wait.
+        chosen = self.chosen(await asyncio.to_thread(self._chosen_of, overview, ()))
         return {venue: symbols_of(chosen, venue) for venue in venues}
 
     async def first(self, left: JournalState | None = None) -> Settings:

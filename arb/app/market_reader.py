@@ -77,7 +77,8 @@ class MarketReader:
         failed = {venue: answer for venue, answer in found.items() if isinstance(answer, str)}
         overview = Overview(listed, failed, Wallets() if wallets is None else wallets)
         if wallets is None:
-            assets = {asset for each in overview.common(quote) for asset in Symbol.of(each.symbol).base_and_quote}
+            common = await asyncio.to_thread(overview.common, quote)
+            assets = {asset for each in common for asset in Symbol.of(each.symbol).base_and_quote}
             for answer in await asyncio.gather(*(self._currencies(venue, tuple(sorted(assets))) for venue in listed)):
                 if answer is not None:
                     overview.wallets.take(answer.venue, answer.assets, answer.chains)

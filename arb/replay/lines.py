@@ -33,7 +33,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 _DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
 _LISTED = tag_of(InstrumentListed)
-_LISTS = tuple(map(tag_of, (VenueListed, VenueArrived, SymbolsChosen, InstrumentUnlisted)))
+_LISTS = (tag_of(VenueListed), tag_of(VenueArrived), tag_of(SymbolsChosen), tag_of(InstrumentUnlisted))
 _decode = msgspec.json.Decoder(_Event).decode
 _anchor = msgspec.json.Decoder(BookAnchor).decode
 _listed = msgspec.json.Decoder(InstrumentListed).decode
