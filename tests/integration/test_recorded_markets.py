@@ -1,4 +1,4 @@
-"""`arb markets` on whole listings that venues answered with in 2021 and 2022; the tickers are made up, for none were recorded."""
+"""`arb markets` on whole listings that venues answered with in 2021 and 2022; tickers are made up, as none were recorded."""
 
 import gzip
 import json
