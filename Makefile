@@ -8,6 +8,7 @@
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
+#   make inventory  what bands of the inventory change where funds are scarce   ARGS="--seeds 5"
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
@@ -33,10 +34,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants proof soak feeds paper outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -73,6 +74,9 @@ bench: $(DEV_READY)
 
 faultsim: $(DEV_READY)
 	@$(BIN)/arb faultsim --seeds $(SEEDS) $(ARGS)
+
+inventory: $(DEV_READY)
+	@$(BIN)/python -m tests.support.inventory_effect --jobs $(WORKERS) $(ARGS)
 
 mutants: $(DEV_READY)
 	@$(BIN)/python -m tests.support.mutants $(ARGS)
@@ -122,14 +126,38 @@ $(BIN)/python:
 RUN_IMPORTS := arb.app.run, arb.sandbox.__main__
 DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 
+# Runs a command with its output kept back, and says every few seconds how far it is: of pip, how many packages it has looked at
+# and what it does. What a command that fails has said is shown.
+define SHOW_PROGRESS
+import subprocess, sys, threading, time
+command, said, began = sys.argv[1:], [], time.monotonic()
+process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def say():
+    while not ended.wait(4):
+        found = sum(line.startswith("Collecting ") for line in said)
+        doing = "unpacking" if any(line.startswith("Installing collected") for line in said) else "fetching"
+        print(f"[arb]   {time.monotonic() - began:3.0f} s" + f": {doing} {found} packages" * bool(found), flush=True)
+ended = threading.Event()
+threading.Thread(target=say, daemon=True).start()
+for line in process.stdout:
+    said.append(line)
+ended.set()
+if process.wait():
+    sys.stderr.writelines(said)
+    sys.exit(process.returncode)
+endef
+export SHOW_PROGRESS
+SHOWN := $(BIN)/python -c "$$SHOW_PROGRESS"
+
 # $(1): a lock file; $(2): what to import once. --no-compile: not everything that ccxt ships is compiled, only what is used.
 define install
 	@echo "[arb] installing the locked packages of $(1) (once; a minute or so)"
-	@$(PIP) install --no-compile --require-hashes -r $(1)
-	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
+	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --require-hashes -r $(1)
+	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --no-deps --no-build-isolation --editable .
 	@echo "[arb] compiling what is imported"
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import $(2)"
-	@$(BIN)/python -c "from arb.venues.compiled.loading import is_available; is_available()"
+	@env -u PYTHONDONTWRITEBYTECODE $(SHOWN) $(BIN)/python -c "import $(2)"
+	@echo "[arb] compiling what keeps the books"
+	@$(SHOWN) $(BIN)/python -c "from arb.venues.compiled.loading import is_available; is_available()"
 	@echo "[arb] ready"
 endef
 

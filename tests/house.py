@@ -24,7 +24,7 @@ FLOORS = {
 """A part may import its own and those on lower floors."""
 STARTS = {"replay", "faultsim"}
 """Parts that may start the one composition of a run, although it is on their own floor."""
-COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe)\b")
+COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe|fast_books)\b")
 GROUND_ONLY = {"sandbox": {"clock", "errors", "signals"}}
 """The sandbox plays the stranger: it shares no parser and no type with the house."""
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}

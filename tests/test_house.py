@@ -159,7 +159,7 @@ def _keys_of_settings(value: msgspec.Struct, path: str = "") -> Iterator[str]:
     for field in msgspec.structs.fields(value):
         below = getattr(value, field.name)
         inner = f"{path}.{field.name}" if path else field.name
-        if isinstance(below, dict) and get_args(field.type)[1] is not Decimal:
+        if isinstance(below, dict) and get_args(field.type)[1] not in (Decimal, str):
             continue  # tables whose names are the user's: config.toml shows examples, which a test of the settings reads
         yield from _keys_of_settings(below, inner) if isinstance(below, msgspec.Struct) else [inner]
 

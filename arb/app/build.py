@@ -11,7 +11,7 @@ from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
 from arb.core.settings import CoinRule, Timing
-from arb.core.state import EngineSettings
+from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.masking import SECRETS
@@ -55,9 +55,26 @@ def require_two(venues: Sized) -> None:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
+def require_traded(settings: Settings) -> None:
+    """Raise `ConfigError` where a venue is enabled that takes no orders of ours, and real ones are to be sent."""
+    if read := sorted(settings.venues.enabled().keys() - settings.venues.traded().keys()):
+        tables = " and ".join(f"[venues.{venue}]" for venue in read)
+        raise ConfigError(
+            f"--mode live: {' and '.join(read)} can be read and take no orders of arb: set enabled = false in {tables}, or "
+            "trade there with --mode paper"
+        )
+
+
+def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
+    """Say which enabled venues a sandbox does not simulate, and so are left out on it."""
+    missing = sorted(settings.venues.enabled().keys() - sandbox.announced["venues"].keys())
+    if missing:
+        log.warning("%s: the sandbox has no simulated exchange of that name: left out", ", ".join(missing))
+
+
 def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
     """Return what the guard next to a venue's signer allows."""
-    chosen = settings.venues.enabled()[venue]
+    chosen = settings.venues.traded()[venue]
     return GatewayLimits(
         symbols=symbols_of(settings, venue),
         max_order_value_quote=chosen.max_order_value_quote,
@@ -156,17 +173,7 @@ def engine_settings(
     settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None, mode: Mode
 ) -> EngineSettings:
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
-    enabled = settings.venues.enabled()
-    profiles = tuple(
-        venue_profile(
-            spec_of(venue),
-            settings.venues.order_entry(venue),
-            enabled[venue].max_order_value_quote,
-            enabled[venue].max_orders_per_minute,
-            enabled[venue].fee_asset_prices_quote,
-        )
-        for venue in gateways
-    )
+    profiles = tuple(_profile(settings, venue) for venue in gateways)
     proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
@@ -184,6 +191,19 @@ def engine_settings(
         inventory=settings.inventory,
         coins=coins,
         ramp=settings.live.ramp() if mode is Mode.LIVE else None,
+    )
+
+
+def _profile(settings: Settings, venue: str) -> VenueProfile:
+    chosen = settings.venues.traded().get(venue)
+    if chosen is None:
+        return venue_profile(spec_of(venue))
+    return venue_profile(
+        spec_of(venue),
+        settings.venues.order_entry(venue),
+        chosen.max_order_value_quote,
+        chosen.max_orders_per_minute,
+        chosen.fee_asset_prices_quote,
     )
 
 

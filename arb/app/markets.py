@@ -5,8 +5,9 @@ leaves the others.
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -24,7 +25,8 @@ from arb.core.opportunities.choice import Choice, choose
 from arb.core.opportunities.identity import RouteIdentities
 from arb.errors import CheckFailed, ConfigError, StoreError, VenueError
 from arb.live.untraded import nearest_listed
-from arb.market.listing import CommonSymbol, Listed, common_symbols
+from arb.market.coins import CoinTable, CoinVerdict, why
+from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
 from arb.store.queries import LedgerReader
 from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
@@ -85,6 +87,19 @@ class MarketReader:
             return str(error)
 
 
+@contextlib.asynccontextmanager
+async def reading(settings: Settings, sandbox: str | None, clock: Clock) -> AsyncIterator[MarketReader]:
+    """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`)."""
+    async with public_side(settings, sandbox) as sites:
+        await require_way_out(settings, sites.values())
+        network = SystemNetwork(clock, proxy=settings.network.way_out())
+        reader = MarketReader(settings, sites, clock, system_random(), network)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+
 def show_markets(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
     """Return what `arb markets` shows as a document; raises `CheckFailed` where fewer than two venues answer."""
     return asyncio.run(_once(settings, options))
@@ -92,14 +107,8 @@ def show_markets(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
 
 async def _once(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
     clock = SystemClock()
-    async with public_side(settings, options.sandbox) as sites:
-        await require_way_out(settings, sites.values())
-        network = SystemNetwork(clock, proxy=settings.network.way_out())
-        reader = MarketReader(settings, sites, clock, system_random(), network)
-        try:
-            overview = await reader.read()
-        finally:
-            await reader.close()
+    async with reading(settings, options.sandbox, clock) as reader:
+        overview = await reader.read()
     now_ns = clock.wall_ns()
     view = MarketView(settings, options, now_ns, edge_shares(settings, now_ns, simulated=options.sandbox is not None))
     if options.why is not None:
@@ -156,6 +165,7 @@ class MarketView:
         mode = settings.run.mode
         rule = every_coin_rule(settings, mode, sandbox=options.sandbox is not None)
         self._identities = RouteIdentities(rule)
+        self._table = None if rule is None else CoinTable(rule.coins)
         self._rules = msgspec.structs.replace(settings.run.auto, **options.rules())
 
     def choice(self, overview: Overview) -> Choice:
@@ -180,6 +190,11 @@ class MarketView:
             ],
         }
 
+    def with_edge(self, overview: Overview) -> dict[str, bool]:
+        """Return of each common symbol that is quoted at two venues whether there is an edge in it now."""
+        edges = {each.symbol: self._edge(each) for each in overview.common(self._quote)}
+        return {symbol: edge.edge_bps > 0 for symbol, edge in edges.items() if edge is not None}
+
     def why(self, overview: Overview) -> dict[str, Any]:
         """Return all that is known of one symbol; raises `ConfigError` for one that no venue lists, with the nearest."""
         wanted = self._options.why
@@ -195,6 +210,9 @@ class MarketView:
             "chosen": wanted in choice.chosen,
             "against": choice.passed_over.get(wanted),
             "edges": [msgspec.to_builtins(edge) for edge in symbol.edges()],
+            "coins": []
+            if self._table is None
+            else [verdict.lines() for verdict in self._verdicts(symbol, self._table)],
             "failed": dict(overview.failed),
         }
 
@@ -204,11 +222,18 @@ class MarketView:
             raise CheckFailed(f"fewer than two venues answer, and nothing is common to one: {causes}")
         return overview.common(self._quote, self._rules.min_venues)
 
-    def _row(self, symbol: CommonSymbol, choice: Choice) -> dict[str, Any]:
-        def may(one: str, other: str) -> bool:
-            return not self._identities.refused((symbol.symbol, one, other))
+    def _verdicts(self, symbol: CommonSymbol, table: CoinTable) -> list[CoinVerdict]:
+        """Return what is known of a symbol's coins between each two venues, with how far apart its prices are."""
+        quotes = {venue: listed.quotes for venue, listed in symbol.at.items()}
+        mids = {venue: (both[0] + both[1]) / 2 for venue, both in quotes.items() if both is not None}
+        return why(symbol.symbol, list(symbol.at), table, mids)
 
-        edge = symbol.best_edge(may)
+    def _edge(self, symbol: CommonSymbol) -> Edge | None:
+        """Return the best edge between venues whose coins may be traded between."""
+        return symbol.best_edge(lambda one, other: not self._identities.refused((symbol.symbol, one, other)))
+
+    def _row(self, symbol: CommonSymbol, choice: Choice) -> dict[str, Any]:
+        edge = self._edge(symbol)
         return {
             "symbol": symbol.symbol,
             "volume_quote": symbol.volume_quote,

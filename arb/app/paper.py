@@ -13,6 +13,7 @@ from arb.venues.endpoints import Site
 from arb.venues.paper import PaperGateway
 from arb.venues.paper_account import PaperAccount
 from arb.venues.registry import spec_of
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network
 
 OPENING_PAIRS = 10
@@ -28,10 +29,12 @@ def build_paper_gateways(
     rng: random.Random,
     network: Network,
     sandbox_id: str | None,
+    addresses: Mapping[str, AddressAllowance],
 ) -> dict[str, PaperGateway]:
     """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
 
-    A new account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
+    `addresses`: what they share with the venues' public connections. A new account is given `[paper] balances`, else of each
+    asset what `OPENING_PAIRS` of the largest pairs pay.
     """
     paper = settings.paper
     gateways: dict[str, PaperGateway] = {}
@@ -39,7 +42,9 @@ def build_paper_gateways(
         account_id = named_by_venue(venue, f"paper{accounts.token}", sandbox_id)
         fee = paper.taker_fee(venue)
         gateways[venue] = PaperGateway(
-            build_paper_source(spec_of(venue), site, fee, clock=clock, rng=rng, network=network),
+            build_paper_source(
+                spec_of(venue), site, fee, clock=clock, rng=rng, network=network, address=addresses[venue]
+            ),
             PaperAccount(account_id, accounts, clock.wall_ns()),
             venue,
             books,

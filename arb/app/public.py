@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
-from arb.app.build import sites_of
+from arb.app.build import sites_of, warn_of_unsimulated
 from arb.config import EMBEDDED, Settings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
@@ -26,6 +26,7 @@ async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tu
         yield sites_of(settings, None), None
         return
     async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
+        warn_of_unsimulated(settings, reached)
         yield sites_of(settings, reached), reached
 
 

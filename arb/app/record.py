@@ -29,6 +29,7 @@ from arb.venues.feed import SocketFeed
 from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
 
@@ -100,15 +101,22 @@ class Record:
     async def _venue(self, venue: str, site: Site) -> None:
         """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
         spec = spec_of(venue)
+        address = AddressAllowance(spec.weight_per_minute, self._clock)
         source = build_paper_source(
-            spec, site, spec.public_taker_fee, clock=self._clock, rng=self._rng, network=self._network
+            spec,
+            site,
+            spec.public_taker_fee,
+            clock=self._clock,
+            rng=self._rng,
+            network=self._network,
+            address=address,
         )
         try:
-            await self._follow(_Listing(venue, source), site)
+            await self._follow(_Listing(venue, source), site, address)
         finally:
             await source.close()
 
-    async def _follow(self, listing: "_Listing", site: Site) -> None:
+    async def _follow(self, listing: "_Listing", site: Site, address: AddressAllowance) -> None:
         venue = listing.venue
         wanted = symbols_of(self._settings, venue)
         try:
@@ -125,7 +133,7 @@ class Record:
         natives = split_books(venue, [i.native_symbol for i in listed], spec.connections.books_per_connection or None)
         readers = {name: tape_feed(venue) for name in natives}
         self._recorder.listed(listed, readers)
-        side = PublicSide(spec, site, clock=self._clock, rng=self._rng, network=self._network)
+        side = PublicSide(spec, site, clock=self._clock, rng=self._rng, network=self._network, address=address)
         for name, reader in readers.items():
             self._feeds[name] = side.feed(
                 natives[name], reader, on_frame=self._on_frame, emit=self._on_event, connection=name

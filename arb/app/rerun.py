@@ -41,8 +41,7 @@ def rerun(
     """
     keeper = Keeper(kept.journal, kept.ledger)
     tape = OwnTape(tapes)
-    lines = tape.lines()
-    prologue = read_prologue(lines)
+    prologue = read_prologue(tape.lines())
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
@@ -52,7 +51,7 @@ def rerun(
     with journal_of(options, settings, started) as journal:
         judge = None if journal is None else Judge(journal[1], same_rules=head.rules == RULES)
         rerun = Rerun(engine, keeper.keep, judge)
-        difference = rerun.run(itertools.chain(prologue.lines, lines))
+        difference = rerun.run(tape.lines())
     summary = summarise(
         engine,
         mode=MODE,

@@ -18,11 +18,13 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_traded,
     require_two,
     require_venues_of,
     require_way_out,
     sites_of,
     symbols_of,
+    warn_of_unsimulated,
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
@@ -32,6 +34,7 @@ from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
+from arb.core.accounts.holdings import KnownInventory, known_inventory
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, TroubleReported
@@ -64,7 +67,7 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGatew
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
-from arb.venues.public_side import build_feeds
+from arb.venues.public_side import address_allowances, build_feeds
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -118,6 +121,7 @@ class Run:
     ) -> None:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
+            require_traded(settings)
         self._settings = settings
         self._options = options
         self._live_view = live_view
@@ -229,6 +233,7 @@ class Run:
             return
         running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
         async with Sandbox.reached(running, self._options.seed) as sandbox:
+            warn_of_unsimulated(self._settings, sandbox)
             yield sandbox
 
     @contextlib.asynccontextmanager
@@ -240,6 +245,7 @@ class Run:
         require_venues_of(pairs, self._settings.venues.enabled())
         self._sites = sites_of(self._settings, sandbox if self._on_sandbox else None)
         require_two(self._sites)
+        self._addresses = address_allowances(self._sites, self._clock)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
         with contextlib.ExitStack() as stack:
@@ -273,7 +279,7 @@ class Run:
             accounts = AccountFile(self._journal_path, rng, self.kind.environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
-                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
+                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox), self._addresses
             )
             return dict(self._paper)
         if self._options.mode is Mode.LIVE:
@@ -293,7 +299,7 @@ class Run:
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
-        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
+        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
         control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
@@ -355,7 +361,7 @@ class Run:
             upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
-                venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
+                venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
             tape=self._tape,
             jobs=lambda: (
@@ -376,7 +382,16 @@ class Run:
 
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame
-        return build_feeds(self._sites, books, taken, emit, clock=self._clock, rng=self._rng, network=self._network)
+        return build_feeds(
+            self._sites,
+            books,
+            taken,
+            emit,
+            clock=self._clock,
+            rng=self._rng,
+            network=self._network,
+            addresses=self._addresses,
+        )
 
     async def _collected(self) -> None:
         assert self._node is not None
@@ -423,6 +438,10 @@ class Run:
 
     def _dropped(self) -> int:
         return 0 if self._ledger is None else self._ledger.dropped_untraded
+
+    def _inventory(self) -> KnownInventory:
+        assert self._node is not None
+        return known_inventory(self._node.engine.state, self._clock.wall_ns())
 
     def _summary(
         self, ended_ns: int | None = None, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None

@@ -12,7 +12,7 @@ from arb.app.replay_stores import MODE, Afresh, Both, Stores
 from arb.app.trials import Changes, PastRun, changed, past_run, trial_on_captures, trial_on_run
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.config import Settings
-from arb.live.fast_books import chosen
+from arb.live.fast_books import BooksBy, chosen
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.live.summary import summarise
@@ -83,14 +83,15 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
 
     Raises as `on_captures` does.
     """
-    runs = [past_run(stretch, chosen(settings.engine.fast_books), on_progress) for stretch in stretches]
+    by = chosen(settings.engine.fast_books)
+    runs = [past_run(stretch, by, on_progress) for stretch in stretches]
     bases = [_renamed(trial_on_run(run), number) for number, run in enumerate(runs)]
     trials = [changed(base, settings, changes) for base in bases]
     parts = _parts(stretches, trials, on_progress)
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         was = _findings(bases[0])
-        _play_all(_parts(stretches, bases, on_progress), was, on_progress)
+        _play_all(_parts(stretches, bases, on_progress), was, on_progress, compiled=by is BooksBy.COMPILED)
         simulation = _Simulation(settings, parts, on_progress)
         simulation.play(kept)
         compared = _compared(runs, was, simulation.findings, changes)
@@ -116,13 +117,14 @@ def _findings(trial: Trial) -> Findings:
 
 
 def _play(
-    parts: Sequence[Part], journal: Journal, ledger: LedgerWriter, on_progress: Progress
+    parts: Sequence[Part], journal: Journal, ledger: LedgerWriter, on_progress: Progress, *, compiled: bool
 ) -> Iterator[tuple[Part, Played]]:
-    """Replay parts one after the other, and yield each when it is over."""
+    """Replay parts one after the other, and yield each when it is over. `compiled`: by compiled code where it can."""
     done, of = 0, sum(part.explored.lines for part in parts)
     for part in parts:
         on_part = partial(_on_part, on_progress, done, of)
-        yield part, play(part.explored, part.trial, lines_of(part.stretch), journal, ledger, on_progress=on_part)
+        lines = lines_of(part.stretch)
+        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=compiled, on_progress=on_part)
         done += part.explored.lines
 
 
@@ -130,9 +132,9 @@ def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | No
     on_progress(before + done, of)
 
 
-def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress) -> None:
+def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress, *, compiled: bool) -> None:
     """Replay parts for what is found alone."""
-    for _ in _play(parts, NoJournal(), findings, on_progress):
+    for _ in _play(parts, NoJournal(), findings, on_progress, compiled=compiled):
         pass
 
 
@@ -171,12 +173,13 @@ class _Simulation:
         self._settings = settings
         self._parts = parts
         self._on_progress = on_progress
+        self._compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
         self._summaries: list[dict[str, Any]] = []
 
     def play(self, kept: Stores) -> None:
         """Replay all; raises at a malformed line, when everything before it has been handed to the stores."""
         journal, ledger = Afresh(kept.journal), Both(kept.ledger, self.findings)
-        for part, played in _play(self._parts, journal, ledger, self._on_progress):
+        for part, played in _play(self._parts, journal, ledger, self._on_progress, compiled=self._compiled):
             self.exit_code = max(self.exit_code, played.exit_code)
             self._summaries.append(
                 summarise(
@@ -218,7 +221,8 @@ class _Simulation:
         """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
         free = [_without_fees(part.trial) for part in self._parts]
         findings = _findings(free[0])
-        _play_all(_parts([part.stretch for part in self._parts], free, self._on_progress), findings, self._on_progress)
+        parts = _parts([part.stretch for part in self._parts], free, self._on_progress)
+        _play_all(parts, findings, self._on_progress, compiled=self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 

@@ -83,12 +83,11 @@ def doctor_command(
 
 
 def _keys(settings: Settings, config: Path | None, *, every: bool) -> dict[str, Credentials]:
-    """Return the keys that there are; with `every`, raises `ConfigError` for an enabled venue that has none."""
+    """Return the keys that there are; with `every`, raises `ConfigError` for a venue to trade at that has none."""
     places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
-    enabled = settings.venues.enabled()
     return {
         venue: places.credentials(venue, chosen)
-        for venue, chosen in enabled.items()
+        for venue, chosen in settings.venues.traded().items()
         if every or places.has_any(chosen.key_names().values())
     }
 

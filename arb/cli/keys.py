@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from arb.cli.shared import config_and_json, demo_option, folder_of, settings_from, show
-from arb.config import Settings, VenueSettings
+from arb.config import Settings, TradedVenueSettings, VenueSettings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, Place, shape_problem
 from arb.config.loader import nearest
@@ -43,6 +43,7 @@ def list_command(config: Path | None, as_json: bool) -> int:
     rows = [
         _place_row(venue, msgspec.structs.replace(chosen, environment=environment), places)
         for venue, chosen in settings.venues.every().items()
+        if chosen.key_names()
         for environment in (Environment.PRODUCTION, Environment.DEMO)
     ]
     problem = places.keyring.problem()
@@ -110,7 +111,7 @@ def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) ->
     """
     settings = settings_from(config)
     places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
-    wanted = {venue: _chosen(settings, venue) for venue in venues} or settings.venues.enabled()
+    wanted = {venue: _chosen(settings, venue) for venue in venues} or settings.venues.traded()
     keys = {venue: places.credentials(venue, chosen) for venue, chosen in wanted.items()}
     from arb.app.keys import ask_venues  # late: it loads the venues' libraries
 
@@ -124,8 +125,8 @@ def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "not reported" if value is None else value for name, value in row.items()}
 
 
-def _chosen(settings: Settings, venue: str) -> VenueSettings:
-    """Return the settings of a venue that is enabled; raises `ConfigError` for any other."""
+def _chosen(settings: Settings, venue: str) -> TradedVenueSettings:
+    """Return the settings of a venue that is enabled and needs a key; raises `ConfigError` for any other."""
     enabled = settings.venues.enabled()
     if venue not in enabled:
         known = settings.venues.every()
@@ -134,7 +135,9 @@ def _chosen(settings: Settings, venue: str) -> VenueSettings:
             if venue not in known
             else f"{venue} is not enabled: set enabled = true in [venues.{venue}]"
         )
-    return enabled[venue]
+    if venue not in (traded := settings.venues.traded()):
+        raise ConfigError(f"{venue}: its public data alone are read, and no key is needed for them")
+    return traded[venue]
 
 
 def _place_row(venue: str, chosen: VenueSettings, places: KeyPlaces) -> dict[str, Any]:

@@ -6,12 +6,15 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, config_and_json, settings_from, show
-from arb.config import MarketsOptions
+from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, DURATION, config_and_json, settings_from, show, to_json
+from arb.clock import SystemClock
+from arb.config import MarketsOptions, Settings
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
+
+EVERY_S, EVERY_MIN_S = 30, 5
 
 
 @click.command("markets")
@@ -23,6 +26,18 @@ from arb.market.symbol import Symbol
 @click.option("--why", metavar="SYMBOL", help="All that is known of one symbol, and what speaks against it.")
 @click.option(
     "--write", is_flag=True, help="Put what is chosen into [run] symbols of the settings, and change nothing else."
+)
+@click.option(
+    "--watch", is_flag=True, help="Go on, and say what venues list anew, drop, halt and resume, until interrupted."
+)
+@click.option(
+    "--every",
+    type=DURATION,
+    metavar="TIME",
+    help=f"With --watch: look so often, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
+)
+@click.option(
+    "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after so long [default: at a signal]."
 )
 @click.option(
     "--sandbox",
@@ -37,6 +52,9 @@ def markets_command(
     quote: str | None,
     why: str | None,
     write: bool,
+    watch: bool,
+    every: float | None,
+    for_s: float | None,
     sandbox: str | None,
     config: Path | None,
     as_json: bool,
@@ -51,23 +69,46 @@ def markets_command(
     settings = settings_from(config)
     if why is not None:
         _require_symbol(why)
-        if write:
-            raise ConfigError("--why shows one symbol and --write writes the whole choice: leave out one of them")
+    if sum((why is not None, write, watch)) > 1:
+        raise ConfigError("--why shows one symbol, --write writes the choice, --watch goes on: give one of them")
+    if not watch and (every is not None or for_s is not None):
+        raise ConfigError("--every and --for say how long to watch: add --watch, or leave them out")
+    if every is not None and every < EVERY_MIN_S:
+        raise ConfigError(f"--every: each look asks a venue for some MB: give {EVERY_MIN_S}s at least")
     options = MarketsOptions(
         min_venues=min_venues,
         top=top,
         quote=quote,
         why=why,
         write=write,
+        watch=watch,
+        every_s=EVERY_S if every is None else every,
+        for_s=for_s,
         sandbox=sandbox,
         config=config or DEFAULT_CONFIG,
     )
     from arb.app.markets import show_markets  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
+        if watch:
+            return _watch(settings, options, as_json=as_json)
         document = show_markets(settings, options)
     show(document if as_json else for_people(document), as_json=as_json)
     return EXIT_CHECK if document["failed"] else EXIT_OK
+
+
+def _watch(settings: Settings, options: MarketsOptions, *, as_json: bool) -> int:
+    """Show the markets, each change as a line, and the markets again at the end."""
+    from arb.app.market_watch import watch_markets
+
+    def on_document(document: dict[str, Any]) -> None:
+        show(document if as_json else for_people(document), as_json=as_json)
+
+    def on_news(news: dict[str, Any]) -> None:
+        click.echo(to_json(news) if as_json else f"{news['at']} {news['text']}")
+
+    watch_markets(settings, options, SystemClock(), on_document, on_news)
+    return EXIT_OK
 
 
 def _require_symbol(text: str) -> None:
@@ -84,13 +125,14 @@ def for_people(document: dict[str, Any]) -> dict[str, Any]:
         failed["not answered"] = list(document["failed"].values())
     if "markets" not in document:
         return _symbol(document) | failed
+    wrote = {name: document[name] for name in ("written", "added", "dropped") if name in document}
     shown: dict[str, Any] = {
         "venues": ", ".join(f"{venue} ({count} listed)" for venue, count in document["venues"].items()),
         f"common symbols in {document['quote']}": document["common"],
         "markets": [_row(row) for row in document["markets"]],
         "chosen by [run.auto]": len(document["chosen"]),
     }
-    return shown | {name: document[name] for name in ("written", "added", "dropped") if name in document} | failed
+    return shown | wrote | failed
 
 
 def _symbol(document: dict[str, Any]) -> dict[str, Any]:
@@ -112,10 +154,7 @@ def _symbol(document: dict[str, Any]) -> dict[str, Any]:
             }
             for edge in document["edges"]
         ],
-        "coins": [
-            {"between": " and ".join(found["venues"]), "verdict": found["verdict"] or "not asked"}
-            for found in document["identity"]
-        ],
+        "coins": [line for lines in document["coins"] for line in lines] or "not asked: they are made up",
     }
 
 
@@ -142,7 +181,7 @@ def _verdict(found: list[dict[str, Any]]) -> str:
     verdicts = [each["verdict"] for each in found if each["verdict"] is not None]
     if not verdicts:
         return "-"
-    best = min(verdicts, key=["proved", "unproved", "different"].index)
+    best = min(verdicts, key=["same", "unproved", "different"].index)
     count = verdicts.count(best)
     return best if count == len(verdicts) else f"{best} {count}/{len(verdicts)}"
 

@@ -1,6 +1,7 @@
 """The root of the command line: the group, and the one place where an error becomes a line and an exit code."""
 
 import errno
+import gc
 import importlib
 import os
 import stat
@@ -26,17 +27,22 @@ from arb.errors import (
 
 EXIT_BUG = 1
 """What Python itself exits with."""
+YOUNG_OBJECTS = 50_000
+"""How many new objects make Python look for garbage. It is 700 as a rule: a quarter of the time to load a command went into
+looking through what it loads, all of which stays. A run looks when it is idle (`arb.live.tasks.keep_collected`)."""
 
 COMMANDS = {
     "run": ("arb.cli.engine:run_command", "Run the engine."),
     "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
     "replay": ("arb.cli.replay:replay_command", "Run the engine on recorded tapes."),
     "record": ("arb.cli.record:record_command", "Write the venues' public frames to tapes."),
+    "tape": ("arb.cli.tape:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
     "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
+    "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan moves between venues, and make none."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
@@ -106,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Whatever it writes is for this user alone, from the first byte.
     """
     umask = os.umask(0o077)
+    gc.set_threshold(YOUNG_OBJECTS)
     try:
         return _run(arguments)
     except Exception:  # a bug: shown as Python shows it, which would mask nothing

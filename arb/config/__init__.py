@@ -21,6 +21,7 @@ from arb.config.settings import (
     Mode,
     NetworkSettings,
     PaperSettings,
+    RebalanceOptions,
     RecordOptions,
     ReplayOptions,
     ReviewOptions,
@@ -28,6 +29,7 @@ from arb.config.settings import (
     RunSettings,
     Settings,
     StoreSettings,
+    TradedVenueSettings,
     VenueSettings,
     VenuesSettings,
     require_consents,
@@ -55,6 +57,7 @@ __all__ = [
     "NetworkSettings",
     "Overrides",
     "PaperSettings",
+    "RebalanceOptions",
     "RecordOptions",
     "ReplayOptions",
     "ReviewOptions",
@@ -62,6 +65,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "StoreSettings",
+    "TradedVenueSettings",
     "VenueSettings",
     "VenuesSettings",
     "database_url",
@@ -82,6 +86,9 @@ def load_settings(path: Path) -> Settings:
     if settings.run.coins_file:
         run = msgspec.structs.replace(settings.run, coins_file=str(path.parent / settings.run.coins_file))
         settings = msgspec.structs.replace(settings, run=run)
+    if settings.coins.lists:
+        coins = msgspec.structs.replace(settings.coins, lists=str(path.parent / settings.coins.lists))
+        settings = msgspec.structs.replace(settings, coins=coins)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {
@@ -136,12 +143,13 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
             yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
-        for asset, price in venue.fee_asset_prices_quote.items():
-            if price == 0:
-                yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
+    for name, venue in settings.venues.traded().items():
+        for asset, price in venue.fee_asset_prices_quote.items():
+            if price == 0:
+                yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
         symbols = venue.symbols or settings.run.symbols
         symbol = max(symbols, key=lambda symbol: largest_order(settings, symbol, name))
         if venue.max_order_value_quote < (needed := largest_order(settings, symbol, name)):

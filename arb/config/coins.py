@@ -6,16 +6,18 @@ would be somebody's memory. docs/COINS.md says what the columns mean.
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from importlib import resources
 from pathlib import Path
 
+from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
 from arb.core.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
-from arb.market.coins import NATIVE, Coin
+from arb.market.coins import NATIVE, Coin, CoinOverride
 from arb.market.symbol import Symbol
+from arb.venues.currencies import ethereum_like
 from arb.venues.registry import SPECS
 
 SHIPPED = "coins.csv"
@@ -24,7 +26,7 @@ EVIDENCE = ("strong", "weak", "own")
 _VENUES = tuple(sorted(spec.name for spec in SPECS))
 _PATTERNS = {
     "venue": ("|".join(_VENUES), f"give one of {', '.join(_VENUES)}"),
-    "ticker": (r"[A-Z0-9]+", "give the venue's name of the coin in capitals, for example BTC"),
+    "ticker": (r"[A-Z0-9_]+", "give the venue's name of the coin in capitals, for example BTC"),
     "chain": (r"[a-z][a-z0-9-]*", "give the chain in small letters, by the names that docs/COINS.md uses"),
     # Answers and documents often show the last six characters alone, which prove nothing.
     "contract": (
@@ -35,8 +37,9 @@ _PATTERNS = {
     "evidence": ("|".join(EVIDENCE), f"give one of {', '.join(EVIDENCE)}"),
     "source": (r".*\S.*", "say where that answer can be found"),
 }
+_PLACE = re.compile(r"([a-z]+):([A-Z0-9]+)")
+_SAID = re.compile(r"(same as|different from) ([a-z]+):([A-Z0-9]+)")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
-_ETHEREUM_LIKE = frozenset({"ethereum", "arbitrum", "bsc", "optimism", "polygon", "base", "avalanche"})
 _ETHEREUM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 
 
@@ -50,17 +53,60 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     if rule is None:
         return None
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
-    return CoinRule(tuple(coin for coin in rule.coins if coin.ticker in assets), rule.refuse_unproved)
+    # What is traded, and what other tickers stand for the same: a coin with another name there is not what is meant here.
+    places = {(coin.chain, coin.contract) for coin in rule.coins if coin.ticker in assets}
+    return CoinRule(
+        coins=tuple(coin for coin in rule.coins if (coin.chain, coin.contract) in places),
+        refuse_unproved=rule.refuse_unproved,
+        overrides=tuple(said for said in rule.overrides if said.ticker in assets),
+    )
 
 
 def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | None:
     """Return the rule of a run whose symbols are not known yet: `coin_rule` with all coins of the enabled venues."""
-    coins = known_coins(settings.run.coins_file)
+    coins = every_coin(settings)
+    overrides = coin_overrides(settings.coins.overrides)
     if sandbox:
         return None
     venues = settings.venues.enabled()
-    refuses = mode is Mode.LIVE or settings.limits.unproved_coin is UnprovedCoin.REFUSE
-    return CoinRule(coins=tuple(coin for coin in coins if coin.venue in venues), refuse_unproved=refuses)
+    return CoinRule(
+        coins=tuple(coin for coin in coins if coin.venue in venues),
+        refuse_unproved=mode is Mode.LIVE or settings.limits.unproved_coin is UnprovedCoin.REFUSE,
+        overrides=tuple(said for said in overrides if {said.venue, said.other} <= venues.keys()),
+    )
+
+
+def every_coin(settings: Settings) -> tuple[Coin, ...]:
+    """Return all that the tables and the saved lists of these settings say of coins; raises `ConfigError` for what is bad."""
+    saved = saved_coins(settings.coins.lists) if settings.coins.lists else ()
+    listed = {(coin.venue, coin.ticker) for coin in saved}
+    known = known_coins(settings.run.coins_file)
+    return (*(coin for coin in known if (coin.venue, coin.ticker) not in listed), *saved)
+
+
+def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:
+    """Return what the user says of coins: `"gate:XYZ" = "same as okx:XYZ"`, or `"different from ..."`; raises `ConfigError`."""
+    found: dict[tuple[str, frozenset[str]], CoinOverride] = {}
+    for key, text in given.items():
+        where = f'[coins.overrides] "{key}" = "{text}"'
+        here, there = _PLACE.fullmatch(key), _SAID.fullmatch(text)
+        if here is None or there is None:
+            raise ConfigError(f'{where}: write "gate:XYZ" = "same as okx:XYZ", or "different from okx:XYZ"')
+        (venue, ticker), (word, other, named) = here.groups(), there.groups()
+        for name in (venue, other):
+            if name not in _VENUES:
+                raise ConfigError(f"{where}: no venue is called {name!r}: there are {', '.join(_VENUES)}")
+        if ticker != named:
+            raise ConfigError(
+                f"{where}: a pair trades one ticker at both venues: {ticker} and {named} are never one symbol"
+            )
+        if venue == other:
+            raise ConfigError(f"{where}: name two venues")
+        override = CoinOverride(ticker, venue, other, same=word == "same as")
+        before = found.setdefault((ticker, frozenset((venue, other))), override)
+        if before.same is not override.same:
+            raise ConfigError(f"{where}: another line says the opposite: drop one of them")
+    return tuple(found.values())
 
 
 def known_coins(own_file: str = "") -> tuple[Coin, ...]:
@@ -86,7 +132,7 @@ def read_coins(text: str, name: str) -> tuple[Coin, ...]:
 def _read(text: str, name: str) -> Iterator[tuple[Coin, str]]:
     """Yield the coins with the places of their lines."""
     header: tuple[str, ...] | None = None
-    seen: dict[Coin, int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -97,10 +143,11 @@ def _read(text: str, name: str) -> Iterator[tuple[Coin, str]]:
             if header != COLUMNS:
                 raise ConfigError(f"{where}: the first line must name the columns: {','.join(COLUMNS)}")
             continue
-        coin = _coin(cells, where)
-        if coin in seen:
-            raise ConfigError(f"{where}: says what line {seen[coin]} says: drop one of them")
-        seen[coin] = number
+        coin = _coin(cells, where, name)
+        said = coin.venue, coin.ticker, coin.chain, coin.contract
+        if said in seen:
+            raise ConfigError(f"{where}: says what line {seen[said]} says: drop one of them")
+        seen[said] = number
         yield coin, where
     if header is None:
         raise ConfigError(f"{name}: is empty: the first line must name the columns: {','.join(COLUMNS)}")
@@ -114,7 +161,7 @@ def _cells(line: str, where: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)
 
 
-def _coin(cells: tuple[str, ...], where: str) -> Coin:
+def _coin(cells: tuple[str, ...], where: str, name: str) -> Coin:
     if len(cells) != len(COLUMNS):
         raise ConfigError(f"{where}: has {len(cells)} columns and not {len(COLUMNS)}: {','.join(COLUMNS)}")
     row = dict(zip(COLUMNS, cells, strict=True))
@@ -128,11 +175,13 @@ def _coin(cells: tuple[str, ...], where: str) -> Coin:
     contract = row["contract"]
     if _HEX.fullmatch(contract):  # capitals in hexadecimal addresses are a checksum, and venues write them either way
         contract = contract.lower()
-    if row["chain"] in _ETHEREUM_LIKE and contract != NATIVE and not _ETHEREUM_ADDRESS.fullmatch(contract):
+    if row["chain"] in ethereum_like() and contract != NATIVE and not _ETHEREUM_ADDRESS.fullmatch(contract):
         raise ConfigError(
             f"{where}: contract {contract[:60]!r}: an address on {row['chain']} is 0x and 40 hexadecimal digits"
         )
-    return Coin(row["venue"], row["ticker"], row["chain"], contract)
+    return Coin(
+        row["venue"], row["ticker"], row["chain"], contract, source=f"{Path(name).name}, reviewed {row['reviewed']}"
+    )
 
 
 def _refuse_two_names(found: dict[Coin, str]) -> None:

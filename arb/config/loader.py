@@ -109,7 +109,8 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         elif (member := _member(field.type)) is not None:
             values[name] = _structs(tables[name], member, (*path, name), fail)
         elif get_origin(field.type) is dict:
-            values[name] = {**default, **_amounts(tables[name], (*path, name), fail)}
+            read = _text_table if get_args(field.type)[-1] is str else _amounts
+            values[name] = {**default, **read(tables[name], (*path, name), fail)}
         else:
             problem, value = read_value(name, field.type, tables[name])
             if problem:
@@ -200,6 +201,16 @@ def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal
             raise fail((*path, asset), f" = {_shown(amount)}: {problem}")
         amounts[asset] = value
     return amounts
+
+
+def _text_table(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, str]:
+    """Read a table of texts."""
+    if not isinstance(given, dict):
+        raise fail(path, f" = {_shown(given)}: must be a table: write [{'.'.join(path)}]")
+    for key, text in given.items():
+        if not isinstance(text, str):
+            raise fail((*path, key), f" = {_shown(text)}: must be text in quotes")
+    return dict(given)
 
 
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:

@@ -17,9 +17,9 @@ from arb.config.loader import Fee, fee_ratio
 from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
-from arb.venues.addresses import AddressOverrides, resolve_site
+from arb.venues.addresses import AddressOverrides, PublicOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
-from arb.venues.registry import TRADED, spec_of
+from arb.venues.registry import SPECS, spec_of
 from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.proxy import Proxy, parse_proxy
@@ -55,6 +55,16 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
     auto: ChoiceRules = ChoiceRules()
+
+
+class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
+
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
+    """
+
+    overrides: dict[str, str] = {}
+    lists: str = ""
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -110,21 +120,38 @@ DEMO_BEGIN = "DEMO_"
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue: where its keys are, and the guards that stand next to its signer.
+    """One venue, as far as its public data go: nothing else is needed where these alone are read.
 
-    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `passphrase_env` is empty
-    where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the venue takes fees from
-    (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`.
     """
 
-    enabled: bool = True
+    enabled: bool = False
     environment: Environment = Environment.PRODUCTION
     region: str = GLOBAL
     symbols: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    endpoints: PublicOverrides = PublicOverrides()
+
+    def key_names(self) -> dict[str, str]:
+        """Return under which names the key, its secret and its passphrase, if any, are found; none where no key is needed."""
+        return {}
+
+    def every_key_name(self) -> tuple[str, ...]:
+        """Return the names under which its keys are found in any environment."""
+        return ()
+
+
+class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
+    """One venue that orders can be sent to: where its keys are, and the guards that stand next to its signer.
+
+    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the
+    venue takes fees from (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    """
+
+    enabled: bool = True
     key_env: str
     secret_env: str
     passphrase_env: str = ""
-    hosts: tuple[str, ...] = ()
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
     dedicated_account: bool = False
@@ -157,14 +184,14 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
         return (*own, *(DEMO_BEGIN + name for name in own))
 
 
-class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
+class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
     """One venue that also takes orders over a websocket."""
 
     order_entry: OrderEntry = OrderEntry.REST
 
 
 class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
-    """The venues that orders can be sent to: a field each, made from the list of venues."""
+    """The venues: a field each, made from the list of venues."""
 
     def every(self) -> dict[str, VenueSettings]:
         """Return all venues by name, in the order of their declaration."""
@@ -173,6 +200,10 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     def enabled(self) -> dict[str, VenueSettings]:
         """Return the enabled ones."""
         return {name: venue for name, venue in self.every().items() if venue.enabled}
+
+    def traded(self) -> dict[str, TradedVenueSettings]:
+        """Return those of the enabled ones that orders can be sent to."""
+        return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
 
     @property
     def are_demos(self) -> bool:
@@ -209,10 +240,11 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return the settings of a venue that the user says nothing of: production, keys by its name."""
-    assert spec.trading is not None
+    """Return the settings of a venue that the user says nothing of: production, keys by its name, and none where it is read."""
+    if spec.trading is None:
+        return VenueSettings()
     prefix = spec.name.upper()
-    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else VenueSettings
+    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
     return kind(
         key_env=f"{prefix}_API_KEY",
         secret_env=f"{prefix}_API_SECRET",
@@ -233,7 +265,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> int: ...
 
 else:
-    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in TRADED}
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in SPECS}
     PaperFees = msgspec.defstruct(
         "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
     )
@@ -270,7 +302,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> VenueSettings: ...
 
 else:
-    _FIELDS = [(spec.name, type(default), default) for spec in TRADED for default in (_defaults(spec),)]
+    _FIELDS = [(spec.name, type(default), default) for spec in SPECS for default in (_defaults(spec),)]
     VenuesSettings = msgspec.defstruct("VenuesSettings", _FIELDS, bases=(VenuesBase,), frozen=True, kw_only=True)
 
 
@@ -278,6 +310,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of config.toml; every table is optional."""
 
     run: RunSettings = RunSettings()
+    coins: CoinSettings = CoinSettings()
     limits: Limits = Limits()
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
@@ -356,6 +389,19 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     parquet: Path | None = None
 
 
+class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+
+    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    """
+
+    mode: str
+    db: str | None = None
+    asset: str | None = None
+    max_cost_bps: Decimal = Decimal(100)
+    fees: dict[tuple[str, str], Decimal] = {}
+
+
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why.
 
@@ -396,8 +442,8 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
 class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
 
-    `sandbox`: see `RecordOptions.sandbox`. `why`: one symbol, of which all is shown. `write`: put what is chosen into
-    `config`.
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
     """
 
     min_venues: int | None = None
@@ -405,6 +451,9 @@ class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     quote: str | None = None
     why: str | None = None
     write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
     sandbox: str | None = None
     config: Path
 

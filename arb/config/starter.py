@@ -13,7 +13,7 @@ from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 from arb.venues.endpoints import GLOBAL
-from arb.venues.registry import TRADED
+from arb.venues.registry import SPECS, spec_of
 from arb.venues.spec import VenueSpec
 
 PER_LINE = 6
@@ -30,12 +30,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def refuse_wrong(wanted: Wanted) -> None:
     """Raise `ConfigError` for what cannot be set: what, and what could."""
-    known = [spec.name for spec in TRADED]
+    known = [spec.name for spec in SPECS]
     for venue in wanted.venues:
         if venue not in known:
-            raise ConfigError(
-                f"--venues: {venue!r} is no venue that orders can be sent to: give some of {', '.join(known)}"
-            )
+            raise ConfigError(f"--venues: {venue!r} is no venue that is known here: give some of {', '.join(known)}")
     if len(set(wanted.venues)) < 2:
         raise ConfigError(f"--venues: arbitrage needs two: give some of {', '.join(known)}")
     for symbol in wanted.symbols:
@@ -55,7 +53,7 @@ def refuse_wrong(wanted: Wanted) -> None:
 
 def regions_of(venue: str) -> tuple[str, ...]:
     """Return the regions of a venue where real money is traded."""
-    spec = next(spec for spec in TRADED if spec.name == venue)
+    spec = spec_of(venue)
     return tuple(site.region for site in spec.sites if site.environment is spec.sites[0].environment)
 
 
@@ -86,7 +84,7 @@ def starter_text(wanted: Wanted) -> str:
         "[live]",
         "enabled = false                      # the first of two consents for orders with your keys; the other is --live",
     ]
-    for spec in TRADED:
+    for spec in SPECS:
         lines += ["", *_venue_lines(spec, wanted)]
     return "\n".join(lines) + "\n"
 
@@ -96,8 +94,15 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     if spec.name not in wanted.venues:
         return [*lines, "enabled = false                      # neither feed nor orders"]
     region = wanted.regions.get(spec.name, GLOBAL)
+    region_line = _commented(f'region = "{region}"', f"where the account is: {', '.join(regions_of(spec.name))}")
+    if spec.trading is None:
+        return [
+            *lines,
+            "enabled = true                       # read only, for paper, record and doctor: no order ever leaves for it",
+            region_line,
+        ]
     keys = [f'key_env = "{spec.name.upper()}_API_KEY"', f'secret_env = "{spec.name.upper()}_API_SECRET"']
-    if spec.trading is not None and spec.trading.has_passphrase:
+    if spec.trading.has_passphrase:
         keys.append(f'passphrase_env = "{spec.name.upper()}_API_PASSPHRASE"')
     comments = [
         "what holds the key: the environment, .env or the keyring (`arb keys`); never this file",
@@ -107,7 +112,7 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     return [
         *lines,
         "enabled = true                       # false: neither feed nor orders",
-        _commented(f'region = "{region}"', f"where the account is: {', '.join(regions_of(spec.name))}"),
+        region_line,
         *map(_commented, keys, comments),
         "withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",
     ]

@@ -16,7 +16,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_MS
 from arb.core.connection import HANDED_OVER, Connection
 from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
 from arb.core.reasons import Reason
@@ -24,11 +24,11 @@ from arb.core.risk.book_pace import PACE_WORDS, BookPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
 from arb.core.settings import Timing
 from arb.errors import require
-from arb.market.arena import BookArena, BookState
+from arb.market.arena import INT64_MAX, BookArena, BookState
 from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
-from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
+from arb.market.words import NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
 
 Key = tuple[str, str]
 """(venue, symbol)."""
@@ -76,7 +76,7 @@ class Books:
         self._impacts: dict[Key, Impact] = {}
         self._unread: Collection[str] = ()
         self._backlogged: Collection[str] = ()
-        self.seen_bids = SeenBids()
+        self._seen_bids = SeenBids()
         self._noted = arena.market.rows
         self._changes = [FrameResult(rows=(row,)) for row in range(arena.rows)]
         self._frames = 0
@@ -111,7 +111,7 @@ class Books:
         What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
         """
         if changed > 0:
-            return self._looked_at(connection, changed - 1, received_ns)
+            return self._changes[changed - 1]
         self._frames += 1
         if url:
             result = connection.feed.on_http(received_ns, url, raw)
@@ -132,27 +132,33 @@ class Books:
             self._sample(connection, row, received_ns, lag)
         return result
 
-    def _looked_at(self, connection: Connection, row: int, received_ns: int) -> FrameResult:
-        """Do what is left to do of a frame that compiled code has applied."""
-        timed = self.arena.event_ns.item(row)
-        self._sample(connection, row, received_ns, connection.lag_ns if timed else None)
-        return self._changes[row]
-
     def _sample(self, connection: Connection, row: int, received_ns: int, lag: int | None) -> None:
-        """Keep a sample of the connection's lag and one of the book's bid, where they are due."""
+        """Keep a sample of the connection's lag and one of the book's bid, where they are due; compiled code does the same."""
         if lag is not None and received_ns >= connection.next_lag_ns:
-            connection.lags.append(lag)
-            connection.next_lag_ns = received_ns + NS_PER_S
+            connection.keep_lag(lag, received_ns)
         if (
             not 0 <= received_ns - self._noted[row * ROW_WORDS + NOTED_NS] < NOTED_EVERY_NS
         ):  # below 0: our clock was put back
             self._note_bid(row, received_ns)
 
     def _note_bid(self, row: int, now_ns: int) -> None:
-        key = venue, symbol = self.keys[row]
-        if (bid := self.best_bid(*key)) is not None:
-            self.seen_bids.note(venue, symbol, bid, now_ns)
+        if (bid := self.arena.best(row)[0]) is not None:
             self._noted[row * ROW_WORDS + NOTED_NS] = now_ns
+            self._noted[row * ROW_WORDS + NOTED_BID] = bid
+
+    def _remember_bid(self, row: int) -> None:
+        """Remember the bid noted last of a book beyond its row, and its scale."""
+        head, (venue, symbol) = row * ROW_WORDS, self.keys[row]
+        if at_ns := self._noted[head + NOTED_NS]:
+            bid = self.scales[symbol].price_to_decimal(self._noted[head + NOTED_BID])
+            self._seen_bids.note(venue, symbol, bid, at_ns)
+
+    def seen_bids(self, symbol: str, now_ns: int) -> list[Decimal]:
+        """Return the last bid noted at each venue that has shown one of a symbol within an hour, retired books' too."""
+        for venue in dict.fromkeys(found.venue for found in self.connections.values()):
+            if (row := self.rows.get((venue, symbol))) is not None:
+                self._remember_bid(row)
+        return self._seen_bids.of(symbol, now_ns)
 
     def on_connect(self, name: str, at_ns: int) -> None:
         """Note that the connection `name` stands (again)."""
@@ -215,6 +221,7 @@ class Books:
         require(row is not None, f"{symbol} at {venue} is not there")
         assert row is not None
         carrier = self._carriers[row]
+        self._remember_bid(row)
         carrier.feed.retire_book(carrier.rows[row])
         del self._carriers[row], carrier.rows[row], carrier.pace.books[row], self.keys[row], self.rows[venue, symbol]
         self.arena.retire(row)
@@ -227,12 +234,19 @@ class Books:
         """Put a symbol's books at all venues on a scale at least as fine as theirs; those of other symbols are not touched."""
         if scale == self.scales[symbol]:
             return
-        self.scales[symbol] = scale
+        before, self.scales[symbol] = self.scales[symbol], scale
         for (_, known), row in self.rows.items():
             if known == symbol:
                 carrier = self._carriers[row]
                 carrier.feed.rescale_book(carrier.rows[row], scale, at_ns)
+                self._rescale_bid(row, 10 ** (scale.price_exp - before.price_exp))
         self._changed(symbol)
+
+    def _rescale_bid(self, row: int, finer: int) -> None:
+        bid = self._noted[row * ROW_WORDS + NOTED_BID] * finer
+        if bid > INT64_MAX:  # such a book was lost, and what it shows next is noted at once
+            bid = self._noted[row * ROW_WORDS + NOTED_NS] = 0
+        self._noted[row * ROW_WORDS + NOTED_BID] = bid
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the symbol of every book that was added or retired, when that is done."""

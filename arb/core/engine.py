@@ -23,6 +23,7 @@ from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.connection import HANDED_OVER
+from arb.core.currencies import Currencies
 from arb.core.events import (
     AccountSnapshotTaken,
     AnyEvent,
@@ -31,6 +32,7 @@ from arb.core.events import (
     ClockAnchored,
     ClockMeasured,
     ClockSuspected,
+    CurrenciesListed,
     ExpiryProved,
     FeedDown,
     FeedUp,
@@ -120,6 +122,7 @@ class Engine:
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
         self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
+        self.currencies = Currencies(self.state, self.strategy)
         self._connections = books.connections
         self._run: RunRecord | None = None
         self._restored = Restored()
@@ -140,6 +143,7 @@ class Engine:
             InstrumentListed: self.listings.on_listed,
             InstrumentUnlisted: self.listings.on_unlisted,
             VenueListed: self.listings.on_venue_listed,
+            CurrenciesListed: self.currencies.on_listed,
             BalancesReported: self._on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,
@@ -198,6 +202,11 @@ class Engine:
             if any(not resync.unreadable for resync in lost):
                 state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
+
+    def look_at(self, name: str, changed: int, received_ns: int) -> None:
+        """Do what is left of a frame of a connection that compiled code has applied, and whose answer was `changed`."""
+        result = self.state.books.finish_frame(self._connections[name], changed, received_ns, b"")
+        self.strategy.mark(result.rows)
 
     @property
     def wants_drain(self) -> bool:
@@ -291,6 +300,7 @@ class Engine:
         )
         state.out.persist(self._run)
         self.strategy.start()
+        self.currencies.begin(event.t_ns)
         journal_former_names(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
         self.absence.begin(self._restored, event.former_account_ids, event.t_ns)

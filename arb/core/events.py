@@ -16,6 +16,7 @@ import msgspec
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
+from arb.market.wallets import CurrencyChain
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +169,21 @@ class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
 
     venue: str
     instruments: tuple[Instrument, ...]
+
+
+class CurrenciesListed(Event, frozen=True, kw_only=True, tag="CurrenciesListed"):
+    """A venue's currency list was read: what it says of `assets`, of each of which all that it said before is void."""
+
+    venue: str
+    assets: tuple[str, ...]
+    chains: tuple[CurrencyChain, ...]
+
+    def by_asset(self) -> dict[str, list[CurrencyChain]]:
+        """Return the chains of each asset."""
+        found: dict[str, list[CurrencyChain]] = {asset: [] for asset in self.assets}
+        for chain in self.chains:
+            found[chain.asset].append(chain)
+        return found
 
 
 class AssetBalance(msgspec.Struct, frozen=True):
@@ -420,6 +436,7 @@ AnyEvent = (
     | InstrumentListed
     | InstrumentUnlisted
     | VenueListed
+    | CurrenciesListed
     | BalancesReported
     | OrderAccepted
     | OrderRejected

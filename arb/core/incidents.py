@@ -19,6 +19,8 @@ class IncidentKind(StrEnum):
     CARRIED = "carried"
     CLOCK_ANCHORED = "clock_anchored"
     CONTRADICTION = "contradiction"
+    COIN_OVERRIDE = "coin_override"
+    COINS_CHANGED = "coins_changed"
     CREDIT_AGREED = "credit_agreed"
     DOCTOR = "doctor"
     EDGE_IMPLAUSIBLE = "edge_implausible"
@@ -61,6 +63,7 @@ class IncidentKind(StrEnum):
     VENUE_ABSENT = "venue_absent"
     VENUE_HEALTH = "venue_health"
     VIEW = "view"
+    WALLET_CLOSED = "wallet_closed"
 
 
 class Severity(StrEnum):

@@ -80,7 +80,11 @@ class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
 
 
 class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecord"):
-    """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero."""
+    """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero.
+
+    `required_edge_bps`: the edge that a pair had to have at `best_ns`, legs' cost and the inventory's skew in it; None where no
+    bands of the inventory were in force, or other reasons spoke first.
+    """
 
     id: int
     run_id: int
@@ -99,6 +103,7 @@ class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecor
     ticks: int
     outcome: OpportunityOutcome
     reason: str | None
+    required_edge_bps: Decimal | None = None
 
 
 class Waterfall(msgspec.Struct, frozen=True, kw_only=True):

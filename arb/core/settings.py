@@ -11,7 +11,7 @@ from typing import Literal, NewType
 
 import msgspec
 
-from arb.market.coins import Coin
+from arb.market.coins import Coin, CoinOverride
 from arb.market.numbers import ZERO
 
 LegCost = NewType("LegCost", str)
@@ -27,11 +27,20 @@ class UnprovedCoin(StrEnum):
     REFUSE = "refuse"
 
 
-class CoinRule(msgspec.Struct, frozen=True):
-    """What a run knows of coins, and whether it refuses those that are not proved to be the same."""
+class Trapped(StrEnum):
+    """What to do with a route whose pairs could not be refilled, because a wallet is closed."""
+
+    REFUSE = "refuse"
+    CAP = "cap"
+    IGNORE = "ignore"
+
+
+class CoinRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run knows of coins, what the user says of them, and whether it refuses those that are not proved to be one."""
 
     coins: tuple[Coin, ...]
     refuse_unproved: bool
+    overrides: tuple[CoinOverride, ...] = ()
 
 
 class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,6 +83,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
     `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
     `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
+    `trapped` says what becomes of a route on which base or quote could not be moved back, by the venues' currency lists.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -101,6 +111,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unproved_coin: UnprovedCoin = UnprovedCoin.MARK
     max_price_ratio_bps: Decimal = Decimal(100)
     entry_band_bps: Decimal = Decimal(1000)
+    trapped: Trapped = Trapped.REFUSE
 
     def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""

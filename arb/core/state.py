@@ -17,6 +17,7 @@ from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.opportunities.price_ratio import PriceRatios
+from arb.core.opportunities.trapped import TrappedRoutes
 from arb.core.orders.order import WorkingOrder
 from arb.core.outbox import Outbox
 from arb.core.pairs.residuals import Residuals
@@ -178,6 +179,7 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
+        self.trapped = TrappedRoutes(settings.limits.trapped)
         self.price_ratios = PriceRatios(
             books,
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
@@ -298,7 +300,7 @@ class EngineState:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
         books = self.books
         live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
-        return middle(live or books.seen_bids.of(symbol, now_ns))
+        return middle(live or books.seen_bids(symbol, now_ns))
 
     def incident(
         self,

@@ -47,7 +47,8 @@ class Strategy(Protocol):
         """Take note that a symbol has other rules, fees, or a book more or less."""
 
     def health_changed(self, symbols: Iterable[str]) -> None:
-        """Take note that a venue which lists `symbols` is of other health, and may be traded on with another share."""
+        """Take note that a venue which lists `symbols` is of other health, or its wallets are, so that pairs may be of another
+        size."""
 
     def act(self, now_ns: int) -> None:
         """Open the pair most worth it, if any is, on the books as they stand, but for those on whose connection bytes wait

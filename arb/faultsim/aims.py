@@ -71,6 +71,7 @@ SOON = (
 )
 """What strikes within some hundred milliseconds, not at once."""
 LATE = "late_fill"
+WALLETS = "wallet_closed"
 
 
 AFTER_HALT_NS = 2_200 * NS_PER_MS
@@ -139,6 +140,8 @@ TURNS: dict[str, dict[Phase, int]] = {
     CLOCK_JUMP: dict.fromkeys(Phase, 2)
     | {Phase.ONE_LEG: 3, Phase.UNKNOWN: 4, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 4},
 }
+LASTS_S: dict[str, tuple[float, ...]] = {START_DOWN: (2.5, 4.0, 8.0), WALLETS: (2.5, 4.0, 5.0)}
+"""How long some faults of state last; the others for 0.6, 1.2 or 2.5 s. A wallet is closed here once a list was read."""
 TURNS_BOTH_LEGS = 3
 TURNS_ON_THE_WAY = 2
 """Cells that are missed more often than not, and how many turns they get for each of the others."""
@@ -211,13 +214,14 @@ def draw(rng: random.Random, name: str, phase: Phase, leg: str, after_ns: int) -
     """Draw how long, how often and how hard a fault strikes."""
     kind = KINDS.get(name)
     lasts = kind is not None and kind.scope == "state" and name not in ("foreign_order", "crossed_book")
+    longer = LASTS_S.get(name, (0.6, 1.2, 2.5))
     many = name in ("http_429", "http_503_maintenance", "reject_balance")
     return Strike(
         name=name,
         phase=phase,
         leg=leg,
         after_ns=after_ns,
-        seconds=rng.choice((2.5, 4.0, 8.0)) if name == START_DOWN else rng.choice((0.6, 1.2, 2.5)) if lasts else None,
+        seconds=rng.choice(longer) if lasts or name == START_DOWN else None,
         count=None if lasts else rng.choice((1, 1, 2, 6) if many else (1, 1, 2)),
         param=_param(rng, name),
         passes=rng.choice((1, 1, 1, 2, 3, 5)),

@@ -50,6 +50,7 @@ from arb.faultsim.profit import (
 )
 from arb.faultsim.shares import handed_over, shares_misstated, traded_twice
 from arb.faultsim.special import STILL_S
+from arb.faultsim.trapped import into_a_trap
 from arb.faultsim.world import Outcome
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
@@ -138,11 +139,12 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *late_without_a_stop(files.journal, plan.timing, plan.limits.dust_max_quote),
             *lifted_wrongly(files.journal, plan.repair),
             *into_a_bar(files.journal),
+            *into_a_trap(files.journal),
             *beyond_the_cap(files.journal, plan.repair),
             *beyond_the_report(files.journal),
             *opened_off_the_listing(files.journal),
             *opened_while_stopped(files.journal),
-            *below_the_threshold(files.journal, plan.limits, plan.repair.leg_loss_max_bps),
+            *below_the_threshold(files.journal, plan.limits, plan.repair.leg_loss_max_bps, plan.inventory.skew_max_bps),
             *recorded_too_late(files.journal, truth, outcome.calm_ns),
             *not_a_projection(files),
         ]

@@ -14,8 +14,8 @@ from functools import lru_cache
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
-from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.core.settings import LEARNED, OFF, Band, InventoryBands, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
+from arb.faultsim.aims import HALT, STRIKES, WALLETS, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
@@ -40,6 +40,7 @@ from arb.faultsim.special import (
     standstill,
     steps,
 )
+from arb.market.symbol import Symbol
 from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
@@ -59,6 +60,8 @@ GUARDED = 0.3
 """In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
 LEARNING = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
+BANDED = 0.25
+"""In how many of all seeds bands of the inventory move the required edge."""
 FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
@@ -133,6 +136,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the process dies as soon as a halt that was asked for is written down, the first time."""
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
+    inventory: InventoryBands = InventoryBands()
+    """What each venue should hold, and how the required edge follows."""
+    funds_quote: Decimal | None = None
+    """What every account begins with in quote, and in worth of each base that is traded; None: the sandbox's own, ample."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
     fee_in_quote: bool = False
@@ -182,7 +189,7 @@ def make_plan(seed: int) -> Plan:
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
             leg_deadline_ms=_leg_deadline_ms(rng, test, mood, strikes),
-            rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
+            rules_refresh_s=_rules_refresh_s(seed, strikes),
         ),
         repair=RepairPolicy(on_single_leg=policy),
         ramp=Ramp(most / 8, guards.randint(1, 3)) if guarded else None,
@@ -202,6 +209,7 @@ def make_plan(seed: int) -> Plan:
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
         dies_halted=test is Test.STOPPED,
         resumes=True,
+        inventory=_bands(seed),
         scarce=test is Test.SCARCE,
         fee_in_quote=random.Random(f"{seed}/fee_in_quote").random() < FEES_IN_QUOTE,
         fee_modes=drawn_modes(seed, most),
@@ -210,6 +218,32 @@ def make_plan(seed: int) -> Plan:
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
+
+
+def _bands(seed: int) -> InventoryBands:
+    """Return the bands of a seed: shares or amounts, at some venues and in some assets, met or not."""
+    rng = random.Random(f"{seed}/inventory")
+    if rng.random() >= BANDED:
+        return InventoryBands()
+    assets = sorted({asset for symbol in SYMBOLS for asset in Symbol.of(symbol).base_and_quote})
+    venues: dict[str, dict[str, Band]] = {}
+    for venue in rng.sample(VENUE_NAMES, rng.randint(1, len(VENUE_NAMES))):
+        venues[venue] = {asset: _band(rng) for asset in rng.sample(assets, rng.randint(1, len(assets)))}
+    return InventoryBands(skew_max_bps=Decimal(rng.choice((1, 2, 5))), venue=venues)
+
+
+def _band(rng: random.Random) -> Band:
+    low, target, high = sorted(rng.sample(range(101), 3))
+    if rng.random() < 1 / 2:
+        low_share, target_share, high_share = (Decimal(edge) / 100 for edge in (low, target, high))
+        return Band(low_share=low_share, target_share=target_share, high_share=high_share)
+    return Band(low_amount=Decimal(low), target_amount=Decimal(target), high_amount=Decimal(1000 * high))
+
+
+def _rules_refresh_s(seed: int, strikes: tuple[Strike, ...]) -> int:
+    if any(strike.name == WALLETS for strike in strikes):
+        return 1
+    return 2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s
 
 
 def _modes(seed: int) -> dict[str, str]:

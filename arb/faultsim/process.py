@@ -181,6 +181,7 @@ class Process:
             ),
             symbols=plan.symbols,
             ramp=plan.ramp,
+            inventory=plan.inventory,
         )
 
     def _gateway(self, spec: VenueSpec) -> VenueGateway:

@@ -210,8 +210,8 @@ def changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
     yield fill["fee_currency"], -Decimal(fill["fee"])
 
 
-def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal) -> Iterator[str]:
-    """Every pair opened on an edge that leaves `min_edge_bps` after what its legs are expected to cost.
+def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal, skew_max_bps: Decimal) -> Iterator[str]:
+    """Every pair opened on an edge that leaves `min_edge_bps` after what its legs are expected to cost, as bands skew it.
 
     That cost is worked out from all pairs that have closed by then, and not from what the engine journalled of it: a pair that
     a late fill reopened does not count until it has closed again, one that was rebuilt or abandoned never does.
@@ -228,7 +228,7 @@ def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal) -> Iter
         number, plan = row["id"], plans[row["id"]]
         if number not in opened:
             opened.add(number)
-            yield from _too_low(plan, _leg_cost_bps(plan, plans, closed, limits, cap_bps), limits)
+            yield from _too_low(plan, _leg_cost_bps(plan, plans, closed, limits, cap_bps), limits, skew_max_bps)
         closed.pop(number, None)
         if row["state"] in ENDED:
             most = Fraction(cap_bps) / 10_000 * _cost(plan)
@@ -236,12 +236,16 @@ def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal) -> Iter
             closed[number] = max(-most, min(most, cost)), _cost(plan)
 
 
-def _too_low(plan: Row, expected: Fraction, limits: Limits) -> Iterator[str]:
+def _too_low(plan: Row, expected: Fraction, limits: Limits, skew_max_bps: Decimal) -> Iterator[str]:
     stated, name = Fraction(plan["leg_cost_bps"]), f"threshold: pair {plan['pair_id']}"
     if abs(stated - expected) > TOLERANCE_BPS:
         yield f"{name} allows {float(stated):.3f} bps for its legs, the pairs closed by then say {float(expected):.3f}"
     paid = _cost(plan) * (1 if plan["buy_fee_in"] == "base" else 1 + Fraction(plan["buy_fee"]))
-    if 10_000 * Fraction(plan["net"]) / paid < Fraction(limits.min_edge_bps) + stated - Fraction(1, 10**6):
+    skew = Fraction(plan["skew_bps"])
+    least = Fraction(limits.min_edge_bps) + skew
+    if abs(skew) > skew_max_bps or (skew < 0 and least <= 0):
+        yield f"{name} had its threshold moved by {float(skew):.3f} bps, to {float(least):.3f}"
+    if 10_000 * Fraction(plan["net"]) / paid < least + stated - Fraction(1, 10**6):
         yield f"{name} opened on too little, with legs expected to cost {float(stated):.3f} bps"
 
 

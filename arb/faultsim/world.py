@@ -76,6 +76,8 @@ class Simulation:
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._world.venues[plan.unproved].exchange.enforces_expiry = False
         set_up(self._world, plan.fee_modes)
+        if plan.funds_quote is not None:
+            _fund(self._world, plan.funds_quote)
         for of, mode in plan.modes.items():
             self._world.venues[of].exchange.account_mode = mode
         for name, venue in self._world.venues.items():
@@ -204,6 +206,16 @@ class Simulation:
         error = context.get("exception")
         if isinstance(error, Exception):
             self._troubles.append(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+
+def _fund(world: SimWorld, quote: Decimal) -> None:
+    """Have every account begin with so much quote, and with base worth as much of each symbol."""
+    for venue in world.venues.values():
+        exchange = venue.exchange
+        for symbol, rules in exchange.instruments.items():
+            price = exchange.market(symbol).reference() * rules.tick / 2
+            exchange.account.begin_with(rules.quote, quote)
+            exchange.account.begin_with(rules.base, quote / price // rules.lot * rules.lot)
 
 
 def _tie_up(world: SimWorld, notional: Decimal) -> None:

@@ -15,6 +15,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from arb.core.accounts.holdings import KnownInventory
 from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 from arb.masking import clean
@@ -85,15 +88,23 @@ def remove_halt_file(journal: Path) -> bool:
 
 
 class ControlRequests:
-    """Answers what a user asks of the running engine: its status, a halt, a resumption, a flattening.
+    """Answers what a user asks of the running engine: its status, its inventory, a halt, a resumption, a flattening.
 
-    `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state.
+    `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state, `inventory` what is
+    known of holdings, wallets and prices.
     """
 
-    def __init__(self, journal: Path, obey: Callable[[AnyEvent], str], summary: Callable[[], Document]) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        obey: Callable[[AnyEvent], str],
+        summary: Callable[[], Document],
+        inventory: Callable[[], KnownInventory],
+    ) -> None:
         self._journal = journal
         self._obey = obey
         self._summary = summary
+        self._inventory = inventory
 
     def answer(self, request: Document) -> Document:
         """Document one request."""
@@ -102,6 +113,8 @@ class ControlRequests:
         match request.get("do"):
             case "status":
                 return self._summary()
+            case "inventory":
+                return {"inventory": msgspec.to_builtins(self._inventory())}
             case "halt":
                 event = HaltAsked(reason=reason)
             case "resume":
@@ -112,7 +125,7 @@ class ControlRequests:
             case "flatten":
                 event = FlattenAsked(reason=reason)
             case other:
-                return {"error": f"unknown request {other!r}: status, halt, resume or flatten"}
+                return {"error": f"unknown request {other!r}: status, inventory, halt, resume or flatten"}
         trouble = self._obey(event)
         if trouble:
             return {"error": trouble}

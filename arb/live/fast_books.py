@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from arb.core.books import Books
 from arb.core.settings import FastBooks, Timing
@@ -57,6 +59,12 @@ def compile_books(books: Books) -> None:
             side = CompiledConnection(compiled, connection.words, connection.feed.shape)
             connection.feed.compiled_by(side)
             connection.take = side.take
+
+
+def compiled_feeds(books: Books) -> dict[str, npt.NDArray[np.int64]]:
+    """Return what compiled code needs to know of each connection whose books it keeps, by name."""
+    feeds = {name: found.feed for name, found in books.connections.items() if isinstance(found.feed, WireFeed)}
+    return {name: feed.compiled.block for name, feed in feeds.items() if feed.compiled is not None}
 
 
 class ComparedFeed:
@@ -147,6 +155,10 @@ class ComparedFeed:
     def snapshot_path(self, native_symbol: str) -> str | None:
         """Return where the plain feed's snapshot is."""
         return self._plain.snapshot_path(native_symbol)
+
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return as how many the plain feed's snapshot counts."""
+        return self._plain.snapshot_share(native_symbol)
 
     def _compared(self, plain: FrameResult, beside: FrameResult) -> FrameResult:
         wanted, found = ({resync.native_symbol for resync in result.resyncs} for result in (plain, beside))

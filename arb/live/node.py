@@ -20,6 +20,7 @@ from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
     ClockAnchored,
+    CurrenciesListed,
     ExpiryProved,
     HaltAsked,
     RunEnded,
@@ -45,6 +46,7 @@ from arb.live.tasks import (
     DropCounter,
     keep_clock,
     keep_counted,
+    keep_currencies,
     keep_rules,
     keep_small,
     keep_synced,
@@ -54,6 +56,7 @@ from arb.live.universe import Universe, joining
 from arb.live.untraded import UntradedSymbols
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
+from arb.market.symbol import Symbol
 from arb.store.journal_reader import JournalState
 from arb.store.tape import RULES, TapeHead
 from arb.venues.base import MarketFeed, OrderGateway
@@ -62,6 +65,8 @@ log = logging.getLogger(__name__)
 
 HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
 
+CURRENCIES_WAIT_S = 5.0
+"""So long a start waits for currency lists at most; what comes later counts from then on."""
 TASK_AGAIN_S = 1.0
 """How long after a task of ours broke it begins anew."""
 
@@ -84,6 +89,7 @@ class Node:
         self._arrivals: Arrivals
         self._absent: dict[str, str] = {}  # by venue, why it did not answer at the start
         self._former: dict[str, str] = {}  # former account names, each with the present one
+        self._currencies: dict[str, CurrenciesListed] = {}  # by venue, its list as it was read at the start
         self._untraded = UntradedSymbols(parts.symbols, parts.gateways)
 
     async def start(self) -> None:
@@ -214,9 +220,28 @@ class Node:
         ]
         for event in (*proved, *clocks):
             self._anchor.take(event, self.runner.take)
-        for balances in await asyncio.gather(*asked):
-            if balances is not None:
-                self.runner.take(balances)
+        listed = asyncio.gather(*(self._currencies_at(gateway) for gateway in gateways))
+        for answer in (*await asyncio.gather(*asked), *await listed):
+            if answer is not None:
+                self.runner.take(answer)
+
+    async def _currencies_at(self, gateway: OrderGateway) -> CurrenciesListed | None:
+        """Return a venue's currency list for what is traded there; None where it is not shown now."""
+        try:
+            asked = gateway.currencies(self._assets_at(gateway.venue))
+            listed = await asyncio.wait_for(asked, CURRENCIES_WAIT_S)
+        except (VenueError, TimeoutError) as error:
+            log.warning(
+                "currencies of %s not read, and asked for again: %s", gateway.venue, error or "no answer in time"
+            )
+            return None
+        if listed is not None:
+            self._currencies[gateway.venue] = listed
+        return listed
+
+    def _assets_at(self, venue: str) -> tuple[str, ...]:
+        symbols = [Symbol.of(symbol) for at, symbol in self.engine.state.instruments if at == venue]
+        return tuple(sorted({asset for symbol in symbols for asset in symbol.base_and_quote}))
 
     # While it runs.
 
@@ -253,6 +278,7 @@ class Node:
         on_clock = partial(self._anchor.take, listener=emit)
         yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, on_clock))
         yield self._kept_up(f"the rules of {venue}", partial(self._keep_rules, gateway))
+        yield self._kept_up(f"the currencies of {venue}", partial(self._keep_currencies, gateway))
         if venue in self._parts.dedicated:
             yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
 
@@ -310,6 +336,10 @@ class Node:
         known = tuple(instrument for (at, _), instrument in state.instruments.items() if at == venue)
         every_s = self._parts.settings.timing.rules_refresh_s
         return keep_rules(gateway, known, every_s, self.runner.emit, partial(state.awaiting_rules, venue))
+
+    def _keep_currencies(self, gateway: OrderGateway) -> Job:
+        every_s, first = self._parts.settings.timing.rules_refresh_s, self._currencies.get(gateway.venue)
+        return keep_currencies(gateway, self._assets_at(gateway.venue), first, every_s, self.runner.emit)
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s

@@ -138,6 +138,17 @@ class Runner:
         if self.engine.wants_drain:
             self._wake()
 
+    def on_taken(self, count: int, looked_at: tuple[str, int] | None, received_ns: int) -> None:
+        """Take note of `count` frames that compiled code has applied one after the other.
+
+        `looked_at`: of the last one, received at `received_ns`, its connection and the row + 1, where it is to be looked at.
+        """
+        self.seq += count
+        if looked_at is not None:
+            self.engine.look_at(*looked_at, received_ns)
+        if self.engine.wants_drain:
+            self._wake()
+
     def _follow(self, connection: str, result: FrameResult) -> None:
         """Ask and say what a frame asks for."""
         for resync in result.resyncs:
@@ -153,6 +164,11 @@ class Runner:
         for native_symbol in result.differs:
             text = f"{native_symbol} at {connection}: compiled code has another book than the plain reader, which is believed"
             self.emit(TroubleReported(kind=IncidentKind.BOOKS_DIFFER, text=text))
+
+    @property
+    def busy(self) -> bool:
+        """Return whether every single frame has to be handed to `on_frame` now: one more may let the engine act."""
+        return self.fatal is not None or self.engine.wants_drain
 
     def on_read(self) -> None:
         """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""

@@ -12,7 +12,14 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, InstrumentUnlisted, TroubleReported
+from arb.core.events import (
+    ClockSuspected,
+    CurrenciesListed,
+    HaltAsked,
+    InstrumentListed,
+    InstrumentUnlisted,
+    TroubleReported,
+)
 from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, halt_file, read_halt_file
@@ -114,6 +121,35 @@ async def keep_rules(
                 listener(InstrumentListed(instrument=now))
             if now != before:
                 soon_s = RULES_POLL_S
+
+
+async def keep_currencies(
+    gateway: OrderGateway,
+    assets: tuple[str, ...],
+    first: CurrenciesListed | None,
+    every_s: float,
+    listener: EventListener,
+) -> None:
+    """Read a venue's currency list again and again, and report what differs from the last report, which was `first`.
+
+    Returns where the venue does not show its list.
+    """
+    reported = {} if first is None else first.by_asset()
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            listed = await gateway.currencies(assets)
+        except VenueError as error:
+            log.warning("currencies of %s not read: %s", gateway.venue, error)
+            continue
+        if listed is None:
+            return
+        now = listed.by_asset()
+        changed = tuple(asset for asset in assets if now[asset] != reported.get(asset))
+        reported = now
+        if changed:
+            chains = tuple(chain for asset in changed for chain in now[asset])
+            listener(CurrenciesListed(venue=listed.venue, assets=changed, chains=chains))
 
 
 def _with_fees(read: Instrument, before: Instrument) -> Instrument:

@@ -45,7 +45,8 @@ class Coin(msgspec.Struct, frozen=True, omit_defaults=True):
 class Verdict(StrEnum):
     """Whether a ticker is one coin at two venues, from good to bad.
 
-    `DIFFERENT`: on a chain that both take it is another contract, and on none the same.
+    `DIFFERENT`: on a chain that both take it is another contract, and on none the same; or what the one means by it has another
+    ticker at the other.
     """
 
     SAME = "same"
@@ -110,16 +111,27 @@ class CoinVerdict(msgspec.Struct, frozen=True):
 class CoinTable:
     """The coins that are known, by venue and ticker, and what the user says of them.
 
-    What a venue's own list says in this run (`LIST`) stands in the place of all other lines of that ticker there: a ticker may
-    have been given to another coin since they were recorded.
+    What a venue's own list says in this run (`LIST`) stands in the place of all other lines of that ticker there, and of those
+    that give its contract to another ticker: a ticker may have been given to another coin since they were recorded. A contract
+    that a venue lists under two tickers proves nothing of either.
     """
 
     def __init__(self, coins: Iterable[Coin], overrides: Iterable[CoinOverride] = ()) -> None:
         coins = tuple(coins)
         listed = {(coin.venue, coin.ticker) for coin in coins if coin.source == LIST}
+        held = {_place(coin): coin.ticker for coin in coins if coin.source == LIST}
+        coins = tuple(
+            coin
+            for coin in coins
+            if coin.source == LIST
+            or ((coin.venue, coin.ticker) not in listed and held.get(_place(coin), coin.ticker) == coin.ticker)
+        )
+        self._names: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for coin in coins:
+            self._names[_place(coin)].add(coin.ticker)
         self._known: dict[tuple[str, str], dict[str, set[Coin]]] = defaultdict(lambda: defaultdict(set))
         for coin in coins:
-            if coin.source == LIST or (coin.venue, coin.ticker) not in listed:
+            if len(self._names[_place(coin)]) == 1 or coin.contract.startswith(END):
                 self._known[coin.venue, coin.ticker][coin.chain].add(coin)
         self._said: dict[tuple[str, frozenset[str]], CoinOverride] = {}
         for override in overrides:
@@ -139,8 +151,18 @@ class CoinTable:
         if said is not None:
             verdict, because = Verdict.SAME if said.same else Verdict.DIFFERENT, f"the settings say so ({said.line()})"
         else:
-            verdict, because = _judged(evidence, {venue: here.keys(), other: there.keys()})
+            renamed = self._renamed(ticker, venue, other) or self._renamed(ticker, other, venue)
+            verdict, because = _judged(evidence, renamed, {venue: here.keys(), other: there.keys()})
         return CoinVerdict(ticker, venue, other, verdict, because, evidence)
+
+    def _renamed(self, ticker: str, venue: str, other: str) -> str:
+        """Return how `other` calls what `venue` means by a ticker, and shows under another; "" where it does not."""
+        for chain, coins in sorted(self._known.get((venue, ticker), {}).items()):
+            for coin in sorted(coins, key=lambda coin: coin.contract):
+                names = self._names.get((other, chain, coin.contract), set())
+                if len(names) == 1 and ticker not in names and not coin.contract.startswith(END):
+                    return f"what {venue} calls {ticker} on {chain} is {next(iter(names))} at {other}"
+        return ""
 
 
 def why(
@@ -165,6 +187,10 @@ def multiple_of(ticker: str) -> int:
     """Return how many coins a ticker stands for by its name: 1000 for `1000X`, 1000000 for `1MX`, 1 for any other."""
     match = _MULTIPLES.match(ticker)
     return 1 if match is None else _COUNTS.get(match.group(1)) or int(match.group(1))
+
+
+def _place(coin: Coin) -> tuple[str, str, str]:
+    return coin.venue, coin.chain, coin.contract
 
 
 def contracts_agree(one: str, other: str) -> bool | None:
@@ -196,10 +222,14 @@ def _agree(one: Coin, other: Coin) -> bool | None:
     return contracts_agree(one.contract, other.contract)
 
 
-def _judged(evidence: Sequence[ChainEvidence], chains: Mapping[str, Iterable[str]]) -> tuple[Verdict, str]:
+def _judged(
+    evidence: Sequence[ChainEvidence], renamed: str, chains: Mapping[str, Iterable[str]]
+) -> tuple[Verdict, str]:
     proofs = [one.chain for one in evidence if one.agrees]
     if proofs:
         return Verdict.SAME, f"one contract, or the chain's own coin, on {', '.join(proofs)}"
+    if renamed:
+        return Verdict.DIFFERENT, renamed
     if any(one.agrees is None for one in evidence):
         return Verdict.UNPROVED, "one of them shows only the end of its contract"
     if evidence:

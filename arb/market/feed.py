@@ -197,6 +197,9 @@ class BookFeed(Protocol):
         None: it waits for none, because it is live, has no seat, or gets its snapshots over the websocket.
         """
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return as how many of those that the venue's pace allows the next snapshot of a book counts: a longer one as more."""
+
 
 def split_books(
     venue: str, native_symbols: Sequence[str], books_per_connection: int | None

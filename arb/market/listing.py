@@ -6,6 +6,7 @@ it is worth looking, and the engine, which sees whole books, decides (`core/pric
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from itertools import permutations
 
@@ -126,3 +127,35 @@ def common_symbols(
         if len(at) >= min_venues and quote in (None, Symbol.of(symbol).quote)
     ]
     return sorted(found, key=lambda each: (-each.volume_quote, each.symbol))
+
+
+class Change(StrEnum):
+    """What became of a symbol at a venue between two looks at its listing."""
+
+    LISTED = "listed"
+    UNLISTED = "unlisted"
+    HALTED = "halted"
+    RESUMED = "resumed"
+    ENDING = "ending"
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """One change of a listing."""
+
+    venue: str
+    symbol: str
+    change: Change
+
+
+def changes(venue: str, before: Iterable[Instrument], after: Iterable[Instrument]) -> list[Changed]:
+    """Return what changed in a venue's listing between two looks at it, by symbol."""
+    old = {rules.symbol: rules for rules in before}
+    new = {rules.symbol: rules for rules in after}
+    found = [(symbol, Change.LISTED) for symbol in new.keys() - old.keys()]
+    found += [(symbol, Change.UNLISTED) for symbol in old.keys() - new.keys()]
+    for symbol in old.keys() & new.keys():
+        if old[symbol].tradable is not new[symbol].tradable:
+            found.append((symbol, Change.RESUMED if new[symbol].tradable else Change.HALTED))
+        if new[symbol].ends_ns is not None and old[symbol].ends_ns != new[symbol].ends_ns:
+            found.append((symbol, Change.ENDING))
+    return [Changed(venue, symbol, change) for symbol, change in sorted(found)]

@@ -128,20 +128,13 @@ class Wallets:
         return self._known.get((venue, asset), ())
 
     def coins(self) -> list[Coin]:
-        """Return what the lists say of which coin each ticker is, where they name a chain that we know and a contract.
-
-        A contract that a venue lists under two tickers proves nothing of either.
-        """
-        found = [
+        """Return what the lists say of which coin each ticker is, where they name a chain that we know and a contract."""
+        return [
             Coin(venue, one.asset, one.chain, one.contract, one.denomination, LIST)
             for (venue, _), chains in self._known.items()
             for one in chains
             if one.chain and one.contract
         ]
-        names: dict[tuple[str, str, str], set[str]] = {}
-        for coin in found:
-            names.setdefault((coin.venue, coin.chain, coin.contract), set()).add(coin.ticker)
-        return [coin for coin in found if len(names[coin.venue, coin.chain, coin.contract]) == 1]
 
     def way(self, asset: str, from_venue: str, to_venue: str) -> Way:
         """Return whether an asset can be moved from one venue to another."""

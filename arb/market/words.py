@@ -6,7 +6,8 @@ whether a symbol may have an edge. A block of one row:
 
     words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/compiled/layout.py`)
     32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
-    36 to 41 the pace of the book's frames | 42 when its bid was noted last | 43 where its row of the arena begins (an address)
+    36 to 41 the pace of the book's frames | 42 when its bid was noted last
+    43 where its row of the arena begins (an address) | 44 the bid that was noted
 
 and of one symbol:
 
@@ -24,13 +25,16 @@ from arb.errors import require
 
 ROW_WORDS = 48
 SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
-PACE, NOTED_NS, ARENA_ADDRESS = 36, 42, 43
+PACE, NOTED_NS, ARENA_ADDRESS, NOTED_BID = 36, 42, 43, 44
 FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
 LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
-OFFSET_NS, QUIET_FRAMES, UPDATED = 29, 30, 31
-"""Words of a connection; 4 to 9 its pace, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and the
-changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
-CONNECTION_WORDS = 32
+LAGS_NOTED, AHEAD_NS, OFFSET_NS, QUIET_FRAMES, UPDATED = 27, 28, 29, 30, 31
+"""Words of a connection; 4 to 9 its pace, 27 how many samples of its lag there were, 28 by how much a frame that is to be
+looked at seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled
+code took and the changes of rows among them, which only rise. The others are compiled code's own
+(`arb/venues/compiled/layout.py`)."""
+CONNECTION_WORDS, LAGS_KEPT = 32, 301
+"""Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
 _BYTES = 8

@@ -7,8 +7,9 @@ on the sockets. After the last line time goes on until open pairs are finished.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
@@ -21,12 +22,16 @@ from arb.live.node import Node
 from arb.live.parts import Journal, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
-from arb.market.feed import Notice, ResyncBy
+from arb.market.arena import INT64_MAX
+from arb.market.feed import Notice, ResyncBy, venue_of
 from arb.market.instrument import Instrument
+from arb.market.words import AHEAD_NS
+from arb.replay.blocks import FrameBlocks, OneByOne
 from arb.replay.captured import Capture, Charge, as_recorded, charged
 from arb.replay.feeds import CapturedFeed, captured_books
-from arb.replay.tapes import Captured
+from arb.replay.tapes import Captured, Merged
 from arb.venues.base import EventListener, FrameListener, MarketFeed
+from arb.venues.compiled.layout import AT_END, AT_LINE, AT_ROW
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_account import Forgetful, PaperAccount
 from arb.virtual_loop import VirtualLoop
@@ -46,36 +51,42 @@ def clock_before(first_ns: int, latency_ns: int) -> ManualClock:
     return ManualClock(first_ns - 2 * latency_ns - START_NS)
 
 
+Lines = FrameBlocks[Captured] | OneByOne[Captured]
+
+
 class Player:
     """Plays a tape to a node: the outside of the loop that it runs on."""
 
-    def __init__(self, lines: Iterable[Captured], clock: ManualClock, feeds: Mapping[str, CapturedFeed]) -> None:
+    def __init__(self, lines: Lines, clock: ManualClock, feeds: Mapping[str, CapturedFeed]) -> None:
         self.over = asyncio.Event()
         self.fault: StoreError | None = None
         self.offsets_ns: dict[str, int] = {}
         """Every venue's clock minus the tape's, as its fastest frame so far shows."""
-        self._due_ns: dict[str, int] = {}
-        """How far ahead a venue's clock has to turn out to be for another estimate."""
-        self._lines = iter(lines)
+        self._lines = lines
         self._clock = clock
         self._feeds = feeds
-        self._next: Captured | None = None
-        self._next_ns = 0
         self._books: Books | None = None
         self._on_frame: FrameListener | None = None
         self._emit: EventListener | None = None
+        self._node: Node | None = None
         self._wakes: Callable[[], bool] = bool
+        self._gateways: Collection[PaperGateway] = ()
         self.on_rules: Callable[[Instrument], None] = lambda _: None
         """Called with rules where the tape says that a venue lists them."""
 
-    def connect(self, books: Books, on_frame: FrameListener, emit: EventListener) -> None:
+    def connect(
+        self, books: Books, on_frame: FrameListener, emit: EventListener, gateways: Mapping[str, PaperGateway]
+    ) -> None:
         """Take where frames go; nothing is played before `play`."""
-        self._books, self._on_frame, self._emit = books, on_frame, emit
+        self._books, self._on_frame, self._emit = books, watched(on_frame, gateways), emit
+        self._gateways = gateways.values()
+        for connection in books.connections.values():
+            connection.words[AHEAD_NS] = -INT64_MAX  # the first frame that says when it was sent is to be looked at
 
-    def play(self, wakes: Callable[[], bool]) -> None:
-        """Begin to play; `wakes` returns whether something of ours could run now."""
-        self._wakes = wakes
-        self._advance()
+    def play(self, node: Node, wakes: Callable[[], bool]) -> None:
+        """Begin to play to a node; `wakes` returns whether something of ours could run now."""
+        self._node, self._wakes = node, wakes
+        self._taken(0)
 
     async def played(self) -> int:
         """Wait for the end of the tape; return the exit code that a malformed line asks for, else 0."""
@@ -83,30 +94,48 @@ class Player:
         return EXIT_OK if self.fault is None else EXIT_BAD_TAPE
 
     def run_until(self, deadline_ns: int | None) -> None:
-        """Let frames arrive until one wakes the process, or until the deadline; a timer goes before a frame of its instant."""
+        """Let frames arrive until one wakes the process, or until the deadline; a timer goes before a frame of its instant.
+
+        All frames of one instant arrive together.
+        """
         assert deadline_ns is not None, "a run always waits for some timer"
         clock, wakes = self._clock, self._wakes
-        while self._next is not None:
-            at_ns = max(self._next_ns, clock.wall_ns())
-            if at_ns >= deadline_ns:
-                break
-            clock.advance_to(at_ns)
-            while self._next is not None and self._next_ns <= at_ns:
-                self._frame(self._next, at_ns)
-                self._advance()
+        while self._taken(deadline_ns):
+            at_ns = clock.wall_ns()
+            while self._taken(at_ns + 1):
+                pass
             if wakes():
                 return
+        if self.over.is_set() and wakes():
+            return
         clock.advance_to(deadline_ns)
 
-    def _advance(self) -> None:
+    def _taken(self, limit_ns: int) -> bool:
+        """Let what is received before an instant arrive, up to the first frame that may have come to something.
+
+        Returns whether there was one; the clock stands where it came then.
+        """
+        if self._node is None or self.over.is_set():
+            return False
+        lines, clock, runner = self._lines, self._clock, self._node.runner
+        busy = runner.busy or any(gateway.watches for gateway in self._gateways)
         try:
-            self._next = next(self._lines, None)
+            before = lines.taken
+            stop = lines.take(limit_ns, clock.wall_ns(), one_by_one=busy)
         except StoreError as error:
-            self.fault, self._next = error, None
-        if self._next is None:
+            self.fault, stop = error, AT_END
+        if lines.taken > before:
+            clock.advance_to(lines.clock_ns)
+            looked_at = lines.looked_at if stop == AT_ROW else None
+            runner.on_taken(lines.taken - before, looked_at, lines.clock_ns)
+            if looked_at is not None:
+                self._compare_clocks(venue_of(looked_at[0]), looked_at[1] - 1)
+        if stop == AT_LINE:
+            clock.advance_to(max(lines.next_ns, clock.wall_ns()))
+            self._frame(lines.next(), clock.wall_ns())
+        elif stop == AT_END:
             self.over.set()
-        else:
-            self._next_ns = self._next.line.received_ns
+        return stop in (AT_LINE, AT_ROW)
 
     def _frame(self, captured: Captured, now_ns: int) -> None:
         assert self._on_frame is not None
@@ -124,11 +153,12 @@ class Player:
         """Estimate a venue's clock from its fastest frame so far, as if that one had taken no time at all."""
         assert self._emit is not None and self._books is not None
         arena = self._books.arena
+        words = self._books.connections[venue].words
         event_ns: int = arena.event_ns.item(row)
         ahead_ns: int = event_ns - arena.received_ns.item(row)
-        if event_ns and ahead_ns >= self._due_ns.get(venue, ahead_ns):
+        if event_ns and ahead_ns >= words[AHEAD_NS]:
             self.offsets_ns[venue] = ahead_ns
-            self._due_ns[venue] = ahead_ns + CLOCK_STEP_NS
+            words[AHEAD_NS] = ahead_ns + CLOCK_STEP_NS
             self._emit(ClockMeasured(venue=venue, offset_ns=ahead_ns, error_ns=0))
 
 
@@ -183,10 +213,12 @@ class Backtest:
         opening: Mapping[str, Mapping[str, Decimal]] | None = None,
         dropped: Callable[[], int] = int,
         books_of: BooksOf = captured_books,
+        compiled: bool = False,
     ) -> None:
         """`latencies_ns`: the ways to venues to which it is not `latency_ns`. `charge`: see `explore`. `opening`: what the
         accounts at some venues hold in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and the
-        feeds that the lines are named to.
+        feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a row
+        where tapes are given as `merged` has them.
         """
         self.fault: StoreError | None = None
         self._charge = charge
@@ -202,7 +234,9 @@ class Backtest:
         self._opening = opening or {}
         self._seed = seed
         self._dropped = dropped
-        self._books, self._feeds = books_of(capture, settings.timing)
+        self._compiled = compiled
+        make = partial(captured_books, compiled=True) if compiled else books_of
+        self._books, self._feeds = make(capture, settings.timing)
         self._node: Node | None = None
         self._gateways: dict[str, PaperGateway] = {}
 
@@ -214,7 +248,7 @@ class Backtest:
 
     def run(self, lines: Iterable[Captured]) -> int:
         """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`."""
-        player = Player(lines, self._clock, self._feeds)
+        player = Player(self._opened(lines), self._clock, self._feeds)
         player.on_rules = self._on_rules
         loop = VirtualLoop(self._clock, player)
         asyncio.set_event_loop(loop)
@@ -231,10 +265,19 @@ class Backtest:
         self.fault = player.fault
         return exit_code
 
+    def _opened(self, lines: Iterable[Captured]) -> Lines:
+        if not self._compiled or not isinstance(lines, Merged):
+            return OneByOne(lines, lambda captured: captured.line.received_ns)
+        sources = lines.sources()
+        for file, source in sources:
+            feeds = [feed.blocks(file) for feed in self._feeds.values()]
+            source.name_feeds({name: block for found in feeds for name, block in found.items()})
+        return FrameBlocks([source for _, source in sources], clocked=True, on_read=lines.on_read)
+
     async def _main(self, player: Player, loop: VirtualLoop) -> int:
         node = self._node = Node(self._parts(player))
         await node.start()
-        player.play(loop.wakes)
+        player.play(node, loop.wakes)
         return await node.trade(player.played())
 
     def _on_rules(self, listed: Instrument) -> None:
@@ -256,7 +299,7 @@ class Backtest:
         gateways = self._gateways = {venue: self._gateway(venue, player) for venue in capture.venues}
 
         def make_feeds(books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
-            player.connect(books, watched(on_frame, gateways), emit)
+            player.connect(books, on_frame, emit, gateways)
             return {venue: _TapeFeed(venue, emit) for venue in capture.venues}
 
         return Parts(
@@ -314,6 +357,9 @@ class CapturedSource:
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""
         return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
+
+    async def currencies(self, assets: tuple[str, ...]) -> None:
+        """Return None: captures hold no currency lists."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Return what is known of the venue's clock."""

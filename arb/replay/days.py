@@ -7,7 +7,7 @@ knows what came between. The tape of a run, in all its parts, is a stretch.
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from arb.clock import NS_PER_S
 from arb.errors import ConfigError
 from arb.replay.tapes import Captured, OwnTape, as_capture, head_of, is_own, merged, span_of
 
-SUFFIXES = (".jsonl", ".jsonl.gz")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 GAP_MAX_NS = 60 * NS_PER_S
 """Captures that follow one another within this are parts of one recording."""
 _Span = tuple[int, int]
@@ -29,7 +29,7 @@ class Stretch(msgspec.Struct, frozen=True):
     files: tuple[Path, ...]
     of_run: bool = False
 
-    def lines(self) -> Iterator[Captured]:
+    def lines(self) -> Iterable[Captured]:
         """Yield what concerns books, in the order of time; raises `StoreError` at a malformed line, after all before it."""
         return as_capture(OwnTape(self.files)) if self.of_run else merged(self.files)
 

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from arb.core.books import Books
+from arb.core.connection import TakeFrame, hand_over
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena
@@ -11,6 +15,7 @@ from arb.market.scale import Scale
 from arb.replay.captured import Capture, Connection
 from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import Captured
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.registry import tape_feed
 from arb.venues.wire.base import WireFeed
 
@@ -27,12 +32,41 @@ class CapturedFeed:
         self.resync_by = ResyncBy.RESUBSCRIBE
         self._connections = connections
         self.rows: tuple[int, ...] = ()
-        """What the last frame changed."""
+        """What the last frame changed, as far as anybody looks at it."""
         self._next: Captured | None = None
+        self._sides: dict[Connection, CompiledConnection] = {}
+
+    def compile(self, books: CompiledBooks, words: memoryview) -> TakeFrame:
+        """Have compiled code keep the books where it can; return what takes the text of the expected line first.
+
+        The captured connections share the venue's `words`, and each looks up its books by names of its own.
+        """
+        for connection, feed in self._connections.items():
+            if feed.shape:
+                self._sides[connection] = side = CompiledConnection(books, words, feed.shape)
+                feed.compiled_by(side)
+        if not self._sides:
+            return hand_over
+        take = next(iter(self._sides.values())).take
+
+        def taker(raw: bytes | str, received_ns: int) -> int:
+            changed = take(raw, received_ns)
+            self.rows = (changed - 1,) if changed > 0 else ()
+            return changed
+
+        return taker
+
+    def blocks(self, file: int) -> dict[str, npt.NDArray[np.int64]]:
+        """Return what compiled code needs to know of each connection of a file, by name."""
+        return {name: side.block for (number, name), side in self._sides.items() if number == file}
 
     def expect(self, captured: Captured) -> None:
         """Name the line whose text `on_frame` is about to be given."""
         self._next = captured
+        if len(self._sides) > 1:
+            side = self._sides.get((captured.file, origin_of(captured.line)))
+            if side is not None:
+                side.show_names()
 
     def seats(self) -> dict[str, BookSeat]:
         """Return where the venue's traded books live, by native symbol."""
@@ -105,9 +139,15 @@ class CapturedFeed:
         """Return no path."""
         return None
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        """Return one, of which nothing is made: nothing is fetched."""
+        return 1
 
-def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, CapturedFeed]]:
-    """Return the engine's books for a capture, and the feeds to name each line to."""
+
+def captured_books(
+    capture: Capture, timing: Timing, *, compiled: bool = False
+) -> tuple[Books, dict[str, CapturedFeed]]:
+    """Return the engine's books for a capture, kept by compiled code where it can, and the feeds to name each line to."""
     traded = [book for book in capture.books if book.instrument is not None]
     rows = {(book.instrument.venue, book.instrument.symbol): row for row, book in enumerate(traded) if book.instrument}
     arena = BookArena(len(rows))
@@ -123,4 +163,9 @@ def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, C
         venue = venue_of(connection[1])
         feeds[venue][connection] = tape_feed(venue, seats, arena)
     joined = {venue: CapturedFeed(venue, connections) for venue, connections in feeds.items()}
-    return Books(arena, rows, capture.scales, dict(joined), timing), joined
+    books = Books(arena, rows, capture.scales, dict(joined), timing)
+    if compiled:
+        kept = CompiledBooks(arena)
+        for carrier in books.connections.values():
+            carrier.take = joined[carrier.venue].compile(kept, carrier.words)
+    return books, joined

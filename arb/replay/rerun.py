@@ -25,11 +25,16 @@ from arb.core.events import (
 from arb.core.records import FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
 from arb.core.recovery_records import ControlRecord
 from arb.errors import StoreError
+from arb.live.fast_books import compiled_feeds
+from arb.market.arena import INT64_MAX
 from arb.market.instrument import Instrument
+from arb.replay.blocks import FrameBlocks
+from arb.replay.tapes import OwnLines
 from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
 from arb.store.ledger import InlineLedger
 from arb.store.tape import TapeLine
+from arb.venues.compiled.layout import AT_END, AT_ROW
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
 
@@ -158,17 +163,40 @@ class Rerun:
         self._judge = judge
 
     def run(self, lines: Iterable[TapeLine]) -> Difference | None:
-        """Take all lines, or those up to the first difference, which is returned."""
-        for line in lines:
-            self.last_ns = max(self.last_ns, line.received_ns)
-            if line.kind != "event":
-                url = line.url if line.kind == "http" else ""
-                self.engine.on_frame(line.origin, line.received_ns, line.raw.encode(), url)
-                continue
-            difference = self._handle(read_event(line))
-            if difference is not None:
-                return difference
+        """Take all lines, or those up to the first difference, which is returned.
+
+        Where compiled code keeps the books it takes the frames of a tape in a row.
+        """
+        feeds = compiled_feeds(self.engine.state.books)
+        if feeds and isinstance(lines, OwnLines):
+            for source in lines.sources():
+                source.name_feeds(feeds)
+                if (difference := self._taken(FrameBlocks([source], clocked=False))) is not None:
+                    return difference
+        else:
+            for line in lines:
+                if (difference := self._line(line)) is not None:
+                    return difference
         return None if self._judge is None else self._judge.unanswered()
+
+    def _taken(self, blocks: FrameBlocks[TapeLine]) -> Difference | None:
+        arena = self.engine.state.books.arena
+        while (stop := blocks.take(INT64_MAX, self.last_ns)) != AT_END:
+            self.last_ns = blocks.clock_ns
+            if stop == AT_ROW:
+                name, changed = blocks.looked_at
+                self.engine.look_at(name, changed, arena.received_ns.item(changed - 1))
+            elif (difference := self._line(blocks.next())) is not None:
+                return difference
+        self.last_ns = blocks.clock_ns
+        return None
+
+    def _line(self, line: TapeLine) -> Difference | None:
+        self.last_ns = max(self.last_ns, line.received_ns)
+        if line.kind == "event":
+            return self._handle(read_event(line))
+        self.engine.on_frame(line.origin, line.received_ns, line.raw.encode(), line.url if line.kind == "http" else "")
+        return None
 
     def _handle(self, event: AnyEvent) -> Difference | None:
         self.events += 1

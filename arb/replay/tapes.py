@@ -9,13 +9,13 @@ segments of a recording are captures that begin with a head and hold events that
 import contextlib
 import heapq
 import logging
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
+from arb.replay.blocks import Source, missing
 from arb.replay.lines import origin_of, rules_in, rules_of
 from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
@@ -52,20 +52,46 @@ class OwnTape:
         self.head = heads[0]
         self._parts = [path for _, path in sorted(parts)]
 
-    def lines(self) -> Iterator[TapeLine]:
-        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it.
+    def lines(self) -> "OwnLines":
+        """Return the numbered lines in order, from the beginning."""
+        return OwnLines(self._parts, self.head.last_seq)
 
-        A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
-        """
-        seq = self.head.last_seq
+
+class OwnLines:
+    """The numbered lines of a run's tape; raises `StoreError` at a malformed or missing line, after all before it.
+
+    A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
+    """
+
+    def __init__(self, parts: Sequence[Path], last_seq: int) -> None:
+        self._parts = parts
+        self._last_seq = last_seq
+        self._lines = self._all()
+
+    def __iter__(self) -> Iterator[TapeLine]:
+        return self._lines
+
+    def __next__(self) -> TapeLine:
+        return next(self._lines)
+
+    def _all(self) -> Iterator[TapeLine]:
+        seq = self._last_seq
         for path in self._parts:
             for line in to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
-                    raise StoreError(f"{path}: line with seq {seq + 1} is missing (the next one is {line.seq})")
+                    raise missing(path, seq + 1, line.seq)
                 seq = line.seq
                 yield line
+
+    def sources(self) -> Iterator[Source[TapeLine]]:
+        """Yield the parts, each when the one before has been read, to be read from the tape's beginning."""
+        seq = self._last_seq
+        for path in self._parts:
+            source = Source(path, lambda line: None if line.seq is None else line, seq)
+            yield source
+            seq = source.last_seq
 
 
 def is_own(path: Path) -> bool:
@@ -76,43 +102,61 @@ def is_own(path: Path) -> bool:
     return any(line is not None and (line.seq is not None or line.kind == "event") for line in (first, second))
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Captured]:
-    """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
+class Merged:
+    """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
 
-    A file is opened when the time of its first line has come, so that the segments of many days need no more than those of one.
+    The segments of one recording are read one after the other, so that those of many days need no more than those of one.
     """
-    firsts = {number: line for number, path in enumerate(paths) if (line := _first_of(path)) is not None}
-    heads = {number: head for number, line in firsts.items() if (head := _head_in(line, paths[number])) is not None}
-    one = next(iter(heads), 0)
-    return _by_time(
-        deque(
-            (began_ns, number, _of_file(one if number in heads else number, paths[number], heads.get(number)))
-            for began_ns, number in sorted((line.received_ns, number) for number, line in firsts.items())
-        )
-    )
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.on_read: Callable[[int], None] = lambda count: None
+        """Called with how many lines were read, where these are read in blocks."""
+        self._tapes = list(_tapes(paths))
+        self._lines = heapq.merge(*map(_lines_of, self._tapes), key=_instant)
+
+    def __iter__(self) -> Iterator[Captured]:
+        return self._lines
+
+    def __next__(self) -> Captured:
+        return next(self._lines)
+
+    def sources(self) -> list[tuple[int, Source[Captured]]]:
+        """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
+        return [(tape[0].number, _source_of(tape)) for tape in self._tapes]
 
 
-def _by_time(waiting: deque[tuple[int, int, Iterator[Captured]]]) -> Iterator[Captured]:
-    """Yield the lines of files, each with the instant of its first line and its number; of equal instants by number."""
-    reading: list[tuple[int, int, Captured, Iterator[Captured]]] = []
-    while waiting or reading:
-        while waiting and (not reading or waiting[0][:2] < reading[0][:2]):
-            _, number, lines = waiting.popleft()
-            for captured in lines:
-                heapq.heappush(reading, (captured.line.received_ns, number, captured, lines))
-                break
-        if not reading:
-            continue
-        _, number, captured, lines = reading[0]
-        yield captured
-        if not waiting and len(reading) == 1:
-            yield from lines
-            return
-        for captured in lines:
-            heapq.heapreplace(reading, (captured.line.received_ns, number, captured, lines))
-            break
+def merged(paths: Sequence[Path]) -> Merged:
+    """Return the lines of captures by their instants."""
+    return Merged(paths)
+
+
+def _tapes(paths: Sequence[Path]) -> "Iterator[list[_File]]":
+    """Yield the files of each tape: of a recording all segments, in their order; else a file is a tape."""
+    heads = {number: head_of(path) for number, path in enumerate(paths)}
+    one = next((number for number, head in heads.items() if head is not None), 0)
+    segments: dict[str, list[_File]] = {}
+    for number, path in enumerate(paths):
+        head = heads[number]
+        if head is None:
+            yield [_File(path, number, None)]
         else:
-            heapq.heappop(reading)
+            segments.setdefault(head.recording, []).append(_File(path, one, head))
+    for files in segments.values():
+        yield sorted(files, key=lambda file: 0 if file.head is None else file.head.segment)
+
+
+def _lines_of(tape: "list[_File]") -> Iterator[Captured]:
+    for file in tape:
+        yield from file.lines()
+
+
+def _source_of(tape: "list[_File]") -> Source[Captured]:
+    file, *others = tape
+    return Source(file.path, file.captured, following=(lambda: _source_of(others)) if others else None)
+
+
+def _instant(captured: Captured) -> int:
+    return captured.line.received_ns
 
 
 def as_capture(tape: OwnTape) -> Iterator[Captured]:
@@ -129,17 +173,9 @@ def as_capture(tape: OwnTape) -> Iterator[Captured]:
 
 def head_of(path: Path) -> SegmentHead | None:
     """Return the head of a segment of a recording, None for any other tape; raises as `read_tape` does for its first line."""
-    first = _first_of(path)
-    return None if first is None else _head_in(first, path)
-
-
-def _first_of(path: Path) -> TapeLine | None:
-    return next(read_tape(path), None)
-
-
-def _head_in(first: TapeLine, path: Path) -> SegmentHead | None:
+    first = next(read_tape(path), None)
     try:
-        return segment_head(first)
+        return None if first is None else segment_head(first)
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
 
@@ -153,19 +189,31 @@ def span_of(path: Path) -> tuple[int, int] | None:
     return (first_ns, last_ns) if last_ns else None
 
 
-def _of_file(number: int, path: Path, head: SegmentHead | None) -> Iterator[Captured]:
-    """Yield frames, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
-    ruled = head is not None and head.rules > 0
-    for line in to_its_end(path):
-        if line.kind != "event" or (head is not None and origin_of(line)):
-            yield Captured(number, line)
-        elif ruled:
-            try:
-                rules = rules_of(line)
-            except StoreError as error:
-                raise StoreError(f"{path}: {error}") from None
-            if rules is not None:
-                yield Captured(number, line, rules)
+class _File(NamedTuple):
+    """One tape among captures; `head`: of a segment of a recording."""
+
+    path: Path
+    number: int
+    head: SegmentHead | None
+
+    def lines(self) -> Iterator[Captured]:
+        """Yield what counts of its lines."""
+        for line in to_its_end(self.path):
+            captured = self.captured(line)
+            if captured is not None:
+                yield captured
+
+    def captured(self, line: TapeLine) -> Captured | None:
+        """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
+        if line.kind != "event" or (self.head is not None and origin_of(line)):
+            return Captured(self.number, line)
+        if self.head is None or not self.head.rules:
+            return None
+        try:
+            rules = rules_of(line)
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from None
+        return None if rules is None else Captured(self.number, line, rules)
 
 
 def to_its_end(path: Path) -> Iterator[TapeLine]:

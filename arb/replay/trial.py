@@ -22,7 +22,6 @@ from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent
 from arb.core.orders.intents import Intent
-from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
@@ -34,15 +33,14 @@ from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
 from arb.replay.result import Result
-from arb.replay.tapes import Captured
+from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
+from arb.venues.build import PAPER_RATE
 
 T = TypeVar("T")
 FORM = 1
 """Counts the changes of what a result holds, or of how its figures are defined."""
-PAPER_RATE = PlaceRate(10, 1000)
-"""A venue takes about so many orders; what a capture's venue would have taken is not known any more."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
 EVERY_LINES = 4096
@@ -203,11 +201,12 @@ def play(
     ledger: LedgerWriter,
     *,
     books_of: BooksOf = captured_books,
+    compiled: bool = False,
     on_progress: Progress = unseen,
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of`: see `Backtest`.
+    `books_of` and `compiled`: see `Backtest`.
     """
     capture = explored.capture
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
@@ -223,8 +222,13 @@ def play(
         charge=trial.charge,
         opening=trial.balances,
         books_of=books_of,
+        compiled=compiled,
     )
-    exit_code = backtest.run(shown(lines, on_progress, explored.lines))
+    if compiled and isinstance(lines, Merged):
+        lines.on_read = _Count(on_progress, explored.lines)
+    else:
+        lines = shown(lines, on_progress, explored.lines)
+    exit_code = backtest.run(lines)
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -239,14 +243,17 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
     )
 
 
-def lines_of(stretch: Stretch) -> Iterator[Captured]:
-    """Yield the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
-    for captured in stretch.lines():
-        rules = captured.rules
-        if rules is not None and rules.fee_asset:
-            rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
-            captured = captured._replace(rules=charged(rules, rate))
-        yield captured
+def lines_of(stretch: Stretch) -> Iterable[Captured]:
+    """Return the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
+    return map(_plainly_charged, stretch.lines()) if stretch.of_run else stretch.lines()
+
+
+def _plainly_charged(captured: Captured) -> Captured:
+    rules = captured.rules
+    if rules is None or not rules.fee_asset:
+        return captured
+    rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
+    return captured._replace(rules=charged(rules, rate))
 
 
 def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> Iterator[T]:
@@ -257,6 +264,22 @@ def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> I
             on_progress(done, of)
         yield line
     on_progress(done, of)
+
+
+class _Count:
+    """Reports progress by how many lines were read at a time, 0 at the end of a tape."""
+
+    def __init__(self, on_progress: Progress, of: int) -> None:
+        self._on_progress = on_progress
+        self._of = of
+        self._done = self._reported = 0
+
+    def __call__(self, count: int) -> None:
+        """Count lines that were read; a tape has some that do not count, so all may be read a little early."""
+        self._done = min(self._done + count, self._of)
+        if not count or self._done - self._reported >= EVERY_LINES:
+            self._reported = self._done
+            self._on_progress(self._done, self._of)
 
 
 class _Passage:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from arb.sandbox.accounts import Balance
 from arb.sandbox.bills import INTEREST, TRANSFER
+from arb.sandbox.currencies import BOTH, WAYS
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import STATE, Fault, FaultBoard, Param
@@ -74,12 +75,15 @@ class Disturbance:
             "listing_change": lambda fault: self._set_steps(fault, max(1, int(fault.number()))),
             "key_revoked": self._start_key_revoked,
             "venue_down": self._start_venue_down,
+            "wallet_closed": self._start_wallet_closed,
             "interest": self._start_billed,
             "internal_transfer": self._start_billed,
         }
 
     def possible(self, name: str, param: Param = None) -> bool:
         """Return whether this venue can have the fault."""
+        if name == "wallet_closed":
+            return param in (None, *WAYS)
         return name != "fee_in_points" or self._asset_of(param) is not None
 
     def pay_fees_in(self, asset: str) -> None:
@@ -123,6 +127,8 @@ class Disturbance:
             venue.key_revoked = False
         elif fault.name == "venue_down":
             venue.down = False
+        elif fault.name == "wallet_closed":
+            exchange.wallets.reopen(fault.id)
 
     # -- while it lasts --------------------------------------------------------------------------------------------
 
@@ -210,6 +216,11 @@ class Disturbance:
         if self.venue.sessions:
             self.venue.board.hit(fault)
         self._cut_all()
+
+    def _start_wallet_closed(self, fault: Fault) -> None:
+        exchange = self.venue.exchange
+        asset = None if fault.symbol is None else exchange.instruments[fault.symbol].base
+        exchange.wallets.close(fault.id, asset, str(fault.param or BOTH))
 
     def _start_min_size_change(self, fault: Fault) -> None:
         exchange = self.venue.exchange

@@ -69,6 +69,9 @@ KINDS: dict[str, FaultKind] = {
     "listing_change": FaultKind("10", STATE, "place"),  # factor on the steps of orders; levels keep theirs
     "key_revoked": FaultKind(None, STATE, "any"),
     "venue_down": FaultKind(None, STATE, "any"),  # every connection is closed unanswered, and nothing is taken
+    "wallet_closed": FaultKind(
+        "both", STATE, "any"
+    ),  # deposit, withdrawal or both: of the symbol's base, or of everything
     "interest": FaultKind("0.00000123", STATE, "any"),  # quote credited
     "internal_transfer": FaultKind("200", STATE, "any"),  # quote from another account of the holder; below 0 to it
 }

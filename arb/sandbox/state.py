@@ -6,6 +6,7 @@ from decimal import Decimal
 from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
+from arb.sandbox.currencies import Wallets
 from arb.sandbox.exact import ONE, ZERO, mul
 from arb.sandbox.holder import RIGHTS, Holder
 from arb.sandbox.market import BookView, IdSource, Market
@@ -42,6 +43,7 @@ class ExchangeState:
         """Which of the venue's kinds of account this is; "" where it has only one."""
         self.holder = Holder(rights=RIGHTS[profile.name])
         self.fee_factor = ONE
+        self.wallets = Wallets(profile.name)
         self.fee_asset: FeeAsset | None = None
         """When set, fees are taken from this asset, fill by fill, while its balance lasts."""
         self.enforces_expiry = True

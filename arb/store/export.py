@@ -10,7 +10,6 @@ Rows are read in one snapshot and in batches, so neither a running engine nor a 
 extra `parquet`).
 """
 
-import importlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,8 +25,9 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, text
 from sqlalchemy.exc import DBAPIError
 
 from arb.clock import Clock
-from arb.errors import ConfigError, StoreError
+from arb.errors import StoreError
 from arb.market.arena import INT64_MAX
+from arb.store.arrow import arrow_module
 from arb.store.database import mask_url, open_engine, store_error
 from arb.store.domains import ExactNumber
 from arb.store.export_place import NO_DAY, ExportPlace, export_error
@@ -283,14 +283,9 @@ class Arrow:
     """Arrays of exact values. Imported when asked for: the engine itself runs without pyarrow."""
 
     def __init__(self) -> None:
-        try:
-            self.pa: Any = importlib.import_module("pyarrow")
-            self.compute: Any = importlib.import_module("pyarrow.compute")
-            self.parquet: Any = importlib.import_module("pyarrow.parquet")
-        except ImportError:
-            raise ConfigError(
-                "Parquet needs pyarrow: run `make dev` in the checkout (or, there, pip install -e '.[parquet]')"
-            ) from None
+        self.pa: Any = arrow_module("pyarrow")
+        self.compute: Any = arrow_module("pyarrow.compute")
+        self.parquet: Any = arrow_module("pyarrow.parquet")
         self._types = {
             "exact": self.pa.decimal128(38, 18),
             "fine": self.pa.decimal128(38, 27),

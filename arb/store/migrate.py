@@ -1,18 +1,16 @@
-"""The ledger's schema, through alembic and nothing else. Its configuration is made here: a wheel carries no ini
-file."""
+"""The ledger's schema, made and changed through alembic and nothing else. Its configuration is made here: a wheel carries no
+ini file. Which revision a ledger has, and which there are, is read without alembic, whose loading takes longer than most
+commands that ask for no more.
+"""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +20,10 @@ from arb.store.database import MIGRATION_LOCK_MS, mask_url, open_engine, parse_u
 from arb.store.tables import Base
 from arb.store.views import VIEWS
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FILE = re.compile(r"([0-9]{4})_[a-z0-9_]+\.py")
 # One number for all processes: two that upgrade the same PostgreSQL at once take turns.
 _ADVISORY_LOCK = 0x617262
 
@@ -35,8 +37,10 @@ def migrations_dir() -> Path:
     raise StoreError(f"the migrations are missing from this installation (looked beside {package})")
 
 
-def make_config(connection: Connection | None = None) -> Config:
+def make_config(connection: Connection | None = None) -> "Config":
     """Return alembic's configuration, with the connection it is to work on."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -45,8 +49,9 @@ def make_config(connection: Connection | None = None) -> Config:
 
 @cache
 def known() -> tuple[str, ...]:
-    """Return all revisions this arb knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions())
+    """Return all revisions this arb knows, the newest first: each is a file that begins with its number."""
+    files = (_FILE.fullmatch(path.name) for path in (migrations_dir() / "versions").iterdir())
+    return tuple(sorted((file[1] for file in files if file), reverse=True))
 
 
 def head() -> str:
@@ -61,12 +66,12 @@ def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None
     another program the file, `StoreError` when the database cannot be reached or written.
     """
     goal = head() if revision == "head" else revision
-    return _migrate(db_url, goal, lambda config: command.upgrade(config, revision))
+    return _migrate(db_url, goal, "upgrade", revision)
 
 
 def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
     """Take the schema back to `revision` (`base`: nothing); what the dropped tables held is lost."""
-    return _migrate(db_url, revision, lambda config: command.downgrade(config, revision))
+    return _migrate(db_url, revision, "downgrade", revision)
 
 
 def current(db_url: str) -> str | None:
@@ -116,7 +121,7 @@ def require_current(db_url: str, engine: Engine) -> None:
         )
 
 
-def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
+def _migrate(db_url: str, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:
     _refuse_others(db_url)
     engine = open_engine(db_url, create=True, foreign_keys=False)
     try:
@@ -125,6 +130,18 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
         _refuse_newer(db_url, before)
         if before == goal:
             return before, before
+        return _carried_out(db_url, engine, goal, way, revision)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:
+    from alembic import command
+    from alembic.util.exc import CommandError
+
+    try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_MS}"))
@@ -134,21 +151,21 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
             if before == goal:
                 return before, before
             dangling = set(_dangling(connection))
-            run(make_config(connection))
+            getattr(command, way)(make_config(connection), revision)
             for fault in _dangling(connection):
                 # What was so before is for `arb db check` to report: an upgrade may be on the way to a rebuild.
                 require(fault in dangling, f"ledger {mask_url(db_url)}: the migration lost a row: {fault}")
             return before, _revision(connection)
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
     except CommandError as error:
         raise ConfigError(f"ledger {mask_url(db_url)}: {error}") from None
-    finally:
-        engine.dispose()
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return what alembic has written down, None where it never did."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def _is_newer(revision: str | None) -> bool:
@@ -186,6 +203,9 @@ def _schema_faults(connection: Connection) -> list[str]:
         return [f"schema {found} was made by a newer arb, this one knows {head()}: upgrade arb"]
     if found != head():
         return [f"schema is {found or 'missing'}, this arb needs {head()}: run `arb db upgrade`"]
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     faults = [f"schema differs from what arb expects: {change}" for change in compare_metadata(context, Base.metadata)]
     for view in VIEWS:

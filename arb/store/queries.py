@@ -136,6 +136,11 @@ class LedgerReader:
         with self._connection() as connection:
             return connection.execute(select(func.max(Run.id))).scalar()
 
+    def run(self, run_id: int) -> RowDict:
+        """Return the row of a run; raise `ConfigError` when there is none of that id."""
+        with self._connection() as connection:
+            return _run(connection, run_id)
+
     def modes(self) -> set[str]:
         """Return the modes of all runs."""
         with self._connection() as connection:
@@ -144,9 +149,7 @@ class LedgerReader:
     def totals(self, run_id: int) -> RunTotals:
         """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
         with self._connection() as connection:
-            found = _rows(connection, _of(Run, Run.id == run_id))
-            if not found:
-                raise ConfigError(f"no run {run_id} in this ledger")
+            run = _run(connection, run_id)
             own = select(PairTrade.id).where(PairTrade.run_id == run_id)
             by_status = _counts(
                 connection,
@@ -156,7 +159,7 @@ class LedgerReader:
             seen = Opportunity.run_id == run_id
             reason = Opportunity.reason
             return RunTotals(
-                run=found[0],
+                run=run,
                 run_ns=_lasted_ns(connection, run_id),
                 pairs_by_state=_counts(
                     connection,
@@ -220,6 +223,13 @@ class LedgerReader:
 
 def _of(table: type[Base], condition: Any) -> Select[Any]:
     return select(table.__table__).where(condition)
+
+
+def _run(connection: Connection, run_id: int) -> RowDict:
+    found = _rows(connection, _of(Run, Run.id == run_id))
+    if not found:
+        raise ConfigError(f"no run {run_id} in this ledger")
+    return found[0]
 
 
 def _rows(connection: Connection, query: Executable) -> list[RowDict]:

@@ -130,13 +130,13 @@ class Segments:
         path = tape.path
         final = path.with_name(path.name.replace(PART, "", 1))
         try:
-            size = _synced(path)
+            size = synced(path)
             if final.exists():
                 raise StoreError(
                     f"{final}: exists already; a tape is never written over, so {path.name} keeps its name"
                 )
             path.rename(final)
-            _synced(path.parent)
+            synced(path.parent)
         except OSError as error:
             raise StoreError(f"{path}: cannot be finished: {error}") from None
         return Segment(
@@ -149,7 +149,7 @@ class Segments:
         )
 
 
-def _synced(path: Path) -> int:
+def synced(path: Path) -> int:
     """Bring a file or a folder to the disk; return its size."""
     fd = os.open(path, os.O_RDONLY)
     try:

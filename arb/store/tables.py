@@ -107,6 +107,9 @@ class Opportunity(Base):
     ticks: Mapped[int] = mapped_column(comment="book changes during the episode")
     outcome: Mapped[str] = mapped_column(comment="traded, refused or vanished")
     reason: Mapped[str | None] = mapped_column(comment="code of why it was not traded; null iff traded")
+    required_edge_bps: Mapped[Decimal | None] = mapped_column(
+        comment="edge after fees that a pair had to have at best_ns, bps; null without bands of the inventory, and before 0013"
+    )
 
 
 class PairTrade(Base):

@@ -18,7 +18,7 @@ has a sequence number.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
@@ -30,6 +30,7 @@ from arb.errors import ConfigError, StoreError
 
 NS_PER_S = 1_000_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
 _GZIP_LEVEL = 1
 _CHUNK_BYTES = 1 << 17
 # 16 added to the window size asks zlib for the gzip format.
@@ -75,39 +76,76 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
 
     Raises `ConfigError` when there is no such file, and `StoreError` naming file, line and fault when a line cannot be
     read (`TornTape` when the file ends in the middle of it): everything before it has been yielded by then. Blank lines are
-    passed over.
+    passed over. A tape may be text, compressed text, or a Parquet file that was made of one (`arb.store.tape_parquet`).
     """
+    if is_parquet(path):
+        from arb.store.tape_parquet import parquet_lines  # late: it knows this module, and few tapes need it
+
+        yield from parquet_lines(path)
+        return
     number = 0
+    pieces = tape_pieces(path, lambda: number)
+    for number, text in enumerate(TapeTexts(pieces), 1):
+        if not text.isspace():
+            yield line_of(path, number, text)
+
+
+def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
+    """Yield the text of a tape as it comes off the disk, in pieces that need not end where lines do.
+
+    Raises as `read_tape` does for what is no fault of a line; `lines()` says how many have been read by then.
+    """
+    if is_parquet(path):
+        from arb.store.tape_parquet import parquet_pieces  # late, see `read_tape`
+
+        yield from parquet_pieces(path)
+        return
     try:
         with path.open("rb") as file:
-            for text in _split(_chunks(file)):
-                number += 1
-                if not text.isspace():
-                    yield _line(path, number, text)
+            yield from pieces_of(file)[1]
+    except EOFError as error:
+        raise TornTape(f"{path}:{lines() + 1}: {error}") from None
+    except (OSError, zlib.error) as error:
+        raise StoreError(f"{path}:{lines() + 1}: cannot be read further: {error}") from None
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins as Parquet does; raises `ConfigError` where there is none, else `StoreError`."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such tape") from None
-    except EOFError as error:
-        raise TornTape(f"{path}:{number + 1}: {error}") from None
-    except (OSError, zlib.error) as error:
-        raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
+    except OSError as error:
+        raise StoreError(f"{path}:1: cannot be read further: {error}") from None
 
 
-def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield lines with their ends; what comes after the last end only if the chunks end without an error."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-    if rest:
-        yield rest
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    zipped = file.read(2) == _GZIP_MAGIC
+def pieces_of(file: IO[bytes]) -> tuple[bool, Iterator[bytes]]:
+    """Return whether an open text file is compressed, and its text in pieces; iterating raises `EOFError` where it is cut."""
+    zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
     raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
-    return _unzip(raw) if zipped else raw
+    return zipped, _unzip(raw) if zipped else raw
+
+
+class TapeTexts:
+    """The lines of a text in pieces, with their ends.
+
+    `rest` is what has come after the last end: it is the last line only if the pieces end without an error.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.rest = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            *lines, self.rest = (self.rest + piece).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        if self.rest:
+            last, self.rest = self.rest, b""
+            yield last
 
 
 def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
@@ -136,13 +174,24 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the compressed data end early")
 
 
-def _line(path: Path, number: int, text: bytes) -> TapeLine:
+def line_of(path: Path, number: int, text: bytes) -> TapeLine:
+    """Read one line; raises `StoreError` naming file, line and fault, `TornTape` for one that the file ends within."""
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if not text.endswith(b"\n"):
             raise TornTape(f"{path}:{number}: the file ends within this line") from None
         raise StoreError(f"{path}:{number}: malformed tape line: {error}") from None
+
+
+def text_of(line: TapeLine) -> bytes:
+    """Return a line with its end as tapes are written here."""
+    return _encoder.encode(line) + b"\n"
+
+
+def gzip_compressor() -> "zlib._Compress":
+    """Return what compresses a tape as gzip."""
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
 
 def part_path(path: Path, part: int) -> Path:
@@ -206,9 +255,7 @@ class TapeFile:
         A tape is text: bytes that are no UTF-8 (which no websocket text frame may hold) are kept as `\\xNN`.
         """
         text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
-        line = TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns, connection)
-        self._buffer += _encoder.encode(line)
-        self._buffer += b"\n"
+        self._buffer += text_of(TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns, connection))
         self.lines += 1
         if len(self._buffer) >= self._buffer_bytes:
             self.flush()
@@ -264,8 +311,7 @@ class TapeFile:
             raise StoreError(f"{path}: exists already; a tape is never written over") from None
         except OSError as error:
             raise StoreError(f"{path}: cannot be created: {error}") from None
-        zipped = path.suffix == ".gz"
-        return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
+        return file, gzip_compressor() if path.suffix == ".gz" else None
 
 
 HEAD_VERSION = 1

@@ -19,16 +19,21 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]+")
 _TEXT = re.compile(r"[!-~]+")
 
 
-class AddressOverrides(msgspec.Struct, frozen=True, kw_only=True):
+class PublicOverrides(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses to use instead of the site's own; an empty one replaces nothing."""
 
     rest: str = ""
     ws_public: str = ""
+
+
+class AddressOverrides(PublicOverrides, frozen=True, kw_only=True):
+    """Those of a venue that orders can be sent to."""
+
     ws_private: str = ""
 
 
 def resolve_site(
-    spec: VenueSpec, environment: Environment, region: str, overrides: AddressOverrides, hosts: tuple[str, ...]
+    spec: VenueSpec, environment: Environment, region: str, overrides: PublicOverrides, hosts: tuple[str, ...]
 ) -> Site:
     """Return the site that is meant, with the addresses to use and the hosts a key may go to.
 
@@ -36,7 +41,11 @@ def resolve_site(
     `ConfigError` for an environment or a region that the venue has not, and for an address that must not be used.
     """
     site = _chosen(spec, environment, region)
-    addresses = {name: _address(spec, site, name, getattr(overrides, name)) for name in overrides.__struct_fields__}
+    addresses = {
+        name: _address(spec, site, name, getattr(overrides, name, ""))
+        for name in VenueEndpoint.__struct_fields__
+        if getattr(site.endpoint, name)
+    }
     endpoint = VenueEndpoint(**addresses)
     local = {host_of(address) for address in addresses.values()} & LOOPBACK
     table = f"[venues.{spec.name}]"
@@ -50,7 +59,8 @@ def resolve_site(
     for name, address in addresses.items():
         host = host_of(address)
         if host not in {*allowed, *local, *(public if name == "ws_public" else ())}:
-            where = f"[venues.{spec.name}.endpoints] {name}" if getattr(overrides, name) else f"{table} hosts"
+            given = getattr(overrides, name, "")
+            where = f"[venues.{spec.name}.endpoints] {name}" if given else f"{table} hosts"
             raise ConfigError(
                 f"{where}: {host!r} is no allowed host: if it is {spec.name}'s own, name it in {table} hosts"
             )
@@ -67,8 +77,8 @@ def resolve_site(
 def origins_of(endpoint: VenueEndpoint) -> tuple[Origin, ...]:
     """Return where the connections to these addresses lead, each once."""
     found = []
-    for name in endpoint.__struct_fields__:
-        parts = urlsplit(getattr(endpoint, name))
+    for address in filter(None, msgspec.structs.astuple(endpoint)):
+        parts = urlsplit(address)
         found.append(origin_of("https" if parts.scheme in ("https", "wss") else "http", parts.netloc))
     return tuple(dict.fromkeys(found))
 
@@ -150,7 +160,7 @@ def _refuse_foreign(spec: VenueSpec, site: Site, where: str, host: str) -> None:
 
 
 def _hosts_of(site: Site) -> set[str]:
-    return {host_of(getattr(site.endpoint, name)) for name in site.endpoint.__struct_fields__}
+    return {host_of(address) for address in msgspec.structs.astuple(site.endpoint) if address}
 
 
 def _either(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderAccepted,
     OrderQueried,
     OrderRejected,
@@ -122,6 +123,9 @@ class OrderGateway(Protocol):
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` the venue lists."""
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Read what the venue's currency list says of `assets`; None where nobody may ask it. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours, corrected by half the round trip."""

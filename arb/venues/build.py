@@ -20,12 +20,14 @@ from arb.venues.public_client import PublicClient, RequestMaker
 from arb.venues.public_reader import PublicReader
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.rules.pacing import Pacer, PacingLimits
+from arb.venues.rules.pacing import AddressAllowance, Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """What a client that reads public data is made with."""
+PAPER_RATE = PlaceRate(10, 1000)
+"""What may be placed at a simulated venue whose own limits on placements are not known here."""
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
 
@@ -108,8 +110,9 @@ def build_paper_source(
     clock: Clock,
     rng: random.Random,
     network: Network | None = None,
+    address: AddressAllowance | None = None,
 ) -> PublicSource:
-    """Return what is read of a venue without a key.
+    """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
 
     Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made.
     """
@@ -121,7 +124,7 @@ def build_paper_source(
         dialect,
         client,
         transport,
-        pacer=Pacer(pacing, clock),
+        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
         clock=clock,
         rng=rng,
         read_timeout_s=timing.read_timeout_s,
@@ -148,8 +151,10 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
-    trading = _trading(spec)
+    """Return what the decision plane must know of a venue's ways; where only paper trades, as much as that may need."""
+    trading = spec.trading
+    if trading is None:
+        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses what has expired
     pacing = trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
     return VenueProfile(

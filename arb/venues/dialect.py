@@ -6,7 +6,7 @@ next.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from arb.market.order import OrderReport
 from arb.market.scale import decimals
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.currencies import CurrencyRows
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
@@ -84,6 +85,12 @@ class PublicDialect(Protocol):
 
     def listed(self, body: Any) -> Listing:
         """Read the rules of all spot symbols by symbol; fees are not known yet."""
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return the calls for the venue's currency list, of these assets at least; none where it may not be asked."""
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read what an answer to one of `currency_calls` says of `assets`."""
 
 
 class TradeDialect(PublicDialect, Protocol):

@@ -190,11 +190,35 @@ class SocketFeed:
                         self._subscribe(native, resync)
                     self._leaving.pop(native, None)
             case NoticeKind.REFUSED:
+                if len(notice.native_symbols) > 1:
+                    self._ask_by_halves(notice.native_symbols)
+                    return
                 about = ", ".join(notice.native_symbols) or "a request"
                 said = f"{notice.code} {notice.text}".strip() or "no reason"
                 self._report(f"{self.connection} refused {about}: {said}")
+                for native in notice.native_symbols:
+                    self._resync_refused(native)
             case NoticeKind.UPGRADE:
                 self._connection.renew("the venue announced that it closes the connection")
+
+    def _ask_by_halves(self, natives: Sequence[str]) -> None:
+        """Subscribe anew to books that were refused together: one name unknown to the venue spoils a request for many."""
+        wanted = [native for native in natives if native in self._natives]
+        middle = len(natives) // 2
+        for half in (wanted[:middle], wanted[middle:]):
+            if half:
+                self._send(self._dialect.subscribe_messages(half, self._now_s()))
+
+    def _resync_refused(self, native: str) -> None:
+        """Go on with a resync that was refused: what cannot be ended is begun, what cannot be begun is tried again later."""
+        resync = self._resyncs.get(native)
+        if resync is None:
+            return
+        if not resync.subscribed:
+            self._subscribe(native, resync)
+            return
+        del self._resyncs[native]
+        self._pace.ask(native, self._clock.monotonic_ns())
 
     def _report(self, text: str) -> None:
         self._emit(TroubleReported(kind=IncidentKind.BOOK_MISSING, text=text))

@@ -23,6 +23,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderQueried,
     OrderRejected,
 )
@@ -391,6 +392,10 @@ class VenueGateway:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed; see `VenueReader.instruments`."""
         return await self._reader.instruments(symbols)
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Read what the venue's currency list says of `assets`; see `VenueReader.currencies`."""
+        return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; later signatures use the result. Raises `VenueError`."""

@@ -22,6 +22,7 @@ from arb.core.events import (
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
+    CurrenciesListed,
     OrderAccepted,
     OrderFilled,
     OrderQueried,
@@ -66,6 +67,9 @@ class PaperSource(Protocol):
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that are listed, with the fee that paper charges; raises `VenueError`."""
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours; raises `VenueError`. Half a round trip is at most the error."""
@@ -139,6 +143,11 @@ class PaperGateway:
         self._matching.on_frame()
         if self._unopened and self._listener is not None:
             self._open_by_books(self._listener)
+
+    @property
+    def watches(self) -> bool:
+        """Return whether `on_frame` has to be called after every single frame, now."""
+        return self._matching.watches or bool(self._unopened)
 
     @property
     def listed(self) -> Collection[str]:
@@ -293,6 +302,10 @@ class PaperGateway:
             self._give({asset: self._opening.get(asset, ZERO) for asset in self._unopened})
             await self._account.written()
         return listed
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
+        return await self._source.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`. The latency is measured by the way, where none is configured."""

@@ -124,6 +124,11 @@ class PaperMatching:
         self._underway.append(order)
         return order
 
+    @property
+    def watches(self) -> bool:
+        """Return whether an order is on its way."""
+        return bool(self._underway)
+
     def on_frame(self) -> None:
         """Note what a frame changed where orders are going, unless the venue sent it after they arrive."""
         for order in self._underway:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.events import ClockMeasured
+from arb.core.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
 from arb.market.listing import NOBODY, Listed
 from arb.venues.public_client import RequestMaker
@@ -50,6 +50,10 @@ class PublicSource:
             Listed(self._with_fee(instrument), tickers.get(instrument.native_symbol, NOBODY))
             for instrument in listed.values()
         )
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the currency list says of `assets`; None where the venue shows it to nobody without a key."""
+        return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`."""

@@ -5,20 +5,21 @@ An answer is judged from its status and body; what it says of our pace and of ou
 
 import asyncio
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockMeasured
-from arb.errors import VenueBusy
+from arb.core.events import ClockMeasured, CurrenciesListed
+from arb.errors import VenueBusy, VenueRejected
 from arb.market.instrument import Instrument
 from arb.market.listing import Ticker
 from arb.market.order import Outcome
+from arb.market.wallets import CurrencyChain
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.ccxt_client import signed
-from arb.venues.dialect import Listing, PublicDialect
+from arb.venues.dialect import PublicDialect
 from arb.venues.public_client import RequestMaker
 from arb.venues.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
@@ -26,6 +27,8 @@ from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.tickers import TickerForm, read_tickers
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+
+Read = TypeVar("Read")
 
 ROWS_A_TURN = 8
 """Of a listing, in one turn of the loop: 0.1 ms."""
@@ -124,6 +127,23 @@ class PublicReader:
         self._public.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
 
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the venue's currency list says of `assets`; None where it may not be asked. Raises `VenueError`.
+
+        An asset that the venue does not know, or refuses to speak of, is listed on no chain.
+        """
+        found: list[CurrencyChain] = []
+        calls = self._public.currency_calls(assets)
+        for call in calls:
+            try:
+                body, _ = await self.ask(call, patient=True)
+            except VenueRejected:
+                if len(calls) == 1:
+                    raise
+                continue
+            found += await read_in_parts(self._public.currencies_in(body, assets))
+        return CurrenciesListed(venue=self.venue, assets=assets, chains=tuple(found)) if calls else None
+
     async def tickers(self, form: TickerForm) -> dict[str, Ticker]:
         """Return the best quotes and volumes of all symbols, by native symbol; raises `VenueError`."""
         return await read_tickers(self.venue, form, await self.body_of(form.call()))
@@ -146,13 +166,13 @@ class PublicReader:
         return await self._transport.send(request, self._read_timeout_s)
 
 
-async def read_in_parts(listing: Listing) -> dict[str, Instrument]:
-    """Read a listing over as many turns of the loop as it takes, a few rows in each."""
+async def read_in_parts(listing: Generator[None, None, Read]) -> Read:
+    """Read a list over as many turns of the loop as it takes, a few rows in each."""
     while True:
         try:
             for _ in range(ROWS_A_TURN):
                 next(listing)
         except StopIteration as end:
-            read: dict[str, Instrument] = end.value
+            read: Read = end.value
             return read
         await asyncio.sleep(0)

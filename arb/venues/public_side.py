@@ -7,7 +7,7 @@ many are lost together.
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from arb.clock import Clock
 from arb.core.books import Books
@@ -16,7 +16,7 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
 from arb.venues.registry import spec_of
-from arb.venues.rules.pacing import Budget, Pacer, PacingLimits, ScopeThrottler
+from arb.venues.rules.pacing import AddressAllowance, Budget, Pacer, PacingLimits, ScopeThrottler
 from arb.venues.snapshots import SnapshotSource
 from arb.venues.spec import ConnectionLimits, VenueSpec
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 SLOW_S = 2.0
 """A start that takes longer, for the venue's limits alone, is announced."""
+
+
+NOBODY_ELSE: Mapping[str, AddressAllowance] = {}
 
 
 def dial_budget(limits: ConnectionLimits) -> Budget | None:
@@ -40,10 +43,17 @@ def _last_after_s(count: int, budget: Budget) -> float:
 
 
 class PublicSide:
-    """Makes the public connections of one venue."""
+    """Makes the public connections of one venue; `address`: what it shares with who else reads public data there."""
 
     def __init__(
-        self, spec: VenueSpec, site: Site, *, clock: Clock, rng: random.Random, network: Network | None = None
+        self,
+        spec: VenueSpec,
+        site: Site,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        network: Network | None = None,
+        address: AddressAllowance | None = None,
     ) -> None:
         self._spec = spec
         self._site = site
@@ -56,7 +66,9 @@ class PublicSide:
         """How many books each connection carries, and whether their snapshots are fetched."""
         self._snapshots: SnapshotSource | None = None
         if (pace := spec.snapshots) is not None:
-            pacer = Pacer(PacingLimits.of_reads(pace), clock)
+            pacer = Pacer(
+                PacingLimits.of_reads(pace), clock, address or AddressAllowance(spec.weight_per_minute, clock)
+            )
             rest = site.endpoint.rest
             self._snapshots = SnapshotSource(rest, site.headers, spec.outcomes, pacer, self._network.http)
 
@@ -111,6 +123,11 @@ class PublicSide:
         await self._dials.acquire()
 
 
+def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:
+    """Return what all who read public data of these venues share."""
+    return {venue: AddressAllowance(spec_of(venue).weight_per_minute, clock) for venue in venues}
+
+
 def build_feeds(
     sites: Mapping[str, Site],
     books: Books,
@@ -120,10 +137,13 @@ def build_feeds(
     clock: Clock,
     rng: random.Random,
     network: Network | None = None,
+    addresses: Mapping[str, AddressAllowance] = NOBODY_ELSE,
 ) -> dict[str, MarketFeed]:
-    """Return the public connections, by their names, each for the books that it carries."""
+    """Return the public connections, by their names, each for the books that it carries; `addresses`: see `PublicSide`."""
     sides = {
-        venue: PublicSide(spec_of(venue), sites[venue], clock=clock, rng=rng, network=network)
+        venue: PublicSide(
+            spec_of(venue), sites[venue], clock=clock, rng=rng, network=network, address=addresses.get(venue)
+        )
         for venue in dict.fromkeys(connection.venue for connection in books.connections.values())
     }
     feeds: dict[str, MarketFeed] = {

@@ -120,7 +120,8 @@ class SnapshotFetcher:
             await self._transport.close()
 
     async def _fetch(self, native: str) -> None:
-        await self._source.pacer.wait(SCOPE, Priority.READ, None)
+        for _ in range(self._dialect.snapshot_share(native)):
+            await self._source.pacer.wait(SCOPE, Priority.READ, None)
         path = self._dialect.snapshot_path(native)  # it may be live meanwhile: a stream may push whole books, too
         answer, failure = (None, "") if path is None else await self._ask_once(path)
         # From here on nothing is waited for, so nobody can lose the connection in between.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.ccxt_client import Signer
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect, TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
@@ -175,8 +176,9 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
     data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
     `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
-    schedule charges a taker who trades little, as a ratio, which is paper's default; `tickers`: how it is asked for all best
-    quotes and volumes at once."""
+    schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
+    one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
+    `make_currencies`: what reads the venue's currency list."""
 
     name: str
     title: str
@@ -191,11 +193,13 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
     snapshots: Budget | None = None
+    weight_per_minute: int = 0
     tickers: TickerForm | None = None
     trading: Trading | None = None
     reading: Reading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
+    make_currencies: "Callable[[], CurrencyReader] | None" = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         """Return the site of an environment in a region, or None when the venue has none."""

@@ -151,7 +151,12 @@ class Keeper:
             [(Fraction(price) / price_unit, Fraction(size) / size_unit) for price, size in side]
             for side in slot.book.levels(max(len(bids), len(asks)))
         ]
-        return shown == [[(Fraction(price), Fraction(size)) for price, size in side] for side in (bids, asks)]
+        theirs = [[(Fraction(price), Fraction(size)) for price, size in side] for side in (bids, asks)]
+        if slot.book.bid_horizon is not None and theirs[0]:  # what is beyond a cut snapshot nobody knows
+            theirs[0] = [level for level in theirs[0] if level[0] >= Fraction(slot.book.bid_horizon) / price_unit]
+        if slot.book.ask_horizon is not None and theirs[1]:
+            theirs[1] = [level for level in theirs[1] if level[0] <= Fraction(slot.book.ask_horizon) / price_unit]
+        return shown == theirs and all(shown)
 
     def table(self, venues: Mapping[str, Any]) -> list[str]:
         """Return what is printed, one line a venue."""

@@ -16,13 +16,9 @@ import ccxt.pro
 
 from arb.clock import SystemClock
 from arb.market.instrument import Instrument
-from arb.venues.build import NO_KEY
+from arb.venues.build import build_paper_source
 from arb.venues.endpoints import GLOBAL, Environment, Site, VenueEndpoint
-from arb.venues.reader import VenueReader
 from arb.venues.registry import spec_of
-from arb.venues.rules.guard import SigningGuard
-from arb.venues.rules.pacing import Pacer
-from arb.venues.transport.network import SystemNetwork
 from tests.contract.ccxt_books import Levels
 
 Client = Any
@@ -92,6 +88,13 @@ def stock_client(venue: str, info: dict[str, Any]) -> Client:
     elif venue == "okx":
         api["rest"] = address["rest"]
         api["ws"] = address["ws_public"].removesuffix("/public")
+    elif venue == "bybit":
+        for product in api:
+            api[product] = address["rest"] if isinstance(api[product], str) else api[product]
+        api["ws"]["public"] = {"spot": address["ws_public"]}
+    elif venue == "binance":
+        api["public"] = f"{address['rest']}/api/v3"
+        api["ws"]["spot"] = f"{address['ws_public'].removesuffix('/stream')}/ws"
     else:
         for product, url in api.items():
             if isinstance(url, str):
@@ -111,31 +114,10 @@ def site_of(venue: str, info: dict[str, Any]) -> Site:
 
 async def our_listing(venue: str, info: dict[str, Any]) -> dict[str, Instrument]:
     """Return what our adapter makes of a venue's listing; only public questions are asked."""
-    clock = SystemClock()
-    guard = SigningGuard(
-        venue=venue,
-        hosts=("127.0.0.1",),
-        symbols=("BTC/USDT",),
-        max_order_value_quote=Decimal(1),
-        max_orders_per_minute=1,
-        clock=clock,
-    )
-    trading = spec_of(venue).trading
-    assert trading is not None
-    parts = trading.make(site_of(venue, info), NO_KEY, clock, guard)
-    transport = SystemNetwork(clock).http()
-    reader = VenueReader(
-        parts.dialect,
-        parts.signer,
-        transport,
-        pacer=Pacer(trading.pacing, clock),
-        clock=clock,
-        rng=random.Random(1),
-        read_timeout_s=10.0,
-        pace_timeout_s=10.0,
-    )
+    site = site_of(venue, info)
+    source = build_paper_source(spec_of(venue), site, Decimal(0), clock=SystemClock(), rng=random.Random(1))
     try:
-        assert abs((await reader.measure_clock()).offset_ns) < 10**9
-        return await reader.listing()
+        assert abs((await source.measure_clock()).offset_ns) < 10**9
+        return await source._reader.listing()
     finally:
-        await transport.close()
+        await source.close()

@@ -345,6 +345,9 @@ class Messages:
     def snapshot_path(self, native_symbol: str) -> str | None:
         return None
 
+    def snapshot_share(self, native_symbol: str) -> int:
+        return 1
+
 
 def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() -> None:
     async def scenario() -> None:

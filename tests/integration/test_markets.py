@@ -1,5 +1,7 @@
 """`arb markets` on venues that list what real ones do: what it shows, and what it says of venues that answer nonsense."""
 
+import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 
 from tests.contract.venue_server import Venues, venue_server
 from tests.integration.login_page import login_page
-from tests.integration.support import run_arb
+from tests.integration.support import arb, end_of, run_arb
 
 SYMBOLS = 60
 
@@ -48,7 +50,7 @@ def test_what_venues_list_in_common_is_shown_the_busiest_first(venues: Venues, t
     volumes = [float(row["volume_quote"]) for row in rows]
     assert volumes == sorted(volumes, reverse=True)
     btc = rows[0]
-    assert [found["verdict"] for found in btc["identity"]] == ["proved"] * 3
+    assert [found["verdict"] for found in btc["identity"]] == ["same"] * 3
     assert btc["at"].keys() == {"gate", "okx", "bitget"} and btc["best_edge"] is not None
     bids, asks = venues.book("gate", "BTC_USDT")
     gate = btc["at"]["gate"]
@@ -80,7 +82,7 @@ def test_the_table_for_people_has_a_line_for_each_and_no_more_than_it_knows(venu
     assert (row["venues"], row["volume"], row["coin"], row["last_hour"], row["chosen"]) == (
         "gate,okx,bitget",
         "2.0B",
-        "proved",
+        "same",
         "-",
         "yes",
     )
@@ -114,6 +116,10 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
 ) -> None:
     document = shown(venues, tmp_path, "--why", "BTC/USDT")
     assert document["chosen"] is True and document["against"] is None and len(document["edges"]) == 6
+    coins = [line for lines in document["coins"] for line in lines]
+    assert "BTC at gate and okx: same: one contract, or the chain's own coin, on bitcoin" in coins
+    assert any(line.startswith("USDT at okx and bitget: same") for line in coins)
+    assert any("bps apart (a second witness, no proof)" in line for line in coins)
     config(venues, tmp_path)
     assert "gate    BTC_USDT" in run_arb("markets", "--why", "BTC/USDT", cwd=tmp_path).out
     ended = run_arb("markets", "--why", "BTCC/USDT", cwd=tmp_path)
@@ -168,3 +174,38 @@ def test_nothing_is_written_without_all_venues_or_where_nothing_is_chosen(venues
     ended = run_arb("markets", "--write", cwd=tmp_path)
     assert (ended.code, ended.out, path.read_text()) == (3, "", text)
     assert ended.err.startswith("arb: --write: the rules of [run.auto] choose nothing, so nothing is written")
+
+
+def test_watch_says_what_is_listed_anew_dropped_halted_and_who_falls_silent(tmp_path: Path) -> None:
+    with venue_server("--symbols", "8", "--seed", "6", "--rate", "0") as venues:
+        venues.strike("gate", "delisted", symbol="TRX_USDT")
+        config(venues, tmp_path)
+        watching = arb("markets", "--watch", "--every", "5s", "--json", cwd=tmp_path)
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        venues.strike("gate", "listed", symbol="TRX_USDT")
+        venues.strike("gate", "suspended", symbol="LTC_USDT")
+        venues.strike("okx", "delisted", symbol="DOGE-USDT")
+        venues.strike("bitget", "restricted", for_s=600)
+        news = [json.loads(watching.stdout.readline()) for _ in range(4)]
+        watching.send_signal(signal.SIGINT)
+        ended = end_of(watching)
+    assert ended.code == 0, ended.err
+    assert sorted((each["venue"], each["what"], each["symbol"]) for each in news if each["symbol"]) == [
+        ("gate", "halted", "LTC/USDT"),
+        ("gate", "listed", "TRX/USDT"),
+        ("okx", "unlisted", "DOGE/USDT"),
+    ]
+    [listed] = [each for each in news if each["what"] == "listed"]
+    assert listed["text"] == "gate lists TRX/USDT; listed elsewhere: okx" and listed["also_at"] == ["okx"]
+    [silent] = [each for each in news if each["what"] == "silent"]
+    assert silent["venue"] == "bitget" and "451" in silent["text"]
+    last = json.loads(ended.out)
+    assert last["failed"].keys() == {"bitget"} and last["venues"].keys() == {"gate", "okx", "bitget"}
+    before, after = ({row["symbol"]: row for row in document["markets"]} for document in (first, last))
+    assert before["TRX/USDT"]["at"].keys() == {"okx", "bitget"}
+    assert after["TRX/USDT"]["at"].keys() == {"gate", "okx", "bitget"}
+    assert before["BTC/USDT"]["edge_share_1h"] is None
+    assert after["BTC/USDT"]["edge_share_1h"] == (
+        "1.000000" if float(after["BTC/USDT"]["best_edge"]["edge_bps"]) > 0 else "0.000000"
+    )

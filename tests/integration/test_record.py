@@ -49,6 +49,15 @@ def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_w
     assert together.summary["replay"]["left_out"] == []
     assert together.summary["frames"] > replayed.summary["frames"]
 
+    files = [torn, *finished]
+    converted = run_arb("tape", "convert", *map(str, files), "--parquet", "--out", "parquet", "--json", cwd=tmp_path)
+    assert converted.code == 0, converted.err
+    parquet = [tmp_path / tape["made"] for tape in converted.summary["tapes"]]
+    assert [tape["torn"] != "" for tape in converted.summary["tapes"]] == [True] + [False] * len(finished)
+    assert [books_at(path, None, 1000) for path in parquet] == [books_at(path, None, 1000) for path in files]
+    by_parquet = run_arb("replay", str(parquet[2]), "--json", cwd=tmp_path)
+    assert by_parquet.summary | {"replay": None} == replayed.summary | {"replay": None}
+
 
 def _stopped_within_a_segment(process: "subprocess.Popen[str]", out: Path) -> None:
     """Stop a recording where two segments are finished, and of the next one all books stand in its file."""

@@ -69,8 +69,14 @@ MUTANTS = {
     "ramp-skipped": Mutant(
         "with real orders a pair pays no more than the ramp allows by then",
         "arb/core/opportunities/routes.py",
-        "self.state.health.share(route[1:]), self.state.ramp_cap)",
-        "self.state.health.share(route[1:]))",
+        "share, self.state.ramp_cap)",
+        "share)",
+    ),
+    "wallets-unread": Mutant(
+        "nothing opens where what a pair moves could not be moved back",
+        "arb/core/opportunities/obstacles.py",
+        "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
+        "",
     ),
     "ramp-keeps-on": Mutant(
         "a pair that had to be carried begins the ramp anew",
@@ -438,6 +444,18 @@ MUTANTS = {
         "arb/core/pricing/terms.py",
         "        if over_bps:\n",
         "        if not over_bps:\n",
+    ),
+    "skew-ignored": Mutant(
+        "an edge that spends what is scarce must be greater, as bands say",
+        "arb/core/state.py",
+        "            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps\n",
+        "            over_bps += 0\n",
+    ),
+    "skew-unbounded": Mutant(
+        "bands never lower the required edge to where nothing is left",
+        "arb/core/accounts/bands.py",
+        "max(skewed, min(min_edge_bps, LEAST_EDGE_BPS))",
+        "skewed",
     ),
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",

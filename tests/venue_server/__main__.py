@@ -1,4 +1,4 @@
-"""A local server in the role of the public side of Gate, OKX and Bitget: `python -m tests.venue_server --symbols 300`.
+"""A local server in the role of the public side of five venues: `python -m tests.venue_server --symbols 300`.
 
 Written from the venues' documents and from recorded frames, apart from the sandbox and from the adapters: it imports nothing
 of arb, so that it cannot share a misconception with either. Its first line of output is JSON with the addresses. Books are
@@ -68,7 +68,7 @@ if __name__ == "__main__":
         "--port",
         type=int,
         default=0,
-        help="of the control address, the venues take the next three; 0: any that are free",
+        help="of the control address, the venues take the next five; 0: any that are free",
     )
     parser.add_argument(
         "--rate", type=float, default=2.0, help="changes a second and book; 0: books move only by POST /step"

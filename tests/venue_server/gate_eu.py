@@ -4,26 +4,24 @@ From the documents: payload `[pair, interval]`, `100ms` for changes of the best 
 `U` and `u` are the first and the last id of a change, sizes are absolute; the snapshot is fetched from `/spot/order_book` with
 `with_id=true`, whose `id` counts the same changes, and more than 100 levels are answered by an empty book. A payload with an
 unknown pair is refused as a whole. Newer servers push the whole book first, as `full`: asked for with the misfortune `full`.
-What the snapshot's address answers can be spoilt: see `SPOILT`.
+What the snapshot's address answers can be spoilt: see `fetched`.
 """
 
-import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from tests.venue_server.fetched import FetchedServer
 from tests.venue_server.gate import Gate
 from tests.venue_server.listing import Row
 from tests.venue_server.market import Change, Channel, Side, Update
 from tests.venue_server.session import Session
 
 LEVELS = {"100ms": 100, "20ms": 20}
-LONG_BYTES = 3 * 1024 * 1024
 
 
-class GateEu(Gate):
+class GateEu(Gate, FetchedServer):
     """See the module's text."""
 
     interval_s = 0.1
@@ -34,11 +32,8 @@ class GateEu(Gate):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.full_first = False
-        self.spoilt: tuple[str, float] = ("", 0.0)
         self._intervals: dict[tuple[int, str], str] = {}
         self._before: dict[str, tuple[Side, Side]] = {}
-        # What an answer from a cache shows: every book as it stood when that was asked for.
-        self._cached: dict[str, Row] = {}
 
     def pairs_of(self, payload: list[Any]) -> list[str]:
         """See `Gate`: one pair and an interval."""
@@ -89,24 +84,22 @@ class GateEu(Gate):
 
     def order_book(self, request: web.Request) -> Any:
         """See `Gate`, unless the answer is spoilt."""
-        what, until_s = self.spoilt
-        if what and self.clock.monotonic_s() < until_s:
-            return SPOILT[what](self, request)
+        return self.fetched(request)
+
+    def book_answer(self, request: web.Request) -> Any:
+        """See `FetchedServer`."""
         answer = super().order_book(request)
         if isinstance(answer, dict) and int(request.query.get("limit", "10")) > 100:
             answer |= {"asks": [], "bids": []}
         return answer
 
-    def spoil(self, what: str, for_s: float) -> None:
-        """Let the snapshot's address answer otherwise for a while; raises `KeyError` for what it cannot."""
-        if what not in SPOILT:
-            raise KeyError(what)
-        self.spoilt = what, self.clock.monotonic_s() + for_s
-        self._cached = {native: self.book_of(channel) for native, channel in self.channels.items()}
+    def native_asked(self, request: web.Request) -> str:
+        """See `FetchedServer`."""
+        return request.query["currency_pair"]
 
-    def cached(self, request: web.Request) -> Row:
-        """Answer with a book as it stood when the answers were spoilt."""
-        return self._cached[request.query["currency_pair"]]
+    def fault(self) -> Row:
+        """See `FetchedServer`."""
+        return {"label": "SERVER_ERROR", "message": "x"}
 
     def _whole(self, channel: Channel, levels: int) -> str:
         sides = [list(side.items())[:levels] for side in (channel.bids, channel.asks)]
@@ -137,26 +130,3 @@ def _top(channel: Channel) -> tuple[Side, Side]:
 def _difference(old: Side, new: Side) -> Change:
     changes = [(price, size) for price, size in new.items() if old.get(price) != size]
     return changes + [(price, 0) for price in old if price not in new]
-
-
-async def _hang(venue: GateEu) -> web.Response:
-    while venue.clock.monotonic_s() < venue.spoilt[1]:  # noqa: ASYNC110  # whoever spoils again may end it
-        await asyncio.sleep(0.05)
-    return web.Response(status=504)
-
-
-def _limited(venue: GateEu) -> web.Response:
-    status, content_type, body = venue.refusal(429)
-    return web.Response(status=status, text=body, content_type=content_type, headers={"Retry-After": "1"})
-
-
-SPOILT: dict[str, Callable[[GateEu, web.Request], Any]] = {
-    "limited": lambda venue, request: _limited(venue),
-    "fault": lambda venue, request: web.json_response({"label": "SERVER_ERROR", "message": "x"}, status=500),
-    "html": lambda venue, request: web.Response(text="<html>busy</html>", content_type="text/html"),
-    "no_book": lambda venue, request: {"id": "soon", "asks": None},
-    "long": lambda venue, request: web.Response(body=b" " * LONG_BYTES, content_type="application/json"),
-    "hang": lambda venue, request: _hang(venue),
-    "cache": lambda venue, request: venue.cached(request),
-}
-"""How the snapshot's address may answer instead, by the name of it."""

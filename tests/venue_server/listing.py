@@ -83,7 +83,21 @@ def _made_up(base: str, rng: random.Random, seed: int) -> Asset:
     asset.rows["bitget"].update(
         symbol=f"{base}USDT", baseCoin=base, pricePrecision=str(decimals), quantityPrecision=str(lots)
     )
+    tick = decimals + rng.choice((0, 0, 0, 1))
+    asset.rows["bybit"].update(symbol=f"{base}USDT", baseCoin=base, priceFilter={"tickSize": _step(tick)})
+    asset.rows["bybit"]["lotSizeFilter"].update(basePrecision=_step(lots + 1), minOrderQty=_step(lots + 1))
+    steps = {
+        "PRICE_FILTER": {"tickSize": _step8(decimals)},
+        "LOT_SIZE": {"stepSize": _step8(lots), "minQty": _step8(lots)},
+    }
+    asset.rows["binance"].update(symbol=f"{base}USDT", baseAsset=base)
+    for rule in asset.rows["binance"]["filters"]:
+        rule.update(steps.get(rule["filterType"], {}))
     return asset
+
+
+def _step8(decimals: int) -> str:
+    return f"{10.0**-decimals:.8f}"
 
 
 def _step(decimals: int) -> str:

@@ -9,9 +9,11 @@
     unavailable    HTTP 503 for `for_s`, connecting included           restricted  HTTP 451 likewise
     garbage        one connection gets a frame that is no JSON         old         the next snapshot is dated 40 s back
     delisted       a symbol is gone: listing, book and subscriptions   unreadable  the lot of a listed row is no number
+    listed         a symbol that is gone is listed anew, with its book
     maintenance    the notice on all connections, after `wait_s` they end, and then `unavailable`
     clock          the venue's clock is `wait_s` ahead of the time for `for_s`, in frames and answers
-    snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`gate_eu.SPOILT`)
+    snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`fetched.SPOILT`)
+    restart        the service of the books restarts: their numbers begin again (Bybit)
     full           from now on the whole book is pushed first at a subscription, where it otherwise is not
 
 `connection` names one by its number; else the oldest is struck. `symbol` is the venue's own name of it.
@@ -23,14 +25,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.venue_server.gate_eu import SPOILT, GateEu
+from tests.venue_server.bybit import Bybit
+from tests.venue_server.fetched import SPOILT, FetchedServer
+from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.session import Session
 from tests.venue_server.venue import VenueServer
 
 LISTING = ("tick", "suspended", "delisting", "unreadable")
 LASTING = (
-    *("mute", "unmute", "suspended", "restricted", "delisted", "unreadable", "maintenance", "clock"),
-    *("snapshots", "full"),
+    *("mute", "unmute", "suspended", "restricted", "delisted", "listed", "unreadable", "maintenance", "clock"),
+    *("snapshots", "full", "restart"),
 )
 """Not drawn by chance: what nobody recovers from by waiting, what takes a venue away for minutes, what only one venue knows."""
 
@@ -136,6 +140,12 @@ def _listing(venue: VenueServer, wish: Asked) -> None:
     channel.halted = channel.halted or wish.what == "suspended"
 
 
+def _listed(venue: VenueServer, wish: Asked) -> None:
+    if wish.symbol not in venue.gone:
+        raise Refusal(f"symbol: {venue.name} has dropped {', '.join(venue.gone) or 'none'}")
+    venue.list_anew(str(wish.symbol))
+
+
 def _outage(status: int) -> Callable[[VenueServer, Asked], None]:
     def begin(venue: VenueServer, wish: Asked) -> None:
         until_s = venue.clock.monotonic_s() + wish.for_s
@@ -172,9 +182,17 @@ def _eu(venue: VenueServer) -> GateEu:
     return venue
 
 
+def _restart(venue: VenueServer, wish: Asked) -> None:
+    if not isinstance(venue, Bybit):
+        raise Refusal(f"{venue.name}'s numbers never begin again")
+    venue.restart()
+
+
 def _snapshots(venue: VenueServer, wish: Asked) -> None:
+    if not isinstance(venue, FetchedServer):
+        raise Refusal(f"{venue.name} pushes whole books; no snapshot of it is fetched")
     try:
-        _eu(venue).spoil(wish.answer, wish.for_s)
+        venue.spoil(wish.answer, wish.for_s)
     except KeyError:
         raise Refusal(f"answer: {wish.answer!r} is none of {', '.join(SPOILT)}") from None
 
@@ -201,10 +219,12 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "unavailable": _outage(503),
     "restricted": _outage(451),
     "delisted": lambda venue, wish: venue.delist(_symbol(venue, wish)),
+    "listed": _listed,
     "maintenance": _maintenance,
     "clock": _clock,
     "garbage": lambda venue, wish: _session(venue, wish).send('{"channel":"spot.obu","result":{"t":17'),
     "old": _old,
     "snapshots": _snapshots,
     "full": _full,
+    "restart": _restart,
 }

@@ -16,7 +16,9 @@ from typing import Any
 from aiohttp import web
 
 from tests.venue_server import misfortunes
+from tests.venue_server.binance import Binance
 from tests.venue_server.bitget import Bitget
+from tests.venue_server.bybit import Bybit
 from tests.venue_server.gate import Gate
 from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.listing import common_assets
@@ -24,7 +26,7 @@ from tests.venue_server.market import trimmed
 from tests.venue_server.okx import Okx
 from tests.venue_server.venue import Clock, VenueServer
 
-KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget)
+KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget, Bybit, Binance)
 
 
 class World:

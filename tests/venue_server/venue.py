@@ -1,6 +1,6 @@
-"""What the three venues have in common: listings, channels, connections, pushes at the venue's interval, misfortunes.
+"""What the venues have in common: listings, channels, connections, pushes at the venue's interval, misfortunes.
 
-A dialect (`gate`, `okx`, `bitget`) says what its answers and frames look like and what it refuses.
+A dialect (`gate`, `okx`, `bitget`, `bybit`, `binance`) says what its answers and frames look like and what it refuses.
 """
 
 import asyncio
@@ -54,6 +54,8 @@ class VenueServer(ABC):
     """A connection whose client was silent for so long is closed."""
     connects: ClassVar[Rate]
     fine: ClassVar[int] = 0
+    ids_most: ClassVar[int] = 40
+    """By how much at most a book's number rises with one frame."""
     region: ClassVar[str] = ""
     """Which of the venue's legal entities this is, where it is not the usual one."""
 
@@ -70,6 +72,7 @@ class VenueServer(ABC):
         self.sent = self.snapshots = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
+        self.gone: dict[str, tuple[Row, Channel]] = {}
         self.opened = 0
         self.meet_newcomer()
         # misfortunes in force
@@ -145,17 +148,23 @@ class VenueServer(ABC):
 
     def delist(self, native: str) -> None:
         """Take a symbol out of the listing, and its book from whoever is served with it."""
-        self.rows.remove(self.row_of(native))
-        del self.channels[native]
+        row = self.row_of(native)
+        self.gone[native] = row, self.channels.pop(native)
+        self.rows.remove(row)
         for session in self.sessions.values():
             self.unsubscribe(session, native)
+
+    def list_anew(self, native: str) -> None:
+        """List a symbol that was taken out of the listing; raises `KeyError` for any other."""
+        row, self.channels[native] = self.gone.pop(native)
+        self.rows.append(row)
 
     def step(self, native: str) -> None:
         """Let one book change once and push that to whoever subscribed."""
         channel = self.channels[native]
         if channel.halted or self.clock.monotonic_s() < self.stalled_until_s.get(native, 0.0):
             return
-        update = channel.advance(self.clock.wall_ms(), self.rng.randint(1, 40))
+        update = channel.advance(self.clock.wall_ms(), self.rng.randint(1, self.ids_most))
         if self.skips[native]:
             self.skips[native] -= 1
             return
@@ -240,9 +249,8 @@ class VenueServer(ABC):
             if self.outage is not None and now_s < self.outage[1]:
                 return self._refuse(self.outage[0])
             limit = self._limits.setdefault(path, self.rest_limit(path))
-            if not limit.take(now_s):
-                self.refused["rest"] += 1
-                return self._refuse(429)
+            if (refused := self.over_limit(path, request)) is not None:
+                return refused
             answered = ask(request)
             if inspect.isawaitable(answered):
                 answered = await answered
@@ -252,6 +260,13 @@ class VenueServer(ABC):
             return web.Response(text=text, content_type="application/json", headers=self.rest_headers(limit))
 
         return answer
+
+    def over_limit(self, path: str, request: web.Request) -> web.Response | None:
+        """Count a request, and return what refuses it where it is one too many."""
+        if self._limits[path].take(self.clock.monotonic_s()):
+            return None
+        self.refused["rest"] += 1
+        return self._refuse(429)
 
     def rest_headers(self, limit: Rate) -> dict[str, str]:
         """Return what the venue's answers carry beside the body."""
@@ -276,11 +291,15 @@ class VenueServer(ABC):
         self.opened += 1
         session = Session(self.opened, request, ws, now_s)
         self.sessions[session.number] = session
+        self.on_open(session, request)
         try:
             await session.run(lambda text: self.on_text(session, text), self.clock.monotonic_s)
         finally:
             del self.sessions[session.number]
         return ws
+
+    def on_open(self, session: Session, request: web.Request) -> None:  # noqa: B027  # an answer that most venues share
+        """Note that a connection stands."""
 
     def keep_alive(self) -> None:  # noqa: B027  # an answer that most venues share
         """Send what the venue sends of books that do not change; most venues send nothing."""

@@ -197,7 +197,7 @@ class Detector:
         while (found := judgement.candidates.next()) is not None:
             route, best = found
             seen = self.episodes.see(route, best, now_ns)
-            answer = self._check(route, best, now_ns)
+            answer = self._check(route, best, seen, now_ns)
             if isinstance(answer, Plan):
                 pair_id = self._open(route, answer, seen, now_ns)
                 judgement.judged.append((route, best, answer, pair_id))
@@ -259,13 +259,15 @@ class Detector:
             considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
-    def _check(self, route: Route, best: Plan, now_ns: int) -> Plan | Reason:
+    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
         before = self.obstacles.reason(route, now_ns)
         if before is not None:
             return before
         state, (asks, bids) = self.state, self.state.books.sides(route)
         over_bps = state.edge_over_bps(route, now_ns)
+        if state.bands.skews:
+            self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
         answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), over_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
         stands = self.standing.stands(route)

@@ -7,6 +7,7 @@ state of the books or of our own orders `vanished` before it could be judged; ev
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from arb.core.pricing.plan import Plan
 from arb.core.reasons import Reason
@@ -34,7 +35,18 @@ Route = tuple[str, str, str]
 class Episode:
     """One open episode; `best`: the best trade of all its instants, ignoring thresholds and balances."""
 
-    __slots__ = ("best", "best_net_e8", "best_ns", "id", "nonpositive_ns", "opened_ns", "reason", "ticks", "traded")
+    __slots__ = (
+        "best",
+        "best_net_e8",
+        "best_ns",
+        "id",
+        "nonpositive_ns",
+        "opened_ns",
+        "reason",
+        "required_edge_bps",
+        "ticks",
+        "traded",
+    )
 
     def __init__(self, episode_id: int, best: Plan, net_e8: int, now_ns: int) -> None:
         self.id = episode_id
@@ -45,6 +57,7 @@ class Episode:
         self.ticks = 0
         self.traded = False
         self.reason: Reason | None = None
+        self.required_edge_bps: Decimal | None = None
         self.nonpositive_ns: int | None = None
 
 
@@ -74,7 +87,7 @@ class Episodes:
             self._next_id += 1
         elif net_e8 > episode.best_net_e8:
             episode.best, episode.best_net_e8, episode.best_ns = best, net_e8, now_ns
-            episode.reason = None
+            episode.reason = episode.required_edge_bps = None
         episode.ticks += 1
         episode.nonpositive_ns = None
         return episode
@@ -83,6 +96,11 @@ class Episodes:
         """Note why the edge was not taken just now; only what held at the best instant is kept."""
         if episode.best_ns == now_ns or episode.reason is None:
             episode.reason = reason
+
+    def require(self, episode: Episode, edge_bps: Decimal, now_ns: int) -> None:
+        """Note what edge was required just now; only what held at the best instant is kept."""
+        if episode.best_ns == now_ns or episode.required_edge_bps is None:
+            episode.required_edge_bps = edge_bps
 
     def miss(self, route: Route, now_ns: int) -> None:
         """Note that the route has no edge now, or that its books cannot be used."""
@@ -143,5 +161,6 @@ class Episodes:
             best_gross_edge_bps=best.gross_edge_bps(),
             ticks=episode.ticks,
             outcome=outcome,
+            required_edge_bps=episode.required_edge_bps,
             reason=None if reason is None else str(reason),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from arb.core.opportunities.episodes import Route
 from arb.core.settings import CoinRule
-from arb.market.coins import CoinTable, Verdict
+from arb.market.coins import Coin, CoinOverride, CoinTable, Verdict
 from arb.market.symbol import Symbol
 
 
@@ -19,8 +19,22 @@ class RouteIdentities:
 
     def __init__(self, rule: CoinRule | None) -> None:
         self._rule = rule
-        self._table = CoinTable(() if rule is None else rule.coins)
+        self._table = CoinTable(() if rule is None else rule.coins, () if rule is None else rule.overrides)
         self._found: dict[Route, Verdict] = {}
+
+    @property
+    def overrides(self) -> tuple[CoinOverride, ...]:
+        """Return what the user says of coins, whatever any list says."""
+        return () if self._rule is None else self._rule.overrides
+
+    def renew(self, listed: Iterable[Coin]) -> dict[Route, tuple[Verdict, Verdict]]:
+        """Go by what venues list now; return the routes that were judged before and are judged otherwise: before, and now."""
+        if self._rule is None:
+            return {}
+        self._table = CoinTable((*self._rule.coins, *listed), self._rule.overrides)
+        before, self._found = self._found, {}
+        now = {route: self._verdict(route) for route in before}
+        return {route: (verdict, now[route]) for route, verdict in before.items() if now[route] is not verdict}
 
     def refused(self, route: Route) -> bool:
         """Return whether nothing may open on a route."""
@@ -41,6 +55,9 @@ class RouteIdentities:
         """Return what is known of a route's base and quote together, the worse of the two; None where nobody asks."""
         if self._rule is None:
             return None
+        return self._verdict(route)
+
+    def _verdict(self, route: Route) -> Verdict:
         if route not in self._found:
             symbol, buy_venue, sell_venue = route
             found = [self._table.sameness(asset, buy_venue, sell_venue) for asset in Symbol.of(symbol).base_and_quote]

@@ -125,6 +125,8 @@ class Obstacles:
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
             return Reason.IDENTITY_UNVERIFIED
+        if state.trapped.refused(route):
+            return Reason.WALLET_CLOSED
         if any(
             (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]) for venue in venues
         ):

@@ -88,7 +88,8 @@ class Routes:
                 self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
 
     def _limits(self, route: Route) -> EdgeLimits:
-        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]), self.state.ramp_cap)
+        share = self.state.health.share(route[1:]) * self.state.trapped.share(route)
+        return EdgeLimits.of(self.state.limits_at(*route), share, self.state.ramp_cap)
 
     def crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""

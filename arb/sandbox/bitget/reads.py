@@ -34,7 +34,7 @@ def server_time(_: SimExchange, __: Params, now_ns: int) -> Json:
 def coins(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /spot/public/coins`."""
     assets = dict.fromkeys(a for rules in exchange.instruments.values() for a in (rules.base, rules.quote))
-    return [wire.coin(asset) for asset in assets if params.get("coin", asset) == asset]
+    return [wire.coin(asset, exchange.wallets.of(asset)) for asset in assets if params.get("coin", asset) == asset]
 
 
 def symbols(exchange: SimExchange, params: Params, _: int) -> list[Json]:

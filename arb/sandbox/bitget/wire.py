@@ -13,6 +13,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
 from arb.sandbox.bills import INTEREST, TRANSFER, Bill
+from arb.sandbox.currencies import SimWallet
 from arb.sandbox.exact import ZERO, mul, plain, quotient_text
 from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
@@ -81,21 +82,21 @@ def margin_symbol(rules: SimInstrument) -> Json:
     }
 
 
-def coin(asset: str) -> Json:
+def coin(asset: str, wallet: SimWallet) -> Json:
     """Write one entry of `GET /spot/public/coins`: an asset with its one chain."""
     chain = {
-        "chain": asset,
+        "chain": wallet.chain,
         "needTag": "false",
-        "withdrawable": "true",
-        "rechargeable": "true",
-        "withdrawFee": "0",
+        "withdrawable": "true" if wallet.withdrawal else "false",
+        "rechargeable": "true" if wallet.deposit else "false",
+        "withdrawFee": wallet.fee,
         "extraWithdrawFee": "0",
         "depositConfirm": "1",
         "withdrawConfirm": "1",
         "minDepositAmount": "0.00000001",
         "minWithdrawAmount": "0.00000001",
         "browserUrl": "",
-        "contractAddress": "",
+        "contractAddress": wallet.contract or None,
         "withdrawStep": "0",
         "withdrawMinScale": "8",
         "congestion": "normal",

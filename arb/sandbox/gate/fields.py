@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.bills import TRANSFER, Bill
+from arb.sandbox.currencies import SimWallet
 from arb.sandbox.exact import ZERO, add, mul, plain, ratio, sub
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.auth import GateError
@@ -238,24 +239,24 @@ def pair_json(rules: SimInstrument) -> Json:
     }
 
 
-def currency_json(asset: str) -> Json:
+def currency_json(asset: str, wallet: SimWallet) -> Json:
     """Return an item of `/spot/currencies`."""
     chain: Json = {
-        "name": asset,
-        "addr": "",
-        "withdraw_disabled": False,
+        "name": wallet.chain,
+        "addr": wallet.contract,
+        "withdraw_disabled": not wallet.withdrawal,
         "withdraw_delayed": False,
-        "deposit_disabled": False,
+        "deposit_disabled": not wallet.deposit,
     }
     return {
         "currency": asset,
         "name": asset,
         "delisted": False,
-        "withdraw_disabled": False,
+        "withdraw_disabled": not wallet.withdrawal,
         "withdraw_delayed": False,
-        "deposit_disabled": False,
+        "deposit_disabled": not wallet.deposit,
         "trade_disabled": False,
-        "chain": asset,
+        "chain": wallet.chain,
         "chains": [chain],
     }
 

@@ -44,13 +44,13 @@ class GateRoutes:
 
     def currencies(self, query: Query) -> Answer:
         """Answer `/spot/currencies`."""
-        return 200, [currency_json(asset) for asset in self.exchange.account.initial]
+        return 200, [currency_json(asset, self.exchange.wallets.of(asset)) for asset in self.exchange.account.initial]
 
     def currency(self, query: Query) -> Answer:
         """Answer `/spot/currencies/{currency}`."""
         if query.argument not in self.exchange.account.initial:
             raise GateError(400, "INVALID_CURRENCY", f"Invalid currency {query.argument}")
-        return 200, currency_json(query.argument)
+        return 200, currency_json(query.argument, self.exchange.wallets.of(query.argument))
 
     def pairs(self, query: Query) -> Answer:
         """Answer `/spot/currency_pairs`."""

@@ -186,7 +186,7 @@ def currencies(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /asset/currencies`: one chain per asset."""
     assets = dict.fromkeys(a for rules in exchange.instruments.values() for a in (rules.base, rules.quote))
     wanted = set(filter(None, params.get("ccy", "").split(",")))
-    return [wire.currency(asset) for asset in assets if not wanted or asset in wanted]
+    return [wire.currency(asset, exchange.wallets.of(asset)) for asset in assets if not wanted or asset in wanted]
 
 
 def deposits(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:

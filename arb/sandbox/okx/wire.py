@@ -11,6 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
+from arb.sandbox.currencies import SimWallet
 from arb.sandbox.exact import mul, plain, quotient_text
 from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder
@@ -138,20 +139,22 @@ def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
     }
 
 
-def currency(asset: str) -> Json:
+def currency(asset: str, wallet: SimWallet) -> Json:
     """Write one entry of `GET /asset/currencies`: an asset with its one chain."""
     return {
         "ccy": asset,
         "name": asset,
-        "chain": f"{asset}-{asset}",
-        "canDep": True,
-        "canWd": True,
+        "chain": f"{asset}-{wallet.chain}",
+        "ctAddr": wallet.contract[-6:],
+        "canDep": wallet.deposit,
+        "canWd": wallet.withdrawal,
         "canInternal": True,
-        "mainNet": True,
+        "mainNet": not wallet.contract,
         "needTag": False,
-        "fee": "0",
-        "minFee": "0",
-        "maxFee": "0",
+        "fee": wallet.fee,
+        "minFee": wallet.fee,
+        "maxFee": wallet.fee,
+        "minDepArrivalConfirm": "1",
         "minDep": "0.00000001",
         "minWd": "0.00000001",
         "maxWd": "1000000000",

@@ -5,7 +5,7 @@ with all that was ever listed it would be several times as long, and decoding it
 halted or delisted is simply gone from it. Dates of delisting are shown to keys alone (`/sapi/v1/spot/delist-schedule`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
 from arb.venues.binance.spec import POLICY
 from arb.venues.call import Call
+from arb.venues.currencies import CurrencyRows
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
@@ -56,6 +57,14 @@ class BinanceDialect:
         """Read the rules of all spot symbols."""
         rows = Fields(self.venue, "answer", body).rows("symbols")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return none: the currency list wants a key."""
+        return ()
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read nothing: nobody asks."""
+        raise NotImplementedError
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row, whose rules are filters by name ("Filters"): `NOTIONAL` and `PERCENT_PRICE_BY_SIDE` have older forms."""

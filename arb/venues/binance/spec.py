@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import Environment, Site, VenueEndpoint
+from arb.venues.endpoints import ConnectionTiming, Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
@@ -20,6 +20,7 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -77,6 +78,12 @@ FUTURES = "binance_futures"
 """The name of recorded USDT-margined perpetuals."""
 
 
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.binance.currencies import READER
+
+    return READER
+
+
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
     from arb.venues.binance.books import BinanceFeed
 
@@ -101,35 +108,29 @@ def _make_dialect() -> "PublicDialect":
     return BinanceDialect()
 
 
+def _site(environment: Environment, rest: str, ws: str) -> Site:
+    return Site(environment=environment, endpoint=VenueEndpoint(rest=rest, ws_public=f"{ws}/stream"))
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Binance spot",
     products=(Product.SPOT,),
     sites=(
-        Site(
-            environment=Environment.PRODUCTION,
-            endpoint=VenueEndpoint(
-                rest="https://api.binance.com",
-                ws_public="wss://stream.binance.com:9443/stream",
-                ws_private="wss://ws-api.binance.com:443/ws-api/v3",
-            ),
-        ),
-        Site(
-            environment=Environment.TESTNET,
-            endpoint=VenueEndpoint(
-                rest="https://testnet.binance.vision",
-                ws_public="wss://stream.testnet.binance.vision/stream",
-                ws_private="wss://ws-api.testnet.binance.vision/ws-api/v3",
-            ),
-        ),
+        _site(Environment.PRODUCTION, "https://api.binance.com", "wss://stream.binance.com:9443"),
+        _site(Environment.TESTNET, "https://testnet.binance.vision", "wss://stream.testnet.binance.vision"),
+        _site(Environment.DEMO, "https://demo-api.binance.com", "wss://demo-stream.binance.com"),
     ),
-    # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
+    # 1024 streams a connection, two for each book. Its pongs count among the 5 messages a second, so ours are fewer.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
-    snapshots=Budget(1, 550),
+    stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.3, lifetime_s=24 * 3600),
+    weight_per_minute=6000,
+    # One of 100 levels weighs 5, so that they take half of the 6000 an address has in a minute.
+    snapshots=Budget(1, 100),
     # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
     tickers=TickerForm(
         api=("public",),
-        path="ticker/24hr",
+        path="api/v3/ticker/24hr",
         native="symbol",
         bid="bidPrice",
         bid_size="bidQty",
@@ -140,6 +141,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
     reading=Reading(pace=Budget(2, 500), make=_make_dialect),
 )

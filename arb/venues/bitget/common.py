@@ -3,7 +3,7 @@
 Public data are read by API v2 whatever kind of account asks: they need no key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
+from arb.venues.bitget.currencies import READER
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.call import Call
+from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
 from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
@@ -26,6 +28,7 @@ FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 PAGE = 100
+_COINS_MAX = 3  # as many as may be asked for in a second
 BGB, BGB_SHARE = "BGB", Decimal("0.8")
 """Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
 
@@ -72,6 +75,17 @@ class CommonDialect:
         """
         rows = Fields(self.venue, "answer", body).rows("data")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /api/v2/spot/public/coins`, or one call for each of a few assets."""
+        path, api = "spot/public/coins", ("public", "spot")
+        if not few(assets, _COINS_MAX):
+            return whole(read("v2", path, {}, api))
+        return tuple(read("v2", path, {"coin": asset}, api) for asset in assets)
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
 
     def fees_in(self, body: Any) -> Fees:
         """Read the rates, positive when charged; a buy pays in what it receives."""

@@ -27,10 +27,17 @@ if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.bitget.signing import GuardedBitget
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
 NAME = "bitget"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bitget.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -120,6 +127,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
@@ -132,6 +140,7 @@ SPEC = VenueSpec(
             cancel_batch=Budget(2, 500),  # v3: 5/s, where v2 has 10
             reads={
                 "GET spot/account/info": Budget(1, 1100),
+                "GET spot/public/coins": Budget(3, 1100),
                 "GET account/fee-rate": Budget(1, 400),
                 "GET account/all-fee-rate": Budget(1, 400),
             },

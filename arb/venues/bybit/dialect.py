@@ -4,7 +4,7 @@ The listing has no pages for spot, and by default holds what trades: a symbol th
 public address announces the end of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from arb.clock import NS_PER_MS
@@ -12,6 +12,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.venues.bybit.spec import POLICY
 from arb.venues.call import Call
+from arb.venues.currencies import CurrencyRows
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
@@ -48,6 +49,14 @@ class BybitDialect:
         """Read the rules of all spot symbols."""
         rows = Fields(self.venue, "answer", body).object("result").rows("list")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return none: the currency list wants a key."""
+        return ()
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read nothing: nobody asks."""
+        raise NotImplementedError
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row; `minOrderQty`, which is said to be checked no more, is kept to nevertheless, as it may be again."""

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import Environment, Site, VenueEndpoint
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
+from arb.venues.rules.outcome import OutcomePolicy, Row, ShutOut, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
@@ -19,6 +19,7 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.dialect import PublicDialect
     from arb.venues.wire.base import WireFeed
 
@@ -72,10 +73,24 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return VenueReply(str(body["retCode"]), str(body.get("retMsg") or ""))
 
 
-POLICY = OutcomePolicy("bybit", table_of(_ROWS), _reply, _reply, funds_codes=frozenset(_FUNDS.split()))
+POLICY = OutcomePolicy(
+    "bybit",
+    table_of(_ROWS),
+    _reply,
+    _reply,
+    funds_codes=frozenset(_FUNDS.split()),
+    # "403, access too frequent": all requests are to end for ten minutes ("Rate Limit Rules", "IP Limit").
+    shut_out=ShutOut(403, b"access too frequent", 600.0),
+)
 
 
 NAME = "bybit"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.bybit.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -96,30 +111,31 @@ def _make_dialect() -> "PublicDialect":
     return BybitDialect()
 
 
+def _site(environment: Environment, region: str, rest: str, ws: str) -> Site:
+    endpoint = VenueEndpoint(rest=rest, ws_public=f"{ws}/v5/public/spot")
+    return Site(environment=environment, region=region, endpoint=endpoint)
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Bybit API v5",
     code_word="`retCode`",
     products=(Product.SPOT,),
     sites=(
-        Site(
-            environment=Environment.PRODUCTION,
-            endpoint=VenueEndpoint(
-                rest="https://api.bybit.com",
-                ws_public="wss://stream.bybit.com/v5/public/spot",
-                ws_private="wss://stream.bybit.com/v5/private",
-            ),
-        ),
-        Site(
-            environment=Environment.TESTNET,
-            endpoint=VenueEndpoint(
-                rest="https://api-testnet.bybit.com",
-                ws_public="wss://stream-testnet.bybit.com/v5/public/spot",
-                ws_private="wss://stream-testnet.bybit.com/v5/private",
-            ),
-        ),
+        _site(Environment.PRODUCTION, GLOBAL, "https://api.bybit.com", "wss://stream.bybit.com"),
+        # The EEA, Turkey, Kazakhstan, Georgia and Indonesia: the hosts of their accounts ("Integration Guidance", "Connect").
+        _site(Environment.PRODUCTION, "eu", "https://api.bybit.eu", "wss://stream.bybit.eu"),
+        _site(Environment.PRODUCTION, "tr", "https://api.bybit.tr", "wss://stream.bybit.tr"),
+        _site(Environment.PRODUCTION, "kz", "https://api.bybit.kz", "wss://stream.bybit.kz"),
+        _site(Environment.PRODUCTION, "ge", "https://api.bybitgeorgia.ge", "wss://stream.bybitgeorgia.ge"),
+        _site(Environment.PRODUCTION, "id", "https://api.bybit.id", "wss://stream.bybit.id"),
+        _site(Environment.TESTNET, GLOBAL, "https://api-testnet.bybit.com", "wss://stream-testnet.bybit.com"),
+        # Demo trading has production's prices, from production's stream.
+        _site(Environment.DEMO, GLOBAL, "https://api-demo.bybit.com", "wss://stream.bybit.com"),
     ),
+    # The topics of one connection may be 21,000 characters long, those of 200 books are a quarter of that.
     connections=ConnectionLimits(books_per_connection=200, connects=500, connects_window_s=300),
+    stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.02),
     # Bybit API v5, "Get Tickers": `turnover24h` is in quote.
     tickers=TickerForm(
         api=("public",),
@@ -136,6 +152,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
     make_books=_make_books,
+    make_currencies=_make_currencies,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
     # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.

@@ -1,7 +1,7 @@
 """One frame from its bytes to the changed book and the word whether anybody needs to look at it; compiled.
 
 `take` answers with `QUIET` where the frame is applied and that was all, with the row + 1 where plain code has something
-to do (the symbol may have an edge, or a sample is due), and with `HAND_OVER` where the plain reader must take
+to do (the symbol may have an edge), and with `HAND_OVER` where the plain reader must take
 the frame. What it does is what `WireFeed.on_frame`, `Books.on_frame` and `Marks.rows` do for the same frame, in the same
 order; the rules of the chains are those of `<venue>/books.py`.
 """
@@ -15,17 +15,22 @@ from arb.core.risk.book_pace import JUDGED_AFTER_NS, MISSING
 from arb.core.risk.sale_price import NOTED_EVERY_NS
 from arb.market.arena import UPDATES
 from arb.market.words import (
+    AHEAD_NS,
     ARENA_ADDRESS,
     ATTENTION,
     CONNECTION_PACE,
+    CONNECTION_WORDS,
     COST,
     FRAMES,
     KEPT,
     LAG_KNOWN,
     LAG_NS,
+    LAGS_KEPT,
+    LAGS_NOTED,
     LAST_BYTE_NS,
     NETS,
     NEXT_LAG_NS,
+    NOTED_BID,
     NOTED_NS,
     OFFSET_NS,
     PACE,
@@ -124,6 +129,18 @@ def beat(row: int, connection: int, received_ns: int):
 
 
 @inlined
+def note_lag(connection: int, received_ns: int, lag_ns: int):
+    """Note how long a frame was on its way, and once a second keep it, as `Connection.keep_lag` does."""
+    put_word(connection + LAG_NS * WORD, lag_ns)
+    put_word(connection + LAG_KNOWN * WORD, 1)
+    if received_ns >= word_at(connection + NEXT_LAG_NS * WORD):
+        noted = word_at(connection + LAGS_NOTED * WORD)
+        put_word(connection + (CONNECTION_WORDS + noted % LAGS_KEPT) * WORD, lag_ns)
+        put_word(connection + LAGS_NOTED * WORD, noted + 1)
+        put_word(connection + NEXT_LAG_NS * WORD, received_ns + NS_PER_S)
+
+
+@inlined
 def commit(number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int):
     """Apply a change that continues the book, whose levels stand in the scratch.
 
@@ -158,12 +175,14 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
     add(connection + LEVELS * WORD, bids + asks)
     add(connection + UPDATED * WORD, 1)
     beat(row, connection, received_ns)
-    due = not 0 <= received_ns - word_at(row + NOTED_NS * WORD) < NOTED_EVERY_NS
+    if bid_size and not 0 <= received_ns - word_at(row + NOTED_NS * WORD) < NOTED_EVERY_NS:
+        put_word(row + NOTED_NS * WORD, received_ns)
+        put_word(row + NOTED_BID * WORD, bid)
+    ahead = False
     if event_ns:
-        put_word(connection + LAG_NS * WORD, received_ns - (event_ns - word_at(connection + OFFSET_NS * WORD)))
-        put_word(connection + LAG_KNOWN * WORD, 1)
-        due = due or received_ns >= word_at(connection + NEXT_LAG_NS * WORD)
-    return number if may_cross(row, bid, ask) or due else QUIET
+        ahead = event_ns - received_ns >= word_at(connection + AHEAD_NS * WORD)
+        note_lag(connection, received_ns, received_ns - (event_ns - word_at(connection + OFFSET_NS * WORD)))
+    return number if may_cross(row, bid, ask) or ahead else QUIET
 
 
 @inlined
@@ -212,9 +231,16 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
 
 def compile_all(*, cached: bool) -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
-    take = njit("int64(int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
-    show = njit("int64(int64)", cache=cached, error_model="numpy")(show_one)
-    return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))
+    return (
+        entry_point(take_one, "int64(int64, int64, int64, int64)", cached=cached),
+        entry_point(show_one, "int64(int64)", cached=cached),
+    )
+
+
+def entry_point(function: Any, signature: str, *, cached: bool) -> Any:
+    """Compile a function; return CPython's own way into it, without numba's wrapper."""
+    compiled = njit(signature, cache=cached, error_model="numpy")(function)
+    return compiled.overloads[compiled.signatures[0]].entry_point
 
 
 def take_one(at, size, received_ns, connection):

@@ -53,3 +53,31 @@ def hashed(name: bytes) -> int:
         mixed = (mixed ^ int.from_bytes(name[at : at + 8], "little")) * HASH_PRIME % 2**64
     mixed ^= mixed >> 32
     return (mixed + 2**63) % 2**64 - 2**63
+
+
+# Frames in a row, as `blocks.py` takes them from the lines of a tape that `tape_lines.py` has read. An entry is one line: its
+# instant, the number of its feed (0: the line is for Python, -1: it is passed over), where its frame begins and how long it
+# is, where the line begins in its text, how long it is, and the how manieth of the tape.
+LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
+TO_PYTHON, PASSED_OVER = 0, -1
+
+# Of a feed: its connection's words, and the table of its books (a capture may show one venue by several connections).
+FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK = 3, 0, 1, 2
+
+# The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to, the names
+# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none).
+READING_WORDS = 12
+TEXT_AT, TEXT_END, LINES, LINES_MAX, COPY_AT, COPY_END, NAMES, NAMES_COUNT, LINES_READ, LAST_SEQ, TEXT_BEGIN = range(11)
+# A name: of the venue and of the connection ("": the venue's first), where their letters begin and how many there are.
+NAME_WORDS, VENUE_AT, VENUE_SIZE, FURTHER_AT, FURTHER_SIZE = 4, 0, 1, 2, 3
+
+# The order to take frames: not from this instant on; the clock, which is moved on (`CLOCKED`: a frame is received when the
+# clock says, at the earliest); of how many sources; whether Python is to take each of them. And what came of it: how many
+# were taken, and where it ended: the source, the feed's number and the row + 1 that is to be looked at.
+LIMIT_NS, CLOCK_NS, CLOCKED, SOURCES, ONE_BY_ONE, TAKEN, STOPPED_AT, STOPPED_FEED, STOPPED_ROW = range(9)
+SOURCES_AT, SOURCE_WORDS = 9, 4
+SOURCE_LINES, SOURCE_CURSOR, SOURCE_COUNT, SOURCE_FEEDS = 0, 1, 2, 3
+"""Of a source: its entries, the next one, how many there are (-1: it has ended), and the addresses of its feeds by number."""
+
+# Why taking frames ended.
+AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW = range(5)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from arb.core.connection import HANDED_OVER
-from arb.market.arena import BookArena
+from arb.market.arena import INT64_MAX, BookArena
 from arb.market.book import BookSide, Number
 from arb.market.feed import FeedCounts
-from arb.market.words import ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS
+from arb.market.words import AHEAD_NS, ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS
 from arb.venues.compiled.layout import (
     ASKS,
     BASE,
@@ -35,6 +35,7 @@ from arb.venues.compiled.layout import (
     ENTRY_SIZE,
     ENTRY_WORDS,
     EXP_MAX,
+    FEED_TABLE,
     FIRST,
     KIND,
     LADDER,
@@ -102,6 +103,8 @@ class CompiledConnection(CompiledSide):
         words[ROWS_AT] = books.arena.market.row_address
         words[SCRATCH] = books.scratch.ctypes.data
         words[SHAPE] = shape
+        words[AHEAD_NS] = INT64_MAX
+        self.block = np.array([address_of(words), 0, 0], dtype=np.int64)
 
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
         """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
@@ -224,7 +227,12 @@ class CompiledConnection(CompiledSide):
         for name, row in self._names.items():
             self._put(table, name, row)
         self._table = table
-        self._words[TABLE], self._words[TABLE_MASK] = table.ctypes.data, size - 1
+        self.block[FEED_TABLE:] = table.ctypes.data, size - 1
+        self.show_names()
+
+    def show_names(self) -> None:
+        """Have the connection's next frames looked up among this feed's books: of a capture, others may share its words."""
+        self._words[TABLE], self._words[TABLE_MASK] = self.block[FEED_TABLE:].tolist()
 
     def _put(self, table: Block, name: str, row: int) -> None:
         text = name.encode()

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _PARTS = ("venues/compiled", "market/words.py", "market/arena.py", "venues/wire/base.py", "core/risk")
 Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
+Step = Callable[[int], int]
+"""Does what an order in memory says, of which it is given the address."""
 BYTES_AT = bytes.__basicsize__ - 1
 """Where CPython keeps the characters of a `bytes` object, counted from its head; one more byte ends them."""
 
@@ -48,6 +50,26 @@ def is_compiled() -> bool:
 @cache
 def load() -> tuple[Take, Show]:
     """Return the compiled functions, which takes ten seconds to compile; raises `CompiledUnavailable` without numba."""
+    cached = _prepared()
+    from arb.venues.compiled.kernel import compile_all
+
+    return compile_all(cached=cached)
+
+
+@cache
+def load_blocks() -> tuple[Step, Step]:
+    """Return what reads lines of tapes and what takes their frames, as `load` does; another ten seconds to compile."""
+    cached = _prepared()
+    from arb.venues.compiled.blocks import take_frames
+    from arb.venues.compiled.kernel import entry_point
+    from arb.venues.compiled.tape_lines import read_lines
+
+    read, take = (entry_point(function, "int64(int64)", cached=cached) for function in (read_lines, take_frames))
+    return read, take
+
+
+def _prepared() -> bool:
+    """See that compiled code can be had, and where it is kept; return whether it is."""
     probe = b"where the characters are"
     if sys.implementation.name != "cpython" or sys.byteorder != "little":
         raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
@@ -60,9 +82,7 @@ def load() -> tuple[Take, Show]:
     kept = _kept(_folder())
     if kept is not None:
         numba.config.CACHE_DIR = str(kept)
-    from arb.venues.compiled.kernel import compile_all
-
-    return compile_all(cached=kept is not None)
+    return kept is not None
 
 
 def _kept(folder: Path) -> Path | None:

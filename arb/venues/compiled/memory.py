@@ -57,6 +57,17 @@ def put_word(typing_context: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
+def copy_word(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write eight bytes to an address that need not be aligned."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], _I64.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
 def float_at(typing_context: Any, address: Any) -> Any:
     """Return the double at an address."""
 
@@ -137,6 +148,27 @@ def quote_in(typing_context: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         zeroed = builder.xor(args[0], _constant(0x22))
         found = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
+        bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
+        return builder.lshr(bits, ir.Constant(_I64, 3))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def specials_in(typing_context: Any, word: Any) -> Any:
+    """Return the place of the first of a word's bytes that is no plain letter of a JSON string, 8 where all are.
+
+    Those are quotation mark, backslash, and what is not between 32 and 127. Borrows run upwards only, so the lowest found is
+    surely one.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, found = args[0], args[0]  # a highest bit that is set: beyond 127
+        for wanted in (0x22, 0x5C):
+            zeroed = builder.xor(word, _constant(wanted))
+            found = builder.or_(found, builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)))
+        found = builder.or_(found, builder.and_(builder.sub(word, _constant(0x20)), builder.not_(word)))
+        found = builder.and_(found, _constant(0x80))
         bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
         return builder.lshr(bits, ir.Constant(_I64, 3))
 

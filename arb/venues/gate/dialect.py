@@ -6,7 +6,7 @@ in that order: an order that ends while they are read then shows in a later one.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,10 +20,12 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
+from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
 from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
+from arb.venues.gate.currencies import READER
 from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
@@ -41,6 +43,7 @@ _LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
 _FEES_MAX = 50
+_CURRENCIES_MAX = 10
 
 
 class GateDialect:
@@ -215,6 +218,17 @@ class GateDialect:
         key's list of pairs does not hold is not tradable with it.
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /spot/currencies`, which is 2 MB, or one call for each of a few assets."""
+        if not few(assets, _CURRENCIES_MAX):
+            return whole(_read("currencies", {}, _PUBLIC))
+        call = _read("currencies", {}, _PUBLIC)
+        return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""

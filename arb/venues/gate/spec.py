@@ -22,6 +22,7 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 NAME = "gate"
 FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.gate.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -139,6 +146,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.002"),  # VIP 0, spot, as the listing's own `fee` has it; many pairs are cheaper
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(
         TapeDialect(name=NAME, make=_make_tape),
         TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),

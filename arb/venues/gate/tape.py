@@ -77,6 +77,10 @@ class GateTapeFeed(GateFeed):
     def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
         return self._ticker(frame) if kind == "book_ticker" else super()._unlisted(kind, frame, received_ns)
 
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        # What has a witness is read plainly from its first word on: each change is held against the quotes.
+        return (0, "") if slot.native_symbol in self._witnesses else super()._compiled_as(slot)
+
     def _read_update(self, frame: GateFrame) -> Update:
         if self._market == "spot":
             return super()._read_update(frame)
@@ -107,7 +111,7 @@ class GateTapeFeed(GateFeed):
             ticker = _ticker(frame.result)
         except DECODE_ERRORS as error:
             self._refuse_result(frame, error)
-        slot = self._slots.get(ticker.s)
+        slot = self._known(ticker.s)
         prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             quote = (

@@ -5,7 +5,7 @@ only when that finds nothing. The answer to an order only says that it was taken
 stream or by querying the order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +19,12 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.currencies import CurrencyRows, read_currencies, whole
 from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount
+from arb.venues.okx.currencies import READER
 from arb.venues.okx.outcomes import POLICY
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
@@ -37,6 +39,7 @@ _ORDER_TYPES = {
 _BILL_TYPES = {"1": "transfer", "381": "interest"}
 _PAGE = 100
 _CANCELS_MAX = 20
+_CURRENCIES_MAX = 20
 
 Rates = tuple[Decimal, Decimal]
 """Of a taker and of a maker, positive when paid."""
@@ -213,6 +216,18 @@ class OkxDialect:
         """
         rows = Fields(self.venue, "answer", body).rows("data")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /asset/currencies` with a key, for at most 20 assets by their names."""
+        if not self._has_key:
+            return ()
+        if len(assets) <= _CURRENCIES_MAX:
+            return (_read("asset/currencies", {"ccy": ",".join(assets)}),)
+        return whole(_read("asset/currencies", {}))
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /account/trade-fee`."""

@@ -21,11 +21,18 @@ from arb.venues.tickers import TickerForm
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.currencies import CurrencyReader
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
+
+
+def _make_currencies() -> "CurrencyReader":
+    from arb.venues.okx.currencies import READER
+
+    return READER
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -99,6 +106,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
     make_books=_make_books,
+    make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(
@@ -118,6 +126,7 @@ SPEC = VenueSpec(
                 "GET account/trade-fee": Budget(5, 2000),
                 "GET account/config": Budget(2, 1000),
                 "GET account/instruments": Budget(9, 1000),
+                "GET asset/currencies": Budget(5, 1000),
             },
             cancel_per_symbol=True,
             cancel_batch=Budget(60, 500),

@@ -23,7 +23,7 @@ from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueRejected, Ven
 from arb.market.order import Outcome
 from arb.masking import clean
 from arb.venues.fields import number_or_text
-from arb.venues.rules.retry import Trouble, venue_retry_after_s
+from arb.venues.rules.retry import BAN_MAX_S, RETRY_AFTER_MAX_S, Trouble, venue_retry_after_s
 from arb.venues.transport.http import HttpAnswer
 
 UNREADABLE = "unreadable"
@@ -98,6 +98,18 @@ Reader = Callable[[int, Any], VenueReply | None]
 """From (status, decoded body) to the venue's reply; None when the body is none of the venue's making."""
 
 
+class ShutOut(NamedTuple):
+    """An answer by which an address is shut out: its status, a text in its body, and for how long, in seconds."""
+
+    status: int
+    text: bytes
+    for_s: float
+
+    def is_in(self, answer: HttpAnswer) -> bool:
+        """Return whether this is such an answer."""
+        return answer.status == self.status and self.text in answer.body.lower()
+
+
 class OutcomePolicy(NamedTuple):
     """How one venue answers: its table of codes, and who reads its replies to orders and to reads."""
 
@@ -119,6 +131,8 @@ class OutcomePolicy(NamedTuple):
     """Codes by which a question about the key itself is answered: it may not ask that, or has no account of that kind."""
     expiry_codes: frozenset[str] = frozenset()
     """Codes by which an order is refused that came after its expiry, though time and signature of its request were right."""
+    shut_out: "ShutOut | None" = None
+    """How it answers an address that asks too often, where that is no answer in its own form."""
     key_troubles: Mapping[str, KeyTrouble] = {}
     """What its codes say of a key that is refused."""
 
@@ -189,6 +203,8 @@ def error_of(venue: str, verdict: Verdict) -> VenueError:
     return VenueUnreachable(venue, text, code=verdict.code)
 
 
+BANNED = 418
+"""The HTTP status for an address that went on asking after 429."""
 _BY_RESIDENCE = ": it does not serve this address (that goes by residence: `arb doctor`)"
 _MEANING = {
     200: ": somebody answers in its place, a proxy or a login page",
@@ -200,7 +216,8 @@ _MEANING = {
 
 
 def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
-    wait_s = venue_retry_after_s(answer.headers, venue_now_ns)
+    most_s = BAN_MAX_S if answer.status == BANNED else RETRY_AFTER_MAX_S
+    wait_s = venue_retry_after_s(answer.headers, venue_now_ns, most_s)
     try:
         body = decode_body(answer.body)
     except ValueError:
@@ -210,7 +227,14 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         ours = 200 <= answer.status < 300 or answer.status >= 400
         reply = _cleaned(read(answer.status, body)) if ours else None
     if reply is None:
-        trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
+        shut_out = policy.shut_out
+        if shut_out is not None and shut_out.is_in(answer):
+            text = f"HTTP {answer.status}: it shuts this address out for asking too often"
+            wait_s = max(shut_out.for_s, wait_s or 0.0)
+            return Verdict(
+                outcome=Outcome.UNKNOWN, trouble=Trouble.BUSY, code=UNREADABLE, message=text, retry_after_s=wait_s
+            )
+        trouble = Trouble.BUSY if answer.status in (BANNED, 429) else Trouble.FAULT
         text = f"HTTP {answer.status} with a body that is not the venue's{_MEANING.get(answer.status, '')}"
         retry = wait_s if trouble is Trouble.BUSY else None
         return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=UNREADABLE, message=text, retry_after_s=retry)

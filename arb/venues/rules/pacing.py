@@ -19,7 +19,7 @@ from asyncio_throttle.throttler import Throttler
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
 from arb.venues.rules.outcome import Verdict
-from arb.venues.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s
+from arb.venues.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s, weight_used
 
 _UNSTATED_MAX_S = 2.0
 
@@ -102,6 +102,7 @@ class Priority:
 
 
 PENALTY = Budget(9, 10_000)
+MINUTE_NS = 60 * NS_PER_S
 
 
 class ScopeThrottler(Throttler):
@@ -218,12 +219,45 @@ class ScopeThrottler(Throttler):
         return int(max(free_ns, self._paused_until_ns) - now_ns)
 
 
-class Pacer:
-    """The throttlers of one account at one venue, made as scopes turn up."""
+class AddressAllowance:
+    """What a venue allows an address, whatever it asks and whoever of us asks: the pacers of its public requests share it.
 
-    def __init__(self, limits: PacingLimits, clock: Clock) -> None:
+    `weight`: how much may be used in a minute of the venue's clock, 0 where it does not count so. With nine tenths of it used,
+    maybe by others at this address, nobody asks until the next minute.
+    """
+
+    def __init__(self, weight: int, clock: Clock) -> None:
+        self._weight = weight
+        self._clock = clock
+        self._closed_until_ns = 0
+
+    def obey(self, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
+        """Take what an answer says of it."""
+        if verdict.trouble is Trouble.BUSY and verdict.retry_after_s is not None:
+            self._close(verdict.retry_after_s)
+        used = weight_used(headers) if self._weight else None
+        if used is not None and used * 10 >= self._weight * 9:
+            self._close((MINUTE_NS - venue_now_ns % MINUTE_NS) / NS_PER_S)
+
+    async def wait(self, deadline_ns: int | None) -> bool:
+        """Wait until somebody may ask; False when that is not before `deadline_ns`."""
+        while (wait_ns := self._closed_until_ns - self._clock.monotonic_ns()) > 0:
+            if deadline_ns is not None and self._closed_until_ns > deadline_ns:
+                return False
+            await asyncio.sleep(wait_ns / NS_PER_S)
+        return True
+
+    def _close(self, seconds: float) -> None:
+        self._closed_until_ns = max(self._closed_until_ns, self._clock.monotonic_ns() + int(seconds * NS_PER_S))
+
+
+class Pacer:
+    """The throttlers of one account at one venue, made as scopes turn up; `address`: what holds for all of them together."""
+
+    def __init__(self, limits: PacingLimits, clock: Clock, address: AddressAllowance | None = None) -> None:
         self._limits = limits
         self._clock = clock
+        self._address = address
         self._scopes: dict[str, ScopeThrottler] = {}
         self._account = None if limits.account is None else ScopeThrottler(limits.account, clock)
         self._penalty: ScopeThrottler | None = None
@@ -250,10 +284,15 @@ class Pacer:
             for throttler in (self._penalty, self._account):
                 if throttler is not None and not await throttler.acquire(priority, deadline_ns):
                     return False
-        return await self._of(scope).acquire(priority, deadline_ns)
+        if not await self._of(scope).acquire(priority, deadline_ns):
+            return False
+        # Last, so that an answer that comes while this one waits for its slot counts, too.
+        return self._address is None or await self._address.wait(deadline_ns)
 
     def obey(self, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
         """Take what one answer to a request under `scope` says of the venue's limits; `headers` are empty when none came."""
+        if self._address is not None:
+            self._address.obey(verdict, headers, venue_now_ns)
         reset_s = venue_retry_after_s(headers, venue_now_ns)
         self.note_limits(scope, requests_left(headers), request_limit(headers), reset_s)
         if verdict.low_fill_ratio:

@@ -15,6 +15,8 @@ from arb.clock import NS_PER_MS, NS_PER_S
 # A number this large counts milliseconds, a smaller one seconds: 10^11 s is the year 5138, 10^11 ms is 1973.
 _MILLIS_FROM = 10**11
 RETRY_AFTER_MAX_S = 600.0
+BAN_MAX_S = 3 * 86_400.0
+"""For how long an address may be shut out that went on asking (Binance, HTTP 418: two minutes to three days)."""
 
 
 class Trouble(StrEnum):
@@ -78,13 +80,13 @@ def next_delay_s(
     return delay
 
 
-def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int) -> float | None:
+def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int, most_s: float = RETRY_AFTER_MAX_S) -> float | None:
     """Return for how long the venue asks to wait, or None when it does not say.
 
     Reads `Retry-After` in seconds (RFC 9110) and `X-Gate-RateLimit-Reset-Timestamp`, an instant on the venue's clock
     whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). A venue that limits
     us and names no time to come (zero, or a reset that is past: clocks differ) does not say. The answer lies in
-    (0, `RETRY_AFTER_MAX_S`].
+    (0, `most_s`].
     """
     seconds = _number(headers.get("retry-after"))
     if not seconds:
@@ -93,7 +95,7 @@ def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int) -> float | N
             return None
         reset_ns = int(reset * (NS_PER_MS if reset >= _MILLIS_FROM else NS_PER_S))
         seconds = (reset_ns - venue_now_ns) / NS_PER_S
-    return min(seconds, RETRY_AFTER_MAX_S) if seconds > 0 else None
+    return min(seconds, most_s) if seconds > 0 else None
 
 
 def requests_left(headers: dict[str, str]) -> int | None:
@@ -106,6 +108,15 @@ def requests_left(headers: dict[str, str]) -> int | None:
         if left is not None:
             return int(left)
     return None
+
+
+def weight_used(headers: dict[str, str]) -> int | None:
+    """Return how much of an address's weight of this minute the venue says is used, or None when it does not say.
+
+    Reads Binance's `X-MBX-USED-WEIGHT-1M`.
+    """
+    used = _number(headers.get("x-mbx-used-weight-1m"))
+    return None if used is None else int(used)
 
 
 def request_limit(headers: dict[str, str]) -> int | None:

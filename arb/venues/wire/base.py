@@ -88,8 +88,13 @@ class WireFeed(ABC):
 
     def compiled_by(self, compiled: CompiledSide) -> None:
         """Lend live books to compiled code from now on."""
-        require(bool(self.shape) and not self._tape, f"{self.venue}: no compiled code knows these frames")
+        require(bool(self.shape), f"{self.venue}: no compiled code knows these frames")
         self._compiled = compiled
+
+    @property
+    def compiled(self) -> CompiledSide | None:
+        """Return the compiled code that live books are lent to, if any."""
+        return self._compiled
 
     def seats(self) -> dict[str, BookSeat]:
         """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""
@@ -183,6 +188,10 @@ class WireFeed(ABC):
     def snapshot_path(self, native_symbol: str) -> str | None:
         """Return path and query of the HTTP snapshot that a book waits for, or `None` when it waits for none."""
         return None
+
+    def snapshot_share(self, native_symbol: str) -> int:
+        """See `arb.market.feed.BookFeed`."""
+        return 1
 
     def ping_message(self, now_s: int) -> str | None:
         """Return the application's heartbeat frame, or `None` where protocol pings suffice."""
@@ -296,7 +305,7 @@ class WireFeed(ABC):
             self.counts.crossed += 1
             return self._lose(slot, received_ns, "crossed", BookState.CROSSED)
         if book.exhausted():
-            return self._lose(slot, received_ns, "the levels known from the snapshot are used up")
+            return self._used_up(slot, received_ns)
         slot.state = BookState.LIVE
         slot.asked_ns = None
         slot.sequence = sequence
@@ -311,6 +320,10 @@ class WireFeed(ABC):
             if kind:
                 self._compiled.lend(slot, kind, name)
         return FrameResult(rows=(slot.row,), levels=levels)
+
+    def _used_up(self, slot: BookSlot, at_ns: int) -> FrameResult:
+        """Lose a book whose price has left what its snapshot showed."""
+        return self._lose(slot, at_ns, "the levels known from the snapshot are used up")
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
         self.counts.gaps += 1

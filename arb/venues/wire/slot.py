@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels, Number, Numbers, PlainBook
@@ -78,7 +80,12 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/lending.py`."""
+    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/lending.py`.
+
+    `block`: what compiled code needs to know to take frames of this feed in a row, `layout.FEED_WORDS` words.
+    """
+
+    block: npt.NDArray[np.int64]
 
     @abstractmethod
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:

@@ -18,6 +18,7 @@ from arb.errors import ConfigError, VenueUnreachable
 from arb.live.parts import Parts
 from arb.store.account_file import AccountFile
 from arb.store.journal import Journal
+from arb.venues.public_side import address_allowances
 from tests.unit.venues.test_site_headers import Nowhere
 from tests.virtual import a_clock, run_virtual
 
@@ -56,7 +57,17 @@ def test_what_is_read_of_a_venue_goes_by_the_runs_own_network_to_the_site_that_i
             await gateway.close()
 
     with closing(AccountFile(tmp_path / "a.journal.sqlite", random.Random(1), "demo")) as accounts:
-        gateways = build_paper_gateways(settings, sites, accounts, no_books, clock, random.Random(1), network, None)
+        gateways = build_paper_gateways(
+            settings,
+            sites,
+            accounts,
+            no_books,
+            clock,
+            random.Random(1),
+            network,
+            None,
+            address_allowances(sites, clock),
+        )
         run_virtual(story(), clock)
     asked = {(urlsplit(request.url).hostname, *request.headers) for request in network.requests}
     assert asked == {("www.okx.com", "x-simulated-trading"), ("api.bitget.com", "paptrading")}

@@ -59,6 +59,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("replay", "Missing argument 'DAYS...'"),
         ("replay absent.jsonl", "'absent.jsonl' does not exist"),
         ("record", "Missing option '--out'"),
+        ("tape convert", "Missing argument 'FILE...'"),
+        ("tape convert absent.jsonl --parquet", "'absent.jsonl' does not exist"),
         ("record --out x --every 1", "'1' is no length of time with its unit"),
         ("record --out x --size 100", "'100' is no size with its unit: write for example 500kB, 100MB or 2GB"),
         ("record --out x --size 0MB", "'0MB' is no size with its unit"),

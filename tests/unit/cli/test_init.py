@@ -45,6 +45,16 @@ def test_fifty_symbols_are_read_back_and_the_next_commands_name_the_file(tmp_pat
     assert max(map(len, (tmp_path / "p.toml").read_text().splitlines())) < 130
 
 
+def test_venues_that_are_only_read_can_be_chosen_and_have_no_keys(tmp_path: Path) -> None:
+    assert main(["init", "--venues", "gate,bybit,binance", "--symbols", "BTC/USDT", "--region", "bybit=eu"]) == 0
+    settings = load_settings(tmp_path / "config.toml")
+    assert list(settings.venues.enabled()) == ["gate", "bybit", "binance"] and list(settings.venues.traded()) == [
+        "gate"
+    ]
+    assert settings.venues.site("bybit").endpoint.rest == "https://api.bybit.eu"
+    assert "BYBIT_API_KEY" not in (tmp_path / "config.toml").read_text()
+
+
 def test_every_key_it_writes_has_a_comment(tmp_path: Path) -> None:
     assert main(CHOSEN) == 0
     keys = [line for line in (tmp_path / "config.toml").read_text().splitlines() if " = " in line and line[0] != "#"]
@@ -67,7 +77,7 @@ def test_a_file_that_exists_is_named_and_stays_as_it_is(tmp_path: Path, capsys: 
         ("", "--venues is not given, and this is no terminal to ask in"),
         ("--venues gate,okx", "--symbols is not given"),
         ("--venues gate --symbols BTC/USDT", "--venues: arbitrage needs two: give some of gate, okx, bitget"),
-        ("--venues gate,kraken --symbols BTC/USDT", "--venues: 'kraken' is no venue that orders can be sent to"),
+        ("--venues gate,kraken --symbols BTC/USDT", "--venues: 'kraken' is no venue that is known here"),
         ("--venues gate,okx --symbols BTCUSDT", "--symbols: 'BTCUSDT' is no symbol: write for example BTC/USDT"),
         ("--venues gate,okx --symbols BTC/USDT,ETH/EUR", "--symbols: give at least one, all of one quote currency"),
         ("--venues gate,okx --symbols ,", "--symbols: give at least one"),

@@ -155,6 +155,13 @@ def test_only_enabled_venues_have_keys(machine: Machine) -> None:
             assert refused.code == 2 and said in refused.err, refused.err
 
 
+def test_a_venue_that_is_only_read_needs_no_key(machine: Machine) -> None:
+    (machine.folder / "config.toml").write_text("[venues.bybit]\nenabled = true\n")
+    for command in ("add", "remove", "test"):
+        refused = machine.arb(command, "bybit", given=LINES)
+        assert refused.code == 2 and "bybit: its public data alone are read, and no key is needed" in refused.err
+
+
 # `.env` in a repository, by git itself.
 
 

@@ -97,7 +97,7 @@ def _fill_at_another_price(truth: dict[str, Any]) -> None:
 
 
 def _end_otherwise(truth: dict[str, Any]) -> None:
-    orders = _a_venue_with(truth, "orders")["orders"]
+    orders = [row for ledger in truth.values() for row in ledger["orders"]]
     _own([row for row in orders if row["status"] == "closed"])["status"] = "cancelled"
 
 

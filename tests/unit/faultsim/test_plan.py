@@ -10,7 +10,7 @@ from arb.faultsim.aims import AT_OWN_FILLS, STRIKES, Aim, Phase, possible, strik
 from arb.faultsim.plan import aims_of, make_plan
 from arb.sandbox.faults import KINDS
 
-LONG_RUN = 15_000
+LONG_RUN = 16_000
 WANTED = 50
 CELLS = [Aim(fault, phase) for fault in STRIKES for phase in Phase if possible(fault, phase)]
 

@@ -11,7 +11,7 @@ from arb.faultsim.profit import below_the_threshold, opened_past_the_loss
 from tests.unit.faultsim.test_conduct import a_journal, a_pair
 
 
-def a_plan(number: int, *, net: str = "1", leg_cost_bps: str = "4") -> dict[str, Any]:
+def a_plan(number: int, *, net: str = "1", leg_cost_bps: str = "4", skew_bps: str = "0") -> dict[str, Any]:
     """Return a plan that pays 1000 quote, so that a net of 1 is an edge of 10 bps."""
     return {
         "type": "PlanRecord",
@@ -25,6 +25,7 @@ def a_plan(number: int, *, net: str = "1", leg_cost_bps: str = "4") -> dict[str,
         "buy_fee_in": "base",
         "net": net,
         "leg_cost_bps": leg_cost_bps,
+        "skew_bps": skew_bps,
     }
 
 
@@ -39,7 +40,7 @@ def closed(number: int, cost: str) -> dict[str, Any]:
 
 def judged(path: Path, rule: LegCost = LEARNED) -> list[str]:
     limits = Limits(min_edge_bps=Decimal(1), leg_cost=rule, max_notional_quote=Decimal(2000))
-    return list(below_the_threshold(path, limits, Decimal(50)))
+    return list(below_the_threshold(path, limits, Decimal(50), Decimal(2)))
 
 
 @pytest.mark.parametrize(("net", "found"), [("0.49", 1), ("0.5", 0)])
@@ -64,6 +65,16 @@ def test_a_fixed_cost_is_judged_as_it_is_set(tmp_path: Path, rule: LegCost, stat
     path = a_journal(tmp_path, (0, a_plan(1, leg_cost_bps=stated)), (0, opening(1)))
     assert judged(path, rule) == []
     assert judged(path, LegCost("9bps"))
+
+
+@pytest.mark.parametrize(
+    ("net", "skew", "found"),
+    [("0.7", "2", 0), ("0.69", "2", 1), ("0.41", "-0.9", 0), ("0.40", "-0.9", 1), ("0.8", "2.1", 1), ("0.5", "-1", 1)],
+)
+def test_a_threshold_that_bands_moved_is_kept_and_moved_no_further_than_allowed(
+    tmp_path: Path, net: str, skew: str, found: int
+) -> None:
+    assert len(judged(a_journal(tmp_path, (0, a_plan(1, net=net, skew_bps=skew)), (0, opening(1))))) == found
 
 
 def brought(number: int, quote: int) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from arb.core.accounts.holdings import Held, KnownInventory
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 from arb.live.control import (
@@ -24,6 +26,7 @@ from arb.live.control import (
     socket_path,
     write_halt_file,
 )
+from arb.market.wallets import CurrencyChain
 
 
 def an_answer(wish: dict[str, Any]) -> dict[str, Any]:
@@ -170,14 +173,39 @@ def test_an_empty_or_unreadable_halt_file_halts_too(tmp_path: Path) -> None:
     assert str(read_halt_file(journal)).startswith("halt file unreadable")
 
 
-def test_a_reason_that_is_no_text_halts_and_can_be_written_down(tmp_path: Path) -> None:
-    obeyed: list[AnyEvent] = []
+def obeying(obeyed: list[AnyEvent]) -> Callable[[AnyEvent], str]:
+    """Return what obeys everything, and keeps it."""
 
     def obey(event: AnyEvent) -> str:
         obeyed.append(event)
         return ""
 
-    ControlRequests(tmp_path / "a.journal.sqlite", obey, dict).answer({"do": "halt", "reason": "a\udcffb\0c"})
+    return obey
+
+
+def unasked() -> KnownInventory:
+    raise AssertionError("nobody asked for the inventory")
+
+
+def test_the_inventory_is_answered_as_it_is_known_and_reads_back(tmp_path: Path) -> None:
+    known = KnownInventory(
+        ns=7,
+        held={"gate": {"BTC": Held(Decimal("1.10"), Decimal(1))}},
+        chains={
+            "okx": (CurrencyChain(asset="BTC", named="BTC-Bitcoin", chain="bitcoin", withdrawal_fee=Decimal("1e-8")),)
+        },
+        prices={"BTC": Decimal(60_000)},
+    )
+    requests = ControlRequests(tmp_path / "j", lambda event: "", dict, lambda: known)
+    answer = json.loads(json.dumps(requests.answer({"do": "inventory"})))
+    assert msgspec.convert(answer["inventory"], KnownInventory, strict=False) == known
+
+
+def test_a_reason_that_is_no_text_halts_and_can_be_written_down(tmp_path: Path) -> None:
+    obeyed: list[AnyEvent] = []
+    ControlRequests(tmp_path / "a.journal.sqlite", obeying(obeyed), dict, unasked).answer(
+        {"do": "halt", "reason": "a\udcffb\0c"}
+    )
     assert obeyed == [HaltAsked(reason="a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c")]
     write_halt_file(tmp_path / "a.journal.sqlite", "a\udcffb")
     assert read_halt_file(tmp_path / "a.journal.sqlite") == "a?b"
@@ -191,7 +219,7 @@ def test_a_halt_file_that_cannot_be_written_says_where_and_how_to_mend_it(tmp_pa
 
 def test_a_resumption_hands_its_allowance_on_and_says_what_still_holds(tmp_path: Path) -> None:
     obeyed: list[AnyEvent] = []
-    requests = ControlRequests(tmp_path / "j", lambda event: obeyed.append(event) or "", lambda: {"halted": "why"})  # type: ignore[func-returns-value]
+    requests = ControlRequests(tmp_path / "j", obeying(obeyed), lambda: {"halted": "why"}, unasked)
     assert requests.answer({"do": "resume", "reason": "go", "allow_loss": "2.5"}) == {"done": "resume", "halted": "why"}
     assert requests.answer({"do": "resume", "reason": "go"}) == {"done": "resume", "halted": "why"}
     assert requests.answer({"do": "halt", "reason": "no"}) == {"done": "halt"}
@@ -205,6 +233,6 @@ def test_a_resumption_hands_its_allowance_on_and_says_what_still_holds(tmp_path:
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity", "1e99", "ten", [1], {}])
 def test_an_allowance_that_is_no_amount_changes_nothing(tmp_path: Path, amount: object) -> None:
     obeyed: list[AnyEvent] = []
-    requests = ControlRequests(tmp_path / "j", lambda event: obeyed.append(event) or "", dict)  # type: ignore[func-returns-value]
+    requests = ControlRequests(tmp_path / "j", obeying(obeyed), dict, unasked)
     assert "error" in requests.answer({"do": "resume", "reason": "go", "allow_loss": amount})
     assert obeyed == []

@@ -135,6 +135,9 @@ class FakeGateway:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         return ()
 
+    async def currencies(self, assets: tuple[str, ...]) -> None:
+        return None
+
     async def measure_clock(self) -> ClockMeasured:
         return ClockMeasured(venue=self.venue, offset_ns=0, error_ns=0)
 

@@ -6,13 +6,13 @@ import pytest
 
 from arb.market.coins import LIST, NATIVE, Coin, CoinOverride, CoinTable, Verdict, multiple_of, why
 
-ONE, TWO = "0x" + "1" * 40, "0x" + "2" * 40
+ONE, TWO, THREE = "0x" + "1" * 40, "0x" + "2" * 40, "0x" + "3" * 40
 
 
 def sameness(gate: list[tuple[str, str]], okx: list[tuple[str, str]]) -> Verdict:
     """Return what is known of a ticker with these (chain, contract) at two venues; it is the same in both directions."""
     coins = [Coin(venue, "ABC", *one) for venue, listed in (("gate", gate), ("okx", okx)) for one in listed]
-    found = CoinTable([*coins, Coin("okx", "XYZ", "ethereum", ONE), Coin("bitget", "ABC", "ethereum", ONE)])
+    found = CoinTable([*coins, Coin("okx", "XYZ", "ethereum", THREE), Coin("bitget", "ABC", "ethereum", ONE)])
     assert found.sameness("ABC", "gate", "okx") is found.sameness("ABC", "okx", "gate")
     return found.sameness("ABC", "gate", "okx")
 
@@ -127,3 +127,21 @@ def test_why_gives_each_two_venues_their_verdict_with_evidence_and_the_second_wi
         "  mid prices are 50.0 bps apart (a second witness, no proof)",
     ]
     assert (second.verdict, second.because) == (Verdict.UNPROVED, "no contract of it is known at bitget")
+
+
+def test_a_coin_that_the_other_venue_calls_otherwise_is_not_what_it_means_by_the_ticker() -> None:
+    coins = [Coin("gate", "ABC", "base", ONE), Coin("okx", "ABC", "solana", TWO), Coin("okx", "ABCOLD", "base", ONE)]
+    found = CoinTable(coins).verdict("ABC", "gate", "okx")
+    assert (found.verdict, found.because) == (Verdict.DIFFERENT, "what gate calls ABC on base is ABCOLD at okx")
+    assert CoinTable(coins).sameness("ABC", "okx", "gate") is Verdict.DIFFERENT
+    shared = CoinTable([*coins, Coin("gate", "ABC", "solana", TWO)])
+    assert (
+        shared.sameness("ABC", "gate", "okx") is Verdict.SAME
+    )  # a form of it with a ticker of its own does not matter
+
+
+def test_a_contract_under_two_tickers_of_a_venue_proves_nothing_unless_its_list_of_today_has_one() -> None:
+    twice = [on_ethereum("gate", ONE), on_ethereum("gate", ONE, "OLD"), on_ethereum("okx", ONE)]
+    assert CoinTable(twice).sameness("ABC", "gate", "okx") is Verdict.UNPROVED
+    today = [on_ethereum("gate", ONE, source=LIST), *twice[1:]]
+    assert CoinTable(today).sameness("ABC", "gate", "okx") is Verdict.SAME

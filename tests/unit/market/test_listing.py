@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.market.instrument import FeeIn
-from arb.market.listing import NOBODY, CommonSymbol, Listed, Ticker, common_symbols
+from arb.market.listing import NOBODY, Change, CommonSymbol, Listed, Ticker, changes, common_symbols
 from tests.builders import an_instrument
 
 D = Decimal
@@ -103,3 +103,26 @@ def test_no_two_venues_have_an_edge_both_ways_when_fees_are_paid(one: D, other: 
     )
     there, back = symbol.edges()
     assert there.edge_bps >= back.edge_bps and not (there.edge_bps > 0 and back.edge_bps > 0)
+
+
+def test_what_changed_in_a_listing_is_named_once_each() -> None:
+    rules = {name: an_instrument("gate", f"{name}/USDT") for name in ("SAME", "GONE", "OPEN", "SHUT", "ENDS", "FEE")}
+    rules["SHUT"] = an_instrument("gate", "SHUT/USDT", tradable=False)
+    after = dict(rules)
+    del after["GONE"]
+    after["NEW"] = an_instrument("gate", "NEW/USDT")
+    after["OPEN"] = an_instrument("gate", "OPEN/USDT", tradable=False)
+    after["SHUT"] = an_instrument("gate", "SHUT/USDT")
+    after["ENDS"] = an_instrument("gate", "ENDS/USDT", ends_ns=5)
+    after["FEE"] = an_instrument("gate", "FEE/USDT", taker_fee=D("0.005"))
+    found = [
+        (each.symbol.removesuffix("/USDT"), each.change) for each in changes("gate", rules.values(), after.values())
+    ]
+    assert found == [
+        ("ENDS", Change.ENDING),
+        ("GONE", Change.UNLISTED),
+        ("NEW", Change.LISTED),
+        ("OPEN", Change.HALTED),
+        ("SHUT", Change.RESUMED),
+    ]
+    assert changes("gate", after.values(), after.values()) == []

@@ -103,9 +103,9 @@ def test_the_chains_that_would_serve_are_shown_with_their_costs_and_times() -> N
     ]
 
 
-def test_lists_are_evidence_of_identity_but_for_a_contract_under_two_tickers() -> None:
+def test_lists_are_evidence_of_identity_where_they_name_a_chain_and_a_contract() -> None:
     wallets = Wallets()
-    wallets.take("gate", ["ABC", "OLD"], [on("bsc", contract=ONE), on("bsc", contract=ONE, asset="OLD"), unnamed("X")])
+    wallets.take("gate", ["ABC"], [on("solana"), unnamed("X")])
     wallets.take("okx", ["ABC"], [on("bsc", contract=ONE), on("litecoin", contract=NATIVE)])
     coins = wallets.coins()
     assert {(coin.venue, coin.ticker, coin.chain) for coin in coins} == {

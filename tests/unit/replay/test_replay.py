@@ -14,6 +14,7 @@ import pytest
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
 from arb.errors import ConfigError, StoreError
+from arb.store.tape_convert import convert_tapes
 from tests.unit.replay.makings import Tape, one_dislocation, quiet_market
 
 TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents")
@@ -212,3 +213,16 @@ def test_tapes_of_different_times_are_stretches_of_their_own_in_the_order_of_tim
     assert summary["answer"]["stretches"] == 2
     assert summary["replay"]["files"] == [str(earlier), str(later)]
     assert summary["frames"] == sum(replay(path, db=db)[0]["frames"] for path in (earlier, later))
+
+
+def test_a_tape_in_parquet_leads_to_the_same_summary_and_rows(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = one_dislocation().write(tmp_path / "t.jsonl")
+    (made,) = convert_tapes([path], None, to_parquet=True)
+    by_text, code = replay(path)
+    by_parquet, other_code = replay(Path(made.made), db=tmp_path / "other.sqlite")
+    for summary in (by_text, by_parquet):
+        assert summary.pop("db") and summary["replay"].pop("files")
+    assert (by_parquet, other_code) == (by_text, code)
+    for table in TABLES:
+        assert rows(tmp_path / "other.sqlite", table) == rows(tmp_path / "out.sqlite", table)

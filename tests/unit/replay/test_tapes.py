@@ -13,6 +13,7 @@ from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, is_own, merged
 from arb.store.tape import TapeHead, decode_head, encode_head
+from arb.store.tape_convert import convert_tapes
 
 SETTINGS = EngineSettings(
     limits=Limits(),
@@ -44,6 +45,20 @@ def test_a_missing_number_is_an_error_after_everything_before_it(tmp_path: Path)
     assert [next(lines).seq, next(lines).seq] == [11, 12]
     with pytest.raises(StoreError, match="seq 13 is missing"):
         next(lines)
+
+
+def test_parts_of_a_run_are_joined_be_they_text_or_parquet_and_captures_merged(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    first, second = own(tmp_path / "a", 11, 12), own(tmp_path / "b", 13, 14, head=False)
+    paths = [Path(made.made) for made in convert_tapes([second, first], tmp_path / "out", to_parquet=True)]
+    assert all(is_own(path) for path in paths)
+    for parts in ([paths[0], paths[1]], [first, paths[0]], [second, paths[1]]):
+        tape = OwnTape(parts)
+        assert (tape.head.last_seq, [line.seq for line in tape.lines()]) == (10, [11, 12, 13, 14])
+    gate, okx = capture(tmp_path / "g", "gate", 1.0, 3.0), capture(tmp_path / "o", "okx", 2.0)
+    (made,) = convert_tapes([gate], tmp_path / "out", to_parquet=True)
+    assert not is_own(Path(made.made))
+    assert list(merged([Path(made.made), okx])) == list(merged([gate, okx]))
 
 
 def test_parts_without_a_head_are_refused(tmp_path: Path) -> None:

@@ -54,15 +54,17 @@ from arb.core.settings import (
     RepairPolicy,
     SymbolLimits,
     Timing,
+    Trapped,
     UnprovedCoin,
     VenueLimits,
 )
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.timers import AnyTimer, read_timer
-from arb.market.coins import Coin
+from arb.market.coins import Coin, CoinOverride
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.wallets import CurrencyChain
 from arb.store.tape import TapeHead, TapeLine
 
 MESSAGES = """
@@ -80,6 +82,7 @@ ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
 InstrumentUnlisted: seq? t_ns? venue symbol
 VenueListed: seq? t_ns? venue instruments
+CurrenciesListed: seq? t_ns? venue assets chains
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -113,7 +116,7 @@ Finish: cause
 
 RunRecord: id mode sandbox_id seed version started_ns ended_ns? exit_code? halted?
 OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns closed_ns best_buy_size best_sell_size
-    best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason
+    best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason required_edge_bps?
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
     leg_cost_e8? identity? handed_size? handed_value?
@@ -161,13 +164,16 @@ PARTS: dict[type[msgspec.Struct], str] = {
     InventoryBands: "skew_max_bps? venue?",
     Band: "low_share? target_share? high_share? low_amount? target_amount? high_amount?",
     Ramp: "start_quote pairs",
-    CoinRule: "coins refuse_unproved",
+    CoinRule: "coins refuse_unproved overrides?",
+    CoinOverride: "ticker venue other same",
+    CurrencyChain: "asset named chain? contract? denomination? deposit? withdrawal? withdrawal_fee? withdrawal_fee_rate?"
+    " withdrawal_min? deposit_min? confirmations? arrival_s?",
     Coin: "venue ticker chain contract denomination? source?",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
     " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
-    " max_price_ratio_bps? entry_band_bps?",
+    " max_price_ratio_bps? entry_band_bps? trapped?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
     " max_symbol_quote? max_price_ratio_bps? entry_band_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
@@ -214,6 +220,7 @@ CODES: dict[type[StrEnum], str] = {
     FillSource: "stream query",
     FeeIn: "base quote other",
     UnprovedCoin: "mark refuse",
+    Trapped: "refuse cap ignore",
     PairKind: "arb dust flatten test",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
@@ -235,12 +242,13 @@ TIMERS = (
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing books_differ carried"
-    " clock_anchored contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
+    " clock_anchored coin_override coins_changed"
+    " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
     " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
     " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
-    " venue_health view"
+    " venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

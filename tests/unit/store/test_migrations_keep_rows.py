@@ -61,7 +61,8 @@ def test_tables_made_anew_for_a_constraint_keep_their_rows_indexes_and_views(db_
         assert check(db_url) == []
         after = rows_of_0003(db_url)
         assert after.pop("pair_trades") == [(*row, None, None, None, None) for row in before["pair_trades"]]
-        assert after == {table: rows for table, rows in before.items() if table != "pair_trades"}
+        assert after.pop("opportunities") == [(*row, None) for row in before["opportunities"]]
+        assert after == {table: rows for table, rows in before.items() if table not in ("pair_trades", "opportunities")}
         assert query(db_url, "SELECT reason, opportunities FROM v_reasons") == [("max_notional", 1)]
         assert downgrade(db_url, "0003") == (head(), "0003")
         assert rows_of_0003(db_url) == before
@@ -94,8 +95,11 @@ INSERT INTO fills VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 't1', 'buy', '1', '1
 INSERT INTO balances VALUES (1, 1, 'okx:a', 'okx', 'USDT', 1, '12.5', '0', 'venue', 'start');
 INSERT INTO alternatives VALUES (1, 1, 5, 'entry', 'route', 'okx', 'gate', '1', '1', NULL, -4, '-2.5', 'costlier')
 """
-ROWS_NOW = ROWS_OF_0004.replace(f"{EIGHT_NULLS}, 3, 4)", f"{EIGHT_NULLS}, 3, 4, 5, NULL)").replace(
-    "'stream', 1, 1, 7)", "'stream', 1, 1, 7, NULL)"
+ROWS_NOW = (
+    ROWS_OF_0004.replace(f"{EIGHT_NULLS}, 3, 4)", f"{EIGHT_NULLS}, 3, 4, 5, NULL)")
+    .replace("'stream', 1, 1, 7)", "'stream', 1, 1, 7, NULL)")
+    .replace("'refused', 'max_notional')", "'refused', 'max_notional', '6.5')")
+    .replace("'traded', NULL)", "'traded', NULL, NULL)")
 )
 TABLES_OF_0004 = (*TABLES_OF_0003, "orders", "fills", "balances", "alternatives")
 
@@ -114,8 +118,9 @@ def test_tables_that_others_refer_to_are_made_anew_with_their_rows_indexes_views
         assert check(db_url) == []
         after = rows_of_0004(db_url)
         assert after.pop("pair_trades") == [(*row, None, None) for row in before["pair_trades"]]
-        assert after.pop("fills") == [(*row, None) for row in before["fills"]]
-        assert after == {table: rows for table, rows in before.items() if table not in ("pair_trades", "fills")}
+        for table in ("fills", "opportunities"):
+            assert after.pop(table) == [(*row, None) for row in before[table]]
+        assert after == {table: rows for table, rows in before.items() if table in after}
         assert query(db_url, "SELECT fees_e8, fills FROM v_pair_trades") == [(7, 1)]
         for parent in ("runs", "pair_trades", "orders"):
             with pytest.raises(IntegrityError):

@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
@@ -19,7 +21,7 @@ from arb.market.order import OrderStatus, Role, Side
 from arb.store.database import journal_path, mask_url, open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
-from arb.store.migrate import check, current, downgrade, head, require_current, upgrade
+from arb.store.migrate import check, current, downgrade, head, known, make_config, require_current, upgrade
 from arb.store.rebuild import db_check, db_current, db_upgrade
 from arb.store.tables import Base
 from arb.store.views import VIEWS
@@ -181,6 +183,17 @@ def test_up_down_and_up_again_with_rows_in_it(db_url: str) -> None:
     engine.dispose()
     assert upgrade(db_url) == (None, head())
     assert check(db_url) == []
+
+
+def test_the_revisions_are_those_that_alembic_finds(db_url: str) -> None:
+    upgrade(db_url)
+    walked = ScriptDirectory.from_config(make_config()).walk_revisions()
+    assert known() == tuple(script.revision for script in walked) and len(known()) > 10
+    engine = open_engine(db_url)
+    with engine.connect() as connection:
+        written_down = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    assert written_down == current(db_url) == head()
 
 
 def test_upgrading_what_is_up_to_date_changes_nothing(db_url: str) -> None:

@@ -68,6 +68,9 @@ class Source:
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         return (self.instrument,)
 
+    async def currencies(self, assets: tuple[str, ...]) -> None:
+        return None
+
     async def measure_clock(self) -> ClockMeasured:
         return ClockMeasured(venue="gate", offset_ns=7, error_ns=WAY_NS)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from arb.core.accounts.bands import LEAST_EDGE_BPS, position
 from arb.core.events import PrivateUp
+from arb.core.records import OpportunityRecord
 from arb.core.recovery_records import PlanRecord, SkewPart
 from arb.core.settings import OFF, Band, InventoryBands, LegCost, Limits
 from tests.builders import SYMBOL, Bench, D, a_balance
@@ -110,6 +111,19 @@ def test_an_edge_that_would_drain_a_scarce_side_is_refused_and_a_better_one_take
     assert isinstance(plan, PlanRecord)
     assert plan.skew == (SkewPart("okx", "BTC", "scarce", D(2)),)
     assert (plan.skew_bps, plan.min_edge_bps) == (D(2), D(3))
+
+
+def test_the_row_of_an_opportunity_says_what_edge_was_required_when_it_was_best() -> None:
+    refused = crossing(holding("3.25", "1.75", bands(), limits=least(3, LegCost("1bps"))), "1002.4")
+    refused.end_episodes()
+    (row,) = refused.engine.strategy.take_untraded()
+    assert (row.reason, row.required_edge_bps) == ("edge_below_threshold", D(6))
+    traded = crossing(holding("3.25", "1.75", bands()), "1002.7").rows(OpportunityRecord)[-1]
+    assert isinstance(traded, OpportunityRecord)
+    assert traded.required_edge_bps == 5
+    plain = crossing(holding("3.25", "1.75", InventoryBands()), "1002.7").rows(OpportunityRecord)[-1]
+    assert isinstance(plain, OpportunityRecord)
+    assert plain.required_edge_bps is None, "nothing moved it"
 
 
 def test_an_edge_too_thin_otherwise_is_taken_where_it_evens_out_what_venues_hold() -> None:

@@ -106,17 +106,54 @@ def test_requests_snapshot_address_and_answers_have_the_venues_shape() -> None:
     assert json.loads(message) == {"method": "SUBSCRIBE", "params": params, "id": 1}
     assert feed.snapshot_path("BTCUSDT") is None, "nothing shows yet that the stream serves this book"
     for venue, path, change in (
-        ("binance", "/api/v3/depth", binance_frame(101, 101, [], [])),
-        ("binance_futures", "/fapi/v1/depth", perpetual(101, 101, 100, [])),
+        ("binance", "/api/v3/depth?symbol=BTCUSDT&limit=100", binance_frame(101, 101, [], [])),
+        ("binance_futures", "/fapi/v1/depth?symbol=BTCUSDT&limit=1000", perpetual(101, 101, 100, [])),
     ):
         waiting = feed_of(venue)[1]
         waiting.on_frame(NOW_NS, change)
-        assert waiting.snapshot_path("BTCUSDT") == f"{path}?symbol=BTCUSDT&limit=1000"
+        assert (waiting.snapshot_path("BTCUSDT"), waiting.snapshot_share("BTCUSDT")) == (path, 1)
     answer = feed.on_frame(NOW_NS, '{"result":null,"id":1}').notice
     assert answer == Notice(NoticeKind.SUBSCRIBED, ("BTCUSDT",))
+    (message,) = feed.unsubscribe_messages(["BTCUSDT"], 0)
+    assert json.loads(message) == {"method": "UNSUBSCRIBE", "params": params, "id": -1}
+    answer = feed.on_frame(NOW_NS, '{"result":null,"id":-1}').notice
+    assert answer == Notice(NoticeKind.UNSUBSCRIBED, ("BTCUSDT",))
     refused = feed.on_frame(NOW_NS, '{"error":{"code":2,"msg":"Invalid request"},"id":9}').notice
     assert refused == Notice(NoticeKind.REFUSED, (), "2", "Invalid request")
-    assert feed.ping_message(0) is None
+    assert json.loads(feed.ping_message(0)) == {"method": "GET_PROPERTY", "params": ["combined"], "id": 0}
+    assert feed.on_frame(NOW_NS, '{"result":true,"id":0}').notice == Notice(NoticeKind.PONG)
+
+
+def test_no_request_of_binances_is_longer_than_the_venue_reads() -> None:
+    """Of a message beyond 4096 bytes it reads nothing, and says nothing."""
+    symbols = [f"1000000SATSMONEY{number}USDT" for number in range(200)]
+    messages = feed_of()[1].subscribe_messages(symbols, 0)
+    assert max(len(message) for message in messages) < 4000 and len(messages) < 10
+    assert sum(message.count("@depth@100ms") for message in messages) == 200
+
+
+def test_an_announced_shutdown_asks_for_another_connection() -> None:
+    """Binance, "Server Shutdown", combined streams."""
+    notice = feed_of()[1].on_frame(NOW_NS, SHUTDOWN).notice
+    assert notice == Notice(NoticeKind.UPGRADE)
+
+
+SHUTDOWN = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}'
+
+
+def test_a_book_that_has_left_its_snapshot_is_fetched_with_more_levels_the_next_time() -> None:
+    _, feed = feed_of()
+    for limit, share in ((100, 1), (500, 5), (1000, 10), (1000, 10)):
+        feed.on_frame(NOW_NS, binance_frame(101, 101, [], []))
+        path = feed.snapshot_path("BTCUSDT")
+        assert path == f"/api/v3/depth?symbol=BTCUSDT&limit={limit}" and feed.snapshot_share("BTCUSDT") == share
+        bids = [[f"{limit + 1 - n}", "1"] for n in range(limit)]
+        feed.on_http(NOW_NS, path, snapshot(101, bids, [["5000", "1"]]))
+        assert feed.snapshot_path("BTCUSDT") is None
+        gone = [[price, "0"] for price, _ in bids]
+        result = feed.on_frame(NOW_NS, binance_frame(102, 102, gone, []))
+        assert result.resyncs, "what the snapshot showed is used up"
+        feed.on_disconnect(NOW_NS)
 
 
 # --- Bybit

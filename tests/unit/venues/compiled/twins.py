@@ -11,7 +11,7 @@ from arb.core.connection import Connection
 from arb.core.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
-from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES
+from arb.market.words import LAGS_NOTED, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES
 from arb.venues.compiled.layout import KIND
 from arb.venues.compiled.lending import CompiledBooks, CompiledConnection, address_of
 from arb.venues.compiled.loading import Take
@@ -43,9 +43,9 @@ class Plain:
             "header": block[:UNWRITTEN].tobytes(),
             "levels": block[HEADER_WORDS:].tobytes(),
             "pace": row[PACE : PACE + 6].tobytes(),
-            "noted": row[NOTED_NS],
+            "noted": (row[NOTED_NS], row[NOTED_BID]),
             "connection": self.connection.words[:10].tobytes(),
-            "lags": list(self.connection.lags),
+            "lags": (self.connection.lags, self.connection.words[LAGS_NOTED]),
             "counts": self.feed.counts,
             "frames": (self.books.frames, self.books.updates),
         }

@@ -1,4 +1,4 @@
-"""Gate's EU entity in the role of `tests.venue_server`: ccxt.pro as its judge, and our feed there in misfortune.
+"""Gate's EU entity and Binance in the role of `tests.venue_server`: ccxt.pro as their judge, and our feeds there in misfortune.
 
 Books begin with a fetched snapshot, and a book that nobody changes has no book to show: so every story moves the market first.
 """
@@ -20,6 +20,7 @@ from tests.contract.venue_server import Client, Venues, stock_client, venue_serv
 
 WATCHED = ("BTC/USDT", "DOGE/USDT", "XRP/USDT", "SOL/USDT")
 NEAR = 20
+FETCHED = ("gate", "binance")
 Story = Callable[[Watch], Any]
 
 
@@ -34,12 +35,13 @@ def server() -> Iterator[Venues]:
 def venues(server: Venues) -> Venues:
     """Come to the shared server as somebody new, whose requests are counted from 0."""
     server.control("/newcomer")
-    server.strike("gate", "snapshots", answer="hang", for_s=0)
+    for venue in FETCHED:
+        server.strike(venue, "snapshots", answer="hang", for_s=0)
     return server
 
 
-@pytest.mark.parametrize("interval", ["100ms", "20ms"])
-def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, interval: str) -> None:
+@pytest.mark.parametrize(("venue", "interval"), [("gate", "100ms"), ("gate", "20ms"), ("binance", "100ms")])
+def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, venue: str, interval: str) -> None:
     async def watch(client: Client, symbol: str) -> None:
         def shown(book: Any) -> tuple[Levels, Levels]:
             bids, asks = (
@@ -49,20 +51,19 @@ def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, interval: str) -> 
 
         native = client.market_id(symbol)
         while symbol not in client.orderbooks or shown(client.orderbooks[symbol]) != await best(native):
-            watching = asyncio.create_task(
-                client.watch_order_book(symbol, {"100ms": 100, "20ms": 20}[interval], {"interval": interval})
-            )
+            asked = {"interval": interval} if venue == "gate" else {}
+            watching = asyncio.create_task(client.watch_order_book(symbol, {"100ms": 100, "20ms": 20}[interval], asked))
             while not watching.done():
-                await asyncio.to_thread(venues.step, "gate", 12, symbol=native)  # it fetches after ten changes
+                await asyncio.to_thread(venues.step, venue, 12, symbol=native)  # it fetches after ten changes
                 await asyncio.wait({watching}, timeout=0.2)
             watching.result()
 
     async def best(native: str) -> tuple[Levels, Levels]:
-        bids, asks = await asyncio.to_thread(venues.book, "gate", native)
+        bids, asks = await asyncio.to_thread(venues.book, venue, native)
         return bids[:NEAR], asks[:NEAR]
 
     async def play() -> None:
-        client = stock_client("gate", venues.info)
+        client = stock_client(venue, venues.info)
         try:
             await client.load_markets()
             await asyncio.wait_for(asyncio.gather(*(watch(client, symbol) for symbol in WATCHED)), PATIENCE_S)
@@ -70,7 +71,7 @@ def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, interval: str) -> 
             await client.close()
 
     asyncio.run(play())
-    assert venues.look("/state")["venues"]["gate"]["refused"] == {}
+    assert venues.look("/state")["venues"][venue]["refused"] == {}
 
 
 def test_a_client_of_the_other_entity_is_refused(venues: Venues) -> None:
@@ -92,13 +93,13 @@ def test_a_client_of_the_other_entity_is_refused(venues: Venues) -> None:
 # Our feed
 
 
-@pytest.fixture
-def run(venues: Venues) -> Callable[[Story], None]:
+@pytest.fixture(params=FETCHED)
+def run(request: pytest.FixtureRequest, venues: Venues) -> Callable[[Story], None]:
     """Run a story around a feed whose books are live."""
 
     def run_story(story: Story) -> None:
         async def whole() -> None:
-            watch = Watch("gate", venues)
+            watch = Watch(request.param, venues)
 
             async def begun() -> None:
                 await confirmed(watch)
@@ -120,7 +121,7 @@ async def confirmed(watch: Watch, times: int = 1) -> None:
 
 
 def subscribed(watch: Watch) -> int:
-    return sum(notice.kind is NoticeKind.SUBSCRIBED for notice in watch.notices)
+    return sum(len(notice.native_symbols) for notice in watch.notices if notice.kind is NoticeKind.SUBSCRIBED)
 
 
 def test_our_books_end_as_the_servers_after_hundreds_of_changes(run: Callable[[Story], None]) -> None:
@@ -220,7 +221,9 @@ def test_a_name_that_is_acknowledged_and_never_served_has_no_book_although_its_s
 
 
 def test_our_feed_breaks_no_documented_limit(venues: Venues) -> None:
-    assert venues.look("/state")["venues"]["gate"]["refused"].keys() <= {"unknown channel or event: spot.obu subscribe"}
+    state = venues.look("/state")["venues"]
+    assert state["gate"]["refused"].keys() <= {"unknown channel or event: spot.obu subscribe"}
+    assert state["binance"]["refused"] == {}
 
 
 def test_a_server_that_pushes_the_whole_book_first_is_asked_for_none() -> None:

@@ -1,0 +1,128 @@
+"""`arb markets --watch`: what changes in the venues' listings, line by line, and for how much of the time there was an edge."""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from arb.app.markets import HOUR_NS, MarketReader, MarketView, Overview, edge_shares, reading
+from arb.clock import NS_PER_S, Clock
+from arb.config import MarketsOptions, Settings
+from arb.market.listing import Change, Changed, Listed, changes
+from arb.signals import on_stop_signal
+
+News = dict[str, Any]
+"""A change as a document: `at` (UTC), `venue`, `symbol` (None: of the venue as a whole), `what`, and a sentence, `text`."""
+
+
+def watch_markets(
+    settings: Settings,
+    options: MarketsOptions,
+    clock: Clock,
+    on_document: Callable[[dict[str, Any]], None],
+    on_news: Callable[[News], None],
+) -> None:
+    """Show the markets, then each change, until a signal or the time is over; then the markets as they are at the end."""
+    asyncio.run(Watch(settings, options, clock).main(on_document, on_news))
+
+
+TEXTS = {
+    Change.LISTED: "{venue} lists {symbol}",
+    Change.UNLISTED: "{venue} lists {symbol} no more",
+    Change.HALTED: "{symbol} is not open for trading at {venue} any more",
+    Change.RESUMED: "{symbol} is open for trading at {venue} again",
+    Change.ENDING: "{venue} announces the end of trade in {symbol}",
+}
+
+
+class Watch:
+    """What is remembered from one look at the venues to the next."""
+
+    def __init__(self, settings: Settings, options: MarketsOptions, clock: Clock) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._seen: dict[str, tuple[Listed, ...]] = {}  # by venue, its listing when it last answered
+        self._failed: Mapping[str, str] = {}
+        self._edges = EdgeShares()
+
+    async def main(self, on_document: Callable[[dict[str, Any]], None], on_news: Callable[[News], None]) -> None:
+        """Look until stopped; raises `CheckFailed` where fewer than two venues answer at the first look."""
+        on_stop_signal(asyncio.get_running_loop(), self._stop.set)
+        async with reading(self._settings, self._options.sandbox, self._clock) as reader:
+            overview = await reader.read()
+            on_document(self._view().document(overview))
+            self.take(overview)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._options.for_s):
+                    await self._look_on(reader, on_news)
+        on_document(self._view().document(Overview(self._seen, self._failed)))
+
+    async def _look_on(self, reader: MarketReader, on_news: Callable[[News], None]) -> None:
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), self._options.every_s)
+            except TimeoutError:
+                for news in self.take(await reader.read()):
+                    on_news(news)
+
+    def _view(self) -> MarketView:
+        now_ns = self._clock.wall_ns()
+        shares = edge_shares(self._settings, now_ns, simulated=self._options.sandbox is not None)
+        return MarketView(self._settings, self._options, now_ns, shares | self._edges.shares())
+
+    def take(self, overview: Overview) -> list[News]:
+        """Return what is new since the last look; of a venue that answers for the first time nothing is."""
+        news = [self._news(venue, "silent", why) for venue, why in overview.failed.items() if venue not in self._failed]
+        for venue, listed in overview.listed.items():
+            if venue in self._failed:
+                news.append(self._news(venue, "answers", f"{venue} answers"))
+            before = self._seen.get(venue)
+            if before is not None:
+                rules = [one.instrument for one in listed]
+                news += [
+                    self._changed(each, overview) for each in changes(venue, (one.instrument for one in before), rules)
+                ]
+            self._seen[venue] = listed
+        self._failed = overview.failed
+        self._edges.note(self._clock.wall_ns(), self._view().with_edge(overview))
+        return news
+
+    def _changed(self, changed: Changed, overview: Overview) -> News:
+        venue, symbol = changed.venue, changed.symbol
+        others = [other for other, listed in overview.listed.items() if other != venue and symbol in _symbols(listed)]
+        text = TEXTS[changed.change].format(venue=venue, symbol=symbol)
+        if changed.change is Change.LISTED:
+            text += f"; listed elsewhere: {', '.join(others) or 'nowhere'}"
+        return self._news(venue, changed.change, text, symbol, others)
+
+    def _news(self, venue: str, what: str, text: str, symbol: str | None = None, others: Iterable[str] = ()) -> News:
+        at = datetime.fromtimestamp(self._clock.wall_ns() // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"at": at, "venue": venue, "symbol": symbol, "what": str(what), "also_at": list(others), "text": text}
+
+
+class EdgeShares:
+    """In what share of the looks of the last hour a symbol had an edge above 0 at the best quotes."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[int, dict[str, bool]]] = deque()
+
+    def note(self, now_ns: int, with_edge: dict[str, bool]) -> None:
+        """Note a look: of each symbol that was seen, whether it had one."""
+        self._looks.append((now_ns, with_edge))
+        while self._looks[0][0] < now_ns - HOUR_NS:
+            self._looks.popleft()
+
+    def shares(self) -> dict[str, Decimal]:
+        """Return the share, 0 to 1, of each symbol that was seen."""
+        seen = Counter(symbol for _, look in self._looks for symbol in look)
+        had = Counter(symbol for _, look in self._looks for symbol, has in look.items() if has)
+        return {symbol: round(Decimal(had[symbol]) / count, 6) for symbol, count in seen.items()}
+
+
+def _symbols(listed: Iterable[Listed]) -> set[str]:
+    return {one.instrument.symbol for one in listed}

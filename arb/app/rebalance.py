@@ -1,0 +1,157 @@
+"""`arb rebalance`: which moves between venues would meet the bands of `[inventory]` again, and what they cost. None is made.
+
+What is held, which wallets are open and what withdrawing costs a running engine says; where none runs, the journal of the last
+run does, as it was known then.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from arb.app import journals_of, stores
+from arb.config import RebalanceOptions, Settings
+from arb.config.loader import nearest
+from arb.core.accounts.bands import position
+from arb.core.accounts.holdings import Held, KnownInventory
+from arb.core.accounts.rebalance import AssetPlan, Move, Refused, plan_moves
+from arb.core.settings import Band
+from arb.errors import ConfigError
+from arb.live.control import ask
+from arb.market.numbers import E8, ZERO, exact, plain
+from arb.market.wallets import Wallets
+from arb.store.database import mask_url
+from arb.store.journal_reader import JournalReader
+from arb.store.last_inventory import last_inventory
+from arb.store.queries import LedgerReader
+
+NOTHING = Held(ZERO, ZERO)
+
+
+def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
+    """Return the plan: `moves`, the bands that stay unmet with the reason (`refused`), and what is held before and after.
+
+    Raises `ConfigError` where no band is stated, or nothing is known of what venues hold.
+    """
+    bands = _bands(settings, options)
+    source, known = _known(settings, options)
+    wallets = Wallets()
+    for venue, chains in known.chains.items():
+        wallets.take(venue, (), chains)
+    plans = {asset: _plan(asset, named, settings, options, known, wallets) for asset, named in bands.items()}
+    moves = [move for plan in plans.values() for move in plan.moves]
+    costs = [_cost(move, known.prices) for move in moves]
+    return {
+        "source": source,
+        "known_ns": known.ns,
+        "moves": [_shown(move, cost) for move, cost in zip(moves, costs, strict=True)],
+        "refused": [
+            {"asset": one.asset, "venue": one.venue, "because": one.because}
+            for plan in plans.values()
+            for one in plan.refused
+        ],
+        "cost_quote": None if None in costs else sum((cost for cost in costs if cost is not None), ZERO),
+        "inventory": [row for asset, named in bands.items() for row in _rows(asset, named, known, plans[asset])],
+    }
+
+
+def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str, Band]]:
+    """Return the bands of enabled venues by asset and venue, those of one asset where it is named."""
+    found: dict[str, dict[str, Band]] = {}
+    for venue, bands in settings.inventory.venue.items():
+        for asset, band in bands.items() if venue in settings.venues.enabled() else ():
+            found.setdefault(asset, {})[venue] = band
+    if not found:
+        raise ConfigError(
+            "[inventory] states no band: say what each venue should hold, for example [inventory.venue.gate.BTC] with "
+            'low_share = "15%", target_share = "33%", high_share = "60%" (docs/INVENTORY.md)'
+        )
+    if options.asset is None:
+        return dict(sorted(found.items()))
+    if options.asset not in found:
+        raise ConfigError(f"--asset {options.asset}: [inventory] states no band of it{nearest(options.asset, found)}")
+    return {options.asset: found[options.asset]}
+
+
+def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInventory]:
+    """Return what is known of the inventory, and from whom."""
+    url, journal = stores(settings, options.mode, options.db)
+    for journal in journals_of(settings, options.mode, options.db):
+        answer = ask(journal, {"do": "inventory"})
+        if answer is not None and "inventory" in answer:
+            return "the running engine", msgspec.convert(answer["inventory"], KnownInventory, strict=False)
+    reader = LedgerReader(url)
+    run_id = reader.last_run_id()
+    known = None
+    if run_id is not None and journal.exists():
+        known = last_inventory(JournalReader.open(journal), run_id, reader.run(run_id)["started_ns"])
+    if known is None:
+        raise ConfigError(
+            f"ledger {mask_url(url)}: what the venues hold is not known: start an engine with `arb run`, and ask again"
+        )
+    return "the last run", known
+
+
+def _plan(
+    asset: str,
+    bands: Mapping[str, Band],
+    settings: Settings,
+    options: RebalanceOptions,
+    known: KnownInventory,
+    wallets: Wallets,
+) -> AssetPlan:
+    enabled = settings.venues.enabled()
+    unknown = [venue for venue in enabled if venue not in known.held]
+    missing = unknown if any(band.of_all for band in bands.values()) else [venue for venue in bands if venue in unknown]
+    if missing:
+        because = f"what {' and '.join(missing)} {'holds' if len(missing) == 1 else 'hold'} is not known"
+        return AssetPlan((), tuple(Refused(asset, venue, because) for venue in bands), {})
+    held = {venue: known.held[venue].get(asset, NOTHING) for venue in enabled if venue in known.held}
+    fees = {venue: fee for (venue, named), fee in options.fees.items() if named == asset}
+    return plan_moves(asset, bands, held, lambda one, other: wallets.way(asset, one, other), options.max_cost_bps, fees)
+
+
+def _cost(move: Move, prices: Mapping[str, Decimal]) -> Decimal | None:
+    """Return what a move costs in quote, to 1e-8; None without a price."""
+    price = prices.get(move.asset)
+    return None if price is None else (move.fee * price).quantize(Decimal(1) / E8)
+
+
+def _shown(move: Move, cost: Decimal | None) -> dict[str, Any]:
+    return {
+        "asset": move.asset,
+        "from": move.from_venue,
+        "to": move.to_venue,
+        "chain": move.chain,
+        "amount": plain(move.amount),
+        "fee": plain(move.fee),
+        "arrives": plain(move.arrives),
+        "minimum": None if move.minimum is None else plain(move.minimum),
+        "confirmations": move.confirmations,
+        "about_s": move.arrival_s,
+        "cost_quote": cost,
+    }
+
+
+def _rows(asset: str, bands: Mapping[str, Band], known: KnownInventory, plan: AssetPlan) -> Iterator[dict[str, Any]]:
+    """Yield what each venue with a band holds, before and after the moves."""
+    in_all = sum((held.get(asset, NOTHING).total for held in known.held.values()), ZERO)
+    for venue, band in bands.items():
+        held = known.held[venue].get(asset, NOTHING) if venue in known.held else None
+        low, target, high = (plain(exact(round(edge * E8), 8)) for edge in band.edges(Fraction(in_all)))
+        after = plan.after.get(venue)
+        yield {
+            "asset": asset,
+            "venue": venue,
+            "held": None if held is None else plain(held.total),
+            "free": None if held is None else plain(held.free),
+            "low": low,
+            "target": target,
+            "high": high,
+            "position": None
+            if held is None
+            else round(float(position(band, Fraction(held.total), Fraction(in_all))), 3),
+            "after": None if after is None else plain(after),
+        }

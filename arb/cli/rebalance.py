@@ -1,0 +1,79 @@
+"""`arb rebalance`: the moves between venues that would meet the bands again."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.config import RebalanceOptions
+from arb.errors import EXIT_OK, CheckFailed
+
+
+class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
+    """A fee of withdrawing, as `gate:BTC=0.0002`: venue and asset, and an amount of the asset from 0 up."""
+
+    name = "fee"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text, or fail as a usage error."""
+        match = re.fullmatch(r"([a-z0-9_]+):([A-Z0-9]+)=([0-9]{1,12}(?:\.[0-9]{1,18})?)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no fee of a venue: write for example gate:BTC=0.0002", param, ctx)
+        return (match.group(1), match.group(2)), Decimal(match.group(3))
+
+
+@click.command("rebalance")
+@click.option("--asset", metavar="ASSET", help="Of one asset [default: of all that have a band].")
+@click.option(
+    "--max-cost-bps",
+    type=click.IntRange(0, 10**6),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="What a move may cost at most, in bps of what arrives.",
+)
+@click.option(
+    "--fee",
+    "fees",
+    type=StatedFee(),
+    multiple=True,
+    metavar="VENUE:ASSET=AMOUNT",
+    help="What withdrawing costs, where the venue does not say; may be given several times.",
+)
+@mode_and_db
+@config_and_json
+def rebalance_command(
+    asset: str | None,
+    max_cost_bps: int,
+    fees: tuple[tuple[tuple[str, str], Decimal], ...],
+    mode: str | None,
+    db: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Plan moves between venues, and make none.
+
+    Of each asset with a band in [inventory] that some venue is out of: how much to send from where to where, on which chain,
+    with its fee, minimum and time, so that all bands are met at the least cost. Balances and wallets are those of the running
+    engine, or of the last run. Nothing is sent: withdrawals are yours to make. Exit code 3 where a band cannot be met, with the
+    reason.
+    """
+    settings = settings_from(config)
+    options = RebalanceOptions(
+        mode=ledger_mode(settings, mode, db),
+        db=db,
+        asset=asset,
+        max_cost_bps=Decimal(max_cost_bps),
+        fees=dict(fees),
+    )
+    from arb.app.rebalance import rebalance
+
+    plan = rebalance(settings, options)
+    show(plan, as_json=as_json)
+    if plan["refused"]:
+        unmet = "; ".join(f"{one['asset']} at {one['venue']} {one['because']}" for one in plan["refused"])
+        raise CheckFailed(f"bands stay unmet: {unmet}")
+    return EXIT_OK

@@ -1,0 +1,237 @@
+"""The search of the cheapest moves of one asset between venues: sets of moves, and what each of them may carry.
+
+Everything is in whole 1e-8 of the asset. The search is exact in its class: of all sets of direct moves, one chain each, that
+form no circle (so there is at least one move fewer than venues) and in which no venue both sends and receives, it takes the
+one whose fees come to least. For a set, the amounts of each move that leave every venue where it must be are an interval,
+worked out from the leaves of the tree that the moves form; within it the amount is taken that comes nearest to the targets.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations
+from math import ceil, floor
+from typing import NamedTuple
+
+from arb.market.wallets import WayChain
+
+VENUES_MAX = 8
+"""Of how many venues sets of moves are searched."""
+
+
+class Node(NamedTuple):
+    """A venue in 1e-8 of the asset: what it holds and may send, and its band."""
+
+    held: int
+    free: int
+    low: int
+    target: int
+    high: int
+
+    @property
+    def short(self) -> bool:
+        return self.held < self.low
+
+    @property
+    def over(self) -> bool:
+        return self.held > self.high
+
+
+class Arc(NamedTuple):
+    """A way to move: a fixed fee, and a rate of what arrives, both on top of it; `least`: what must arrive at least."""
+
+    source: str
+    target: str
+    chain: WayChain | None
+    fee: int
+    rate: Fraction
+    least: int
+
+    def leaves(self, arrives: int) -> int:
+        """Return what leaves so that this arrives."""
+        return arrives + self.fee + ceil(self.rate * arrives)
+
+    def most_for(self, leaves: int) -> int:
+        """Return the most that arrives where no more than this leaves; below 0 where the fee alone is more."""
+        arrives = floor(Fraction(leaves - self.fee) / (1 + self.rate))
+        return arrives if self.leaves(arrives) <= leaves else arrives - 1
+
+    def least_for(self, leaves: int) -> int:
+        """Return the least that arrives where no less than this leaves."""
+        arrives = self.most_for(leaves)
+        return arrives if self.leaves(arrives) >= leaves else arrives + 1
+
+
+class Choice(NamedTuple):
+    """A set of moves: what it costs, how far venues stay from their targets, and what arrives by each arc."""
+
+    cost: int
+    moves: int
+    off: int
+    amounts: tuple[tuple[Arc, int], ...]
+
+
+class _Interval(NamedTuple):
+    low: int
+    high: int
+
+
+def cheapest(nodes: Mapping[str, Node], must: Sequence[str], arcs: Sequence[Arc]) -> Choice | None:
+    """Return the set of moves of least cost that brings the venues of `must` into their bands; None for no such set.
+
+    Of equally dear ones that of the fewest moves, then the one that comes nearest to the targets, then the first.
+    """
+    best: Choice | None = None
+    for chosen in _sets(nodes, arcs):
+        if best is not None and sum(arc.fee for arc in chosen) > best.cost:
+            break  # they come in the order of their fixed fees
+        amounts = _amounts(nodes, must, chosen)
+        if amounts is None:
+            continue
+        cost = sum(arc.leaves(arrives) - arrives for arc, arrives in amounts)
+        choice = Choice(cost, len(amounts), _off(nodes, amounts), amounts)
+        if best is None or choice[:3] < best[:3]:
+            best = choice
+    return best
+
+
+def _sets(nodes: Mapping[str, Node], arcs: Sequence[Arc]) -> Iterable[tuple[Arc, ...]]:
+    """Return the sets of moves that could do, those of the least fixed fees first: no route twice, no circle."""
+    sizes = range(1, min(len(nodes), VENUES_MAX))
+    found = [chosen for size in sizes for chosen in combinations(arcs, size) if _is_forest(chosen)]
+    return sorted(found, key=lambda chosen: (sum(arc.fee for arc in chosen), len(chosen)))
+
+
+def _is_forest(chosen: Iterable[Arc]) -> bool:
+    """Return whether moves form no circle, and no venue both sends and receives."""
+    tree: dict[str, str] = {}
+    sources, targets = set[str](), set[str]()
+
+    def root(venue: str) -> str:
+        while tree.get(venue, venue) != venue:
+            venue = tree[venue]
+        return venue
+
+    for arc in chosen:
+        sources.add(arc.source)
+        targets.add(arc.target)
+        one, other = root(arc.source), root(arc.target)
+        if one == other:
+            return False
+        tree[one] = other
+    return sources.isdisjoint(targets)
+
+
+def _amounts(
+    nodes: Mapping[str, Node], must: Sequence[str], chosen: Sequence[Arc]
+) -> tuple[tuple[Arc, int], ...] | None:
+    """Return what arrives by each of `chosen` so that every venue is where it must be, near the targets; None: impossible."""
+    sources = {arc.source for arc in chosen}
+    touched = sources | {arc.target for arc in chosen}
+    if any(venue not in touched for venue in must):
+        return None
+    needs = {venue: _need(nodes[venue], sends=venue in sources, must=venue in must) for venue in touched}
+    amounts: dict[Arc, int] = {}
+    left = list(chosen)
+    while left:
+        tree = _Tree(left[0].target, left, nodes, needs, amounts)
+        if not tree.fill():
+            return None
+        left = [arc for arc in left if arc not in amounts]
+    return tuple((arc, amounts[arc]) for arc in chosen)
+
+
+def _need(node: Node, *, sends: bool, must: bool) -> _Interval:
+    """Return how much a venue must and may send, or receive."""
+    if sends:
+        return _Interval(max(0, node.held - node.high) if must else 0, min(node.free, node.held - node.low))
+    return _Interval(max(0, node.low - node.held) if must else 0, node.high - node.held)
+
+
+class _Tree:
+    """Moves that hang together, seen from one venue, its root."""
+
+    def __init__(
+        self,
+        root: str,
+        arcs: Sequence[Arc],
+        nodes: Mapping[str, Node],
+        needs: Mapping[str, _Interval],
+        amounts: dict[Arc, int],
+    ) -> None:
+        self._root, self._nodes, self._needs, self._amounts = root, nodes, needs, amounts
+        self._arcs = arcs
+        # What may arrive by each arc so that all venues beyond it are where they must be.
+        self._may: dict[Arc, _Interval] = {}
+
+    def fill(self) -> bool:
+        """Choose the amounts of all arcs; return whether there are any."""
+        rest = self._rest(self._root, None)
+        return rest is not None and rest.low <= 0 <= rest.high and self._choose(self._root, None)
+
+    def _beyond(self, venue: str, before: Arc | None) -> Iterator[Arc]:
+        """Yield the arcs of a venue but the one towards the root."""
+        return (arc for arc in self._arcs if arc is not before and venue in (arc.source, arc.target))
+
+    def _rest(self, venue: str, before: Arc | None) -> _Interval | None:
+        """Return what the arc towards the root must carry for a venue, as it sends or receives it; None: impossible."""
+        low, high = self._needs[venue]
+        for arc in self._beyond(venue, before):
+            child = arc.target if arc.source == venue else arc.source
+            rest = self._rest(child, arc)
+            if rest is None:
+                return None
+            may = _arriving(arc, child, rest)
+            if may.low > may.high:
+                return None
+            self._may[arc] = may
+            carried = _counted(arc, venue, may)
+            low, high = low - carried.high, high - carried.low
+        return _Interval(low, high) if low <= high else None
+
+    def _choose(self, venue: str, before: Arc | None) -> bool:
+        low, high = self._needs[venue]
+        if before is not None:
+            fixed = self._amounts[before] if before.target == venue else before.leaves(self._amounts[before])
+            low, high = low - fixed, high - fixed
+        open_arcs = list(self._beyond(venue, before))
+        for number, arc in enumerate(open_arcs):
+            others = [_counted(arc_, venue, self._may[arc_]) for arc_ in open_arcs[number + 1 :]]
+            here = _Interval(low - sum(one.high for one in others), high - sum(one.low for one in others))
+            fits, may = _arriving(arc, venue, here), self._may[arc]
+            least, most = max(fits.low, may.low), min(fits.high, may.high)
+            if least > most:
+                return False
+            arrives = self._amounts[arc] = min(most, max(least, self._ideal(arc)))
+            carried = arrives if arc.target == venue else arc.leaves(arrives)
+            low, high = low - carried, high - carried
+        children = ((arc.target if arc.source == venue else arc.source, arc) for arc in open_arcs)
+        return low <= 0 <= high and all(self._choose(child, arc) for child, arc in children)
+
+    def _ideal(self, arc: Arc) -> int:
+        """Return what would bring both ends to their targets, or the one that is nearer to it."""
+        sent = sum(one.leaves(arrives) for one, arrives in self._amounts.items() if one.source == arc.source)
+        come = sum(arrives for one, arrives in self._amounts.items() if one.target == arc.target)
+        giver, taker = self._nodes[arc.source], self._nodes[arc.target]
+        return min(arc.most_for(giver.held - sent - giver.target), taker.target - taker.held - come)
+
+
+def _counted(arc: Arc, venue: str, arriving: _Interval) -> _Interval:
+    """Return an interval of what arrives as a venue counts it: what it receives, or sends."""
+    return arriving if arc.target == venue else _Interval(arc.leaves(arriving.low), arc.leaves(arriving.high))
+
+
+def _arriving(arc: Arc, venue: str, counted: _Interval) -> _Interval:
+    """Return an interval of what a venue sends or receives as what arrives, within what the way takes."""
+    low, high = counted
+    if arc.source == venue:
+        low, high = arc.least_for(low), arc.most_for(high)
+    return _Interval(max(low, arc.least), high)
+
+
+def _off(nodes: Mapping[str, Node], amounts: Iterable[tuple[Arc, int]]) -> int:
+    """Return how far all venues together are from their targets after the moves."""
+    after = {venue: node.held for venue, node in nodes.items()}
+    for arc, arrives in amounts:
+        after[arc.source] -= arc.leaves(arrives)
+        after[arc.target] += arrives
+    return sum(abs(after[venue] - node.target) for venue, node in nodes.items())

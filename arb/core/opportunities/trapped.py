@@ -1,0 +1,45 @@
+"""Whether what a pair moves could be moved back: a route on which a wallet is closed is refused, capped, or traded anyway.
+
+A premium behind a closed wallet is the best edge of all, and stays: nobody can carry it away. Each pair there turns what we
+hold into more of what cannot leave, until one venue has only base and the other only quote, and the price falls when the wallet
+opens. So such a route is refused unless the user wants otherwise; capped, a pair may pay a tenth of the ordinary, as at a venue
+on probation. What lists do not show is not refused.
+"""
+
+from decimal import Decimal
+
+from arb.core.opportunities.episodes import Route
+from arb.core.settings import Trapped
+from arb.market.wallets import Refill, Wallets, WayState
+
+TRAPPED_SHARE = Decimal("0.1")
+"""Of the ordinary size, for a pair on a trapped route under `trapped = "cap"`."""
+_WHOLE = Decimal(1)
+
+
+class TrappedRoutes:
+    """Judges routes by the venues' wallets."""
+
+    def __init__(self, rule: Trapped) -> None:
+        self.wallets = Wallets()
+        self._rule = rule
+        self._found: dict[Route, Refill] = {}
+
+    def refill(self, route: Route) -> Refill:
+        """Return the two ways by which a pair on a route would be refilled."""
+        if route not in self._found:
+            self._found[route] = self.wallets.refill(*route)
+        return self._found[route]
+
+    def refused(self, route: Route) -> bool:
+        """Return whether nothing may open on a route."""
+        return self._rule is Trapped.REFUSE and self.refill(route).state is WayState.CLOSED
+
+    def share(self, route: Route) -> Decimal:
+        """Return the share of the ordinary size that a pair on a route may have."""
+        capped = self._rule is Trapped.CAP and self.refill(route).state is WayState.CLOSED
+        return TRAPPED_SHARE if capped else _WHOLE
+
+    def renew(self) -> None:
+        """Judge all routes anew: the lists have changed."""
+        self._found.clear()

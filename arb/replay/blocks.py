@@ -1,0 +1,335 @@
+"""Lines of tapes in blocks, of which compiled code takes the frames one after the other and leaves the rest to Python.
+
+A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/compiled/tape_lines.py`), each of them a
+frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
+`heapq.merge` would their lines, and takes frames until Python has to see to something. Which lines count, and where a tape
+ends or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from arb.errors import StoreError
+from arb.market.arena import INT64_MAX
+from arb.market.feed import further_name, venue_of
+from arb.store.tape import TapeLine, TornTape, line_of, tape_pieces
+from arb.venues.compiled.layout import (
+    AT_END,
+    AT_LIMIT,
+    AT_LINE,
+    AT_REFILL,
+    CLOCK_NS,
+    CLOCKED,
+    COPY_AT,
+    COPY_END,
+    LAST_SEQ,
+    LIMIT_NS,
+    LINE_AT,
+    LINE_FEED,
+    LINE_NS,
+    LINE_NUMBER,
+    LINE_SIZE,
+    LINE_WORDS,
+    LINES,
+    LINES_MAX,
+    LINES_READ,
+    NAME_WORDS,
+    NAMES,
+    NAMES_COUNT,
+    ONE_BY_ONE,
+    PASSED_OVER,
+    READING_WORDS,
+    SOURCE_COUNT,
+    SOURCE_CURSOR,
+    SOURCE_FEEDS,
+    SOURCE_LINES,
+    SOURCE_WORDS,
+    SOURCES,
+    SOURCES_AT,
+    STOPPED_AT,
+    STOPPED_FEED,
+    STOPPED_ROW,
+    TAKEN,
+    TEXT_AT,
+    TEXT_BEGIN,
+    TEXT_END,
+    TO_PYTHON,
+    WORD,
+)
+from arb.venues.compiled.loading import BYTES_AT, load_blocks
+
+log = logging.getLogger(__name__)
+
+Block = npt.NDArray[np.int64]
+Made = TypeVar("Made")
+BLOCK_LINES = 256
+"""Lines of a block at most: with frames of 1 kB they and their text fit a processor's second cache."""
+_SPARE_BYTES = 64
+
+
+def missing(path: Path, seq: int, found: int) -> StoreError:
+    """Return the error of a tape that lacks a line: what follows a hole never happened."""
+    return StoreError(f"{path}: line with seq {seq} is missing (the next one is {found})")
+
+
+class Source(Generic[Made]):
+    """The lines of one tape, a block at a time.
+
+    `make`: what a line that Python sees to is handed out as, None: it is passed over; may raise `StoreError`. `last_seq`: the
+    number before that of the first line, where lines are numbered without a gap; -1: they are not. `following`: makes the
+    source of the tape that goes on where this one ends; None: there is none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        make: Callable[[TapeLine], Made | None],
+        last_seq: int = -1,
+        following: "Callable[[], Source[Made]] | None" = None,
+    ) -> None:
+        self._read, _ = load_blocks()
+        self._following = following
+        self._path = path
+        self._pieces: Iterator[bytes] = tape_pieces(path, lambda: self._number)
+        self._make = make
+        self._piece, self._at, self._number, self._over = b"", 0, 0, False
+        self._fault: StoreError | None = None
+        self._copy: Block = np.zeros(0, dtype=np.int64)
+        self._made: dict[int, Made] = {}
+        self._names: list[bytes] = []
+        self._named: Mapping[str, Block] = {}
+        self._name_places: Block = np.zeros((0, NAME_WORDS), dtype=np.int64)
+        self._order: Block = np.zeros(READING_WORDS, dtype=np.int64)
+        self._order[LAST_SEQ] = last_seq
+        self.lines: Block = np.zeros((BLOCK_LINES, LINE_WORDS), dtype=np.int64)
+        """The entries of the block."""
+        self.connections: tuple[str, ...] = ()
+        """Whose frames are taken by compiled code; the first one's feed has number 1."""
+        self.feeds: Block = np.zeros(1, dtype=np.int64)
+        """Where compiled code finds what it must know of each feed, by its number."""
+
+    def name_feeds(self, feeds: Mapping[str, Block]) -> None:
+        """Leave the frames of these connections to compiled code, in blocks that are read from now on."""
+        self._named = feeds
+        self._blocks = tuple(feeds.values())  # whose addresses follow
+        self.connections = tuple(feeds)
+        self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
+        places = [(id(name) + BYTES_AT, len(name)) for name in self._names]
+        self._name_places = np.array(places, dtype=np.int64).reshape(-1, NAME_WORDS)
+        self.feeds = np.array([0, *(block.ctypes.data for block in self._blocks)], dtype=np.int64)
+
+    @property
+    def last_seq(self) -> int:
+        """Return the number of the last line read."""
+        return int(self._order[LAST_SEQ])
+
+    def following(self) -> "Source[Made] | None":
+        """Return the source that goes on where this one has ended, with the same connections; None: nothing does."""
+        if self._following is None:
+            return None
+        source = self._following()
+        source.name_feeds(self._named)
+        return source
+
+    def made(self, place: int) -> Made | None:
+        """Return what the line of an entry is handed out as."""
+        return self._made[place] if place in self._made else self._make(self._decoded(place))
+
+    def fill(self) -> int:
+        """Read the next block in the place of the last; return how many entries it has, 0 at the end of the tape.
+
+        Raises `StoreError` at a line that cannot be read, when everything before it has been in blocks.
+        """
+        if self._fault is not None:
+            raise self._fault
+        self._made.clear()
+        self._order[COPY_AT] = self._copy.ctypes.data
+        count = 0
+        try:
+            while count < BLOCK_LINES:
+                for place in self._scanned(count):
+                    count = place
+                    self._keep(place, self._decoded(place))
+                count = self._count
+                text = self._odd()
+                if text is None and (count or not self._more()):
+                    break
+                if text is not None and not text.isspace():
+                    count += self._add(count, line_of(self._path, self._number, text))
+        except TornTape as torn:
+            log.warning("%s: what came before it counts", torn)
+            self._pieces, self._piece, self._at, self._over = iter(()), b"", 0, True
+        except StoreError as error:
+            if not count:
+                raise
+            self._fault = error
+        return count
+
+    def _scanned(self, count: int) -> list[int]:
+        """Read lines to the entries from `count` on, up to the first odd one; return which of them are for Python."""
+        order, begin = self._order, id(self._piece) + BYTES_AT
+        order[TEXT_BEGIN], order[TEXT_AT], order[TEXT_END] = begin, begin + self._at, begin + len(self._piece)
+        order[LINES], order[LINES_MAX] = self.lines[count:].ctypes.data, BLOCK_LINES - count
+        order[NAMES], order[NAMES_COUNT] = self._name_places.ctypes.data, len(self._name_places)
+        self._read(order.ctypes.data)
+        self._at = int(order[TEXT_AT]) - begin
+        read = int(order[LINES_READ])
+        self._count = count + read
+        found = self.lines[count : self._count]
+        found[:, LINE_NUMBER] = np.arange(self._number + 1, self._number + read + 1)
+        self._number += read
+        return [count + int(place) for place in np.flatnonzero(found[:, LINE_FEED] == TO_PYTHON)]
+
+    def _odd(self) -> bytes | None:
+        """Take the line that compiled code would not read, None where there is no whole one."""
+        if self._count == BLOCK_LINES:
+            return None
+        end = self._piece.find(b"\n", self._at) + 1
+        if not end and not (self._over and self._at < len(self._piece)):
+            return None
+        at, self._at = self._at, end or len(self._piece)
+        self._number += 1
+        return self._piece[at : self._at]
+
+    def _more(self) -> bool:
+        """Get more text; return whether there is any."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            over, self._over = self._over, True
+            return not over and self._at < len(self._piece)
+        self._piece, self._at = self._piece[self._at :] + piece, 0
+        if self._copy.nbytes < len(self._piece) + _SPARE_BYTES:
+            self._copy = np.zeros((len(self._piece) * 5 // 4 + _SPARE_BYTES) // WORD, dtype=np.int64)
+        self._order[COPY_AT] = self._copy.ctypes.data
+        self._order[COPY_END] = self._copy.ctypes.data + self._copy.nbytes - _SPARE_BYTES // 2
+        return True
+
+    def _decoded(self, place: int) -> TapeLine:
+        at, size = self.lines[place, LINE_AT], self.lines[place, LINE_SIZE]
+        return line_of(self._path, int(self.lines[place, LINE_NUMBER]), self._piece[at : at + size])
+
+    def _add(self, place: int, line: TapeLine) -> int:
+        """Make an entry of an odd line; return how many that is."""
+        last_seq = self.last_seq
+        if last_seq >= 0 and line.seq is not None:
+            if line.seq != last_seq + 1:
+                raise missing(self._path, last_seq + 1, line.seq)
+            self._order[LAST_SEQ] = line.seq
+        self.lines[place] = 0
+        self.lines[place, LINE_NS] = max(-INT64_MAX, min(line.received_ns, INT64_MAX))
+        self._keep(place, line)
+        return int(place in self._made)
+
+    def _keep(self, place: int, line: TapeLine) -> None:
+        made = self._make(line)
+        if made is None:
+            self.lines[place, LINE_FEED] = PASSED_OVER
+        else:
+            self._made[place] = made
+
+
+class FrameBlocks(Generic[Made]):
+    """Several sources in the order of their instants; of equal ones the first source's lines come first.
+
+    `clocked`: a frame is received at its instant or when the clock says, whichever is later; else at its instant. `on_read` is
+    called with how many lines were read.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source[Made]], *, clocked: bool, on_read: Callable[[int], None] = lambda count: None
+    ) -> None:
+        _, self._take = load_blocks()
+        self._sources = list(sources)
+        self._on_read = on_read
+        self._order: Block = np.zeros(SOURCES_AT + len(sources) * SOURCE_WORDS, dtype=np.int64)
+        self._address = self._order.ctypes.data
+        self._words = self._order.data
+        self._words[SOURCES], self._words[CLOCKED] = len(sources), clocked
+
+    @property
+    def clock_ns(self) -> int:
+        """Return the latest instant of a frame taken, or of the clock given."""
+        return self._words[CLOCK_NS]
+
+    @property
+    def taken(self) -> int:
+        """Return how many frames compiled code has taken."""
+        return self._words[TAKEN]
+
+    @property
+    def looked_at(self) -> tuple[str, int]:
+        """Return of a frame that is to be looked at whose it was, and the row + 1."""
+        source = self._sources[self._words[STOPPED_AT]]
+        return source.connections[self._words[STOPPED_FEED] - 1], self._words[STOPPED_ROW]
+
+    @property
+    def next_ns(self) -> int:
+        """Return the instant of the line for Python at which taking frames ended."""
+        place = self._words[STOPPED_AT]
+        return int(self._sources[place].lines[self._cursor(place), LINE_NS])
+
+    def take(self, limit_ns: int, clock_ns: int, *, one_by_one: bool = False) -> int:
+        """Take frames received before `limit_ns` up to something for Python; return what that is (`layout.AT_...`).
+
+        `one_by_one`: each of them is for Python.
+        Raises `StoreError` where a tape is at fault, after all lines before that.
+        """
+        words = self._words
+        words[LIMIT_NS], words[CLOCK_NS], words[ONE_BY_ONE] = limit_ns, clock_ns, one_by_one
+        while (reason := self._take(self._address)) == AT_REFILL:
+            place = words[STOPPED_AT]
+            source, at = self._sources[place], SOURCES_AT + place * SOURCE_WORDS
+            count = source.fill()
+            while not count and (following := source.following()) is not None:
+                source = self._sources[place] = following
+                count = source.fill()
+            self._on_read(count)
+            words[at + SOURCE_LINES], words[at + SOURCE_FEEDS] = source.lines.ctypes.data, source.feeds.ctypes.data
+            words[at + SOURCE_CURSOR], words[at + SOURCE_COUNT] = 0, count or -1
+        return reason
+
+    def next(self) -> Made:
+        """Take the line for Python at which taking frames ended."""
+        place = self._words[STOPPED_AT]
+        cursor = self._cursor(place)
+        self._words[SOURCES_AT + place * SOURCE_WORDS + SOURCE_CURSOR] = cursor + 1
+        made = self._sources[place].made(cursor)
+        assert made is not None  # it would have been passed over
+        return made
+
+    def _cursor(self, place: int) -> int:
+        return self._words[SOURCES_AT + place * SOURCE_WORDS + SOURCE_CURSOR]
+
+
+class OneByOne(Generic[Made]):
+    """Lines of which Python takes each, in their own order; the instant of each is what `instant` says. See `FrameBlocks`."""
+
+    taken = 0
+    clock_ns = 0
+    looked_at = "", 0
+
+    def __init__(self, lines: Iterable[Made], instant: Callable[[Made], int]) -> None:
+        self._lines = iter(lines)
+        self._instant = instant
+        self._next: Made | None = None
+        self.next_ns = 0
+
+    def take(self, limit_ns: int, clock_ns: int, *, one_by_one: bool = False) -> int:
+        """Return whether there is a line received before `limit_ns` (`layout.AT_...`)."""
+        if self._next is None:
+            self._next = next(self._lines, None)
+            if self._next is None:
+                return AT_END
+            self.next_ns = self._instant(self._next)
+        return AT_LIMIT if max(self.next_ns, clock_ns) >= limit_ns else AT_LINE
+
+    def next(self) -> Made:
+        """Take the next line."""
+        made, self._next = self._next, None
+        assert made is not None
+        return made

@@ -1,0 +1,139 @@
+"""Pieces of work shared out among the workers of a Dask cluster; one that vanishes loses nothing but its time.
+
+Every worker must be of this very arb, for another may decide otherwise: one that is not is refused before anything is begun.
+Whoever reaches a cluster's address may run any code there, so one that is not on this machine should speak TLS, with
+certificates on both sides. Needs the package `distributed` (the extra `dask`).
+"""
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from arb import __version__
+from arb.errors import CheckFailed, ConfigError
+from arb.store.tape import RULES
+
+CONNECT_S = 30
+LOOK_S = 5
+ALONE_LOOKS = 6
+"""While nothing becomes ready it is asked so often whether there are workers; after so many times without it is given up."""
+_WHICH = "(__import__('arb').__version__, __import__('arb.store.tape', fromlist=['RULES']).RULES)"
+"""What a worker is asked, in words that every arb understands, and a worker without one, too."""
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """Files in PEM: the authority that signed all certificates of the cluster, our own certificate, and its key."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+class Cluster:
+    """A Dask cluster whose workers are all of this arb. A context; `at_once`: how many pieces it works on together."""
+
+    def __init__(self, address: str, tls: Tls | None = None) -> None:
+        """Connect to the scheduler at `address` (`tcp://HOST:PORT`, or `tls://HOST:PORT` with `tls`).
+
+        Raises `ConfigError` for an address or files that cannot be, and without the package; `CheckFailed` where nobody
+        answers, and naming every worker of another version.
+        """
+        scheme = "tcp" if tls is None else "tls"
+        if not address.startswith(f"{scheme}://"):
+            files = "; TLS needs --dask-ca, --dask-cert and --dask-key" if "tls" in (scheme, address[:3]) else ""
+            raise ConfigError(f"--dask {address}: write {scheme}://HOST:PORT{files}")
+        try:
+            import distributed
+        except ImportError:
+            raise ConfigError("--dask: needs Dask: pip install 'arb[dask]'") from None
+        self._address = address
+        self._dask: Any = distributed
+        try:
+            place = urlsplit(address)
+            # Asked before Dask, whose client goes on complaining when nobody is there.
+            socket.create_connection((place.hostname or "", place.port or 0), CONNECT_S).close()
+            security = _security(distributed, tls)
+            self._client: Any = distributed.Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
+        except OSError as error:  # a TimeoutError, too
+            raise CheckFailed(f"--dask {address}: cannot be reached: {error}") from None
+        except ValueError as error:
+            raise ConfigError(f"--dask {address}: is no address ({error}): write {scheme}://HOST:PORT") from None
+        try:
+            self._require_this_arb()
+            self.at_once: int = sum(self._client.nthreads().values())
+        except BaseException:
+            self._client.close()
+            raise
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def _require_this_arb(self) -> None:
+        answers: dict[str, object] = self._client.run(eval, _WHICH, on_error="return")
+        if not answers:
+            start = f"start some with `dask worker {self._address}`"
+            raise CheckFailed(f"--dask {self._address}: the cluster has no workers: {start}")
+        mine = (__version__, RULES)
+        others = [f"{worker} {_described(answer)}" for worker, answer in sorted(answers.items()) if answer != mine]
+        if others:
+            raise CheckFailed(
+                f"--dask {self._address}: this is arb {__version__} (rules {RULES}), and {', '.join(others)}: install the same "
+                "there, for another version may decide otherwise"
+            )
+
+    def results(self, work: Callable[[P], R], pieces: Sequence[P], name: Callable[[P], str]) -> Iterator[R]:
+        """Yield what `work` returns of every piece, as it becomes ready; see `arb.replay.sweep.processes.Processes`."""
+        ready: SimpleQueue[Any] = SimpleQueue()
+        futures = {self._client.submit(work, piece, pure=False): piece for piece in pieces}
+        try:
+            for future in futures:
+                future.add_done_callback(ready.put)
+            alone = 0
+            while futures:
+                try:
+                    future = ready.get(timeout=LOOK_S)
+                except Empty:
+                    alone = 0 if self._client.nthreads() else alone + 1
+                    if alone == ALONE_LOOKS:
+                        raise CheckFailed(f"--dask {self._address}: no worker is left: what is done is kept") from None
+                    continue
+                piece = futures.pop(future)
+                with self._explained(name(piece)):
+                    done: R = future.result()
+                yield done
+        finally:
+            self._client.cancel(list(futures), force=True)
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except self._dask.KilledWorker:
+            raise CheckFailed(
+                f"{name}: too many workers were killed over it (is there enough memory?): what is done is kept"
+            ) from None
+        except self._dask.CancelledError as error:
+            raise CheckFailed(f"--dask {self._address}: the cluster gave up ({error}): what is done is kept") from None
+
+
+def _security(dask: Any, tls: Tls | None) -> Any:
+    if tls is None:
+        return None
+    return dask.Security(tls_ca_file=tls.ca, tls_client_cert=tls.cert, tls_client_key=tls.key, require_encryption=True)
+
+
+def _described(answer: object) -> str:
+    match answer:
+        case (str() as version, int() as rules):
+            return f"has arb {version} (rules {rules})"
+    return f"has no arb that can be asked ({answer})"

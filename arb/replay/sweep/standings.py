@@ -1,0 +1,193 @@
+"""What a sweep shows: which set made most on the days that it was chosen on, and what it made on those held out.
+
+Whoever tries many sets on the same days finds one that fits their noise: the more were tried, the more the best of them
+flatters. So the number of sets stands beside the best, and days can be held out, on which nothing is chosen and all are shown.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal, localcontext
+from statistics import median_low
+from typing import Any
+
+import msgspec
+
+from arb.errors import ConfigError
+from arb.market.numbers import EXACT, ZERO, plain
+from arb.replay.sweep.rows import Row
+
+Label = tuple[tuple[str, str], ...]
+"""A set: its keys and their values, as they were written."""
+
+
+class OfTape(msgspec.Struct, frozen=True):
+    """What a set made on one tape."""
+
+    tape: str
+    net: Decimal
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One set: what it made in all on the days it was chosen on, and on the best, the lower median and the worst tape of them.
+
+    `held_out_net`: what it made on the days held out; None: there are none.
+    """
+
+    label: Label
+    net: Decimal
+    pairs: int
+    best: OfTape
+    median: OfTape
+    worst: OfTape
+    held_out_net: Decimal | None
+
+
+class Standings(msgspec.Struct, frozen=True, kw_only=True):
+    """All sets, the best first; of equals the one that comes first in the grid. `tried`: see `lines`."""
+
+    quote: str
+    sets: tuple[Standing, ...]
+    tapes: int
+    days: tuple[str, ...]
+    held_out: tuple[str, ...]
+    tried: int
+
+    @property
+    def best(self) -> Standing:
+        """Return the set that made most."""
+        return self.sets[0]
+
+    @property
+    def held_out_place(self) -> int:
+        """Return the place, from 1, that the best set has on the days held out; of equals all have the first of theirs."""
+        mine = self.best.held_out_net or ZERO
+        return 1 + sum((other.held_out_net or ZERO) > mine for other in self.sets)
+
+    def lines(self) -> list[str]:
+        """Return it in plain sentences: the best set, how many were tried, and how it did on the days held out."""
+        best, of = self.best, len(self.sets)
+        middle = self.sets[of // 2]
+        tapes = f"{self.tapes} tape{'s' * (self.tapes != 1)} of {_days(self.days)}"
+        if not any(each.pairs for each in self.sets):
+            return [f"None of {_sets(of)} traded on {tapes}.", *self._tried()]
+        most = (
+            f"On {tapes} {text_of(best.label)} made most: {self._money(best.net)}, on the best tape "
+            f"{self._money(best.best.net)}, on the median one {self._money(best.median.net)}, on the worst "
+            f"{self._money(best.worst.net)}."
+        )
+        among = [f"It is the best of {_sets(of)}; the one in the middle made {self._money(middle.net)}."] * (of > 1)
+        return [most, *among, *self._tried(), *self._held_out()]
+
+    def _tried(self) -> list[str]:
+        if self.tried < 2:
+            return []
+        advice = "" if self.held_out else "; hold days out (--hold-out) to see by how much"
+        flatters = "the best of so many looks better than it is"
+        return [f"{_sets(self.tried)} were tried on these tapes: {flatters}{advice}."]
+
+    def _held_out(self) -> list[str]:
+        if self.best.held_out_net is None:
+            return []
+        place = f": place {self.held_out_place} of {len(self.sets)} there" if len(self.sets) > 1 else ""
+        return [f"On {_days(self.held_out)} held out it made {self._money(self.best.held_out_net)}{place}."]
+
+    def _money(self, amount: Decimal) -> str:
+        return f"{plain(amount)} {self.quote}"
+
+    def document(self) -> dict[str, Any]:
+        """Return it as one document."""
+        return {
+            "sentences": self.lines(),
+            "quote": self.quote,
+            "tapes": self.tapes,
+            "days": list(self.days),
+            "held_out": list(self.held_out),
+            "sets_tried": self.tried,
+            "held_out_place_of_the_best": None if self.best.held_out_net is None else self.held_out_place,
+            "sets": [
+                {
+                    "set": dict(each.label),
+                    "net": each.net,
+                    "pairs": each.pairs,
+                    "best_tape": msgspec.structs.asdict(each.best),
+                    "median_tape": msgspec.structs.asdict(each.median),
+                    "worst_tape": msgspec.structs.asdict(each.worst),
+                    "held_out_net": each.held_out_net,
+                }
+                for each in self.sets
+            ],
+        }
+
+
+def standings(rows: Mapping[Label, Sequence[Row]], held_out: Collection[str], tried: int) -> Standings:
+    """Rank sets by what they made on the days that are not held out; `rows` holds every set's, one a tape, in one order."""
+    every = next(iter(rows.values()))
+    days = sorted({row.day_utc for row in every})
+    sets = [_standing(label, of, held_out) for label, of in rows.items()]
+    return Standings(
+        quote=every[0].quote,
+        sets=tuple(sorted(sets, key=lambda each: -each.net)),  # a stable sort: of equals the first stays first
+        tapes=sum(row.day_utc not in held_out for row in every),
+        days=tuple(day for day in days if day not in held_out),
+        held_out=tuple(day for day in days if day in held_out),
+        tried=tried,
+    )
+
+
+def held_out_days(text: str, days: Collection[str]) -> tuple[str, ...]:
+    """Return the days that `--hold-out` names: the last N of those that there are, or days by their dates.
+
+    Raises `ConfigError` for a day that no tape is of, and where nothing would be left to choose on.
+    """
+    known = sorted(days)
+    if text.isdecimal() and len(text) < 5:
+        chosen = known[len(known) - min(int(text), len(known)) :] if int(text) else []
+    else:
+        chosen = [day.strip() for day in text.split(",")]
+    if not chosen:
+        raise ConfigError("--hold-out 0: holds nothing out: leave it out, or give how many days")
+    for day in chosen:
+        if day not in known:
+            raise ConfigError(f"--hold-out {day}: no tape is of that day: there are {', '.join(known)}")
+    if len(set(chosen)) == len(known):
+        raise ConfigError(
+            f"--hold-out {text}: would leave no day to choose on: the tapes are of {_days(known)} ({', '.join(known)})"
+        )
+    return tuple(sorted(set(chosen)))
+
+
+def _standing(label: Label, rows: Sequence[Row], held_out: Collection[str]) -> Standing:
+    chosen_on = [row for row in rows if row.day_utc not in held_out]
+    others = [row for row in rows if row.day_utc in held_out]
+    by_net = sorted(chosen_on, key=lambda row: row.net)
+    middle = median_low(range(len(by_net)))
+    return Standing(
+        label=label,
+        net=_sum(chosen_on),
+        pairs=sum(sum(row.pairs.values()) for row in rows),
+        best=_of_tape(by_net[-1]),
+        median=_of_tape(by_net[middle]),
+        worst=_of_tape(by_net[0]),
+        held_out_net=_sum(others) if others else None,
+    )
+
+
+def _sum(rows: Sequence[Row]) -> Decimal:
+    with localcontext(EXACT):
+        return sum((row.net for row in rows), ZERO)
+
+
+def _of_tape(row: Row) -> OfTape:
+    return OfTape(row.tape, row.net)
+
+
+def text_of(label: Label) -> str:
+    """Return a set as it would be written."""
+    return " ".join(f"{key}={value}" for key, value in label)
+
+
+def _days(days: Collection[str]) -> str:
+    return f"{len(days)} day{'s' * (len(days) != 1)}"
+
+
+def _sets(count: int) -> str:
+    return f"{count:,} set{'s' * (count != 1)}"

@@ -1,0 +1,61 @@
+"""What the venues list of each asset: one chain, by each venue's own name of it, and whether it is open.
+
+Names as the venues' documents and recorded lists have them. A coin that only sandboxes trade is a token on Ethereum with a
+contract of its own.
+"""
+
+from typing import NamedTuple
+
+_NATIVE = {
+    "BTC": {"gate": "BTC", "okx": "Bitcoin", "bitget": "BTC"},
+    "ETH": {"gate": "ETH", "okx": "ERC20", "bitget": "ETH"},
+    "SOL": {"gate": "SOL", "okx": "Solana", "bitget": "SOL"},
+    "DOGE": {"gate": "DOGE", "okx": "Dogecoin", "bitget": "DOGE"},
+}
+_TOKEN = {"gate": "ETH", "okx": "ERC20", "bitget": "ERC20"}
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+FEES = {"BTC": "0.0001", "ETH": "0.002", "SOL": "0.01", "DOGE": "4", "USDT": "1"}
+"""What a withdrawal costs at venues that say so, in the asset."""
+BOTH, DEPOSIT, WITHDRAWAL = "both", "deposit", "withdrawal"
+WAYS = (BOTH, DEPOSIT, WITHDRAWAL)
+
+
+class SimWallet(NamedTuple):
+    """An asset's one chain at a venue: the venue's name of it, its contract ("" for the chain's own coin), what is open."""
+
+    chain: str
+    contract: str
+    fee: str
+    deposit: bool
+    withdrawal: bool
+
+
+class Wallets:
+    """Which wallets of a venue are closed: by fault, an asset (None: all) and which way."""
+
+    def __init__(self, venue: str) -> None:
+        self._venue = venue
+        self._closed: dict[int, tuple[str | None, str]] = {}
+
+    def close(self, fault_id: int, asset: str | None, way: str) -> None:
+        """Close the wallets of an asset, or all of them, until `reopen`."""
+        self._closed[fault_id] = (asset, way)
+
+    def reopen(self, fault_id: int) -> None:
+        """Undo what a fault closed."""
+        self._closed.pop(fault_id, None)
+
+    def of(self, asset: str) -> SimWallet:
+        """Return an asset's chain as it is now."""
+        closed = {way for named, way in self._closed.values() if named in (None, asset)}
+        if asset in _NATIVE:
+            chain, contract = _NATIVE[asset][self._venue], ""
+        else:
+            chain, contract = _TOKEN[self._venue], USDT if asset == "USDT" else f"0x{asset.encode().hex():0>40}"
+        return SimWallet(
+            chain,
+            contract,
+            FEES.get(asset, "0"),
+            deposit=closed.isdisjoint((BOTH, DEPOSIT)),
+            withdrawal=closed.isdisjoint((BOTH, WITHDRAWAL)),
+        )

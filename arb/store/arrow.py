@@ -1,0 +1,16 @@
+"""pyarrow, where it is installed: what reads and writes Parquet. The engine itself runs without it."""
+
+import importlib
+from typing import Any
+
+from arb.errors import ConfigError
+
+
+def arrow_module(name: str) -> Any:
+    """Import `pyarrow` or a module of it when it is needed; raises `ConfigError` where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ConfigError(
+            "Parquet needs pyarrow: run `make dev` in the checkout (or, there, pip install -e '.[parquet]')"
+        ) from None

@@ -1,0 +1,102 @@
+"""What the last run of a journal left of the inventory: balances that last agreed, every fill since, and currency lists.
+
+What happened after the run (transfers, trades by hand) is not in it. Nothing of ours is reserved or under way then, but what
+other programs' orders lock is not known, so all that is held counts as free.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import msgspec
+
+from arb.core.accounts.holdings import Held, KnownInventory
+from arb.core.events import CurrenciesListed
+from arb.core.records import BalanceRecord, FillRecord, tag_of
+from arb.core.recovery_records import AgreedAccount, AgreedRecord
+from arb.errors import StoreError
+from arb.market.numbers import DECIMALS, ZERO
+from arb.market.order import Side
+from arb.market.symbol import Symbol
+from arb.market.wallets import Wallets
+from arb.store.journal_reader import ROW, SUB_BITS, JournalReader
+
+_LISTED = tag_of(CurrenciesListed)
+_ROWS = tuple(f'"type":"{tag_of(kind)}"' for kind in (BalanceRecord, FillRecord, AgreedRecord))
+
+
+class _Row(msgspec.Struct):
+    record: BalanceRecord | FillRecord | AgreedRecord
+
+
+_RECORDS = msgspec.json.Decoder(_Row)
+_LISTS = msgspec.json.Decoder(CurrenciesListed)
+
+
+def last_inventory(journal: JournalReader, run_id: int, started_ns: int) -> KnownInventory | None:
+    """Return what run `run_id`, which began at `started_ns`, left; None where no balance was reported in it.
+
+    Raises `StoreError` at an entry that cannot be read.
+    """
+    accounts: dict[str, str] = {}
+    fills: dict[int, FillRecord] = {}
+    agreed: AgreedRecord | None = None
+    wallets, assets = Wallets(), defaultdict[str, set[str]](set)
+    for message in _messages(journal, started_ns):
+        match message:
+            case CurrenciesListed():
+                wallets.take(message.venue, message.assets, message.chains)
+                assets[message.venue].update(message.assets)
+            case BalanceRecord() if message.run_id == run_id:
+                accounts[message.account_id] = message.venue
+            case FillRecord():
+                fills[message.id] = message
+            case AgreedRecord():
+                agreed = message
+    if not accounts or agreed is None:
+        return None
+    latest = sorted(fills.values(), key=lambda fill: fill.received_ns)
+    return KnownInventory(
+        ns=journal.last_ns(),
+        held={
+            accounts[one.account_id]: {asset: Held(amount, amount) for asset, amount in _since(one, latest).items()}
+            for one in agreed.accounts
+            if one.account_id in accounts
+        },
+        chains={
+            venue: chains
+            for venue, named in assets.items()
+            if (chains := tuple(chain for asset in sorted(named) for chain in wallets.of(venue, asset)))
+        },
+        prices={
+            asset: price
+            for fill in latest
+            for asset, price in zip(Symbol.of(fill.symbol).base_and_quote, (fill.price, Decimal(1)), strict=True)
+        },
+    )
+
+
+def _since(agreed: AgreedAccount, fills: Iterable[FillRecord]) -> dict[str, Decimal]:
+    """Return what an account held when it last agreed, moved by all fills since."""
+    totals = defaultdict[str, Decimal](Decimal, agreed.totals)
+    for fill in fills:
+        if fill.account_id == agreed.account_id and fill.received_ns > agreed.ns:
+            base, quote = Symbol.of(fill.symbol).base_and_quote
+            sign = 1 if fill.side is Side.BUY else -1
+            totals[base] += sign * fill.size
+            totals[quote] -= DECIMALS.multiply(sign * fill.size, fill.price)
+            totals[fill.fee_currency] -= fill.fee
+    return {asset: max(ZERO, amount) for asset, amount in totals.items()}
+
+
+def _messages(
+    journal: JournalReader, since_ns: int
+) -> Iterator[CurrenciesListed | BalanceRecord | FillRecord | AgreedRecord]:
+    for line in journal.lines(since_ns=since_ns):
+        try:
+            if line.type == _LISTED:
+                yield _LISTS.decode(line.payload)
+            elif line.type == ROW and any(tag in line.payload for tag in _ROWS):
+                yield _RECORDS.decode(line.payload).record
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise StoreError(f"journal {journal.path}: entry {line.id >> SUB_BITS} cannot be read: {error}") from None

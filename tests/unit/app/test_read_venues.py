@@ -1,0 +1,66 @@
+"""Venues that are only read: live trading refuses them before anything is made, a sandbox leaves them out and says so."""
+
+import logging
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from arb.app.build import engine_settings, require_traded, warn_of_unsimulated
+from arb.config import Mode, Settings
+from arb.config.coins import coin_rule
+from arb.errors import ConfigError
+from arb.live.embedded import Sandbox
+from arb.venues.base import OrderGateway
+
+
+def settings_with(*read: str) -> Settings:
+    """Return the default settings with venues enabled that are only read."""
+    settings = Settings()
+    every = settings.venues.every()
+    enabled = {venue: msgspec.structs.replace(every[venue], enabled=True) for venue in read}
+    return msgspec.structs.replace(settings, venues=msgspec.structs.replace(settings.venues, **enabled))
+
+
+class Simulating:
+    """What is asked of a sandbox here: which venues it announced."""
+
+    announced: dict[str, Any] = {"venues": {"gate": {}, "okx": {}, "bitget": {}}}  # noqa: RUF012
+
+
+def test_nothing_that_is_only_read_is_enabled_unless_it_is_asked_for() -> None:
+    assert list(Settings().venues.enabled()) == ["gate", "okx", "bitget"]
+    require_traded(Settings())
+
+
+def test_live_trading_refuses_them_in_one_line() -> None:
+    with pytest.raises(ConfigError) as refused:
+        require_traded(settings_with("bybit", "binance"))
+    assert str(refused.value) == (
+        "--mode live: binance and bybit can be read and take no orders of arb: set enabled = false in [venues.binance] and "
+        "[venues.bybit], or trade there with --mode paper"
+    )
+
+
+def test_a_sandbox_leaves_them_out_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        warn_of_unsimulated(Settings(), cast(Sandbox, Simulating()))
+    assert caplog.records == []
+    with caplog.at_level(logging.WARNING):
+        warn_of_unsimulated(settings_with("bybit", "binance"), cast(Sandbox, Simulating()))
+    assert len(caplog.records) == 1
+
+
+def test_paper_trades_at_them_as_at_the_others() -> None:
+    settings = settings_with("bybit")
+    gateways = {venue: cast(OrderGateway, Proved()) for venue in settings.venues.enabled()}
+    made = engine_settings(settings, gateways, coin_rule(settings, Mode.PAPER, sandbox=False), Mode.PAPER)
+    assert {profile.venue for profile in made.venues} == {"gate", "okx", "bitget", "bybit"}
+    assert all(profile.enforces_expiry for profile in made.venues)
+    assert settings.paper.taker_fee("bybit") == settings.paper.taker_fee("okx")
+
+
+class Proved:
+    """What is asked of a gateway here: that it refuses what has expired."""
+
+    expiry_proved = True
