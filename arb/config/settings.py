@@ -384,6 +384,27 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     paper: bool = False
 
 
+class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb sweep TAPES...`.
+
+    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as it was written, and what it means. `out`: the file of
+    results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address; `dask_tls`: the
+    files of authority, certificate and key. `config_given`: --config stood on the command line.
+    """
+
+    tapes: tuple[Path, ...]
+    sets: tuple[str, ...] = ()
+    fees_bps: tuple[tuple[str, Decimal], ...] = ()
+    latencies_ms: tuple[tuple[str, int], ...] = ()
+    out: Path
+    jobs: int = 1
+    hold_out: str | None = None
+    max_sets: int = 100_000
+    dask: str | None = None
+    dask_tls: tuple[Path, Path, Path] | None = None
+    config_given: bool = False
+
+
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
 

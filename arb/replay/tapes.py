@@ -116,7 +116,7 @@ class Merged:
         self._files = {
             number: _File(paths[number], one if number in heads else number, heads.get(number)) for number in firsts
         }
-        begun = sorted((line.received_ns, number) for number, line in firsts.items())
+        begun = sorted((file.begins_ns(), number) for number, file in self._files.items())
         self._lines = _by_time(deque((began_ns, number, self._files[number].lines()) for began_ns, number in begun))
 
     def __iter__(self) -> Iterator[Captured]:
@@ -209,6 +209,14 @@ class _File(NamedTuple):
             captured = self.captured(line)
             if captured is not None:
                 yield captured
+
+    def begins_ns(self) -> int:
+        """Return the instant of the first line that counts; 0 where there is none, or a fault before it, which others find."""
+        with contextlib.suppress(StoreError):
+            for line in read_tape(self.path):
+                if self.captured(line) is not None:
+                    return line.received_ns
+        return 0
 
     def captured(self, line: TapeLine) -> Captured | None:
         """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""

@@ -12,6 +12,7 @@ from arb.core.events import PrivateUp
 from arb.core.records import OpportunityRecord
 from arb.core.recovery_records import PlanRecord, SkewPart
 from arb.core.settings import OFF, Band, InventoryBands, LegCost, Limits
+from arb.live.summary import present_state
 from tests.builders import SYMBOL, Bench, D, a_balance
 
 HALF = Band(low_share=D("0.2"), target_share=D("0.5"), high_share=D("0.9"))
@@ -140,6 +141,25 @@ def test_a_refused_edge_opens_without_a_frame_once_balances_have_moved() -> None
     assert bench.engine.wants_drain
     bench.drain()
     assert len(bench.placed()) == 2
+
+
+def test_the_status_shows_where_each_asset_stands_in_its_band() -> None:
+    bench = Bench(
+        venues=("gate", "okx", "bitget"),
+        absent={"bitget": "down"},
+        inventory=InventoryBands(
+            venue={
+                "gate": {"BTC": Band(low_amount=D(1), target_amount=D(5), high_amount=D(9))},
+                "okx": {"BTC": HALF},
+                "bybit": {"BTC": HALF},
+            }
+        ),
+    )
+    assert present_state(bench.engine, bench.now_ns)["inventory"] == [
+        {"venue": "gate", "asset": "BTC", "held": "2", "position": "-0.75"},
+        {"venue": "okx", "asset": "BTC", "held": "2", "position": None},
+    ]
+    assert present_state(Bench().engine, bench.now_ns)["inventory"] == []
 
 
 def test_a_report_of_a_transfer_that_agrees_moves_the_position_with_it() -> None:
