@@ -139,6 +139,7 @@ def summarise(
         "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
+        "wallets_closed": engine.state.trapped.rows(engine.state.routes()),
         "ceiling_net": ceiling_net,
         "db": db,
     }
@@ -161,6 +162,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
+        "wallets_closed": state.trapped.rows(state.routes()),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -37,6 +38,7 @@ from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 from arb.venues.build import PAPER_RATE
 
+T = TypeVar("T")
 FORM = 1
 """Counts the changes of what a result holds, or of how its figures are defined."""
 DEFAULT_FEE = Decimal("0.001")
@@ -182,7 +184,7 @@ class Reading:
     def __init__(self, stretch: Stretch, on_progress: Progress = unseen) -> None:
         """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read."""
         self._named = stretch.named
-        self._passage = _Passage(lines_of(stretch), on_progress)
+        self._passage = _Passage(shown(lines_of(stretch), on_progress))
         try:
             self._contents = Contents(self._passage)
         except ConfigError as error:
@@ -233,7 +235,7 @@ def play(
         compiled=compiled,
     )
     in_a_row = compiled and isinstance(lines, Merged)
-    exit_code = backtest.run(lines if in_a_row else _Passage(lines, on_progress, explored.lines))
+    exit_code = backtest.run(lines if in_a_row else shown(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -258,17 +260,25 @@ def lines_of(stretch: Stretch) -> Iterator[Captured]:
         yield captured
 
 
-class _Passage:
-    """Lines on their way to a replay, counted: their instants, and how many of how many."""
+def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> Iterator[T]:
+    """Yield lines, of which there are so many if that is known, and report how far it is."""
+    done = 0
+    for done, line in enumerate(lines, 1):
+        if not done % EVERY_LINES:
+            on_progress(done, of)
+        yield line
+    on_progress(done, of)
 
-    def __init__(self, lines: Iterable[Captured], on_progress: Progress, of: int | None = None) -> None:
+
+class _Passage:
+    """The lines of a first pass, and what is noted of them as they pass."""
+
+    def __init__(self, lines: Iterable[Captured]) -> None:
         self.lines = 0
         self.file = 0
         """The number of the file of the last line."""
         self.began_ns = self.ended_ns = 0
         self._lines = lines
-        self._on_progress = on_progress
-        self._of = of
 
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
@@ -278,10 +288,7 @@ class _Passage:
             if self.lines == 1:
                 self.began_ns = at_ns
             self.ended_ns = max(self.ended_ns, at_ns)
-            if not self.lines % EVERY_LINES:
-                self._on_progress(self.lines, self._of)
             yield captured
-        self._on_progress(self.lines, self._of)
 
 
 class NoJournal:
