@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from arb.bench import judging, legs, many_symbols, market_data, signing, sockets, stores, tape, tick_to_trade
+from arb.bench import judging, legs, many_symbols, market_data, signing, sockets, start, stores, tape, tick_to_trade
 from arb.bench.rounds import ROUNDS, Effort, Row
 from arb.clock import Clock
 from arb.errors import ConfigError
@@ -26,6 +26,7 @@ BENCHES: dict[str, Bench] = {
     "ledger_sqlite": stores.sqlite_rows,
     "ledger_postgresql": stores.postgres_rows,
     "replay": tape.replay,
+    "start": start.until_books,
 }
 
 

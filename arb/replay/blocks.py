@@ -253,6 +253,9 @@ class FrameBlocks(Generic[Made]):
         self._address = self._order.ctypes.data
         self._words = self._order.data
         self._words[CLOCKED] = clocked
+        self.on_read: Callable[[int], None] | None = None
+        """Called now and then with how many lines have been read."""
+        self._read = 0
         self._arrange()
 
     def _arrange(self) -> None:
@@ -266,7 +269,11 @@ class FrameBlocks(Generic[Made]):
         if self._waiting and source is self._waiting[0][1]:
             self._reading.append(self._waiting.popleft())
             self._arrange()
-        if not source.fill():
+        read = source.fill()
+        self._read += read
+        if self.on_read is not None:
+            self.on_read(self._read)
+        if not read:
             self._reading = [one for one in self._reading if one[1] is not source]
             self._arrange()
 

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -38,6 +39,7 @@ from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 from arb.venues.build import PAPER_RATE
 
+T = TypeVar("T")
 FORM = 1
 """Counts the changes of what a result holds, or of how its figures are defined."""
 DEFAULT_FEE = Decimal("0.001")
@@ -226,7 +228,7 @@ def play(
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of` and `compiled`: see `Backtest`; what compiled code takes in a row reports no progress on its way.
+    `books_of` and `compiled`: see `Backtest`.
     """
     capture = explored.capture
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
@@ -244,8 +246,11 @@ def play(
         books_of=books_of,
         compiled=compiled,
     )
-    in_a_row = compiled and isinstance(lines, Merged)
-    exit_code = backtest.run(lines if in_a_row else _Passage(lines, on_progress, explored.lines))
+    if compiled and isinstance(lines, Merged):
+        exit_code = backtest.run(lines, lambda read: on_progress(min(read, explored.lines), explored.lines))
+        on_progress(explored.lines, explored.lines)
+    else:
+        exit_code = backtest.run(shown(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -281,14 +286,23 @@ def at_one_rate(lines: Iterable[Captured]) -> Iterator[Captured]:
         yield captured
 
 
+def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> Iterator[T]:
+    """Yield lines, of which there are so many if that is known, and report how far it is."""
+    done = 0
+    for done, line in enumerate(lines, 1):
+        if not done % EVERY_LINES:
+            on_progress(done, of)
+        yield line
+    on_progress(done, of)
+
+
 class _Passage:
-    """Lines on their way to a replay, counted: their instants, and how many of how many."""
+    """The lines of a first pass, and what is noted of them as they pass."""
 
     def __init__(
         self,
         lines: Iterable[Captured],
         on_progress: Progress,
-        of: int | None = None,
         *,
         taken: Measuring | None = None,
     ) -> None:
@@ -300,7 +314,6 @@ class _Passage:
         self.began_ns = self._ended_ns = 0
         self._lines = lines
         self._on_progress = on_progress
-        self._of = of
 
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
@@ -312,9 +325,9 @@ class _Passage:
             self._ended_ns = max(self._ended_ns, at_ns)
             if self.lines - self._reported >= EVERY_LINES:
                 self._reported = self.lines
-                self._on_progress(self.lines, self._of)
+                self._on_progress(self.lines, None)
             yield captured
-        self._on_progress(self.lines, self._of)
+        self._on_progress(self.lines, None)
 
     @property
     def lines(self) -> int:
