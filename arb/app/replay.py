@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from arb.app.replay_stores import Stores
 from arb.app.rerun import rerun
-from arb.app.simulate import on_captures, what_if
+from arb.app.simulate import Replay, on_captures, what_if
 from arb.app.trials import BPS, Changes
 from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import ReplayOptions, Settings, read_overrides
@@ -17,8 +16,6 @@ from arb.replay.tapes import is_own
 from arb.replay.trial import Progress, unseen
 
 log = logging.getLogger(__name__)
-
-_Replay = Callable[[Stores], tuple[dict[str, Any], int]]
 
 
 def replay_tapes(
@@ -47,11 +44,11 @@ def replay_tapes(
     stretches = stretches_of(tapes)
     if options.journal is not None:
         raise ConfigError("--journal: is compared with the tape of a run that is replayed as it was: leave it out")
-    replay = what_if if own else on_captures
-    return _timed(lambda kept: replay(settings, changes, kept, stretches, on_progress), options, settings)
+    prepare = what_if if own else on_captures
+    return _timed(prepare(settings, changes, stretches, on_progress), options, settings)
 
 
-def _timed(replay: _Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
+def _timed(replay: Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
     """Open the stores anew, replay, close them, and log how fast it went."""
     clock: Clock = SystemClock()
     with contextlib.closing(Stores(settings, options)) as kept:

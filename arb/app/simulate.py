@@ -1,7 +1,8 @@
 """`arb replay` with simulated orders: on captures, and on the tape of a run as a what-if."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -23,10 +24,20 @@ from arb.replay.days import Stretch
 from arb.replay.findings import Findings
 from arb.replay.result import Edge, Opening
 from arb.replay.tapes import head_of
-from arb.replay.trial import NoJournal, Played, Progress, Trial, compared_symbols, explored_by, lines_of, play
+from arb.replay.trial import (
+    Explored,
+    NoJournal,
+    Played,
+    Progress,
+    Trial,
+    compared_symbols,
+    explored_by,
+    lines_of,
+    play,
+)
 from arb.store.database import mask_url
 
-NOTHING_OPENS_BPS = 10_000
+NOTHING_OPENS_BPS = Decimal(10_000)
 LIMITS = (
     (
         "the run's own orders are left out, and what they took is missing from the frames all the same: an edge that the run "
@@ -38,55 +49,103 @@ LIMITS = (
     ),
     "nobody reacts to simulated orders, and rivals show only through the frames",
 )
+Replay = Callable[[Stores], tuple[dict[str, Any], int]]
+"""Replays into stores; returns the summary and the exit code. Raises `StoreError` at a malformed line, when everything before
+it has been written down."""
 
 
-def on_captures(
-    settings: Settings,
-    changes: Changes,
-    kept: Stores,
-    stretches: Sequence[Stretch],
-    on_progress: Progress,
-) -> tuple[dict[str, Any], int]:
-    """Replay captures, one stretch after the other; return the summary and the exit code of the worst.
+class Part(msgspec.Struct, frozen=True):
+    """A stretch that has been read once, and what it is replayed with."""
 
-    Raises `ConfigError` for tapes that cannot be replayed, and `StoreError` at a malformed line, when everything before it has
-    been written down.
+    stretch: Stretch
+    trial: Trial
+    explored: Explored
+
+
+def on_captures(settings: Settings, changes: Changes, stretches: Sequence[Stretch], on_progress: Progress) -> Replay:
+    """Read captures once, and return what replays them, one stretch after the other.
+
+    Raises `ConfigError` for what cannot be replayed, and for changes that cannot be made, before anything is written.
     """
     trial = changed(trial_on_captures(settings), settings, changes)
-    simulation = _Simulation(settings, kept, trial, on_progress)
-    simulation.play(stretches)
-    summary = simulation.summary()
-    summary["replay"] = {"kind": "simulated", "files": _names(stretches)} | simulation.assumed(stretches)
-    return _answered(summary, simulation, stretches), simulation.exit_code
+    trials = [_renamed(trial, number) for number in range(len(stretches))]
+    parts = _parts(stretches, trials, on_progress, compiled=_is_compiled(settings))
+
+    def replay(kept: Stores) -> tuple[dict[str, Any], int]:
+        simulation = _Simulation(settings, parts, on_progress)
+        simulation.play(kept)
+        return simulation.summary({"kind": "simulated"}), simulation.exit_code
+
+    return replay
 
 
-def what_if(
-    settings: Settings,
-    changes: Changes,
-    kept: Stores,
-    stretches: Sequence[Stretch],
-    on_progress: Progress,
-) -> tuple[dict[str, Any], int]:
-    """Replay the tapes of runs with simulated orders, once as they were and once as the user wants; return as `on_captures`."""
-    runs = [past_run(stretch, chosen(settings.engine.fast_books)) for stretch in stretches]
-    was = Findings(runs[0].head.settings.limits, runs[0].head.settings.repair.leg_loss_max_bps)
-    simulation: _Simulation | None = None
-    for run, stretch in zip(runs, stretches, strict=True):
-        base = trial_on_run(run)
-        _play(stretch, base, NoJournal(), was, on_progress)
-        trial = changed(base, settings, changes)
-        simulation = simulation or _Simulation(settings, kept, trial, on_progress)
-        simulation.trial = trial
-        simulation.play([stretch])
-    assert simulation is not None
-    summary = simulation.summary()
-    summary["replay"] = (
-        {"kind": "what_if", "files": _names(stretches)}
-        | _compared(runs, was, simulation.findings, changes)
-        | simulation.assumed(stretches)
-        | {"limits": list(LIMITS)}
-    )
-    return _answered(summary, simulation, stretches), simulation.exit_code
+def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], on_progress: Progress) -> Replay:
+    """Read the tapes of runs, and return what replays them with simulated orders, as they were and as the user wants.
+
+    Raises as `on_captures` does.
+    """
+    runs = [past_run(stretch, chosen(settings.engine.fast_books), on_progress) for stretch in stretches]
+    bases = [_renamed(trial_on_run(run), number) for number, run in enumerate(runs)]
+    trials = [changed(base, settings, changes) for base in bases]
+    compiled = _is_compiled(settings)
+    parts = _parts(stretches, trials, on_progress, compiled=compiled)
+
+    def replay(kept: Stores) -> tuple[dict[str, Any], int]:
+        was = _findings(bases[0])
+        _play_all(_parts(stretches, bases, on_progress, compiled=compiled), was, on_progress, compiled=compiled)
+        simulation = _Simulation(settings, parts, on_progress)
+        simulation.play(kept)
+        compared = _compared(runs, was, simulation.findings, changes)
+        return simulation.summary({"kind": "what_if"} | compared), simulation.exit_code
+
+    return replay
+
+
+def _parts(
+    stretches: Iterable[Stretch], trials: Iterable[Trial], on_progress: Progress, *, compiled: bool
+) -> list[Part]:
+    return [
+        Part(stretch, trial, explored_by(stretch, trial, on_progress, compiled=compiled))
+        for stretch, trial in zip(stretches, trials, strict=True)
+    ]
+
+
+def _renamed(trial: Trial, number: int) -> Trial:
+    """Return a trial whose orders have other names than those of the stretches before: all of them go into one ledger."""
+    return msgspec.structs.replace(trial, seed=trial.seed + number)
+
+
+def _findings(trial: Trial) -> Findings:
+    return Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+
+
+def _is_compiled(settings: Settings) -> bool:
+    return chosen(settings.engine.fast_books) is BooksBy.COMPILED
+
+
+def _play(
+    parts: Sequence[Part], journal: Journal, ledger: LedgerWriter, on_progress: Progress, *, compiled: bool
+) -> Iterator[tuple[Part, Played]]:
+    """Replay parts one after the other, and yield each when it is over."""
+    done, of = 0, sum(part.explored.lines for part in parts)
+    for part in parts:
+        on_part = partial(_on_part, on_progress, done, of)
+        # Compiled code takes lines as they stand on the tape.
+        paid_elsewhere = any(rules.fee_asset for rules in part.explored.capture.instruments)
+        as_they_are = compiled and not part.stretch.of_run and not paid_elsewhere
+        lines = part.stretch.lines() if as_they_are else lines_of(part.stretch)
+        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=as_they_are, on_progress=on_part)
+        done += part.explored.lines
+
+
+def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | None) -> None:
+    on_progress(before + done, of)
+
+
+def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress, *, compiled: bool) -> None:
+    """Replay parts for what is found alone."""
+    for _ in _play(parts, NoJournal(), findings, on_progress, compiled=compiled):
+        pass
 
 
 def _compared(runs: Sequence[PastRun], was: Findings, now: Findings, changes: Changes) -> dict[str, Any]:
@@ -107,6 +166,7 @@ def _compared(runs: Sequence[PastRun], was: Findings, now: Findings, changes: Ch
             }
             for name, findings in rows
         ],
+        "limits": list(LIMITS),
     }
 
 
@@ -114,104 +174,73 @@ def _opening(opening: Opening | None) -> dict[str, Any] | None:
     return None if opening is None else msgspec.to_builtins(opening)
 
 
-def _play(
-    stretch: Stretch,
-    trial: Trial,
-    journal: Journal,
-    ledger: LedgerWriter,
-    on_progress: Progress,
-    *,
-    compiled: bool = False,
-) -> Played:
-    explored = explored_by(stretch, trial, on_progress)
-    # Compiled code takes lines as they stand on the tape.
-    as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
-    lines = stretch.lines() if as_they_are else lines_of(stretch)
-    return play(explored, trial, lines, journal, ledger, on_progress=on_progress, compiled=compiled)
-
-
 class _Simulation:
-    """Stretches replayed into the same stores, each by the trial that is set by then."""
+    """Parts replayed into the same stores, one after the other."""
 
-    def __init__(self, settings: Settings, kept: Stores, trial: Trial, on_progress: Progress) -> None:
-        self.trial = trial
-        self.findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    def __init__(self, settings: Settings, parts: Sequence[Part], on_progress: Progress) -> None:
+        self.findings = _findings(parts[0].trial)
         self.exit_code = 0
-        self.spans: list[tuple[int, int]] = []
-        self.venues: set[str] = set()
-        self.shown: set[str] = set()
-        self.compared: set[str] = set()
         self._settings = settings
-        self._kept = kept
+        self._parts = parts
+        self._compiled = _is_compiled(settings)
         self._on_progress = on_progress
-        self._compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
         self._summaries: list[dict[str, Any]] = []
-        self._rules: list[dict[str, Any]] = []
-        self._left_out: list[dict[str, Any]] = []
 
-    def play(self, stretches: Sequence[Stretch]) -> None:
-        """Replay stretches; raises at a malformed line, when everything before it has been handed to the stores."""
-        journal, ledger = Afresh(self._kept.journal), Both(self._kept.ledger, self.findings)
-        for stretch in stretches:
-            played = _play(stretch, self.trial, journal, ledger, self._on_progress, compiled=self._compiled)
-            self._note(played)
+    def play(self, kept: Stores) -> None:
+        """Replay all; raises at a malformed line, when everything before it has been handed to the stores."""
+        journal, ledger = Afresh(kept.journal), Both(kept.ledger, self.findings)
+        for part, played in _play(self._parts, journal, ledger, self._on_progress, compiled=self._compiled):
+            self.exit_code = max(self.exit_code, played.exit_code)
+            self._summaries.append(
+                summarise(
+                    played.engine,
+                    mode=MODE,
+                    sandbox_id=None,
+                    seconds=(played.now_ns - part.explored.began_ns) / NS_PER_S,
+                    dropped_opportunities=kept.ledger.dropped_untraded,
+                    ceiling_net={},
+                    db=mask_url(kept.db),
+                    now_ns=played.now_ns,
+                    report_currency=self._settings.run.report_currency,
+                )
+            )
             if played.fault is not None:
                 raise played.fault
 
-    def best_before_fees(self, stretches: Sequence[Stretch]) -> Edge | None:
+    def summary(self, replayed: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer, and the summary of the last part with what can be counted of all; `replayed`: what was done."""
+        counted = {name: _added([summary[name] for summary in self._summaries]) for name in _COUNTED}
+        files = {"files": [str(path) for part in self._parts for path in part.stretch.files]}
+        replay = {"replay": replayed | files | assumed(self._parts)}
+        return {"answer": self._answer()} | self._summaries[-1] | counted | replay
+
+    def _answer(self) -> dict[str, Any]:
+        result = self.findings.result()
+        captures = [part.explored.capture for part in self._parts]
+        span = Span(
+            seconds_of((part.explored.began_ns, part.explored.ended_ns) for part in self._parts),
+            len(self._parts),
+            tuple(sorted({venue for capture in captures for venue in capture.venues})),
+            compared_symbols(captures),
+            len({symbol for capture in captures for symbol in capture.scales}),
+        )
+        before_fees = self._best_before_fees() if span.symbols and not result.edges else None
+        return document_of(span, result, self._parts[0].trial.settings.limits.max_notional_quote, before_fees)
+
+    def _best_before_fees(self) -> Edge | None:
         """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
-        limits = msgspec.structs.replace(self.trial.settings.limits, min_edge_bps=NOTHING_OPENS_BPS)
-        settings = msgspec.structs.replace(self.trial.settings, limits=limits)
-        free = msgspec.structs.replace(self.trial, settings=settings, fee=ZERO, fees={})
-        findings = Findings(limits, settings.repair.leg_loss_max_bps)
-        for stretch in stretches:
-            _play(stretch, free, NoJournal(), findings, self._on_progress, compiled=self._compiled)
+        free = [_without_fees(part.trial) for part in self._parts]
+        findings = _findings(free[0])
+        parts = _parts([part.stretch for part in self._parts], free, self._on_progress, compiled=self._compiled)
+        _play_all(parts, findings, self._on_progress, compiled=self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 
-    def _note(self, played: Played) -> None:
-        explored, capture = played.explored, played.explored.capture
-        self.exit_code = max(self.exit_code, played.exit_code)
-        self.spans.append((explored.began_ns, explored.ended_ns))
-        self.venues |= set(capture.venues)
-        self.shown |= set(capture.scales)
-        self.compared |= set(compared_symbols([capture]))
-        self._rules += [_rules(book) for book in capture.books if book.instrument is not None]
-        self._left_out += [msgspec.to_builtins(left) for left in capture.left_out]
-        self._summaries.append(
-            summarise(
-                played.engine,
-                mode=MODE,
-                sandbox_id=None,
-                seconds=(played.now_ns - explored.began_ns) / NS_PER_S,
-                dropped_opportunities=self._kept.ledger.dropped_untraded,
-                ceiling_net={},
-                db=mask_url(self._kept.db),
-                now_ns=played.now_ns,
-                report_currency=self._settings.run.report_currency,
-            )
-        )
 
-    def summary(self) -> dict[str, Any]:
-        """Return the summary of the last stretch, with what can be counted of all of them."""
-        return self._summaries[-1] | {name: _added([s[name] for s in self._summaries]) for name in _COUNTED}
-
-    def assumed(self, stretches: Sequence[Stretch]) -> dict[str, Any]:
-        """Return what is not on the tapes and was assumed: every figure of the summary depends on it."""
-        trial = self.trial
-        return {
-            "latency_ms": _ms(trial.latency_ns),
-            "latency_ms_at": {venue: _ms(way) for venue, way in sorted(trial.latencies_ns.items())},
-            "start_balance_of_each_asset": None if trial.balances else plain(START_BALANCE),
-            "start_balances": {
-                venue: {asset: plain(amount) for asset, amount in sorted(held.items()) if amount}
-                for venue, held in sorted(trial.balances.items())
-                if venue in self.venues
-            },
-            "sites": _sites(stretches),
-            "instruments": _distinct(self._rules),
-            "left_out": _distinct(self._left_out),
-        }
+def _without_fees(trial: Trial) -> Trial:
+    limits = msgspec.structs.replace(trial.settings.limits, min_edge_bps=NOTHING_OPENS_BPS, symbol={}, venue={})
+    settings = msgspec.structs.replace(trial.settings, limits=limits)
+    return msgspec.structs.replace(trial, settings=settings, fee=ZERO, fees={})
 
 
 _COUNTED = (
@@ -239,24 +268,28 @@ def _added(values: Sequence[Any]) -> Any:
     return round(sum(values), 3)
 
 
-def _answered(summary: dict[str, Any], simulation: _Simulation, stretches: Sequence[Stretch]) -> dict[str, Any]:
-    """Return the summary with the answer before everything else."""
-    result = simulation.findings.result()
-    span = Span(
-        seconds_of(simulation.spans),
-        len(stretches),
-        tuple(sorted(simulation.venues)),
-        tuple(sorted(simulation.compared)),
-        len(simulation.shown),
-    )
-    looked = not result.edges and bool(span.symbols)
-    before_fees = simulation.best_before_fees(stretches) if looked else None
-    notional = simulation.trial.settings.limits.max_notional_quote
-    return {"answer": document_of(span, result, notional, before_fees)} | summary
-
-
-def _names(stretches: Sequence[Stretch]) -> list[str]:
-    return [str(path) for stretch in stretches for path in stretch.files]
+def assumed(parts: Sequence[Part]) -> dict[str, Any]:
+    """Return what is not on the tapes and was assumed: every figure of the summary depends on it."""
+    trials = [part.trial for part in parts]
+    balances = {venue: held for trial in trials for venue, held in trial.balances.items()}
+    venues = {venue for part in parts for venue in part.explored.capture.venues}
+    ways_ns = {venue: way for trial in trials for venue, way in trial.latencies_ns.items()}
+    captures = [part.explored.capture for part in parts]
+    return {
+        "latency_ms": _ms(trials[0].latency_ns),
+        "latency_ms_at": {venue: _ms(way) for venue, way in sorted(ways_ns.items())},
+        "start_balance_of_each_asset": plain(START_BALANCE) if venues - balances.keys() else None,
+        "start_balances": {
+            venue: {asset: plain(amount) for asset, amount in sorted(held.items()) if amount}
+            for venue, held in sorted(balances.items())
+            if venue in venues
+        },
+        "sites": _sites(part.stretch for part in parts),
+        "instruments": _distinct(
+            _rules(book) for capture in captures for book in capture.books if book.instrument is not None
+        ),
+        "left_out": _distinct(msgspec.to_builtins(left) for capture in captures for left in capture.left_out),
+    }
 
 
 def _ms(way_ns: int) -> Any:
@@ -265,11 +298,11 @@ def _ms(way_ns: int) -> Any:
     return int(ms) if ms == int(ms) else round(ms, 3)
 
 
-def _distinct(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for number, row in enumerate(rows) if row not in rows[:number]]
+def _distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({msgspec.json.encode(row): row for row in rows}.values())
 
 
-def _sites(stretches: Sequence[Stretch]) -> dict[str, str]:
+def _sites(stretches: Iterable[Stretch]) -> dict[str, str]:
     """Return what each venue was reached as when it was recorded, as far as segments say it."""
     heads = (head_of(path) for stretch in stretches if not stretch.of_run for path in stretch.files)
     return {venue: site for head in heads if head is not None for venue, site in sorted(head.sites.items())}

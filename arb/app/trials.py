@@ -14,7 +14,7 @@ import msgspec
 
 from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
-from arb.config import Overrides, Settings, TradedVenueSettings, VenuesSettings, overridden
+from arb.config import Overrides, Settings, VenuesSettings, overridden
 from arb.config.loader import AMOUNT_MAX
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
@@ -27,7 +27,7 @@ from arb.replay.days import Stretch
 from arb.replay.findings import Findings
 from arb.replay.rerun import Rerun, read_event, read_prologue
 from arb.replay.tapes import OwnTape
-from arb.replay.trial import Trial, rows_of
+from arb.replay.trial import Progress, Trial, rows_of, shown, unseen
 from arb.store.tape import RULES, TapeHead
 from arb.venues.registry import TAPES
 
@@ -66,14 +66,14 @@ class PastRun(msgspec.Struct, frozen=True):
     findings: Findings | None
 
 
-def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN) -> PastRun:
+def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progress = unseen) -> PastRun:
     """Return what the tape of a run shows of it; raises as `OwnTape` and `Rerun` do. `by`: who keeps the books meanwhile."""
     tape = OwnTape(stretch.files)
     lines = tape.lines()
     prologue = read_prologue(lines)
     held: dict[str, dict[str, Decimal]] = {}
     waited_ns: defaultdict[str, list[int]] = defaultdict(list)
-    for line in chain(prologue.lines, lines):
+    for line in shown(chain(prologue.lines, lines), on_progress):
         if line.kind == "event" and any(name in line.raw for name in _REPORTS):
             event = read_event(line)
             if isinstance(event, BalancesReported) and event.complete:
@@ -96,9 +96,7 @@ _REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
 def _found(stretch: Stretch, by: BooksBy) -> Findings:
     """Run the tape of a run again and return what the run made."""
     tape = OwnTape(stretch.files)
-    lines = tape.lines()
-    prologue = read_prologue(lines)
-    settings = tape.head.settings
+    settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))
     engine.load(tape.head.restored)
     findings = Findings(settings.limits, settings.repair.leg_loss_max_bps)
@@ -108,7 +106,7 @@ def _found(stretch: Stretch, by: BooksBy) -> Findings:
         for record in untraded:
             findings.submit_untraded(record)
 
-    Rerun(engine, keep, None).run(chain(prologue.lines, lines))
+    Rerun(engine, keep, None).run(tape.lines())
     return findings
 
 
@@ -178,8 +176,7 @@ def _as_settings(trial: Trial, settings: Settings) -> Settings:
     engine = trial.settings
     unguarded = {
         name: msgspec.structs.replace(venue, max_order_value_quote=AMOUNT_MAX)
-        for name, venue in VenuesSettings().every().items()
-        if isinstance(venue, TradedVenueSettings)
+        for name, venue in VenuesSettings().traded().items()
     }
     return msgspec.structs.replace(
         settings,

@@ -366,7 +366,7 @@ class Node:
 
     def _keep_currencies(self, gateway: OrderGateway) -> Job:
         every_s, first = self._parts.settings.timing.rules_refresh_s, self._currencies.get(gateway.venue)
-        return keep_currencies(gateway, self._assets_at(gateway.venue), first, every_s, self.runner.emit)
+        return keep_currencies(gateway, partial(self._assets_at, gateway.venue), first, every_s, self.runner.emit)
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s

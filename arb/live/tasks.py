@@ -127,28 +127,35 @@ async def keep_rules(
 
 async def keep_currencies(
     gateway: OrderGateway,
-    assets: tuple[str, ...],
+    assets: Callable[[], tuple[str, ...]],
     first: CurrenciesListed | None,
     every_s: float,
     listener: EventListener,
 ) -> None:
-    """Read a venue's currency list again and again, and report what differs from the last report, which was `first`.
+    """Read a venue's currency list again and again, and soon for an asset that is new.
 
-    Returns where the venue does not show its list.
+    What differs from the last report, which was `first`, is reported. Returns where the venue does not show its list.
     """
     reported = {} if first is None else first.by_asset()
+    asked = set(reported)
+    poll_s, since_s = min(every_s, RULES_POLL_S), 0.0
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(poll_s)
+        since_s += poll_s
+        wanted = assets()
+        if since_s < every_s and asked.issuperset(wanted):
+            continue
+        since_s, asked = 0.0, set(wanted)
         try:
-            listed = await gateway.currencies(assets)
+            listed = await gateway.currencies(wanted)
         except VenueError as error:
             log.warning("currencies of %s not read: %s", gateway.venue, error)
             continue
         if listed is None:
             return
         now = listed.by_asset()
-        changed = tuple(asset for asset in assets if now[asset] != reported.get(asset))
-        reported = now
+        changed = tuple(asset for asset in wanted if now[asset] != reported.get(asset))
+        reported |= now
         if changed:
             chains = tuple(chain for asset in changed for chain in now[asset])
             listener(CurrenciesListed(venue=listed.venue, assets=changed, chains=chains))

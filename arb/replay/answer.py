@@ -90,9 +90,11 @@ def sentence(span: Span, result: Result, notional: Decimal, before_fees: Edge | 
     traded = [row for row in result.earned if row.pairs]
     if not traded:
         return f"{what}{edges}none of them takeable ({_main_reason(result)}); you would have made nothing."
-    made = _and([_amount(row.net, row.quote) for row in traded])
+    lost = all(row.net < 0 for row in traded)
+    made = _and([_amount(abs(row.net) if lost else row.net, row.quote) for row in traded])
     leg = f"with up to {_amount(notional, traded[0].quote)} a leg"
-    return f"{what}{edges}{result.takeable:,} of them takeable; you would have made {made} {leg}; {_break_even(traded[0])}."
+    made = f"you would have {'lost' if lost else 'made'} {made} {leg}"
+    return f"{what}{edges}{result.takeable:,} of them takeable; {made}; {_break_even(traded[0])}."
 
 
 def _without_fees(edge: Edge | None) -> str:

@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.records import OpportunityRecord, PairKind, PairState, Record
+from arb.core.commands import AnyRecord
+from arb.core.records import OpportunityRecord, PairKind, PairState
 from arb.core.settings import Limits
 from arb.market.numbers import EXACT
 from arb.market.order import Side
@@ -35,7 +37,7 @@ MS = 1_000_000
 HOUR = 3600 * 1_000 * MS
 
 
-def found(*records: Record, untraded: Iterable[OpportunityRecord] = (), runs: Iterable[int] = (1,)) -> Result:
+def found(*records: AnyRecord, untraded: Iterable[OpportunityRecord] = (), runs: Iterable[int] = (1,)) -> Result:
     """Return what comes of these rows, each of a step of its own."""
     findings = Findings(Limits(), D(50))
     numbers = count(1)
@@ -54,7 +56,7 @@ def an_edge(
     return an_opportunity(id, best_edge_bps=D(bps), **{**times, **changes})
 
 
-def a_booked_pair(id: int = 1, net: str = "1", **changes: object) -> list[Record]:
+def a_booked_pair(id: int = 1, net: str = "1", **changes: Any) -> list[AnyRecord]:
     """Return the rows of a pair that bought 0.1 at 100 and sold it at 111, for 0.02 and 0.03 of fees."""
     pair = a_pair(id, PairState.COMPLETED, waterfall=a_waterfall(realised_net_e8=int(D(net) * 10**8)), **changes)
     legs = ((2 * id, Side.BUY, "100", "0.02"), (2 * id + 1, Side.SELL, "111", "0.03"))
@@ -212,7 +214,7 @@ def test_routes_hours_reasons_and_classes_each_add_up_to_all() -> None:
 # Legs that fall short.
 
 
-def planned(id: int, **changes: object) -> list[Record]:
+def planned(id: int, **changes: Any) -> list[AnyRecord]:
     rows = a_booked_pair(id, **changes)
     return [a_plan(id, buy_size=D(1), buy_vwap=D(1000)), *rows]
 

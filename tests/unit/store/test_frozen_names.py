@@ -130,7 +130,7 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps?
+    leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps? refill?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs?

@@ -1,0 +1,120 @@
+"""`arb replay` as a user calls it: what stands on stdout, and what beside it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arb.cli.root import main
+from tests.unit.replay.makings import START_S, Tape, one_dislocation
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with the tapes of two days; the present folder is another."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "days"
+    for day in (0, 1):
+        (folder / f"{day}").mkdir(parents=True)
+        one_dislocation(START_S + day * 86_400).write(folder / f"{day}" / "frames.jsonl")
+    return folder
+
+
+def test_a_person_reads_the_sentence_first_then_tables_and_what_was_assumed(capsys: Captured, days: Path) -> None:
+    assert main(["replay", str(days)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        "On 4.2 s of gate and okx, 1 symbol: 2 edges above 0 after fees, 2 of them takeable; you would have made 1.598 USDT "
+        "with up to 2,000 USDT a leg; it breaks even at a taker fee of 49.7 bps."
+    )
+    heads = [line for line in lines if line and not line.startswith(" ")]
+    assert [line.split(":")[0] for line in heads[1:]] == [
+        *("best_edge", "earned", "edges_by_size_and_life_time", "venue_pairs", "symbols", "reasons"),
+        *("assumed", "halted", "db", "more"),
+    ]
+
+
+def test_json_is_one_document_with_the_sentence_and_nothing_else_on_stdout(capsys: Captured, days: Path) -> None:
+    assert main(["replay", str(days), "--json"]) == 0
+    out = capsys.readouterr().out
+    document = json.loads(out)
+    assert out.count("\n") == 1
+    answer = document["answer"]
+    assert answer["sentence"].startswith("On 4.2 s of gate and okx")
+    assert (answer["edges"], answer["takeable"], answer["break_even_fee_bps"]) == (2, 2, "49.751244")
+    assert answer["earned"][0]["net"] == document["net"]["USDT"] == "1.598"
+    assert document["replay"]["files"] == [str(days / day / "frames.jsonl") for day in ("0", "1")]
+
+
+def test_options_reach_the_replay(capsys: Captured, days: Path) -> None:
+    options = ["--fee", "0.05%", "--latency", "20ms", "--set", "limits.min_edge_bps=4", "--set", "paper.fees.okx=0.1%"]
+    assert main(["replay", str(days), "--json", *options]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["replay"]["latency_ms"] == 20
+    assert {row["venue"]: row["taker_fee"] for row in document["replay"]["instruments"]} == {
+        "gate": "0.0005",
+        "okx": "0.001",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["empty"], "arb: empty: holds no tape, neither here nor in its folders"),
+        (["unknown.jsonl"], "arb: unknown.jsonl: cannot rebuild books of the dialect 'kraken'; there are gate"),
+        (["days", "days/0/frames.jsonl"], "days/0/frames.jsonl: is given twice"),
+        (
+            ["days", "--set", "limits.min_edge=4"],
+            "arb: --set limits.min_edge: unknown key: did you mean 'min_edge_bps'?",
+        ),
+        (["days", "--set", "nothing"], "arb: --set nothing: is no KEY=VALUE with a key of config.toml"),
+        (["nowhere"], "arb: Invalid value for 'DAYS...': Path 'nowhere' does not exist: see `arb replay --help`"),
+        (
+            ["days", "--paper", "--set", "limits.min_edge_bps=4"],
+            "arb: --set: with --paper everything follows from the run",
+        ),
+    ],
+)
+def test_what_cannot_be_replayed_is_one_clear_line_and_writes_nothing(
+    capsys: Captured, days: Path, arguments: list[str], said: str
+) -> None:
+    (days.parent / "empty").mkdir()
+    Tape().raw(0.0, "kraken", "{}").write(days.parent / "unknown.jsonl")
+    assert main(["replay", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert said in line
+    assert not (days.parent / "var").exists()
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is_and_stdout_stays_clean(days: Path, repo_root: Path) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "arb", "replay", str(days), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(repo_root), "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        shown = _until_closed(ours)
+        assert process.stdout is not None
+        answer = process.stdout.read()
+    assert json.loads(answer)["frames"] == 14
+    assert "replaying" in shown and "14/14" in shown
+
+
+def _until_closed(terminal: int) -> str:
+    """Return what a process writes on a terminal until it ends; nobody else would take it, and it would wait for ever."""
+    said = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+        while piece := os.read(terminal, 1 << 16):
+            said += piece
+    os.close(terminal)
+    return said.decode()
