@@ -31,7 +31,7 @@ from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
-from arb.app.markets import MarketReader
+from arb.app.market_reader import MarketReader
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
