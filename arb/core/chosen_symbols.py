@@ -91,7 +91,7 @@ class ChosenSymbols:
                 coming.setdefault(instrument.symbol, []).append(instrument)
         added, left_out = [], []
         for symbol, instruments in coming.items():
-            if len(instruments) > state.books.arena.free:
+            if len(instruments) > self._room():
                 left_out.append(symbol)
                 continue
             for instrument in instruments:
@@ -100,6 +100,11 @@ class ChosenSymbols:
                 self._listings.take(instrument, event.t_ns)
             added.append(symbol)
         return added, left_out
+
+    def _room(self) -> int:
+        """Return for how many more books there is room, besides those of the venues that may still come."""
+        state = self._state
+        return state.books.arena.free - len(state.absent) * len(state.settings.symbols)
 
 
 def _listed(what: str, names: Iterable[str]) -> str:
