@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.accounts.bands import LEAST_EDGE_BPS, position
+from arb.core.accounts.bands import LEAST_EDGE_BPS, Bands, position
 from arb.core.events import PrivateUp
 from arb.core.records import OpportunityRecord
 from arb.core.recovery_records import PlanRecord, SkewPart
@@ -214,6 +214,36 @@ def test_what_opens_earns_more_than_nothing_after_all_fees_and_what_its_legs_are
         left = plan.net - paid * plan.leg_cost_bps / 10_000
         assert left > 0 or (left == 0 == plan.min_edge_bps)
         assert 10_000 * left >= paid * ((plan.min_edge_bps or least_bps) + plan.skew_bps)
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(("fill", "basis", "restored", "one asset")), st.sampled_from(("gate", "okx")), AMOUNTS),
+    max_size=6,
+)
+
+
+@given(rule=RULES, changes=CHANGES)
+def test_what_is_kept_of_a_skew_is_what_would_be_worked_out_anew(
+    rule: InventoryBands, changes: list[tuple[str, str, str]]
+) -> None:
+    bench = holding("1", "1", rule)
+    inventory, kept = bench.engine.state.inventory, bench.engine.state.bands
+    for kind, venue, amount in changes:
+        kept.skew(BETWEEN, D(3))
+        report = a_balance(venue, {"BTC": amount, "USDT": "7"}, asked_ns=bench.now_ns)
+        match kind:
+            case "fill":
+                inventory.apply(venue, {"BTC": D(amount)}, 2**62, 0)
+            case "restored":
+                inventory.restore_basis(venue, {"BTC": D(amount)}, bench.now_ns)
+            case "basis":
+                inventory.take_report(report, quiet=False)
+                inventory.take_as_basis(venue, bench.now_ns, bench.now_ns)
+            case "one asset":
+                inventory.take_report(report, quiet=False)
+                inventory.take_as_basis(venue, bench.now_ns, bench.now_ns, "BTC")
+        for route in (BETWEEN, BACK):
+            assert kept.skew(route, D(3)) == Bands(rule, inventory, ("gate", "okx")).skew(route, D(3))
 
 
 def test_reports_that_change_nothing_leave_the_position_where_it_is() -> None:
