@@ -59,8 +59,8 @@ def test_two_recordings_of_one_venue_at_one_time_are_refused(tmp_path: Path) -> 
 
 def test_a_short_segment_hides_no_overlap_with_a_long_one(tmp_path: Path) -> None:
     segment(tmp_path / "1.jsonl", "aa", 0.0, 100.0)
-    segment(tmp_path / "2.jsonl", "aa", 100.0, 110.0)
-    segment(tmp_path / "3.jsonl", "bb", 105.0, 120.0)
+    segment(tmp_path / "2.jsonl", "aa", 50.0, 60.0)
+    segment(tmp_path / "3.jsonl", "bb", 70.0, 120.0)
     assert "two recordings of gate" in complaint(tmp_path)
 
 
