@@ -164,7 +164,8 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
                 between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
                 alike.setdefault(f"{what} {between}", []).append(symbol)
     return [
-        f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}: see docs/COINS.md"
+        f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}, "
+        "unless the venues' own lists say otherwise: see docs/COINS.md"
         for what, named in alike.items()
     ]
 

@@ -17,6 +17,7 @@ import msgspec
 from arb.app import stores
 from arb.app.account_exam import AccountExam, DrillCost, Restores, of_journal
 from arb.app.build import build_sandbox_gateways, require_way_out
+from arb.app.choosing import with_symbols
 from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.live import build_live_gateways, failures, sandbox_behind
 from arb.app.public import venues_of
@@ -89,6 +90,9 @@ async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str
     async with venues_of(settings, options.sandbox) as (sites, sandbox):
         chosen = {venue: site for venue, site in sites.items() if not options.venues or venue in options.venues}
         await require_way_out(settings, chosen.values())
+        settings = await with_symbols(
+            settings, sites, coin_rule(settings, mode, sandbox=sandbox is not None), clock, rng, network
+        )
         if sandbox is None:
             keyed = {venue: site for venue, site in chosen.items() if venue in keys}
             behind = await sandbox_behind(sites.values()) if keyed else None

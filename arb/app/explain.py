@@ -56,6 +56,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
         "leg_cost": _leg_cost(pair),
         "limits": _limits(history.plan),
         "required_edge": _required(history.plan),
+        "refill": None if history.plan is None else list(history.plan.refill),
         "orders": [_order(order, zero_ns) for order in history.orders],
         "fills": [_fill(fill, zero_ns) for fill in history.fills],
         "incidents": [

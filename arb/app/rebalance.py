@@ -4,7 +4,8 @@ What is held, which wallets are open and what withdrawing costs a running engine
 run does, as it was known then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 
 from arb.app import journals_of, stores
-from arb.config import RebalanceOptions, Settings
+from arb.config import Mode, RebalanceOptions, Settings
 from arb.config.loader import nearest
 from arb.core.accounts.bands import position
 from arb.core.accounts.holdings import Held, KnownInventory
@@ -36,6 +37,11 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
     Raises `ConfigError` where no band is stated, or nothing is known of what venues hold.
     """
     bands = _bands(settings, options)
+    for venue, asset in options.fees:
+        if venue not in settings.venues.every():
+            raise ConfigError(f"--fee {venue}:{asset}: unknown venue{nearest(venue, settings.venues.every())}")
+        if asset not in bands:
+            raise ConfigError(f"--fee {venue}:{asset}: no moves of {asset} are planned{nearest(asset, bands)}")
     source, known = _known(settings, options)
     wallets = Wallets()
     for venue, chains in known.chains.items():
@@ -57,11 +63,16 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
     }
 
 
+def _venues(settings: Settings, options: RebalanceOptions) -> Iterable[str]:
+    """Return the venues that hold something of ours: in paper trading all that are enabled, else those that take our orders."""
+    return settings.venues.enabled() if options.mode == Mode.PAPER else settings.venues.traded()
+
+
 def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str, Band]]:
     """Return the bands of enabled venues by asset and venue, those of one asset where it is named."""
     found: dict[str, dict[str, Band]] = {}
     for venue, bands in settings.inventory.venue.items():
-        for asset, band in bands.items() if venue in settings.venues.enabled() else ():
+        for asset, band in bands.items() if venue in _venues(settings, options) else ():
             found.setdefault(asset, {})[venue] = band
     if not found:
         raise ConfigError(
@@ -77,16 +88,18 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
 
 def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInventory]:
     """Return what is known of the inventory, and from whom."""
-    url, journal = stores(settings, options.mode, options.db)
-    for journal in journals_of(settings, options.mode, options.db):
+    url, _ = stores(settings, options.mode, options.db)
+    journals = list(journals_of(settings, options.mode, options.db))
+    for journal in journals:
         answer = ask(journal, {"do": "inventory"})
         if answer is not None and "inventory" in answer:
             return "the running engine", msgspec.convert(answer["inventory"], KnownInventory, strict=False)
     reader = LedgerReader(url)
     run_id = reader.last_run_id()
     known = None
-    if run_id is not None and journal.exists():
-        known = last_inventory(JournalReader.open(journal), run_id, reader.run(run_id)["started_ns"])
+    if run_id is not None and journals[0].exists():
+        with closing(JournalReader.open(journals[0])) as history:
+            known = last_inventory(history, run_id, reader.run(run_id)["started_ns"])
     if known is None:
         raise ConfigError(
             f"ledger {mask_url(url)}: what the venues hold is not known: start an engine with `arb run`, and ask again"
@@ -102,13 +115,13 @@ def _plan(
     known: KnownInventory,
     wallets: Wallets,
 ) -> AssetPlan:
-    enabled = settings.venues.enabled()
-    unknown = [venue for venue in enabled if venue not in known.held]
+    venues = _venues(settings, options)
+    unknown = [venue for venue in venues if venue not in known.held]
     missing = unknown if any(band.of_all for band in bands.values()) else [venue for venue in bands if venue in unknown]
     if missing:
         because = f"what {' and '.join(missing)} {'holds' if len(missing) == 1 else 'hold'} is not known"
         return AssetPlan((), tuple(Refused(asset, venue, because) for venue in bands), {})
-    held = {venue: known.held[venue].get(asset, NOTHING) for venue in enabled if venue in known.held}
+    held = {venue: known.held[venue].get(asset, NOTHING) for venue in venues if venue in known.held}
     fees = {venue: fee for (venue, named), fee in options.fees.items() if named == asset}
     return plan_moves(asset, bands, held, lambda one, other: wallets.way(asset, one, other), options.max_cost_bps, fees)
 

@@ -11,9 +11,11 @@ import msgspec
 
 from arb import __version__
 from arb.app.build import require_way_out, symbols_of
+from arb.app.choosing import with_symbols
 from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
+from arb.config.coins import coin_rule
 from arb.core.events import AnyEvent, FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.errors import EXIT_CHECK, EXIT_OK, CheckFailed, VenueBusy, VenueError, VenueUnreachable
 from arb.live.arrival import AGAIN
@@ -67,6 +69,8 @@ class Record:
         began_ns = self._clock.wall_ns()
         async with public_side(self._settings, self._options.sandbox) as sites:
             await require_way_out(self._settings, sites.values())
+            coins = coin_rule(self._settings, self._settings.run.mode, sandbox=self._options.sandbox is not None)
+            self._settings = await with_symbols(self._settings, sites, coins, self._clock, self._rng, self._network)
             self._segments.sites = {venue: f"{site.environment}/{site.region}" for venue, site in sites.items()}
             await self._recorder.start()
             writing = asyncio.create_task(self._recorder.run())
@@ -143,7 +147,7 @@ class Record:
             for name in natives:
                 group.create_task(self._feeds[name].run())
             refresh_s = self._settings.timing.rules_refresh_s
-            group.create_task(keep_rules(listing, listed, refresh_s, self._on_rules, tuple))
+            group.create_task(keep_rules(listing, lambda: listed, refresh_s, self._on_rules, tuple))
 
     async def _listed(self, listing: "_Listing", symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""

@@ -77,7 +77,8 @@ def rerun(
 
 def books_of_run(prologue: Prologue, head: TapeHead, by: BooksBy = BooksBy.PLAIN) -> Books:
     """Return the books of a run, each on the connection that carried it then, kept as `by` says."""
-    universe = universe_of(prologue.instruments, dict.fromkeys(prologue.started.absent, head.settings.symbols))
+    awaited = dict.fromkeys(prologue.started.absent, head.settings.symbols)
+    universe = universe_of(prologue.instruments, awaited, spare=head.spare)
     connections = head.connections or connections_of(universe, limited=False)
     return books_of(universe, head.settings.timing, connections, by)
 
@@ -131,7 +132,7 @@ def journal_of(
         reader = JournalReader.open(path)
         stack.callback(reader.close)
         entries = reader.entries(Position(started.seq - 1, MAX_SUB))
-        stack.callback(getattr(entries, "close", int))  # a generator, to be ended before the file is closed
+        stack.callback(entries.close)
         first = next(entries, None)
         message = None if first is None else first.message
         if first is not None and isinstance(message, RunStarted) and message.nonce == started.nonce:

@@ -26,10 +26,12 @@ from arb.app.build import (
     symbols_of,
     warn_of_unsimulated,
 )
+from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
+from arb.app.market_reader import MarketReader
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
@@ -68,6 +70,7 @@ from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import address_allowances, build_feeds
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -145,9 +148,11 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
+        self._addresses: dict[str, AddressAllowance] = {}
         self._exam: StartExam | None = None  # of a live run
         self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
+        self._chooser: MarketChooser | None = None  # where the symbols are not given
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -248,7 +253,9 @@ class Run:
         self._addresses = address_allowances(self._sites, self._clock)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
-        with contextlib.ExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            if self._settings.run.chooses:
+                await self._choose(journal, stack)
             gateways = self._made(sandbox, stack)
             if self._wrap is not None:
                 gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
@@ -263,6 +270,13 @@ class Run:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
                 await claims.release()
 
+    async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
+        """Choose the symbols to begin with; `stack` closes what goes on choosing."""
+        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network)
+        stack.push_async_callback(reader.close)
+        self._chooser = MarketChooser(self._settings, reader, self._coins, self._clock)
+        self._settings = await self._chooser.first(journal.restore(()))
+
     async def _examined(
         self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
     ) -> StartExam | None:
@@ -272,7 +286,7 @@ class Run:
         await exam.before(pairs_open=pairs_open)
         return exam
 
-    def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
+    def _made(self, sandbox: Sandbox | None, stack: contextlib.AsyncExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
         settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
@@ -352,7 +366,7 @@ class Run:
             make_ledger=make_ledger,
             gateways=gateways,
             waits_for_venues=options.mode is Mode.LIVE,
-            make_universe=universe_of,
+            make_universe=partial(universe_of, spare=0 if self._chooser is None else settings.run.auto.top),
             make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
@@ -363,6 +377,7 @@ class Run:
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
+            chooser=self._chooser,
             tape=self._tape,
             jobs=lambda: (
                 *(() if sandbox is None else (sandbox.watch(),)),

@@ -68,7 +68,8 @@ def on_captures(settings: Settings, changes: Changes, stretches: Sequence[Stretc
     Raises `ConfigError` for what cannot be replayed, and for changes that cannot be made, before anything is written.
     """
     trial = changed(trial_on_captures(settings), settings, changes)
-    parts = _parts(stretches, [_renamed(trial, number) for number in range(len(stretches))], on_progress)
+    trials = [_renamed(trial, number) for number in range(len(stretches))]
+    parts = _parts(stretches, trials, on_progress, compiled=_is_compiled(settings))
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         simulation = _Simulation(settings, parts, on_progress)
@@ -83,15 +84,15 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
 
     Raises as `on_captures` does.
     """
-    by = chosen(settings.engine.fast_books)
-    runs = [past_run(stretch, by, on_progress) for stretch in stretches]
+    runs = [past_run(stretch, chosen(settings.engine.fast_books), on_progress) for stretch in stretches]
     bases = [_renamed(trial_on_run(run), number) for number, run in enumerate(runs)]
     trials = [changed(base, settings, changes) for base in bases]
-    parts = _parts(stretches, trials, on_progress)
+    compiled = _is_compiled(settings)
+    parts = _parts(stretches, trials, on_progress, compiled=compiled)
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         was = _findings(bases[0])
-        _play_all(_parts(stretches, bases, on_progress), was, on_progress, compiled=by is BooksBy.COMPILED)
+        _play_all(_parts(stretches, bases, on_progress, compiled=compiled), was, on_progress, compiled=compiled)
         simulation = _Simulation(settings, parts, on_progress)
         simulation.play(kept)
         compared = _compared(runs, was, simulation.findings, changes)
@@ -100,9 +101,11 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
     return replay
 
 
-def _parts(stretches: Iterable[Stretch], trials: Iterable[Trial], on_progress: Progress) -> list[Part]:
+def _parts(
+    stretches: Iterable[Stretch], trials: Iterable[Trial], on_progress: Progress, *, compiled: bool
+) -> list[Part]:
     return [
-        Part(stretch, trial, explored_by(stretch, trial, on_progress))
+        Part(stretch, trial, explored_by(stretch, trial, on_progress, compiled=compiled))
         for stretch, trial in zip(stretches, trials, strict=True)
     ]
 
@@ -116,15 +119,22 @@ def _findings(trial: Trial) -> Findings:
     return Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
 
 
+def _is_compiled(settings: Settings) -> bool:
+    return chosen(settings.engine.fast_books) is BooksBy.COMPILED
+
+
 def _play(
     parts: Sequence[Part], journal: Journal, ledger: LedgerWriter, on_progress: Progress, *, compiled: bool
 ) -> Iterator[tuple[Part, Played]]:
-    """Replay parts one after the other, and yield each when it is over. `compiled`: by compiled code where it can."""
+    """Replay parts one after the other, and yield each when it is over."""
     done, of = 0, sum(part.explored.lines for part in parts)
     for part in parts:
         on_part = partial(_on_part, on_progress, done, of)
-        lines = lines_of(part.stretch)
-        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=compiled, on_progress=on_part)
+        # Compiled code takes lines as they stand on the tape.
+        paid_elsewhere = any(rules.fee_asset for rules in part.explored.capture.instruments)
+        as_they_are = compiled and not part.stretch.of_run and not paid_elsewhere
+        lines = part.stretch.lines() if as_they_are else lines_of(part.stretch)
+        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=as_they_are, on_progress=on_part)
         done += part.explored.lines
 
 
@@ -172,8 +182,8 @@ class _Simulation:
         self.exit_code = 0
         self._settings = settings
         self._parts = parts
+        self._compiled = _is_compiled(settings)
         self._on_progress = on_progress
-        self._compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
         self._summaries: list[dict[str, Any]] = []
 
     def play(self, kept: Stores) -> None:
@@ -221,7 +231,7 @@ class _Simulation:
         """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
         free = [_without_fees(part.trial) for part in self._parts]
         findings = _findings(free[0])
-        parts = _parts([part.stretch for part in self._parts], free, self._on_progress)
+        parts = _parts([part.stretch for part in self._parts], free, self._on_progress, compiled=self._compiled)
         _play_all(parts, findings, self._on_progress, compiled=self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)

@@ -36,6 +36,7 @@ COMMANDS = {
     "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
     "replay": ("arb.cli.replay:replay_command", "Run the engine on recorded tapes."),
     "record": ("arb.cli.record:record_command", "Write the venues' public frames to tapes."),
+    "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
     "tape": ("arb.cli.tape:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),

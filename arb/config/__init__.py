@@ -1,5 +1,6 @@
 """config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from arb.config.ledger_url import database_url, holds_password, placed, url_prob
 from arb.config.loader import load_file, nearest
 from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
+    AUTO,
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
@@ -29,6 +31,7 @@ from arb.config.settings import (
     RunSettings,
     Settings,
     StoreSettings,
+    SweepOptions,
     TradedVenueSettings,
     VenueSettings,
     VenuesSettings,
@@ -65,6 +68,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "StoreSettings",
+    "SweepOptions",
     "TradedVenueSettings",
     "VenueSettings",
     "VenuesSettings",
@@ -116,7 +120,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     """Name what each key alone allows but all together forbid."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
-    if problem := _mixed_quotes(settings.run.symbols):
+    if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
         yield problem
     if problem := _wrong_addresses(settings):
         yield problem
@@ -126,6 +130,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
     if auto.top < 1:
         yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", auto.at_utc):
+        yield f'[run.auto] at_utc = "{auto.at_utc}": give an hour and a minute of the UTC day, for example "00:10"'
     bands = {"[limits]": settings.limits} | {
         f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
     }
@@ -143,14 +149,16 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
             yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
+        if venue.symbols == AUTO:
+            yield f'[venues.{name}] symbols = "auto": only [run] symbols are chosen: name those to trade there, or drop the key'
         for symbol in venue.symbols:
-            if symbol not in settings.run.symbols:
+            if symbol not in settings.run.symbols and not settings.run.chooses:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
     for name, venue in settings.venues.traded().items():
         for asset, price in venue.fee_asset_prices_quote.items():
             if price == 0:
                 yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
-        symbols = venue.symbols or settings.run.symbols
+        symbols = venue.symbols or ((*settings.limits.symbol, "") if settings.run.chooses else settings.run.symbols)
         symbol = max(symbols, key=lambda symbol: largest_order(settings, symbol, name))
         if venue.max_order_value_quote < (needed := largest_order(settings, symbol, name)):
             limits = settings.limits
@@ -176,7 +184,7 @@ def _wrong_addresses(settings: Settings) -> str | None:
 def _unknown_places(settings: Settings) -> Iterable[str]:
     """Name tables of limits for symbols and venues that are not there."""
     for symbol in settings.limits.symbol:
-        if symbol not in settings.run.symbols:
+        if symbol not in settings.run.symbols and not settings.run.chooses:
             yield f'[limits."{symbol}"]: {symbol} is not in [run] symbols{nearest(symbol, settings.run.symbols)}'
     venues = settings.venues.every()
     for venue in settings.limits.venue:

@@ -16,7 +16,8 @@ EDGES = ("low", "target", "high")
 def wrong_bands(settings: Settings) -> Iterator[str]:
     """Say what is wrong with each band that cannot be kept, with its table and the remedy."""
     venues = settings.venues.every()
-    assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
+    symbols = () if settings.run.chooses else settings.run.symbols
+    assets = {asset for symbol in symbols for asset in Symbol.of(symbol).base_and_quote}
     by_asset: dict[str, dict[str, Band]] = {}
     for venue, bands in settings.inventory.venue.items():
         if venue not in venues:
@@ -24,7 +25,7 @@ def wrong_bands(settings: Settings) -> Iterator[str]:
             continue
         for asset, band in bands.items():
             table = f"[inventory.venue.{venue}.{asset}]"
-            if asset not in assets:
+            if asset not in assets and symbols:
                 yield f"{table}: {asset} is in none of [run] symbols{nearest(asset, assets)}"
             elif problem := _wrong_edges(band):
                 yield f"{table} {problem}"

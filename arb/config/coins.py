@@ -15,7 +15,7 @@ from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
 from arb.core.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
-from arb.market.coins import NATIVE, Coin, CoinOverride
+from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import Symbol
 from arb.venues.currencies import ethereum_like
 from arb.venues.registry import SPECS
@@ -50,8 +50,8 @@ def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | No
     settings say. Raises `ConfigError` for a file with a bad line.
     """
     rule = every_coin_rule(settings, mode, sandbox=sandbox)
-    if rule is None:
-        return None
+    if rule is None or settings.run.chooses:
+        return rule
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
     # What is traded, and what other tickers stand for the same: a coin with another name there is not what is meant here.
     places = {(coin.chain, coin.contract) for coin in rule.coins if coin.ticker in assets}
@@ -79,9 +79,7 @@ def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRul
 def every_coin(settings: Settings) -> tuple[Coin, ...]:
     """Return all that the tables and the saved lists of these settings say of coins; raises `ConfigError` for what is bad."""
     saved = saved_coins(settings.coins.lists) if settings.coins.lists else ()
-    listed = {(coin.venue, coin.ticker) for coin in saved}
-    known = known_coins(settings.run.coins_file)
-    return (*(coin for coin in known if (coin.venue, coin.ticker) not in listed), *saved)
+    return tuple(in_force(saved, known_coins(settings.run.coins_file)))
 
 
 def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:

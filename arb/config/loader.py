@@ -319,6 +319,8 @@ def fee_ratio(fee: Fee) -> Decimal:
 
 
 def _texts(name: str, given: Any) -> tuple[str, Any]:
+    if name == "symbols" and given == "auto":
+        return "", ("auto",)
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):

@@ -42,11 +42,15 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+AUTO = ("auto",)
+"""In the place of symbols: chosen by `[run.auto]`."""
+
+
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `auto`: which of the listed symbols
-    `arb markets` proposes.
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `symbols` is
+    `AUTO` where a run is to choose them at its start and each day, by the rules of `auto`.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -55,6 +59,11 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = LogLevel.INFO
     coins_file: str = ""
     auto: ChoiceRules = ChoiceRules()
+
+    @property
+    def chooses(self) -> bool:
+        """Return whether the symbols are still to be chosen."""
+        return self.symbols == AUTO
 
 
 class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -373,6 +382,27 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     overrides: tuple[str, ...] = ()
     config_given: bool = False
     paper: bool = False
+
+
+class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb sweep TAPES...`.
+
+    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as it was written, and what it means. `out`: the file of
+    results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address; `dask_tls`: the
+    files of authority, certificate and key. `config_given`: --config stood on the command line.
+    """
+
+    tapes: tuple[Path, ...]
+    sets: tuple[str, ...] = ()
+    fees_bps: tuple[tuple[str, Decimal], ...] = ()
+    latencies_ms: tuple[tuple[str, int], ...] = ()
+    out: Path
+    jobs: int = 1
+    hold_out: str | None = None
+    max_sets: int = 100_000
+    dask: str | None = None
+    dask_tls: tuple[Path, Path, Path] | None = None
+    config_given: bool = False
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
     from arb.store.database import mask_url  # late: it loads SQLAlchemy
 
     document: dict[str, Any] = _plain(settings)
+    if settings.run.chooses:
+        (document["run"]["symbols"],) = settings.run.symbols
     document["store"]["url"] = mask_url(settings.store.url)
     document["network"]["proxy"] = masked_proxy(settings.network.proxy)
     document["sites"] = {venue: _plain(settings.venues.site(venue)) for venue in settings.venues.enabled()}

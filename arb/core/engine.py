@@ -21,6 +21,7 @@ from arb.core.accounts.fee_check import FeeCheck
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
+from arb.core.chosen_symbols import ChosenSymbols
 from arb.core.commands import AnyCommand
 from arb.core.connection import HANDED_OVER
 from arb.core.currencies import Currencies
@@ -54,6 +55,7 @@ from arb.core.events import (
     RunStarted,
     ShutdownAsked,
     StoreStateChanged,
+    SymbolsChosen,
     TimerFired,
     TroubleReported,
     VenueArrived,
@@ -123,6 +125,7 @@ class Engine:
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
         self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
         self.currencies = Currencies(self.state, self.strategy)
+        self.chosen = ChosenSymbols(self.state, self.manager, self.listings)
         self._connections = books.connections
         self._run: RunRecord | None = None
         self._restored = Restored()
@@ -144,6 +147,7 @@ class Engine:
             InstrumentUnlisted: self.listings.on_unlisted,
             VenueListed: self.listings.on_venue_listed,
             CurrenciesListed: self.currencies.on_listed,
+            SymbolsChosen: self.chosen.on_chosen,
             BalancesReported: self._on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,

@@ -193,6 +193,18 @@ class AssetBalance(msgspec.Struct, frozen=True):
     locked: Decimal
 
 
+class SymbolsChosen(Event, frozen=True, kw_only=True, tag="SymbolsChosen"):
+    """What is traded was chosen anew while the run goes on.
+
+    `instruments`: the books that come to it, with the rules and fees read for them; `connections`: which public connection
+    carries which of them (native symbols). `dropped`: the symbols that are traded and not chosen any more.
+    """
+
+    instruments: tuple[Instrument, ...]
+    connections: dict[str, tuple[str, ...]]
+    dropped: tuple[str, ...]
+
+
 class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported"):
     """A venue reported balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
 
@@ -437,6 +449,7 @@ AnyEvent = (
     | InstrumentUnlisted
     | VenueListed
     | CurrenciesListed
+    | SymbolsChosen
     | BalancesReported
     | OrderAccepted
     | OrderRejected

@@ -22,7 +22,7 @@ from arb.core.strategy import Strategy
 from arb.core.timers import RulesTimer
 from arb.market.instrument import ENDS_MARGIN_S, Instrument
 from arb.market.numbers import plain
-from arb.market.scale import ScaleTooFine, wide_enough
+from arb.market.scale import Scale, ScaleTooFine, common_scale, wide_enough
 
 BEFORE_CHANGE_NS = 10 * NS_PER_S
 """So long before rules change nothing opens by the old ones: a pair's deadline, its orders' way, what clocks differ by."""
@@ -125,6 +125,18 @@ class Listings:
             state.out.timer(RulesTimer(instrument.venue, instrument.symbol), change_ns - BEFORE_CHANGE_NS)
         else:
             state.rules_awaited.add((instrument.venue, instrument.symbol))
+
+
+def add_book(state: EngineState, instrument: Instrument, connection: str, now_ns: int) -> None:
+    """Take up the book of an instrument, with the symbol's others on a scale for all of them; its rules are taken after it."""
+    symbol = instrument.symbol
+    known = [state.instruments[venue, symbol] for venue in state.venues_of(symbol)] + [instrument]
+    scale = common_scale([one.tick for one in known], [one.lot for one in known])
+    before = state.books.scales.get(symbol, scale)
+    scale = Scale(max(scale.price_exp, before.price_exp), max(scale.size_exp, before.size_exp))
+    if scale != before:
+        state.books.rescale(symbol, scale, now_ns)
+    state.books.add(instrument.venue, symbol, scale, instrument.native_symbol, connection)
 
 
 def _utc(ns: int) -> str:

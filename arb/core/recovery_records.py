@@ -39,7 +39,7 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that. `limits`
     are those that a table of the symbol or of a venue put in the place of the ones for all. `fee_holds` are reserved like the
     others. Where bands of the inventory may move the required edge, `skew` says for what, `skew_bps` by how much, and
-    `min_edge_bps` from where.
+    `min_edge_bps` from where. `refill` says by which ways base and quote could have been moved back, where lists show any.
     """
 
     pair_id: int
@@ -70,6 +70,7 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     skew: tuple[SkewPart, ...] = ()
     skew_bps: Decimal = Decimal(0)
     min_edge_bps: Decimal | None = None
+    refill: tuple[str, ...] = ()
 
     def holds(self) -> dict[tuple[str, str], Decimal]:
         """Return all that is reserved for the pair, by venue and asset."""

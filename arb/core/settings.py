@@ -195,7 +195,7 @@ class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
 
     `min_venues` >= 2 must count for a symbol; `top` > 0: so many at most, by volume. A venue where less than `min_volume_quote`
     was traded in 24 hours, or with a book whose spread is above `max_book_spread_bps`, does not count. `exclude_symbols` are
-    never chosen.
+    never chosen. `at_utc` (HH:MM) is when a run chooses anew each day.
     """
 
     min_venues: int = 2
@@ -203,6 +203,13 @@ class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
     min_volume_quote: Decimal = Decimal(100_000)
     max_book_spread_bps: Decimal = Decimal(100)
     exclude_symbols: tuple[str, ...] = ()
+    at_utc: str = "00:10"
+
+    @property
+    def at_utc_s(self) -> int:
+        """Return the second of the UTC day that `at_utc` is."""
+        hours, _, minutes = self.at_utc.partition(":")
+        return 3600 * int(hours) + 60 * int(minutes)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,9 @@ Holds state and small queries only; decisions are taken by the strategy, the ord
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import permutations
 
 import msgspec
 
@@ -277,6 +279,12 @@ class EngineState:
     def venues_of(self, symbol: str) -> list[str]:
         """Return the venues that list a symbol, in configured order."""
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
+
+    def routes(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every symbol with each two venues that list it, the one to buy at first."""
+        for symbol in sorted({symbol for _, symbol in self.instruments}):
+            for buy_venue, sell_venue in permutations(self.venues_of(symbol), 2):
+                yield symbol, buy_venue, sell_venue
 
     def quote_value(self, asset: str, quote: str) -> Decimal | None:
         """Return the quote value of one unit of an asset, or None when no book shows it."""

@@ -36,6 +36,7 @@ from arb.core.incidents import HaltReason, IncidentKind
 from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantError, VenueError
 from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down
+from arb.live.choosing import Chooser, SymbolKeeper
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
 from arb.live.left_behind import left_open, present_accounts, restored_from, restored_on
@@ -91,6 +92,8 @@ class Node:
         self._former: dict[str, str] = {}  # former account names, each with the present one
         self._currencies: dict[str, CurrenciesListed] = {}  # by venue, its list as it was read at the start
         self._untraded = UntradedSymbols(parts.symbols, parts.gateways)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: set[str] = set()  # the public connections that are kept up
 
     async def start(self) -> None:
         """Ask the venues that are not down what they list and hold, and recover what the journal left open.
@@ -131,6 +134,7 @@ class Node:
                 last_seq=parts.journal.last_seq,
                 connections={name: tuple(found.rows.values()) for name, found in books.connections.items()},
                 rules=RULES,
+                spare=universe.spare,
             )
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
@@ -145,14 +149,14 @@ class Node:
         """
         asked = asyncio.create_task(until)
         finished = asyncio.create_task(self.runner.finished.wait())
-        tasks = [asyncio.create_task(job) for job in self._jobs()]
+        self._tasks += [asyncio.create_task(job) for job in self._jobs()]
         try:
             await asyncio.wait((asked, finished), return_when=asyncio.FIRST_COMPLETED)
             return await self._wind_down(self._exit_asked(asked))
         finally:
-            for task in (asked, finished, *tasks):
+            for task in (asked, finished, *self._tasks):
                 task.cancel()
-            await asyncio.gather(asked, finished, *tasks, return_exceptions=True)
+            await asyncio.gather(asked, finished, *self._tasks, return_exceptions=True)
             await self._arrivals.close()
 
     async def close(self) -> None:
@@ -251,7 +255,8 @@ class Node:
             if venue in self._absent:
                 yield self._bring_up(venue)
             else:
-                yield from self._jobs_at(venue, [name for name, feed in self._feeds.items() if feed.venue == venue])
+                connections = self.engine.state.books.connections_of(venue)
+                yield from self._jobs_at(venue, [found.name for found in connections if found.rows])
         if parts.sync is not None:
             yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, self.runner.on_synced))
         if parts.upkeep is not None:
@@ -260,6 +265,8 @@ class Node:
         if parts.halt_file_of is not None:
             yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
+        if parts.chooser is not None:
+            yield self._kept_up("the choice of symbols", partial(self._keep_symbols, parts.chooser))
         if parts.view is not None:
             yield self._shown(parts.view(self.engine))
         yield from (self._guarded(job) for job in parts.jobs())
@@ -273,7 +280,7 @@ class Node:
         """Yield what keeps up one venue, and these of its public connections."""
         gateway, emit = self._parts.gateways[venue], self.runner.emit
         for name in connections:
-            yield self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
+            yield self._keep_feed(name)
         yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
         on_clock = partial(self._anchor.take, listener=emit)
         yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, on_clock))
@@ -281,6 +288,22 @@ class Node:
         yield self._kept_up(f"the currencies of {venue}", partial(self._keep_currencies, gateway))
         if venue in self._parts.dedicated:
             yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
+
+    def _keep_feed(self, name: str) -> Job:
+        """Return what keeps up one public connection."""
+        self._running.add(name)
+        return self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
+
+    def _start_feed(self, name: str) -> None:
+        """Keep up a connection that carried nothing before; for others there is nothing to do."""
+        if name not in self._running:
+            self._tasks.append(asyncio.create_task(self._keep_feed(name)))
+
+    def _keep_symbols(self, chooser: Chooser) -> Job:
+        parts, take = self._parts, self.runner.take
+        return SymbolKeeper(
+            chooser, parts.gateways, self.engine, take, self._feeds, self._start_feed, parts.clock
+        ).run()
 
     async def _bring_up(self, venue: str) -> None:
         """Wait for a venue that was absent at the start, bring it up as the others were then, and keep it up.
@@ -333,13 +356,17 @@ class Node:
 
     def _keep_rules(self, gateway: OrderGateway) -> Job:
         state, venue = self.engine.state, gateway.venue
-        known = tuple(instrument for (at, _), instrument in state.instruments.items() if at == venue)
+
+        def known() -> list[Instrument]:
+            traded = (one for (at, _), one in state.instruments.items() if at == venue)
+            return [one for one in traded if state.books.has(venue, one.symbol)]
+
         every_s = self._parts.settings.timing.rules_refresh_s
         return keep_rules(gateway, known, every_s, self.runner.emit, partial(state.awaiting_rules, venue))
 
     def _keep_currencies(self, gateway: OrderGateway) -> Job:
         every_s, first = self._parts.settings.timing.rules_refresh_s, self._currencies.get(gateway.venue)
-        return keep_currencies(gateway, self._assets_at(gateway.venue), first, every_s, self.runner.emit)
+        return keep_currencies(gateway, partial(self._assets_at, gateway.venue), first, every_s, self.runner.emit)
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s

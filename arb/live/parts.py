@@ -14,6 +14,7 @@ from arb.core.opportunities.detector import Detector
 from arb.core.state import EngineSettings
 from arb.core.strategy import StrategyFactory
 from arb.live.anchoring import Shift
+from arb.live.choosing import Chooser
 from arb.live.left_behind import Recoverable
 from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
 from arb.live.universe import Universe
@@ -55,7 +56,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures
     the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
     trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from opening there, until
-    `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on.
+    `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on. `chooser`: what is
+    to be traded is chosen anew while it runs; None: it stays as it is.
     """
 
     settings: EngineSettings
@@ -87,3 +89,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
     strategy: StrategyFactory = Detector
     failed: Mapping[str, str] = {}
+    chooser: Chooser | None = None

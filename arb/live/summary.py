@@ -12,7 +12,7 @@ from arb.core.opportunities.episodes import Route
 from arb.core.reasons import Reason
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
-from arb.market.numbers import ZERO, plain
+from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.symbol import Symbol
 
 E8 = Decimal("1e-8")
@@ -139,6 +139,7 @@ def summarise(
         "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
+        "wallets_closed": engine.state.trapped.rows(engine.state.routes()),
         "ceiling_net": ceiling_net,
         "db": db,
     }
@@ -161,6 +162,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
+        "wallets_closed": state.trapped.rows(state.routes()),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
@@ -174,6 +176,7 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
         "blocked": dict(state.store_blocked),
+        "inventory": inventory(engine),
     }
     venues = []
     for venue in tuple(state.venues):
@@ -191,6 +194,18 @@ def unproved(engine: Engine) -> dict[str, Any]:
     tally = engine.state.tally
     net = {asset: plain(amount) for asset, amount in sorted(tally.unproved_net.items())}
     return {"pairs": tally.unproved_pairs, "net": net}
+
+
+def inventory(engine: Engine) -> list[dict[str, Any]]:
+    """Return what venues hold of each asset with a band there, and where in it: -1 the low edge, 0 the target, 1 the high."""
+    state, found = engine.state, []
+    for venue, bands in state.bands.rule.venue.items():
+        for asset in bands if venue in state.venues else ():
+            where = state.bands.position(venue, asset)
+            known = None if where is None else plain(round_ratio(where.numerator, where.denominator, 3))
+            held = plain(state.inventory.computed(venue, asset))
+            found.append({"venue": venue, "asset": asset, "held": held, "position": known})
+    return found
 
 
 def late_legs(engine: Engine) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -79,18 +79,19 @@ class RulesSource(Protocol):
 
 async def keep_rules(
     gateway: RulesSource,
-    instruments: tuple[Instrument, ...],
+    known: Callable[[], Iterable[Instrument]],
     every_s: float,
     listener: EventListener,
     awaited: Callable[[], Collection[str]],
 ) -> None:
     """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
 
-    `awaited`: the symbols that wait for their rules; these are read soon, and reported as they are. As long as that changes
-    nothing, each such reading comes twice as late after the one before, for the venue goes by rules that it does not list.
-    A symbol that a listing does not hold, or not legibly, is reported once, and as it reads when it is back.
+    `known`: what is traded now, with what was known of it before it was first read here. `awaited`: the symbols that wait for
+    their rules; these are read soon, and reported as they are. As long as that changes nothing, each such reading comes twice
+    as late after the one before, for the venue goes by rules that it does not list. A symbol that a listing does not hold, or
+    not legibly, is reported once, and as it reads when it is back.
     """
-    reported = {instrument.symbol: instrument for instrument in instruments}
+    reported: dict[str, Instrument] = {}
     unlisted: set[str] = set()
     poll_s = min(every_s, RULES_POLL_S)
     since_s, soon_s = 0.0, RULES_POLL_S
@@ -104,6 +105,7 @@ async def keep_rules(
         if since_s < (min(soon_s, every_s) if asked else every_s):
             continue
         since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
+        reported = {one.symbol: reported.get(one.symbol, one) for one in known()}
         try:
             listed = await gateway.instruments(tuple(reported))
         except VenueError as error:
@@ -125,28 +127,35 @@ async def keep_rules(
 
 async def keep_currencies(
     gateway: OrderGateway,
-    assets: tuple[str, ...],
+    assets: Callable[[], tuple[str, ...]],
     first: CurrenciesListed | None,
     every_s: float,
     listener: EventListener,
 ) -> None:
-    """Read a venue's currency list again and again, and report what differs from the last report, which was `first`.
+    """Read a venue's currency list again and again, and soon for an asset that is new.
 
-    Returns where the venue does not show its list.
+    What differs from the last report, which was `first`, is reported. Returns where the venue does not show its list.
     """
     reported = {} if first is None else first.by_asset()
+    asked = set(reported)
+    poll_s, since_s = min(every_s, RULES_POLL_S), 0.0
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(poll_s)
+        since_s += poll_s
+        wanted = assets()
+        if since_s < every_s and asked.issuperset(wanted):
+            continue
+        since_s, asked = 0.0, set(wanted)
         try:
-            listed = await gateway.currencies(assets)
+            listed = await gateway.currencies(wanted)
         except VenueError as error:
             log.warning("currencies of %s not read: %s", gateway.venue, error)
             continue
         if listed is None:
             return
         now = listed.by_asset()
-        changed = tuple(asset for asset in assets if now[asset] != reported.get(asset))
-        reported = now
+        changed = tuple(asset for asset in wanted if now[asset] != reported.get(asset))
+        reported |= now
         if changed:
             chains = tuple(chain for asset in changed for chain in now[asset])
             listener(CurrenciesListed(venue=listed.venue, assets=changed, chains=chains))

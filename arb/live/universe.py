@@ -22,19 +22,30 @@ Connections = Mapping[str, Sequence[str]]
 class Universe(msgspec.Struct, frozen=True):
     """What is traded where: the rules, a scale per symbol, an arena row per book.
 
-    `awaited`: the symbols that may be traded at the venues that are absent, by venue.
+    `awaited`: the symbols that may be traded at the venues that are absent, by venue. `spare`: how many more symbols may come
+    to each venue while the run goes on.
     """
 
     instruments: tuple[Instrument, ...]
     scales: dict[str, Scale]
     rows: dict[tuple[str, str], int]
     awaited: Mapping[str, Sequence[str]] = {}
+    spare: int = 0
+
+    @property
+    def spare_rows(self) -> int:
+        """Return how many books may come: those of absent venues, and those of more symbols."""
+        venues = {venue for venue, _ in self.rows} | self.awaited.keys()
+        return sum(map(len, self.awaited.values())) + self.spare * len(venues)
 
 
-def universe_of(instruments: Iterable[Instrument], awaited: Mapping[str, Sequence[str]] | None = None) -> Universe:
+def universe_of(
+    instruments: Iterable[Instrument], awaited: Mapping[str, Sequence[str]] | None = None, *, spare: int = 0
+) -> Universe:
     """Return scales and rows for the symbols that at least two venues list, or may list once they are all there.
 
-    `awaited`: what may be traded at the absent venues; None: there are none. Raises `ConfigError` when there is no such symbol.
+    `awaited`: what may be traded at the absent venues; None: there are none. `spare`: see `Universe`. Raises `ConfigError` when
+    there is no such symbol.
     """
     listed, awaited = tuple(instruments), awaited or {}
     venues_of = Counter(instrument.symbol for instrument in listed)
@@ -48,7 +59,7 @@ def universe_of(instruments: Iterable[Instrument], awaited: Mapping[str, Sequenc
         )
         for symbol in sorted({i.symbol for i in shared})
     }
-    return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)}, awaited)
+    return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)}, awaited, spare)
 
 
 def joining(
@@ -70,14 +81,17 @@ def joining(
 def connections_of(universe: Universe, *, limited: bool = True) -> dict[str, tuple[str, ...]]:
     """Share the books out among public connections, as many as the venues' limits ask for; not `limited`: one a venue.
 
-    An absent venue has as many as it may come to need; they carry nothing yet.
+    An absent venue has as many as it may come to need, and so has one to which more symbols may come; they carry nothing yet.
     """
     shared: dict[str, tuple[str, ...]] = {}
+    more = tuple(f"{number} more" for number in range(universe.spare))
     for venue in sorted({venue for venue, _ in universe.rows}):
         natives = tuple(i.native_symbol for i in universe.instruments if i.venue == venue)
+        if limited and more:
+            shared |= dict.fromkeys(_split(venue, (*natives, *more)), ())
         shared |= _split(venue, natives) if limited else split_books(venue, natives, None)
     for venue in sorted(universe.awaited):
-        shared |= dict.fromkeys(_split(venue, universe.awaited[venue]), ())
+        shared |= dict.fromkeys(_split(venue, (*universe.awaited[venue], *more)), ())
     return shared
 
 
@@ -92,7 +106,7 @@ def books_of(
 
     Without `connections` the books are shared out as the venues' limits ask for.
     """
-    arena = BookArena(len(universe.rows), spare=sum(map(len, universe.awaited.values())))
+    arena = BookArena(len(universe.rows), spare=universe.spare_rows)
     seats = {
         (i.venue, i.native_symbol): BookSeat(universe.rows[i.venue, i.symbol], universe.scales[i.symbol])
         for i in universe.instruments

@@ -64,7 +64,7 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
-    halted += "".join(f" | {text}" for text in _apart(state))
+    halted += "".join(f" | {text}" for text in (*_apart(state), *_trapped(state)))
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
     not_taken = sum(state["not_taken"].values())
     return (
@@ -97,7 +97,7 @@ def _headline(state: dict[str, Any], mark: str) -> Text:
         text.append(f"   {state['state']}: shutting down", style="bold yellow")
     for leg in state["late_legs"]:
         text.append(f"   {_stopped(leg)}", style="bold yellow")
-    for apart in _apart(state):
+    for apart in (*_apart(state), *_trapped(state)):
         text.append(f"   {apart}", style="bold yellow")
     for store, cause in state["blocked"].items():
         text.append(f"   {store} blocked: {cause}", style="bold yellow")
@@ -117,6 +117,18 @@ def _apart(state: dict[str, Any]) -> list[str]:
     more = f", and {len(found) - 1} more" if found[1:] else ""
     return [
         f"nothing opens in {row['symbol']} between {' and '.join(row['venues'])}: {row['reason']}{more}"
+        for row in found[:1]
+    ]
+
+
+def _trapped(state: dict[str, Any]) -> list[str]:
+    """Return what is refused or capped because a wallet is closed: the first, and how many more there are."""
+    found = [row for row in state["wallets_closed"] if row["reason"] != "ignore"]
+    more = f", and {len(found) - 1} more" if found[1:] else ""
+    what = {"cap": "little opens"}
+    return [
+        f"{what.get(row['reason'], 'nothing opens')} in {row['symbol']} from {' to '.join(row['venues'])}: wallet_closed: "
+        f"{row['asset']}: {row['because']}{more}"
         for row in found[:1]
     ]
 

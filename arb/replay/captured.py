@@ -23,6 +23,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
 from arb.replay.lines import origin_of, take_line
+from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured
 from arb.venues.registry import TAPES, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
@@ -83,6 +84,11 @@ class Steps:
         price, size = self._steps.get(native_symbol, (0, 0))
         self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
 
+    def add(self, native_symbol: str, price_step: int, size_step: int) -> None:
+        """Take what was measured elsewhere; 0 changes nothing."""
+        price, size = self._steps.get(native_symbol, (0, 0))
+        self._steps[native_symbol] = gcd(price, price_step), gcd(size, size_step)
+
     def of(self, native_symbol: str) -> tuple[int, int]:
         """Return the steps of prices and sizes; 0 where none was seen."""
         return self._steps.get(native_symbol, (0, 0))
@@ -97,37 +103,89 @@ def as_recorded(venue: str) -> Decimal | None:
     return None
 
 
+class Contents:
+    """Captures that were read once: what they show, whatever is charged and whoever trades there."""
+
+    def __init__(self, lines: Iterable[Captured], measuring: Measuring | None = None) -> None:
+        """Read all lines up to a malformed one; raises `ConfigError` for a dialect that cannot be read.
+
+        `measuring`: compiled code that measures the frames which are not among the lines.
+        """
+        self._measuring = measuring
+        self._rules: dict[tuple[str, str], list[Instrument]] = {}
+        self._feeds: dict[Connection, WireFeed] = {}
+        self._steps: dict[Connection, Steps] = {}
+        try:
+            for captured in lines:
+                self._take(captured)
+        except StoreError:
+            if not self._feeds:
+                raise
+            # The replay comes to the same line and says so, after everything before it
+        for connection, native_symbol, price_step, size_step in () if measuring is None else measuring.steps():
+            self._steps[connection].add(native_symbol, price_step, size_step)
+
+    def _take(self, captured: Captured) -> None:
+        file, line, known = captured
+        if known is not None:
+            self._rules.setdefault((known.venue, known.native_symbol), []).append(known)
+            return
+        connection = file, origin_of(line)
+        feed = self._feeds.get(connection)
+        if feed is None:
+            feed = self._feeds[connection] = tape_feed(line.venue)
+            self._steps[connection] = Steps()
+            feed.on_levels = self._steps[connection].take
+            if self._measuring is not None:
+                self._measuring.add(connection, feed)
+        take_line(feed, line)
+
+    def capture(
+        self, taker_fee: Decimal, charge: Charge = as_recorded, symbols: Container[str] | None = None
+    ) -> Capture:
+        """Return what they are about.
+
+        `taker_fee` is the ratio charged for every fill where no rules are recorded and `charge` says nothing. `symbols`: what
+        may be traded; None: whatever is there.
+        """
+        books: list[Book] = []
+        left_out: list[LeftOut] = []
+        taken: dict[tuple[str, str], str] = {}
+        for connection, feed in sorted(self._feeds.items()):
+            venue = venue_of(connection[1])
+            fee = taker_fee if (said := charge(venue)) is None else said
+            for slot in feed.books():
+                listed = [charged(rules, said) for rules in self._rules.get((venue, slot.native_symbol), [])]
+                symbol, reason = (listed[0].symbol, "") if listed else symbol_of(venue, slot.native_symbol)
+                price_step, size_step = self._steps[connection].of(slot.native_symbol)
+                if symbol is not None and symbols is not None and symbol not in symbols:
+                    symbol, reason = None, "not among the symbols asked for"
+                elif not price_step or not size_step:
+                    symbol, reason = None, "it shows no levels"
+                elif symbol is not None and (venue, symbol) in taken:
+                    symbol, reason = None, f"another book of {symbol} at this venue comes first"
+                tick = _step(price_step, TAPE_SCALE.price_exp)
+                lot = _step(size_step, TAPE_SCALE.size_exp)
+                scale = common_scale([tick], [lot])
+                if symbol is None:
+                    left_out.append(LeftOut(venue, slot.native_symbol, reason))
+                    books.append(Book(connection, slot.native_symbol, scale, None))
+                    continue
+                taken[venue, symbol] = slot.native_symbol
+                guessed = _instrument(venue, symbol, slot.native_symbol, (tick, lot), fee)
+                instrument = listed[0] if listed else guessed
+                books.append(Book(connection, slot.native_symbol, scale, instrument, tuple(listed)))
+        return _on_common_scales(tuple(sorted(self._feeds)), books, left_out)
+
+
 def explore(
     lines: Iterable[Captured],
     taker_fee: Decimal,
     charge: Charge = as_recorded,
     symbols: Container[str] | None = None,
 ) -> Capture:
-    """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
-
-    `taker_fee` is the ratio charged for every fill where no rules are recorded and `charge` says nothing. `symbols`: what may
-    be traded; None: whatever is there. Raises `ConfigError` for a dialect that cannot be read.
-    """
-    rules: dict[tuple[str, str], list[Instrument]] = {}
-    feeds: dict[Connection, WireFeed] = {}
-    steps: dict[Connection, Steps] = {}
-    try:
-        for file, line, known in lines:
-            if known is not None:
-                rules.setdefault((known.venue, known.native_symbol), []).append(charged(known, charge(known.venue)))
-                continue
-            connection = file, origin_of(line)
-            feed = feeds.get(connection)
-            if feed is None:
-                feed = feeds[connection] = tape_feed(line.venue)
-                steps[connection] = Steps()
-                feed.on_levels = steps[connection].take
-            take_line(feed, line)
-    except StoreError:
-        if not feeds:
-            raise
-        # The replay comes to the same line and says so, after everything before it
-    return _capture(feeds, steps, rules, lambda venue: taker_fee if (fee := charge(venue)) is None else fee, symbols)
+    """Read captures once and return what they are about; see `Contents`."""
+    return Contents(lines).capture(taker_fee, charge, symbols)
 
 
 def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
@@ -135,41 +193,6 @@ def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
     if taker_fee is None:
         return rules
     return msgspec.structs.replace(rules, taker_fee=taker_fee, maker_fee=taker_fee, fee_asset="", fee_asset_taker=None)
-
-
-def _capture(
-    feeds: dict[Connection, WireFeed],
-    steps: dict[Connection, Steps],
-    rules: dict[tuple[str, str], list[Instrument]],
-    taker_fee: Callable[[str], Decimal],
-    symbols: Container[str] | None,
-) -> Capture:
-    books: list[Book] = []
-    left_out: list[LeftOut] = []
-    taken: dict[tuple[str, str], str] = {}
-    for connection, feed in sorted(feeds.items()):
-        venue = venue_of(connection[1])
-        for slot in feed.books():
-            listed = rules.get((venue, slot.native_symbol), [])
-            symbol, reason = (listed[0].symbol, "") if listed else symbol_of(venue, slot.native_symbol)
-            price_step, size_step = steps[connection].of(slot.native_symbol)
-            if symbol is not None and symbols is not None and symbol not in symbols:
-                symbol, reason = None, "not among the symbols asked for"
-            elif not price_step or not size_step:
-                symbol, reason = None, "it shows no levels"
-            elif symbol is not None and (venue, symbol) in taken:
-                symbol, reason = None, f"another book of {symbol} at this venue comes first"
-            tick = _step(price_step, TAPE_SCALE.price_exp)
-            lot = _step(size_step, TAPE_SCALE.size_exp)
-            if symbol is None:
-                left_out.append(LeftOut(venue, slot.native_symbol, reason))
-                books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), None))
-                continue
-            taken[venue, symbol] = slot.native_symbol
-            guessed = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee(venue))
-            instrument = listed[0] if listed else guessed
-            books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), instrument, tuple(listed)))
-    return _on_common_scales(tuple(sorted(feeds)), books, left_out)
 
 
 def _on_common_scales(connections: tuple[Connection, ...], books: list[Book], left_out: list[LeftOut]) -> Capture:

@@ -7,7 +7,7 @@ knows what came between. The tape of a run, in all its parts, is a stretch.
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from arb.replay.tapes import Captured, OwnTape, as_capture, head_of, is_own, mer
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 GAP_MAX_NS = 60 * NS_PER_S
 """Captures that follow one another within this are parts of one recording."""
-_Span = tuple[int, int]
+Span = tuple[int, int]
+SpanOf = Callable[[Path], Span | None]
+"""Returns the instants of a tape's first and last line, ns UTC; None when it has none that can be read."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -67,8 +69,8 @@ def _tapes_of(path: Path) -> Sequence[Path]:
     return tapes
 
 
-def stretches_of(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
-    """Return the stretches that tapes make up, in the order of time.
+def stretches_of(tapes: Sequence[Path], spans: SpanOf = span_of) -> tuple[Stretch, ...]:
+    """Return the stretches that tapes make up, in the order of time; `spans` says when a tape begins and ends.
 
     Raises `ConfigError` for captures together with tapes of runs, for runs or recordings of one venue at the same time, and
     for parts of a run's tape without its beginning; `StoreError` for a tape whose first line cannot be read.
@@ -79,10 +81,10 @@ def stretches_of(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
         raise ConfigError(f"{run} is the tape of a run, {capture} is none: replay them apart")
     if len(tapes) == 1:
         return (Stretch(tuple(tapes), of_run=own[0]),)
-    return _runs(tapes) if own[0] else _captures(tapes)
+    return _runs(tapes, spans) if own[0] else _captures(tapes, spans)
 
 
-def _runs(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
+def _runs(tapes: Sequence[Path], span_of: SpanOf) -> tuple[Stretch, ...]:
     with contextlib.suppress(ConfigError):
         OwnTape(tapes)
         return (Stretch(tuple(tapes), of_run=True),)  # the parts of one run, whatever their names
@@ -90,7 +92,7 @@ def _runs(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
     for path in tapes:
         parts[path.parent, path.name.partition(".")[0]].append(path)
     named = [Stretch(tuple(files), of_run=True) for files in parts.values()]
-    spans = sorted((_span_of_all(run), number) for number, run in enumerate(named))
+    spans = sorted((_span_of_all(run, span_of), number) for number, run in enumerate(named))
     for ((_, until_ns), one), ((from_ns, _), other) in pairwise(spans):
         if from_ns < until_ns:
             raise ConfigError(
@@ -100,12 +102,12 @@ def _runs(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
     return tuple(named[number] for _, number in spans)
 
 
-def _span_of_all(stretch: Stretch) -> _Span:
+def _span_of_all(stretch: Stretch, span_of: SpanOf) -> Span:
     spans = [span for path in stretch.files if (span := span_of(path)) is not None]
     return min((began for began, _ in spans), default=0), max((ended for _, ended in spans), default=0)
 
 
-def _captures(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
+def _captures(tapes: Sequence[Path], span_of: SpanOf) -> tuple[Stretch, ...]:
     spans = sorted((span, number) for number, path in enumerate(tapes) if (span := span_of(path)) is not None)
     if not spans:
         return (Stretch(tuple(tapes)),)
@@ -121,7 +123,7 @@ def _captures(tapes: Sequence[Path]) -> tuple[Stretch, ...]:
     return tuple(Stretch(tuple(tapes[number] for number in sorted(numbers))) for numbers in stretches)
 
 
-def _refuse_overlaps(spans: Iterable[tuple[_Span, Path]]) -> None:
+def _refuse_overlaps(spans: Iterable[tuple[Span, Path]]) -> None:
     """Raise `ConfigError` for two recordings of one venue at one time, whose frames would be taken for those of one."""
     latest: dict[str, tuple[int, str, Path]] = {}
     for (began_ns, ended_ns), path in spans:

@@ -9,7 +9,8 @@ segments of a recording are captures that begin with a head and hold events that
 import contextlib
 import heapq
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,14 +106,19 @@ def is_own(path: Path) -> bool:
 class Merged:
     """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
 
-    The segments of one recording are read one after the other, so that those of many days need no more than those of one.
+    A file is opened when the time of its first line has come, so that the segments of many days need no more than those of one.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self.on_read: Callable[[int], None] = lambda count: None
-        """Called with how many lines were read, where these are read in blocks."""
-        self._tapes = list(_tapes(paths))
-        self._lines = heapq.merge(*map(_lines_of, self._tapes), key=_instant)
+        firsts = {number: line for number, path in enumerate(paths) if (line := _first_of(path)) is not None}
+        heads = {number: head for number, line in firsts.items() if (head := _head_in(line, paths[number])) is not None}
+        one = next(iter(heads), 0)
+        self._files = {
+            number: _File(paths[number], one if number in heads else number, heads.get(number)) for number in firsts
+        }
+        self._begun_ns = {number: file.begins_ns() for number, file in self._files.items()}
+        begun = sorted((began_ns, number) for number, began_ns in self._begun_ns.items())
+        self._lines = _by_time(deque((began_ns, number, self._files[number].lines()) for began_ns, number in begun))
 
     def __iter__(self) -> Iterator[Captured]:
         return self._lines
@@ -122,7 +128,10 @@ class Merged:
 
     def sources(self) -> list[tuple[int, Source[Captured]]]:
         """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
-        return [(tape[0].number, _source_of(tape)) for tape in self._tapes]
+        return [
+            (file.number, Source(file.path, file.captured, begun_ns=self._begun_ns[number]))
+            for number, file in self._files.items()
+        ]
 
 
 def merged(paths: Sequence[Path]) -> Merged:
@@ -130,33 +139,27 @@ def merged(paths: Sequence[Path]) -> Merged:
     return Merged(paths)
 
 
-def _tapes(paths: Sequence[Path]) -> "Iterator[list[_File]]":
-    """Yield the files of each tape: of a recording all segments, in their order; else a file is a tape."""
-    heads = {number: head_of(path) for number, path in enumerate(paths)}
-    one = next((number for number, head in heads.items() if head is not None), 0)
-    segments: dict[str, list[_File]] = {}
-    for number, path in enumerate(paths):
-        head = heads[number]
-        if head is None:
-            yield [_File(path, number, None)]
+def _by_time(waiting: deque[tuple[int, int, Iterator[Captured]]]) -> Iterator[Captured]:
+    """Yield the lines of files, each with the instant of its first line and its number; of equal instants by number."""
+    reading: list[tuple[int, int, Captured, Iterator[Captured]]] = []
+    while waiting or reading:
+        while waiting and (not reading or waiting[0][:2] < reading[0][:2]):
+            _, number, lines = waiting.popleft()
+            for captured in lines:
+                heapq.heappush(reading, (captured.line.received_ns, number, captured, lines))
+                break
+        if not reading:
+            continue
+        _, number, captured, lines = reading[0]
+        yield captured
+        if not waiting and len(reading) == 1:
+            yield from lines
+            return
+        for captured in lines:
+            heapq.heapreplace(reading, (captured.line.received_ns, number, captured, lines))
+            break
         else:
-            segments.setdefault(head.recording, []).append(_File(path, one, head))
-    for files in segments.values():
-        yield sorted(files, key=lambda file: 0 if file.head is None else file.head.segment)
-
-
-def _lines_of(tape: "list[_File]") -> Iterator[Captured]:
-    for file in tape:
-        yield from file.lines()
-
-
-def _source_of(tape: "list[_File]") -> Source[Captured]:
-    file, *others = tape
-    return Source(file.path, file.captured, following=(lambda: _source_of(others)) if others else None)
-
-
-def _instant(captured: Captured) -> int:
-    return captured.line.received_ns
+            heapq.heappop(reading)
 
 
 def as_capture(tape: OwnTape) -> Iterator[Captured]:
@@ -173,9 +176,17 @@ def as_capture(tape: OwnTape) -> Iterator[Captured]:
 
 def head_of(path: Path) -> SegmentHead | None:
     """Return the head of a segment of a recording, None for any other tape; raises as `read_tape` does for its first line."""
-    first = next(read_tape(path), None)
+    first = _first_of(path)
+    return None if first is None else _head_in(first, path)
+
+
+def _first_of(path: Path) -> TapeLine | None:
+    return next(read_tape(path), None)
+
+
+def _head_in(first: TapeLine, path: Path) -> SegmentHead | None:
     try:
-        return None if first is None else segment_head(first)
+        return segment_head(first)
     except StoreError as error:
         raise StoreError(f"{path}: {error}") from None
 
@@ -202,6 +213,14 @@ class _File(NamedTuple):
             captured = self.captured(line)
             if captured is not None:
                 yield captured
+
+    def begins_ns(self) -> int:
+        """Return the instant of the first line that counts; 0 where there is none, or a fault before it, which others find."""
+        with contextlib.suppress(StoreError):
+            for line in read_tape(self.path):
+                if self.captured(line) is not None:
+                    return line.received_ns
+        return 0
 
     def captured(self, line: TapeLine) -> Captured | None:
         """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""

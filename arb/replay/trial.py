@@ -28,10 +28,11 @@ from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, BooksOf, clock_before
-from arb.replay.captured import Capture, charged, explore
+from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
+from arb.replay.measured import Measuring
 from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
@@ -174,24 +175,39 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
-    """Read a stretch once, for what it is about and what a trial charges there.
+def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, *, compiled: bool = False) -> Explored:
+    """Read a stretch once, for what it is about and what a trial charges there; as `Reading`."""
+    return Reading(stretch, on_progress, compiled=compiled).explored(trial)
 
-    Raises `ConfigError` for tapes without a frame, of a dialect that cannot be read, or without a symbol that was asked for.
-    """
-    passage = _Passage(shown(lines_of(stretch), on_progress))
-    symbols = trial.settings.symbols
-    try:
-        capture = explore(passage, trial.assumed_fee, trial.charge, symbols or None)
-    except ConfigError as error:
-        raise ConfigError(f"{stretch.files[passage.file]}: {error}: leave it out") from None
-    if not passage.lines:
-        raise ConfigError(f"{stretch.named}: no frame on the tape")
-    if symbols and not capture.scales:
-        raise ConfigError(
-            f"{stretch.named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
-        )
-    return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
+
+class Reading:
+    """A first pass over a stretch, for any number of trials."""
+
+    def __init__(self, stretch: Stretch, on_progress: Progress = unseen, *, compiled: bool = False) -> None:
+        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read.
+
+        `compiled`: compiled code measures the frames it knows.
+        """
+        self._named = stretch.named
+        lines = stretch.lines()
+        measuring = Measuring(lines) if compiled and isinstance(lines, Merged) else None
+        self._passage = _Passage(at_one_rate(measuring or lines), on_progress, taken=measuring)
+        try:
+            self._contents = Contents(self._passage, measuring)
+        except ConfigError as error:
+            raise ConfigError(f"{stretch.files[self._passage.file]}: {error}: leave it out") from None
+        if not self._passage.lines:
+            raise ConfigError(f"{stretch.named}: no frame on the tape")
+
+    def explored(self, trial: Trial) -> Explored:
+        """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
+        passage, symbols = self._passage, trial.settings.symbols
+        capture = self._contents.capture(trial.assumed_fee, trial.charge, symbols or None)
+        if symbols and not capture.scales:
+            raise ConfigError(
+                f"{self._named}: shows no book of {', '.join(symbols)}: ask for symbols that are on the tape"
+            )
+        return Explored(capture, passage.lines, passage.began_ns, passage.ended_ns)
 
 
 def play(
@@ -227,10 +243,10 @@ def play(
         compiled=compiled,
     )
     if compiled and isinstance(lines, Merged):
-        lines.on_read = _Count(on_progress, explored.lines)
+        exit_code = backtest.run(lines, lambda read: on_progress(min(read, explored.lines), explored.lines))
+        on_progress(explored.lines, explored.lines)
     else:
-        lines = shown(lines, on_progress, explored.lines)
-    exit_code = backtest.run(lines)
+        exit_code = backtest.run(shown(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -245,17 +261,19 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
     )
 
 
-def lines_of(stretch: Stretch) -> Iterable[Captured]:
-    """Return the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
-    return map(_plainly_charged, stretch.lines()) if stretch.of_run else stretch.lines()
+def lines_of(stretch: Stretch) -> Iterator[Captured]:
+    """Yield the lines of a stretch, see `at_one_rate`."""
+    return at_one_rate(stretch.lines())
 
 
-def _plainly_charged(captured: Captured) -> Captured:
-    rules = captured.rules
-    if rules is None or not rules.fee_asset:
-        return captured
-    rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
-    return captured._replace(rules=charged(rules, rate))
+def at_one_rate(lines: Iterable[Captured]) -> Iterator[Captured]:
+    """Yield lines; fees that a run paid from another asset are charged at the same rate in base or quote."""
+    for captured in lines:
+        rules = captured.rules
+        if rules is not None and rules.fee_asset:
+            rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
+            captured = captured._replace(rules=charged(rules, rate))
+        yield captured
 
 
 def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> Iterator[T]:
@@ -268,41 +286,48 @@ def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> I
     on_progress(done, of)
 
 
-class _Count:
-    """Reports progress by how many lines were read at a time, 0 at the end of a tape."""
-
-    def __init__(self, on_progress: Progress, of: int) -> None:
-        self._on_progress = on_progress
-        self._of = of
-        self._done = self._reported = 0
-
-    def __call__(self, count: int) -> None:
-        """Count lines that were read; a tape has some that do not count, so all may be read a little early."""
-        self._done = min(self._done + count, self._of)
-        if not count or self._done - self._reported >= EVERY_LINES:
-            self._reported = self._done
-            self._on_progress(self._done, self._of)
-
-
 class _Passage:
     """The lines of a first pass, and what is noted of them as they pass."""
 
-    def __init__(self, lines: Iterable[Captured]) -> None:
-        self.lines = 0
+    def __init__(
+        self,
+        lines: Iterable[Captured],
+        on_progress: Progress,
+        *,
+        taken: Measuring | None = None,
+    ) -> None:
+        """`taken`: what has read those that do not come by here."""
+        self._passed = self._reported = 0
+        self._taken = taken
         self.file = 0
         """The number of the file of the last line."""
-        self.began_ns = self.ended_ns = 0
+        self.began_ns = self._ended_ns = 0
         self._lines = lines
+        self._on_progress = on_progress
 
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
-            self.lines += 1
+            self._passed += 1
             self.file = captured.file
             at_ns = captured.line.received_ns
-            if self.lines == 1:
+            if self._passed == 1:
                 self.began_ns = at_ns
-            self.ended_ns = max(self.ended_ns, at_ns)
+            self._ended_ns = max(self._ended_ns, at_ns)
+            if self.lines - self._reported >= EVERY_LINES:
+                self._reported = self.lines
+                self._on_progress(self.lines, None)
             yield captured
+        self._on_progress(self.lines, None)
+
+    @property
+    def lines(self) -> int:
+        """Return how many lines have been read."""
+        return self._passed + (0 if self._taken is None else self._taken.taken)
+
+    @property
+    def ended_ns(self) -> int:
+        """Return the latest instant of a line."""
+        return max(self._ended_ns, 0 if self._taken is None else self._taken.ended_ns)
 
 
 class NoJournal:

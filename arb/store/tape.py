@@ -323,7 +323,8 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     """The engine's settings, what it restored from the journal, and the sequence number before its first event.
 
     `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
-    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted.
+    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted. `spare`: how many more symbols
+    there was room for.
     """
 
     version: int = HEAD_VERSION
@@ -332,6 +333,7 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     last_seq: int
     connections: dict[str, tuple[str, ...]] = {}
     rules: int = 0
+    spare: int = 0
 
 
 _head_encoder = msgspec.json.Encoder(decimal_format="string")

@@ -3,7 +3,7 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
@@ -93,6 +93,9 @@ class OrderGateway(Protocol):
 
     def value_sales(self, price: SalePrice) -> None:
         """Let the guard beside the signer, where there is one, value sales by this price; before that it signs none."""
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let the guard beside the signer, where there is one, let orders in these symbols leave, too, from now on."""
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""

@@ -10,7 +10,7 @@ a refusal. None of that may happen to an order.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -59,6 +59,11 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         defaults = {"enableRateLimit": False, "logger": _LOGGER, "enableLastHttpResponse": False}
         super().__init__({**defaults, **config})
         self.options["maxRetriesOnFailure"] = 0
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols, too, be signed from now on."""
+        self.guard.allow(symbols)
+        self._symbols = {symbol.replace("/", self.separator): symbol for symbol in self.guard.symbols}
 
     @abstractmethod
     def signed(self, call: Call) -> HttpRequest:
@@ -226,6 +231,9 @@ class Signer(RequestMaker, Protocol):
 
     guard: SigningGuard
     timeout_on_exit: int
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols leave, too."""
 
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of orders; see `FormMaker`."""

@@ -9,7 +9,7 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -173,6 +173,10 @@ class VenueGateway:
     def value_sales(self, price: SalePrice) -> None:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Let orders in these symbols leave, too, from now on."""
+        self._signer.allow(symbols)
 
     async def read_key(self) -> KeyFacts:
         """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""

@@ -7,7 +7,7 @@ and its private stream. Questions are answered as of the instant at which they a
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -169,6 +169,9 @@ class PaperGateway:
 
     def value_sales(self, price: SalePrice) -> None:
         """Do nothing: nothing is signed, so no guard stands here."""
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Do nothing: no guard stands here."""
 
     # Orders.
 

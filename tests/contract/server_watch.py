@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,16 +18,23 @@ from tests.contract.feed_watch import FeedWatch
 from tests.contract.venue_server import Venues, site_of
 
 SCALE = Scale(12, 12)
+OF_MANY = Scale(10, 6)
+"""For many books, some of which have sizes of millions: 64 bits do not hold these with twelve decimals."""
 
 
 class Watch(FeedWatch):
-    """One feed of ours that is running, its books, and what it said. `channel`: another than the site's."""
+    """One feed of ours that is running, its books, and what it said.
 
-    def __init__(self, venue: str, venues: Venues, *, channel: str | None = None) -> None:
+    `channel`: another than the site's; `more`: books that the venue does not know.
+    """
+
+    def __init__(
+        self, venue: str, venues: Venues, *, channel: str | None = None, more: Sequence[str] = (), scale: Scale = SCALE
+    ) -> None:
         address = venues.info["venues"][venue]
-        self.natives: list[str] = address["symbols"]
+        self.natives: list[str] = [*address["symbols"], *more]
         self._venues = venues
-        seats = {native: BookSeat(row, SCALE) for row, native in enumerate(self.natives)}
+        seats = {native: BookSeat(row, scale) for row, native in enumerate(self.natives)}
         books = spec_of(venue).make_books(seats, BookArena(len(seats)))
         assert isinstance(books, WireFeed)
         self.books = books

@@ -1,8 +1,8 @@
 """Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N]`, which `make paper` runs.
 
-`arb run --mode paper` as a process of its own, with settings that a user could have written, on the server in the role of the
-venues. Small misfortunes strike about every ten seconds (`tests.venue_server --schedule mixed`), and by a plan drawn from the
-seed each venue goes through one large one: it answers 451 for minutes, it is in maintenance (the notice, the end of all
+`arb run --mode paper` as a process of its own, with settings that a user could have written, on the server in the role of
+five venues. Small misfortunes strike about every ten seconds (`tests.venue_server --schedule mixed`), and by a plan drawn from
+the seed each venue goes through one large one: it answers 451 for minutes, it is in maintenance (the notice, the end of all
 connections, then 503), its clock is wrong; and symbols are suspended, delisted, listed so that they cannot be read.
 
 Looked at from outside alone: the engine's answers to `status`, its ledger, the paper accounts' file, the process, and what
@@ -20,7 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
+from arb.venues.registry import spec_of
 from tests.contract.venue_server import Venues, venue_server
 from tests.integration import truth
 from tests.integration.proof import say
@@ -71,12 +72,17 @@ gate = "0.1%"
 okx = "0.1%"
 bitget = "0.1%"
 """
+GONE = ("no such channel", "Invalid symbol")
+"""How venues refuse a symbol that they do not list, or no longer."""
 VENUE_SETTINGS = """
+[venues.{venue}]
+enabled = true
+
 [venues.{venue}.endpoints]
 rest = "{rest}"
 ws_public = "{ws_public}"
-ws_private = "ws://127.0.0.1:9/nobody-listens"
 """
+PRIVATE = 'ws_private = "ws://127.0.0.1:9/nobody-listens"\n'
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +106,13 @@ def plan_of(rng: random.Random, minutes: float, natives: Mapping[str, list[str]]
     length_s, venues = minutes * 60, rng.sample(sorted(natives), len(natives))
     large = [
         Planned(
-            at_s=length_s * (0.1 + 0.25 * place),
+            at_s=length_s * (0.1 + 0.75 * place / len(venues)),
             venue=venue,
             what=what,
             for_s=length_s * 0.1,
             notice_s=min(NOTICE_S, length_s / 30) if what == "maintenance" else 0.0,
         )
-        for place, (venue, what) in enumerate(zip(venues, LARGE, strict=True))
+        for place, (venue, what) in enumerate(zip(venues, cycle(LARGE), strict=False))
     ]
     struck: list[Planned] = []
     for what in SYMBOLS_STRUCK:
@@ -230,6 +236,7 @@ def write_settings(folder: Path, venues: Venues, minutes: float) -> int:
     text = SETTINGS.format(symbols=json.dumps(symbols), rules_refresh_s=refresh_s)
     for venue, address in venues.info["venues"].items():
         text += VENUE_SETTINGS.format(venue=venue, **{name: address[name] for name in ("rest", "ws_public")})
+        text += PRIVATE if spec_of(venue).trading is not None else ""
     (folder / "config.toml").write_text(text)
     rows = ["venue,ticker,chain,contract,endpoint,evidence,source,reviewed"]
     for symbol in symbols[8:]:  # after the real ones, which are as the shipped table has them
@@ -248,6 +255,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--symbols", type=int, default=300)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--rate", type=float, default=2.0, help="changes a second and book; fewer on a busy machine")
     parser.add_argument("--folder", type=Path, default=None, help="where settings, ledger and paper accounts are kept")
     chosen = parser.parse_args(arguments)
     seed = drawn_seed() if chosen.seed is None else chosen.seed
@@ -255,16 +263,17 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="arb-paper-") as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        table, wrong = prove(folder, seed, chosen.symbols, chosen.minutes)
+        table, wrong = prove(folder, seed, chosen.symbols, chosen.minutes, chosen.rate)
     say("\n" + "\n".join(table))
     for line in wrong:
         say(f"RED  {line}")
     return 1 if wrong else 0
 
 
-def prove(folder: Path, seed: int, symbols: int, minutes: float) -> tuple[list[str], list[str]]:
+def prove(folder: Path, seed: int, symbols: int, minutes: float, rate: float = 2.0) -> tuple[list[str], list[str]]:
     """Return the table of a run, and what is wrong."""
-    with venue_server("--symbols", str(symbols), "--seed", str(seed), "--schedule", "mixed") as venues:
+    options = ["--symbols", str(symbols), "--seed", str(seed), "--schedule", "mixed", "--rate", str(rate)]
+    with venue_server(*options) as venues:
         refresh_s = write_settings(folder, venues, minutes)
         natives = {venue: address["symbols"] for venue, address in venues.info["venues"].items()}
         plan = plan_of(random.Random(seed), minutes, natives)
@@ -300,14 +309,16 @@ def _opened_on_what_ended(proof: PaperProof, db: Path, refresh_s: int) -> Iterat
 def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> list[str]:
     summary, samples = ended.summary, proof.samples
     incidents = truth.rows_of(db, "SELECT kind, COUNT(*) AS n FROM incidents GROUP BY kind ORDER BY n DESC, kind")
-    lines = ["venue    books  live, whole time  live while served  worst book  snapshots  connections  frames sent"]
+    lines = [
+        "venue    books  live, whole time  live while served  worst book  snapshots  connections  frames sent  weight"
+    ]
     for venue, seen in state["venues"].items():
         shares = _shares(proof, venue)
         whole = proof.of_all[f"{venue} live"] / max(1, proof.of_all[f"{venue} samples"])
         lines.append(
             f"{venue:<8} {len(shares):>5}  {whole:>16.2%}  {sum(shares) / max(1, len(shares)):>17.2%}"
             f"  {min(shares, default=0):>10.2%}"
-            f"  {seen['snapshots']:>9}  {seen['opened']:>11}  {seen['sent']:>11}"
+            f"  {seen['snapshots']:>9}  {seen['opened']:>11}  {seen['sent']:>11}  {seen['weight'] or '-':>6}"
         )
     used = [(b.processor_s - a.processor_s) / (b.at_s - a.at_s) for a, b in pairwise(samples)]
     return [
@@ -344,7 +355,7 @@ def _judged(proof: PaperProof, state: dict[str, Any], ended: Ended, shown: Ended
         if proof.long and shares and share < LIVE_SHARE_MIN:
             yield f"{venue}: books were live for {share:.2%} of the time in which they were served"
         # Of a symbol that is gone nobody can know before asking.
-        if refused := {what: n for what, n in state["venues"][venue]["refused"].items() if what != "no such channel"}:
+        if refused := {what: n for what, n in state["venues"][venue]["refused"].items() if what not in GONE}:
             yield f"{venue} refused: {refused}"
     for reason, seconds in proof.halts.items():
         yield f"halted for {reason}, in {seconds} samples"

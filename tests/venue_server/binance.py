@@ -59,7 +59,6 @@ class Binance(FetchedServer):
         super().meet_newcomer()
         self._minute, self._used, self._over = -1, 0, 0
         self._banned_until_s = 0.0
-        self.weight_most = 0
 
     def native(self, row: Row) -> str:
         """See `VenueServer`."""
@@ -116,6 +115,15 @@ class Binance(FetchedServer):
             self._banned_until_s = now_s + BAN_S
             return self._refuse_weight(418, BAN_S)
         return self._refuse_weight(429, MINUTE_S - now_s % MINUTE_S)
+
+    def use(self, weight: int) -> None:
+        """Let somebody else at the clients' address use some of the minute's weight."""
+        self._minute = int(self.clock.wall_ms() / 1000 // MINUTE_S)
+        self._used += weight
+
+    def ban(self, for_s: float) -> None:
+        """Ban the clients' address."""
+        self._banned_until_s = self.clock.wall_ms() / 1000 + for_s
 
     def _refuse_weight(self, status: int, seconds: float) -> web.Response:
         status, content_type, body = self.refusal(status)

@@ -44,6 +44,7 @@ class FetchedServer(VenueServer):
         what, until_s = self.spoilt
         if what and self.clock.monotonic_s() < until_s:
             return SPOILT[what](self, request)
+        self.snapshots += 1
         return self.book_answer(request)
 
     def spoil(self, what: str, for_s: float) -> None:

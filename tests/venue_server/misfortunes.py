@@ -14,6 +14,8 @@
     clock          the venue's clock is `wait_s` ahead of the time for `for_s`, in frames and answers
     snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`fetched.SPOILT`)
     restart        the service of the books restarts: their numbers begin again (Bybit)
+    weight         others at this address have used `for_s` of the minute's weight (Binance)
+    ban            the address is banned for `for_s` (Binance)
     full           from now on the whole book is pushed first at a subscription, where it otherwise is not
 
 `connection` names one by its number; else the oldest is struck. `symbol` is the venue's own name of it.
@@ -25,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.venue_server.binance import Binance
 from tests.venue_server.bybit import Bybit
 from tests.venue_server.fetched import SPOILT, FetchedServer
 from tests.venue_server.gate_eu import GateEu
@@ -34,7 +37,7 @@ from tests.venue_server.venue import VenueServer
 LISTING = ("tick", "suspended", "delisting", "unreadable")
 LASTING = (
     *("mute", "unmute", "suspended", "restricted", "delisted", "listed", "unreadable", "maintenance", "clock"),
-    *("snapshots", "full", "restart"),
+    *("snapshots", "full", "restart", "weight", "ban"),
 )
 """Not drawn by chance: what nobody recovers from by waiting, what takes a venue away for minutes, what only one venue knows."""
 
@@ -188,6 +191,12 @@ def _restart(venue: VenueServer, wish: Asked) -> None:
     venue.restart()
 
 
+def _binance(venue: VenueServer) -> Binance:
+    if not isinstance(venue, Binance):
+        raise Refusal(f"{venue.name} weighs no requests")
+    return venue
+
+
 def _snapshots(venue: VenueServer, wish: Asked) -> None:
     if not isinstance(venue, FetchedServer):
         raise Refusal(f"{venue.name} pushes whole books; no snapshot of it is fetched")
@@ -227,4 +236,6 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "snapshots": _snapshots,
     "full": _full,
     "restart": _restart,
+    "weight": lambda venue, wish: _binance(venue).use(int(wish.for_s)),
+    "ban": lambda venue, wish: _binance(venue).ban(wish.for_s),
 }

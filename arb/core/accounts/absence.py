@@ -16,13 +16,12 @@ from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, out_of_reach, strand
 from arb.core.events import VenueArrived
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.listings import add_book
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
-from arb.market.instrument import Instrument
-from arb.market.scale import Scale, common_scale
 
 
 class Absence:
@@ -61,7 +60,7 @@ class Absence:
         listed = {instrument.native_symbol: instrument for instrument in event.instruments}
         for connection, natives in event.connections.items():
             for native_symbol in natives:
-                self._add_book(listed[native_symbol], connection, now_ns)
+                add_book(state, listed[native_symbol], connection, now_ns)
         text = f"{venue} answers, and is brought up"
         state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=Severity.INFO, venue=venue)
 
@@ -99,16 +98,6 @@ class Absence:
                 del stopped[name, asset]
                 stopped[account_id, asset] = text
         self.accounts.account_named(venue)
-
-    def _add_book(self, instrument: Instrument, connection: str, now_ns: int) -> None:
-        state, symbol = self.state, instrument.symbol
-        known = [state.instruments[venue, symbol] for venue in state.venues_of(symbol)] + [instrument]
-        scale = common_scale([one.tick for one in known], [one.lot for one in known])
-        before = state.books.scales.get(symbol, scale)
-        scale = Scale(max(scale.price_exp, before.price_exp), max(scale.size_exp, before.size_exp))
-        if scale != before:
-            state.books.rescale(symbol, scale, now_ns)
-        state.books.add(instrument.venue, symbol, scale, instrument.native_symbol, connection)
 
 
 def _unsettled_at(pair: PairTrade, venue: str) -> list[WorkingOrder]:

@@ -55,13 +55,11 @@ class Bands:
         self._inventory = inventory
         self._venues = venues
         self._most = int(rule.skew_max_bps * MILLI)
-        # By venue and asset: the holdings it was worked out from, and the position.
-        self._known: dict[tuple[str, str], tuple[tuple[Decimal, ...], Fraction]] = {}
-
-    @property
-    def skews(self) -> bool:
-        """Return whether the required edge may move at all."""
-        return self._most > 0 and bool(self.rule.venue)
+        self.skews = self._most > 0 and bool(rule.venue)
+        """Whether the required edge may move at all."""
+        # What was worked out, by route and least edge, and from which revision of the holdings.
+        self._known: dict[tuple[tuple[str, str, str], Decimal], Skew] = {}
+        self._revision = -1
 
     def position(self, venue: str, asset: str) -> Fraction | None:
         """Return where an asset stands in its band, from -1 to 1; None without a band, or before all balances are known."""
@@ -71,15 +69,20 @@ class Bands:
         counted = self._venues if band.of_all else (venue,)
         if not self._inventory.with_basis.issuperset(counted):
             return None
-        held = tuple(self._inventory.computed(at, asset) for at in counted)
-        known = self._known.get((venue, asset))
-        if known is None or known[0] != held:
-            here = Fraction(self._inventory.computed(venue, asset))
-            known = self._known[venue, asset] = held, position(band, here, sum(map(Fraction, held), Fraction(0)))
-        return known[1]
+        held = {at: Fraction(self._inventory.computed(at, asset)) for at in counted}
+        return position(band, held[venue], sum(held.values(), Fraction(0)))
 
     def skew(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
         """Return what the bands do to the edge that a pair on `route` must have, `min_edge_bps` where they are met."""
+        if self._revision != self._inventory.revision:
+            self._revision = self._inventory.revision
+            self._known.clear()
+        known = self._known.get((route, min_edge_bps))
+        if known is None:
+            known = self._known[route, min_edge_bps] = self._worked_out(route, min_edge_bps)
+        return known
+
+    def _worked_out(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
         raising = lowering = None
         for part in self._parts(route) if self.skews else ():
             if part.bps > (raising.bps if raising else ZERO):

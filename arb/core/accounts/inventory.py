@@ -71,6 +71,8 @@ class Inventory:
         self._seen: dict[tuple[str, FillKey], None] = {}
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()
+        # How often a computed total was set: what was worked out from them holds as long as this stays.
+        self.revision = 0
 
     def reported(self, venue: str, asset: str) -> AssetBalance | None:
         """Return the last reported balance of an asset, or None before there is a basis at the venue."""
@@ -226,6 +228,7 @@ class Inventory:
     def take_as_basis(self, venue: str, asked_ns: int, reported_ns: int, asset: str | None = None) -> None:
         """Compute from the report asked for at `asked_ns` and received at `reported_ns`: for one asset, or for all."""
         self._basis_ns[venue, asset] = asked_ns, max(asked_ns, reported_ns)
+        self.revision += 1
         for held_at, held in list(self._reported):
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._reported_total(venue, held)
@@ -237,6 +240,7 @@ class Inventory:
     def restore_basis(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
         """Compute from the totals that a previous process and the venue agreed on at `agreed_ns`, not from the next report."""
         self.with_basis.add(venue)
+        self.revision += 1
         self._basis_ns[venue, None] = agreed_ns, agreed_ns
         for asset, total in totals.items():
             self._computed[venue, asset] = total
@@ -255,4 +259,5 @@ class Inventory:
         return reported.free + reported.locked
 
     def _add(self, venue: str, asset: str, amount: Decimal) -> None:
+        self.revision += 1
         self._computed[venue, asset] = self._computed.get((venue, asset), ZERO) + amount

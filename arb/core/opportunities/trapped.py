@@ -6,10 +6,14 @@ opens. So such a route is refused unless the user wants otherwise; capped, a pai
 on probation. What lists do not show is not refused.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from arb.core.opportunities.episodes import Route
+from arb.core.reasons import Reason
 from arb.core.settings import Trapped
+from arb.market.symbol import Symbol
 from arb.market.wallets import Refill, Wallets, WayState
 
 TRAPPED_SHARE = Decimal("0.1")
@@ -20,8 +24,9 @@ _WHOLE = Decimal(1)
 class TrappedRoutes:
     """Judges routes by the venues' wallets."""
 
-    def __init__(self, rule: Trapped) -> None:
-        self.wallets = Wallets()
+    def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
+        """`wallets`: what is known of them already."""
+        self.wallets = Wallets() if wallets is None else wallets
         self._rule = rule
         self._found: dict[Route, Refill] = {}
 
@@ -39,6 +44,28 @@ class TrappedRoutes:
         """Return the share of the ordinary size that a pair on a route may have."""
         capped = self._rule is Trapped.CAP and self.refill(route).state is WayState.CLOSED
         return TRAPPED_SHARE if capped else _WHOLE
+
+    def lines(self, route: Route) -> tuple[str, ...]:
+        """Return both ways of a route as sentences; none where no list shows anything of either."""
+        known = any(
+            self.wallets.of(venue, asset) for venue in route[1:] for asset in Symbol.of(route[0]).base_and_quote
+        )
+        return tuple(self.refill(route).lines()) if known else ()
+
+    def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
+        """Return which of `routes` are trapped: the way that is closed, why, and what follows."""
+        return [
+            {
+                "symbol": route[0],
+                "venues": list(route[1:]),
+                "asset": way.asset,
+                "because": way.because,
+                "reason": str(Reason.WALLET_CLOSED) if self._rule is Trapped.REFUSE else str(self._rule),
+            }
+            for route in routes
+            for way in self.refill(route)
+            if way.state is WayState.CLOSED
+        ]
 
     def renew(self) -> None:
         """Judge all routes anew: the lists have changed."""

@@ -115,6 +115,7 @@ class OrderSender(OrderTable):
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
             limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
             fee_holds=intent.fee_holds,
+            refill=state.trapped.lines(route),
         )
         if state.bands.skews:
             min_edge_bps = state.limits_at(*route).min_edge_bps

@@ -10,13 +10,18 @@ was never a row. Rows of `.part` count as those of the file itself.
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from arb import __version__
 from arb.errors import ConfigError, StoreError
+from arb.market.numbers import ZERO
+from arb.replay.sweep.tapes import Tape
+from arb.replay.trial import TrialResult
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,42 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     halted: str | None
     arb: str
+
+
+def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str) -> Row:
+    """Return the row of a tape under the set of settings called `label`, with what it made in `quote`."""
+    result = found.result
+    here = [earned for earned in result.earned if earned.quote == quote]
+    reasons: Counter[str] = Counter()
+    for each in result.reasons:
+        if each.reason is not None:
+            reasons[each.reason] += each.edges
+    return Row(
+        key=found.key,
+        tape=tape.name,
+        sha256=tape.digests,
+        day_utc=tape.day_utc,
+        set=dict(label),
+        quote=quote,
+        net=sum((earned.net for earned in here), ZERO),
+        net_by_leg_cost=sum((earned.net_by_leg_cost for earned in here), ZERO),
+        fees=sum((earned.fees for earned in here), ZERO),
+        traded=sum((earned.traded for earned in here), ZERO),
+        break_even_fee_bps=here[0].break_even_fee_bps if here else None,
+        edges=result.edges,
+        takeable=result.takeable,
+        pairs=result.pairs,
+        reasons=dict(reasons),
+        other_quotes={earned.quote: earned.net for earned in result.earned if earned.quote != quote and earned.pairs},
+        frames=found.frames,
+        halted=found.halted,
+        arb=__version__,
+    )
+
+
+def called(row: Row, tape: Tape, label: Mapping[str, str]) -> Row:
+    """Return a row that was kept, with its tape and its set called as they are called now."""
+    return msgspec.structs.replace(row, tape=tape.name, day_utc=tape.day_utc, set=dict(label))
 
 
 _encode = msgspec.json.Encoder(decimal_format="string", order="sorted").encode

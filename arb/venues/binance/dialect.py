@@ -14,9 +14,10 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
+from arb.venues.binance.currencies import READER
 from arb.venues.binance.spec import POLICY
 from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows
+from arb.venues.currencies import CurrencyRows, read_currencies
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
@@ -63,8 +64,8 @@ class BinanceDialect:
         return ()
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read nothing: nobody asks."""
-        raise NotImplementedError
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row, whose rules are filters by name ("Filters"): `NOTIONAL` and `PERCENT_PRICE_BY_SIDE` have older forms."""

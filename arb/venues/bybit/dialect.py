@@ -10,9 +10,10 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
+from arb.venues.bybit.currencies import READER
 from arb.venues.bybit.spec import POLICY
 from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows
+from arb.venues.currencies import CurrencyRows, read_currencies
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import OutcomePolicy
@@ -55,8 +56,8 @@ class BybitDialect:
         return ()
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read nothing: nobody asks."""
-        raise NotImplementedError
+        """Read the list; see `currencies.py`."""
+        return read_currencies(self.venue, READER, body, assets)
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row; `minOrderQty`, which is said to be checked no more, is kept to nevertheless, as it may be again."""

@@ -16,7 +16,7 @@ the key, and it signs nothing without it.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -89,6 +89,10 @@ class SigningGuard:
     def value_sales(self, price: SalePrice) -> None:
         """Value sales by this price from now on; until then none is signed."""
         self._sale_price = price
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        """Allow these symbols, too, from now on: those that came to the list which the user has the engine keep."""
+        self.symbols |= frozenset(symbols)
 
     def check_host(self, url: str) -> None:
         """Raise `SigningRefused` unless the URL's host is allowed and, off this machine, the connection is

@@ -17,11 +17,11 @@ def test_a_start_names_the_symbols_and_venues_and_what_follows() -> None:
     btc, sol = coin_warnings(CoinRule(coins, refuse_unproved=False), traded)
     assert btc == (
         "BTC/USDT is not proved to be the same coins, and nothing opens between gate and bitget (different), "
-        "okx and bitget (different): see docs/COINS.md"
+        "okx and bitget (different), unless the venues' own lists say otherwise: see docs/COINS.md"
     )
     assert sol == (
         "SOL/USDT is not proved to be the same coins, and what is earned is marked and not summed between gate and okx "
-        "(unproved): see docs/COINS.md"
+        "(unproved), unless the venues' own lists say otherwise: see docs/COINS.md"
     )
     refused = coin_warnings(CoinRule(coins, refuse_unproved=True), traded)
     assert [text.partition(" between ")[0].rpartition("and ")[2] for text in refused] == ["nothing opens"] * 2

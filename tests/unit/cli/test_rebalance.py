@@ -161,6 +161,12 @@ def test_shares_need_every_venue(capsys: Captured) -> None:
     assert "BTC at gate what okx holds is not known; BTC at okx what okx holds is not known" in err
 
 
+def test_a_venue_that_takes_no_orders_holds_nothing_but_in_paper_trading(folder: Path) -> None:
+    (folder / "config.toml").write_text(SETTINGS + "[venues.bybit]\nenabled = true\n" + BANDS)
+    assert asked(holding("1.9", "0.1")) == 0
+    assert asked(holding("1.9", "0.1"), "--mode", "paper") == 3
+
+
 def test_without_an_engine_the_last_run_says_what_was_held(folder: Path, capsys: Captured) -> None:
     scenario = Scenario(
         strikes=(), symbols=("BTC/USDT", "SOL/USDT"), faults_ms=2000, limits=Limits(min_edge_bps=Decimal(3))
@@ -182,6 +188,8 @@ def test_without_an_engine_the_last_run_says_what_was_held(folder: Path, capsys:
         (SETTINGS, (), "[inventory] states no band: say what each venue should hold"),
         (SETTINGS + BANDS, ("--asset", "BTT"), "--asset BTT: [inventory] states no band of it: did you mean 'BTC'?"),
         (SETTINGS + BANDS, ("--fee", "gate=1"), "'gate=1' is no fee of a venue: write for example gate:BTC=0.0002"),
+        (SETTINGS + BANDS, ("--fee", "gat:BTC=1"), "--fee gat:BTC: unknown venue: did you mean 'gate'?"),
+        (SETTINGS + BANDS, ("--fee", "gate:BTT=1"), "--fee gate:BTT: no moves of BTT are planned: did you mean 'BTC'?"),
         (SETTINGS + BANDS, ("--max-cost-bps", "-1"), "Invalid value for '--max-cost-bps'"),
         (SETTINGS + BANDS, (), "what the venues hold is not known: start an engine with `arb run`, and ask again"),
     ],

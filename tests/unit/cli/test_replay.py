@@ -96,20 +96,25 @@ def test_what_cannot_be_replayed_is_one_clear_line_and_writes_nothing(
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is_and_stdout_stays_clean(days: Path, repo_root: Path) -> None:
     ours, theirs = os.openpty()
-    out = days.parent / "out.json"
-    with out.open("wb") as stdout:
-        replay = subprocess.Popen(
-            [sys.executable, "-m", "arb", "replay", str(days), "--json"],
-            stdout=stdout,
-            stderr=theirs,
-            env={**os.environ, "PYTHONPATH": str(repo_root), "TERM": "xterm"},
-        )
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # what a terminal that nobody writes to any more answers with
-        while part := os.read(ours, 1 << 16):
-            shown += part
-    os.close(ours)
-    assert replay.wait() == 0
-    assert json.loads(out.read_bytes())["frames"] == 14
-    assert b"replaying" in shown and b"14/14" in shown
+    with subprocess.Popen(
+        [sys.executable, "-m", "arb", "replay", str(days), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(repo_root), "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        shown = _until_closed(ours)
+        assert process.stdout is not None
+        answer = process.stdout.read()
+    assert json.loads(answer)["frames"] == 14
+    assert "replaying" in shown and "14/14" in shown
+
+
+def _until_closed(terminal: int) -> str:
+    """Return what a process writes on a terminal until it ends; nobody else would take it, and it would wait for ever."""
+    said = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+        while piece := os.read(terminal, 1 << 16):
+            said += piece
+    os.close(terminal)
+    return said.decode()

@@ -1,7 +1,7 @@
 """The executor with ten-line gateways: every order gets one answer, both legs leave together, nothing escapes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -67,6 +67,8 @@ class FakeGateway:
 
     async def close(self) -> None:
         await self._work("close")
+
+    def allow(self, symbols: Iterable[str]) -> None: ...
 
     def value_sales(self, price: SalePrice) -> None:
         return

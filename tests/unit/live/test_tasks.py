@@ -248,7 +248,7 @@ def rules_told(*reported: Instrument | None) -> list[AnyEvent]:
     """Return what is said of rules that began as the quiet default and then read as given, every ten seconds."""
     said: list[AnyEvent] = []
     known = (an_instrument("gate"),)
-    for_seconds(60, lambda: keep_rules(Listing(*reported), known, 10, said.append, set))
+    for_seconds(60, lambda: keep_rules(Listing(*reported), lambda: known, 10, said.append, set))
     return said
 
 
@@ -273,7 +273,7 @@ class Awaited:
         async def keep() -> None:
             self.begun_s = asyncio.get_running_loop().time()
             asyncio.get_running_loop().call_later(asked_s, lambda: setattr(self, "btc", True))
-            await keep_rules(listing, (an_instrument("gate"),), 300, self.take, self.symbols)
+            await keep_rules(listing, lambda: (an_instrument("gate"),), 300, self.take, self.symbols)
 
         for_seconds(for_s, keep)
         return [round(at_s) for at_s, _ in self.told]
@@ -321,7 +321,9 @@ def test_rules_of_which_another_symbol_waits_are_read_soon_however_long_one_has_
     async def keep() -> None:
         engine.begun_s = asyncio.get_running_loop().time()
         asyncio.get_running_loop().call_later(200.5, waiting.add, "ETH/USDT")
-        await keep_rules(Listing(an_instrument("gate")), (an_instrument("gate"),), 300, engine.take, engine.symbols)
+        await keep_rules(
+            Listing(an_instrument("gate")), lambda: (an_instrument("gate"),), 300, engine.take, engine.symbols
+        )
 
     for_seconds(205, keep)
     assert [round(at_s) for at_s, _ in engine.told] == [1, 3, 7, 15, 31, 63, 127, 201, 203]
@@ -345,7 +347,7 @@ def test_a_symbol_that_left_the_listing_is_reported_once_and_again_when_it_is_ba
     said: list[AnyEvent] = []
     known = tuple(an_instrument("gate", symbol) for symbol in ("BTC/USDT", "ETH/USDT"))
     listing = Shrinking("BTC/USDT", "BTC/USDT", "BTC/USDT ETH/USDT", "BTC/USDT ETH/USDT", "")
-    for_seconds(75, lambda: keep_rules(listing, known, 10, said.append, set))
+    for_seconds(75, lambda: keep_rules(listing, lambda: known, 10, said.append, set))
     eth_gone, btc_gone = (InstrumentUnlisted(venue="gate", symbol=symbol) for symbol in ("ETH/USDT", "BTC/USDT"))
     assert said == [eth_gone, InstrumentListed(instrument=known[1]), btc_gone, eth_gone]
 

@@ -13,6 +13,7 @@ from arb.core.settings import Limits
 from arb.live.summary import best_edges, present_state, summarise
 from arb.live.view import PAIRS_SHOWN, draw, line
 from tests.builders import Bench, an_instrument
+from tests.unit.core.opportunities.test_trapped import lists
 from tests.unit.core.pairs.test_pair import fill
 
 GATE = {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None}
@@ -101,6 +102,26 @@ def test_what_is_refused_because_prices_stay_apart_stands_beside_it_and_in_the_l
     ]
     said = "nothing opens in BTC/USDT between bitget and okx: edge_implausible, and 1 more"
     assert said in drawn(prices_apart=state["prices_apart"]).splitlines()[0]
+    assert said in line(state)
+
+
+def test_a_trapped_route_stands_beside_it_and_in_the_line() -> None:
+    bench = Bench()
+    lists(bench, "gate", base_out=False)
+    lists(bench, "okx")
+    state = present_state(bench.engine, bench.now_ns)
+    assert state["wallets_closed"] == summarised(bench)["wallets_closed"]
+    assert state["wallets_closed"] == [
+        {
+            "symbol": "BTC/USDT",
+            "venues": ["gate", "okx"],
+            "asset": "BTC",
+            "because": "gate lets none out",
+            "reason": "wallet_closed",
+        }
+    ]
+    said = "nothing opens in BTC/USDT from gate to okx: wallet_closed: BTC: gate lets none out"
+    assert said in drawn(wallets_closed=state["wallets_closed"]).splitlines()[0]
     assert said in line(state)
 
 

@@ -83,6 +83,7 @@ InstrumentListed: seq? t_ns? instrument
 InstrumentUnlisted: seq? t_ns? venue symbol
 VenueListed: seq? t_ns? venue instruments
 CurrenciesListed: seq? t_ns? venue assets chains
+SymbolsChosen: seq? t_ns? instruments connections dropped
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -129,7 +130,7 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps?
+    leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps? refill?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits? clean_pairs?
@@ -138,7 +139,7 @@ AgreedRecord: accounts
 FormerAccountsRecord: present
 LegCostRecord: id symbol buy_venue sell_venue ns cost_e8 notional_e8
 
-TapeBegan: version? settings restored last_seq connections? rules?
+TapeBegan: version? settings restored last_seq connections? rules? spare?
 """
 """Tag: names of the fields, each in the order of the class; `?`: older journals may lack it."""
 
@@ -245,10 +246,10 @@ INCIDENTS = (
     " clock_anchored coin_override coins_changed"
     " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
-    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
-    " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
-    " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
-    " venue_health view wallet_closed"
+    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over new_listing"
+    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
+    " stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome unknown_symbol unknown_too_long"
+    " unlisted venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +44,9 @@ DONE = (
 
 class FakeSigner:
     """Signs nothing; raises what it is given."""
+
+    def allow(self, symbols: Iterable[str]) -> None:
+        self.guard.allow(symbols)
 
     def __init__(self) -> None:
         self.server_offset_ns = 0

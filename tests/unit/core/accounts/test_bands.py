@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.accounts.bands import LEAST_EDGE_BPS, position
+from arb.core.accounts.bands import LEAST_EDGE_BPS, Bands, position
 from arb.core.events import PrivateUp
 from arb.core.records import OpportunityRecord
 from arb.core.recovery_records import PlanRecord, SkewPart
 from arb.core.settings import OFF, Band, InventoryBands, LegCost, Limits
+from arb.live.summary import present_state
 from tests.builders import SYMBOL, Bench, D, a_balance
 
 HALF = Band(low_share=D("0.2"), target_share=D("0.5"), high_share=D("0.9"))
@@ -142,6 +143,25 @@ def test_a_refused_edge_opens_without_a_frame_once_balances_have_moved() -> None
     assert len(bench.placed()) == 2
 
 
+def test_the_status_shows_where_each_asset_stands_in_its_band() -> None:
+    bench = Bench(
+        venues=("gate", "okx", "bitget"),
+        absent={"bitget": "down"},
+        inventory=InventoryBands(
+            venue={
+                "gate": {"BTC": Band(low_amount=D(1), target_amount=D(5), high_amount=D(9))},
+                "okx": {"BTC": HALF},
+                "bybit": {"BTC": HALF},
+            }
+        ),
+    )
+    assert present_state(bench.engine, bench.now_ns)["inventory"] == [
+        {"venue": "gate", "asset": "BTC", "held": "2", "position": "-0.75"},
+        {"venue": "okx", "asset": "BTC", "held": "2", "position": None},
+    ]
+    assert present_state(Bench().engine, bench.now_ns)["inventory"] == []
+
+
 def test_a_report_of_a_transfer_that_agrees_moves_the_position_with_it() -> None:
     state = holding("1", "1", bands()).engine.state
     assert state.bands.position("gate", "BTC") == 0
@@ -194,6 +214,36 @@ def test_what_opens_earns_more_than_nothing_after_all_fees_and_what_its_legs_are
         left = plan.net - paid * plan.leg_cost_bps / 10_000
         assert left > 0 or (left == 0 == plan.min_edge_bps)
         assert 10_000 * left >= paid * ((plan.min_edge_bps or least_bps) + plan.skew_bps)
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(("fill", "basis", "restored", "one asset")), st.sampled_from(("gate", "okx")), AMOUNTS),
+    max_size=6,
+)
+
+
+@given(rule=RULES, changes=CHANGES)
+def test_what_is_kept_of_a_skew_is_what_would_be_worked_out_anew(
+    rule: InventoryBands, changes: list[tuple[str, str, str]]
+) -> None:
+    bench = holding("1", "1", rule)
+    inventory, kept = bench.engine.state.inventory, bench.engine.state.bands
+    for kind, venue, amount in changes:
+        kept.skew(BETWEEN, D(3))
+        report = a_balance(venue, {"BTC": amount, "USDT": "7"}, asked_ns=bench.now_ns)
+        match kind:
+            case "fill":
+                inventory.apply(venue, {"BTC": D(amount)}, 2**62, 0)
+            case "restored":
+                inventory.restore_basis(venue, {"BTC": D(amount)}, bench.now_ns)
+            case "basis":
+                inventory.take_report(report, quiet=False)
+                inventory.take_as_basis(venue, bench.now_ns, bench.now_ns)
+            case "one asset":
+                inventory.take_report(report, quiet=False)
+                inventory.take_as_basis(venue, bench.now_ns, bench.now_ns, "BTC")
+        for route in (BETWEEN, BACK):
+            assert kept.skew(route, D(3)) == Bands(rule, inventory, ("gate", "okx")).skew(route, D(3))
 
 
 def test_reports_that_change_nothing_leave_the_position_where_it_is() -> None:

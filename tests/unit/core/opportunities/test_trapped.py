@@ -6,6 +6,7 @@ from arb.core.events import CurrenciesListed
 from arb.core.incidents import IncidentKind
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord
+from arb.core.recovery_records import PlanRecord
 from arb.core.settings import CoinRule, Limits, Trapped
 from arb.market.coins import NATIVE, Coin, CoinOverride
 from arb.market.wallets import CurrencyChain
@@ -96,6 +97,19 @@ def test_capped_a_pair_pays_a_tenth_and_ignored_all() -> None:
     whole, _ = judged(Trapped.IGNORE, CLOSED[0]).placed()
     assert 4 < capped.size * capped.price <= 5
     assert 40 < whole.size * whole.price <= 50
+
+
+def test_a_pair_remembers_how_it_could_have_been_refilled_where_a_list_shows_it() -> None:
+    bench = judged(Trapped.IGNORE, CLOSED[0])
+    (plan,) = (row for row in bench.rows(PlanRecord) if isinstance(row, PlanRecord))
+    assert plan.refill == (
+        "BTC from gate to okx: closed: gate lets none out",
+        "USDT from okx to gate: open: on ethereum",
+        "  ethereum: fee unknown",
+    )
+    unknown = Bench(limits=limits(Trapped.REFUSE))
+    edge(unknown)
+    assert [row.refill for row in unknown.rows(PlanRecord) if isinstance(row, PlanRecord)] == [()]
 
 
 def test_a_refused_edge_that_stands_is_taken_when_the_wallet_opens() -> None:

@@ -1,0 +1,184 @@
+"""The command `sweep`: a grid of settings over many tapes."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from arb.cli.replay import LINE_EVERY_NS, TAPES
+from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, config_and_json, settings_from, show
+from arb.clock import SystemClock
+from arb.config import SweepOptions
+from arb.errors import EXIT_OK
+from arb.logs import logging_to
+
+SHOWN = 20
+"""So many sets are shown to a person; all of them are in the file, and in the document."""
+
+
+class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
+    """Values of another type, parted by commas: each as it was written, and what it means."""
+
+    name = "several"
+
+    def __init__(self, each: click.ParamType[Any]) -> None:
+        self._each = each
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[str, Any], ...]:
+        """Read every value, or fail as the other type does."""
+        texts = [text.strip() for text in str(value).split(",")]
+        return tuple((text, self._each.convert(text, param, ctx)) for text in texts)
+
+
+@click.command("sweep")
+@click.argument("tapes", type=TAPES, nargs=-1, required=True, metavar="TAPES...")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE,VALUE,...",
+    help="Values of a setting of config.toml to try, as limits.min_edge_bps=2,4,6; may be given several times.",
+)
+@click.option("--fee", type=Several(RATE), metavar="RATE,...", help="Fees to try, as 5bps,10bps; see `arb replay`.")
+@click.option(
+    "--latency",
+    type=Several(DURATION),
+    metavar="TIME,...",
+    help="Ways of orders to try, as 20ms,50ms; see `arb replay`.",
+)
+@click.option(
+    "--out",
+    type=NEW_FILE,
+    default="var/sweep.jsonl",
+    show_default=True,
+    metavar="FILE",
+    help="The results, a line of JSON for each set on each tape; what is there is not made again.",
+)
+@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="How many processes [default: one a core].")
+@click.option(
+    "--hold-out",
+    metavar="N|DAY,...",
+    help="Days to choose nothing on, and to show the best on: the last N, or by date, as 2026-11-21.",
+)
+@click.option(
+    "--max-sets",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    metavar="N",
+    help="Refuse a grid of more sets.",
+)
+@click.option(
+    "--dask", metavar="ADDRESS", help="Work on a Dask cluster: the address of its scheduler, tcp://HOST:PORT."
+)
+@click.option("--dask-ca", type=INPUT_FILE, metavar="FILE", help="TLS: the authority of the cluster's certificates.")
+@click.option("--dask-cert", type=INPUT_FILE, metavar="FILE", help="TLS: our own certificate.")
+@click.option("--dask-key", type=INPUT_FILE, metavar="FILE", help="TLS: its key.")
+@config_and_json
+def sweep_command(
+    tapes: tuple[Path, ...],
+    sets: tuple[str, ...],
+    fee: tuple[tuple[str, Decimal], ...] | None,
+    latency: tuple[tuple[str, float], ...] | None,
+    out: Path,
+    jobs: int | None,
+    hold_out: str | None,
+    max_sets: int,
+    dask: str | None,
+    dask_ca: Path | None,
+    dask_cert: Path | None,
+    dask_key: Path | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Try a grid of settings on recorded tapes.
+
+    Every combination of the values given is one set, and every set is tried on every tape as `arb replay` would: TAPES are
+    files or folders, and a recording is cut into its UTC days. The best set is shown first, with the number of sets that were
+    tried: the best of many looks better than it is, so hold days out. A sweep that was stopped goes on where it was, and only
+    what has changed since is made anew: a tape, a setting, or arb itself.
+    """
+    settings = settings_from(config)
+    files = (dask_ca, dask_cert, dask_key)
+    if any(files) and not (dask and all(files)):
+        raise click.UsageError("--dask-ca, --dask-cert and --dask-key: belong together, and to --dask")
+    from arb.app.sweep import sweep
+
+    options = SweepOptions(
+        tapes=tapes,
+        sets=sets,
+        fees_bps=fee or (),
+        latencies_ms=tuple((text, max(1, round(seconds * 1000))) for text, seconds in latency or ()),
+        out=out,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        hold_out=hold_out,
+        max_sets=max_sets,
+        dask=dask,
+        dask_tls=None if dask_ca is None or dask_cert is None or dask_key is None else (dask_ca, dask_cert, dask_key),
+        config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
+    )
+    with logging_to(level=settings.run.log_level.value), _progress() as on_progress:
+        document = sweep(settings, options, on_progress)
+    show(document if as_json else _readable(document), as_json=as_json)
+    return EXIT_OK
+
+
+def _readable(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document for a person: sentences, and the best sets in one table."""
+    click.echo("\n".join(document["sentences"]) + "\n")
+    rows = [
+        each["set"]
+        | {"net": each["net"], "pairs": each["pairs"]}
+        | {name: each[f"{name}_tape"]["net"] for name in ("best", "median", "worst")}
+        | ({"held_out": each["held_out_net"]} if document["held_out"] else {})
+        for each in document["sets"][:SHOWN]
+    ]
+    more = len(document["sets"]) - SHOWN
+    return (
+        {f"sets, in {document['quote']}": rows}
+        | ({"more": f"{more:,} more sets in the file"} if more > 0 else {})
+        | {name: document[name] for name in ("days", "held_out") if document[name]}
+        | {name: document[name] for name in ("runs", "runs_made_now", "file")}
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Yield what shows how far a sweep is: a bar on a terminal, else a line now and then; on stderr in either case."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def draw(what: str, done: int, of: int) -> None:
+            bar.update(task, description=what, completed=done, total=of)
+
+        yield draw
+
+
+class _Lines:
+    """Progress as plain lines, one each five seconds at most."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._last_ns = self._clock.monotonic_ns()
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """Print how far it is, if it is time to."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._last_ns >= LINE_EVERY_NS:
+            self._last_ns = now_ns
+            click.echo(f"{what}: {done:,} of {of:,}", err=True)

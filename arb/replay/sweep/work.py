@@ -1,0 +1,106 @@
+"""What a worker of a sweep does, on this machine or another: some trials on one tape, in one pass over it."""
+
+import logging
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from arb.errors import StoreError
+from arb.replay.days import Stretch
+from arb.replay.findings import Findings
+from arb.replay.sweep.shared import decoded, decoded_books, together
+from arb.replay.sweep.tapes import Tape
+from arb.replay.tapes import Captured
+from arb.replay.trial import (
+    Explored,
+    NoJournal,
+    Reading,
+    Trial,
+    TrialResult,
+    digest_of,
+    lines_of,
+    play,
+    result_of,
+)
+
+KeyedTrial = tuple[str, Trial]
+"""A trial with its `trial_key` on a tape."""
+_Stamp = tuple[int, int, int]
+_digests: dict[tuple[str, _Stamp], str] = {}
+"""Of files that this process has read, by path, and by what changes when they do."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some trials on one tape."""
+
+    tape: Tape
+    trials: tuple[KeyedTrial, ...]
+
+
+def perform(piece: Piece) -> list[TrialResult]:
+    """Return what each trial comes to, in their order.
+
+    Raises `StoreError` where the tape is not here, or is not what it was when it was examined, and as `run_trials`.
+    """
+    for path, digest in zip(piece.tape.stretch.files, piece.tape.digests, strict=True):
+        _require(path, digest)
+    with _quiet():
+        return run_trials(piece.tape.stretch, piece.trials)
+
+
+def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial]) -> list[TrialResult]:
+    """Return what `run_trial` returns of each, reading the tapes once for all that trade the same symbols.
+
+    Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a malformed line.
+    """
+    reading = Reading(stretch)
+    alike: defaultdict[tuple[str, ...], list[KeyedTrial]] = defaultdict(list)
+    for key, trial in trials:
+        alike[trial.settings.symbols].append((key, trial))
+    found: dict[str, TrialResult] = {}
+    for group in alike.values():
+        # Which books are read, and on which scales, depends on nothing but the symbols.
+        lines = decoded(reading.explored(group[0][1]).capture, lines_of(stretch))
+        plays = [_play(stretch, reading.explored(trial), key, trial) for key, trial in group]
+        found |= {result.key: result for result in together(plays, lines)}
+    return [found[key] for key, _ in trials]
+
+
+def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Callable[[Iterator[Captured]], TrialResult]:
+    def result(lines: Iterator[Captured]) -> TrialResult:
+        findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+        played = play(explored, trial, lines, NoJournal(), findings, books_of=decoded_books)
+        return result_of(key, stretch, played, findings)
+
+    return result
+
+
+def _require(path: Path, digest: str) -> None:
+    here = f" (on {platform.node()})" if platform.node() else ""
+    try:
+        found = path.stat()
+        known = str(path), (found.st_size, found.st_mtime_ns, found.st_ino)
+        if known not in _digests:
+            _digests[known] = digest_of(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {error.strerror}{here}: every worker has to find the tapes where they are named"
+        ) from None
+    if _digests[known] != digest:
+        raise StoreError(f"{path}: is not the tape that was examined{here}: let it be as it is until the sweep is over")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let no engine log: what hundreds of them say of the same tapes is in their results."""
+    logger = logging.getLogger("arb")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
