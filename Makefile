@@ -30,6 +30,9 @@ EXAMPLES ?= 30000
 SEED ?= 20261123
 SEEDED = ARB_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
 
+# What is compiled once need not be compiled by each process of a test, or by each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
@@ -123,7 +126,7 @@ $(BIN)/python:
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
 # where the environment forbids writing it later (ccxt alone costs some five seconds without).
-RUN_IMPORTS := arb.app.run, arb.sandbox.__main__
+RUN_IMPORTS := arb.app.run, arb.sandbox.__main__, alembic.command
 DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 
 # Runs a command with its output kept back, and says every few seconds how far it is: of pip, how many packages it has looked at
@@ -155,7 +158,7 @@ define install
 	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --require-hashes -r $(1)
 	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --no-deps --no-build-isolation --editable .
 	@echo "[arb] compiling what is imported"
-	@env -u PYTHONDONTWRITEBYTECODE $(SHOWN) $(BIN)/python -c "import $(2)"
+	@$(SHOWN) $(BIN)/python -c "import $(2)"
 	@echo "[arb] compiling what keeps the books"
 	@$(SHOWN) $(BIN)/python -c "from arb.venues.compiled.loading import is_available; is_available()"
 	@echo "[arb] ready"

@@ -6,6 +6,7 @@ is not marked and yet opens a socket, a process or a database fails, in every ru
 """
 
 import itertools
+import os
 import shutil
 import socket
 import sys
@@ -23,6 +24,8 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 REPO = Path(__file__).resolve().parent.parent
+# Some hundred processes are started here, and each would compile all of arb anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,11 +14,10 @@ from decimal import Decimal
 import msgspec
 
 from arb.app.build import symbols_of
-from arb.app.markets import MarketReader, Overview
+from arb.app.market_reader import MarketReader, Overview
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.opportunities.choice import choose
-from arb.core.opportunities.identity import RouteIdentities
 from arb.core.settings import CoinRule
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.live.arrival import TWO_VENUES_S
@@ -41,15 +40,16 @@ class MarketChooser:
         self.at_utc_s = settings.run.auto.at_utc_s
         self._settings = settings
         self._reader = reader
-        self._identities = RouteIdentities(coins)
+        self._coins = coins
         self._clock = clock
 
     async def choose(self, venues: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return by venue the symbols that may be traded there, the best first; raises `VenueError` where one is silent."""
-        overview = await self._reader.read(venues)
+        overview = await self._reader.read(self._settings.run.report_currency, venues)
         for venue, why in overview.failed.items():
             raise VenueUnreachable(venue, why.removeprefix(f"{venue}: "))
-        chosen = self.chosen(self._chosen_of(overview, ()))
+        # In a thread: some 30 ms of arithmetic over thousands of rows, for which no frame should wait.
+        chosen = self.chosen(await asyncio.to_thread(self._chosen_of, overview, ()))
         return {venue: symbols_of(chosen, venue) for venue in venues}
 
     async def first(self, left: JournalState | None = None) -> Settings:
@@ -60,7 +60,7 @@ class MarketChooser:
         until_ns = self._clock.monotonic_ns() + int(TWO_VENUES_S * NS_PER_S)
         open_symbols = () if left is None else tuple(_needed(left, self._settings.run.report_currency))
         while True:
-            overview = await self._reader.read()
+            overview = await self._reader.read(self._settings.run.report_currency)
             for why in overview.failed.values():
                 log.warning("%s: symbols are chosen without it", why)
             if len(overview.listed) > 1 or open_symbols or self._clock.monotonic_ns() >= until_ns:
@@ -85,8 +85,8 @@ class MarketChooser:
 
     def _chosen_of(self, overview: Overview, keep: Iterable[str]) -> tuple[str, ...]:
         run = self._settings.run
-        common = overview.common(run.report_currency)
-        return choose(common, run.auto, self._identities, self._clock.wall_ns(), keep).chosen
+        judges = overview.judges(self._coins, self._settings.limits.trapped)
+        return choose(overview.common(run.report_currency), run.auto, judges, self._clock.wall_ns(), keep).chosen
 
     def _held(self, left: JournalState, overview: Overview) -> Iterable[str]:
         """Yield the common symbols whose base the accounts held at last, worth more than dust, unless they are excluded."""

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arb.app.markets import HOUR_NS, MarketReader, MarketView, Overview, edge_shares, reading
+from arb.app.market_reader import MarketReader, Overview, reading
+from arb.app.markets import HOUR_NS, MarketView, edge_shares, quote_of
 from arb.clock import NS_PER_S, Clock
 from arb.config import MarketsOptions, Settings
 from arb.market.listing import Change, Changed, Listed, changes
+from arb.market.wallets import Wallets
 from arb.signals import on_stop_signal
 
 News = dict[str, Any]
@@ -48,32 +50,35 @@ class Watch:
         self._stop = asyncio.Event()
         self._seen: dict[str, tuple[Listed, ...]] = {}  # by venue, its listing when it last answered
         self._failed: Mapping[str, str] = {}
+        self._wallets: Wallets | None = None  # as they were at the first look
         self._edges = EdgeShares()
+        self._quote = quote_of(settings, options)
 
     async def main(self, on_document: Callable[[dict[str, Any]], None], on_news: Callable[[News], None]) -> None:
         """Look until stopped; raises `CheckFailed` where fewer than two venues answer at the first look."""
         on_stop_signal(asyncio.get_running_loop(), self._stop.set)
         async with reading(self._settings, self._options.sandbox, self._clock) as reader:
-            overview = await reader.read()
-            on_document(self._view().document(overview))
+            overview = await reader.read(self._quote)
+            self._wallets = overview.wallets
+            on_document(self._view(overview).document())
             self.take(overview)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.for_s):
                     await self._look_on(reader, on_news)
-        on_document(self._view().document(Overview(self._seen, self._failed)))
+        on_document(self._view(Overview(self._seen, self._failed, overview.wallets)).document())
 
     async def _look_on(self, reader: MarketReader, on_news: Callable[[News], None]) -> None:
         while not self._stop.is_set():
             try:
                 await asyncio.wait_for(self._stop.wait(), self._options.every_s)
             except TimeoutError:
-                for news in self.take(await reader.read()):
+                for news in self.take(await reader.read(self._quote, wallets=self._wallets)):
                     on_news(news)
 
-    def _view(self) -> MarketView:
+    def _view(self, overview: Overview) -> MarketView:
         now_ns = self._clock.wall_ns()
         shares = edge_shares(self._settings, now_ns, simulated=self._options.sandbox is not None)
-        return MarketView(self._settings, self._options, now_ns, shares | self._edges.shares())
+        return MarketView(self._settings, self._options, overview, now_ns, shares | self._edges.shares())
 
     def take(self, overview: Overview) -> list[News]:
         """Return what is new since the last look; of a venue that answers for the first time nothing is."""
@@ -89,7 +94,7 @@ class Watch:
                 ]
             self._seen[venue] = listed
         self._failed = overview.failed
-        self._edges.note(self._clock.wall_ns(), self._view().with_edge(overview))
+        self._edges.note(self._clock.wall_ns(), self._view(overview).with_edge())
         return news
 
     def _changed(self, changed: Changed, overview: Overview) -> News:

@@ -132,7 +132,7 @@ def journal_of(
         reader = JournalReader.open(path)
         stack.callback(reader.close)
         entries = reader.entries(Position(started.seq - 1, MAX_SUB))
-        stack.callback(getattr(entries, "close", int))  # a generator, to be ended before the file is closed
+        stack.callback(entries.close)
         first = next(entries, None)
         message = None if first is None else first.message
         if first is not None and isinstance(message, RunStarted) and message.nonce == started.nonce:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
@@ -13,18 +13,20 @@ from arb.config import ReviewOptions, Settings
 from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
-from arb.market.arena import INT64_MAX
 from arb.masking import clean
-from arb.report.summary import read_sources, summarise
 from arb.store.database import mask_url
 from arb.store.domains import note_on
-from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
 from arb.store.selection import Selection, selection_of
 
+if TYPE_CHECKING:
+    from arb.store.export import OnProgress
+
 WATCH_EVERY_S = 1.0
 E8 = Decimal("1e-8")
+ID_MAX = 2**63 - 1
+"""The greatest id that a row of a ledger can have."""
 
 
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
@@ -94,12 +96,16 @@ def selected(options: ReviewOptions) -> Selection:
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
+    from arb.report.summary import read_sources, summarise  # late: it loads numpy
+
     url, _ = stores(settings, options.mode, options.db)
     return summarise(read_sources(url, selected(options)))
 
 
-def export(settings: Settings, options: ReviewOptions, on_progress: OnProgress | None) -> dict[str, Any]:
+def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:
     """Write every table of the ledger, and the view of pairs, as Parquet, and return what was written."""
+    from arb.store.export import export_parquet  # late: it loads numpy
+
     url, _ = stores(settings, options.mode, options.db)
     require(options.parquet is not None, "an export needs a directory")
     assert options.parquet is not None
@@ -117,8 +123,8 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 def _pair_id(ident: str, reader: LedgerReader) -> int:
     """Return the id meant: a whole id, or the number of a pair within the latest run."""
-    number = int(ident) if ident.isdecimal() and len(ident) <= len(str(INT64_MAX)) else -1
-    if not 0 <= number <= INT64_MAX:
+    number = int(ident) if ident.isdecimal() and len(ident) <= len(str(ID_MAX)) else -1
+    if not 0 <= number <= ID_MAX:
         raise ConfigError(
             f"{clean(ident, 40)!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
         )

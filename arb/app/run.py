@@ -31,7 +31,7 @@ from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
-from arb.app.markets import MarketReader
+from arb.app.market_reader import MarketReader
 from arb.app.paper import build_paper_gateways
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
@@ -70,6 +70,7 @@ from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import address_allowances, build_feeds
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class Run:
         self._ledger: Ledger | None = None
         self._signals = 0
         self._sites: dict[str, Site] = {}
+        self._addresses: dict[str, AddressAllowance] = {}
         self._exam: StartExam | None = None  # of a live run
         self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run

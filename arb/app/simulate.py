@@ -68,7 +68,8 @@ def on_captures(settings: Settings, changes: Changes, stretches: Sequence[Stretc
     Raises `ConfigError` for what cannot be replayed, and for changes that cannot be made, before anything is written.
     """
     trial = changed(trial_on_captures(settings), settings, changes)
-    parts = _parts(stretches, [_renamed(trial, number) for number in range(len(stretches))], on_progress)
+    trials = [_renamed(trial, number) for number in range(len(stretches))]
+    parts = _parts(stretches, trials, on_progress, compiled=_is_compiled(settings))
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         simulation = _Simulation(settings, parts, on_progress)
@@ -86,11 +87,12 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
     runs = [past_run(stretch, chosen(settings.engine.fast_books), on_progress) for stretch in stretches]
     bases = [_renamed(trial_on_run(run), number) for number, run in enumerate(runs)]
     trials = [changed(base, settings, changes) for base in bases]
-    parts = _parts(stretches, trials, on_progress)
+    compiled = _is_compiled(settings)
+    parts = _parts(stretches, trials, on_progress, compiled=compiled)
 
     def replay(kept: Stores) -> tuple[dict[str, Any], int]:
         was = _findings(bases[0])
-        _play_all(_parts(stretches, bases, on_progress), was, on_progress, compiled=_is_compiled(settings))
+        _play_all(_parts(stretches, bases, on_progress, compiled=compiled), was, on_progress, compiled=compiled)
         simulation = _Simulation(settings, parts, on_progress)
         simulation.play(kept)
         compared = _compared(runs, was, simulation.findings, changes)
@@ -99,9 +101,11 @@ def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], 
     return replay
 
 
-def _parts(stretches: Iterable[Stretch], trials: Iterable[Trial], on_progress: Progress) -> list[Part]:
+def _parts(
+    stretches: Iterable[Stretch], trials: Iterable[Trial], on_progress: Progress, *, compiled: bool
+) -> list[Part]:
     return [
-        Part(stretch, trial, explored_by(stretch, trial, on_progress))
+        Part(stretch, trial, explored_by(stretch, trial, on_progress, compiled=compiled))
         for stretch, trial in zip(stretches, trials, strict=True)
     ]
 
@@ -227,7 +231,7 @@ class _Simulation:
         """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
         free = [_without_fees(part.trial) for part in self._parts]
         findings = _findings(free[0])
-        parts = _parts([part.stretch for part in self._parts], free, self._on_progress)
+        parts = _parts([part.stretch for part in self._parts], free, self._on_progress, compiled=self._compiled)
         _play_all(parts, findings, self._on_progress, compiled=self._compiled)
         bests = [row.best for row in findings.result().earned if row.best is not None]
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)

@@ -86,19 +86,17 @@ def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progres
         tape.head,
         held,
         {venue: max(1, median_low(waited) // 2) for venue, waited in waited_ns.items()},
-        _found(stretch, by, on_progress) if tape.head.rules == RULES else None,
+        _found(stretch, by) if tape.head.rules == RULES else None,
     )
 
 
 _REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
 
 
-def _found(stretch: Stretch, by: BooksBy, on_progress: Progress) -> Findings:
+def _found(stretch: Stretch, by: BooksBy) -> Findings:
     """Run the tape of a run again and return what the run made."""
     tape = OwnTape(stretch.files)
-    lines = tape.lines()
-    prologue = read_prologue(lines)
-    settings = tape.head.settings
+    settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))
     engine.load(tape.head.restored)
     findings = Findings(settings.limits, settings.repair.leg_loss_max_bps)
@@ -108,7 +106,7 @@ def _found(stretch: Stretch, by: BooksBy, on_progress: Progress) -> Findings:
         for record in untraded:
             findings.submit_untraded(record)
 
-    Rerun(engine, keep, None).run(shown(chain(prologue.lines, lines), on_progress))
+    Rerun(engine, keep, None).run(tape.lines())
     return findings
 
 

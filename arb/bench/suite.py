@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from arb.bench import judging, legs, many_symbols, market_data, signing, stores, tape, tick_to_trade
+from arb.bench import judging, legs, many_symbols, market_data, signing, start, stores, tape, tick_to_trade
 from arb.bench.rounds import ROUNDS, Effort, Row
 from arb.clock import Clock
 from arb.errors import ConfigError
@@ -25,6 +25,7 @@ BENCHES: dict[str, Bench] = {
     "ledger_sqlite": stores.sqlite_rows,
     "ledger_postgresql": stores.postgres_rows,
     "replay": tape.replay,
+    "start": start.until_books,
 }
 
 

@@ -128,6 +128,7 @@ def for_people(document: dict[str, Any]) -> dict[str, Any]:
     wrote = {name: document[name] for name in ("written", "added", "dropped") if name in document}
     shown: dict[str, Any] = {
         "venues": ", ".join(f"{venue} ({count} listed)" for venue, count in document["venues"].items()),
+        "taker fees": ", ".join(f"{venue} {_percent(fee)}" for venue, fee in document["taker_fees"].items()),
         f"common symbols in {document['quote']}": document["common"],
         "markets": [_row(row) for row in document["markets"]],
         "chosen by [run.auto]": len(document["chosen"]),
@@ -149,11 +150,13 @@ def _symbol(document: dict[str, Any]) -> dict[str, Any]:
             {
                 "buy": edge["buy_venue"],
                 "sell": edge["sell_venue"],
-                "edge_bps": _number(Decimal(edge["edge_bps"]), 1),
+                "edge_bps": _number(edge["edge_bps"], 1),
                 "size": edge["size"],
+                "wallets": edge["wallets"],
             }
             for edge in document["edges"]
         ],
+        "wallets": document["best_edge"]["refill"] if document["best_edge"] else "-",
         "coins": [line for lines in document["coins"] for line in lines] or "not asked: they are made up",
     }
 
@@ -171,6 +174,7 @@ def _row(row: dict[str, Any]) -> dict[str, str]:
         "coin": _verdict(row["identity"]),
         "best_edge_bps": "-" if edge is None else _number(edge["edge_bps"], 1),
         "from_to": "-" if edge is None else f"{edge['buy_venue']}>{edge['sell_venue']}",
+        "wallets": "-" if edge is None else edge["wallets"],
         "last_hour": _percent(row["edge_share_1h"]),
         "chosen": "yes" if row["chosen"] else "no",
     }

@@ -13,6 +13,7 @@ from arb.config.ledger_url import database_url, holds_password, placed, url_prob
 from arb.config.loader import load_file, nearest
 from arb.config.overrides import Overrides, read_overrides
 from arb.config.settings import (
+    AUTO,
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
@@ -148,6 +149,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
             yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
+        if venue.symbols == AUTO:
+            yield f'[venues.{name}] symbols = "auto": only [run] symbols are chosen: name those to trade there, or drop the key'
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols and not settings.run.chooses:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"

@@ -15,7 +15,7 @@ from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
 from arb.core.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
-from arb.market.coins import NATIVE, Coin, CoinOverride
+from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import Symbol
 from arb.venues.currencies import ethereum_like
 from arb.venues.registry import SPECS
@@ -79,9 +79,7 @@ def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRul
 def every_coin(settings: Settings) -> tuple[Coin, ...]:
     """Return all that the tables and the saved lists of these settings say of coins; raises `ConfigError` for what is bad."""
     saved = saved_coins(settings.coins.lists) if settings.coins.lists else ()
-    listed = {(coin.venue, coin.ticker) for coin in saved}
-    known = known_coins(settings.run.coins_file)
-    return (*(coin for coin in known if (coin.venue, coin.ticker) not in listed), *saved)
+    return tuple(in_force(saved, known_coins(settings.run.coins_file)))
 
 
 def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:

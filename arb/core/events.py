@@ -197,7 +197,7 @@ class SymbolsChosen(Event, frozen=True, kw_only=True, tag="SymbolsChosen"):
     """What is traded was chosen anew while the run goes on.
 
     `instruments`: the books that come to it, with the rules and fees read for them; `connections`: which public connection
-    carries which of them (native symbols). `dropped`: the symbols that were traded and are not chosen any more.
+    carries which of them (native symbols). `dropped`: the symbols that are traded and not chosen any more.
     """
 
     instruments: tuple[Instrument, ...]

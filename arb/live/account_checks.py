@@ -270,7 +270,9 @@ def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Fin
     if unproved is None:
         return Finding(about, check, Result.PASS, "a sandbox's coins are made up, and nobody asks")
     if unproved:
-        remedy = "live refuses what the venues' own lists do not prove either: see [coins] (docs/COINS.md), or take the symbols out"
+        remedy = (
+            "live refuses what the venues' own lists do not prove either: see docs/COINS.md, or take the symbols out"
+        )
         found = f"no table proves these to be the same coin elsewhere: {_some(unproved)}"
         return Finding(about, check, Result.WARN, found, remedy)
     return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")

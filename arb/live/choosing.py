@@ -6,7 +6,7 @@ listed anew is not traded before it is chosen, and then only as the engine's own
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from arb.clock import NS_PER_S, Clock
@@ -82,43 +82,58 @@ class SymbolKeeper:
         try:
             chosen = await self._chooser.choose(present)
             coming = [one for venue in present for one in await self._new_at(venue, chosen.get(venue, ()))]
+            await self._read_currencies(coming)
         except VenueError as error:
             log.warning("symbols are not chosen anew: %s; tried again in %.0f minutes", error, AGAIN_S / 60)
             return False
         wanted = dict.fromkeys(symbol for symbols in chosen.values() for symbol in symbols)
         traded = {symbol for _, symbol in state.books.rows}
-        dropped = sorted(symbol for symbol in traded - wanted.keys() if self._engine.chosen.holding(symbol) is None)
+        unchosen = sorted(traded - wanted.keys())
+        leaving = [symbol for symbol in unchosen if self._engine.chosen.holding(symbol) is None]
         venues_of = {symbol: {venue for venue in present if state.books.has(venue, symbol)} for symbol in wanted}
         for one in coming:
             venues_of[one.symbol].add(one.venue)
         order = list(wanted)
         fit = sorted((one for one in coming if len(venues_of[one.symbol]) > 1), key=lambda one: order.index(one.symbol))
-        instruments, connections = self._carried(fit, dropped)
-        if not instruments and not dropped:
+        instruments, connections = self._carried(fit, leaving)
+        if not instruments and not leaving:
             return True
         for venue in present:
             self._gateways[venue].allow(one.symbol for one in instruments if one.venue == venue)
         before = self._books()
-        self._take(SymbolsChosen(instruments=tuple(instruments), connections=connections, dropped=tuple(dropped)))
+        self._take(SymbolsChosen(instruments=tuple(instruments), connections=connections, dropped=tuple(unchosen)))
         self._follow(before)
         return True
 
     async def _new_at(self, venue: str, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Read the rules and fees of those of `symbols` that a venue lists and that have no book there."""
-        gateway, books = self._gateways[venue], self._engine.state.books
-        new = tuple(symbol for symbol in symbols if symbol in gateway.listed and not books.has(venue, symbol))
-        return await gateway.instruments(new) if new else ()
+        new = tuple(symbol for symbol in symbols if not self._engine.state.books.has(venue, symbol))
+        return await self._gateways[venue].instruments(new) if new else ()
+
+    async def _read_currencies(self, instruments: Iterable[Instrument]) -> None:
+        """Report what venues' currency lists say of what is to come, so that coins and wallets are judged from the first."""
+        assets: dict[str, set[str]] = {}
+        for one in instruments:
+            assets.setdefault(one.venue, set()).update((one.base, one.quote))
+        for venue, named in assets.items():
+            try:
+                listed = await self._gateways[venue].currencies(tuple(sorted(named)))
+            except VenueError as error:
+                log.warning("currencies of %s not read, and asked for again: %s", venue, error)
+                continue
+            if listed is not None:
+                self._take(listed)
 
     def _carried(
-        self, coming: Sequence[Instrument], dropped: Collection[str]
+        self, coming: Sequence[Instrument], leaving: Collection[str]
     ) -> tuple[list[Instrument], dict[str, tuple[str, ...]]]:
-        """Share books out among the connections that have room once those of `dropped` are gone; return what could be."""
+        """Share books out among the connections that have room once those of `leaving` are gone; return what could be."""
         books = self._engine.state.books
-        leaving = {row for (_, symbol), row in books.rows.items() if symbol in dropped}
+        freed = {row for (_, symbol), row in books.rows.items() if symbol in leaving}
         room: dict[str, dict[str, int]] = {}
         for name, connection in books.connections.items():
             most = spec_of(connection.venue).connections.books_per_connection or books.arena.rows
-            room.setdefault(connection.venue, {})[name] = most - len(connection.rows.keys() - leaving)
+            room.setdefault(connection.venue, {})[name] = most - len(connection.rows.keys() - freed)
         carried: list[Instrument] = []
         connections: dict[str, tuple[str, ...]] = {}
         for one in coming:
@@ -163,6 +178,6 @@ class SymbolKeeper:
 
     def _named(self, there: Collection[str], elsewhere: Collection[str]) -> str:
         """Return the symbols of the run's quote that stand in `there` alone."""
-        found = sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.partition("/")[2] == self._quote)
+        found = sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}"))
         more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
         return ", ".join(found[:NAMED]) + more

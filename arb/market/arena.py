@@ -20,12 +20,13 @@ writes any more, and that looks live. Memory that is reserved and not yet writte
 import heapq
 from collections.abc import Callable
 from enum import IntEnum
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from arb.errors import require
-from arb.market.words import MarketWords
+from arb.market.words import MarketWords, zeros
+
+if TYPE_CHECKING:
+    from arb.market.words import Words
 
 HEADER_WORDS = 16
 UPDATES, BID_COUNT, ASK_COUNT, UNWRITTEN = 5, 6, 7, 8
@@ -34,7 +35,6 @@ DEFAULT_DEPTH = 50
 NO_SEQUENCE = -1
 INT64_MAX = 2**63 - 1
 
-Words = npt.NDArray[np.int64]
 Levels = list[tuple[int, int]]
 """(price, size) pairs on the symbol's scale, best first."""
 
@@ -79,7 +79,7 @@ class BookArena:
         # A heap: the lowest free row is taken first, so that the same comings and goings give the same rows.
         self._free = list(range(rows, rows + spare))
         self.stride = HEADER_WORDS + 4 * depth
-        self.block: Words = np.zeros((self.rows, self.stride), dtype=np.int64)
+        self.block: Words = zeros(self.rows, self.stride)
         self.words = self.block.reshape(-1).data.toreadonly()
         header = self.block[:, :HEADER_WORDS]
         self.state: Words = header[:, 0]
@@ -211,7 +211,7 @@ class BookArena:
         return list(zip(self.ask_price[row, :count].tolist(), self.ask_size[row, :count].tolist(), strict=True))
 
 
-def _write_run(run: Words, values: list[int], count_before: int) -> None:
+def _write_run(run: "Words", values: list[int], count_before: int) -> None:
     count = len(values)
     run[:count] = values
     if count < count_before:

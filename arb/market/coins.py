@@ -111,21 +111,13 @@ class CoinVerdict(msgspec.Struct, frozen=True):
 class CoinTable:
     """The coins that are known, by venue and ticker, and what the user says of them.
 
-    What a venue's own list says in this run (`LIST`) stands in the place of all other lines of that ticker there, and of those
-    that give its contract to another ticker: a ticker may have been given to another coin since they were recorded. A contract
-    that a venue lists under two tickers proves nothing of either.
+    What a venue's own list says in this run (`LIST`) counts before all other lines (`in_force`). A contract that a venue lists
+    under two tickers proves nothing of either.
     """
 
     def __init__(self, coins: Iterable[Coin], overrides: Iterable[CoinOverride] = ()) -> None:
         coins = tuple(coins)
-        listed = {(coin.venue, coin.ticker) for coin in coins if coin.source == LIST}
-        held = {_place(coin): coin.ticker for coin in coins if coin.source == LIST}
-        coins = tuple(
-            coin
-            for coin in coins
-            if coin.source == LIST
-            or ((coin.venue, coin.ticker) not in listed and held.get(_place(coin), coin.ticker) == coin.ticker)
-        )
+        coins = in_force((c for c in coins if c.source == LIST), (c for c in coins if c.source != LIST))
         self._names: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for coin in coins:
             self._names[_place(coin)].add(coin.ticker)
@@ -187,6 +179,27 @@ def multiple_of(ticker: str) -> int:
     """Return how many coins a ticker stands for by its name: 1000 for `1000X`, 1000000 for `1MX`, 1 for any other."""
     match = _MULTIPLES.match(ticker)
     return 1 if match is None else _COUNTS.get(match.group(1)) or int(match.group(1))
+
+
+def in_force(listed: Iterable[Coin], recorded: Iterable[Coin]) -> list[Coin]:
+    """Return what counts where venues' lists are newer than what was recorded.
+
+    What a list says of a ticker stands in the place of all that was recorded of it there, and of what gives its contract to
+    another ticker: it may have been given to another coin since. Where the list shows no more than the end of a contract, what
+    was recorded with that end is confirmed and stays.
+    """
+    newer = list(listed)
+    tickers = {(coin.venue, coin.ticker) for coin in newer}
+    held = {_place(coin): coin.ticker for coin in newer}
+    ends = {(coin.venue, coin.ticker, coin.chain): coin.contract for coin in newer if coin.contract.startswith(END)}
+
+    def stays(coin: Coin) -> bool:
+        if held.get(_place(coin), coin.ticker) != coin.ticker:
+            return False
+        end = ends.get((coin.venue, coin.ticker, coin.chain), "")
+        return (coin.venue, coin.ticker) not in tickers or bool(end and contracts_agree(end, coin.contract) is None)
+
+    return [*newer, *filter(stays, recorded)]
 
 
 def _place(coin: Coin) -> tuple[str, str, str]:

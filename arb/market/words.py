@@ -17,11 +17,15 @@ The floats never decide: a symbol is said to cross if it does within one part in
 """
 
 import math
-from typing import cast
-
-import numpy as np
+from typing import TYPE_CHECKING, cast
 
 from arb.errors import require
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Words = npt.NDArray[np.int64]
 
 ROW_WORDS = 48
 SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
@@ -40,9 +44,16 @@ ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
 _BYTES = 8
 
 
+def zeros(rows: int, count: int) -> "Words":
+    """Return rows of `count` words each, all 0."""
+    import numpy as np  # late: most commands read what happened, and make no books
+
+    return np.zeros((rows, count), dtype=np.int64)
+
+
 def words_of(count: int) -> memoryview:
     """Return `count` words, all 0, that never move."""
-    return np.zeros(count, dtype=np.int64).data
+    return zeros(1, count).reshape(-1).data
 
 
 def word(index: int) -> property:
@@ -65,13 +76,13 @@ class MarketWords:
     """
 
     def __init__(self, rows: int) -> None:
-        self._rows = np.zeros((rows, ROW_WORDS), dtype=np.int64)
-        self._symbols = np.zeros((rows, SYMBOL_WORDS), dtype=np.int64)
+        self._rows = zeros(rows, ROW_WORDS)
+        self._symbols = zeros(rows, SYMBOL_WORDS)
         self.rows = self._rows.reshape(-1).data
         self.row_address = self._rows.ctypes.data
         self._words = self._symbols.reshape(-1).data
-        self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view(np.float64).data)
-        self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view(np.float64).data)
+        self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view("float64").data)
+        self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view("float64").data)
         self._address = self._symbols.ctypes.data
         self._free = list(range(rows - 1, -1, -1))
         self._block_of: dict[str, int] = {}

@@ -246,9 +246,12 @@ class Backtest:
         assert self._node is not None
         return self._node.engine
 
-    def run(self, lines: Iterable[Captured]) -> int:
-        """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`."""
-        player = Player(self._opened(lines), self._clock, self._feeds)
+    def run(self, lines: Iterable[Captured], on_read: Callable[[int], None] | None = None) -> int:
+        """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`.
+
+        `on_read` is called now and then with how many lines compiled code has read.
+        """
+        player = Player(self._opened(lines, on_read), self._clock, self._feeds)
         player.on_rules = self._on_rules
         loop = VirtualLoop(self._clock, player)
         asyncio.set_event_loop(loop)
@@ -265,14 +268,16 @@ class Backtest:
         self.fault = player.fault
         return exit_code
 
-    def _opened(self, lines: Iterable[Captured]) -> Lines:
+    def _opened(self, lines: Iterable[Captured], on_read: Callable[[int], None] | None) -> Lines:
         if not self._compiled or not isinstance(lines, Merged):
             return OneByOne(lines, lambda captured: captured.line.received_ns)
         sources = lines.sources()
         for file, source in sources:
             feeds = [feed.blocks(file) for feed in self._feeds.values()]
             source.name_feeds({name: block for found in feeds for name, block in found.items()})
-        return FrameBlocks([source for _, source in sources], clocked=True)
+        blocks = FrameBlocks([source for _, source in sources], clocked=True)
+        blocks.on_read = on_read
+        return blocks
 
     async def _main(self, player: Player, loop: VirtualLoop) -> int:
         node = self._node = Node(self._parts(player))

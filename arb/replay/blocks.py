@@ -7,7 +7,10 @@ ends or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -44,10 +47,8 @@ from arb.venues.compiled.layout import (
     ONE_BY_ONE,
     PASSED_OVER,
     READING_WORDS,
-    SOURCE_COUNT,
     SOURCE_CURSOR,
     SOURCE_FEEDS,
-    SOURCE_LINES,
     SOURCE_WORDS,
     SOURCES,
     SOURCES_AT,
@@ -59,6 +60,7 @@ from arb.venues.compiled.layout import (
     TEXT_BEGIN,
     TEXT_END,
     TO_PYTHON,
+    UNOPENED,
     WORD,
 )
 from arb.venues.compiled.loading import BYTES_AT, load_blocks
@@ -84,8 +86,12 @@ class Source(Generic[Made]):
     number before that of the first line, where lines are numbered without a gap; -1: they are not.
     """
 
-    def __init__(self, path: Path, make: Callable[[TapeLine], Made | None], last_seq: int = -1) -> None:
-        self._read, _ = load_blocks()
+    def __init__(
+        self, path: Path, make: Callable[[TapeLine], Made | None], last_seq: int = -1, begun_ns: int = -INT64_MAX
+    ) -> None:
+        """`begun_ns`: the instant of the first line, before which there is no need to open the tape."""
+        self.begun_ns = max(-INT64_MAX, min(begun_ns, INT64_MAX))
+        self._read = load_blocks()[0]
         self._path = path
         self._pieces: Iterator[bytes] = tape_pieces(path, lambda: self._number)
         self._make = make
@@ -94,15 +100,20 @@ class Source(Generic[Made]):
         self._copy: Block = np.zeros(0, dtype=np.int64)
         self._made: dict[int, Made] = {}
         self._names: list[bytes] = []
+        self._blocks: tuple[Block, ...] = ()
         self._name_places: Block = np.zeros((0, NAME_WORDS), dtype=np.int64)
         self._order: Block = np.zeros(READING_WORDS, dtype=np.int64)
         self._order[LAST_SEQ] = last_seq
-        self.lines: Block = np.zeros((BLOCK_LINES, LINE_WORDS), dtype=np.int64)
-        """The entries of the block."""
         self.connections: tuple[str, ...] = ()
         """Whose frames are taken by compiled code; the first one's feed has number 1."""
         self.feeds: Block = np.zeros(1, dtype=np.int64)
         """Where compiled code finds what it must know of each feed, by its number."""
+        self.lines: Block = np.zeros((1, LINE_WORDS), dtype=np.int64)
+        """The entries of the block; at first one that stands for the tape, which is to be opened."""
+        self.lines[0, LINE_NS], self.lines[0, LINE_FEED] = self.begun_ns, UNOPENED
+        self.state: Block = np.zeros(SOURCE_WORDS, dtype=np.int64)
+        """Where compiled code is in the block (`layout.SOURCE_...`)."""
+        self._show(1)
 
     def name_feeds(self, feeds: Mapping[str, Block]) -> None:
         """Leave the frames of these connections to compiled code, in blocks that are read from now on."""
@@ -111,7 +122,14 @@ class Source(Generic[Made]):
         self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
         places = [(id(name) + BYTES_AT, len(name)) for name in self._names]
         self._name_places = np.array(places, dtype=np.int64).reshape(-1, NAME_WORDS)
-        self.feeds = np.array([0, *(block.ctypes.data for block in self._blocks)], dtype=np.int64)
+        self.feeds = np.array([0, *(block.ctypes.data for block in feeds.values())], dtype=np.int64)
+        self.state[SOURCE_FEEDS] = self.feeds.ctypes.data
+
+    def _show(self, count: int) -> None:
+        """Begin with a block of so many entries; without any the tape has ended, and needs no memory."""
+        if not count:
+            self.lines = self._copy = np.zeros((0, LINE_WORDS), dtype=np.int64)
+        self.state[:] = self.lines.ctypes.data, 0, count, self.feeds.ctypes.data
 
     @property
     def last_seq(self) -> int:
@@ -129,6 +147,8 @@ class Source(Generic[Made]):
         """
         if self._fault is not None:
             raise self._fault
+        if len(self.lines) < BLOCK_LINES:
+            self.lines = np.zeros((BLOCK_LINES, LINE_WORDS), dtype=np.int64)
         self._made.clear()
         self._order[COPY_AT] = self._copy.ctypes.data
         count = 0
@@ -150,6 +170,7 @@ class Source(Generic[Made]):
             if not count:
                 raise
             self._fault = error
+        self._show(count)
         return count
 
     def _scanned(self, count: int) -> list[int]:
@@ -219,15 +240,42 @@ class FrameBlocks(Generic[Made]):
     """Several sources in the order of their instants; of equal ones the first source's lines come first.
 
     `clocked`: a frame is received at its instant or when the clock says, whichever is later; else at its instant.
+    `measuring`: frames change no books, and only their levels are measured.
     """
 
-    def __init__(self, sources: Sequence[Source[Made]], *, clocked: bool) -> None:
-        _, self._take = load_blocks()
-        self._sources = sources
-        self._order: Block = np.zeros(SOURCES_AT + len(sources) * SOURCE_WORDS, dtype=np.int64)
+    def __init__(self, sources: Sequence[Source[Made]], *, clocked: bool, measuring: bool = False) -> None:
+        _, take, measure = load_blocks()
+        self._take = measure if measuring else take
+        begun = sorted((source.begun_ns, place) for place, source in enumerate(sources))
+        self._waiting = deque((place, sources[place]) for _, place in begun)
+        self._reading: list[tuple[int, Source[Made]]] = []
+        self._order: Block = np.zeros(SOURCES_AT + len(sources), dtype=np.int64)
         self._address = self._order.ctypes.data
         self._words = self._order.data
-        self._words[SOURCES], self._words[CLOCKED] = len(sources), clocked
+        self._words[CLOCKED] = clocked
+        self.on_read: Callable[[int], None] | None = None
+        """Called now and then with how many lines have been read."""
+        self._read = 0
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Have compiled code see the tapes that are read, in their order, and the next one to be opened."""
+        shown = sorted([*self._reading, *islice(self._waiting, 1)], key=itemgetter(0))
+        self._sources = [source for _, source in shown]
+        self._words[SOURCES] = len(shown)
+        self._order[SOURCES_AT : SOURCES_AT + len(shown)] = [source.state.ctypes.data for source in self._sources]
+
+    def _refill(self, source: Source[Made]) -> None:
+        if self._waiting and source is self._waiting[0][1]:
+            self._reading.append(self._waiting.popleft())
+            self._arrange()
+        read = source.fill()
+        self._read += read
+        if self.on_read is not None:
+            self.on_read(self._read)
+        if not read:
+            self._reading = [one for one in self._reading if one[1] is not source]
+            self._arrange()
 
     @property
     def clock_ns(self) -> int:
@@ -248,8 +296,8 @@ class FrameBlocks(Generic[Made]):
     @property
     def next_ns(self) -> int:
         """Return the instant of the line for Python at which taking frames ended."""
-        place = self._words[STOPPED_AT]
-        return int(self._sources[place].lines[self._cursor(place), LINE_NS])
+        source = self._sources[self._words[STOPPED_AT]]
+        return int(source.lines[source.state[SOURCE_CURSOR], LINE_NS])
 
     def take(self, limit_ns: int, clock_ns: int, *, one_by_one: bool = False) -> int:
         """Take frames received before `limit_ns` up to something for Python; return what that is (`layout.AT_...`).
@@ -260,24 +308,17 @@ class FrameBlocks(Generic[Made]):
         words = self._words
         words[LIMIT_NS], words[CLOCK_NS], words[ONE_BY_ONE] = limit_ns, clock_ns, one_by_one
         while (reason := self._take(self._address)) == AT_REFILL:
-            place = words[STOPPED_AT]
-            source, at = self._sources[place], SOURCES_AT + place * SOURCE_WORDS
-            count = source.fill()
-            words[at + SOURCE_LINES], words[at + SOURCE_FEEDS] = source.lines.ctypes.data, source.feeds.ctypes.data
-            words[at + SOURCE_CURSOR], words[at + SOURCE_COUNT] = 0, count or -1
+            self._refill(self._sources[words[STOPPED_AT]])
         return reason
 
     def next(self) -> Made:
         """Take the line for Python at which taking frames ended."""
-        place = self._words[STOPPED_AT]
-        cursor = self._cursor(place)
-        self._words[SOURCES_AT + place * SOURCE_WORDS + SOURCE_CURSOR] = cursor + 1
-        made = self._sources[place].made(cursor)
+        source = self._sources[self._words[STOPPED_AT]]
+        cursor = int(source.state[SOURCE_CURSOR])
+        source.state[SOURCE_CURSOR] = cursor + 1
+        made = source.made(cursor)
         assert made is not None  # it would have been passed over
         return made
-
-    def _cursor(self, place: int) -> int:
-        return self._words[SOURCES_AT + place * SOURCE_WORDS + SOURCE_CURSOR]
 
 
 class OneByOne(Generic[Made]):

@@ -23,6 +23,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
 from arb.replay.lines import origin_of, take_line
+from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured
 from arb.venues.registry import TAPES, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
@@ -83,6 +84,11 @@ class Steps:
         price, size = self._steps.get(native_symbol, (0, 0))
         self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
 
+    def add(self, native_symbol: str, price_step: int, size_step: int) -> None:
+        """Take what was measured elsewhere; 0 changes nothing."""
+        price, size = self._steps.get(native_symbol, (0, 0))
+        self._steps[native_symbol] = gcd(price, price_step), gcd(size, size_step)
+
     def of(self, native_symbol: str) -> tuple[int, int]:
         """Return the steps of prices and sizes; 0 where none was seen."""
         return self._steps.get(native_symbol, (0, 0))
@@ -100,8 +106,12 @@ def as_recorded(venue: str) -> Decimal | None:
 class Contents:
     """Captures that were read once: what they show, whatever is charged and whoever trades there."""
 
-    def __init__(self, lines: Iterable[Captured]) -> None:
-        """Read all lines up to a malformed one; raises `ConfigError` for a dialect that cannot be read."""
+    def __init__(self, lines: Iterable[Captured], measuring: Measuring | None = None) -> None:
+        """Read all lines up to a malformed one; raises `ConfigError` for a dialect that cannot be read.
+
+        `measuring`: compiled code that measures the frames which are not among the lines.
+        """
+        self._measuring = measuring
         self._rules: dict[tuple[str, str], list[Instrument]] = {}
         self._feeds: dict[Connection, WireFeed] = {}
         self._steps: dict[Connection, Steps] = {}
@@ -112,6 +122,8 @@ class Contents:
             if not self._feeds:
                 raise
             # The replay comes to the same line and says so, after everything before it
+        for connection, native_symbol, price_step, size_step in () if measuring is None else measuring.steps():
+            self._steps[connection].add(native_symbol, price_step, size_step)
 
     def _take(self, captured: Captured) -> None:
         file, line, known = captured
@@ -124,6 +136,8 @@ class Contents:
             feed = self._feeds[connection] = tape_feed(line.venue)
             self._steps[connection] = Steps()
             feed.on_levels = self._steps[connection].take
+            if self._measuring is not None:
+                self._measuring.add(connection, feed)
         take_line(feed, line)
 
     def capture(

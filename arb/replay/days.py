@@ -17,7 +17,7 @@ from arb.clock import NS_PER_S
 from arb.errors import ConfigError
 from arb.replay.tapes import Captured, OwnTape, as_capture, head_of, is_own, merged, span_of
 
-SUFFIXES = (".jsonl", ".jsonl.gz")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 GAP_MAX_NS = 60 * NS_PER_S
 """Captures that follow one another within this are parts of one recording."""
 Span = tuple[int, int]

@@ -66,7 +66,7 @@ class CapturedFeed:
         if len(self._sides) > 1:
             side = self._sides.get((captured.file, origin_of(captured.line)))
             if side is not None:
-                side.show_names()
+                side.names.show()
 
     def seats(self) -> dict[str, BookSeat]:
         """Return where the venue's traded books live, by native symbol."""

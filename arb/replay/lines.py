@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueArrived, VenueListed
+from arb.core.events import (
+    FeedDown,
+    FeedUp,
+    InstrumentListed,
+    InstrumentUnlisted,
+    SymbolsChosen,
+    VenueArrived,
+    VenueListed,
+)
 from arb.core.records import tag_of
 from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
@@ -25,11 +33,11 @@ class _Event(msgspec.Struct, frozen=True):
 
 _DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
 _LISTED = tag_of(InstrumentListed)
-_LISTS = (tag_of(VenueListed), tag_of(VenueArrived), tag_of(InstrumentUnlisted))
+_LISTS = (tag_of(VenueListed), tag_of(VenueArrived), tag_of(SymbolsChosen), tag_of(InstrumentUnlisted))
 _decode = msgspec.json.Decoder(_Event).decode
 _anchor = msgspec.json.Decoder(BookAnchor).decode
 _listed = msgspec.json.Decoder(InstrumentListed).decode
-_Lists = VenueListed | VenueArrived | InstrumentUnlisted
+_Lists = VenueListed | VenueArrived | SymbolsChosen | InstrumentUnlisted
 _lists: Callable[[str], _Lists] = msgspec.json.Decoder(_Lists).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 

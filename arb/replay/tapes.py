@@ -116,7 +116,8 @@ class Merged:
         self._files = {
             number: _File(paths[number], one if number in heads else number, heads.get(number)) for number in firsts
         }
-        begun = sorted((file.begins_ns(), number) for number, file in self._files.items())
+        self._begun_ns = {number: file.begins_ns() for number, file in self._files.items()}
+        begun = sorted((began_ns, number) for number, began_ns in self._begun_ns.items())
         self._lines = _by_time(deque((began_ns, number, self._files[number].lines()) for began_ns, number in begun))
 
     def __iter__(self) -> Iterator[Captured]:
@@ -127,7 +128,10 @@ class Merged:
 
     def sources(self) -> list[tuple[int, Source[Captured]]]:
         """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
-        return [(file.number, Source(file.path, file.captured)) for file in self._files.values()]
+        return [
+            (file.number, Source(file.path, file.captured, begun_ns=self._begun_ns[number]))
+            for number, file in self._files.items()
+        ]
 
 
 def merged(paths: Sequence[Path]) -> Merged:

@@ -32,6 +32,7 @@ from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
 from arb.replay.findings import Findings
+from arb.replay.measured import Measuring
 from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
@@ -173,20 +174,25 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen) -> Explored:
-    """Read a stretch once, for what it is about and what a trial charges there; raises as `Reading` does."""
-    return Reading(stretch, on_progress).explored(trial)
+def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, *, compiled: bool = False) -> Explored:
+    """Read a stretch once, for what it is about and what a trial charges there; as `Reading`."""
+    return Reading(stretch, on_progress, compiled=compiled).explored(trial)
 
 
 class Reading:
     """A first pass over a stretch, for any number of trials."""
 
-    def __init__(self, stretch: Stretch, on_progress: Progress = unseen) -> None:
-        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read."""
+    def __init__(self, stretch: Stretch, on_progress: Progress = unseen, *, compiled: bool = False) -> None:
+        """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read.
+
+        `compiled`: compiled code measures the frames it knows.
+        """
         self._named = stretch.named
-        self._passage = _Passage(shown(lines_of(stretch), on_progress))
+        lines = stretch.lines()
+        measuring = Measuring(lines) if compiled and isinstance(lines, Merged) else None
+        self._passage = _Passage(at_one_rate(measuring or lines), on_progress, taken=measuring)
         try:
-            self._contents = Contents(self._passage)
+            self._contents = Contents(self._passage, measuring)
         except ConfigError as error:
             raise ConfigError(f"{stretch.files[self._passage.file]}: {error}: leave it out") from None
         if not self._passage.lines:
@@ -216,7 +222,7 @@ def play(
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of` and `compiled`: see `Backtest`; what compiled code takes in a row reports no progress on its way.
+    `books_of` and `compiled`: see `Backtest`.
     """
     capture = explored.capture
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
@@ -234,8 +240,11 @@ def play(
         books_of=books_of,
         compiled=compiled,
     )
-    in_a_row = compiled and isinstance(lines, Merged)
-    exit_code = backtest.run(lines if in_a_row else shown(lines, on_progress, explored.lines))
+    if compiled and isinstance(lines, Merged):
+        exit_code = backtest.run(lines, lambda read: on_progress(min(read, explored.lines), explored.lines))
+        on_progress(explored.lines, explored.lines)
+    else:
+        exit_code = backtest.run(shown(lines, on_progress, explored.lines))
     return Played(explored, backtest.engine, clock.wall_ns(), exit_code, backtest.fault)
 
 
@@ -251,8 +260,13 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
 
 
 def lines_of(stretch: Stretch) -> Iterator[Captured]:
-    """Yield the lines of a stretch; fees that a run paid from another asset are charged at the same rate in base or quote."""
-    for captured in stretch.lines():
+    """Yield the lines of a stretch, see `at_one_rate`."""
+    return at_one_rate(stretch.lines())
+
+
+def at_one_rate(lines: Iterable[Captured]) -> Iterator[Captured]:
+    """Yield lines; fees that a run paid from another asset are charged at the same rate in base or quote."""
+    for captured in lines:
         rules = captured.rules
         if rules is not None and rules.fee_asset:
             rate = rules.taker_fee if rules.fee_asset_taker is None else rules.fee_asset_taker
@@ -273,22 +287,45 @@ def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> I
 class _Passage:
     """The lines of a first pass, and what is noted of them as they pass."""
 
-    def __init__(self, lines: Iterable[Captured]) -> None:
-        self.lines = 0
+    def __init__(
+        self,
+        lines: Iterable[Captured],
+        on_progress: Progress,
+        *,
+        taken: Measuring | None = None,
+    ) -> None:
+        """`taken`: what has read those that do not come by here."""
+        self._passed = self._reported = 0
+        self._taken = taken
         self.file = 0
         """The number of the file of the last line."""
-        self.began_ns = self.ended_ns = 0
+        self.began_ns = self._ended_ns = 0
         self._lines = lines
+        self._on_progress = on_progress
 
     def __iter__(self) -> Iterator[Captured]:
         for captured in self._lines:
-            self.lines += 1
+            self._passed += 1
             self.file = captured.file
             at_ns = captured.line.received_ns
-            if self.lines == 1:
+            if self._passed == 1:
                 self.began_ns = at_ns
-            self.ended_ns = max(self.ended_ns, at_ns)
+            self._ended_ns = max(self._ended_ns, at_ns)
+            if self.lines - self._reported >= EVERY_LINES:
+                self._reported = self.lines
+                self._on_progress(self.lines, None)
             yield captured
+        self._on_progress(self.lines, None)
+
+    @property
+    def lines(self) -> int:
+        """Return how many lines have been read."""
+        return self._passed + (0 if self._taken is None else self._taken.taken)
+
+    @property
+    def ended_ns(self) -> int:
+        """Return the latest instant of a line."""
+        return max(self._ended_ns, 0 if self._taken is None else self._taken.ended_ns)
 
 
 class NoJournal:

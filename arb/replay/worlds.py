@@ -36,6 +36,7 @@ from arb.core.events import (
     PrivateUp,
     QueueDrained,
     RunEnded,
+    SymbolsChosen,
     TimerFired,
     TroubleReported,
     VenueArrived,
@@ -271,6 +272,10 @@ class World:
             case VenueArrived():
                 event = msgspec.structs.replace(event, instruments=tuple(map(self._charged, event.instruments)))
                 self._list(event.venue, event.instruments)
+            case SymbolsChosen():
+                event = msgspec.structs.replace(event, instruments=tuple(map(self._charged, event.instruments)))
+                for one in event.instruments:
+                    self._list(one.venue, (one,))
             case InstrumentListed():
                 event = msgspec.structs.replace(event, instrument=self._charged(event.instrument))
                 self._list(event.instrument.venue, (event.instrument,))

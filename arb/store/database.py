@@ -7,6 +7,8 @@ import hashlib
 import os
 import re
 import sqlite3
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +242,32 @@ def explain_unusable(db_url: str, engine: Engine) -> None:
             connection.execute(text("SELECT 1"))
     except DBAPIError as error:
         raise store_error(db_url, error) from None
+
+
+ANSWER_WITHIN_S = 5.0
+
+
+def recorded_journal(db_url: str) -> Path | None:
+    """Return where a ledger on PostgreSQL says that its journal lies; None when it does not answer within seconds, or has none.
+
+    A SQLite ledger is not asked: its journal lies beside it, and a copy would name that of the original. Whoever asks may want
+    nothing else of a ledger, so its tables are not loaded for this.
+    """
+    if sqlite_file(parse_url(db_url)) is not None:
+        return None
+    found: list[Path] = []
+
+    def read() -> None:
+        engine = open_engine(db_url)
+        try:
+            with suppress(DBAPIError), engine.connect() as connection:
+                named = connection.execute(text("SELECT journal_path FROM projection")).scalars().first()
+                found.extend([Path(named)] if named else [])
+        finally:
+            engine.dispose()
+
+    # A server that took the connection and then stands still would hold the caller for ever.
+    asking = threading.Thread(target=read, daemon=True)
+    asking.start()
+    asking.join(ANSWER_WITHIN_S)
+    return found[0] if found else None

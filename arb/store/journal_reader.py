@@ -4,7 +4,7 @@ Knows the file's schema and the messages in it. Never writes. A reader may read 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,9 +174,13 @@ class JournalReader:
         for line in self._rows_back(_entry_id(position)):
             yield self._row(line).record
 
-    def entries(self, after: Position = START) -> Iterator[Entry]:
-        """Yield events and commands behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
-        return map(self._entry, self.lines(after))
+    def entries(self, after: Position = START) -> Generator[Entry, None, None]:
+        """Yield events and commands behind `after`, in order; raise `StoreError` at an entry that cannot be read.
+
+        Who does not read to the end closes it before the reader.
+        """
+        for line in self.lines(after):
+            yield self._entry(line)
 
     def mentioning(self, order_ids: tuple[str, ...], since_ns: int = 0) -> Iterator[Entry]:
         """Yield the entries since an instant whose text contains any of `order_ids` (client or venue order ids), in order."""

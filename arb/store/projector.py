@@ -6,9 +6,8 @@ synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from arb.core.commands import AnyRecord
 from arb.core.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
-from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.database import mask_url, open_engine, parse_url, recorded_journal, sqlite_file, store_error
 from arb.store.guards import files_of
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
@@ -314,31 +313,3 @@ def _is_claimed(db_url: str) -> bool:
         raise store_error(db_url, error) from None
     finally:
         engine.dispose()
-
-
-ANSWER_WITHIN_S = 5.0
-
-
-def recorded_journal(db_url: str) -> Path | None:
-    """Return where a ledger on PostgreSQL says that its journal lies; None when it does not answer within seconds, or has none.
-
-    A SQLite ledger is not asked: its journal lies beside it, and a copy would name that of the original.
-    """
-    if sqlite_file(parse_url(db_url)) is not None:
-        return None
-    found: list[Path] = []
-
-    def read() -> None:
-        engine = open_engine(db_url)
-        try:
-            with suppress(DBAPIError), engine.connect() as connection:
-                named = connection.execute(select(Projection.journal_path)).scalars().first()
-                found.extend([Path(named)] if named else [])
-        finally:
-            engine.dispose()
-
-    # A server that took the connection and then stands still would hold the caller for ever.
-    asking = threading.Thread(target=read, daemon=True)
-    asking.start()
-    asking.join(ANSWER_WITHIN_S)
-    return found[0] if found else None

@@ -20,7 +20,6 @@ from arb.store.tape_parquet import ParquetTape, ParquetTapeWriter, TapeFacts
 
 PARQUET = ".parquet"
 _TEXT_SUFFIXES = (".jsonl.gz", ".jsonl", ".gz")
-_CHUNK_BYTES = 1 << 20
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +176,7 @@ def _pass_on(path: Path, tape: ParquetTape, write: Callable[[bytes], object]) ->
     """Hand on the text as it was; raises `StoreError` at the end of one that was another."""
     text_hash = hashlib.sha256()
     size = 0
-    for text in _chunks(tape.texts()):
+    for text in tape.texts():
         text_hash.update(text)
         size += len(text)
         write(text)
@@ -186,14 +185,3 @@ def _pass_on(path: Path, tape: ParquetTape, write: Callable[[bytes], object]) ->
             f"{path}: does not give back the text that was converted: {size} bytes with sha256 {text_hash.hexdigest()}, "
             f"expected {tape.facts.size} with {tape.facts.sha256}; nothing was written"
         )
-
-
-def _chunks(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines to pieces worth handing on."""
-    gathered = bytearray()
-    for text in texts:
-        gathered += text
-        if len(gathered) >= _CHUNK_BYTES:
-            yield bytes(gathered)
-            gathered.clear()
-    yield bytes(gathered)

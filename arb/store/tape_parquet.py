@@ -146,11 +146,13 @@ class ParquetTape:
             raise TornTape(f"{self._path}:{self.facts.lines + 1}: {self.facts.torn}")
 
     def texts(self) -> Iterator[bytes]:
-        """Yield the text of the tape as it was, a row's at a time; raises `StoreError`."""
+        """Yield the text of the tape as it was, many rows at a time; raises `StoreError`."""
         try:
             for *columns, forms in self._batches((*TapeLine.__struct_fields__, _FORM)):
-                for line, form in zip(map(TapeLine, *columns), forms, strict=True):
-                    yield text_of(line) if form is None else _formed(line, form)
+                yield b"".join(
+                    text_of(line) if form is None else _formed(line, form)
+                    for line, form in zip(map(TapeLine, *columns), forms, strict=True)
+                )
         except KeyError as error:
             raise StoreError(f"{self._path}: a line in a form that is not known here: {error}") from None
         yield self.facts.tail

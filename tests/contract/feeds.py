@@ -197,9 +197,11 @@ def main() -> int:
     parser.add_argument("--for", dest="seconds", type=float, default=1800.0, help="seconds")
     parser.add_argument("--symbols", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rate", type=float, default=2.0, help="changes a second and book; fewer on a busy machine")
     parser.add_argument("--gate-eu", action="store_true", help="let Gate be its EU entity")
     arguments = parser.parse_args()
     options = ["--symbols", str(arguments.symbols), "--seed", str(arguments.seed), "--schedule", "mixed"]
+    options += ["--rate", str(arguments.rate)]
     with venue_server(*options, *(["--gate-eu"] if arguments.gate_eu else [])) as venues:
         keeper, lines = asyncio.run(keep(arguments.seconds, venues))
         refused = {

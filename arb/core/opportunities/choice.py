@@ -1,19 +1,42 @@
 """Which of the listed symbols are worth trading, by rules that a person can check, and why the others are not.
 
 A venue counts for a symbol where it lists and trades it, quotes both sides, and is busy and tight enough; it needs a partner
-that counts, too, and means the same coins. Symbols with enough such venues are taken in the order of their volume. What comes
-of it is a choice of what to watch: whether and what to trade there is judged by the engine on whole books.
+that counts, too, means the same coins, and with which pairs could be refilled. Symbols with enough such venues are taken in the
+order of their volume. What comes of it is a choice of what to watch: whether and what to trade there is judged by the engine
+on whole books.
 """
 
 from collections.abc import Iterable
 from itertools import combinations
+from typing import NamedTuple
 
 import msgspec
 
 from arb.core.opportunities.identity import RouteIdentities
+from arb.core.opportunities.trapped import TrappedRoutes
 from arb.core.settings import ChoiceRules
 from arb.market.listing import CommonSymbol, Listed
 from arb.market.numbers import plain
+
+
+class RouteJudges(NamedTuple):
+    """What says between which venues a symbol may be traded: by their coins, and by their wallets."""
+
+    identities: RouteIdentities
+    trapped: TrappedRoutes
+
+    def may(self, symbol: str, buy_venue: str, sell_venue: str) -> bool:
+        """Return whether pairs may open on a route, as far as coins and wallets go."""
+        route = (symbol, buy_venue, sell_venue)
+        return not self.identities.refused(route) and not self.trapped.refused(route)
+
+    def against(self, symbol: str, one: str, other: str) -> str | None:
+        """Return what speaks against trading a symbol between two venues either way; None where nothing does."""
+        if self.may(symbol, one, other) or self.may(symbol, other, one):
+            return None
+        if self.identities.refused((symbol, one, other)):
+            return f"not known to be the same coins ({self.identities.of((symbol, one, other))})"
+        return "a wallet is closed that either way of refilling needs"
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -26,7 +49,7 @@ class Choice(msgspec.Struct, frozen=True):
 def choose(
     symbols: Iterable[CommonSymbol],
     rules: ChoiceRules,
-    identities: RouteIdentities,
+    routes: RouteJudges,
     now_ns: int,
     keep: Iterable[str] = (),
 ) -> Choice:
@@ -37,7 +60,7 @@ def choose(
     for each in symbols:
         if each.symbol in kept:
             continue
-        why = against(each, rules, identities, now_ns)
+        why = against(each, rules, routes, now_ns)
         if why is None:
             fit.append(each)
         else:
@@ -48,22 +71,18 @@ def choose(
     return Choice((*kept, *(each.symbol for each in fit[:most])), passed_over)
 
 
-def against(symbol: CommonSymbol, rules: ChoiceRules, identities: RouteIdentities, now_ns: int) -> str | None:
-    """Return the first thing that speaks against a symbol, None where nothing does."""
+def against(symbol: CommonSymbol, rules: ChoiceRules, routes: RouteJudges, now_ns: int) -> str | None:
+    """Return what speaks against a symbol, None where nothing does."""
     if symbol.symbol in rules.exclude_symbols:
         return "in exclude_symbols"
     faults = {venue: _fault(listed, rules, now_ns) for venue, listed in symbol.at.items()}
     sound = [venue for venue, fault in faults.items() if fault is None]
-    why = "; ".join(f"{venue}: {fault}" for venue, fault in faults.items() if fault is not None)
-    if len(sound) >= rules.min_venues:
-        pairs = [pair for pair in combinations(sound, 2) if not identities.refused((symbol.symbol, pair[0], pair[1]))]
-        if len({venue for pair in pairs for venue in pair}) >= rules.min_venues:
-            return None
-        refused = (pair for pair in combinations(sound, 2) if pair not in pairs)
-        between = (f"{one} and {other} ({identities.of((symbol.symbol, one, other))})" for one, other in refused)
-        why = "; ".join([f"not known to be the same coins at {', '.join(between)}", *([why] if why else [])])
-    wanted = f"fewer than {rules.min_venues} venues count"
-    return f"{wanted}: {why}" if why else f"{wanted}: {', '.join(sound)} alone"
+    pairs = {pair: routes.against(symbol.symbol, *pair) for pair in combinations(sound, 2)}
+    if len({venue for pair, why in pairs.items() if why is None for venue in pair}) >= rules.min_venues:
+        return None
+    found = [f"{one} and {other}: {why}" for (one, other), why in pairs.items() if why is not None]
+    found += [f"{venue}: {fault}" for venue, fault in faults.items() if fault is not None]
+    return f"fewer than {rules.min_venues} venues count: {'; '.join(found) or ', '.join(sound) + ' alone'}"
 
 
 def _fault(listed: Listed, rules: ChoiceRules, now_ns: int) -> str | None:

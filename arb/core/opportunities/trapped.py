@@ -24,8 +24,9 @@ _WHOLE = Decimal(1)
 class TrappedRoutes:
     """Judges routes by the venues' wallets."""
 
-    def __init__(self, rule: Trapped) -> None:
-        self.wallets = Wallets()
+    def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
+        """`wallets`: what is known of them already."""
+        self.wallets = Wallets() if wallets is None else wallets
         self._rule = rule
         self._found: dict[Route, Refill] = {}
 

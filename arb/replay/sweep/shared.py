@@ -12,17 +12,19 @@ runs at a time: each plays the present block and then waits for the next, so mem
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import require
-from arb.market.arena import Words
 from arb.market.feed import NOTHING, BookSeat, FrameResult
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
 from arb.store.tape import TapeLine
+
+if TYPE_CHECKING:
+    from arb.market.words import Words
 
 BLOCK_LINES = 2048
 """Lines that are read before the engines go on: at 1.7 kB an image a few MB, and few changes of threads."""
@@ -34,7 +36,7 @@ class AppliedLine(TapeLine, frozen=True, omit_defaults=True, gc=False):
 
     at_ns: int = 0
     result: FrameResult = NOTHING
-    images: tuple[tuple[int, Words], ...] = ()
+    images: "tuple[tuple[int, Words], ...]" = ()
 
 
 def decoded(capture: Capture, lines: Iterable[Captured]) -> Iterator[Captured]:
@@ -60,7 +62,7 @@ def decoded(capture: Capture, lines: Iterable[Captured]) -> Iterator[Captured]:
 class DecodedFeed(CapturedFeed):
     """The feed of one venue for one engine: it is given what frames changed, and reads none."""
 
-    def __init__(self, venue: str, seats: dict[str, BookSeat], block: Words) -> None:
+    def __init__(self, venue: str, seats: dict[str, BookSeat], block: "Words") -> None:
         """`block`: the engine's own arena, which `seats` are rows of."""
         super().__init__(venue, {})
         self._seats = seats

@@ -15,7 +15,7 @@ of the connection: the venue's own pings are answered below, and say nothing of 
 """
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
@@ -138,7 +138,8 @@ class BinanceFeed(ChainFeed):
 
     def _path(self, native_symbol: str) -> str:
         root = "/fapi/v1/depth" if self._perpetual else "/api/v3/depth"
-        return f"{root}?symbol={native_symbol}&limit={self._limit_of(native_symbol)}"
+        # Some names are not of Latin letters.
+        return f"{root}?symbol={quote(native_symbol)}&limit={self._limit_of(native_symbol)}"
 
     def _limit_of(self, native_symbol: str) -> int:
         return _PERPETUAL_LIMIT if self._perpetual else self._deeper.get(native_symbol, _LIMITS[0])
@@ -244,9 +245,7 @@ class BinanceFeed(ChainFeed):
     def _answer(self, frame: _Frame) -> FrameResult:
         number = frame.id if isinstance(frame.id, int) else None
         leaves = number is not None and number < 0
-        symbols = (
-            self._leaving.answered(-number) if number is not None and leaves else self._subscribing.answered(number)
-        )
+        symbols = self._leaving.answered(-number) if number and leaves else self._subscribing.answered(number)
         if frame.error is not None:
             return self._notice(NoticeKind.REFUSED, symbols, frame.error.code, frame.error.msg)
         if frame.code is not None:

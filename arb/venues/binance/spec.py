@@ -125,8 +125,9 @@ SPEC = VenueSpec(
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
     stream=ConnectionTiming(heartbeat_s=10.0, silence_s=25.0, send_gap_s=0.3, lifetime_s=24 * 3600),
     weight_per_minute=6000,
-    # One of 100 levels weighs 5, so that they take three quarters of the 6000 an address has in a minute.
-    snapshots=Budget(3, 200),
+    # One of 100 levels weighs 5, so that they take three quarters of the 6000 an address has in a minute. Nothing else bounds
+    # how fast they may follow one another, and books that are lost together are to be back soon.
+    snapshots=Budget(900, 60_000),
     # Binance spot, "24hr ticker price change statistics": weight 80 of 6000 a minute for all symbols.
     tickers=TickerForm(
         api=("public",),

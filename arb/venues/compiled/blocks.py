@@ -5,7 +5,9 @@ first line that Python must see to: a frame that is to be looked at, one that is
 that has run out, and the instant from which on something else happens.
 """
 
-from arb.venues.compiled.kernel import HAND_OVER, take_frame
+from arb.market.words import ROW_WORDS
+from arb.venues.compiled.frames import ASKS_READ
+from arb.venues.compiled.kernel import HAND_OVER, read_frame, take_frame
 from arb.venues.compiled.layout import (
     AT_END,
     AT_LIMIT,
@@ -19,17 +21,25 @@ from arb.venues.compiled.layout import (
     FEED_TABLE,
     FRAME_AT,
     FRAME_SIZE,
+    GOES_ON,
+    KIND,
     LIMIT_NS,
     LINE_FEED,
     LINE_NS,
     LINE_WORDS,
     ONE_BY_ONE,
+    PAIR,
     PASSED_OVER,
+    PRICE_EXP,
+    PRICE_UNIT,
+    ROWS_AT,
+    SCRATCH,
+    SIZE_EXP,
+    SIZE_UNIT,
     SOURCE_COUNT,
     SOURCE_CURSOR,
     SOURCE_FEEDS,
     SOURCE_LINES,
-    SOURCE_WORDS,
     SOURCES,
     SOURCES_AT,
     STOPPED_AT,
@@ -39,24 +49,23 @@ from arb.venues.compiled.layout import (
     TABLE_MASK,
     TAKEN,
     TO_PYTHON,
+    UNOPENED,
     WORD,
 )
-from arb.venues.compiled.memory import inlined, put_word, word_at
+from arb.venues.compiled.memory import inlined, power_of_ten, put_word, word_at
 
 NEVER = (1 << 63) - 1
 
 
 @inlined
 def source_at(order: int, place: int):
-    return order + (SOURCES_AT + place * SOURCE_WORDS) * WORD
+    return word_at(order + (SOURCES_AT + place) * WORD)
 
 
 @inlined
 def next_line(source: int):
-    """Return a source's next entry that is not passed over, 0 where it has run out, -1 where it has ended."""
+    """Return a source's next entry that is not passed over, 0 where it has run out."""
     count = word_at(source + SOURCE_COUNT * WORD)
-    if count < 0:
-        return -1
     cursor = word_at(source + SOURCE_CURSOR * WORD)
     while cursor < count:
         entry = word_at(source + SOURCE_LINES * WORD) + cursor * LINE_WORDS * WORD
@@ -68,41 +77,103 @@ def next_line(source: int):
     return 0
 
 
+@inlined
+def first_frame(order: int):
+    """Find the next line: why it is none for compiled code (`GOES_ON`: it is one), its entry, its instant, its source."""
+    first, line, line_ns = -1, 0, NEVER
+    for place in range(word_at(order + SOURCES * WORD)):
+        found = next_line(source_at(order, place))
+        if found == 0:
+            put_word(order + STOPPED_AT * WORD, place)
+            return AT_REFILL, 0, 0, 0
+        if first < 0 or word_at(found + LINE_NS * WORD) < line_ns:
+            first, line, line_ns = place, found, word_at(found + LINE_NS * WORD)
+    if first < 0:
+        return AT_END, 0, 0, 0
+    at_ns = max(line_ns, word_at(order + CLOCK_NS * WORD)) if word_at(order + CLOCKED * WORD) else line_ns
+    put_word(order + STOPPED_AT * WORD, first)
+    if word_at(line + LINE_FEED * WORD) == UNOPENED:
+        return AT_REFILL, 0, 0, 0
+    if at_ns >= word_at(order + LIMIT_NS * WORD):
+        return AT_LIMIT, 0, 0, 0
+    if word_at(line + LINE_FEED * WORD) == TO_PYTHON or word_at(order + ONE_BY_ONE * WORD):
+        return AT_LINE, 0, 0, 0
+    return GOES_ON, line, at_ns, source_at(order, first)
+
+
+@inlined
+def connection_of(line: int, source: int):
+    """Return the connection of an entry, whose books' names are those of the entry's feed."""
+    feed = word_at(word_at(source + SOURCE_FEEDS * WORD) + word_at(line + LINE_FEED * WORD) * WORD)
+    connection = word_at(feed + FEED_CONNECTION * WORD)
+    put_word(connection + TABLE * WORD, word_at(feed + FEED_TABLE * WORD))
+    put_word(connection + TABLE_MASK * WORD, word_at(feed + FEED_MASK * WORD))
+    return connection
+
+
+@inlined
+def take_note(order: int, line: int, at_ns: int, source: int):
+    """Go on to the line after one that was taken."""
+    put_word(source + SOURCE_CURSOR * WORD, word_at(source + SOURCE_CURSOR * WORD) + 1)
+    put_word(order + CLOCK_NS * WORD, max(at_ns, word_at(order + CLOCK_NS * WORD)))
+    put_word(order + TAKEN * WORD, word_at(order + TAKEN * WORD) + 1)
+
+
 def take_frames(order):
     """Take frames and return why that ended; see the module's text and `layout.py`."""
-    limit_ns, clocked = word_at(order + LIMIT_NS * WORD), word_at(order + CLOCKED * WORD)
-    one_by_one = word_at(order + ONE_BY_ONE * WORD)
     while True:
-        first, line, line_ns = -1, 0, NEVER
-        for place in range(word_at(order + SOURCES * WORD)):
-            found = next_line(source_at(order, place))
-            if found == 0:
-                put_word(order + STOPPED_AT * WORD, place)
-                return AT_REFILL
-            if found > 0 and (first < 0 or word_at(found + LINE_NS * WORD) < line_ns):
-                first, line, line_ns = place, found, word_at(found + LINE_NS * WORD)
-        if first < 0:
-            return AT_END
-        clock_ns = word_at(order + CLOCK_NS * WORD)
-        at_ns = max(line_ns, clock_ns) if clocked else line_ns
-        put_word(order + STOPPED_AT * WORD, first)
-        if at_ns >= limit_ns:
-            return AT_LIMIT
-        number = word_at(line + LINE_FEED * WORD)
-        if number == TO_PYTHON or one_by_one:
-            return AT_LINE
-        source = source_at(order, first)
-        feed = word_at(word_at(source + SOURCE_FEEDS * WORD) + number * WORD)
-        connection = word_at(feed + FEED_CONNECTION * WORD)
-        put_word(connection + TABLE * WORD, word_at(feed + FEED_TABLE * WORD))
-        put_word(connection + TABLE_MASK * WORD, word_at(feed + FEED_MASK * WORD))
-        answer = take_frame(word_at(line + FRAME_AT * WORD), word_at(line + FRAME_SIZE * WORD), at_ns, connection)
+        reason, line, at_ns, source = first_frame(order)
+        if reason != GOES_ON:
+            return reason
+        at, size = word_at(line + FRAME_AT * WORD), word_at(line + FRAME_SIZE * WORD)
+        answer = take_frame(at, size, at_ns, connection_of(line, source))
         if answer == HAND_OVER:
             return AT_LINE
-        put_word(source + SOURCE_CURSOR * WORD, word_at(source + SOURCE_CURSOR * WORD) + 1)
-        put_word(order + CLOCK_NS * WORD, max(at_ns, clock_ns))
-        put_word(order + TAKEN * WORD, word_at(order + TAKEN * WORD) + 1)
+        take_note(order, line, at_ns, source)
         if answer:
-            put_word(order + STOPPED_FEED * WORD, number)
+            put_word(order + STOPPED_FEED * WORD, word_at(line + LINE_FEED * WORD))
             put_word(order + STOPPED_ROW * WORD, answer)
             return AT_ROW
+
+
+def measure_frames(order):
+    """Only measure the levels of frames, whatever they do to books; return why that ended. A row holds what was measured."""
+    while True:
+        reason, line, at_ns, source = first_frame(order)
+        if reason != GOES_ON:
+            return reason
+        at, connection = word_at(line + FRAME_AT * WORD), connection_of(line, source)
+        end = at + word_at(line + FRAME_SIZE * WORD)
+        after, number, kind, _, _, bids, asks, _ = read_frame(at, end, connection)
+        if after != end:
+            return AT_LINE
+        row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
+        if word_at(row + KIND * WORD) != kind:
+            return AT_LINE
+        read = word_at(connection + SCRATCH * WORD)
+        measure(row, read, bids)
+        measure(row, read + ASKS_READ, asks)
+        take_note(order, line, at_ns, source)
+
+
+@inlined
+def measure(row: int, read: int, count: int):
+    """Note the greatest power of ten, at most 1, that all prices and all sizes are multiples of."""
+    price_unit, size_unit = word_at(row + PRICE_UNIT * WORD), word_at(row + SIZE_UNIT * WORD)
+    for at in range(read, read + count * PAIR, PAIR):
+        price_unit = unit_of(price_unit, word_at(at), word_at(row + PRICE_EXP * WORD))
+        size_unit = unit_of(size_unit, word_at(at + WORD), word_at(row + SIZE_EXP * WORD))
+    put_word(row + PRICE_UNIT * WORD, price_unit)
+    put_word(row + SIZE_UNIT * WORD, size_unit)
+
+
+@inlined
+def unit_of(unit: int, value: int, exp: int):
+    """Return the unit with one number more; 0: there was none but 0."""
+    if value == 0:
+        return unit
+    if unit == 0:
+        unit = power_of_ten(exp)
+    while value % unit:
+        unit //= 10
+    return unit

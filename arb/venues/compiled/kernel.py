@@ -186,18 +186,23 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
 
 
 @inlined
+def read_frame(at: int, end: int, connection: int):
+    """Read a change of a book, in whatever way the connection's venue says it; see `frames.py`."""
+    shape = word_at(connection + SHAPE * WORD)
+    if shape == GATE_OBU:
+        return gate(at, end, connection)
+    if shape == BYBIT:
+        return bybit(at, end, connection, shape)
+    return pushed(at, end, connection, shape)
+
+
+@inlined
 def take_frame(at: int, size: int, received_ns: int, connection: int):
     """See the module's text: `size` bytes at an address, of a connection whose words lie at another."""
     if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
         return HAND_OVER
-    shape = word_at(connection + SHAPE * WORD)
     end = at + size
-    if shape == GATE_OBU:
-        after, number, kind, first, last, bids, asks, event_ns = gate(at, end, connection)
-    elif shape == BYBIT:
-        after, number, kind, first, last, bids, asks, event_ns = bybit(at, end, connection, shape)
-    else:
-        after, number, kind, first, last, bids, asks, event_ns = pushed(at, end, connection, shape)
+    after, number, kind, first, last, bids, asks, event_ns = read_frame(at, end, connection)
     if after != end:
         return HAND_OVER
     row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD

@@ -56,10 +56,11 @@ def hashed(name: bytes) -> int:
 
 
 # Frames in a row, as `blocks.py` takes them from the lines of a tape that `tape_lines.py` has read. An entry is one line: its
-# instant, the number of its feed (0: the line is for Python, -1: it is passed over), where its frame begins and how long it
+# instant, the number of its feed (0: the line is for Python, -1: it is passed over, -2: it stands for a tape that is to be
+# opened), where its frame begins and how long it
 # is, where the line begins in its text, how long it is, and the how manieth of the tape.
 LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
-TO_PYTHON, PASSED_OVER = 0, -1
+TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 
 # Of a feed: its connection's words, and the table of its books (a capture may show one venue by several connections).
 FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK = 3, 0, 1, 2
@@ -75,9 +76,15 @@ NAME_WORDS, VENUE_AT, VENUE_SIZE, FURTHER_AT, FURTHER_SIZE = 4, 0, 1, 2, 3
 # clock says, at the earliest); of how many sources; whether Python is to take each of them. And what came of it: how many
 # were taken, and where it ended: the source, the feed's number and the row + 1 that is to be looked at.
 LIMIT_NS, CLOCK_NS, CLOCKED, SOURCES, ONE_BY_ONE, TAKEN, STOPPED_AT, STOPPED_FEED, STOPPED_ROW = range(9)
-SOURCES_AT, SOURCE_WORDS = 9, 4
-SOURCE_LINES, SOURCE_CURSOR, SOURCE_COUNT, SOURCE_FEEDS = 0, 1, 2, 3
-"""Of a source: its entries, the next one, how many there are (-1: it has ended), and the addresses of its feeds by number."""
+SOURCES_AT = 9
+"""From here on the addresses of the sources."""
+SOURCE_WORDS, SOURCE_LINES, SOURCE_CURSOR, SOURCE_COUNT, SOURCE_FEEDS = 4, 0, 1, 2, 3
+"""Of a source: its entries, the next one, how many there are, and the addresses of its feeds by number."""
 
 # Why taking frames ended.
-AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW = range(5)
+AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW, GOES_ON = range(6)
+
+# Of a row whose frames are only measured: what all prices and sizes are multiples of, on its scale; 0: there was none but 0.
+PRICE_UNIT, SIZE_UNIT = 8, 9
+MEASURE_EXP = 10
+"""Decimals to which levels are measured; finer ones are the plain reader's."""

@@ -8,7 +8,6 @@ CPython keeps the characters of a `bytes` object at a fixed place behind its hea
 (`loading.py` makes sure of that).
 """
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -31,17 +30,12 @@ from arb.venues.compiled.layout import (
     CONTAINED,
     DEPTH,
     DEPTH_MAX,
-    ENTRY_NAME,
-    ENTRY_SIZE,
-    ENTRY_WORDS,
     EXP_MAX,
-    FEED_TABLE,
     FIRST,
     KIND,
     LADDER,
     LEVELS,
     LEVELS_MAX,
-    NAME_MAX,
     NEAR,
     PAIR,
     PER_TICK,
@@ -51,13 +45,11 @@ from arb.venues.compiled.layout import (
     SHAPE,
     SIZE_EXP,
     STEPS,
-    TABLE,
-    TABLE_MASK,
     TICK,
     WORD,
-    hashed,
 )
 from arb.venues.compiled.loading import BYTES_AT, Take, load
+from arb.venues.compiled.names import PLAIN_NAME, NameTable, address_of
 from arb.venues.wire.slot import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
@@ -66,7 +58,6 @@ BEST_STEP = 3 * STEPS // 4
 """On which step of the ladder the best level stands when a book is lent; most levels are worse."""
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
-_PLAIN_NAME = re.compile(rf"[A-Za-z0-9._@:/-]{{1,{NAME_MAX}}}", re.ASCII)
 REST_MAX = 256
 """How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
 
@@ -97,14 +88,13 @@ class CompiledConnection(CompiledSide):
         self._rows = books.arena.market.rows
         self._ratios = self._rows.cast("B").cast("d")
         self._blocks: dict[int, tuple[Block, Block]] = {}
-        self._names: dict[str, int] = {}
-        self._table: Block = np.zeros((0, ENTRY_WORDS), dtype=np.int64)
+        self.names = NameTable(words)
         self._counted = [words[place] for place in _COUNTED]
         words[ROWS_AT] = books.arena.market.row_address
         words[SCRATCH] = books.scratch.ctypes.data
         words[SHAPE] = shape
         words[AHEAD_NS] = INT64_MAX
-        self.block = np.array([address_of(words), 0, 0], dtype=np.int64)
+        self.block = self.names.block
 
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
         """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
@@ -117,7 +107,7 @@ class CompiledConnection(CompiledSide):
             or book.ask_horizon is not None
             or slot.texts is not None
             or max(scale.price_exp, scale.size_exp) > EXP_MAX
-            or not _PLAIN_NAME.fullmatch(name)
+            or not PLAIN_NAME.fullmatch(name)
         ):
             return
         if slot.rest:
@@ -138,8 +128,7 @@ class CompiledConnection(CompiledSide):
         words[head + ARENA_ADDRESS] = arena.block.ctypes.data + slot.row * arena.stride * WORD
         words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
         words[head + KIND] = kind
-        if self._names.get(name) != slot.row:
-            self._enter(name, slot.row)
+        self.names.enter(name, slot.row)
         slot.lent = True
         slot.lent_at = arena.updates.item(slot.row)
 
@@ -161,8 +150,7 @@ class CompiledConnection(CompiledSide):
     def forget(self, name: str, row: int) -> None:
         """Let go of a book that is retired and was taken back."""
         self._blocks.pop(row, None)
-        if self._names.pop(name, None) is not None:
-            self._write_table()
+        self.names.forget(name)
 
     def fold(self, counts: FeedCounts) -> None:
         """Add what was counted since the last time."""
@@ -212,38 +200,6 @@ class CompiledConnection(CompiledSide):
         side.touched = False
         return side
 
-    def _enter(self, name: str, row: int) -> None:
-        self._names[name] = row
-        if 2 * len(self._names) > len(self._table):
-            self._write_table()
-        else:
-            self._put(self._table, name, row)
-
-    def _write_table(self) -> None:
-        size = 16
-        while size < 4 * len(self._names):
-            size *= 2
-        table: Block = np.zeros((size, ENTRY_WORDS), dtype=np.int64)
-        for name, row in self._names.items():
-            self._put(table, name, row)
-        self._table = table
-        self.block[FEED_TABLE:] = table.ctypes.data, size - 1
-        self.show_names()
-
-    def show_names(self) -> None:
-        """Have the connection's next frames looked up among this feed's books: of a capture, others may share its words."""
-        self._words[TABLE], self._words[TABLE_MASK] = self.block[FEED_TABLE:].tolist()
-
-    def _put(self, table: Block, name: str, row: int) -> None:
-        text = name.encode()
-        mixed, mask = hashed(text), len(table) - 1
-        padded = text.ljust(NAME_MAX, b"\0")
-        entry = [mixed, row + 1, len(text), *np.frombuffer(padded, dtype=np.int64).tolist()]
-        at = mixed & mask
-        while table[at, ENTRY_SIZE] and table[at].tolist()[ENTRY_NAME:] != entry[ENTRY_NAME:]:
-            at = (at + 1) & mask
-        table[at] = entry
-
 
 _COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED)
 
@@ -259,9 +215,3 @@ def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:
         return take(id(raw) + bytes_at, len(raw), received_ns, connection) if type(raw) is bytes else HANDED_OVER
 
     return taker
-
-
-def address_of(words: memoryview) -> int:
-    """Return where the words of a memory view begin."""
-    found: int = np.frombuffer(words, dtype=np.int64).ctypes.data
-    return found

@@ -57,15 +57,16 @@ def load() -> tuple[Take, Show]:
 
 
 @cache
-def load_blocks() -> tuple[Step, Step]:
-    """Return what reads lines of tapes and what takes their frames, as `load` does; another ten seconds to compile."""
+def load_blocks() -> tuple[Step, Step, Step]:
+    """Return what reads lines of tapes, what takes their frames and what measures them, as `load` does."""
     cached = _prepared()
-    from arb.venues.compiled.blocks import take_frames
+    from arb.venues.compiled.blocks import measure_frames, take_frames
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.tape_lines import read_lines
 
-    read, take = (entry_point(function, "int64(int64)", cached=cached) for function in (read_lines, take_frames))
-    return read, take
+    made = (entry_point(found, "int64(int64)", cached=cached) for found in (read_lines, take_frames, measure_frames))
+    read, take, measure = made
+    return read, take, measure
 
 
 def _prepared() -> bool:

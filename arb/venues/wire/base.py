@@ -234,6 +234,11 @@ class WireFeed(ABC):
         if slot.lent and self._compiled is not None:
             self._compiled.take_back(slot)
 
+    def compiled_as(self, native_symbol: str) -> tuple[int, str]:
+        """Return of what kind a book's frames are for compiled code, and what they call it; 0 where it cannot read them."""
+        slot = self._slots.get(native_symbol)
+        return (0, "") if slot is None else self._compiled_as(slot)
+
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
         """Return of what kind a book's frames are for compiled code, and what they call it; 0 where it cannot read them."""
         return 0, ""

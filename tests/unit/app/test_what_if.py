@@ -1,10 +1,12 @@
 """`--fee`, `--latency` and `--set` on any tape, and on the tape of a run as a what-if."""
 
+import json
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from arb.app.replay import replay_tapes
@@ -14,7 +16,7 @@ from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.replay.days import Stretch
 from arb.replay.trial import run_trial
-from arb.store.tape import RULES
+from arb.store.tape import RULES, SegmentHead
 from tests.support.taped import SYMBOL, TapedRun, taped_run
 from tests.unit.replay.makings import START_S, one_dislocation
 from tests.unit.replay.own_tapes import write_run
@@ -130,6 +132,38 @@ def test_stretches_begin_afresh_in_one_ledger_and_add_up(tmp_path: Path) -> None
     assert both_days["pairs"]["completed"] == 2 and both_days["net"] == {"USDT": "1.598"}
     assert both_days["answer"]["earned"][0]["net"] == D("1.598")
     assert both_days["answer"]["seconds"] == 2 * alone["answer"]["seconds"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_segments_in_a_row_by_compiled_code_lead_to_what_they_lead_to_line_by_line(tmp_path: Path, cut: bool) -> None:
+    pytest.importorskip("numba", reason="compiled books need numba")
+    whole = [*one_dislocation().lines, *one_dislocation(START_S + 3).lines]
+    paths = [
+        _segment(tmp_path / f"{n}.jsonl", n, whole[at : at + 5]) for n, at in enumerate(range(0, len(whole), 5), 1)
+    ]
+    if cut:
+        paths[1].write_bytes(paths[1].read_bytes()[:-30])
+    seen: list[tuple[int, int | None]] = []
+    plain, compiled = (
+        replay_tapes(
+            load_text(f"[engine]\nfast_books = {fast}", Settings, "config.toml"),
+            ReplayOptions(files=tuple(reversed(paths)), db=f"sqlite:///{tmp_path}/out.sqlite"),
+            lambda done, of: seen.append((done, of)),
+        )
+        for fast in ("false", "true")
+    )
+    assert compiled == plain
+    assert plain[0]["pairs"]["completed"] == 1 and plain[0]["frames"] == 14 - cut
+    assert seen.count((14 - cut, 14 - cut)) >= 2, "either way it ends at all lines"
+
+
+def _segment(path: Path, number: int, lines: list[dict[str, Any]]) -> Path:
+    head = msgspec.json.encode(
+        SegmentHead(recording="aa", segment=number, arb="1", sites={"gate": "production/global"})
+    )
+    first = {"t": lines[0]["t"], "venue": "", "kind": "event", "raw": head.decode()}
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, *lines)))
+    return path
 
 
 # The tape of a run.

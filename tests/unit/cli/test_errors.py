@@ -1,14 +1,12 @@
 """What the command line answers to a mistake: one line on stderr, nothing on stdout, the right exit code."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from arb.cli import main
-from arb.cli.root import COMMANDS, LazyGroup, exit_code_of
+from arb.cli.root import LazyGroup, exit_code_of
 from arb.cli.shared import ADMIN_URL, DURATION
 from arb.errors import ArbError, CheckFailed, ConfigError, InvariantError, StoreError, VenueUnreachable
 from tests.support.old_files import unpacked
@@ -186,17 +184,6 @@ def test_an_admin_address_is_kept_without_its_last_slash() -> None:
     assert ADMIN_URL.convert("http://127.0.0.1:8080/admin/", None, None) == "http://127.0.0.1:8080/admin"
     with pytest.raises(click.BadParameter):
         ADMIN_URL.convert("http://key:secret@127.0.0.1:8080/admin", None, None)
-
-
-def test_help_of_everything_is_there_and_loads_no_heavy_library(repo_root: Path) -> None:
-    script = (
-        "import sys; from arb.cli import main; code = main(['--help']); "
-        "heavy = {'ccxt', 'sqlalchemy', 'numpy', 'msgspec', 'aiohttp', 'rich'} & set(sys.modules); "
-        "sys.exit(code or sorted(heavy) and str(sorted(heavy)) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=repo_root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
 
 
 def test_an_unknown_command_is_not_looked_for_in_any_module() -> None:

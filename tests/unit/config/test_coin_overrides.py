@@ -116,3 +116,14 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_of_a_saved_list_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     (tmp_path / "okx.json").write_text(json.dumps({"data": [3, {"ccy": "Q"}, *OKX["data"]]}))
     assert [coin.ticker for coin in saved_coins(str(tmp_path))] == ["SOL", "XYZ"]
+
+
+def test_a_saved_list_that_shows_ends_alone_leaves_the_lines_that_it_confirms(tmp_path: Path) -> None:
+    shown = [
+        {"ccy": "USDT", "chain": "USDT-ERC20", "ctAddr": "831ec7"},
+        {"ccy": "BTC", "chain": "BTC-Bitcoin", "ctAddr": ""},
+    ]
+    (tmp_path / "okx.json").write_text(json.dumps({"data": shown}))
+    text = '[run]\nsymbols = ["BTC/USDT"]\n[coins]\nlists = "."\n'
+    rule = coin_rule(load_settings(settings_with(tmp_path, text)), Mode.LIVE, sandbox=False)
+    assert not RouteIdentities(rule).refused(("BTC/USDT", "gate", "okx"))

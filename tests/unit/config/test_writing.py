@@ -51,7 +51,15 @@ def test_where_there_is_no_such_key_one_is_made(text: str, changed: str) -> None
     assert with_symbols(text, CHOSEN, "c.toml") == changed
 
 
-@pytest.mark.parametrize("text", ["run = {symbols = ['A/B']}\n", "run = {mode = 'paper'}\n", "run.mode = 'paper'\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run = {symbols = ['A/B']}\n",
+        "run = {mode = 'paper'}\n",
+        "run.mode = 'paper'\n",
+        '[run]\n# """\n[limits]\n# """\nsymbols = ["A/B"]\n',  # looks as if the table of limits stood within a text
+    ],
+)
 def test_what_cannot_be_replaced_for_certain_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"c.toml: \[run\] symbols cannot be replaced as the file is written"):
         with_symbols(text, CHOSEN, "c.toml")

@@ -79,7 +79,7 @@ def test_a_venue_that_shows_no_list_is_not_asked_again() -> None:
 
 
 def test_an_asset_that_is_traded_from_now_on_is_asked_for_soon() -> None:
-    gateway, asked = Lister(a_list()), []
+    gateway, asked = Lister(a_list()), list[None]()
 
     def assets() -> tuple[str, ...]:
         asked.append(None)

@@ -145,3 +145,13 @@ def test_a_contract_under_two_tickers_of_a_venue_proves_nothing_unless_its_list_
     assert CoinTable(twice).sameness("ABC", "gate", "okx") is Verdict.UNPROVED
     today = [on_ethereum("gate", ONE, source=LIST), *twice[1:]]
     assert CoinTable(today).sameness("ABC", "gate", "okx") is Verdict.SAME
+
+
+def test_an_end_that_a_list_shows_confirms_the_recorded_contract_or_drops_it() -> None:
+    recorded = [on_ethereum("okx", ONE), on_ethereum("gate", ONE)]
+    confirmed = CoinTable([*recorded, on_ethereum("okx", "...111111", source=LIST)])
+    assert confirmed.sameness("ABC", "gate", "okx") is Verdict.SAME
+    moved = CoinTable([*recorded, on_ethereum("okx", "...222222", source=LIST)])
+    assert moved.sameness("ABC", "gate", "okx") is Verdict.DIFFERENT
+    elsewhere = CoinTable([*recorded, Coin("okx", "ABC", "bsc", "...111111", source=LIST)])
+    assert elsewhere.sameness("ABC", "gate", "okx") is Verdict.UNPROVED

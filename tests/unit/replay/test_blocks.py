@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,8 @@ from arb.market.arena import INT64_MAX
 from arb.market.words import QUIET_FRAMES
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.blocks import FrameBlocks
-from arb.replay.captured import explore
+from arb.replay.captured import Capture, Contents
+from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
 from arb.store.journal import Journal
@@ -98,7 +100,7 @@ def test_the_same_lines_are_handed_out(tmp_path_factory: pytest.TempPathFactory,
     rng, folder = random.Random(seed), tmp_path_factory.mktemp("tapes")
     paths = []
     for number in range(rng.randrange(1, 4)):
-        t, texts = START_MS / 1000, []
+        t, texts = START_MS / 1000 + rng.choice((0, 0, 0.05, 3)), []
         for _ in range(rng.randrange(40)):
             t += rng.choice((0, 0.001, 0.0203, rng.random(), -0.05))
             texts.append(a_line(rng, t))
@@ -156,9 +158,15 @@ class Untraded(NoLedger):
         self.records.append(record)
 
 
+def explored(paths: list[Path], *, compiled: bool) -> Capture:
+    lines = merged(paths)
+    measuring = Measuring(lines) if compiled else None
+    return Contents(lines if measuring is None else measuring, measuring).capture(Decimal("0.0001"))
+
+
 def replayed(paths: list[Path], *, compiled: bool) -> tuple[list[object], int]:
     """Replay captures; return everything that came of it, and how many frames no Python has seen."""
-    capture = explore(iter(merged(paths)), Decimal("0.0001"))
+    capture = explored(paths, compiled=compiled)
     settings = EngineSettings(
         limits=Limits(),
         timing=Timing(),
@@ -220,6 +228,20 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
     for path, lines in zip(paths, filter(None, texts), strict=True):
         path.write_bytes(b"".join(lines))
     return paths
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    rng = random.Random(seed)
+    paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=900)
+    for path in paths:  # steps of their own here and there: 0.5, 2.25, 300, 0.00000000007
+        text = path.read_bytes()
+        for _ in range(rng.randrange(4)):
+            size = rng.choice(list(re.finditer(rb'"[1-9]\.[0-9]\\"', text)))
+            number = rng.choice((b"0.5", b"2.25", b"300", b"0.00000000007", b"0.0001", b"10", b"1.0", b"0.500"))
+            text = text[: size.start() + 1] + number + text[size.end() - 2 :]
+        path.write_bytes(text)
+    assert explored(paths, compiled=True) == explored(paths, compiled=False)
 
 
 @given(seed=st.integers(0, 2**32))

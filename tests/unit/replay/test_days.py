@@ -13,10 +13,10 @@ from arb.store.tape import SegmentHead
 from tests.unit.replay.test_tapes import capture, own
 
 
-def segment(path: Path, recording: str, *instants: float, venues: str = "gate okx") -> Path:
+def segment(path: Path, recording: str, *instants: float, venues: str = "gate okx", number: int = 1) -> Path:
     """Write a segment of a recording of `venues`: its head, and a frame of each at each instant."""
     sites = dict.fromkeys(venues.split(), "production/global")
-    head = msgspec.json.encode(SegmentHead(recording=recording, segment=1, arb="1", sites=sites)).decode()
+    head = msgspec.json.encode(SegmentHead(recording=recording, segment=number, arb="1", sites=sites)).decode()
     lines = [{"t": instants[0], "venue": "", "kind": "event", "raw": head}]
     lines += [{"t": t, "venue": venue, "kind": "ws", "raw": f"{venue}{t}"} for t in instants for venue in sites]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,17 +131,24 @@ def test_parts_of_one_run_belong_together_whatever_their_names(tmp_path: Path) -
 # Reading many at once.
 
 
-def test_a_file_is_opened_when_its_time_has_come_and_not_before(tmp_path: Path) -> None:
-    paths = [capture(tmp_path / f"{n}.jsonl", "gate", float(n), n + 0.5) for n in range(1, 40)]
+def test_of_a_recording_one_segment_is_open_at_a_time(tmp_path: Path) -> None:
+    paths = [segment(tmp_path / f"{n}.jsonl", "aa", float(n), n + 0.5, number=n) for n in range(1, 40)]
     descriptors = Path("/proc/self/fd")
     if not descriptors.exists():
         pytest.skip("this system does not show which files are open")
     held = [sum(link.resolve() in paths for link in descriptors.iterdir()) for _ in merged(paths)]
-    assert len(held) == 78
-    assert max(held) <= 2
+    assert len(held) == 39 * 4
+    assert max(held) == 1
 
 
-def test_what_is_in_a_file_out_of_order_does_not_open_the_next_too_late(tmp_path: Path) -> None:
+def test_the_segments_of_a_recording_follow_one_another_by_their_numbers_however_they_are_named(tmp_path: Path) -> None:
+    late = segment(tmp_path / "a.jsonl", "aa", 3.0, number=10, venues="gate")
+    early = segment(tmp_path / "b.jsonl", "aa", 1.0, number=9, venues="gate")
+    other = segment(tmp_path / "c.jsonl", "bb", 2.0, venues="okx")
+    assert [c.line.raw for c in merged([late, early, other])] == ["gate1.0", "okx2.0", "gate3.0"]
+
+
+def test_what_is_in_a_file_out_of_order_stays_so(tmp_path: Path) -> None:
     one = capture(tmp_path / "1", "gate", 1.0, 5.0, 3.0, 6.0)
     other = capture(tmp_path / "2", "okx", 4.0, 5.5)
     assert [c.line.raw for c in merged([one, other])] == [

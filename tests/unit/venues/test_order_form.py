@@ -209,3 +209,17 @@ def test_nothing_but_an_order_has_a_form(spec: VenueSpec) -> None:
     for changes in ({"path": "withdrawals"}, {"method": "DELETE"}, {"params": call.params | {"leverage": "5"}}):
         with pytest.raises(SigningRefused):
             venue.signer.order_form(msgspec.structs.replace(call, **changes))
+
+
+@VENUES
+def test_a_symbol_that_is_allowed_later_is_signed_from_then_on(spec: VenueSpec) -> None:
+    venue = Venue(spec, max_order_value_quote=Decimal(5000))
+    order = an_order(spec, symbol="NEWCOIN/USDT", price=Decimal(2), size=Decimal(3))
+    for way in (venue.by_form, venue.by_call):
+        with pytest.raises(SigningRefused, match="not in the allow-list"):
+            way(order)
+    venue.gateway.allow(["NEWCOIN/USDT"])
+    assert venue.by_form(order).data == venue.by_call(order).data
+    with pytest.raises(SigningRefused, match="outside"):  # bounded like any other
+        venue.by_form(msgspec.structs.replace(order, size=Decimal(3000)))
+    venue.by_form(an_order(spec, size=Decimal("0.01")))  # the others are as they were

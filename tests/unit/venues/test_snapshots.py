@@ -35,16 +35,23 @@ def body(last: int) -> bytes:
     return json.dumps({"id": last, "current": 1, "bids": [["1", "1"]], "asks": [["2", "1"]]}).encode()
 
 
+class Deep(GateFeed):
+    """Books whose snapshots count as ten."""
+
+    def snapshot_share(self, native_symbol: str) -> int:
+        return 10
+
+
 class Bench:
     """A fetcher of many books, and the venue that answers it. `answer`: what it says of a pair; it takes `takes_s`."""
 
-    def __init__(self, books: int = 1, *, reach: int = 5) -> None:
+    def __init__(self, books: int = 1, *, reach: int = 5, reader: type[GateFeed] = GateFeed) -> None:
         self.clock = a_clock()
         self._began_ns = self.clock.monotonic_ns()
         self.natives = [f"A{number}_USDT" for number in range(books)]
         seats = {native: BookSeat(row, Scale(2, 2)) for row, native in enumerate(self.natives)}
         self.arena = BookArena(books)
-        self.feed = GateFeed(seats, self.arena)
+        self.feed = reader(seats, self.arena)
         self.feed.choose_channel("order_book_update")
         self.takes_s = 0.1
         self.answer: Callable[[str], Answer] = lambda native: (200, body(reach))
@@ -139,6 +146,19 @@ def test_three_hundred_books_lost_together_come_back_at_the_venues_pace() -> Non
     assert all(at[number + 200] - at[number] >= 10 for number in range(100)), "200 in 10 s are allowed"
     assert bench.most_in_flight <= IN_FLIGHT_MAX
     assert bench.reports == []
+
+
+def test_a_snapshot_that_counts_as_ten_takes_the_place_of_ten() -> None:
+    bench = Bench(20, reader=Deep)
+
+    async def story() -> None:
+        bench.lose(bench.natives)
+        await asyncio.sleep(12)
+        assert bench.live() == 20
+
+    bench.run(story)
+    at = [second for second, _ in bench.asked]
+    assert len(at) == 20 and at[-1] >= 19 * 10 / 18, "eighteen a second are allowed"
 
 
 def test_a_request_goes_where_the_site_is_with_its_headers() -> None:

@@ -7,17 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
-from arb.core.opportunities.choice import choose
+from arb.core.opportunities.choice import RouteJudges, choose
 from arb.core.opportunities.identity import RouteIdentities
-from arb.core.settings import ChoiceRules, CoinRule
+from arb.core.opportunities.trapped import TrappedRoutes
+from arb.core.settings import ChoiceRules, CoinRule, Trapped
 from arb.market.coins import NATIVE, Coin
 from arb.market.listing import CommonSymbol, Listed, Ticker
+from arb.market.wallets import CurrencyChain, Wallets
 from tests.builders import an_instrument
 
 D = Decimal
 NOW_NS = 1_760_000_000 * NS_PER_S
 RULES = ChoiceRules(min_volume_quote=D(1000))
-ANY = RouteIdentities(None)
+
+
+def judges(identities: RouteIdentities, wallets: Wallets | None = None, rule: Trapped = Trapped.REFUSE) -> RouteJudges:
+    return RouteJudges(identities, TrappedRoutes(rule, wallets))
+
+
+ANY = judges(RouteIdentities(None))
 
 
 def listed(
@@ -35,8 +43,8 @@ def common(symbol: str = "ABC/USDT", *volumes: int, **rules: object) -> CommonSy
     return CommonSymbol(symbol, at)
 
 
-def why(symbol: CommonSymbol, rules: ChoiceRules = RULES, identities: RouteIdentities = ANY) -> str:
-    choice = choose([symbol], rules, identities, NOW_NS)
+def why(symbol: CommonSymbol, rules: ChoiceRules = RULES, routes: RouteJudges = ANY) -> str:
+    choice = choose([symbol], rules, routes, NOW_NS)
     assert choice.chosen == ()
     return choice.passed_over[symbol.symbol]
 
@@ -81,13 +89,41 @@ def test_venues_count_that_mean_the_same_coin_as_another_one() -> None:
         Coin("bitget", "ABC", "abc", "another-one"),
     ]
     for refuse in (True, False):
-        identities = RouteIdentities(CoinRule((*tether, *coins), refuse_unproved=refuse))
+        routes = judges(RouteIdentities(CoinRule((*tether, *coins), refuse_unproved=refuse)))
         symbol = common("ABC/USDT", 5000, 5000, 5000)
-        assert choose([symbol], RULES, identities, NOW_NS).chosen == ("ABC/USDT",)
-        said = why(symbol, ChoiceRules(min_volume_quote=D(1000), min_venues=3), identities)
-        assert "not known to be the same coins at gate and bitget (different), okx and bitget (different)" in said
-    unproved = RouteIdentities(CoinRule(tuple(tether), refuse_unproved=True))
-    assert "gate and okx (unproved)" in why(common("ABC/USDT", 5000, 5000), identities=unproved)
+        assert choose([symbol], RULES, routes, NOW_NS).chosen == ("ABC/USDT",)
+        said = why(symbol, ChoiceRules(min_volume_quote=D(1000), min_venues=3), routes)
+        assert said == (
+            "fewer than 3 venues count: gate and bitget: not known to be the same coins (different); "
+            "okx and bitget: not known to be the same coins (different)"
+        )
+    unproved = judges(RouteIdentities(CoinRule(tuple(tether), refuse_unproved=True)))
+    assert "gate and okx: not known to be the same coins (unproved)" in why(
+        common("ABC/USDT", 5000, 5000), routes=unproved
+    )
+
+
+def test_what_could_be_refilled_one_way_only_counts_and_what_could_be_neither_way_does_not() -> None:
+    def open_at(venue: str, asset: str, *, withdrawal: bool, deposit: bool) -> None:
+        chain = CurrencyChain(
+            asset=asset, named="X", chain="x", contract="native", withdrawal=withdrawal, deposit=deposit
+        )
+        wallets.take(venue, [asset], [chain])
+
+    wallets = Wallets()
+    for venue in ("gate", "okx"):
+        for asset in ("ABC", "USDT"):
+            open_at(venue, asset, withdrawal=True, deposit=True)
+    open_at("gate", "ABC", withdrawal=False, deposit=True)  # what is bought at gate stays there
+    symbol = common("ABC/USDT", 5000, 5000)
+    routes = judges(RouteIdentities(None), wallets)
+    assert not routes.may("ABC/USDT", "gate", "okx") and routes.may("ABC/USDT", "okx", "gate")
+    assert choose([symbol], RULES, routes, NOW_NS).chosen == ("ABC/USDT",)
+    open_at("gate", "ABC", withdrawal=False, deposit=False)
+    said = why(symbol, routes=judges(RouteIdentities(None), wallets))
+    assert said == "fewer than 2 venues count: gate and okx: a wallet is closed that either way of refilling needs"
+    for rule in (Trapped.CAP, Trapped.IGNORE):
+        assert choose([symbol], RULES, judges(RouteIdentities(None), wallets, rule), NOW_NS).chosen == ("ABC/USDT",)
 
 
 def test_what_is_to_be_kept_is_chosen_first_whatever_speaks_against_it() -> None:

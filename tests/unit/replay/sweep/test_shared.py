@@ -23,21 +23,10 @@ from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
 from tests.support.taped import NoLedger
 from tests.unit.replay.makings import START_S, Tape, one_dislocation, quiet_market
+from tests.unit.replay.sweep.markets import busy_market
 
 LATENCY_NS = 50 * NS_PER_MS
 FEE = Decimal("0.001")
-
-
-def busy_market(seed: int, edges: int = 12) -> Tape:
-    """Return a market where an edge of a seeded size opens and closes again and again."""
-    rng, tape = random.Random(seed), quiet_market()
-    for n in range(edges):
-        at_s, bid = 1.0 + n, f"{100 + rng.randrange(2, 15) / 10:.1f}"
-        tape.okx(at_s, [(bid, str(rng.randrange(1, 5)))], [("100.0", "0"), ("102.0", "1")])
-        tape.gate(at_s + 0.2, [("99.7", str(n + 1))], [("100.0", str(rng.randrange(1, 5)))])
-        tape.okx(at_s + 0.5, [(bid, "0")], [("100.0", "1")])
-        tape.gate(at_s + 0.6, [("99.7", str(n + 2))], [])
-    return tape
 
 
 def play(capture: Capture, limits: Limits, books_of: BooksOf, lines: Iterable[Captured]) -> tuple[int, list[Entry]]:

@@ -132,6 +132,21 @@ def test_no_request_of_binances_is_longer_than_the_venue_reads() -> None:
     assert sum(message.count("@depth@100ms") for message in messages) == 200
 
 
+def test_a_name_of_other_letters_can_be_asked_for() -> None:
+    """Binance lists some ("If your request contains a symbol name containing non-ASCII characters")."""
+    name = "币安人生USDT"
+    arena = BookArena(1)
+    feed = BinanceFeed(seats(name), arena)
+    (message,) = feed.subscribe_messages([name], 0)
+    assert json.loads(message)["params"] == ["币安人生usdt@depth@100ms", "币安人生usdt@bookTicker"]
+    change = {"e": "depthUpdate", "E": NOW_MS, "s": name, "U": 101, "u": 101, "b": [], "a": []}
+    feed.on_frame(NOW_NS, json.dumps({"stream": f"{name.lower()}@depth@100ms", "data": change}, ensure_ascii=False))
+    path = feed.snapshot_path(name)
+    assert path is not None and path.isascii()
+    feed.on_http(NOW_NS, f"https://api.binance.com{path}", snapshot(101, [["1", "1"]], [["2", "1"]]))
+    assert arena.usable(0)
+
+
 def test_an_announced_shutdown_asks_for_another_connection() -> None:
     """Binance, "Server Shutdown", combined streams."""
     notice = feed_of()[1].on_frame(NOW_NS, SHUTDOWN).notice

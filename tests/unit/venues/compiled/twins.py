@@ -13,8 +13,9 @@ from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
 from arb.market.words import LAGS_NOTED, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES
 from arb.venues.compiled.layout import KIND
-from arb.venues.compiled.lending import CompiledBooks, CompiledConnection, address_of
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.compiled.loading import Take
+from arb.venues.compiled.names import address_of
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
 

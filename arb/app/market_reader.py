@@ -1,0 +1,123 @@
+"""The markets of venues as their public side shows them: listings, tickers and currency lists, of all venues at once.
+
+No key is read. A venue that does not answer leaves the others.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Collection, Mapping
+
+import msgspec
+
+from arb.app.build import require_way_out
+from arb.app.public import public_side
+from arb.clock import Clock, system_random
+from arb.config import Settings
+from arb.core.events import CurrenciesListed
+from arb.core.opportunities.choice import RouteJudges
+from arb.core.opportunities.identity import RouteIdentities
+from arb.core.opportunities.trapped import TrappedRoutes
+from arb.core.settings import CoinRule, Trapped
+from arb.errors import VenueError
+from arb.market.listing import CommonSymbol, Listed, common_symbols
+from arb.market.symbol import Symbol
+from arb.market.wallets import Wallets
+from arb.venues.build import build_paper_source
+from arb.venues.endpoints import Site
+from arb.venues.paper_source import PublicSource
+from arb.venues.registry import spec_of
+from arb.venues.transport.network import Network, SystemNetwork
+
+log = logging.getLogger(__name__)
+
+ASK_S = 20.0
+"""How long a venue may take for its listing and its tickers together: some MB, over a slow line."""
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """What the venues that answered list, by venue, why the others did not, and what their currency lists say, where shown."""
+
+    listed: Mapping[str, tuple[Listed, ...]]
+    failed: Mapping[str, str]
+    wallets: Wallets
+
+    def common(self, quote: str, min_venues: int = 2) -> list[CommonSymbol]:
+        """Return the symbols of a quote that so many venues list, the busiest first."""
+        return common_symbols(self.listed, quote=quote, min_venues=min_venues)
+
+    def judges(self, coins: CoinRule | None, trapped: Trapped) -> RouteJudges:
+        """Return what says where pairs may open, by these lists; `coins`: what is known besides (None: they are made up)."""
+        identities = RouteIdentities(coins)
+        identities.renew(self.wallets.coins())
+        return RouteJudges(identities, TrappedRoutes(trapped, self.wallets))
+
+
+class MarketReader:
+    """Asks venues for their listings and tickers, again and again if need be."""
+
+    def __init__(
+        self, settings: Settings, sites: Mapping[str, Site], clock: Clock, rng: random.Random, network: Network
+    ) -> None:
+        self._sources: dict[str, PublicSource] = {}
+        for venue, site in sites.items():
+            spec, fee = spec_of(venue), settings.paper.taker_fee(venue)
+            self._sources[venue] = build_paper_source(spec, site, fee, clock=clock, rng=rng, network=network)
+
+    async def read(self, quote: str, venues: Collection[str] | None = None, wallets: Wallets | None = None) -> Overview:
+        """Ask all venues at once, or these; then for the currencies of what they have in common in `quote`.
+
+        `wallets`: what is known of currencies already; then they are not asked for.
+        """
+        asked = list(self._sources if venues is None else venues)
+        answers = await asyncio.gather(*(self._ask(venue) for venue in asked))
+        found = dict(zip(asked, answers, strict=True))
+        listed = {venue: answer for venue, answer in found.items() if not isinstance(answer, str)}
+        failed = {venue: answer for venue, answer in found.items() if isinstance(answer, str)}
+        overview = Overview(listed, failed, Wallets() if wallets is None else wallets)
+        if wallets is None:
+            common = await asyncio.to_thread(overview.common, quote)
+            assets = {asset for each in common for asset in Symbol.of(each.symbol).base_and_quote}
+            for answer in await asyncio.gather(*(self._currencies(venue, tuple(sorted(assets))) for venue in listed)):
+                if answer is not None:
+                    overview.wallets.take(answer.venue, answer.assets, answer.chains)
+        return overview
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await asyncio.gather(*(source.close() for source in self._sources.values()))
+
+    async def _ask(self, venue: str) -> tuple[Listed, ...] | str:
+        form = spec_of(venue).tickers
+        if form is None:
+            return f"{venue}: its tickers are not read"
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._sources[venue].listed_markets(form)
+        except TimeoutError:
+            return f"{venue}: no answer within {ASK_S:g} s"
+        except VenueError as error:
+            return str(error)
+
+    async def _currencies(self, venue: str, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return a venue's currency list; None where it shows none, or does not answer: then its wallets are not known."""
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._sources[venue].currencies(assets)
+        except (VenueError, TimeoutError) as error:
+            log.warning("currencies of %s not read: %s", venue, error or "no answer in time")
+            return None
+
+
+@contextlib.asynccontextmanager
+async def reading(settings: Settings, sandbox: str | None, clock: Clock) -> AsyncIterator[MarketReader]:
+    """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`)."""
+    async with public_side(settings, sandbox) as sites:
+        await require_way_out(settings, sites.values())
+        network = SystemNetwork(clock, proxy=settings.network.way_out())
+        reader = MarketReader(settings, sites, clock, system_random(), network)
+        try:
+            yield reader
+        finally:
+            await reader.close()

@@ -1,0 +1,165 @@
+"""`arb sweep` as a user starts it: the same rows whatever works on them, and whatever is killed meanwhile."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.support import arb
+from tests.unit.replay.sweep.markets import write_day
+
+SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
+LONG_S = 180.0
+
+
+def sweep(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """Run a sweep of the folder's tapes; return its document."""
+    tapes = sorted(path.name for path in folder.glob("day*.jsonl"))
+    process = arb("sweep", *tapes, *SETS, "--json", *arguments, cwd=folder)
+    out, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == code, err
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def refused(folder: Path, *arguments: str, code: int = 2) -> str:
+    """Run a sweep that cannot be; return the one line that says why."""
+    process = arb("sweep", *arguments, cwd=folder)
+    out, err = process.communicate(timeout=LONG_S)
+    assert (process.returncode, out) == (code, ""), err
+    (line,) = err.splitlines()
+    return line
+
+
+@pytest.fixture
+def days(tmp_path: Path) -> Path:
+    """Return a folder with the tapes of three days."""
+    for day in range(3):
+        write_day(tmp_path, day)
+    return tmp_path
+
+
+def test_the_file_is_the_same_to_the_last_byte_whatever_the_number_of_workers(days: Path) -> None:
+    files, documents = [], []
+    for jobs in ("1", "2", "4"):
+        found = sweep(days, "--jobs", jobs, "--out", f"{jobs}.jsonl")
+        documents.append({name: value for name, value in found.items() if name != "file"})
+        files.append((days / f"{jobs}.jsonl").read_bytes())
+
+    assert files[0] == files[1] == files[2]
+    assert documents[0] == documents[1] == documents[2]
+    assert (documents[0]["runs"], documents[0]["runs_made_now"], documents[0]["sets_tried"]) == (18, 18, 6)
+    keys = [json.loads(line)["key"] for line in files[0].splitlines()]
+    assert keys == sorted(set(keys)) and len(keys) == 18
+
+
+def test_every_row_says_what_a_replay_of_that_tape_with_those_settings_says(days: Path) -> None:
+    sweep(days, "--fee", "5bps,10bps", "--out", "s.jsonl")
+    rows = [json.loads(line) for line in (days / "s.jsonl").read_text().splitlines()]
+    for row in rows[::7]:
+        options = [f"--set={key}={value}" for key, value in row["set"].items() if not key.startswith("--")]
+        options += [f"{key}={value}" for key, value in row["set"].items() if key.startswith("--")]
+        process = arb("replay", row["tape"], *options, "--json", cwd=days)
+        replayed = json.loads(process.communicate(timeout=LONG_S)[0])
+        (earned,) = replayed["answer"]["earned"] or [{"net": "0", "fees": "0"}]
+        assert (row["net"], row["frames"]) == (earned["net"], replayed["frames"])
+        assert row["fees"] == earned["fees"]
+
+
+def test_what_is_known_is_not_made_again_and_what_changed_is(days: Path) -> None:
+    first = sweep(days, "--out", "s.jsonl")
+    whole = (days / "s.jsonl").read_bytes()
+    again = sweep(days, "--out", "s.jsonl")
+    assert again["runs_made_now"] == 0
+    assert (days / "s.jsonl").read_bytes() == whole
+    assert again["sets"] == first["sets"]
+
+    (days / "day1.jsonl").rename(days / "day9.jsonl")
+    assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 0, "the same tape by another name"
+
+    write_day(days, 2, edges=11)
+    assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 6, "another tape by the same name"
+
+    (days / "config.toml").write_text("[repair]\nleg_loss_max_bps = 40\n")
+    assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 18, "another setting, though no swept one"
+
+
+@pytest.mark.parametrize("killed", ["sweep", "worker"])
+def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(days: Path, killed: str) -> None:
+    sweep(days, "--jobs", "2", "--out", "whole.jsonl")
+    part = days / "s.jsonl.part"
+    tapes = sorted(path.name for path in days.glob("day*.jsonl"))
+    process = arb("sweep", *tapes, *SETS, "--json", "--jobs", "1", "--out", "s.jsonl", cwd=days)
+    deadline = time.monotonic() + LONG_S
+    while not part.exists() or not part.stat().st_size:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    if killed == "sweep":
+        process.kill()
+        process.communicate()
+        kept = len(part.read_bytes().splitlines())
+        part.write_bytes(part.read_bytes() + b'{"key":"half of a row')
+        found = sweep(days, "--jobs", "1", "--out", "s.jsonl")
+        assert 0 < found["runs_made_now"] <= 18 - kept
+    else:
+        (worker,) = _workers_of(process.pid)
+        signal.pidfd_send_signal(worker, signal.SIGKILL)
+        out, err = process.communicate(timeout=LONG_S)
+        assert process.returncode == 0, err
+        assert json.loads(out)["runs_made_now"] == 18
+    assert (days / "s.jsonl").read_bytes() == (days / "whole.jsonl").read_bytes()
+    assert not part.exists()
+
+
+def _workers_of(pid: int) -> list[int]:
+    """Return handles of the processes at work for a sweep: children of its fork server."""
+    children = {path.parent.name: int(re.findall(r"\) . (\d+) ", path.read_text())[0]) for path in _stats()}
+    of_pid = [child for child, parent in children.items() if parent == pid]
+    return [os.pidfd_open(int(child)) for child, parent in children.items() if str(parent) in of_pid]
+
+
+def _stats() -> list[Path]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            path.read_text()
+        except OSError:
+            continue
+        found.append(path)
+    return found
+
+
+def test_days_held_out_are_shown_and_choose_nothing(days: Path) -> None:
+    found = sweep(days, "--hold-out", "1", "--out", "s.jsonl")
+    best = found["sets"][0]
+    assert (len(found["days"]), len(found["held_out"])) == (2, 1)
+    assert best["held_out_net"] is not None and found["held_out_place_of_the_best"] in range(1, 7)
+    assert [line for line in found["sentences"] if "held out it made" in line]
+    named = sweep(days, "--hold-out", found["held_out"][0], "--out", "s.jsonl")
+    assert (named["sets"], named["runs_made_now"]) == (found["sets"], 0)
+
+
+def test_the_answer_for_a_person_begins_with_a_plain_sentence(days: Path) -> None:
+    process = arb("sweep", "day0.jsonl", "day1.jsonl", *SETS, "--out", "s.jsonl", cwd=days)
+    out, _ = process.communicate(timeout=LONG_S)
+    first, second, third, *rest = out.splitlines()
+    assert re.fullmatch(r"On 2 tapes of 2 days limits.min_edge_bps=\d+ .* made most: .* USDT.*\.", first)
+    assert second.startswith("It is the best of 6 sets; ")
+    assert third.startswith("6 sets were tried on these tapes: the best of so many looks better than it is")
+    assert any(re.search(r"limits.min_edge_bps +limits.max_notional_quote +net +pairs +best", line) for line in rest)
+
+
+def test_two_sweeps_into_one_file_are_refused(days: Path) -> None:
+    process = arb("sweep", "day0.jsonl", *SETS, "--out", "s.jsonl", cwd=days)
+    deadline = time.monotonic() + LONG_S
+    while not (days / "s.jsonl.part").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert "another sweep is writing there" in refused(days, "day0.jsonl", *SETS, "--out", "s.jsonl")
+    process.communicate(timeout=LONG_S)
+    assert process.returncode == 0
