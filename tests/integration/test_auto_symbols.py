@@ -47,10 +47,11 @@ def incidents(folder: Path, kind: str) -> list[Any]:
 
 @pytest.mark.thorough
 def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_path: Path) -> None:
-    coming = {"gate": "TRX_USDT", "okx": "TRX-USDT", "bitget": "TRXUSDT", "bybit": "TRXUSDT"}  # at binance it is listed
+    marks = {"gate": "_", "okx": "-", "bitget": "", "bybit": ""}  # at binance both are listed all the time
+    coming = [(venue, f"{base}{mark}USDT") for base in ("TRX", "XRP") for venue, mark in marks.items()]
     leaving = {"gate": "LTC_USDT", "okx": "LTC-USDT", "bybit": "LTCUSDT", "binance": "LTCUSDT"}
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "5") as venues:
-        for venue, native in coming.items():
+        for venue, native in coming:
             venues.strike(venue, "delisted", symbol=native)
         hour_s = time.time() + AHEAD_S
         hour_s += -hour_s % 60
@@ -61,14 +62,14 @@ def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_pa
         assert running.stderr is not None
         while "books are live" not in (line := running.stderr.readline()):
             assert line, "ended before its books were there"
-        for venue, native in coming.items():
+        for venue, native in coming:
             venues.strike(venue, "listed", symbol=native)
         for venue, native in leaving.items():
             venues.strike(venue, "suspended", symbol=native)
         ended = end_of(running)
     assert ended.code == 0, ended.err
     assert incidents(tmp_path, "symbols_chosen") == [
-        "symbols were chosen anew: traded from now on: TRX/USDT; not traded any more: LTC/USDT"
+        "symbols were chosen anew: traded from now on: TRX/USDT, XRP/USDT; not traded any more: LTC/USDT"
     ]
     assert ended.summary["books"] == dict.fromkeys(("gate", "okx", "bitget", "bybit", "binance"), "7/7")
     again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)
