@@ -52,7 +52,7 @@ def main() -> None:
         tls.load_cert_chain(certificate[0])
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     threading.Thread(target=_serve, args=(listener, Path(folder), tls), daemon=True).start()
-    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")  # the line that the bench waits for
     sys.stdout.flush()
     sys.stdin.read()
 

@@ -118,7 +118,7 @@ def sweep_command(
         fees_bps=fee or (),
         latencies_ms=tuple((text, max(1, round(seconds * 1000))) for text, seconds in latency or ()),
         out=out,
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or _cores(),
         hold_out=hold_out,
         max_sets=max_sets,
         dask=dask,
@@ -129,6 +129,11 @@ def sweep_command(
         document = sweep(settings, options, on_progress)
     show(document if as_json else _readable(document), as_json=as_json)
     return EXIT_OK
+
+
+def _cores() -> int:
+    """Return how many processors this process may use, where the system says it, else how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _readable(document: dict[str, Any]) -> dict[str, Any]:

@@ -54,13 +54,14 @@ class Cluster:
         except ImportError:
             raise ConfigError("--dask: needs Dask: pip install 'arb[dask]'") from None
         self._address = address
-        self._dask: Any = distributed
+        dask: Any = distributed
+        self._dask = dask
         try:
             place = urlsplit(address)
             # Asked before Dask, whose client goes on complaining when nobody is there.
             socket.create_connection((place.hostname or "", place.port or 0), CONNECT_S).close()
-            security = _security(distributed, tls)
-            self._client: Any = distributed.Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
+            security = _security(dask, tls)
+            self._client = dask.Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
         except OSError as error:  # a TimeoutError, too
             raise CheckFailed(f"--dask {address}: cannot be reached: {error}") from None
         except ValueError as error:

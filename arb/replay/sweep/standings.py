@@ -29,7 +29,7 @@ class OfTape(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One set: what it made in all on the days it was chosen on, and on the best, the lower median and the worst tape of them.
 
-    `held_out_net`: what it made on the days held out; None: there are none.
+    `pairs`: how many on these days. `held_out_net`: what it made on the days held out; None: there are none.
     """
 
     label: Label
@@ -57,6 +57,11 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
         return self.sets[0]
 
     @property
+    def traded(self) -> bool:
+        """Return whether any set traded on the days to choose on; if not, none of them is the best."""
+        return any(each.pairs for each in self.sets)
+
+    @property
     def held_out_place(self) -> int:
         """Return the place, from 1, that the best set has on the days held out; of equals all have the first of theirs."""
         mine = self.best.held_out_net or ZERO
@@ -67,10 +72,12 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
         best, of = self.best, len(self.sets)
         middle = self.sets[of // 2]
         tapes = f"{self.tapes} tape{'s' * (self.tapes != 1)} of {_days(self.days)}"
-        if not any(each.pairs for each in self.sets):
+        if not self.traded:
             return [f"None of {_sets(of)} traded on {tapes}.", *self._tried()]
+        alike = sum(each.net == best.net for each in self.sets) - 1
+        others = f" (as did {_sets(alike)} more)" if alike else ""
         most = (
-            f"On {tapes} {text_of(best.label)} made most: {self._money(best.net)}, on the best tape "
+            f"On {tapes} {text_of(best.label)} made most: {self._money(best.net)}{others}, on the best tape "
             f"{self._money(best.best.net)}, on the median one {self._money(best.median.net)}, on the worst "
             f"{self._money(best.worst.net)}."
         )
@@ -102,7 +109,7 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
             "days": list(self.days),
             "held_out": list(self.held_out),
             "sets_tried": self.tried,
-            "held_out_place_of_the_best": None if self.best.held_out_net is None else self.held_out_place,
+            "held_out_place_of_the_best": self.held_out_place if self.held_out and self.traded else None,
             "sets": [
                 {
                     "set": dict(each.label),
@@ -163,7 +170,7 @@ def _standing(label: Label, rows: Sequence[Row], held_out: Collection[str]) -> S
     return Standing(
         label=label,
         net=_sum(chosen_on),
-        pairs=sum(sum(row.pairs.values()) for row in rows),
+        pairs=sum(sum(row.pairs.values()) for row in chosen_on),
         best=_of_tape(by_net[-1]),
         median=_of_tape(by_net[middle]),
         worst=_of_tape(by_net[0]),

@@ -87,6 +87,24 @@ def test_where_nothing_was_traded_nobody_is_called_the_best() -> None:
     assert found.lines()[0] == "None of 2 sets traded on 2 tapes of 2 days."
 
 
+def test_where_nothing_was_traded_on_the_days_to_choose_on_what_happened_on_the_others_chooses_nothing() -> None:
+    quiet = [msgspec.structs.replace(row, pairs={}) for row in _rows("0", "0")]
+    rows = [*quiet, *_rows("0", "0", "7")[2:]]
+
+    found = standings({_label("a"): rows, _label("b"): rows}, DAYS[2:], 2)
+
+    assert found.lines() == [
+        "None of 2 sets traded on 2 tapes of 2 days.",
+        "2 sets were tried on these tapes: the best of so many looks better than it is.",
+    ]
+
+
+def test_others_that_made_as_much_are_counted() -> None:
+    assert (
+        "made most: 2 USDT (as did 2 sets more), on the best tape" in _ranked(a=("2",), b=("2",), c=("2",)).lines()[0]
+    )
+
+
 @given(st.lists(st.lists(st.integers(-(10**9), 10**9), min_size=4, max_size=4), min_size=1, max_size=6))
 def test_no_set_beats_the_best_and_the_sums_are_exact(nets: list[list[int]]) -> None:
     texts = [[f"{net}.00000001" for net in each] for each in nets]

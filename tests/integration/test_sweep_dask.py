@@ -1,0 +1,208 @@
+"""`arb sweep --dask`: the same file to the last byte, whoever does the work and whoever of them dies."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from arb import __version__
+from tests.integration.certificates import write_certificate
+from tests.integration.support import REPO, arb
+from tests.unit.replay.sweep.markets import write_day
+
+pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
+
+SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
+LONG_S = 180.0
+
+
+class DaskCluster:
+    """A scheduler and its workers, each a process of this machine."""
+
+    def __init__(self, folder: Path, tls: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._tls = tls
+        self.workers: list[subprocess.Popen[bytes]] = []
+        place = folder / "scheduler.json"
+        protocol = "tls" if tls else "tcp"
+        self._scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--protocol", protocol, "--scheduler-file", str(place)
+        )
+        deadline = time.monotonic() + LONG_S
+        while not place.exists() or not place.read_text().strip():
+            assert time.monotonic() < deadline and self._scheduler.poll() is None
+            time.sleep(0.02)
+        self.address: str = json.loads(place.read_text())["address"]
+
+    def add(self, code: Path = REPO) -> None:
+        """Start a worker that imports arb from `code`, and wait until it is known."""
+        announced = self._folder / f"worker{len(self.workers)}.log"
+        one = ("--nthreads", "1", "--nworkers", "1", "--no-nanny", "--local-directory", str(self._folder))
+        self.workers.append(self._start("worker", self.address, *one, log=announced, code=code))
+        deadline = time.monotonic() + LONG_S
+        while b"Registered to" not in announced.read_bytes():
+            assert time.monotonic() < deadline and self.workers[-1].poll() is None, announced.read_text()
+            time.sleep(0.02)
+
+    def _start(self, part: str, *arguments: str, log: Path | None = None, code: Path = REPO) -> subprocess.Popen[bytes]:
+        with (log or self._folder / f"{part}.log").open("wb") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.dask_{part}", *arguments, "--no-dashboard", *self._tls],
+                env=os.environ | {"PYTHONPATH": str(code)},
+                cwd=self._folder,
+                stdout=out,
+                stderr=out,
+            )
+
+    def end(self) -> None:
+        """End all of it at once."""
+        for process in (*self.workers, self._scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder for the logs of a cluster."""
+    (tmp_path / "cluster").mkdir()
+    return tmp_path / "cluster"
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[DaskCluster]:
+    """Yield a cluster of three workers."""
+    made = DaskCluster(folder)
+    try:
+        for _ in range(3):
+            made.add()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def tapes(tmp_path: Path) -> list[str]:
+    """Return the names of the tapes of six days in the test's folder."""
+    return [write_day(tmp_path, day).name for day in range(6)]
+
+
+def swept(folder: Path, *arguments: str) -> bytes:
+    """Sweep to the end; return the file."""
+    process = arb("sweep", *arguments, *SETS, "--json", "--out", "s.jsonl", cwd=folder)
+    _, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, err
+    whole = (folder / "s.jsonl").read_bytes()
+    (folder / "s.jsonl").unlink()
+    return whole
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    """Sweep what cannot be; return the one line that says why."""
+    process = arb("sweep", *arguments, *SETS, cwd=folder)
+    out, err = process.communicate(timeout=LONG_S)
+    assert (process.returncode, out) == (3, ""), err
+    (line,) = err.splitlines()
+    return line
+
+
+def another_arb(folder: Path, init: str) -> Path:
+    """Make an arb of another version, which is no more than that."""
+    (folder / "arb" / "store").mkdir(parents=True)
+    (folder / "arb" / "__init__.py").write_text(init)
+    (folder / "arb" / "store" / "__init__.py").touch()
+    (folder / "arb" / "store" / "tape.py").write_text("RULES = 3\n")
+    return folder
+
+
+def test_three_workers_of_which_one_is_killed_make_the_same_file(
+    tmp_path: Path, cluster: DaskCluster, tapes: list[str]
+) -> None:
+    here = swept(tmp_path, *tapes, "--jobs", "2")
+    assert swept(tmp_path, *tapes, "--dask", cluster.address) == here
+
+    part = tmp_path / "s.jsonl.part"
+    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
+    deadline = time.monotonic() + LONG_S
+    while not part.exists() or not part.stat().st_size:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    cluster.workers[1].kill()
+    cluster.workers[1].wait()
+    at_kill = len(part.read_bytes().splitlines()) if part.exists() else 0
+    out, err = process.communicate(timeout=LONG_S)
+
+    assert process.returncode == 0, err
+    assert at_kill < 36, "it was over before anybody was killed"
+    assert json.loads(out)["runs_made_now"] == 36
+    assert (tmp_path / "s.jsonl").read_bytes() == here
+
+
+def test_a_worker_of_another_version_is_refused_in_one_line(
+    tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
+) -> None:
+    cluster.add(another_arb(folder / "old", "__version__ = '0.0.7'\n"))
+    line = refused(tmp_path, *tapes, "--dask", cluster.address)
+    assert f"this is arb {__version__} (rules " in line
+    assert line.count("has arb 0.0.7 (rules 3)") == 1 and "tcp://127.0.0.1:" in line
+    assert not (tmp_path / "var" / "sweep.jsonl").exists()
+
+
+def test_a_worker_that_has_no_arb_is_refused_in_one_line(
+    tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
+) -> None:
+    cluster.add(another_arb(folder / "none", "raise ImportError('nothing here')\n"))
+    assert "has no arb that can be asked (nothing here)" in refused(tmp_path, *tapes, "--dask", cluster.address)
+
+
+def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refused(
+    tmp_path: Path, folder: Path, tapes: list[str]
+) -> None:
+    made = DaskCluster(folder)
+    try:
+        assert "the cluster has no workers" in refused(tmp_path, *tapes, "--dask", made.address)
+    finally:
+        made.end()
+    assert "cannot be reached" in refused(tmp_path, *tapes, "--dask", made.address)
+
+
+def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
+    tmp_path: Path, cluster: DaskCluster, tapes: list[str]
+) -> None:
+    here = swept(tmp_path, *tapes, "--jobs", "2")
+    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
+    part = tmp_path / "s.jsonl.part"
+    deadline = time.monotonic() + LONG_S
+    while not part.exists() or not part.stat().st_size:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    for worker in cluster.workers:
+        worker.kill()
+    _, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 3
+    assert "what is done is kept" in err.splitlines()[-1]
+
+    kept = len(part.read_bytes().splitlines())
+    assert 0 < kept < 36
+    assert swept(tmp_path, *tapes, "--jobs", "2") == here
+
+
+def test_over_tls_with_certificates_on_both_sides(tmp_path: Path, folder: Path, tapes: list[str]) -> None:
+    pem = str(write_certificate(folder / "all.pem", ip_address("127.0.0.1")))
+    made = DaskCluster(folder, tls=("--tls-ca-file", pem, "--tls-cert", pem, "--tls-key", pem))
+    try:
+        made.add()
+        assert made.address.startswith("tls://")
+        files = ("--dask-ca", pem, "--dask-cert", pem, "--dask-key", pem)
+        assert swept(tmp_path, *tapes, "--dask", made.address, *files) == swept(tmp_path, *tapes)
+
+        other = str(write_certificate(folder / "other.pem", ip_address("127.0.0.1")))
+        files = ("--dask-ca", other, "--dask-cert", other, "--dask-key", other)
+        assert "cannot be reached" in refused(tmp_path, *tapes, "--dask", made.address, *files)
+    finally:
+        made.end()
