@@ -184,7 +184,7 @@ def line(at: int, end: int, order: int, entry: int):
         return failed
     mark = COMMA
     while mark == COMMA:
-        if end - at < 16 or byte_at(at + 1) != QUOTE:
+        if end - at < 18 or byte_at(at + 1) != QUOTE:
             return failed
         at += 2
         key = word_at(at)
