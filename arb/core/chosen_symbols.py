@@ -8,16 +8,13 @@ any other: nothing opens in it before its rules, fees and identities allow it an
 from collections.abc import Iterable
 
 from arb.core.events import SymbolsChosen
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.incidents import IncidentKind, Severity, some
 from arb.core.listings import Listings, add_book
 from arb.core.orders.manager import OrderManager
 from arb.core.state import EngineState
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
-
-NAMED = 20
-"""So many symbols of each kind are named in one sentence, and the others counted."""
 
 
 class ChosenSymbols:
@@ -63,10 +60,10 @@ class ChosenSymbols:
                 kept[symbol] = why
         added, left_out = self._add(event)
         said = [
-            _listed("traded from now on", added),
-            _listed("not traded any more", dropped),
-            _listed("kept", [f"{symbol} ({why})" for symbol, why in kept.items()]),
-            _listed("not traded, as there is no room", left_out),
+            _said("traded from now on", added),
+            _said("not traded any more", dropped),
+            _said("kept", [f"{symbol} ({why})" for symbol, why in kept.items()]),
+            _said("not traded, as there is no room", left_out),
         ]
         text = f"symbols were chosen anew: {'; '.join(part for part in said if part) or 'nothing changes'}"
         self._state.incident(IncidentKind.SYMBOLS_CHOSEN, text, event.t_ns, severity=Severity.INFO)
@@ -91,7 +88,7 @@ class ChosenSymbols:
                 coming.setdefault(instrument.symbol, []).append(instrument)
         added, left_out = [], []
         for symbol, instruments in coming.items():
-            if len(instruments) > state.books.arena.free:
+            if len(instruments) > self._room():
                 left_out.append(symbol)
                 continue
             for instrument in instruments:
@@ -101,9 +98,13 @@ class ChosenSymbols:
             added.append(symbol)
         return added, left_out
 
+    def _room(self) -> int:
+        """Return for how many more books there is room, besides those of the venues that may still come."""
+        state = self._state
+        return state.books.arena.free - len(state.absent) * len(state.settings.symbols)
 
-def _listed(what: str, names: Iterable[str]) -> str:
+
+def _said(what: str, names: Iterable[str]) -> str:
     """Return a part of the sentence; empty where nothing is to be named."""
-    named = list(names)
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return f"{what}: {', '.join(named[:NAMED])}{more}" if named else ""
+    named = some(names)
+    return f"{what}: {named}" if named else ""

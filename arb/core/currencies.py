@@ -7,14 +7,12 @@ replay decides by what was known then. Each change is one incident for each list
 from collections.abc import Iterable
 
 from arb.core.events import CurrenciesListed
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.incidents import IncidentKind, Severity, some
 from arb.core.state import EngineState
 from arb.core.strategy import Strategy
 from arb.market.coins import Coin
 from arb.market.symbol import Symbol
 from arb.market.wallets import CurrencyChain
-
-_NAMED_MAX = 20
 
 
 class Currencies:
@@ -54,8 +52,8 @@ class Currencies:
             closed = [asset for asset, is_closed in now.items() if is_closed and not _closed(before[asset], flag)]
             opened = [asset for asset, is_closed in now.items() if not is_closed and _closed(before[asset], flag)]
             closes = closes or bool(closed)
-            found += [f"{way} closed: {_some(closed)}"] if closed else []
-            found += [f"{way} open again: {_some(opened)}"] if opened else []
+            found += [f"{way} closed: {some(closed)}"] if closed else []
+            found += [f"{way} open again: {some(opened)}"] if opened else []
         if found:
             severity = Severity.WARNING if closes else Severity.INFO
             text = f"{event.venue}: {'; '.join(found)}"
@@ -69,7 +67,7 @@ class Currencies:
             for (symbol, *venues), (was, now) in changed.items()
         }
         if lines:
-            text = f"by the currency list of {event.venue}: {_some(sorted(lines), '; ')}"
+            text = f"by the currency list of {event.venue}: {some(sorted(lines), '; ')}"
             self._state.incident(
                 IncidentKind.COINS_CHANGED, text, event.t_ns, severity=Severity.INFO, venue=event.venue
             )
@@ -78,8 +76,3 @@ class Currencies:
 def _closed(chains: tuple[CurrencyChain, ...], flag: str) -> bool:
     """Return whether a list names chains of an asset, and says of each that it is closed this way."""
     return bool(chains) and all(getattr(chain, flag) is False for chain in chains)
-
-
-def _some(names: list[str], between: str = ", ") -> str:
-    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-    return between.join(names[:_NAMED_MAX]) + more

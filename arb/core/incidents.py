@@ -3,6 +3,7 @@
 Journals and ledgers hold the values as text, so they never change (docs/decisions/0002-frozen-names-on-disk.md).
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -90,3 +91,14 @@ class HaltReason(StrEnum):
     LEG_DEADLINE = "leg_deadline"
     RISK_LIMIT = "risk_limit"
     STRANDED = "stranded"
+
+
+NAMED_MAX = 20
+"""So many of a kind are named in one text, unless less is said."""
+
+
+def some(names: Iterable[str], between: str = ", ", most: int = NAMED_MAX) -> str:
+    """Return the first `most` > 0 of names, and how many more there are: what goes wrong at once may be a thousandfold."""
+    named = list(names)
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return between.join(named[:most]) + more

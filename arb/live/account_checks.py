@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.core.events import AssetBalance
+from arb.core.incidents import some
 from arb.core.recovery_records import AgreedAccount
 from arb.core.settings import Limits
 from arb.live.checks import Finding, Result
@@ -328,5 +329,4 @@ def _about(amount: Decimal) -> str:
 
 
 def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return "; ".join(texts[:SHOWN]) + more
+    return some(texts, "; ", SHOWN)

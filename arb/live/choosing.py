@@ -12,7 +12,7 @@ from typing import Protocol
 from arb.clock import NS_PER_S, Clock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, SymbolsChosen, TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.incidents import IncidentKind, some
 from arb.errors import VenueError
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
@@ -25,8 +25,6 @@ POLL_S = 5.0
 AGAIN_S = 600.0
 """How long after a venue did not answer it is tried again."""
 DAY_S = 86_400
-NAMED = 20
-"""So many symbols of one listing are named in an incident, and the others counted."""
 
 
 class Chooser(Protocol):
@@ -178,6 +176,4 @@ class SymbolKeeper:
 
     def _named(self, there: Collection[str], elsewhere: Collection[str]) -> str:
         """Return the symbols of the run's quote that stand in `there` alone."""
-        found = sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}"))
-        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        return ", ".join(found[:NAMED]) + more
+        return some(sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}")))

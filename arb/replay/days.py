@@ -16,6 +16,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError
 from arb.replay.tapes import Captured, OwnTape, as_capture, head_of, is_own, merged, span_of
+from arb.store.tape import TapeLine, read_tape
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 GAP_MAX_NS = 60 * NS_PER_S
@@ -46,7 +47,7 @@ class Stretch(msgspec.Struct, frozen=True):
 def tapes_in(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Return the tapes that files and folders stand for, in the order given, those of a folder by name.
 
-    Raises `ConfigError` for a folder without tapes, for a path that is neither, and for a tape given twice.
+    Raises `ConfigError` for a folder without tapes, for a path that is neither, and for a tape given twice, in one form or two.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -54,7 +55,27 @@ def tapes_in(paths: Iterable[Path]) -> tuple[Path, ...]:
             before = found.setdefault(tape.resolve(), tape)
             if before is not tape:
                 raise ConfigError(f"{tape}: is given twice: every frame would count twice: give it once")
+    _refuse_two_forms(found.values())
     return tuple(found.values())
+
+
+def _refuse_two_forms(tapes: Iterable[Path]) -> None:
+    """Raise `ConfigError` where tapes of one name but for its end begin alike: `arb tape convert` leaves both."""
+    named: defaultdict[str, list[Path]] = defaultdict(list)
+    for tape in tapes:
+        end = next((suffix for suffix in SUFFIXES if tape.name.endswith(suffix)), "")
+        named[tape.name.removesuffix(end)].append(tape)
+    for alike in named.values():
+        if len({tape.suffix for tape in alike}) == 1:
+            continue
+        begun: dict[TapeLine | None, Path] = {}
+        for tape in alike:
+            first = next(read_tape(tape), None)
+            before = begun.setdefault(first, tape)
+            if first is not None and before.suffix != tape.suffix:
+                raise ConfigError(
+                    f"{before} and {tape}: are one tape in two forms: every frame would count twice: give one of them"
+                )
 
 
 def _tapes_of(path: Path) -> Sequence[Path]:

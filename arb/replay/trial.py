@@ -38,6 +38,7 @@ from arb.replay.tapes import Captured, Merged
 from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 from arb.venues.build import PAPER_RATE
+from arb.venues.registry import tape_feed
 
 T = TypeVar("T")
 FORM = 1
@@ -222,9 +223,10 @@ def play(
 ) -> Played:
     """Replay the lines of a stretch into `journal` and `ledger`; a malformed line ends it early and is in the answer.
 
-    `books_of` and `compiled`: see `Backtest`.
+    `books_of` and `compiled`: see `Backtest`; where compiled code knows none of the dialects it would only be in the way.
     """
     capture = explored.capture
+    compiled = compiled and any(tape_feed(venue).shape for venue in capture.venues)
     clock = clock_before(explored.began_ns, max(trial.latency_ns, *trial.latencies_ns.values(), 0))
     backtest = Backtest(
         capture,

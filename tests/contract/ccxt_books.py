@@ -23,6 +23,9 @@ CHANNELS = ("books", "books-l2-tbt", "orderbook")
 class Nobody:
     """The part of a ccxt websocket client that a handler touches; every book counts as subscribed to."""
 
+    url = "wss://venue/stream/spot"
+    """By which Bybit's and Binance's handlers know that spot is meant."""
+
     def __init__(self, natives: Iterable[str]) -> None:
         self.subscriptions: dict[str, Any] = {
             f"{channel}:{native}": True for channel, native in itertools.product(CHANNELS, natives)
@@ -57,14 +60,15 @@ class CcxtReader:
 
     def frame(self, raw: str) -> None:
         """Take one frame as the websocket client hands it over."""
-        self._exchange.handle_message(self._client, json.loads(raw))
+        frame = json.loads(raw)
+        self._exchange.handle_message(self._client, frame["data"] if "stream" in frame else frame)
 
     def fetched(self, native: str, raw: str, levels_of: tuple[int | str, int | str]) -> None:
-        """Take a snapshot that was fetched over REST (Gate); `levels_of`: where price and size stand in a level."""
+        """Take a snapshot that was fetched over REST; `levels_of`: where price and size stand in a level."""
         answer = json.loads(raw)
         book = self._exchange.order_book({})
         shown = self._exchange.parse_order_book(answer, native, None, "bids", "asks", *levels_of)
-        book.reset({**shown, "nonce": answer["id"]})
+        book.reset({**shown, "nonce": answer["id"] if "id" in answer else answer["lastUpdateId"]})
         self._exchange.orderbooks[native] = book
 
     def levels(self, native: str, depth: int) -> tuple[Levels, Levels] | None:

@@ -35,6 +35,9 @@ RECORDED = {
     "okx_20210722_conn3": ("okx", 1422),
     "bitget_spot_20220407": ("bitget", 220),
     "bitget_perp_20220407": ("bitget", 98),
+    "binance_spot_20210417": ("binance", 614),
+    "binance_spot_20211012": ("binance", 152),
+    "binance_spot_20240808_btc": ("binance", 1654),
 }
 GENERATED, EACH = 3400, 34
 """Updates a venue, and after how many of them all books are compared whole."""
@@ -44,8 +47,10 @@ def symbol_of(line: TapeLine) -> str | None:
     """Return which book a recorded line is about; None for other channels and answers."""
     if line.kind == "http":
         query = parse_qs(urlsplit(line.url).query)
-        return next(iter(query.get("currency_pair") or query.get("contract") or []), None)
+        return next(iter(query.get("currency_pair") or query.get("contract") or query.get("symbol") or []), None)
     frame = json.loads(line.raw)
+    if line.venue == "binance":
+        return str(frame["data"]["s"]) if "@depth" in frame.get("stream", "") else None
     if line.venue.startswith("gate"):
         book = frame["channel"].endswith(".order_book_update") and frame["event"] == "update"
         return str(frame["result"]["s"]) if book else None
@@ -87,7 +92,12 @@ def test_recorded_books_are_equal_after_every_update(recording: Callable[[str], 
         assert ours(slot, NEAR) == expected_levels, f"{native} after {compared} comparisons"
         compared += expected_levels is not None
     for slot in feed.books():
-        assert ours(slot, WHOLE) == judge.levels(slot.native_symbol, WHOLE)
+        whole, theirs = ours(slot, WHOLE), judge.levels(slot.native_symbol, WHOLE)
+        if venue == "binance" and whole is not None and theirs is not None:
+            # ccxt shows what lies beyond the end of a cut snapshot, too, where nobody knows what is missing.
+            theirs = theirs[0][: len(whole[0])], theirs[1][: len(whole[1])]
+            assert min(map(len, whole)) > NEAR
+        assert whole == theirs
     assert compared == expected
 
 
@@ -97,7 +107,7 @@ def world() -> World:
     return World(symbols=12, seed=31, rate=0.0, clock=Clock(lambda: 1_777_275_365_213, lambda: 0.0))
 
 
-@pytest.mark.parametrize("venue", ["gate", "okx", "bitget"])
+@pytest.mark.parametrize("venue", ["gate", "okx", "bitget", "bybit"])
 def test_generated_books_are_equal(world: World, venue: str) -> None:
     server = world.venues[venue]
     seats = {
@@ -114,7 +124,8 @@ def test_generated_books_are_equal(world: World, venue: str) -> None:
         give(server.snapshot_frame(channel), feed, judge)
     for number in range(1, GENERATED + 1):
         channel = rng.choice(list(server.channels.values()))
-        give(server.update_frame(channel, channel.advance(1_777_275_365_213, rng.randint(1, 40))), feed, judge)
+        ids = rng.randint(1, server.ids_most)
+        give(server.update_frame(channel, channel.advance(1_777_275_365_213, ids)), feed, judge)
         [slot] = [slot for slot in feed.books() if slot.native_symbol == channel.native]
         assert ours(slot, NEAR) == judge.levels(channel.native, NEAR), f"{channel.native} after {number} updates"
         if number % EACH == 0:

@@ -58,6 +58,22 @@ def test_what_venues_list_in_common_is_shown_the_busiest_first(venues: Venues, t
     assert (gate["min_notional"], gate["min_order_quote"], btc["edge_share_1h"]) == ("3", "3", None)
 
 
+def test_venues_that_are_only_read_are_shown_like_the_others(venues: Venues, tmp_path: Path) -> None:
+    text = config(venues, tmp_path).read_text()
+    text += "[venues.bybit]\nenabled = true\n[venues.binance]\nenabled = true\n"
+    (tmp_path / "config.toml").write_text(text)
+    ended = run_arb("markets", "--json", "--min-venues", "5", "--top", "500", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    document = ended.summary
+    assert document["venues"].keys() == {"gate", "okx", "bitget", "bybit", "binance"}
+    rows = {row["symbol"]: row for row in document["markets"]}
+    assert len(rows) >= SYMBOLS - 5 and all(len(row["at"]) == 5 for row in rows.values())
+    for venue, native in (("bybit", "BTCUSDT"), ("binance", "BTCUSDT")):
+        bids, asks = venues.book(venue, native)
+        shown_here = rows["BTC/USDT"]["at"][venue]
+        assert (float(shown_here["bid"]), float(shown_here["ask"])) == (float(bids[0][0]), float(asks[0][0]))
+
+
 def test_the_rules_choose_and_say_what_speaks_against_the_others(venues: Venues, tmp_path: Path) -> None:
     rules = '[run.auto]\nmin_volume_quote = 1_000_000\nexclude_symbols = ["ETH/USDT"]\ntop = 3\nmax_book_spread_bps = 1000\n'
     document = shown(venues, tmp_path, head=rules)

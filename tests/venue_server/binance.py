@@ -29,7 +29,7 @@ MINUTE_S = 60
 BANNED_AFTER = 10
 """So many requests after the first 429 of a minute are answered by 418."""
 BAN_S = 120
-WEIGHTS = {"/time": 1, "/exchangeInfo": 20, "/ticker/bookTicker": 4}
+WEIGHTS = {"/time": 1, "/exchangeInfo": 20, "/ticker/24hr": 80, "/ticker/bookTicker": 4}
 MESSAGES_A_SECOND = 5
 MESSAGE_BYTES_MAX = 4096
 STREAMS_MAX = 1024
@@ -90,6 +90,7 @@ class Binance(FetchedServer):
         return {
             "/time": lambda _: {"serverTime": self.clock.wall_ms()},
             "/exchangeInfo": self._exchange_info,
+            "/ticker/24hr": lambda _: [self._ticker(channel) for channel in self.channels.values()],
             "/depth": self.fetched,
         }
 
@@ -155,6 +156,15 @@ class Binance(FetchedServer):
         limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT}]
         listing = {"timezone": "UTC", "serverTime": self.clock.wall_ms(), "rateLimits": limits, "exchangeFilters": []}
         return listing | {"symbols": rows}
+
+    def _ticker(self, channel: Channel) -> Row:
+        (bid, bid_size), (ask, ask_size) = (_levels(channel, side)[0] for side in (channel.bids, channel.asks))
+        return {
+            "symbol": channel.native, "priceChange": "-0.00073400", "priceChangePercent": "-1.757", "lastPrice": bid,
+            "bidPrice": bid, "bidQty": bid_size, "askPrice": ask, "askQty": ask_size, "openPrice": bid,
+            "volume": "410969.51200000", "quoteVolume": self.day_volume(channel), "openTime": self.clock.wall_ms() - 86_400_000,
+            "closeTime": self.clock.wall_ms(), "firstId": 221265272, "lastId": 221725714, "count": 460443,
+        }  # fmt: skip
 
     def book_answer(self, request: web.Request) -> Any:
         """See `FetchedServer`."""

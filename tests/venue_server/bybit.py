@@ -65,6 +65,7 @@ class Bybit(VenueServer):
         return {
             "/market/time": self._time,
             "/market/instruments-info": self._instruments,
+            "/market/tickers": self._tickers,
             "/market/orderbook": self._order_book,
         }
 
@@ -93,6 +94,19 @@ class Bybit(VenueServer):
             return self._failed(10001, "Illegal category")
         rows = [row for row in self.rows if row["status"] == "Trading" and query.get("symbol") in (None, row["symbol"])]
         return self._answer({"category": "spot", "list": rows})
+
+    def _tickers(self, request: web.Request) -> Row:
+        if request.query.get("category") != "spot":
+            return self._failed(10001, "Illegal category")
+        return self._answer({"category": "spot", "list": [self._ticker(channel) for channel in self.channels.values()]})
+
+    def _ticker(self, channel: Channel) -> Row:
+        (bid, bid_size), (ask, ask_size) = (_levels(channel, side)[0] for side in (channel.bids, channel.asks))
+        return {
+            "symbol": channel.native, "bid1Price": bid, "bid1Size": bid_size, "ask1Price": ask, "ask1Size": ask_size,
+            "lastPrice": bid, "prevPrice24h": bid, "price24hPcnt": "0.0068", "highPrice24h": ask, "lowPrice24h": bid,
+            "turnover24h": self.day_volume(channel), "volume24h": "11801.27771",
+        }  # fmt: skip
 
     def _order_book(self, request: web.Request) -> Row:
         channel = self.channels.get(request.query.get("symbol", ""))

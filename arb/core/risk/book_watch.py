@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S
 from arb.core.connection import Connection
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.incidents import IncidentKind, Severity, some
 from arb.core.state import EngineState
 from arb.market.arena import BookArena
 
@@ -65,8 +65,7 @@ class BookWatch:
     def _report(self, connection: Connection, rows: set[int], now_ns: int, *, come: bool) -> None:
         if not rows:
             return
-        names = sorted(connection.rows[row] for row in rows)
-        named = ", ".join(names[:NAMED_MAX]) + (f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else "")
+        named = some(sorted(connection.rows[row] for row in rows), most=NAMED_MAX)
         waited_s = MISSING_AFTER_NS // NS_PER_S
         text = (
             f"{connection.name}: the book of {named} is there"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.cli.root import COMMANDS
+from arb.cli.root import COMMANDS, YOUNG_OBJECTS
 from arb.store.migrate import upgrade
 
 REVIEW = {"aiohttp", "alembic", "ccxt.base", "numba", "numpy", "pandas", "pyarrow", "requests", "rich"}
@@ -48,6 +48,14 @@ def test_a_command_loads_nothing_that_it_has_no_use_for(repo_root: Path, tmp_pat
     _, modules = loaded(repo_root, tmp_path, SCRIPT, *command.split())
     assert "arb.cli.root" in modules
     assert SPARED[command] & modules == set()
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage_all_the_while(repo_root: Path, tmp_path: Path) -> None:
+    script = (
+        "import gc, json; from arb.cli import main; main(['--help']); print(json.dumps([str(gc.get_threshold()[0])]))"
+    )
+    _, said = loaded(repo_root, tmp_path, script)
+    assert said == {str(YOUNG_OBJECTS)}
 
 
 def test_help_names_every_command(repo_root: Path, tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def test_where_there_is_no_room_a_symbol_is_left_out_and_named() -> None:
     assert said(floor) == "traded from now on: SOL/USDT; not traded, as there is no room: XRP/USDT"
 
 
+def test_the_room_of_a_venue_that_may_still_come_is_not_taken() -> None:
+    floor = Floor(instruments=listed(symbols=(BTC,)), spare=2)
+    floor.engine.state.venues["okx"].absent = "down for maintenance"
+    chosen(floor, SOL)
+    assert said(floor) == "not traded, as there is no room: SOL/USDT"
+
+
 def test_a_symbol_of_which_base_is_held_does_not_leave() -> None:
     floor = Floor()
     quiet(floor, BTC, ETH)

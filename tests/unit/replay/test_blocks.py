@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,7 @@ from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
 from arb.store.journal import Journal
-from arb.store.tape import TapeLine, encode_head
+from arb.store.tape import SegmentHead, TapeLine, encode_head
 from arb.venues.compiled.layout import AT_END, AT_LINE
 from tests.support.floor import BookFrames
 from tests.support.taped import NoLedger, taped_run
@@ -250,6 +251,34 @@ def test_markets_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, see
     (plain, none), (found, quiet) = (replayed(paths, compiled=compiled) for compiled in (False, True))
     assert found == plain
     assert quiet > none == 0
+
+
+def in_segments(paths: list[Path], rng: random.Random) -> list[Path]:
+    """Return each capture as a recording of several segments, in any order."""
+    segments: list[Path] = []
+    for path in paths:
+        lines = path.read_bytes().splitlines(keepends=True)
+        cuts = sorted({0, *(rng.randrange(len(lines)) for _ in range(3))})
+        for number, (begin, end) in enumerate(pairwise((*cuts, len(lines))), 1):
+            head = SegmentHead(recording=path.stem, segment=number, arb="1")
+            t = msgspec.json.decode(lines[begin])["t"]
+            first = TapeLine(t, "", "event", msgspec.json.encode(head).decode())
+            segments.append(path.with_name(f"{rng.random()}.jsonl"))
+            segments[-1].write_bytes(b"".join((msgspec.json.encode(first), b"\n", *lines[begin:end])))
+    rng.shuffle(segments)
+    return segments
+
+
+@given(seed=st.integers(0, 2**32))
+def test_segments_are_taken_in_a_row_as_the_whole_recording_is(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    rng = random.Random(seed)
+    paths = a_market(rng, tmp_path_factory.mktemp("tapes"), steps=150)
+    segments = in_segments(paths, rng)
+    (plain, _), (found, quiet) = (replayed(segments, compiled=compiled) for compiled in (False, True))
+    assert found == plain
+    assert quiet == replayed(in_segments(paths, rng), compiled=True)[1] > 0, "however they are cut"
 
 
 def test_a_frame_with_another_escape_is_as_malformed_as_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from arb.errors import ConfigError
 from arb.replay.days import stretches_of, tapes_in
 from arb.replay.tapes import merged
 from arb.store.tape import SegmentHead
+from arb.store.tape_convert import convert_tapes
 from tests.unit.replay.test_tapes import capture, own
 
 
@@ -58,8 +59,8 @@ def test_two_recordings_of_one_venue_at_one_time_are_refused(tmp_path: Path) -> 
 
 def test_a_short_segment_hides_no_overlap_with_a_long_one(tmp_path: Path) -> None:
     segment(tmp_path / "1.jsonl", "aa", 0.0, 100.0)
-    segment(tmp_path / "2.jsonl", "aa", 100.0, 110.0)
-    segment(tmp_path / "3.jsonl", "bb", 105.0, 120.0)
+    segment(tmp_path / "2.jsonl", "aa", 50.0, 60.0)
+    segment(tmp_path / "3.jsonl", "bb", 70.0, 120.0)
     assert "two recordings of gate" in complaint(tmp_path)
 
 
@@ -73,6 +74,23 @@ def test_the_tape_of_a_run_and_a_capture_are_not_one_replay(tmp_path: Path) -> N
     run, frames = own(tmp_path / "run.jsonl", 11), capture(tmp_path / "frames.jsonl", "gate", 1.0)
     line = complaint(frames, run)
     assert "run.jsonl is the tape of a run" in line and "frames.jsonl is none" in line
+
+
+def test_a_tape_that_lies_there_in_two_forms_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    tape = capture(tmp_path / "1.jsonl", "gate", 1.0, 2.0)
+    convert_tapes([tape], tmp_path / "parquet", to_parquet=True)
+    assert complaint(tmp_path) == (
+        f"{tape} and {tmp_path / 'parquet' / '1.parquet'}: are one tape in two forms: every frame would count twice: "
+        "give one of them"
+    )
+
+
+def test_tapes_of_one_name_and_different_text_are_two(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    convert_tapes([capture(tmp_path / "1.jsonl", "gate", 1.0)], tmp_path / "a", to_parquet=True)
+    capture(tmp_path / "1.jsonl", "okx", 1.0)
+    assert len(tapes_in([tmp_path])) == 2
 
 
 # What can.

@@ -4,16 +4,19 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
+from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueListed
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
-from arb.replay.tapes import OwnTape, is_own, merged
-from arb.store.tape import TapeHead, decode_head, encode_head
+from arb.replay.tapes import OwnTape, as_capture, is_own, merged
+from arb.store.tape import TapeHead, TapeLine, decode_head, encode_head
 from arb.store.tape_convert import convert_tapes
+from tests.builders import D, an_instrument
 
 SETTINGS = EngineSettings(
     limits=Limits(),
@@ -147,6 +150,37 @@ def test_segments_of_a_recording_are_one_capture_and_what_ends_books_is_among_it
         (1, "event", 2.0),
         (1, "ws", 2.0),
     ]
+
+
+def test_of_a_run_frames_what_ends_its_books_and_all_that_its_venues_listed_are_a_capture(tmp_path: Path) -> None:
+    gate, okx = an_instrument("gate"), an_instrument("okx")
+    finer = msgspec.structs.replace(gate, tick=D("0.001"))
+    events = [
+        VenueListed(seq=11, t_ns=1, venue="gate", instruments=(gate,)),
+        InstrumentListed(seq=12, t_ns=2, instrument=okx),
+        FeedUp(seq=13, t_ns=3, venue="gate"),
+        InstrumentListed(seq=14, t_ns=4, instrument=finer),
+        FeedDown(seq=15, t_ns=5, venue="gate", cause="reset"),
+        InstrumentUnlisted(seq=16, t_ns=6, venue="gate", symbol=gate.symbol),
+        InstrumentUnlisted(seq=17, t_ns=7, venue="gate", symbol="NOVA/USDT"),
+    ]
+    path = own(tmp_path / "run", 10)
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with path.open("ab") as file:
+        for event in events:
+            raw = msgspec.json.Encoder(decimal_format="string").encode(event).decode()
+            file.write(
+                msgspec.json.encode(TapeLine(event.t_ns / 1e9, "", "event", raw, "", event.seq, event.t_ns)) + b"\n"
+            )
+        file.write(msgspec.json.encode(TapeLine(8e-9, "gate", "ws", "frame", "", 18, 8)) + b"\n")
+
+    found = list(as_capture(OwnTape([path])))
+
+    assert [captured.rules for captured in found] == [
+        *(gate, okx, finer, None),
+        *(msgspec.structs.replace(finer, tradable=False), None),
+    ]
+    assert [captured.line.seq for captured in found] == [11, 12, 14, 15, 16, 18]
 
 
 def test_a_segment_of_another_version_is_refused(tmp_path: Path) -> None:

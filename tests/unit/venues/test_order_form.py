@@ -45,7 +45,7 @@ class Venue:
             )
         elif headers is not None:
             site = msgspec.structs.replace(site, headers=headers)
-        given: dict[str, Any] = {"max_order_value_quote": Decimal("1e60"), "max_orders_per_minute": 10**6}
+        given: dict[str, Any] = {"max_order_value_quote": Decimal("1e70"), "max_orders_per_minute": 10**6}
         self.clock = a_clock()
         self.gateway: VenueGateway = build_gateway(
             spec,
