@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from arb.cli.progress import progress
@@ -133,7 +134,9 @@ def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int
         )
     from arb.app.beside import paper_beside
     from arb.replay.beside_report import tables_of
+    from arb.replay.days import tapes_in
 
+    options = msgspec.structs.replace(options, files=tapes_in(options.files))
     with logging_to(level=settings.run.log_level.value):
         report, exit_code = paper_beside(settings, options)
     show(report if as_json else tables_of(report), as_json=as_json)

@@ -50,7 +50,7 @@ def test_a_tape_that_is_given_twice_is_refused_by_whatever_name(tmp_path: Path) 
 
 
 def test_two_recordings_of_one_venue_at_one_time_are_refused(tmp_path: Path) -> None:
-    one = segment(tmp_path / "a" / "1.jsonl", "aa", 0.0, 100.0)
+    one = segment(tmp_path / "a" / "1.jsonl", "aa", 1.0, 100.0)
     other = segment(tmp_path / "b" / "1.jsonl", "bb", 50.0, 150.0, venues="okx bitget")
     line = complaint(tmp_path)
     assert str(one) in line and str(other) in line
@@ -58,7 +58,7 @@ def test_two_recordings_of_one_venue_at_one_time_are_refused(tmp_path: Path) -> 
 
 
 def test_a_short_segment_hides_no_overlap_with_a_long_one(tmp_path: Path) -> None:
-    segment(tmp_path / "1.jsonl", "aa", 0.0, 100.0)
+    segment(tmp_path / "1.jsonl", "aa", 1.0, 100.0)
     segment(tmp_path / "2.jsonl", "aa", 50.0, 60.0)
     segment(tmp_path / "3.jsonl", "bb", 70.0, 120.0)
     assert "two recordings of gate" in complaint(tmp_path)
@@ -109,7 +109,7 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_segments_of_one_recording_and_captures_of_its_time_are_one_stretch(tmp_path: Path) -> None:
-    segment(tmp_path / "1.jsonl", "aa", 0.0, 50.0)
+    segment(tmp_path / "1.jsonl", "aa", 1.0, 50.0)
     segment(tmp_path / "2.jsonl", "aa", 50.0, 90.0)
     capture(tmp_path / "3.jsonl", "bitget", 10.0, 80.0)
     (stretch,) = stretches_of(tapes_in([tmp_path]))
@@ -117,7 +117,7 @@ def test_segments_of_one_recording_and_captures_of_its_time_are_one_stretch(tmp_
 
 
 def test_another_recording_may_go_on_where_one_has_ended(tmp_path: Path) -> None:
-    segment(tmp_path / "1.jsonl", "aa", 0.0, 50.0)
+    segment(tmp_path / "1.jsonl", "aa", 1.0, 50.0)
     segment(tmp_path / "2.jsonl", "bb", 50.0, 90.0)
     assert len(stretches_of(tapes_in([tmp_path]))) == 1
 
