@@ -29,7 +29,7 @@ SETS_A_PASS = 16
 """So many sets share one pass over a tape, each with books of its own; more would take more memory and hardly less time."""
 FEE, LATENCY = "--fee", "--latency"
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and of how much."""
 
 

@@ -1,8 +1,5 @@
 """`arb replay DAYS...`: recorded tapes, and what would have been earned on them."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,15 +7,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from arb.cli.progress import progress
 from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, config_and_json, settings_from, show
-from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReplayOptions, Settings, database_url
 from arb.errors import ConfigError
 from arb.logs import logging_to
 
 TAPES = click.Path(exists=True, readable=True, path_type=Path)
-LINE_EVERY_NS = 5 * NS_PER_S
-"""How often a line says how far a replay is, where there is no terminal."""
 _DETAILS = "arb report --mode replay --html FILE"
 
 
@@ -91,8 +86,10 @@ def replay_command(
     )
     if paper:
         return _beside(settings, options, as_json=as_json)
-    with logging_to(level=settings.run.log_level.value), _progress() as on_progress:
-        summary, exit_code = replay_tapes(settings, options, on_progress)
+    with logging_to(level=settings.run.log_level.value), progress() as shown:
+        summary, exit_code = replay_tapes(
+            settings, options, lambda done, of: shown("reading lines" if of is None else "replaying lines", done, of)
+        )
     if as_json or "answer" not in summary:
         show(summary, as_json=as_json)
     else:
@@ -141,51 +138,3 @@ def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int
         report, exit_code = paper_beside(settings, options)
     show(report if as_json else tables_of(report), as_json=as_json)
     return exit_code
-
-
-@contextmanager
-def _progress() -> "Iterator[Any]":
-    """Yield what shows how far a replay is: a bar on a terminal, else a line now and then; on stderr in either case."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def on_progress(done: int, of: int | None) -> None:
-            bar.update(task, description="reading" if of is None else "replaying", completed=done, total=of)
-
-        yield on_progress
-
-
-class _Lines:
-    """Progress as plain lines, one each five seconds at most."""
-
-    def __init__(self) -> None:
-        self._clock = SystemClock()
-        self._last_ns = self._clock.monotonic_ns()
-
-    def __call__(self, done: int, of: int | None) -> None:
-        """Print how far it is, if it is time to."""
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._last_ns < LINE_EVERY_NS:
-            return
-        self._last_ns = now_ns
-        click.echo(f"read {done:,} lines" if of is None else f"replayed {done:,} of {of:,} lines", err=True)

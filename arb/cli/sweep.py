@@ -1,9 +1,6 @@
 """The command `sweep`: a grid of settings over many tapes."""
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,9 +8,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from arb.cli.replay import LINE_EVERY_NS, TAPES
+from arb.cli.progress import progress
+from arb.cli.replay import TAPES
 from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, config_and_json, settings_from, show
-from arb.clock import SystemClock
 from arb.config import SweepOptions
 from arb.errors import EXIT_OK
 from arb.logs import logging_to
@@ -125,7 +122,7 @@ def sweep_command(
         dask_tls=None if dask_ca is None or dask_cert is None or dask_key is None else (dask_ca, dask_cert, dask_key),
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
     )
-    with logging_to(level=settings.run.log_level.value), _progress() as on_progress:
+    with logging_to(level=settings.run.log_level.value), progress() as on_progress:
         document = sweep(settings, options, on_progress)
     show(document if as_json else _readable(document), as_json=as_json)
     return EXIT_OK
@@ -153,37 +150,3 @@ def _readable(document: dict[str, Any]) -> dict[str, Any]:
         | {name: document[name] for name in ("days", "held_out") if document[name]}
         | {name: document[name] for name in ("runs", "runs_made_now", "file")}
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Yield what shows how far a sweep is: a bar on a terminal, else a line now and then; on stderr in either case."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def draw(what: str, done: int, of: int) -> None:
-            bar.update(task, description=what, completed=done, total=of)
-
-        yield draw
-
-
-class _Lines:
-    """Progress as plain lines, one each five seconds at most."""
-
-    def __init__(self) -> None:
-        self._clock = SystemClock()
-        self._last_ns = self._clock.monotonic_ns()
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        """Print how far it is, if it is time to."""
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._last_ns >= LINE_EVERY_NS:
-            self._last_ns = now_ns
-            click.echo(f"{what}: {done:,} of {of:,}", err=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support import arb
+from tests.integration.support import arb, write_config
 from tests.unit.replay.sweep.markets import write_day
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
@@ -132,6 +132,23 @@ def _stats() -> list[Path]:
             continue
         found.append(path)
     return found
+
+
+def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path) -> None:
+    process = arb("run", "--for", "4s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
+    _, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, err
+    process = arb("sweep", "run.jsonl.gz", "--set", "limits.min_edge_bps=0,9", "--json", cwd=tmp_path)
+    out, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, err
+    for found in json.loads(out)["sets"]:
+        option = f"limits.min_edge_bps={found['set']['limits.min_edge_bps']}"
+        process = arb("replay", "run.jsonl.gz", "--set", option, "--json", cwd=tmp_path)
+        (earned,) = json.loads(process.communicate(timeout=LONG_S)[0])["answer"]["earned"]
+        assert found["net"] == earned["net"] != "0"
+    assert "is replayed under its own limits" in refused(
+        tmp_path, "run.jsonl.gz", "--set", "limits.min_edge_bps=0,9", "--config", str(write_config(tmp_path))
+    )
 
 
 def test_days_held_out_are_shown_and_choose_nothing(days: Path) -> None:

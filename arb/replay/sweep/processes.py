@@ -18,7 +18,7 @@ from arb.errors import ArbError, CheckFailed
 
 LIVES = 3
 """So many workers may die of one piece of work."""
-PRELOADED = "arb.replay.sweep.shared"
+PRELOADED = "arb.replay.sweep.work"
 """What workers need, which is imported once and not by each."""
 P = TypeVar("P")
 R = TypeVar("R")

@@ -76,13 +76,14 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
             return [f"None of {_sets(of)} traded on {tapes}.", *self._tried()]
         alike = sum(each.net == best.net for each in self.sets) - 1
         others = f" (as did {_sets(alike)} more)" if alike else ""
-        most = (
-            f"On {tapes} {text_of(best.label)} made most: {self._money(best.net)}{others}, on the best tape "
-            f"{self._money(best.best.net)}, on the median one {self._money(best.median.net)}, on the worst "
-            f"{self._money(best.worst.net)}."
-        )
+        most = f"On {tapes} {text_of(best.label)} made most: {self._money(best.net)}{others}"
+        if self.tapes > 1:
+            most += (
+                f", on the best tape {self._money(best.best.net)}, on the median one {self._money(best.median.net)}, on the "
+                f"worst {self._money(best.worst.net)}"
+            )
         among = [f"It is the best of {_sets(of)}; the one in the middle made {self._money(middle.net)}."] * (of > 1)
-        return [most, *among, *self._tried(), *self._held_out()]
+        return [f"{most}.", *among, *self._tried(), *self._held_out()]
 
     def _tried(self) -> list[str]:
         if self.tried < 2:

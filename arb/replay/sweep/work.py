@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from arb.errors import StoreError
+from arb import __version__
+from arb.errors import CheckFailed, StoreError
 from arb.replay.days import Stretch
 from arb.replay.findings import Findings
 from arb.replay.sweep.shared import decoded, decoded_books, together
@@ -27,6 +28,7 @@ from arb.replay.trial import (
     play,
     result_of,
 )
+from arb.store.tape import RULES
 from arb.venues.compiled.loading import is_available
 
 KeyedTrial = tuple[str, Trial]
@@ -37,18 +39,26 @@ _digests: dict[tuple[str, _Stamp], str] = {}
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """Some trials on one tape; `compiled`: by compiled code, where the worker has it."""
+    """Some trials on one tape, for an arb of this version and these rules; `compiled`: by compiled code, where it has it."""
 
     tape: Tape
     trials: tuple[KeyedTrial, ...]
     compiled: bool = False
+    arb: str = __version__
+    rules: int = RULES
 
 
 def perform(piece: Piece) -> list[TrialResult]:
     """Return what each trial comes to, in their order.
 
-    Raises `StoreError` where the tape is not here, or is not what it was when it was examined, and as `run_trials`.
+    Raises `CheckFailed` for work that is another version's, `StoreError` where the tape is not here, or is not what it was when
+    it was examined, and as `run_trials`.
     """
+    if (piece.arb, piece.rules) != (__version__, RULES):
+        raise CheckFailed(
+            f"{platform.node()} has arb {__version__} (rules {RULES}), and the sweep is of {piece.arb} (rules {piece.rules}): "
+            "install the same there: what is done is kept"
+        )
     for path, digest in zip(piece.tape.stretch.files, piece.tape.digests, strict=True):
         _require(path, digest)
     with _quiet():

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.errors import ConfigError, StoreError
+from arb.errors import CheckFailed, ConfigError, StoreError
 from arb.replay.days import Stretch
 from arb.replay.sweep.tapes import examine, tapes_of
 from arb.replay.sweep.work import Piece, perform, run_trials
@@ -111,6 +111,13 @@ def test_a_tape_that_a_worker_does_not_find_is_named_with_the_machine(tmp_path: 
         StoreError, match=rf"day0\.jsonl: No such file.*{os.uname().nodename}.*every worker has to find"
     ):
         perform(piece)
+
+
+def test_a_worker_that_came_late_and_is_of_another_version_refuses_in_one_line(tmp_path: Path) -> None:
+    piece = msgspec.structs.replace(_piece(write_day(tmp_path, 0, edges=2), a_trial()), arb="0.0.7")
+    with pytest.raises(CheckFailed, match=rf"{os.uname().nodename} has arb .*, and the sweep is of 0\.0\.7") as caught:
+        perform(piece)
+    assert "\n" not in str(caught.value)
 
 
 def test_symbols_that_no_tape_shows_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""How far a command is, on stderr: a bar where somebody watches a terminal, else a plain line now and then."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from arb.clock import NS_PER_S, SystemClock
+
+LINE_EVERY_NS = 5 * NS_PER_S
+"""How often a line says how far a command is, where there is no terminal."""
+Show = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much of it is done, and of how much; None: nobody knows yet."""
+
+
+@contextmanager
+def progress() -> Iterator[Show]:
+    """Yield what shows how far a command is."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def draw(what: str, done: int, of: int | None) -> None:
+            bar.update(task, description=what, completed=done, total=of)
+
+        yield draw
+
+
+class _Lines:
+    """Plain lines, one each five seconds at most."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._last_ns = self._clock.monotonic_ns()
+
+    def __call__(self, what: str, done: int, of: int | None) -> None:
+        """Print how far it is, if it is time to."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._last_ns >= LINE_EVERY_NS:
+            self._last_ns = now_ns
+            click.echo(f"{what}: {done:,}" + ("" if of is None else f" of {of:,}"), err=True)
