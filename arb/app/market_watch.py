@@ -103,11 +103,20 @@ class Watch:
         text = TEXTS[changed.change].format(venue=venue, symbol=symbol)
         if changed.change is Change.LISTED:
             text += f"; listed elsewhere: {', '.join(others) or 'nowhere'}"
+        elif changed.change is Change.ENDING:
+            [ends_ns] = [one.instrument.ends_ns for one in overview.listed[venue] if one.instrument.symbol == symbol]
+            text += f" at {_utc(ends_ns or 0)}"
         return self._news(venue, changed.change, text, symbol, others)
 
     def _news(self, venue: str, what: str, text: str, symbol: str | None = None, others: Iterable[str] = ()) -> News:
-        at = datetime.fromtimestamp(self._clock.wall_ns() // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {"at": at, "venue": venue, "symbol": symbol, "what": str(what), "also_at": list(others), "text": text}
+        return {
+            "at": _utc(self._clock.wall_ns()),
+            "venue": venue,
+            "symbol": symbol,
+            "what": str(what),
+            "also_at": list(others),
+            "text": text,
+        }
 
 
 class EdgeShares:
@@ -127,6 +136,10 @@ class EdgeShares:
         seen = Counter(symbol for _, look in self._looks for symbol in look)
         had = Counter(symbol for _, look in self._looks for symbol, has in look.items() if has)
         return {symbol: round(Decimal(had[symbol]) / count, 6) for symbol, count in seen.items()}
+
+
+def _utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _symbols(listed: Iterable[Listed]) -> set[str]:

@@ -85,6 +85,11 @@ class SymbolKeeper:
             log.warning("symbols are not chosen anew: %s; tried again in %.0f minutes", error, AGAIN_S / 60)
             return False
         wanted = dict.fromkeys(symbol for symbols in chosen.values() for symbol in symbols)
+        if not wanted:  # rather a fault of what was answered than of all markets at once
+            log.warning(
+                "the rules of [run.auto] choose nothing now: the symbols stay as they are until the next choice"
+            )
+            return True
         traded = {symbol for _, symbol in state.books.rows}
         unchosen = sorted(traded - wanted.keys())
         leaving = [symbol for symbol in unchosen if self._engine.chosen.holding(symbol) is None]

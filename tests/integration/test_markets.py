@@ -1,6 +1,7 @@
 """`arb markets` on venues that list what real ones do: what it shows, and what it says of venues that answer nonsense."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,18 +207,22 @@ def test_watch_says_what_is_listed_anew_dropped_halted_and_who_falls_silent(tmp_
         venues.strike("gate", "listed", symbol="TRX_USDT")
         venues.strike("gate", "suspended", symbol="LTC_USDT")
         venues.strike("okx", "delisted", symbol="DOGE-USDT")
+        venues.strike("gate", "delisting", symbol="ADA_USDT")
         venues.strike("bitget", "restricted", for_s=600)
-        news = [json.loads(watching.stdout.readline()) for _ in range(4)]
+        news = [json.loads(watching.stdout.readline()) for _ in range(5)]
         watching.send_signal(signal.SIGINT)
         ended = end_of(watching)
     assert ended.code == 0, ended.err
     assert sorted((each["venue"], each["what"], each["symbol"]) for each in news if each["symbol"]) == [
+        ("gate", "ending", "ADA/USDT"),
         ("gate", "halted", "LTC/USDT"),
         ("gate", "listed", "TRX/USDT"),
         ("okx", "unlisted", "DOGE/USDT"),
     ]
     [listed] = [each for each in news if each["what"] == "listed"]
     assert listed["text"] == "gate lists TRX/USDT; listed elsewhere: okx" and listed["also_at"] == ["okx"]
+    [ending] = [each for each in news if each["what"] == "ending"]
+    assert re.fullmatch(r"gate announces the end of trade in ADA/USDT at 20..-..-..T..:..:..Z", ending["text"])
     [silent] = [each for each in news if each["what"] == "silent"]
     assert silent["venue"] == "bitget" and "451" in silent["text"]
     last = json.loads(ended.out)

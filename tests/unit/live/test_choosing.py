@@ -159,6 +159,12 @@ def test_a_venue_that_is_silent_is_asked_again_and_nothing_changes_meanwhile() -
     assert world.books() == at_both(BTC, ADA)
 
 
+def test_where_nothing_is_chosen_all_stays_as_it_is() -> None:
+    world = World(Scripted(everywhere(ADA), everywhere()), ADA)
+    world.for_s(FIRST_S + 24 * HOUR_S + 10)
+    assert world.books() == at_both(BTC, ADA) and len(world.chosen()) == 1
+
+
 def test_the_best_come_first_where_there_is_not_room_for_all() -> None:
     world = World(Scripted(everywhere(XRP, ADA)), ADA, XRP, spare=1)
     world.for_s(FIRST_S + 10)
