@@ -28,6 +28,7 @@ from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
 from arb.venues.paper_source import PublicSource
 from arb.venues.registry import spec_of
+from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -55,15 +56,27 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 class MarketReader:
-    """Asks venues for their listings and tickers, again and again if need be."""
+    """Asks venues for their listings and tickers, again and again if need be.
+
+    `addresses`: what the questions share with a venue's other requests, by venue, where there are such.
+    """
 
     def __init__(
-        self, settings: Settings, sites: Mapping[str, Site], clock: Clock, rng: random.Random, network: Network
+        self,
+        settings: Settings,
+        sites: Mapping[str, Site],
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
+        addresses: Mapping[str, AddressAllowance] | None = None,
     ) -> None:
         self._sources: dict[str, PublicSource] = {}
         for venue, site in sites.items():
             spec, fee = spec_of(venue), settings.paper.taker_fee(venue)
-            self._sources[venue] = build_paper_source(spec, site, fee, clock=clock, rng=rng, network=network)
+            address = None if addresses is None else addresses[venue]
+            self._sources[venue] = build_paper_source(
+                spec, site, fee, clock=clock, rng=rng, network=network, address=address
+            )
 
     async def read(self, quote: str, venues: Collection[str] | None = None, wallets: Wallets | None = None) -> Overview:
         """Ask all venues at once, or these; then for the currencies of what they have in common in `quote`.

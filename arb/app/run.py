@@ -272,7 +272,7 @@ class Run:
 
     async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
         """Choose the symbols to begin with; `stack` closes what goes on choosing."""
-        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network)
+        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network, self._addresses)
         stack.push_async_callback(reader.close)
         self._chooser = MarketChooser(self._settings, reader, self._coins, self._clock)
         self._settings = await self._chooser.first(journal.restore(()))

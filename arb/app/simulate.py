@@ -32,7 +32,7 @@ from arb.replay.trial import (
     Trial,
     compared_symbols,
     explored_by,
-    lines_of,
+    lines_for,
     play,
 )
 from arb.store.database import mask_url
@@ -130,11 +130,8 @@ def _play(
     done, of = 0, sum(part.explored.lines for part in parts)
     for part in parts:
         on_part = partial(_on_part, on_progress, done, of)
-        # Compiled code takes lines as they stand on the tape.
-        paid_elsewhere = any(rules.fee_asset for rules in part.explored.capture.instruments)
-        as_they_are = compiled and not part.stretch.of_run and not paid_elsewhere
-        lines = part.stretch.lines() if as_they_are else lines_of(part.stretch)
-        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=as_they_are, on_progress=on_part)
+        lines = lines_for(part.stretch, part.explored, compiled=compiled)
+        yield part, play(part.explored, part.trial, lines, journal, ledger, compiled=compiled, on_progress=on_part)
         done += part.explored.lines
 
 

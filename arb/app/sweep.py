@@ -13,7 +13,7 @@ from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import Settings, SweepOptions, read_overrides
 from arb.config.grid import Axis, Grid, axis_of, read_axis
 from arb.errors import ConfigError
-from arb.live.fast_books import chosen
+from arb.live.fast_books import BooksBy, chosen
 from arb.replay.days import tapes_in
 from arb.replay.sweep.cluster import Cluster, Tls
 from arb.replay.sweep.processes import Processes
@@ -59,13 +59,14 @@ def sweep(settings: Settings, options: SweepOptions, on_progress: Progress) -> d
             on_progress("reading tapes", len(files), len(paths))
         tapes = tapes_of(files)
         held_out = () if options.hold_out is None else held_out_days(options.hold_out, {tape.day_utc for tape in tapes})
+        compiled = chosen(settings.engine.fast_books) is BooksBy.COMPILED
         wanted: dict[str, _Wanted] = {}
         pieces: list[Piece] = []
         for tape in tapes:
             trials = _trials(settings, options, tape, sets)
             wanted |= {key: _Wanted(tape, label) for (label, _), (key, _) in zip(sets, trials, strict=True)}
             missing = [each for each in trials if each[0] not in results.rows]
-            pieces += _pieces(tape, missing, len(tapes), crew.at_once)
+            pieces += _pieces(tape, missing, len(tapes), crew.at_once, compiled=compiled)
         started_ns, kept = clock.monotonic_ns(), sum(key in results.rows for key in wanted)
         done = kept
         for found in crew.results(perform, pieces, lambda piece: piece.tape.name):
@@ -133,10 +134,11 @@ def _trials(
     return list(trials.items())
 
 
-def _pieces(tape: Tape, trials: Sequence[KeyedTrial], tapes: int, at_once: int) -> list[Piece]:
+def _pieces(tape: Tape, trials: Sequence[KeyedTrial], tapes: int, at_once: int, *, compiled: bool) -> list[Piece]:
     """Share a tape's trials out: as many to a pass as there can be without a worker that has nothing to do."""
     length = max(1, min(SETS_A_PASS, -(-len(trials) * tapes // at_once)))
-    return [Piece(tape, tuple(trials[start : start + length])) for start in range(0, len(trials), length)]
+    shares = (tuple(trials[start : start + length]) for start in range(0, len(trials), length))
+    return [Piece(tape, share, compiled) for share in shares]
 
 
 def _tls(options: SweepOptions) -> Tls | None:

@@ -18,7 +18,7 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
-from arb.bench.peers import find, with_market
+from arb.bench.peers import find, with_markets
 from arb.bench.rounds import Effort, Row, quantile, settle, time_row
 from arb.bench.signing import KEY, SECRET
 from arb.bench.stage import SYMBOL
@@ -220,7 +220,7 @@ class _Theirs:
     def __init__(self, clock: Clock, port: int) -> None:
         self._clock = clock
         ccxt: Any = find("ccxt.async_support")
-        self._exchanges = [with_market(_pointed_at(ccxt, port)) for _ in _VENUES]
+        self._exchanges = [with_markets(_pointed_at(ccxt, port)) for _ in _VENUES]
 
     async def pair(self, number: int) -> Sent:
         """Create both orders at once."""

@@ -32,9 +32,9 @@ def many_symbols(clock: Clock, effort: Effort) -> list[Row]:
         return [absent_row("frame_symbols", "us", f"{_FEW} symbols", "numba")]
     count = effort.count(_FRAMES)
     before = _resident_mb()
-    many = _Market(_MANY)
+    many = Market(_MANY)
     grown_mb = _resident_mb() - before
-    markets = {"many": many, "few": _Market(_FEW)}
+    markets = {"many": many, "few": Market(_FEW)}
     taken = alternate(
         clock,
         {name: partial(market.send, market.frames(count * effort.rounds), count) for name, market in markets.items()},
@@ -71,7 +71,7 @@ def _resident_mb() -> float:
     return int(_STATM.read_text().split()[1]) * _PAGE_BYTES / 1e6 if _STATM.exists() else 0
 
 
-class _Market:
+class Market:
     """Books of so many symbols at five venues that speak as Gate does; each frame changes one level of one of them."""
 
     def __init__(self, symbols: int) -> None:
@@ -82,14 +82,14 @@ class _Market:
             venue: GateFeed({native: BookSeat(rows[venue, native], SCALE) for native in natives}, arena)
             for venue in VENUES
         }
-        self._books = Books(arena, rows, dict.fromkeys(natives, SCALE), feeds, Timing())
-        compile_books(self._books)
+        self.books = Books(arena, rows, dict.fromkeys(natives, SCALE), feeds, Timing())
+        compile_books(self.books)
         self._rng = random.Random(symbols)
         self._ids = dict.fromkeys(rows, 1)
         for venue, native in rows:
-            self._books.on_frame(venue, START_NS, _frame(native, 0, 1))
-            self._books.set_terms(venue, native, _KEPT, _COST)
-            self._books.attend(native, False)
+            self.books.on_frame(venue, START_NS, _frame(native, 0, 1))
+            self.books.set_terms(venue, native, _KEPT, _COST)
+            self.books.attend(native, False)
 
     def frames(self, count: int) -> Iterator[tuple[str, bytes]]:
         """Return so many changes of books by chance, and their venues."""
@@ -101,7 +101,7 @@ class _Market:
 
     def send(self, frames: Iterator[tuple[str, bytes]], count: int) -> int:
         """Take the next frames."""
-        on_frame = self._books.on_frame
+        on_frame = self.books.on_frame
         for venue, raw in islice(frames, count):
             on_frame(venue, START_NS, raw)
         return count

@@ -31,11 +31,11 @@ class Nobody:
 class CcxtBooks:
     """`ccxt.pro.gate` as its own websocket client drives it: decode the frame, then `handle_message`."""
 
-    def __init__(self) -> None:
+    def __init__(self, natives: Iterable[str] = (NATIVE_SYMBOL,)) -> None:
         pro = importlib.import_module("ccxt.pro")
         decoder = find("orjson") or importlib.import_module("json")  # ccxt takes orjson where it finds it
         self._decode = decoder.loads
-        self._exchange: Any = with_market(pro.gate())
+        self._exchange: Any = with_markets(pro.gate(), natives)
         self._client = Nobody()
 
     def feed(self, frames: Iterable[bytes]) -> None:
@@ -50,16 +50,21 @@ class CcxtBooks:
         return book["bids"][0][0], book["asks"][0][0]
 
 
-def with_market(exchange: Any) -> Any:
-    """Give a ccxt exchange the one market that is traded, as `load_markets` would."""
-    market = exchange.safe_market_structure(
+def with_markets(exchange: Any, natives: Iterable[str] = (NATIVE_SYMBOL,)) -> Any:
+    """Give a ccxt exchange the markets that are traded, as `load_markets` would."""
+    exchange.set_markets([_market(exchange, *native.split("_")) for native in natives])
+    return exchange
+
+
+def _market(exchange: Any, base: str, quote: str) -> Any:
+    return exchange.safe_market_structure(
         {
-            "id": NATIVE_SYMBOL,
-            "symbol": SYMBOL,
-            "base": "BTC",
-            "quote": "USDT",
-            "baseId": "BTC",
-            "quoteId": "USDT",
+            "id": f"{base}_{quote}",
+            "symbol": f"{base}/{quote}",
+            "base": base,
+            "quote": quote,
+            "baseId": base,
+            "quoteId": quote,
             "type": "spot",
             "spot": True,
             "active": True,
@@ -68,5 +73,3 @@ def with_market(exchange: Any) -> Any:
             "limits": {},
         }
     )
-    exchange.set_markets([market])
-    return exchange

@@ -240,6 +240,7 @@ class _Table:
                 "ticks": 3,
                 "outcome": OpportunityOutcome.REFUSED,
                 "reason": "edge_below_threshold",
+                "required_edge_bps": None,
             }
             for number in range(first, self._last + 1)
         ]

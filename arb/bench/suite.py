@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from arb.bench import judging, legs, many_symbols, market_data, signing, start, stores, tape, tick_to_trade
+from arb.bench import judging, legs, many_symbols, market_data, signing, sockets, start, stores, tape, tick_to_trade
 from arb.bench.rounds import ROUNDS, Effort, Row
 from arb.clock import Clock
 from arb.errors import ConfigError
@@ -17,6 +17,7 @@ BENCHES: dict[str, Bench] = {
     "frame_1kb": market_data.full_frames,
     "frame_thin": market_data.thin_frames,
     "symbols": many_symbols.many_symbols,
+    "sockets": sockets.from_sockets,
     "detect": market_data.per_update,
     "judge": judging.one_edge,
     "sign": signing.one_order,
@@ -29,7 +30,7 @@ BENCHES: dict[str, Bench] = {
 }
 
 
-COMPUTING = frozenset({"frame_1kb", "frame_thin", "symbols", "detect", "judge", "sign", "replay"})
+COMPUTING = frozenset({"frame_1kb", "frame_thin", "symbols", "sockets", "detect", "judge", "sign", "replay"})
 """Benches of one thread that waits for nothing: measured in processor time, which neighbours do not take part in."""
 
 

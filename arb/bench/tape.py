@@ -1,11 +1,12 @@
 """Replaying a tape: frames through the whole engine in the tape's own time, against ccxt.pro merely keeping Gate's book.
 
-The tape is made up: Gate frames of 43 levels, and an OKX book that stands still beside it.
+The tape is made up: frames of ten of Gate's books, of 43 levels, every 100 ms each, and OKX books that stand still beside them.
 """
 
 import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,38 +25,47 @@ from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.replay.backtest import Backtest, clock_before
-from arb.replay.captured import Capture, explore
-from arb.replay.tapes import Captured, merged
+from arb.replay.captured import Capture, Contents
+from arb.replay.measured import Measuring
+from arb.replay.tapes import Captured, Merged, merged
 from arb.store.journal_reader import JournalState
 from arb.store.journal_reader import Row as JournalRow
 from arb.store.tape import TapeLine
+from arb.venues.compiled.loading import is_available
 
-_FRAMES = 2_000  # so many that a run is measured and not its start, which takes 5 ms
+_FRAMES = 20_000  # so many that a run is measured and not its start, which takes 5 ms
+_PEER_FRAMES = 2_000
+_FEE = Decimal("0.001")
+_BASES = tuple(f"S{number}" for number in range(10))
+_GZIP_LEVEL = 1  # as tapes are written
 _ROUNDS_MAX = 9
 _TRANSIT_NS = 20 * NS_PER_MS
 
 
 def replay(clock: Clock, effort: Effort) -> list[Row]:
-    """Measure frames per second from memory and from a gzip file."""
-    count = effort.count(_FRAMES)
-    made = GateFrames(seed=5)
-    frames = [made.whole(), *made.changes(count, FULL_LEVELS)]
-    lines = [_okx_book(), *map(_line, range(len(frames)), frames)]
-    capture = explore((Captured(0, line) for line in lines), Decimal("0.001"))
+    """Measure frames per second from a text that lies in memory and from a gzip file, and of the first pass over the text."""
+    made = [GateFrames(seed, f"{base}_USDT") for seed, base in enumerate(_BASES)]
+    changes = [each.changes(max(1, effort.count(_FRAMES) // len(made)), FULL_LEVELS) for each in made]
+    frames = [*(each.whole() for each in made), *chain.from_iterable(zip(*changes, strict=True))]
+    lines = [*map(_okx_book, _BASES), *map(_line, range(len(frames)), frames)]
+    capture = Contents(Captured(0, line) for line in lines).capture(_FEE)
+    compiled = is_available()
     with TemporaryDirectory(prefix="arb-bench-") as folder:
-        path = Path(folder) / "tape.jsonl.gz"
-        path.write_bytes(gzip.compress(b"\n".join(map(msgspec.json.encode, lines)) + b"\n"))
+        text, zipped = Path(folder) / "tape.jsonl", Path(folder) / "tape.jsonl.gz"
+        text.write_bytes(b"\n".join(map(msgspec.json.encode, lines)) + b"\n")
+        zipped.write_bytes(gzip.compress(text.read_bytes(), _GZIP_LEVEL))
         contenders: dict[str, Contender] = {
-            "memory": lambda: _run(capture, [Captured(0, line) for line in lines]),
-            "gzip": lambda: _run(capture, merged([path])),
+            "memory": lambda: _run(capture, merged([text]), compiled=compiled),
+            "gzip": lambda: _run(capture, merged([zipped]), compiled=compiled),
+            "first_pass": lambda: _first_pass(merged([text]), len(lines), compiled=compiled),
         }
         if find("ccxt.pro") is not None:
-            contenders["ccxt"] = lambda: _peer(frames)
+            contenders["ccxt"] = lambda: _peer(frames[:_PEER_FRAMES])
         taken = alternate(clock, contenders, min(_ROUNDS_MAX, effort.rounds))
     theirs = taken.get("ccxt")
     return [
         rate_row(
-            name,
+            f"replay_{kind}",
             "frames/s",
             taken[kind],
             theirs,
@@ -63,25 +73,31 @@ def replay(clock: Clock, effort: Effort) -> list[Row]:
             at_least=at_least,
             note=f"{1e9 / taken[kind] * FULL_LEVELS:,.0f} level events/s",
         )
-        for name, kind, at_least in (("replay_memory", "memory", 40), ("replay_gzip", "gzip", 15))
+        for kind, at_least in (("memory", 40), ("gzip", 15), ("first_pass", None))
     ]
 
 
 def _line(number: int, raw: bytes) -> TapeLine:
-    at_ns = (START_MS + number * 100) * NS_PER_MS + _TRANSIT_NS
+    at_ns = (START_MS + number * 100 // len(_BASES)) * NS_PER_MS + _TRANSIT_NS
     return TapeLine(t=at_ns / 1e9, venue="gate", kind="ws", raw=raw.decode(), t_ns=at_ns)
 
 
-def _okx_book() -> TapeLine:
+def _first_pass(lines: Merged, count: int, *, compiled: bool) -> int:
+    measuring = Measuring(lines) if compiled else None
+    Contents(lines if measuring is None else measuring, measuring).capture(_FEE)
+    return count
+
+
+def _okx_book(base: str) -> TapeLine:
     bids = [[f"{59_999 - i}.0", "0.5000", "0", "1"] for i in range(20)]
     asks = [[f"{60_001 + i}.0", "0.5000", "0", "1"] for i in range(20)]
     data = {"bids": bids, "asks": asks, "ts": str(START_MS - 10), "seqId": 10, "prevSeqId": -1}
-    frame = {"arg": {"channel": "books", "instId": "BTC-USDT"}, "action": "snapshot", "data": [data]}
+    frame = {"arg": {"channel": "books", "instId": f"{base}-USDT"}, "action": "snapshot", "data": [data]}
     at_ns = START_MS * NS_PER_MS
     return TapeLine(t=at_ns / 1e9, venue="okx", kind="ws", raw=msgspec.json.encode(frame).decode(), t_ns=at_ns)
 
 
-def _run(capture: Capture, lines: Iterable[Captured]) -> int:
+def _run(capture: Capture, lines: Iterable[Captured], *, compiled: bool) -> int:
     settings = EngineSettings(
         limits=Limits(),
         timing=Timing(feed_silence_ms=10**9),
@@ -92,7 +108,7 @@ def _run(capture: Capture, lines: Iterable[Captured]) -> int:
     latency_ns = 50 * NS_PER_MS
     clock = clock_before(START_MS * NS_PER_MS, latency_ns)
     kept = _Forgetful()
-    backtest = Backtest(capture, settings, clock, kept, kept, latency_ns=latency_ns, seed=1)
+    backtest = Backtest(capture, settings, clock, kept, kept, latency_ns=latency_ns, seed=1, compiled=compiled)
     backtest.run(lines)
     return backtest.engine.state.books.frames
 
@@ -131,6 +147,6 @@ class _Forgetful:
 
 
 def _peer(frames: list[bytes]) -> int:
-    peer = CcxtBooks()
+    peer = CcxtBooks(f"{base}_USDT" for base in _BASES)
     peer.feed(frames)
     return len(frames)

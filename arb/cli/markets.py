@@ -62,15 +62,20 @@ def markets_command(
     """Show what several venues list, and what is to be earned in it.
 
     Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue, book
-    spreads, the smallest order, whether it is known to be one coin, and the best edge now, net of both takers' fees
-    (`[paper.fees]`), at the best quotes. No key is needed and nothing is traded. The rules of `[run.auto]` choose what is worth
-    trading; --write puts their choice into the settings. A venue that does not answer is named, and the exit code is 3 then.
+    spreads, the smallest order, whether it is known to be one coin, the best edge now at the best quotes, net of both takers'
+    fees (`[paper.fees]`), whether wallets are open on its way, and for how much of the last hour there was an edge. No key is
+    needed and nothing is traded. The rules of `[run.auto]` choose what is worth trading; --write puts their choice into the
+    settings. A venue that does not answer is named, and the exit code is 3 then.
     """
     settings = settings_from(config)
     if why is not None:
         _require_symbol(why)
     if sum((why is not None, write, watch)) > 1:
         raise ConfigError("--why shows one symbol, --write writes the choice, --watch goes on: give one of them")
+    if write and quote not in (None, settings.run.report_currency):
+        raise ConfigError(
+            f"--write: symbols priced in {quote}, and [run] report_currency is {settings.run.report_currency}: set that first"
+        )
     if not watch and (every is not None or for_s is not None):
         raise ConfigError("--every and --for say how long to watch: add --watch, or leave them out")
     if every is not None and every < EVERY_MIN_S:

@@ -199,6 +199,12 @@ class Reading:
         if not self._passage.lines:
             raise ConfigError(f"{stretch.named}: no frame on the tape")
 
+    @property
+    def mostly_compiled(self) -> bool:
+        """Return whether compiled code has read most lines, and so would most frames in a replay."""
+        taken = self._passage.taken
+        return taken is not None and 2 * taken.taken > self._passage.lines
+
     def explored(self, trial: Trial) -> Explored:
         """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
         passage, symbols = self._passage, trial.settings.symbols
@@ -266,6 +272,12 @@ def lines_of(stretch: Stretch) -> Iterator[Captured]:
     return at_one_rate(stretch.lines())
 
 
+def lines_for(stretch: Stretch, explored: Explored, *, compiled: bool) -> Iterable[Captured]:
+    """Return the lines of a stretch for `play`: as they stand on the tape where compiled code can take them so."""
+    as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
+    return stretch.lines() if as_they_are else lines_of(stretch)
+
+
 def at_one_rate(lines: Iterable[Captured]) -> Iterator[Captured]:
     """Yield lines; fees that a run paid from another asset are charged at the same rate in base or quote."""
     for captured in lines:
@@ -298,7 +310,7 @@ class _Passage:
     ) -> None:
         """`taken`: what has read those that do not come by here."""
         self._passed = self._reported = 0
-        self._taken = taken
+        self.taken = taken
         self.file = 0
         """The number of the file of the last line."""
         self.began_ns = self._ended_ns = 0
@@ -322,12 +334,12 @@ class _Passage:
     @property
     def lines(self) -> int:
         """Return how many lines have been read."""
-        return self._passed + (0 if self._taken is None else self._taken.taken)
+        return self._passed + (0 if self.taken is None else self.taken.taken)
 
     @property
     def ended_ns(self) -> int:
         """Return the latest instant of a line."""
-        return max(self._ended_ns, 0 if self._taken is None else self._taken.ended_ns)
+        return max(self._ended_ns, 0 if self.taken is None else self.taken.ended_ns)
 
 
 class NoJournal:

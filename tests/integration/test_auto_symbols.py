@@ -1,5 +1,6 @@
 """`[run] symbols = "auto"` from outside: chosen at the start, and anew at its hour while books are watched; and run again."""
 
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.contract.venue_server import Venues, venue_server
+from tests.integration import truth
+from tests.integration.live_mode import coins_traded, live_config, live_engine
 from tests.integration.login_page import login_page
-from tests.integration.support import arb, end_of, run_arb
+from tests.integration.support import WELL_ENDED, arb, end_of, run_arb, sandbox_process
 
 AHEAD_S, AFTER_S = 25, 20
 """How long before the hour a run begins at least, until its books are there, and how long it goes on after it."""
@@ -47,10 +50,11 @@ def incidents(folder: Path, kind: str) -> list[Any]:
 
 @pytest.mark.thorough
 def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_path: Path) -> None:
-    coming = {"gate": "TRX_USDT", "okx": "TRX-USDT", "bitget": "TRXUSDT", "bybit": "TRXUSDT"}  # at binance it is listed
+    marks = {"gate": "_", "okx": "-", "bitget": "", "bybit": ""}  # at binance both are listed all the time
+    coming = [(venue, f"{base}{mark}USDT") for base in ("TRX", "XRP") for venue, mark in marks.items()]
     leaving = {"gate": "LTC_USDT", "okx": "LTC-USDT", "bybit": "LTCUSDT", "binance": "LTCUSDT"}
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "5") as venues:
-        for venue, native in coming.items():
+        for venue, native in coming:
             venues.strike(venue, "delisted", symbol=native)
         hour_s = time.time() + AHEAD_S
         hour_s += -hour_s % 60
@@ -61,14 +65,14 @@ def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_pa
         assert running.stderr is not None
         while "books are live" not in (line := running.stderr.readline()):
             assert line, "ended before its books were there"
-        for venue, native in coming.items():
+        for venue, native in coming:
             venues.strike(venue, "listed", symbol=native)
         for venue, native in leaving.items():
             venues.strike(venue, "suspended", symbol=native)
         ended = end_of(running)
     assert ended.code == 0, ended.err
     assert incidents(tmp_path, "symbols_chosen") == [
-        "symbols were chosen anew: traded from now on: TRX/USDT; not traded any more: LTC/USDT"
+        "symbols were chosen anew: traded from now on: TRX/USDT, XRP/USDT; not traded any more: LTC/USDT"
     ]
     assert ended.summary["books"] == dict.fromkeys(("gate", "okx", "bitget", "bybit", "binance"), "7/7")
     again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)
@@ -123,3 +127,19 @@ def test_symbols_that_make_no_sense_are_refused(tmp_path: Path, settings: str, s
     ended = run_arb("run", "--for", "1s", cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "") and ended.err.count("\n") == 1
     assert said in ended.err
+
+
+def test_live_trading_chooses_only_what_is_proved_and_its_guards_let_that_leave(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        config = live_config(tmp_path, sandbox.announced, changes={"min_volume_quote": "0"})
+        text = re.sub(r"(?m)^symbols = \[.*?\]", 'symbols = "auto"', config.read_text(), count=1)
+        # What the lists of these two prove the user denies, and OKX shows none without a key.
+        denied = 'overrides = { "gate:NOVA" = "different from bitget:NOVA" }'
+        config.write_text(text.replace("overrides = {}", denied))
+        with live_engine(tmp_path, sandbox) as engine:
+            engine.until_pairs(5)
+            ended = engine.stop()
+        assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+        assert coins_traded(engine) <= {"BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT"}
+        assert ended.summary["books"] == dict.fromkeys(("gate", "okx", "bitget"), "4/4")
+        assert truth.differences(engine.db, sandbox.ledger()) == [], ended

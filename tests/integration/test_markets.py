@@ -185,6 +185,10 @@ def test_nothing_is_written_without_all_venues_or_where_nothing_is_chosen(venues
         ended = run_arb("markets", "--write", cwd=tmp_path)
     assert (ended.code, ended.out, path.read_text()) == (3, "", text)
     assert ended.err.startswith("arb: --write: without all enabled venues the choice would be another")
+    path = config(venues, tmp_path)
+    ended = run_arb("markets", "--write", "--quote", "BTC", cwd=tmp_path)
+    assert (ended.code, ended.out, path.read_text()) == (2, "", path.read_text())
+    assert ended.err == "arb: --write: symbols priced in BTC, and [run] report_currency is USDT: set that first\n"
     path = config(venues, tmp_path, "[run.auto]\nmin_volume_quote = 1e12\n")
     text = path.read_text()
     ended = run_arb("markets", "--write", cwd=tmp_path)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from math import sqrt
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -46,11 +47,12 @@ class Case(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of it; `short`: opportunities refused for `insufficient_balance`; `net` in quote."""
+    """What came of it; `short`: opportunities refused for `insufficient_balance`; `net` in quote; `halted`: it ended so."""
 
     short: int
     pairs: int
     net: float
+    halted: bool
 
 
 def run(case: Case, seconds: int = SECONDS) -> Result:
@@ -73,7 +75,7 @@ def run(case: Case, seconds: int = SECONDS) -> Result:
                 "SELECT COUNT(*) FROM opportunities WHERE reason = ?", (Reason.INSUFFICIENT_BALANCE.value,)
             ).fetchone()
             (net_e8,) = ledger.execute("SELECT COALESCE(SUM(realised_net_e8), 0) FROM pair_trades").fetchone()
-        return Result(short, outcome.pairs, net_e8 / 1e8)
+        return Result(short, outcome.pairs, net_e8 / 1e8, outcome.halted is not None)
 
 
 def bands(skew_max_bps: int) -> InventoryBands:
@@ -86,10 +88,10 @@ def bands(skew_max_bps: int) -> InventoryBands:
     )
 
 
-def table(seeds: int, jobs: int) -> Iterator[str]:
-    """Yield the lines of the table: sums, and the mean difference to no bands with its t over the seeds."""
-    yield "| `leg_cost`, `min_edge_bps` | `skew_max_bps` | `insufficient_balance` | net | pairs | net more a seed (t) |"
-    yield "|---|---|---|---|---|---|"
+def table(seeds: int, jobs: int, seconds: int) -> Iterator[str]:
+    """Yield the lines of the table: sums, and the mean difference to no bands (t) over the seeds where neither halted."""
+    yield "| `leg_cost`, `min_edge_bps` | `skew_max_bps` | `insufficient_balance` | net | pairs | halted | net more a seed |"
+    yield "|---|---|---|---|---|---|---|"
     cases = [
         Case(leg_cost, least, skew, seed)
         for leg_cost, least in THRESHOLDS
@@ -97,17 +99,19 @@ def table(seeds: int, jobs: int) -> Iterator[str]:
         for seed in range(1, seeds + 1)
     ]
     with ProcessPoolExecutor(jobs) as executor:
-        results = dict(zip(cases, executor.map(run, cases), strict=True))
+        results = dict(zip(cases, executor.map(partial(run, seconds=seconds), cases), strict=True))
     for leg_cost, least in THRESHOLDS:
         for skew in SKEWS:
             here = [results[Case(leg_cost, least, skew, seed)] for seed in range(1, seeds + 1)]
             without = [results[Case(leg_cost, least, 0, seed)] for seed in range(1, seeds + 1)]
             fewer = sum(one.short < other.short for one, other in zip(here, without, strict=True))
-            more = [one.net - other.net for one, other in zip(here, without, strict=True)]
+            both = [pair for pair in zip(here, without, strict=True) if not any(one.halted for one in pair)]
+            more = [one.net - other.net for one, other in both]
             short = f"{sum(one.short for one in here)}" + (f" (fewer in {fewer} of {seeds})" if skew else "")
-            t = f"{mean(more):+.1f} ({mean(more) / (stdev(more) / sqrt(seeds)):+.1f})" if skew and seeds > 1 else ""
-            net, pairs = sum(one.net for one in here), sum(one.pairs for one in here)
-            yield f'| "{leg_cost}", {least} bps | {skew or "no bands"} | {short} | {net:.2f} | {pairs} | {t} |'
+            error = stdev(more) / sqrt(len(more)) if skew and len(more) > 1 else 0
+            t = f"{mean(more):+.1f} ({mean(more) / error:+.1f}, of {len(more)})" if error else ""
+            net, pairs, halted = (sum(getattr(one, name) for one in here) for name in ("net", "pairs", "halted"))
+            yield f'| "{leg_cost}", {least} bps | {skew or "no bands"} | {short} | {net:.2f} | {pairs} | {halted} | {t} |'
 
 
 def main() -> None:
@@ -115,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
     chosen = parser.parse_args()
-    for line in table(chosen.seeds, chosen.jobs):
+    for line in table(chosen.seeds, chosen.jobs, chosen.seconds):
         click.echo(line)
 
 

@@ -49,6 +49,8 @@ from arb.venues.compiled.scan import (
 T, VENUE, KIND, URL, RAW, SEQ, T_NS = map(packed, ("t", "venue", "kind", "url", "raw", "seq", "t_ns"))
 CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
+NEXT_TEXT, NEXT_TEXT_COPIED = packed(',\\"'), packed('","')
+NEXT_LEVEL, NEXT_LEVEL_COPIED = packed('],[\\"'), packed('"],["')
 NEWLINE, NANOS_DIGITS = 10, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
@@ -136,8 +138,17 @@ def copied(at: int, end: int, target: int):
         plain = plain and byte_at(at + 1) == QUOTE
         if byte_at(at + 1) < 32 or byte_at(at + 1) > 126:
             return failed
-        copy_word(target, QUOTE)
-        at, target = at + 2, target + 1
+        # What mostly follows in levels has another escape soon: `\",\"` and `\"],[\"`.
+        next_word = word_at(at + 2) if end - at >= 16 else 0
+        if next_word & 0xFFFFFF == NEXT_TEXT:
+            copy_word(target, NEXT_TEXT_COPIED)
+            at, target = at + 5, target + 3
+        elif next_word & 0xFFFFFFFFFF == NEXT_LEVEL:
+            copy_word(target, NEXT_LEVEL_COPIED)
+            at, target = at + 7, target + 5
+        else:
+            copy_word(target, QUOTE)
+            at, target = at + 2, target + 1
     return failed
 
 
