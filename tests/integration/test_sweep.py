@@ -89,7 +89,7 @@ def test_what_is_known_is_not_made_again_and_what_changed_is(days: Path) -> None
     assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 18, "another setting, though no swept one"
 
 
-@pytest.mark.parametrize("killed", ["sweep", "worker"])
+@pytest.mark.parametrize("killed", ["sweep", "sweep by ctrl-c", "worker"])
 def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(days: Path, killed: str) -> None:
     sweep(days, "--jobs", "2", "--out", "whole.jsonl")
     part = days / "s.jsonl.part"
@@ -99,9 +99,10 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(day
     while not part.exists() or not part.stat().st_size:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
-    if killed == "sweep":
-        process.kill()
-        process.communicate()
+    if killed != "worker":
+        process.send_signal(signal.SIGKILL if killed == "sweep" else signal.SIGINT)
+        _, err = process.communicate(timeout=LONG_S)
+        assert (process.returncode, err.strip()) == ((-signal.SIGKILL if killed == "sweep" else 130), "")
         kept = len(part.read_bytes().splitlines())
         part.write_bytes(part.read_bytes() + b'{"key":"half of a row')
         found = sweep(days, "--jobs", "1", "--out", "s.jsonl")

@@ -1,4 +1,4 @@
-"""What a worker of a sweep does, on this machine or another: some trials on one tape, in one pass over it."""
+"""What a worker of a sweep does, on this machine or another: some trials on one tape, the quickest way that the tape allows."""
 
 import logging
 import platform
