@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -100,7 +101,11 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let property tests search as far as `--examples` or `--examples-max` asks; with the first leave them alone."""
+    """Let property tests search as far as `--examples` or `--examples-max` asks; with the first leave them alone.
+
+    Modules come in an order that means nothing, so that those that wait for processes do not all come last.
+    """
+    items.sort(key=lambda item: zlib.crc32(item.nodeid.partition("::")[0].encode()))
     examples, most = config.getoption("--examples"), config.getoption("--examples-max")
     if not examples and not most:
         return

@@ -1,7 +1,7 @@
 """What stands on the screen when a run has ended: eight lines, what needs a person first, and the next command to type."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from arb.core.incidents import HaltReason
@@ -49,7 +49,8 @@ def _short(amount: Any, *, signed: bool = False) -> str:
     """Return an amount with two decimals, or of a small one its first two digits; the ledger has it whole."""
     value = Decimal(amount)
     digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
-    return f"{value:{'+' if signed else ''}.{digits}f}"
+    shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
+    return f"{shown:{'+' if signed else ''}f}"
 
 
 def _net(summary: Mapping[str, Any]) -> str:
