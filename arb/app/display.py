@@ -21,6 +21,7 @@ from arb.venues.generic.feed import ClientMaker, GenericFeed, ccxt_client
 from arb.venues.generic.spec import venue_named
 from arb.venues.registry import tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
+from arb.venues.wire.slot import BookSlot
 
 log = logging.getLogger(__name__)
 
@@ -87,26 +88,31 @@ class DisplayOnly:
             self._troubles.pop(event.venue, None)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what is shown of each exchange: live books of all asked for, their best quotes, and what keeps others away."""
-        return [self._row(venue, reader) for venue, reader in self._readers.items()]
+        """Return what is shown of each exchange: live books of all asked for, and what keeps others away."""
+        return [self._row(venue) for venue in self._readers]
 
-    def _row(self, venue: str, reader: WireFeed) -> dict[str, Any]:
-        live = {slot.native_symbol: slot for slot in reader.books() if slot.state is BookState.LIVE}
-        now_ns, total = self._clock.wall_ns(), len(self._symbols)
+    def rows_with_quotes(self) -> list[dict[str, Any]]:
+        """Return the same with the best quotes of the live books, and how long ago these were read."""
+        return [self._row(venue) | {"best": self._quotes(venue)} for venue in self._readers]
+
+    def _row(self, venue: str) -> dict[str, Any]:
+        live, total = len(self._live(venue)), len(self._symbols)
+        trouble = self._troubles.get(venue) if live < total else None
+        return {"venue": venue, "use": DISPLAY_ONLY, "books": f"{live}/{total}", "trouble": trouble}
+
+    def _quotes(self, venue: str) -> dict[str, dict[str, Any]]:
+        now_ns, read_ns = self._clock.wall_ns(), self._read_ns[venue]
         return {
-            "venue": venue,
-            "use": DISPLAY_ONLY,
-            "books": f"{len(live)}/{total}",
-            "trouble": self._troubles.get(venue) if len(live) < total else None,
-            "best": {
-                symbol: {
-                    "bid": _best(slot.book.best_bids(1)[0]),
-                    "ask": _best(slot.book.best_asks(1)[0]),
-                    "age_ms": max(0, now_ns - self._read_ns[venue][symbol]) // NS_PER_MS,
-                }
-                for symbol, slot in sorted(live.items())
-            },
+            slot.native_symbol: {
+                "bid": _best(slot.book.best_bids(1)[0]),
+                "ask": _best(slot.book.best_asks(1)[0]),
+                "age_ms": max(0, now_ns - read_ns[slot.native_symbol]) // NS_PER_MS,
+            }
+            for slot in self._live(venue)
         }
+
+    def _live(self, venue: str) -> list[BookSlot]:
+        return [slot for slot in self._readers[venue].books() if slot.state is BookState.LIVE]
 
 
 def _best(prices: list[Number]) -> str | None:

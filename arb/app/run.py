@@ -315,7 +315,7 @@ class Run:
         self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox | None
     ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
-        if self._options.mode is Mode.PAPER and not self._on_sandbox:
+        if self._settings.generic.venues and self._options.mode is Mode.PAPER and not self._on_sandbox:
             self._display = DisplayOnly(self._settings, self._clock, self._rng, self._make_client)
         await node.start()
         claims.patient = True
@@ -494,7 +494,7 @@ class Run:
                 report_currency=self._settings.run.report_currency,
             )
             | simulated
-            | ({"display_only": shown} if (shown := self._shown()) else {})
+            | ({} if self._display is None else {"display_only": self._display.rows_with_quotes()})
         )
 
 

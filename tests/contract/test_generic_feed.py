@@ -69,7 +69,7 @@ def shown_when(
         running = asyncio.create_task(display.run())
         try:
             async with asyncio.timeout(WITHIN_S):
-                while not wanted(row := display.rows()[0]):
+                while not wanted(row := display.rows_with_quotes()[0]):
                     assert not running.done()
                     await asyncio.sleep(0.02)
         finally:
