@@ -46,11 +46,26 @@ def pushed(venues: Venues) -> MakeClient:
 
 
 def polled(venues: Venues) -> MakeClient:
-    """Return what makes a client of an exchange that pushes none."""
+    """Return what makes a client of an exchange that pushes none, and says so."""
 
     def make(exchange: str) -> Client:
         client = stock_client("bybit", venues.info)
         client.has["watchOrderBook"] = False
+        client.watch_order_book = None
+        return client
+
+    return make
+
+
+def denied(venues: Venues) -> MakeClient:
+    """Return what makes a client of an exchange that pushes none, and says so only when it is asked."""
+
+    async def refuse(symbol: str) -> Any:
+        raise ccxt.NotSupported("not for spot")
+
+    def make(exchange: str) -> Client:
+        client = stock_client("bybit", venues.info)
+        client.watch_order_book = refuse
         return client
 
     return make
@@ -80,7 +95,7 @@ def shown_when(
     return asyncio.run(story())
 
 
-@pytest.mark.parametrize("kind", [pushed, polled])
+@pytest.mark.parametrize("kind", [pushed, polled, denied])
 def test_all_books_come_and_are_marked(venues: Venues, kind: Callable[[Venues], MakeClient]) -> None:
     row = shown_when(kind(venues), lambda row: row["books"] == "3/3")
     assert row | {"best": None} == {

@@ -70,11 +70,12 @@ def test_what_cannot_be_a_book_loses_it_until_a_sound_one_comes(changes: dict[st
     assert book_of(feed)[0] == "live"
 
 
-def test_a_lost_book_takes_no_other_with_it() -> None:
+@pytest.mark.parametrize("changes", [{"bids": [["x", "1"]]}, {"asks": None}, {"lost": "away"}])
+def test_a_lost_book_takes_no_other_with_it(changes: dict[str, Any]) -> None:
     feed = tape_feed(VENUE)
     feed.on_frame(NOW_NS, a_frame())
     feed.on_frame(NOW_NS, a_frame(symbol="ETH/USDT"))
-    feed.on_frame(NOW_NS, a_frame(bids=[["x", "1"]]))
+    feed.on_frame(NOW_NS, a_frame(**changes))
     assert [slot.state for slot in feed.books()] == [BookState.GAP, BookState.LIVE]
 
 
@@ -91,13 +92,19 @@ prices = st.floats(1e-12, 1e12, allow_nan=False)
 
 
 @given(st.lists(st.tuples(prices, prices), max_size=60, unique_by=lambda level: level[0]))
-def test_a_price_of_ccxt_comes_through_as_the_number_it_was_and_fifty_levels_of_it(
+def test_a_price_of_ccxt_comes_through_as_the_number_it_was(
     levels: list[tuple[float, float]],
 ) -> None:
     bids = sorted(levels, reverse=True)
     frame = frame_of(SYMBOL, {"bids": bids, "asks": [(2e12, 1)], "timestamp": None, "nonce": "x"}, polled=True)
     assert [(float(price), float(size)) for price, size in frame.bids] == bids[:50]
     assert frame.nonce is None
+
+
+def test_fifty_levels_a_side_are_kept_and_no_number_is_written_with_an_exponent() -> None:
+    asks = [[1e-7 * price, 10**6 * price] for price in range(1, 61)]
+    frame = frame_of(SYMBOL, {"bids": [], "asks": asks}, polled=False)
+    assert len(frame.asks) == 50 and frame.asks[0] == ("0.0000001", "1000000")
 
 
 def test_a_book_goes_on_from_an_anchor() -> None:
