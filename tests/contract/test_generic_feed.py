@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from arb.clock import SystemClock
 from arb.config import Mode, RecordOptions, RunOptions, Settings, load_settings
 from arb.config.loader import load_text
 from arb.replay.books import books_at
-from arb.venues.generic.feed import ccxt_client
+from arb.venues.generic.feed import GenericFeed, ccxt_client
 from arb.venues.generic.spec import exchange_names
 from tests.contract.venue_server import Client, Venues, stock_client, venue_server
 from tests.integration.support import run_arb
@@ -113,6 +114,36 @@ def test_a_symbol_that_is_not_listed_is_said_and_keeps_no_other_away(venues: Ven
     )
     assert row["trouble"].startswith("NOSUCH/USDT: BadSymbol")
     assert set(row["best"]) == set(SYMBOLS)
+
+
+@pytest.mark.parametrize("what", ["cut", "garbage"])
+def test_a_connection_that_ends_or_is_spoilt_takes_its_books_away_for_a_while_only(venues: Venues, what: str) -> None:
+    async def story() -> None:
+        books: Counter[str] = Counter()
+        came = asyncio.Event()
+
+        def on_frame(connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+            books.update([frame["symbol"]] if "bids" in (frame := json.loads(raw)) else [])
+            if len(books) == len(SYMBOLS) and min(books.values()) >= 5:  # more than were under way
+                came.set()
+
+        feed = GenericFeed(
+            "kraken", SYMBOLS, make_client=pushed(venues), clock=SystemClock(), rng=random.Random(1),
+            on_frame=on_frame, emit=lambda event: None, silence_s=2.0,
+        )  # fmt: skip
+        running = asyncio.create_task(feed.run())
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await came.wait()
+                venues.strike("bybit", what)
+                books.clear()
+                came.clear()
+                await came.wait()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(story())
 
 
 class Stumbling:

@@ -14,7 +14,7 @@ from typing import Any
 import ccxt.pro
 import msgspec
 
-from arb.clock import Clock
+from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
 from arb.market.arena import INT64_MAX
 from arb.masking import clean
@@ -28,6 +28,9 @@ POLL_S = 3.0
 """Between two fetches of a book that nobody pushes."""
 EVERY_S = 0.25
 """A pushed book is taken no oftener: these are for the eye, and ccxt's books cost the loop more time than ours."""
+SILENCE_S = 30.0
+"""A watched book of which nothing comes for so long counts as lost: a frame that ccxt cannot read ends its reading without a
+word. Where nothing comes of any book, all connections are made anew."""
 RATE_LIMITED_S = 10.0
 """How long to wait at least after the exchange said that we ask too often."""
 _CAUSE_LENGTH = 200
@@ -56,6 +59,7 @@ class GenericFeed:
         rng: random.Random,
         on_frame: FrameListener,
         emit: EventListener,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.venue = venue_named(exchange)
         self._exchange = exchange
@@ -65,6 +69,8 @@ class GenericFeed:
         self._rng = rng
         self._on_frame = on_frame
         self._emit = emit
+        self._silence_s = silence_s
+        self._heard_ns = clock.monotonic_ns()  # when a book came last, or the connections were closed
 
     async def run(self) -> None:
         """Read the markets, then keep every book coming; returns only when cancelled."""
@@ -100,8 +106,9 @@ class GenericFeed:
         cause: BaseException
         while True:
             try:
-                book = await (client.fetch_order_book(symbol) if polled else client.watch_order_book(symbol))
+                book = await (client.fetch_order_book(symbol) if polled else self._watched(client, symbol))
                 frame = frame_of(symbol, book, polled=polled)
+                self._heard_ns = self._clock.monotonic_ns()
             except asyncio.CancelledError as error:
                 cause = _unless_ours(error)
             except Exception as error:  # ccxt's parsers raise whatever a frame makes them raise
@@ -117,6 +124,19 @@ class GenericFeed:
             attempt += 1
             self._deliver(LostFrame(symbol=symbol, lost=_said(cause)))
             await self._wait(attempt, cause)
+
+    async def _watched(self, client: Client, symbol: str) -> Client:
+        """Return the next book as it is pushed; say that it is lost while none is."""
+        asked = asyncio.ensure_future(client.watch_order_book(symbol))
+        try:
+            while not (await asyncio.wait({asked}, timeout=self._silence_s))[0]:
+                self._deliver(LostFrame(symbol=symbol, lost=f"nothing came for {self._silence_s:g} s"))
+                if self._clock.monotonic_ns() - self._heard_ns >= self._silence_s * NS_PER_S:
+                    self._heard_ns = self._clock.monotonic_ns()
+                    await client.close()  # whoever waits hears of it, asks again, and is connected anew
+            return asked.result()
+        finally:
+            asked.cancel()
 
     def _deliver(self, frame: BookFrame | LostFrame) -> None:
         self._on_frame(self.venue, self._clock.wall_ns(), msgspec.json.encode(frame))
