@@ -224,9 +224,13 @@ def _with_utc(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield an entry, and after an instant in ns the same for people: `decided_ns`, `decided_at`."""
     yield key, value
     if key == "ns" or key.endswith("_ns"):
-        twin = f"{key.removesuffix('ns')}at"
+        twin = _twin(key)
         if type(value) is int and value >= _INSTANT_MIN_NS:  # less is a length of time
             yield twin, utc_text(value)
+
+
+def _twin(key: str) -> str:
+    return "at" if key == "at_ns" else f"{key.removesuffix('ns')}at"
 
 
 def _read_by_people(value: Any) -> Any:
@@ -235,7 +239,7 @@ def _read_by_people(value: Any) -> Any:
         return [_read_by_people(item) for item in value]
     if not isinstance(value, dict):
         return value
-    hidden = {key for key in value if f"{key.removesuffix('ns')}at" in value}
+    hidden = {key for key in value if key.endswith("ns") and _twin(key) in value}
     return {key: _read_by_people(item) for key, item in value.items() if key not in hidden}
 
 

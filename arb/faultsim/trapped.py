@@ -1,7 +1,7 @@
 """Judge of closed wallets: no pair opens where, by the venues' lists, what it moves could not be moved back.
 
 By the journal's entries alone, and by fewer questions than the engine asks: an asset that a venue lets out, or takes in, on no
-chain at all. What a former process was told counts no more.
+chain at all. What a former process has read counts no more.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What is listed at several venues: their rules side by side, their best quotes, and the edge between them now.
 
-An edge here is that of one unit at the best quotes, after both takers' fees and before lots, minimums and depth: it tells where
+An edge here is that of one unit at the best quotes, after both takers' fees and before lots, minimums and depth: it shows where
 it is worth looking, and the engine, which sees whole books, decides (`core/pricing`).
 """
 

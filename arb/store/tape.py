@@ -321,7 +321,7 @@ class TapeFile:
 
 
 HEAD_VERSION = 1
-RULES = 8
+RULES = 9
 """Counts the changes of the rules by which the engine decides: a rerun of a run decided by others may lead elsewhere."""
 
 

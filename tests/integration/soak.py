@@ -149,7 +149,7 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         else:
             config = write_config(folder, **changes)
         text = re.sub(
-            r"(?m)^symbols = \[.+\]", lambda _: f"symbols = {json.dumps(list(listed))}", config.read_text(), count=1
+            r"(?m)^symbols = \[.+?\]", lambda _: f"symbols = {json.dumps(list(listed))}", config.read_text(), count=1
         )
         config.write_text(text)
         if live:

@@ -55,7 +55,7 @@ def move(sandbox: SandboxProcess, engine: EngineProcess, frames: int, ratio: Dec
 def traded(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Let OKX's books stand still, and all others jump a while later; return its pairs since, and the incidents."""
     config, clock = write_config(folder), SystemClock()
-    config.write_text(re.sub(r"(?m)^symbols = \[.+\]", f"symbols = {json.dumps(SYMBOLS)}", config.read_text(), count=1))
+    config.write_text(re.sub(r"(?m)^symbols = \[.+?\]", f"symbols = {json.dumps(SYMBOLS)}", config.read_text(), count=1))
     with sandbox_process(folder, "--static", "--symbols", str(len(SYMBOLS))) as sandbox:
         show(sandbox, 0)
         with engine_process(folder, sandbox) as engine:

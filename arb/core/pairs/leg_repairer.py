@@ -11,7 +11,7 @@ allowed, whenever no better order can be chosen. What another pair or the residu
 instead of being traded (`core/pairs/handover.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS
@@ -28,6 +28,7 @@ from arb.core.records import PairKind, PairState
 from arb.core.settings import OnSingleLeg
 from arb.core.state import EngineState
 from arb.core.timers import PairTimer
+from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
@@ -114,7 +115,8 @@ class LegRepairer:
     def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
         """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
 
-        Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order.
+        Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order. So is
+        what only a venue would take that lacks the funds for it: it would refuse order after order.
         """
         if imbalance == 0:
             return True
@@ -123,12 +125,26 @@ class LegRepairer:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
-        return not self._legal_anywhere(pair, pair.venues, imbalance, price)
+        return not any(
+            self._is_funded(pair, order, price) for order in self._legal(pair, pair.venues, imbalance, price)
+        )
 
-    def _legal_anywhere(self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal) -> bool:
+    def _legal(
+        self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal
+    ) -> Iterator[tuple[Instrument, Side, Decimal]]:
+        """Yield the orders that `venues` would take for an imbalance by their rules: where, its side and its size."""
         side = Side.SELL if imbalance > 0 else Side.BUY
-        listed = (self.state.instrument(venue, pair.plan.symbol) for venue in venues)  # None: the venue is absent
-        return any(repair_size(side, abs(imbalance), price, known) for known in listed if known is not None)
+        for venue in venues:
+            known = self.state.instrument(venue, pair.plan.symbol)  # None: the venue is absent
+            size = ZERO if known is None else repair_size(side, abs(imbalance), price, known)
+            if known is not None and size:
+                yield known, side, size
+
+    def _is_funded(self, pair: PairTrade, order: tuple[Instrument, Side, Decimal], price: Decimal) -> bool:
+        """Return whether what is free at a venue, the pair's own reservations among it, covers an order at `price`."""
+        known, side, size = order
+        asset, needed = (known.base, size) if side is Side.SELL else (known.quote, size * price)
+        return self.state.inventory.spendable(pair.id, known.venue, asset) >= needed
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         """Send the next repair of an imbalance that is more than dust, or wait for its time; carry what nothing repairs."""
@@ -139,7 +155,7 @@ class LegRepairer:
         # Dust is judged by the pair's own two venues; a repair may go to any venue that lists the symbol.
         listing, price = state.venues_of(pair.plan.symbol), pair.mid_price(state.books)
         held = self.options.policy(pair) is OnSingleLeg.HOLD
-        if held or not self._legal_anywhere(pair, listing, imbalance, price):
+        if held or not any(self._legal(pair, listing, imbalance, price)):
             if pair.kind is PairKind.ARB and not pair.involved.isdisjoint(state.absent):
                 self._check_deadline(pair, now_ns)  # that venue may take it once it answers, or change what is uneven
             else:

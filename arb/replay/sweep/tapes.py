@@ -1,7 +1,7 @@
 """What a sweep replays: stretches of tapes, none longer than a UTC day where a recording can be cut, each known by its content.
 
 A segment of a recording begins with the books as they stand, so a recording is cut between two segments where a UTC day begins:
-days can be told apart, held out, and replayed side by side.
+days can be kept apart, held out, and replayed side by side.
 """
 
 from collections.abc import Iterable, Mapping

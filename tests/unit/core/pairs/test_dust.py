@@ -2,15 +2,16 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import OrderUpdated
+from arb.core.events import OrderRejected, OrderUpdated
 from arb.core.records import PairKind, PairState
 from arb.core.recovery_records import Residual
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Role, Side
-from tests.builders import SYMBOL, Bench, D, a_report
+from tests.builders import SYMBOL, Bench, D, a_balance, a_report, an_instrument
 from tests.unit.core.pairs.test_late_fills import half_sold
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
@@ -89,3 +90,36 @@ def test_an_order_for_dust_is_held_back_when_such_a_fill_is_reported_before_it_l
     bench.tell(OrderUpdated(report=a_report(late, "0.7")))
     bench.drain()
     assert not dust_orders(bench)
+
+
+def test_what_only_a_venue_would_take_that_lacks_the_funds_for_it_is_dust() -> None:
+    """Else it is sent there again and again, refused each time, until everything halts for a few cents."""
+    rules = [an_instrument("gate", min_size=D("0.1")), an_instrument("okx")]
+    bench = Bench(limits=limits(), instruments=rules)
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    accept(bench, sell, "0.96")
+    fill(bench, sell, "0.96", trade_id="t2")
+    bench.tell(msgspec.structs.replace(a_balance("okx", {"USDT": "100000", "BTC": "0.03"}, asked_ns=0), complete=False))
+    usable_books(bench)
+    bench.wait_ms(200)
+    bench.drain()
+    repair = bench.placed()[-1]
+    assert (repair.venue, repair.size) == ("okx", D("0.04")), "by what was counted here, it is there"
+    refused = OrderRejected(
+        venue="okx",
+        client_order_id=repair.client_order_id,
+        code="51008",
+        message="no funds",
+        sent_ns=bench.now_ns,
+        acked_ns=bench.now_ns,
+        short_of_funds=True,
+    )
+    bench.tell(refused)
+    usable_books(bench)
+    bench.wait_ms(5000)
+    bench.drain()
+    assert bench.placed()[-1] is repair
+    assert last_pair(bench).state is PairState.COMPLETED
+    assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.04")
