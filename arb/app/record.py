@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from arb import __version__
 from arb.app.build import require_way_out, symbols_of
 from arb.app.choosing import with_symbols
+from arb.app.display import generic_feeds
 from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
@@ -28,6 +29,7 @@ from arb.store.segments import Segments
 from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
+from arb.venues.generic.feed import ClientMaker
 from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
@@ -44,11 +46,12 @@ def record_frames(settings: Settings, options: RecordOptions) -> tuple[dict[str,
 
 
 class Record:
-    """One recording of the enabled venues."""
+    """One recording of the enabled venues, and of `[generic] venues`, whose clients `make_client` makes, by default ccxt's."""
 
-    def __init__(self, settings: Settings, options: RecordOptions) -> None:
+    def __init__(self, settings: Settings, options: RecordOptions, *, make_client: ClientMaker | None = None) -> None:
         self._settings = settings
         self._options = options
+        self._make_client = make_client
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
         self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
@@ -75,6 +78,8 @@ class Record:
             await self._recorder.start()
             writing = asyncio.create_task(self._recorder.run())
             venues = [asyncio.create_task(self._venue(venue, site)) for venue, site in sites.items()]
+            if self._options.sandbox is None:
+                venues += [asyncio.create_task(recording) for recording in self._generic()]
             try:
                 await self._until_stopped(writing, venues)
             finally:
@@ -119,6 +124,15 @@ class Record:
             await self._follow(_Listing(venue, source), site, address)
         finally:
             await source.close()
+
+    def _generic(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Yield what records each of `[generic] venues`: its books as frames of our own, without rules."""
+        feeds = generic_feeds(
+            self._settings, self._clock, self._rng, self._on_generic, self._on_event, self._make_client
+        )
+        for feed in feeds:
+            self._recorder.listed((), {feed.venue: tape_feed(feed.venue)})
+            yield feed.run()
 
     async def _follow(self, listing: "_Listing", site: Site, address: AddressAllowance) -> None:
         venue = listing.venue
@@ -172,6 +186,10 @@ class Record:
             feed.resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             feed.on_notice(result.notice)
+
+    def _on_generic(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        for resync in self._recorder.frame(connection, received_ns, raw).resyncs:
+            log.debug("%s: %s: %s", connection, resync.native_symbol, resync.cause)
 
     def _on_event(self, event: AnyEvent) -> None:
         if isinstance(event, FeedUp | FeedDown):

@@ -28,6 +28,7 @@ from arb.app.build import (
 )
 from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims, call_soon
+from arb.app.display import DisplayOnly
 from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
@@ -67,6 +68,7 @@ from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.endpoints import Credentials, Site
+from arb.venues.generic.feed import ClientMaker
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import address_allowances, build_feeds
@@ -108,7 +110,8 @@ def require_spare(found: int, *, spin: bool) -> None:
 class Run:
     """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's keys.
 
-    `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
+    `wrap` may put something of its own around each gateway, `wrap_journal` around the journal; `make_client` makes the clients
+    of the exchanges that are shown only, by default ccxt's.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Run:
         keys: Mapping[str, Credentials] | None = None,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
+        make_client: ClientMaker | None = None,
     ) -> None:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
@@ -134,6 +138,8 @@ class Run:
         self._turns = Turns() if turns is None else turns
         self._wrap = wrap
         self._wrap_journal = wrap_journal
+        self._make_client = make_client
+        self._display: DisplayOnly | None = None  # what a paper run shows beside what it trades on
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
         self._network: Network = SystemNetwork(self._clock, proxy=settings.network.way_out())
@@ -309,6 +315,8 @@ class Run:
         self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox | None
     ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
+        if self._settings.generic.venues and self._options.mode is Mode.PAPER and not self._on_sandbox:
+            self._display = DisplayOnly(self._settings, self._clock, self._rng, self._make_client)
         await node.start()
         claims.patient = True
         journal.hold_reserve()
@@ -382,6 +390,7 @@ class Run:
             jobs=lambda: (
                 *(() if sandbox is None else (sandbox.watch(),)),
                 *(() if self._exam is None else (self._exam.beside(self._emit),)),
+                *(() if self._display is None else (self._display.run(),)),
                 self._collected(),
             ),
             failed={} if self._exam is None else self._exam.failed,
@@ -423,8 +432,11 @@ class Run:
 
     def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark)
-        return log_lines(engine, self._clock, self.kind.mark)
+            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark, self._shown)
+        return log_lines(engine, self._clock, self.kind.mark, self._shown)
+
+    def _shown(self) -> list[dict[str, Any]]:
+        return [] if self._display is None else self._display.rows()
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -482,6 +494,7 @@ class Run:
                 report_currency=self._settings.run.report_currency,
             )
             | simulated
+            | ({} if self._display is None else {"display_only": self._display.rows_with_quotes()})
         )
 
 

@@ -42,6 +42,7 @@ from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 from arb.masking import HIDDEN
 from arb.venues.addresses import mixed_environments
+from arb.venues.generic.spec import exchange_names
 from arb.venues.transport.proxy import masked_proxy
 
 FEE_ROOM_BPS = 100
@@ -125,6 +126,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    yield from _wrong_generic(settings)
     auto, known = settings.run.auto, len(settings.venues.every())
     if not 2 <= auto.min_venues <= known:
         yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
@@ -190,6 +192,17 @@ def _unknown_places(settings: Settings) -> Iterable[str]:
     for venue in settings.limits.venue:
         if venue not in venues:
             yield f"[limits.venue.{venue}]: unknown venue{nearest(venue, venues)}"
+
+
+def _wrong_generic(settings: Settings) -> Iterable[str]:
+    """Name generic venues that are none, and those that have an adapter."""
+    named, own = settings.generic.venues, settings.venues.every()
+    known = exchange_names() - own.keys() if named else ()
+    for name in named:
+        if name in own:
+            yield f"[generic] venues: {name!r} has an adapter: drop it here, and set enabled = true in [venues.{name}]"
+        elif name not in known:
+            yield f"[generic] venues: {name!r} is no exchange that ccxt.pro knows{nearest(name, known)}"
 
 
 def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:

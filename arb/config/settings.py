@@ -199,6 +199,12 @@ class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
     order_entry: OrderEntry = OrderEntry.REST
 
 
+class GenericSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Exchanges that ccxt knows, by its names: shown and recorded, never traded on."""
+
+    venues: tuple[str, ...] = ()
+
+
 class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     """The venues: a field each, made from the list of venues."""
 
@@ -330,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     network: NetworkSettings = NetworkSettings()
     engine: LoopSettings = LoopSettings()
+    generic: GenericSettings = GenericSettings()
     venues: VenuesSettings = VenuesSettings()
 
 

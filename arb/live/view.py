@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +27,11 @@ PAIRS_SHOWN = 8
 REASONS_SHOWN = 5
 
 
-async def show_live(engine: Engine, clock: Clock, db: str, mark: str) -> None:
+Beside = Callable[[], list[dict[str, Any]]]
+"""Returns what is shown beside the engine's venues and is not traded on."""
+
+
+async def show_live(engine: Engine, clock: Clock, db: str, mark: str, beside: Beside) -> None:
     """Draw the live table until cancelled; drawing happens off the loop, so that a slow terminal delays no order.
 
     `mark` stands before everything else, if it is not empty: what sort of run this is.
@@ -34,25 +39,25 @@ async def show_live(engine: Engine, clock: Clock, db: str, mark: str) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            state = await _present(engine, clock)
+            state = await _present(engine, clock, beside)
             await asyncio.to_thread(lambda state: live.update(draw(state, db, mark), refresh=True), state)
             await asyncio.sleep(REFRESH_S)
 
 
-async def log_lines(engine: Engine, clock: Clock, mark: str) -> None:
+async def log_lines(engine: Engine, clock: Clock, mark: str, beside: Beside) -> None:
     """Log one line about the present state every few seconds until cancelled, `mark` first."""
     while True:
         await asyncio.sleep(LINE_EVERY_S)
-        log.info("%s", line(await _present(engine, clock), mark))
+        log.info("%s", line(await _present(engine, clock, beside), mark))
 
 
-async def _present(engine: Engine, clock: Clock) -> dict[str, Any]:
+async def _present(engine: Engine, clock: Clock, beside: Beside) -> dict[str, Any]:
     """Return the present state, over as many turns of the loop as it has parts: no frame waits for more than one of them."""
     state: dict[str, Any] = {}
     for part in state_in_parts(engine, clock.wall_ns()):
         state |= part
         await asyncio.sleep(0)
-    return state
+    return state | {"display_only": beside()}
 
 
 def line(state: dict[str, Any], mark: str = "") -> str:
@@ -61,6 +66,7 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
     net = _net(state)
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
+    live += "".join(f" {shown['venue']} {shown['books']} ({shown['use']})" for shown in state.get("display_only", ()))
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
@@ -146,6 +152,8 @@ def _venues(state: dict[str, Any]) -> Table:
             venue["health"],
             venue["halted"] or (venue["health_cause"] if venue["health"] != "healthy" else ""),
         )
+    for shown in state.get("display_only", ()):
+        _row(table, shown["venue"], shown["books"], "-", "-", "-", shown["use"], shown["trouble"] or "")
     return table
 
 

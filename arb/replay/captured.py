@@ -25,7 +25,7 @@ from arb.market.symbol import Symbol
 from arb.replay.lines import origin_of, take_line
 from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured
-from arb.venues.registry import TAPES, tape_feed
+from arb.venues.registry import find_dialect, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
 
 Connection = tuple[int, str]
@@ -247,6 +247,7 @@ QUOTES = (
 """Assets that others are priced in; of several that fit, the longest counts."""
 
 _CONTRACTS = "sizes are counted in contracts"
+_DISPLAY_ONLY = "books of a generic feed are for display only"
 _DATED = "a dated or derived product"
 _ODD = "its base and quote cannot be read from its name"
 _SUFFIXES = ("_SPBL", "_UMCBL")
@@ -255,7 +256,9 @@ _SUFFIXES = ("_SPBL", "_UMCBL")
 
 def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
     """Return the common symbol, or None and the reason why there is none; `venue` is the name of the tape's dialect."""
-    dialect = TAPES.get(venue)
+    dialect = find_dialect(venue)
+    if dialect is not None and dialect.display_only:
+        return None, _DISPLAY_ONLY
     if dialect is not None and dialect.contracts:
         return None, _CONTRACTS
     name = native_symbol.upper()

@@ -11,6 +11,7 @@ from arb.venues.binance.spec import SPEC as BINANCE
 from arb.venues.bitget.spec import SPEC as BITGET
 from arb.venues.bybit.spec import SPEC as BYBIT
 from arb.venues.gate.spec import SPEC as GATE
+from arb.venues.generic.spec import generic_dialect
 from arb.venues.okx.spec import SPEC as OKX
 from arb.venues.spec import TapeDialect, VenueSpec
 
@@ -37,11 +38,17 @@ def spec_of(venue: str) -> VenueSpec:
     return found
 
 
+def find_dialect(name: str) -> TapeDialect | None:
+    """Return a dialect of recorded frames, that of a generic feed, too; None for one that cannot be read."""
+    return TAPES.get(name) or generic_dialect(name)
+
+
 def tape_dialect(name: str) -> TapeDialect:
     """Return a dialect of recorded frames; raises `ConfigError` for one that cannot be read."""
-    if name not in TAPES:
+    found = find_dialect(name)
+    if found is None:
         raise ConfigError(f"cannot rebuild books of the dialect {name!r}; there are {', '.join(TAPES)}")
-    return TAPES[name]
+    return found
 
 
 def tape_feed(name: str, seats: "Mapping[str, BookSeat] | None" = None, arena: "BookArena | None" = None) -> "WireFeed":

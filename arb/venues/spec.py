@@ -136,12 +136,14 @@ class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
     """A dialect of recorded frames, under the name that tape lines carry as their `venue`.
 
     `contracts`: its sizes are counted in contracts, so it is rebuilt but not traded. `contracts_quotes`: only in these quotes.
+    `display_only`: rebuilt and never traded on, whatever it is.
     """
 
     name: str
     make: TapeMaker
     contracts: bool = False
     contracts_quotes: frozenset[str] = frozenset()
+    display_only: bool = False
 
 
 class SignatureReport(Protocol):

@@ -61,6 +61,13 @@ def summarised(bench: Bench) -> dict[str, Any]:
     )
 
 
+def test_what_is_shown_and_not_traded_on_stands_among_the_venues_and_says_so() -> None:
+    shown = {"venue": "generic:kraken", "use": "display only", "books": "2/3", "trouble": "SOL/USDT: BadSymbol"}
+    (row,) = [text for text in drawn(display_only=[shown]).splitlines() if "kraken" in text]
+    assert row.split() == ["generic:kraken", "2/3", "-", "-", "-", "display", "only", "SOL/USDT:", "BadSymbol"]
+    assert "okx 4/5 generic:kraken 2/3 (display only) |" in line(a_state(display_only=[shown]))
+
+
 def test_exposure_is_the_first_thing_drawn() -> None:
     first = drawn(unhedged=[EXPOSED], unhedged_notional="50000.129").splitlines()[0]
     assert first.startswith("UNHEDGED 50000.13")

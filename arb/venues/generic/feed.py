@@ -1,0 +1,183 @@
+"""A generic feed: the books of one exchange as an unmodified `ccxt.pro` client without keys hands them out.
+
+Where the exchange pushes books they are watched, elsewhere fetched every `POLL_S`, in ccxt's own pace. Whatever goes wrong with
+a book (it is not listed, the network is away, the exchange limits us, ccxt stumbles over an answer) is a frame that says so,
+and the book is asked for again with back-off; the other books go on.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import ccxt.pro
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.core.events import FeedDown, FeedUp
+from arb.market.arena import INT64_MAX
+from arb.masking import clean
+from arb.venues.base import EventListener, FrameListener
+from arb.venues.generic.books import DEPTH, BookFrame, LostFrame
+from arb.venues.generic.spec import venue_named
+from arb.venues.rules.retry import RECONNECTS, Trouble, next_delay_s
+from arb.venues.wire.base import MILLIS_MAX
+
+POLL_S = 3.0
+"""Between two fetches of a book that nobody pushes."""
+EVERY_S = 0.25
+"""A pushed book is taken no oftener: these are for the eye, and ccxt's books cost the loop more time than ours."""
+SILENCE_S = 30.0
+"""A watched book of which nothing comes for so long counts as lost: a frame that ccxt cannot read ends its reading without a
+word. Where nothing comes of any book, all connections are made anew."""
+RATE_LIMITED_S = 10.0
+"""How long to wait at least after the exchange said that we ask too often."""
+_CAUSE_LENGTH = 200
+
+Client = Any
+"""A ccxt client: the library has no useful static types for the unified calls."""
+ClientMaker = Callable[[str], Client]
+
+
+def ccxt_client(exchange: str, proxy: str = "") -> Client:
+    """Return ccxt's client of an exchange, without keys; `proxy`: the way out, "" the direct one."""
+    ways = {"httpsProxy": proxy, "wssProxy": proxy} if proxy else {}
+    return getattr(ccxt.pro, exchange)({"enableRateLimit": True} | ways)
+
+
+class GenericFeed:
+    """The books of `symbols` at one exchange, kept coming until cancelled; `venue` is its name."""
+
+    def __init__(
+        self,
+        exchange: str,
+        symbols: Sequence[str],
+        *,
+        make_client: ClientMaker,
+        clock: Clock,
+        rng: random.Random,
+        on_frame: FrameListener,
+        emit: EventListener,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self.venue = venue_named(exchange)
+        self._exchange = exchange
+        self._symbols = tuple(symbols)
+        self._make_client = make_client
+        self._clock = clock
+        self._rng = rng
+        self._on_frame = on_frame
+        self._emit = emit
+        self._silence_s = silence_s
+        self._heard_ns = clock.monotonic_ns()  # when a book came last, or the connections were closed
+
+    async def run(self) -> None:
+        """Read the markets, then keep every book coming; returns only when cancelled."""
+        client = self._make_client(self._exchange)
+        try:
+            await self._load_markets(client)
+            self._emit(FeedUp(venue=self.venue))
+            async with asyncio.TaskGroup() as group:
+                for symbol in self._symbols:
+                    group.create_task(self._keep(client, symbol))
+        finally:
+            await client.close()
+
+    async def _load_markets(self, client: Client) -> None:
+        attempt = 0
+        cause: BaseException
+        while True:
+            attempt += 1
+            try:
+                await client.load_markets()
+            except asyncio.CancelledError as error:
+                cause = _unless_ours(error)
+            except Exception as error:  # ccxt's parsers raise whatever an answer makes them raise
+                cause = error
+            else:
+                return
+            self._emit(FeedDown(venue=self.venue, cause=_said(cause)))
+            await self._wait(attempt, cause)
+
+    async def _keep(self, client: Client, symbol: str) -> None:
+        polled = not client.has.get("watchOrderBook")
+        attempt = 0
+        cause: BaseException
+        while True:
+            try:
+                book = await (client.fetch_order_book(symbol) if polled else self._watched(client, symbol))
+                frame = frame_of(symbol, book, polled=polled)
+                self._heard_ns = self._clock.monotonic_ns()
+            except asyncio.CancelledError as error:
+                cause = _unless_ours(error)
+            except Exception as error:  # ccxt's parsers raise whatever a frame makes them raise
+                cause = error
+            else:
+                attempt = 0
+                self._deliver(frame)
+                await asyncio.sleep(POLL_S if polled else EVERY_S)
+                continue
+            if isinstance(cause, ccxt.NotSupported) and not polled:
+                polled = True
+                continue
+            attempt += 1
+            self._deliver(LostFrame(symbol=symbol, lost=_said(cause)))
+            await self._wait(attempt, cause)
+
+    async def _watched(self, client: Client, symbol: str) -> Client:
+        """Return the next book as it is pushed; say that it is lost while none is."""
+        asked = asyncio.ensure_future(client.watch_order_book(symbol))
+        try:
+            while not (await asyncio.wait({asked}, timeout=self._silence_s))[0]:
+                self._deliver(LostFrame(symbol=symbol, lost=f"nothing came for {self._silence_s:g} s"))
+                if self._clock.monotonic_ns() - self._heard_ns >= self._silence_s * NS_PER_S:
+                    self._heard_ns = self._clock.monotonic_ns()
+                    await client.close()  # whoever waits hears of it, asks again, and is connected anew
+            return asked.result()
+        finally:
+            asked.cancel()
+
+    def _deliver(self, frame: BookFrame | LostFrame) -> None:
+        self._on_frame(self.venue, self._clock.wall_ns(), msgspec.json.encode(frame))
+
+    async def _wait(self, attempt: int, cause: BaseException) -> None:
+        least_s = RATE_LIMITED_S if isinstance(cause, ccxt.DDoSProtection) else None
+        delay_s = next_delay_s(RECONNECTS, attempt, Trouble.UNREACHABLE, 0.0, self._rng, least_s)
+        await asyncio.sleep(RECONNECTS.cap_s if delay_s is None else delay_s)
+
+
+def frame_of(symbol: str, book: Client, *, polled: bool) -> BookFrame:
+    """Return a book of ccxt as a frame. What is no number is passed on as text, for the reader to refuse."""
+    bids, asks = ([(_text(level[0]), _text(level[1])) for level in book[side][:DEPTH]] for side in ("bids", "asks"))
+    return BookFrame(
+        symbol=symbol,
+        timestamp=_whole(book.get("timestamp"), MILLIS_MAX),
+        nonce=_whole(book.get("nonce"), INT64_MAX),
+        bids=bids,
+        asks=asks,
+        polled=polled,
+    )
+
+
+def _text(number: Any) -> str:
+    """Return a number as decimal text; of a float the shortest that stands for it, which is what the exchange wrote."""
+    if isinstance(number, float | int | Decimal):
+        return format(Decimal(str(number)), "f")
+    return str(number)
+
+
+def _whole(number: Any, most: int) -> int | None:
+    return number if type(number) is int and 0 <= number <= most else None
+
+
+def _said(error: BaseException) -> str:
+    return clean(f"{type(error).__name__}: {error}", _CAUSE_LENGTH)
+
+
+def _unless_ours(error: asyncio.CancelledError) -> asyncio.CancelledError:
+    """Return what ended a wait inside ccxt, which cancels futures of its own; raise it where it is we who are cancelled."""
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return error
