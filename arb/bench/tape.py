@@ -4,7 +4,7 @@ The tape is made up: frames of ten of Gate's books, of 43 levels, every 100 ms e
 """
 
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,6 @@ from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
 from arb.clock import NS_PER_MS, Clock
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
-from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -28,7 +27,7 @@ from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, Contents
 from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured, Merged, merged
-from arb.store.journal_reader import JournalState
+from arb.replay.trial import NoJournal
 from arb.store.journal_reader import Row as JournalRow
 from arb.store.tape import TapeLine
 from arb.venues.compiled.loading import is_available
@@ -113,27 +112,8 @@ def _run(capture: Capture, lines: Iterable[Captured], *, compiled: bool) -> int:
     return backtest.engine.state.books.frames
 
 
-class _Forgetful:
+class _Forgetful(NoJournal):
     """A journal and a ledger that keep nothing: what is kept is measured elsewhere."""
-
-    reserve_touched = False
-    last_seq = 0
-
-    def last_ns(self) -> int:
-        """Return that nothing was written."""
-        return 0
-
-    def restore(
-        self,
-        account_ids: Iterable[str] | None = None,
-        former_accounts: Mapping[str, str] | None = None,
-        now_ns: int | None = None,
-    ) -> JournalState:
-        """Return the state of a new journal."""
-        return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
-
-    def intend(self, intents: Iterable[Intent]) -> None:
-        """Write nothing."""
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[JournalRow, ...]:
         """Write nothing."""

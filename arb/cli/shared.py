@@ -224,13 +224,9 @@ def _with_utc(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield an entry, and after an instant in ns the same for people: `decided_ns`, `decided_at`."""
     yield key, value
     if key == "ns" or key.endswith("_ns"):
-        twin = _twin(key)
+        twin = f"{key.removesuffix('ns')}at"
         if type(value) is int and value >= _INSTANT_MIN_NS:  # less is a length of time
             yield twin, utc_text(value)
-
-
-def _twin(key: str) -> str:
-    return "at" if key == "at_ns" else f"{key.removesuffix('ns')}at"
 
 
 def _read_by_people(value: Any) -> Any:
@@ -239,7 +235,7 @@ def _read_by_people(value: Any) -> Any:
         return [_read_by_people(item) for item in value]
     if not isinstance(value, dict):
         return value
-    hidden = {key for key in value if key.endswith("ns") and _twin(key) in value}
+    hidden = {key for key in value if key.endswith("ns") and f"{key.removesuffix('ns')}at" in value}
     return {key: _read_by_people(item) for key, item in value.items() if key not in hidden}
 
 

@@ -177,6 +177,18 @@ def sandbox_process(folder: Path, *more: str, seed: int | None = None) -> Iterat
 DB = "a.sqlite"
 
 
+def wait_while(process: subprocess.Popen[Any], met: Callable[[], bool], what: str, within_s: float = 180.0) -> None:
+    """Wait until `met` while a process runs; raise `AssertionError` where it ends before that, or time is up."""
+    for _ in range(int(within_s / SOON_S)):
+        if met():
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SOON_S)
+            assert met(), f"ended with {process.returncode} before {what}"
+            return
+    raise AssertionError(f"not within {within_s} s: {what}")
+
+
 class EngineProcess:
     """A running engine on a sandbox, with its ledger `a.sqlite` in `folder`."""
 
@@ -236,6 +248,7 @@ class EngineProcess:
 
 
 POLL_S = 0.05
+SOON_S = 0.005
 
 
 def engine_process(

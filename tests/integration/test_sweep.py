@@ -4,13 +4,12 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.support import arb, write_config
+from tests.integration.support import arb, wait_while, write_config
 from tests.unit.replay.sweep.markets import write_day
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
@@ -95,10 +94,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(day
     part = days / "s.jsonl.part"
     tapes = sorted(path.name for path in days.glob("day*.jsonl"))
     process = arb("sweep", *tapes, *SETS, "--json", "--jobs", "1", "--out", "s.jsonl", cwd=days)
-    deadline = time.monotonic() + LONG_S
-    while not part.exists() or not part.stat().st_size:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.005)
+    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
     if killed != "worker":
         process.send_signal(signal.SIGKILL if killed == "sweep" else signal.SIGINT)
         _, err = process.communicate(timeout=LONG_S)
@@ -174,10 +170,7 @@ def test_the_answer_for_a_person_begins_with_a_plain_sentence(days: Path) -> Non
 
 def test_two_sweeps_into_one_file_are_refused(days: Path) -> None:
     process = arb("sweep", "day0.jsonl", *SETS, "--out", "s.jsonl", cwd=days)
-    deadline = time.monotonic() + LONG_S
-    while not (days / "s.jsonl.part").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_while(process, (days / "s.jsonl.part").exists, "it writes")
     assert "another sweep is writing there" in refused(days, "day0.jsonl", *SETS, "--out", "s.jsonl")
     process.communicate(timeout=LONG_S)
     assert process.returncode == 0

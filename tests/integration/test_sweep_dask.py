@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from arb import __version__
 from tests.integration.certificates import write_certificate
-from tests.integration.support import REPO, arb
+from tests.integration.support import REPO, arb, wait_while
 from tests.unit.replay.sweep.markets import write_day
 
 pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
@@ -34,10 +33,7 @@ class DaskCluster:
         self._scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--protocol", protocol, "--scheduler-file", str(place)
         )
-        deadline = time.monotonic() + LONG_S
-        while not place.exists() or not place.read_text().strip():
-            assert time.monotonic() < deadline and self._scheduler.poll() is None
-            time.sleep(0.02)
+        wait_while(self._scheduler, lambda: place.exists() and bool(place.read_text().strip()), "its address is known")
         self.address: str = json.loads(place.read_text())["address"]
 
     def add(self, code: Path = REPO) -> None:
@@ -45,10 +41,7 @@ class DaskCluster:
         announced = self._folder / f"worker{len(self.workers)}.log"
         one = ("--nthreads", "1", "--nworkers", "1", "--no-nanny", "--local-directory", str(self._folder))
         self.workers.append(self._start("worker", self.address, *one, log=announced, code=code))
-        deadline = time.monotonic() + LONG_S
-        while b"Registered to" not in announced.read_bytes():
-            assert time.monotonic() < deadline and self.workers[-1].poll() is None, announced.read_text()
-            time.sleep(0.02)
+        wait_while(self.workers[-1], lambda: b"Registered to" in announced.read_bytes(), "it is registered")
 
     def _start(self, part: str, *arguments: str, log: Path | None = None, code: Path = REPO) -> subprocess.Popen[bytes]:
         with (log or self._folder / f"{part}.log").open("wb") as out:
@@ -128,10 +121,7 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
 
     part = tmp_path / "s.jsonl.part"
     process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
-    deadline = time.monotonic() + LONG_S
-    while not part.exists() or not part.stat().st_size:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.005)
+    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
     cluster.workers[1].kill()
     cluster.workers[1].wait()
     at_kill = len(part.read_bytes().splitlines()) if part.exists() else 0
@@ -177,10 +167,7 @@ def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     here = swept(tmp_path, *tapes, "--jobs", "2")
     process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     part = tmp_path / "s.jsonl.part"
-    deadline = time.monotonic() + LONG_S
-    while not part.exists() or not part.stat().st_size:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.005)
+    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
     for worker in cluster.workers:
         worker.kill()
     _, err = process.communicate(timeout=LONG_S)
