@@ -58,7 +58,7 @@ def _rows(rows: Iterable[msgspec.Struct]) -> list[dict[str, Any]]:
 def _before_fees(edge: Edge | None) -> dict[str, Any] | None:
     if edge is None:
         return None
-    named = {"symbol": edge.symbol, "buy": edge.buy, "sell": edge.sell, "seen_ns": edge.at_ns}
+    named = {"symbol": edge.symbol, "buy": edge.buy, "sell": edge.sell, "seen_ns": edge.seen_ns}
     return named | {"gross_edge_bps": edge.gross_edge_bps, "needs_fee_below_bps": needed_fee_bps(edge.gross_edge_bps)}
 
 

@@ -228,7 +228,7 @@ def _edge(record: OpportunityRecord) -> Edge:
         symbol=record.symbol,
         buy=record.buy_venue,
         sell=record.sell_venue,
-        at_ns=record.best_ns,
+        seen_ns=record.best_ns,
         edge_bps=_short(record.best_edge_bps),
         gross_edge_bps=_short(record.best_gross_edge_bps),
         net=_money(record.best_net_e8),

@@ -28,7 +28,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     buy: str
     sell: str
-    at_ns: int
+    seen_ns: int
     edge_bps: Decimal
     gross_edge_bps: Decimal
     net: Decimal

@@ -178,7 +178,7 @@ def test_the_best_edge_is_the_greatest_in_basis_points_and_of_equals_the_first()
     later = an_edge(1, bps="9", opened_ns=T0 + 5, best_net_e8=10**9)
     first = an_edge(2, bps="9", opened_ns=T0, best_net_e8=1)
     best = found(untraded=[later, first, an_edge(3, bps="2")]).earned[0].best
-    assert best is not None and (best.at_ns, best.edge_bps, best.net) == (T0 + 1, D(9), D("0.00000001"))
+    assert best is not None and (best.seen_ns, best.edge_bps, best.net) == (T0 + 1, D(9), D("0.00000001"))
 
 
 def test_a_venue_pair_is_shown_for_each_hour_of_the_day_of_whichever_day() -> None:
