@@ -5,8 +5,10 @@ Nothing here is asked for: without the right or the program there are no packets
 
 import os
 import shutil
+import socket
 import struct
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,10 @@ _GLOBAL, _RECORD = struct.Struct("<IHHiIII"), struct.Struct("<IIII")
 _NANOSECONDS = 0xA1B23C4D
 _LINK_BYTES = {1: 14, 113: 16, 276: 20}
 """What stands before the IP header: Ethernet, and both forms of Linux's cooked capture."""
+
+
+LAST = b"GET /the-capture-ends-here HTTP/1.1\r\nHost: localhost\r\n\r\n"
+"""A request of our own: when the capture has it, it has all that came before."""
 
 
 class Packet(NamedTuple):
@@ -53,7 +59,14 @@ class Capture:
         self._process.stderr.readline()  # "listening on lo"
 
     def end(self) -> list[Packet]:
-        """End it and return what it holds."""
+        """Return what passed until now; a busy machine may take a while to write it down (ten seconds at most)."""
+        with socket.create_connection(("127.0.0.1", self._port)) as last:
+            last.sendall(LAST)
+            pause = threading.Event()
+            for _ in range(200):
+                if LAST in self._path.read_bytes():
+                    break
+                pause.wait(0.05)
         self._process.terminate()
         self._process.communicate(timeout=10)
         return list(packets_in(self._path.read_bytes()))

@@ -8,6 +8,7 @@ there. The other rows of the bench are pieces, measured hot and alone; they do n
 
 import contextlib
 import http.client
+import itertools
 import json
 import signal
 import subprocess
@@ -25,15 +26,17 @@ from arb.bench.peers import SYMBOL, find
 from arb.bench.rounds import Effort, Row, time_row
 from arb.bench.tick_peers import BUY_AT, SELL_AT, TICK
 from arb.bench.wire_relay import Noted
-from arb.clock import NS_PER_MS, NS_PER_US, Clock, SystemClock
+from arb.clock import NS_PER_US, Clock, SystemClock
 from arb.errors import VenueProtocolError
 
 ROUNDS_MAX = 20
-QUIET_S, AFTER_S = 0.25, 0.3
+QUIET_S, AFTER_S, ANSWER_MAX_S = 0.25, 0.3, 3.0
+"""Stillness before an edge, a pause after it, and how long its orders are waited for."""
 BURST = 50
+MISSED_MAX = 20
+"""How many edges a client may let pass without orders; each is made again, so that a round is never one of them."""
 WARM_UP_MAX = 40
 """How often a client may let an edge pass before it is ready."""
-LEGS_NS = 200 * NS_PER_MS
 FLOOR, BOT = "a raw client (bytes searched, two prepared requests)", "a ccxt.pro bot, two gathered IOC limits"
 
 
@@ -103,7 +106,7 @@ def _measured(who: str, rounds: int) -> tuple[Times, Times]:
             if not any(led_to(stage.edge(0).noted) for _ in range(WARM_UP_MAX)):
                 raise VenueProtocolError("bench", f"{who} sent no orders: {(directory / 'log').read_text()[-500:]}")
             capture = Capture(directory / "packets", stage.port) if can_capture() else None
-            edges = [[stage.edge(burst) for _ in range(rounds)] for burst in (0, BURST)]
+            edges = [_answered(stage, who, burst, rounds) for burst in (0, BURST)]
             if capture is not None:
                 packets = capture.end()
                 edges = [
@@ -124,10 +127,19 @@ def _command(who: str, stage: "_Stage", directory: Path) -> list[str]:
     return [sys.executable, "-m", "arb", *ours, "--db", f"sqlite:///{directory}/ledger.sqlite"]
 
 
+def _answered(stage: "_Stage", who: str, burst: int, rounds: int) -> list[Edge]:
+    """Return the edges of `rounds` rounds; one that led to no orders is made again."""
+    made = (stage.edge(burst) for _ in range(rounds + MISSED_MAX))
+    edges = list(itertools.islice((edge for edge in made if led_to(edge.noted)), rounds))
+    if len(edges) < rounds:
+        raise VenueProtocolError("bench", f"{who} sent orders on {len(edges)} of {rounds + MISSED_MAX} edges")
+    return edges
+
+
 def _times(edges: list[Edge]) -> Times:
     found = [times for edge in edges if (times := led_to(edge.noted)) is not None]
     if not found:
-        raise VenueProtocolError("bench", "no order came for any of the edges")
+        raise VenueProtocolError("bench", "the capture holds the orders of none of the edges")
     return Times([first for first, _ in found], [between for _, between in found])
 
 
@@ -137,7 +149,7 @@ def led_to(noted: Noted) -> tuple[float, float] | None:
         for first_ns, path in noted.orders:
             others = (ns for ns, other in noted.orders if _venue(other) != _venue(path) and ns >= first_ns)
             second_ns = next(others, None)
-            if second_ns is not None and tick_ns < first_ns <= second_ns < tick_ns + LEGS_NS:
+            if second_ns is not None and tick_ns < first_ns <= second_ns:
                 return first_ns - tick_ns, max(1, second_ns - first_ns)
     return None
 
@@ -176,8 +188,14 @@ class _Stage:
         for number in range(burst):
             self._show(SELL_AT, 60000 - number % 5)
         self._show(SELL_AT, 60400)
-        self._pause.wait(AFTER_S)
-        return Edge(begin_ns, SystemClock().wall_ns(), self._noted())
+        noted = Noted([], [])
+        for _ in range(int(ANSWER_MAX_S / AFTER_S)):
+            self._pause.wait(AFTER_S)
+            more = self._noted()
+            noted = Noted(noted.ticks + more.ticks, noted.orders + more.orders)
+            if led_to(noted):
+                break
+        return Edge(begin_ns, SystemClock().wall_ns(), noted)
 
     def _show(self, venue: str, bid: int) -> None:
         levels = {

@@ -24,7 +24,7 @@ MS = 1_000_000
         ([10], [(5, GATE), (6, OKX)], None),
         ([10], [(12, GATE)], None),
         ([], [(12, GATE), (15, OKX)], None),
-        ([10], [(12, GATE), (12 + 300 * MS, OKX)], None),
+        ([10], [(12, GATE), (12 + 300 * MS, OKX)], (2, 300 * MS)),  # a slow answer is an answer
     ],
 )
 def test_a_tick_leads_to_the_first_order_and_the_next_at_the_other_venue(
