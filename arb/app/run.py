@@ -7,12 +7,13 @@ import logging
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from arb import __version__
 from arb.app import stores
 from arb.app.build import (
     build_sandbox_gateways,
@@ -47,10 +48,11 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, Store
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
+from arb.live.feed import StateFeed
 from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
-from arb.live.summary import money, summarise
+from arb.live.summary import money, state_in_parts, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
@@ -395,7 +397,7 @@ class Run:
             ),
             failed={} if self._exam is None else self._exam.failed,
             turns=self._turns,
-            view=self._view,
+            views=self._views,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
@@ -430,10 +432,27 @@ class Run:
             journal.replace(change)
         return change is not None
 
-    def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
+    def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what shows the run here, and what sends its state to a page, if one listens."""
         if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark, self._shown)
-        return log_lines(engine, self._clock, self.kind.mark, self._shown)
+            yield show_live(engine, self._clock, mask_url(self._db), self.kind.mark, self._shown)
+        else:
+            yield log_lines(engine, self._clock, self.kind.mark, self._shown)
+        about = {"mode": self.kind.recorded, "mark": self.kind.mark, "version": __version__}
+        feed = StateFeed(
+            self._journal_path,
+            lambda: state_in_parts(engine, self._clock.wall_ns()),
+            lambda: (
+                about
+                | {
+                    "at_ns": self._clock.wall_ns(),
+                    "started_ns": self._started_trading_ns,
+                    "display_only": self._shown(),
+                }
+            ),
+            self._turns,
+        )
+        yield feed.run()
 
     def _shown(self) -> list[dict[str, Any]]:
         return [] if self._display is None else self._display.rows()
