@@ -33,7 +33,7 @@ class Phase(StrEnum):
 
 DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone", "journal_gone")
 JOURNAL_PARTS = ("database", "intents")
-"""What of a journal may be moved away alone. Each part has a guard of its own, which only the loss of that part alone proves."""
+"""What of a journal may be moved away alone: each part has a guard of its own, which only such a loss proves."""
 KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"
