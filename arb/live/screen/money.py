@@ -96,10 +96,11 @@ def inventory(state: State, width: int) -> Section:
     if not holdings:
         return Section("inventory", (), 8)
     names = [venue["venue"] for venue in state["venues"] if venue["venue"] in holdings]
-    quotes = {Symbol.of(edge["symbol"]).quote for edge in state.get("edges", ())}
+    bases_and_quotes = [_base_and_quote(edge["symbol"]) for edge in state.get("edges", ())]
+    quotes = {quote for _, quote in bases_and_quotes}
     banded = {(row["venue"], row["asset"]): row["position"] for row in state.get("inventory", ())}
     most = Decimal(state["largest_pair_quote"])
-    traded = _traded(state)
+    traded = {asset for both in bases_and_quotes for asset in both}
     assets = {asset for held in holdings.values() for asset in held if asset in quotes or asset in traded or not traded}
     found = []
     for asset in assets:
@@ -117,8 +118,12 @@ def inventory(state: State, width: int) -> Section:
     return Section("inventory", made, 8, min(len(made), 3))
 
 
-def _traded(state: State) -> set[str]:
-    return {asset for edge in state.get("edges", ()) for asset in Symbol.of(edge["symbol"]).base_and_quote}
+def _base_and_quote(symbol: str) -> tuple[str, str]:
+    """Return the parts of a symbol; of what is none, nothing: the picture goes on without it."""
+    try:
+        return Symbol.of(symbol).base_and_quote
+    except ValueError:
+        return "", ""
 
 
 def _mark(position: str | None, held: Decimal, least: Decimal | None) -> str:
