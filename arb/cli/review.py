@@ -1,5 +1,6 @@
 """The commands that show what happened: `status`, `pairs`, `report`, `explain`, `export`."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import click
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
+from arb.live.screen.terminal import screen_possible
 
 
 @click.command("status")
@@ -29,7 +31,14 @@ def status_command(
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows={"run": run})
     from arb.app import review
 
-    if watch:
+    if not as_json and screen_possible(sys.stdout, os.environ):
+        from arb.app import screen
+
+        if watch:
+            screen.watch(settings, options)
+        else:
+            click.echo(screen.draw_once(settings, options))
+    elif watch:
         review.watch_status(settings, options, lambda document: show(document, as_json=as_json))
     else:
         show(review.status(settings, options), as_json=as_json)
