@@ -182,5 +182,3 @@ def test_a_paper_run_takes_the_lists_and_keeps_no_secret(venues: Venues, tmp_pat
     for secret in (SECRET, KEYS["read"]):
         assert [place for place, text in texts.items() if secret.encode() in text] == []
     assert any(b"CurrenciesListed" in text or b"currencies_listed" in text for text in texts.values())
-
-
