@@ -97,7 +97,7 @@ class DrillRun(Run):
         kept: KeptAnswers | None,
         **of_run: Any,
     ) -> None:
-        super().__init__(settings, options, live_view=False, **of_run)
+        super().__init__(settings, options, **of_run)
         self._symbols = symbols
         self._kept = kept
         self._done = asyncio.Event()

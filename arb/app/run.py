@@ -34,6 +34,7 @@ from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
 from arb.app.market_reader import MarketReader
 from arb.app.paper import build_paper_gateways
+from arb.app.screen import RUN, ScreenControls, screen_of, stop_this_process
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
 from arb.config.coins import coin_rule
@@ -50,11 +51,12 @@ from arb.live.fast_books import chosen
 from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
+from arb.live.screen.held import HeldLog
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
-from arb.live.view import log_lines, show_live
+from arb.live.view import log_lines, present, show_live
 from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
@@ -84,14 +86,17 @@ SWITCH_S = 0.0001
 
 
 def run_engine(
-    settings: Settings, options: RunOptions, *, live_view: bool, keys: Mapping[str, Credentials] | None = None
+    settings: Settings, options: RunOptions, *, screen: HeldLog | None, keys: Mapping[str, Credentials] | None = None
 ) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper."""
+    """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper.
+
+    `screen`: where log lines go, which are held while a screen is on the terminal; None: there is no screen.
+    """
     spin = settings.engine.spin
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, live_view=live_view, turns=turns, keys=keys)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -119,7 +124,7 @@ class Run:
         settings: Settings,
         options: RunOptions,
         *,
-        live_view: bool,
+        screen: HeldLog | None = None,
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
@@ -131,7 +136,7 @@ class Run:
             require_traded(settings)
         self._settings = settings
         self._options = options
-        self._live_view = live_view
+        self._screen = screen
         self._keys = {} if keys is None else keys
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
         self._by = chosen(settings.engine.fast_books)
@@ -338,7 +343,12 @@ class Run:
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
-        control = ControlServer(self._journal_path, requests.answer, self._turns)
+        control = ControlServer(
+            self._journal_path,
+            requests.answer,
+            self._turns,
+            lambda: present(node.engine, self._clock, self._beside),
+        )
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
@@ -447,12 +457,26 @@ class Run:
         return change is not None
 
     def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
-        if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark, self._shown)
-        return log_lines(engine, self._clock, self.kind.mark, self._shown)
+        if self._screen is None:
+            return log_lines(engine, self._clock, self.kind.mark, self._beside)
+        controls = ScreenControls(
+            self._settings, self._options.mode.value, self._options.db, self._clock, stop_this_process
+        )
+        screen = screen_of(controls, self._clock, RUN, self._screen)
+        return show_live(engine, self._clock, self._beside, screen)
 
-    def _shown(self) -> list[dict[str, Any]]:
-        return [] if self._display is None else self._display.rows()
+    def _beside(self) -> dict[str, Any]:
+        """Return what a screen shows beside the engine's state."""
+        return {
+            "about": {
+                "mark": self.kind.mark,
+                "mode": self.kind.recorded,
+                "environment": self.kind.environment,
+                "ledger": mask_url(self._db),
+                "started_ns": self._started_trading_ns or None,
+            },
+            "display_only": [] if self._display is None else self._display.rows(),
+        }
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""

@@ -28,6 +28,8 @@ from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, credentials_of, list_keys
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
+from arb.live.screen.held import HeldLog
+from arb.live.screen.terminal import screen_possible
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.endpoints import Credentials
@@ -85,8 +87,10 @@ def run_command(
     from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
 
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
-    with logging_to(level=settings.run.log_level.value):
-        summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty(), keys=keys)
+    lines = HeldLog(sys.stderr)
+    screen = lines if not as_json and screen_possible(sys.stdout, os.environ) else None
+    with logging_to(lines, level=settings.run.log_level.value):
+        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
     if as_json:
         show(summary, as_json=True)
     else:

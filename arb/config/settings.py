@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.config.loader import Fee, fee_ratio
+from arb.config.values import Fee, fee_ratio
 from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain

@@ -320,6 +320,10 @@ class Detector:
         """Close every episode, at the end of a run."""
         self._keep(self.episodes.close_all(now_ns))
 
+    def why_not(self, route: Route) -> Reason | None:
+        """Return what stands against a route now, or what did at the best instant of its open episode."""
+        return self.obstacles.refusal(route) or self.episodes.reason(route)
+
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded (class 2: they are not journalled)."""
         closed, self._closed = self._closed, []

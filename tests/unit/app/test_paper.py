@@ -31,7 +31,7 @@ def test_demos_and_real_venues_share_no_ledger_whatever_is_asked_for(tmp_path: P
 
     async def begin(text: str) -> str:
         settings = load_text(text, Settings, "config.toml")
-        run = Run(settings, RunOptions(mode=Mode.PAPER, db=db), live_view=False)
+        run = Run(settings, RunOptions(mode=Mode.PAPER, db=db))
         with closing(Journal.open(tmp_path / "a.journal.sqlite", a_clock())) as journal:
             async with run._gateways(journal, None):
                 return run.kind.mark
@@ -78,7 +78,7 @@ def test_paper_on_real_feeds_asks_whether_tickers_are_the_same_coins_and_refuses
     options = RunOptions(mode=Mode.PAPER, db=f"sqlite:///{tmp_path}/a.sqlite")
 
     async def story() -> Parts:
-        run, journal = Run(Settings(), options, live_view=False), Journal.open(tmp_path / "a.journal.sqlite", a_clock())
+        run, journal = Run(Settings(), options), Journal.open(tmp_path / "a.journal.sqlite", a_clock())
         with closing(journal):
             async with run._gateways(journal, None) as (gateways, claims):
                 return run._parts(journal, None, gateways, claims)
