@@ -306,6 +306,9 @@ def test_keys_for_currency_lists_are_read_where_the_settings_say_so_and_a_venue_
     assert keyed(tmp_path, bybit, "[coins]\nkeyed = true\n") == set()  # it is not enabled
     with pytest.raises(ConfigError, match="bybit: BYBIT_API_KEY is in the environment, and BYBIT_API_SECRET is not"):
         keyed(tmp_path, {"BYBIT_API_KEY": "key-of-bybit-1"}, on)
+    unnamed = on.replace("[venues.binance]", 'key_env = ""\n[venues.binance]')
+    with pytest.raises(ConfigError, match=r"\[venues.bybit\] key_env, secret_env: one is empty"):
+        keyed(tmp_path, bybit, unnamed)
 
 
 def test_a_key_of_a_venue_that_is_only_read_is_masked_whether_it_is_used_or_not(tmp_path: Path) -> None:
