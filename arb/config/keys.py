@@ -49,6 +49,10 @@ class KeyPlaces:
     def credentials(self, venue: str, chosen: VenueSettings) -> Credentials:
         """Return a venue's key; raises `ConfigError` where there is none, or none that can be used."""
         names = chosen.key_names()
+        if not names.keys() >= {"key", "secret"}:
+            raise ConfigError(
+                f"[venues.{venue}] key_env, secret_env: one is empty: name what holds the key, and its secret"
+            )
         for place in Place:
             found = self.values(place, names.values())
             if found:

@@ -6,8 +6,8 @@ cancel, no question about a balance. A key that may withdraw, or move funds othe
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import ccxt
 
@@ -26,6 +26,7 @@ from arb.venues.spec import CurrencyKey
 from arb.venues.transport.http import HttpTransport
 
 # ccxt logs the headers of every request, key and signature included, at DEBUG.
+Answer = TypeVar("Answer")
 _LOG = logging.getLogger(__name__)
 _LOGGER = logging.getLogger("arb.venues.ccxt")
 
@@ -82,22 +83,17 @@ class KeyedList:
         """Return what the list says of `assets`; raises `VenueError`, in one line what is wrong with the key and what to do."""
         if self.facts is None:
             await self.check_key()
-        try:
-            await self._reader.measure_clock()
-            return await self._reader.currencies(assets)
-        except VenueError as error:
-            raise self._explained(error) from error
+        else:
+            await self._explaining(self._reader.measure_clock())
+        return await self._explaining(self._reader.currencies(assets))
 
     async def check_key(self) -> KeyFacts:
         """Return what the key may do, once it was found that it may be used.
 
         Raises `VenueAuthError` for one that may withdraw or move funds, and `VenueError` where its rights are not read.
         """
-        try:
-            await self._reader.measure_clock()
-            facts = await reported_key(self._dialect, self._reader.body_of)
-        except VenueError as error:
-            raise self._explained(error) from error
+        await self._explaining(self._reader.measure_clock())
+        facts = await self._explaining(reported_key(self._dialect, self._reader.body_of))
         if found := list_key_refusals(facts):
             raise VenueAuthError(self._dialect.venue, "; ".join(text for _, text in found), code=found[0][0])
         self.facts = facts
@@ -110,12 +106,16 @@ class KeyedList:
         more = None if self.facts is None else may_more(self.facts)
         return None if more is None else f"{self._dialect.venue}: {more}"
 
-    def _explained(self, error: VenueError) -> VenueError:
-        named = self._dialect.policy.key_troubles.get(error.code or "")
-        if named is None:
-            return error
-        diagnosis = diagnosed(error, self._site, named)
-        return type(error)(error.venue, f"{diagnosis.found}: {diagnosis.remedy}", code=error.code)
+    async def _explaining(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return what is asked for; raises `VenueError`, which says what is wrong with the key where the venue's code does."""
+        try:
+            return await asking
+        except VenueError as error:
+            named = self._dialect.policy.key_troubles.get(error.code or "")
+            if named is None:
+                raise
+            diagnosis = diagnosed(error, self._site, named)
+            raise type(error)(error.venue, f"{diagnosis.found}: {diagnosis.remedy}", code=error.code) from error
 
     async def close(self) -> None:
         """Release sockets."""

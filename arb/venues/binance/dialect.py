@@ -90,13 +90,13 @@ class BinanceDialect:
         return (_read("account/apiRestrictions", {}, "sapi"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the rights, a flag each; whose the key is is not said. Without `enableWithdrawals` the answer is none."""
+        """Read the rights, a flag each; whose the key is is not said."""
         fields = Fields(self.venue, "answer", bodies[0])
         return KeyFacts(
-            can_trade=any(fields.raw(name) is True for name in _TRADES),
-            can_withdraw=fields.flag("enableWithdrawals"),
+            can_trade=any(fields.flag(name) for name in _TRADES),
+            can_withdraw=given_flag(fields, "enableWithdrawals"),
             ip_bound=given_flag(fields, "ipRestrict"),
-            moves=tuple(name for name in _MOVES if fields.raw(name) is True),
+            moves=tuple(name for name in _MOVES if fields.flag(name)),
         )
 
     def _instrument(self, raw: Any) -> Instrument:

@@ -170,7 +170,7 @@ SPEC = VenueSpec(
             {("public", "api/v3/time"), ("sapi", "account/apiRestrictions"), ("sapi", "capital/config/getall")}
         ),
         roots={"public": "", "sapi": "/sapi/v1"},
-        pace=Budget(1, 1000),
+        pace=Budget(4, 1000),
         make=_make_keyed,
     ),
 )

@@ -94,7 +94,7 @@ class BybitDialect:
         ips, account, main = fields.raw("ips"), plain_id(fields.raw("userID")), plain_id(fields.raw("parentUid"))
         return KeyFacts(
             can_trade=any(named for group, named in rights.items() if group != "Wallet"),
-            can_withdraw="Withdraw" in wallet,
+            can_withdraw=None if writes and "Wallet" not in rights else "Withdraw" in wallet,
             ip_bound=bool(ips) and "*" not in ips if isinstance(ips, list) else None,
             moves=tuple(sorted(wallet - {"Withdraw"} - _READS)),
             account=account,

@@ -149,7 +149,12 @@ def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str,
 
 def list_key_refusals(facts: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Return why a key is not used that is to read a currency list and nothing else, as `refusals` does."""
-    return tuple(_takes_away(facts, "that only reads"))
+    found = _takes_away(facts, "that only reads")
+    if facts.can_withdraw is None:
+        found.append(
+            ("key_rights_unknown", "the venue does not report whether the key may withdraw, so it is not used")
+        )
+    return tuple(found)
 
 
 def may_more(facts: KeyFacts) -> str | None:
