@@ -44,8 +44,8 @@ def header(state: State, width: int, stop: str) -> Section:
 
 
 def _tail(text: str, width: int) -> str:
-    """Return the end of a text: of a long path that is what distinguishes it."""
-    while columns_of(text) > width:
+    """Return the end of a text, at least a sign of it: of a long path that is what distinguishes it."""
+    while columns_of(text) > max(1, width):
         text = "…" + text[2:]
     return text
 
