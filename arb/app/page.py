@@ -13,7 +13,7 @@ from arb.report.summary import read_sources
 from arb.store.database import mask_url
 
 
-def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
+def report_page(settings: Settings, options: ReviewOptions, path: Path, *, static: bool = False) -> dict[str, Any]:
     """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
     url, _ = stores(settings, options.mode, options.db)
     check_target(path)
@@ -28,7 +28,7 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
     return {
         "db": mask_url(url),
         "page": str(path),
-        "bytes": write_page(path, render(read_sources(url, selected(options)))),
+        "bytes": write_page(path, render(read_sources(url, selected(options)), static=static)),
     }
 
 

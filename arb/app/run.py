@@ -88,7 +88,7 @@ SWITCH_S = 0.0001
 def run_engine(
     settings: Settings, options: RunOptions, *, screen: HeldLog | None, keys: Mapping[str, Credentials] | None = None
 ) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code. `keys`: of each venue, in live mode.
+    """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper.
 
     `screen`: where log lines go, which are held while a screen is on the terminal; None: there is no screen.
     """
@@ -237,6 +237,11 @@ class Run:
         return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
 
     @property
+    def _list_keys(self) -> Mapping[str, Credentials]:
+        """Return the keys for currency lists; a live run's keys ask for these through its gateways."""
+        return self._keys if self._options.mode is Mode.PAPER and not self._on_sandbox else {}
+
+    @property
     def kind(self) -> RunKind:
         """Return of which kind this run is, as far as is known: what stands for a live run's venues is found at its start."""
         sandbox = self._on_sandbox or self._behind is not None
@@ -283,7 +288,9 @@ class Run:
 
     async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
         """Choose the symbols to begin with; `stack` closes what goes on choosing."""
-        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network, self._addresses)
+        reader = MarketReader(
+            self._settings, self._sites, self._clock, self._rng, self._network, self._addresses, self._list_keys
+        )
         stack.push_async_callback(reader.close)
         self._chooser = MarketChooser(self._settings, reader, self._coins, self._clock)
         self._settings = await self._chooser.first(journal.restore(()))
@@ -304,7 +311,16 @@ class Run:
             accounts = AccountFile(self._journal_path, rng, self.kind.environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
-                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox), self._addresses
+                settings,
+                self._sites,
+                accounts,
+                self._books,
+                clock,
+                rng,
+                network,
+                _id_of(sandbox),
+                self._addresses,
+                self._list_keys,
             )
             return dict(self._paper)
         if self._options.mode is Mode.LIVE:

@@ -25,7 +25,7 @@ from arb.cli.shared import (
 )
 from arb.config import Mode, RunOptions, Settings, database_url, require_consents
 from arb.config.keyring import SystemKeyring
-from arb.config.keys import KeyPlaces, credentials_of
+from arb.config.keys import KeyPlaces, credentials_of, list_keys
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.live.screen.held import HeldLog
@@ -66,8 +66,9 @@ def run_command(
     """Run the engine.
 
     Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with --sandbox),
-    needs no key, and simulates every order: none can leave. Mode `live` sends orders to the venues, with your keys: it needs
-    `[live] enabled = true` and --live; with --environment demo they go to demo accounts.
+    needs no key (`[coins] keyed = true` uses those there are, for currency lists alone), and simulates every order: none can
+    leave. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and --live; with
+    --environment demo they go to demo accounts.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
@@ -80,6 +81,8 @@ def run_command(
     if chosen is Mode.LIVE:
         require_consents(settings, live=live)
         keys = credentials_of(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
+    elif chosen is Mode.PAPER and sandbox is None:
+        keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     database_url(settings, chosen.value, db)
     from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
 

@@ -72,22 +72,28 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
 
 @click.command("report")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
+@click.option("--static", is_flag=True, help="With --html: a page without the script that reads values off figures.")
 @row_options
 @mode_and_db
 @config_and_json
 def report_command(
-    html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
+    html: Path | None, static: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
 ) -> int:
     """Sum up a ledger: what was earned, and why.
 
     Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
-    same as one page that any browser shows: no other file, no network, no script.
+    same as one page that any browser shows, with a summary to send on: no other file, no network. Its figures show values where
+    they are pointed at, and stretch where they are dragged over.
     """
+    if static and html is None:
+        raise click.UsageError("--static: belongs to --html FILE")
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
     from arb.app import page, review
 
-    document = review.report(settings, options) if html is None else page.report_page(settings, options, html)
+    document = (
+        review.report(settings, options) if html is None else page.report_page(settings, options, html, static=static)
+    )
     show(document, as_json=as_json)
     return EXIT_OK
 

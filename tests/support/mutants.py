@@ -43,10 +43,16 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "journal-unmissed": Mutant(
-        "nothing opens while the journal's files are gone",
+        "nothing opens while the journal's database is gone",
         "arb/store/journal.py",
         '                raise StoreError(f"journal {self.path}: its files were removed while running") from None\n',
         "                return\n",
+    ),
+    "intents-unmissed": Mutant(
+        "nothing opens while the file of the intents is gone",
+        "arb/store/intents.py",
+        '            raise StoreError(f"intents {self.path}: removed while running") from None\n',
+        "            return\n",
     ),
     "clock-unanchored": Mutant(
         "our clock is put on the venues' time before the first entry",

@@ -67,6 +67,7 @@ def test_what_is_read_of_a_venue_goes_by_the_runs_own_network_to_the_site_that_i
             network,
             None,
             address_allowances(sites, clock),
+            {},
         )
         run_virtual(story(), clock)
     asked = {(urlsplit(request.url).hostname, *request.headers) for request in network.requests}
