@@ -108,7 +108,7 @@ def test_what_keys_do_may_take_as_long_as_it_likes(stage: Stage) -> None:
     stage.pair.type(b"y")
     assert stage.acted.wait(WAIT_S)
     stage.screen.show(a_state(orders=4711))
-    stage.pair.until(b"4711 orders")
+    stage.pair.until(b"orders 4711")
     until.set()
     stage.pair.until(b"at last")
 
