@@ -33,7 +33,7 @@ def test_demos_and_real_venues_share_no_ledger_whatever_is_asked_for(tmp_path: P
         settings = load_text(text, Settings, "config.toml")
         run = Run(settings, RunOptions(mode=Mode.PAPER, db=db))
         with closing(Journal.open(tmp_path / "a.journal.sqlite", a_clock())) as journal:
-            async with run._gateways(journal, None):
+            async with run._opened(journal, None):
                 return run.kind.mark
 
     assert asyncio.run(begin(first)) == ("PAPER DEMO" if first else "PAPER")
@@ -80,7 +80,7 @@ def test_paper_on_real_feeds_asks_whether_tickers_are_the_same_coins_and_refuses
     async def story() -> Parts:
         run, journal = Run(Settings(), options), Journal.open(tmp_path / "a.journal.sqlite", a_clock())
         with closing(journal):
-            async with run._gateways(journal, None) as (gateways, claims):
+            async with run._opened(journal, None) as (gateways, claims):
                 return run._parts(journal, None, gateways, claims)
 
     parts = asyncio.run(story())
