@@ -39,10 +39,10 @@ class TerminalPair:
             seen += os.read(self.person, 65_536)
         return seen
 
-    def waiting(self) -> bytes:
-        """Return what was drawn and not read yet."""
+    def waiting(self, wait_s: float = 0) -> bytes:
+        """Return what was drawn and not read yet, once nothing more has come for `wait_s`."""
         seen = b""
-        while select.select([self.person], [], [], 0)[0]:
+        while select.select([self.person], [], [], wait_s)[0]:
             seen += os.read(self.person, 65_536)
         return seen
 

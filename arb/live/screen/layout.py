@@ -2,7 +2,7 @@
 
 Every section states the fewest rows that make sense and its rank. First each gets its fewest, in the order of the ranks, as
 long as there is room; then each the rest of what it has, in the same order; then blank lines come between them. Where some of
-a section's rows are left out, its last row says how many.
+a section's rows are left out, its last row says how many, or ends in an ellipsis.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,10 @@ from typing import NamedTuple
 from arb.live.screen.lines import EMPTY, Line, Span, fitted, line
 
 TWO_COLUMNS_FROM = 132
-"""From so many columns on two sections stand side by side."""
+"""From so many columns on two columns of sections stand side by side."""
 BETWEEN = 3
+ROWS_TO_COUNT = 3
+"""With fewer rows none is given up to say how many there are more."""
 
 
 class Section(NamedTuple):
@@ -50,23 +52,17 @@ def _blocks(sections: Sequence[Section], height: int) -> list[list[Line]]:
 
 
 def _cut(rows: Sequence[Line], count: int) -> list[Line]:
-    """Return `count` rows; where others are left out and there is room to say so, the last says how many."""
-    if count >= len(rows) or count < 3:
+    """Return `count` rows; where others are left out the last says how many, or that there are more."""
+    if count >= len(rows) or not count:
         return list(rows[:count])
+    if count < ROWS_TO_COUNT:
+        return [*rows[: count - 1], (*rows[count - 1], Span(" …", "dim"))]
     return [*rows[: count - 1], line(Span(f"… {len(rows) - count + 1} more", "dim"))]
 
 
-def side_by_side(left: Sequence[Section], right: Sequence[Section], widths: tuple[int, int], height: int) -> list[Line]:
-    """Return two columns of sections, each `height` lines high at most and as wide as `widths` says."""
+def side_by_side(left: Sequence[Section], right: Sequence[Section], left_width: int, height: int) -> list[Line]:
+    """Return two columns of sections, each `height` lines high at most; the left one is `left_width` columns wide."""
     columns = [arranged(sections, height) for sections in (left, right)]
     rows = max(map(len, columns))
     filled = [[*column, *[EMPTY] * (rows - len(column))] for column in columns]
-    return [
-        (*fitted(one, widths[0]), Span(" " * BETWEEN), *other) for one, other in zip(filled[0], filled[1], strict=True)
-    ]
-
-
-def column_widths(width: int) -> tuple[int, int]:
-    """Return how wide two columns are that fill `width`."""
-    left = (width - BETWEEN) * 11 // 20
-    return left, width - BETWEEN - left
+    return [(*fitted(one, left_width), Span(" " * BETWEEN), *other) for one, other in zip(*filled, strict=True)]

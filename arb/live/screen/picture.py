@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from arb.live.screen import money, sections
-from arb.live.screen.layout import TWO_COLUMNS_FROM, Section, arranged, column_widths, side_by_side
-from arb.live.screen.lines import Line, Span, fitted, wrapped
+from arb.live.screen.layout import BETWEEN, TWO_COLUMNS_FROM, Section, arranged, side_by_side
+from arb.live.screen.lines import Line, Span, fitted, width_of, wrapped
 from arb.masking import printable
 
 State = dict[str, Any]
@@ -25,11 +25,10 @@ def picture(state: State, size: tuple[int, int], stop: str, footer: Sequence[Lin
         rows = arranged([*top, *_left(state, width), *_right(state, width)], room)
     else:
         rows = arranged(top, room)
-        widths = column_widths(width)
-        rows += [
-            (),
-            *side_by_side(_left(state, widths[0]), _right(state, widths[1]), widths, max(0, room - len(rows) - 1)),
-        ]
+        left = _left(state, width // 2)
+        left_width = max((width_of(row) for section in left for row in section.rows), default=0)
+        right = _right(state, width - left_width - BETWEEN)
+        rows += [(), *side_by_side(left, right, left_width, max(0, room - len(rows) - 1))]
         rows = rows[:room]
     rows += [()] * (min(room, 200) - len(rows)) if footer else []
     return [fitted(row, width) for row in (*rows, *footer)][:height]

@@ -44,8 +44,8 @@ def header(state: State, width: int, stop: str) -> Section:
 
 
 def _tail(text: str, width: int) -> str:
-    """Return the end of a text: of a long path that is what distinguishes it."""
-    while columns_of(text) > width:
+    """Return the end of a text, at least a sign of it: of a long path that is what distinguishes it."""
+    while columns_of(text) > max(1, width):
         text = "…" + text[2:]
     return text
 
@@ -55,7 +55,7 @@ def exposure(state: State, width: int) -> Section:
     if "unhedged" not in state:
         return Section("exposure", (), 1)
     rows, today = state["unhedged"], state["exposure"]
-    used = f"{short_amount(today['quote_s'])} of {short_amount(today['limit_quote_s'])} quote x s today"
+    used = f"{short_amount(today['quote_s'])} of {today['limit_quote_s']} quote x s today"
     if not rows:
         return Section("exposure", [_joined(width, Span("unhedged 0", "good"), Span(used, "dim"))], 1)
     value, oldest = short_amount(state["unhedged_notional"]), max(row["age_ms"] for row in rows)
@@ -80,7 +80,7 @@ def notices(state: State, width: int) -> Section:
     found = []
     if state["halted"]:
         allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
-        found.append(f"{state['state']}: {state['halted']}: nothing opens until `arb resume --reason TEXT{allow}`")
+        found.append(f"{state['state']}: {state['halted']}: `arb resume --reason TEXT{allow}` lifts it")
     elif state["state"] == "REDUCING":
         found.append("REDUCING: shutting down: open pairs are finished first; Ctrl-C again stops at once")
     found += [f"{store} blocked: {cause}" for store, cause in state.get("blocked", {}).items()]
@@ -97,7 +97,7 @@ def alerts(found: list[dict[str, Any]], now_ns: int, width: int) -> Section:
         times = f", {alert['count']} times" if alert["count"] > 1 else ""
         age = span_of(max(0, now_ns - alert["since_ns"]) / NS_PER_S)
         rows += wrapped(f"! alert {alert['id']}: {alert['kind']}: {alert['text']} (for {age}{times})", width, "bad")
-        rows += wrapped(f"  what to do: {alert['what_to_do']}", width, indent="    ")
+        rows += [(Span("  "), *row) for row in wrapped(f"what to do: {alert['what_to_do']}", width - 2)]
     return Section("alerts", rows, 3, 1)
 
 
@@ -210,8 +210,8 @@ def counts(state: State, width: int) -> Section:
     counted = state["pairs"]
     ended = ", ".join(f"{number} {name}" for name, number in counted.items() if name != "opened" and number)
     rows = wrapped(
-        f"this run: {counted['opened']} pairs{f' ({ended})' if ended else ''}, {state['orders']} orders, "
-        f"{state['fills']} fills, {state['incidents']} incidents",
+        f"this run: pairs {counted['opened']}{f' ({ended})' if ended else ''}, orders {state['orders']}, "
+        f"fills {state['fills']}, incidents {state['incidents']}",
         width,
     )
     why = ", ".join(f"{reason} {count}" for reason, count in state["not_taken"].items())

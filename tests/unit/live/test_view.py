@@ -92,7 +92,7 @@ def test_exposure_is_the_first_thing_drawn_below_the_header() -> None:
 def test_a_halt_and_a_blocked_store_stand_below_it() -> None:
     rows = drawn(halted="daily_loss_quote", state="HALTED", blocked={"ledger": "disk full"}).splitlines()
     assert rows[0].split()[:3] == ["arb", "SANDBOX", "HALTED"]
-    assert rows[4] == "! HALTED: daily_loss_quote: nothing opens until `arb resume --reason TEXT --allow-loss QUOTE`"
+    assert rows[4] == "! HALTED: daily_loss_quote: `arb resume --reason TEXT --allow-loss QUOTE` lifts it"
     assert rows[5] == "! ledger blocked: disk full"
 
 
@@ -187,7 +187,7 @@ def test_every_section_is_there() -> None:
     ):
         assert words in text
     assert "77 ms" in text and "+1.50" in text
-    for words in ("9 pairs (6 completed, 2 unwound)", "18 orders", "30 fills", "4 incidents"):
+    for words in ("pairs 9 (6 completed, 2 unwound)", "orders 18", "fills 30", "incidents 4"):
         assert words in text
     assert "edge_below_threshold 11" in text
 
