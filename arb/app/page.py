@@ -23,7 +23,8 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path, *, stati
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         raise ConfigError(
-            "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+            "--html: figures need matplotlib: `make dev` in a checkout installs it, `pipx inject arb matplotlib` beside an "
+            "arb that pipx installed, `pip install 'arb[notebooks]'` elsewhere"
         ) from None
     return {
         "db": mask_url(url),

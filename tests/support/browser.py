@@ -73,7 +73,7 @@ async def a_page(folder: Path) -> AsyncIterator[Page]:
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
-        *("--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-port=0"),
+        *("--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0"),
         *(f"--user-data-dir={profile}", "about:blank"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

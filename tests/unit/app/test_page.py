@@ -80,5 +80,5 @@ def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path, repo_root: 
         check=False,
     )
     assert done.returncode == 2
-    assert "pip install -e '.[notebooks]'" in done.stderr and done.stderr.count("\n") == 1
+    assert "pipx inject arb matplotlib" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "report.html").exists()
