@@ -169,13 +169,36 @@ def test_the_doctor_says_whether_the_list_is_read(venues: Venues, tmp_path: Path
     assert checks["binance"]["result"] == "fail" and "may withdraw" in checks["binance"]["found"]
 
 
+def paper(venues: Venues, folder: Path, variables: dict[str, str]) -> tuple[Ended, dict[str, bytes]]:
+    """Run on paper for a moment; return how it ended and everything it wrote, by its name."""
+    settings(venues, folder)
+    ended = asked(folder, "run", "--mode", "paper", "--for", "3s", "--json", "--tape", "var/a.jsonl", **variables)
+    written = {str(path): path.read_bytes() for path in (folder / "var").rglob("*") if path.is_file()}
+    assert len(written) > 2
+    return ended, written | {"out": ended.out.encode(), "err": ended.err.encode()}
+
+
+def listed(written: dict[str, bytes]) -> set[str]:
+    """Return whose currency lists the tape holds."""
+    (tape,) = (text for name, text in written.items() if name.endswith("a.jsonl"))
+    lines = [json.loads(line) for line in tape.splitlines()]
+    events = [json.loads(line["raw"]) for line in lines if line["kind"] == "event"]
+    return {event["venue"] for event in events if event["type"] == "CurrenciesListed"}
+
+
 def test_a_paper_run_takes_the_lists_and_keeps_no_secret(venues: Venues, tmp_path: Path) -> None:
-    settings(venues, tmp_path)
-    ended = asked(tmp_path, "run", "--mode", "paper", "--for", "3s", "--json", "--tape", "var/a.jsonl", **READ)
+    ended, written = paper(venues, tmp_path, READ)
     assert ended.code == 0, ended.err
-    texts = {str(path): path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file()}
-    texts |= {"out": ended.out.encode(), "err": ended.err.encode()}
-    assert len(texts) > 3
+    assert {"bitget", "bybit", "binance"} <= listed(written)
     for secret in (SECRET, KEYS["read"]):
-        assert [place for place, text in texts.items() if secret.encode() in text] == []
-    assert any(b"CurrenciesListed" in text or b"currencies_listed" in text for text in texts.values())
+        assert [place for place, text in written.items() if secret.encode() in text] == []
+
+
+def test_a_paper_run_whose_key_is_refused_goes_on_without_the_list(venues: Venues, tmp_path: Path) -> None:
+    refused = {"BYBIT_API_KEY": KEYS["withdraw"], "BINANCE_API_KEY": "no-such-key-02"}
+    ended, written = paper(venues, tmp_path, READ | refused)
+    assert ended.code == 0, ended.err
+    assert "bitget" in listed(written) and not {"bybit", "binance"} & listed(written)
+    assert json.loads(ended.out)["frames"] > 0
+    for secret in (SECRET, *refused.values()):
+        assert [place for place, text in written.items() if secret.encode() in text] == []
