@@ -50,6 +50,7 @@ from arb.live.fast_books import chosen
 from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
+from arb.live.rehearsal import Rehearsal
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
@@ -324,6 +325,8 @@ class Run:
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
         control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
+        if self._options.mode is not Mode.PAPER:
+            self._turns.idle_work = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0)).step
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()

@@ -7,7 +7,7 @@ routes of that symbol, as the pair leaves them, and does the bookkeeping: episod
 before anything else is judged, and what comes meanwhile is read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
@@ -128,6 +128,11 @@ class Detector:
 
     def act(self, now_ns: int) -> None:
         """Judge the most promising marked symbols, on the books as they stand, until a pair opens."""
+        for _ in self.steps(now_ns):
+            pass
+
+    def steps(self, now_ns: int) -> Iterator[None]:
+        """Do what `act` does, a part of it each time; for a rehearsal, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
             self.marks.add(symbol for symbol, *_ in self.obstacles.freed(now_ns))
@@ -137,16 +142,17 @@ class Detector:
         for symbol in self.marks.best():
             self.marks.take(symbol)
             judgement = self._look(symbol, now_ns)
-            if self._open_next(judgement, now_ns):
+            yield
+            if (yield from self._open_next(judgement, now_ns)):
                 self._opened_in = judgement
-                break
+                return
             self._conclude(judgement, now_ns)
 
     def after_act(self, now_ns: int) -> None:
         """Answer for what else the symbol has in which a pair was opened, as that pair leaves it; close episodes."""
         judgement, self._opened_in = self._opened_in, None
         if judgement is not None:
-            while self._open_next(judgement, now_ns):
+            while _whole(self._open_next(judgement, now_ns)):
                 self.state.out.write_rows()  # another pair, between other venues: what is judged next must know of it
             self._conclude(judgement, now_ns)
         self.close_episodes(now_ns)
@@ -192,13 +198,15 @@ class Detector:
             self.episodes.miss(route, now_ns)
         return plan
 
-    def _open_next(self, judgement: Judgement, now_ns: int) -> bool:
+    def _open_next(self, judgement: Judgement, now_ns: int) -> Generator[None, None, bool]:
         """Check the routes with an edge, the best first, until a pair opens; return whether one did."""
         while (found := judgement.candidates.next()) is not None:
+            yield
             route, best = found
             seen = self.episodes.see(route, best, now_ns)
-            answer = self._check(route, best, seen, now_ns)
+            answer = yield from self._check(route, best, seen, now_ns)
             if isinstance(answer, Plan):
+                yield
                 pair_id = self._open(route, answer, seen, now_ns)
                 judgement.judged.append((route, best, answer, pair_id))
                 return True
@@ -259,11 +267,12 @@ class Detector:
             considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
-    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Plan | Reason:
+    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Generator[None, None, Plan | Reason]:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
         before = self.obstacles.reason(route, now_ns)
         if before is not None:
             return before
+        yield
         state, (asks, bids) = self.state, self.state.books.sides(route)
         over_bps = state.edge_over_bps(route, now_ns)
         if state.bands.skews:
@@ -280,6 +289,7 @@ class Detector:
             return answer.reason
         if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
+        yield
         return self._limit_reason(route, answer, now_ns) or answer
 
     def _pause(self, route: Route, now_ns: int) -> None:
@@ -333,3 +343,12 @@ class Detector:
                 self._closed.append(row)
                 self.state.tally.opportunities += 1
                 self.state.tally.not_taken[row.reason or ""] += 1
+
+
+def _whole(steps: Generator[None, None, bool]) -> bool:
+    """Do all steps; return what they lead to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return bool(end.value)
