@@ -36,17 +36,24 @@ class Judgement:
     """What is found out about one symbol at one drain.
 
     `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and the id
-    of the pair that was opened, if one was.
+    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `judged`: the routes
+    with an edge, in the order of the answers: the best trade there, the answer, and the id of the pair that was opened, if one
+    was.
     """
 
     def __init__(
-        self, symbol: str, candidates: Candidates, passed: dict[Route, Reason], refused: dict[Route, Refused]
+        self,
+        symbol: str,
+        candidates: Candidates,
+        passed: dict[Route, Reason],
+        refused: dict[Route, Refused],
+        followed: list[Route],
     ) -> None:
         self.symbol = symbol
         self.candidates = candidates
         self.passed = passed
         self.refused = refused
+        self.followed = followed
         self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
 
 
@@ -166,7 +173,7 @@ class Detector:
         alone = len(quotes) < 2
         impacted = () if alone else [venue for venue in quotes if books.impacted(venue, symbol)]
         awaited = [venue for venue in quotes if books.awaited(venue, symbol)]
-        crossings = list[Crossing]()
+        crossings, followed = list[Crossing](), list[Route]()
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
             before = self.obstacles.forget(route)
@@ -181,15 +188,17 @@ class Detector:
                 passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
-                if self.standing.follows(route):
+                if self.standing.stands(route):
                     self._follow(route, now_ns)
+                elif self.standing.follows(route):
+                    followed.append(route)  # nothing that is decided now depends on it
                 terms, ask, bid = self.routes.terms[route], quotes[buy_venue][1], quotes[sell_venue][0]
                 if ask is not None and bid is not None and terms.crosses(ask, bid):
                     crossings.append(Crossing(route, terms, ask, bid))
                 else:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
-        return Judgement(symbol, candidates, passed, refused)
+        return Judgement(symbol, candidates, passed, refused, followed)
 
     def _best(self, route: Route, now_ns: int) -> Plan | None:
         """Return the best trade of a route, ignoring thresholds and balances; None for no edge."""
@@ -217,12 +226,14 @@ class Detector:
     def _open(self, route: Route, plan: Plan, seen: Episode, now_ns: int) -> int:
         if not seen.traded:
             self.state.tally.opportunities += 1
-        self.state.out.persist(self.episodes.traded(route, seen, now_ns))
+        self.state.out.later(lambda: self.state.out.persist(self.episodes.traded(route, seen, now_ns)))
         return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""
         symbol = judgement.symbol
+        for route in judgement.followed:
+            self._follow(route, now_ns)
         for route, _, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
