@@ -40,6 +40,7 @@ from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
+from arb.live.rehearsal import Rehearsal
 from arb.live.screen.held import HeldLog
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
@@ -241,6 +242,8 @@ class Run:
             lambda: present(node.engine, self._clock, self._beside),
         )
         await control.start()
+        if self._options.mode is not Mode.PAPER:
+            self._turns.idle_work = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0)).step
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()

@@ -224,8 +224,8 @@ MUTANTS = {
     "intent-nameless": Mutant(
         "an intent holds the ids of its orders",
         "arb/store/intents.py",
-        "data = self._encode(intent)\n",
-        'data = self._encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
+        "data = _encode(intent)\n",
+        'data = _encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
     ),
     "intents-read-last": Mutant(
         "intents are read, and journalled, before anything else happens",
