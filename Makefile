@@ -17,6 +17,7 @@
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
+#   make pictures  write docs/live.svg, the moving picture of the screen, anew
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -40,7 +41,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -113,6 +114,9 @@ $(STRANGERS)/%/tried:
 
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
+
+pictures: $(DEV_READY)
+	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:

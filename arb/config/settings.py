@@ -419,7 +419,7 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
 
-    `rows`: which are meant, as written by the user (`arb/store/selection.py`).
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`); `every`: of alerts, acknowledged ones, too.
     """
 
     mode: str
@@ -427,6 +427,7 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     rows: Mapping[str, Any] = {}
     limit: int = 20
     ident: str | None = None
+    every: bool = False
     parquet: Path | None = None
 
 
@@ -444,15 +445,18 @@ class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why.
+    """`arb halt`, `arb flatten`, `arb resume --reason TEXT`, `arb alerts ack ID`: which engine, by its journal, and why.
 
-    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before.
+    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before. `ident`:
+    which alert, as written by the user, and `by` whom it is acknowledged.
     """
 
     mode: str
     db: str | None = None
     reason: str
     allow_loss: Decimal | None = None
+    ident: str = ""
+    by: str = ""
 
 
 class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):

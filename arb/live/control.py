@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from arb.core.accounts.holdings import KnownInventory
-from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
+from arb.core.events import AlertAcknowledged, AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
+from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.measured_loop import Turns
 
@@ -88,7 +89,7 @@ def remove_halt_file(journal: Path) -> bool:
 
 
 class ControlRequests:
-    """Answers what a user asks of the running engine: its status, its inventory, a halt, a resumption, a flattening.
+    """Answers what a user asks of the running engine: status, inventory, halt, resumption, flattening, acknowledgement.
 
     `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state, `inventory` what is
     known of holdings, wallets and prices.
@@ -124,8 +125,14 @@ class ControlRequests:
                     return {"error": str(error)}
             case "flatten":
                 event = FlattenAsked(reason=reason)
+            case "acknowledge":
+                try:
+                    event = _acknowledgement(request, reason)
+                except ValueError as error:
+                    return {"error": str(error)}
             case other:
-                return {"error": f"unknown request {other!r}: status, state, inventory, halt, resume or flatten"}
+                known = "status, state, inventory, halt, resume, flatten or acknowledge"
+                return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
             return {"error": trouble}
@@ -133,6 +140,14 @@ class ControlRequests:
             remove_halt_file(self._journal)
             return {"done": "resume", "halted": self._summary()["halted"]}
         return {"done": str(request["do"])}
+
+
+def _acknowledgement(request: Document, reason: str) -> AlertAcknowledged:
+    """Read an acknowledgement; raises `ValueError` for one that does not say of which alert, and up to which incident."""
+    alert_id, seen_id = request.get("alert"), request.get("seen")
+    if type(alert_id) is not int or type(seen_id) is not int or not 0 < alert_id <= seen_id <= INT64_MAX:
+        raise ValueError(f"alert {alert_id!r}, seen {seen_id!r}: ids of the ledger's table `alerts`")
+    return AlertAcknowledged(alert_id=alert_id, seen_id=seen_id, by=clean(str(request.get("by"))), reason=reason)
 
 
 def _allowance(text: object) -> Decimal | None:
