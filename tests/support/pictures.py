@@ -178,7 +178,8 @@ def svg(lines: list[Text], size: tuple[int, int], name: str) -> str:
     out = io.StringIO()
     console = Console(record=True, width=columns, height=rows, file=out, force_terminal=True, color_system="truecolor")
     console.print(Text("\n").join(lines), no_wrap=True, crop=True)
-    return console.export_svg(title="arb run", unique_id=name)
+    made = console.export_svg(title="arb run", unique_id=name)
+    return re.sub(r"@font-face \{.*?\}|<!--.*?-->", "", made, flags=re.S)  # nothing of it comes from elsewhere
 
 
 def moving(frames: list[str]) -> str:
