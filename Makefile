@@ -20,6 +20,7 @@
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
 #   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
+#   make pictures  write docs/live.svg, the moving picture of the screen, anew
 #   make lock    resolve the dependencies anew into the four hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -44,7 +45,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -138,6 +139,9 @@ $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
+
+pictures: $(DEV_READY)
+	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from arb.core.state import IDS_PER_RUN
 from arb.live.screen.lines import Line, Span, line, wrapped
 
 Alert = Mapping[str, Any]
@@ -109,7 +110,7 @@ class Dialogs:
         if self.asked is Action.ACKNOWLEDGE and self._chosen is not None:
             alert = self._chosen
             more = "; up and down: another" if alerts[1:] else ""
-            question = f"acknowledge alert {alert['id']}: {alert['kind']}: {alert['text']}{more}"
+            question = f"acknowledge alert {alert['id'] % IDS_PER_RUN}: {alert['kind']}: {alert['text']}{more}"
         return [*wrapped(question, width, "warn"), line(Span(CONFIRM, "bold"))]
 
     def page(self, width: int) -> list[Line]:

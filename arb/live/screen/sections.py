@@ -91,12 +91,13 @@ def notices(state: State, width: int) -> Section:
 
 
 def alerts(found: list[dict[str, Any]], now_ns: int, width: int) -> Section:
-    """Return what needs a person, the latest last, each with what to do."""
+    """Return what needs a person, in the order given, each with what to do; the number is what `arb alerts ack` takes."""
     rows: list[Line] = []
     for alert in found:
         times = f", {alert['count']} times" if alert["count"] > 1 else ""
         age = span_of(max(0, now_ns - alert["since_ns"]) / NS_PER_S)
-        rows += wrapped(f"! alert {alert['id']}: {alert['kind']}: {alert['text']} (for {age}{times})", width, "bad")
+        number, what = alert["id"] % IDS_PER_RUN, f"{alert['kind']}: {alert['text']}"
+        rows += wrapped(f"! alert {number}: {what} (for {age}{times})", width, "bad")
         rows += [(Span("  "), *row) for row in wrapped(f"what to do: {alert['what_to_do']}", width - 2)]
     return Section("alerts", rows, 3, 1)
 
