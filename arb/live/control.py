@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ class ControlRequests:
                 except ValueError as error:
                     return {"error": str(error)}
             case other:
-                known = "status, inventory, halt, resume, flatten or acknowledge"
+                known = "status, state, inventory, halt, resume, flatten or acknowledge"
                 return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
@@ -163,12 +163,25 @@ def _allowance(text: object) -> Decimal | None:
     return amount
 
 
+async def nothing_shown() -> Document:
+    """Return that there is nothing for a screen."""
+    return {"error": "this engine shows no state"}
+
+
 class ControlServer:
     """The engine's end of the control socket."""
 
-    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        answer: Callable[[Document], Document],
+        turns: Turns | None = None,
+        state: Callable[[], Awaitable[Document]] = nothing_shown,
+    ) -> None:
+        """`state` returns what a screen draws, over as many turns of the loop as it likes; it may hold `Decimal`."""
         self._path = socket_path(journal)
         self._answer = answer
+        self._state = state
         self._turns = Turns() if turns is None else turns
         self._server: asyncio.AbstractServer | None = None
 
@@ -195,28 +208,33 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                reply = await self._turns.named("control", self._reply(line))
-                writer.write(json.dumps(reply).encode() + b"\n")
+                writer.write(await self._turns.named("control", self._reply(line)))
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the client went away, or sent a line beyond the limit: nothing of ours is touched
         finally:
             writer.close()
 
-    async def _reply(self, line: bytes) -> Document:
-        """Answer a request; a status in more turns of the loop than one."""
+    async def _reply(self, line: bytes) -> bytes:
+        """Answer a request; a status, and what a screen draws, in more turns of the loop than one."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
-            return {"error": "not JSON"}
+            return _line({"error": "not JSON"})
         if not isinstance(request, dict):
-            return {"error": "not a JSON object"}
+            return _line({"error": "not a JSON object"})
+        if request.get("do") == "state":
+            return await asyncio.to_thread(_line, await self._state())
         reply = self._answer(request)
         if request.get("do") == "status":
             await asyncio.sleep(0)
             reply |= {"loop": self._turns.summary()}
             await asyncio.sleep(0)
-        return reply
+        return _line(reply)
+
+
+def _line(document: Document) -> bytes:
+    return msgspec.json.encode(document) + b"\n"
 
 
 def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:

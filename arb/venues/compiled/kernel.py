@@ -41,7 +41,7 @@ from arb.market.words import (
     SYMBOL_ADDRESS,
     UPDATED,
 )
-from arb.venues.compiled.frames import ASKS_READ, bybit, pushed
+from arb.venues.compiled.frames import ASKS_READ, bybit, is_named, pushed
 from arb.venues.compiled.gate_frames import gate
 from arb.venues.compiled.layout import (
     ASKS,
@@ -203,7 +203,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
         return HAND_OVER
     end = at + size
     after, number, kind, first, last, bids, asks, event_ns = read_frame(at, end, connection)
-    if after != end:
+    if after != end or not is_named(connection, number):
         return HAND_OVER
     row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
     if word_at(row + KIND * WORD) != kind or out_of_habit(row + PACE * WORD, received_ns, False):
