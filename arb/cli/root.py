@@ -43,6 +43,7 @@ COMMANDS = {
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
+    "sql": ("arb.cli.sql:sql_command", "Ask a ledger in SQL, reading alone."),
     "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
     "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan moves between venues, and make none."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),

@@ -98,6 +98,7 @@ def refresh(connection: Connection) -> None:
         return
     known = connection.execute(select(Alert.__table__).where(Alert.acknowledged_ns.is_not(None))).mappings().all()
     connection.execute(delete(Alert))
+    connection.execute(update(Incident).where(Incident.acknowledged_ns.is_not(None)).values(acknowledged_ns=None))
     notes = deque(
         AcknowledgementRecord(
             id=row["id"], seen_id=seen_id, ns=row["acknowledged_ns"], by=row["acknowledged_by"], reason=row["reason"]
@@ -117,13 +118,17 @@ def refresh(connection: Connection) -> None:
 
 
 class _OpenAlerts:
-    """The alerts that are open, as rows by what they are about; `write` puts into the database what has changed."""
+    """The alerts that are open, as rows by what they are about; `write` puts into the database what has changed.
+
+    The incidents of an alert are acknowledged with it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         found = connection.execute(select(Alert.__table__).where(Alert.acknowledged_ns.is_(None))).mappings()
         self._open = {_about(row): dict(row) for row in found}
         self._changed: dict[int, Row] = {}
+        self._closed: list[Row] = []
 
     def add(self, incident: Row) -> None:
         """Take the next incident."""
@@ -145,13 +150,7 @@ class _OpenAlerts:
 
     def _divide(self, alert: Row, note: AcknowledgementRecord) -> None:
         """Take note of an alert that has grown since it was shown: make it anew from its incidents."""
-        rule, kind = ALERTS[IncidentKind(alert["kind"])], Incident.kind == alert["kind"]
-        within = Incident.id.between(alert["id"], alert["last_incident_id"])
-        of_it = [
-            incident
-            for incident in _incidents(self._connection, kind, within)
-            if _about(incident) == _about(alert) and _needs_person(rule, incident)
-        ]
+        of_it = self._incidents_of(alert)
         del self._open[_about(alert)]
         for incident in of_it:
             if incident["id"] <= note.seen_id:
@@ -166,6 +165,21 @@ class _OpenAlerts:
         if self._changed:
             self._connection.execute(delete(Alert).where(Alert.id.in_(self._changed)))
             self._connection.execute(insert(Alert), list(self._changed.values()))
+        for alert in self._closed:
+            ids = [incident["id"] for incident in self._incidents_of(alert)]
+            for start in range(0, len(ids), _READ_AT_ONCE):
+                of_it = Incident.id.in_(ids[start : start + _READ_AT_ONCE])
+                noted = update(Incident).where(of_it).values(acknowledged_ns=alert["acknowledged_ns"])
+                self._connection.execute(noted)
+
+    def _incidents_of(self, alert: Row) -> list[Row]:
+        rule, kind = ALERTS[IncidentKind(alert["kind"])], Incident.kind == alert["kind"]
+        within = Incident.id.between(alert["id"], alert["last_incident_id"])
+        return [
+            incident
+            for incident in _incidents(self._connection, kind, within)
+            if _about(incident) == _about(alert) and _needs_person(rule, incident)
+        ]
 
     def _open_or_repeat(self, rule: AlertRule, incident: Row) -> None:
         alert = self._open.get(_about(incident))
@@ -202,7 +216,9 @@ class _OpenAlerts:
 
     def _close(self, alert: Row, ns: int, by: str, reason: str) -> None:
         del self._open[_about(alert)]
-        self._changed[alert["id"]] = alert | {"acknowledged_ns": ns, "acknowledged_by": by, "reason": reason}
+        closed = alert | {"acknowledged_ns": ns, "acknowledged_by": by, "reason": reason}
+        self._changed[alert["id"]] = closed
+        self._closed.append(closed)
 
 
 def _needs_person(rule: AlertRule, incident: Row) -> bool:

@@ -36,6 +36,7 @@ from arb.store.migrate import head, require_current
 from arb.store.retention import NS_PER_DAY
 from arb.store.selection import ALERTS_BY, ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.tables import Base
+from arb.store.views import VIEWS, view_sql
 
 BATCH_ROWS = 8_192
 GROUP_BATCHES = 8
@@ -140,7 +141,7 @@ def export_parquet(
                 "selected": selection.shown(),
                 "tables": tables,
             }
-            size = place.commit(manifest)
+            size = place.commit(manifest, _for_duckdb())
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     except OSError as error:
@@ -179,6 +180,18 @@ def write_tables(
         count = sum(day.rows for day in source.days)
         written.append({"table": source.name, "rows": count, "days": len(source.days)})
     return written
+
+
+def _for_duckdb() -> str:
+    """Return the statements by which DuckDB, started in the directory, knows tables and views by their names."""
+    written = [*Base.metadata.tables, "v_pair_trades"]
+    files = (
+        'CREATE VIEW {0} AS SELECT * EXCLUDE ("table") FROM '
+        "read_parquet('table={0}/*/*.parquet', hive_partitioning = true, hive_types_autocast = false);"
+    )
+    others = [view_sql(name, "duckdb").strip() + ";" for name in VIEWS if name not in written]
+    lines = ["-- duckdb -init duckdb.sql, in this directory", "SET integer_division = true;  -- as in every other SQL"]
+    return "\n".join([*lines, *map(files.format, written), *others, ""])
 
 
 def _source(connection: Connection, name: str, selection: Selection) -> Source:

@@ -140,14 +140,23 @@ VIEWS = {
     "v_reasons": V_REASONS,
 }
 
-_SECOND = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%S', {ns} / 1000000000, 'unixepoch')",
-    "postgresql": "to_char(to_timestamp({ns} / 1000000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
+_MICROSECONDS = "|| '.' || substr(CAST(1000000 + {source}{name}ns / 1000 % 1000000 AS VARCHAR(7)), 2)"
+_INSTANTS = {
+    "sqlite": f"strftime('%Y-%m-%d %H:%M:%S', {{source}}{{name}}ns / 1000000000, 'unixepoch') {_MICROSECONDS}",
+    "postgresql": "to_char(to_timestamp({source}{name}ns / 1000000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') "
+    f"{_MICROSECONDS}",
+    "duckdb": "{source}{name}at",  # an exported file has it
 }
-_MICROSECONDS = "substr(CAST(1000000 + {ns} / 1000 % 1000000 AS VARCHAR(7)), 2)"
+
+_OF_INTEGERS = re.compile(r" / (?!1e|CAST|1000000 )")
+"""Divisions that have no fraction: DuckDB's `/` has one, whatever it divides."""
 
 
 def view_sql(name: str, dialect: str) -> str:
-    """Return the statement that makes a view on `sqlite` or `postgresql`."""
-    instant = f"{_SECOND[dialect]} || '.' || {_MICROSECONDS}"
-    return re.sub(r"UTC\(([a-z_.]+)\)", lambda found: instant.format(ns=found[1]), VIEWS[name])
+    """Return the statement that makes a view on `sqlite` or `postgresql`, or of an export's files on `duckdb`."""
+    sql = re.sub(
+        r"UTC\((?P<source>\w+\.)?(?P<name>\w*)ns\)",
+        lambda found: _INSTANTS[dialect].format(source=found["source"] or "", name=found["name"]),
+        VIEWS[name],
+    )
+    return _OF_INTEGERS.sub(" // ", sql) if dialect == "duckdb" else sql

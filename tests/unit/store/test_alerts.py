@@ -1,5 +1,6 @@
 """Alerts: incidents that need a person, one for each kind, venue and symbol, until somebody has taken note of them."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from tests.unit.store.rows import T0, a_pair, a_run, an_incident
 
 CLOCK = ManualClock(T0)
 ALL = "SELECT * FROM alerts ORDER BY id"
+NOTED = "SELECT id, acknowledged_ns FROM incidents ORDER BY id"
 
 
 def drift(id: int, **changes: Any) -> AnyRecord:
@@ -71,10 +73,13 @@ class Stores:
         self.start()
 
     def rebuilt(self) -> list[tuple[Any, ...]]:
-        """Return the alerts as a rebuild makes them."""
+        """Return the alerts, and which incidents were acknowledged with them, as a rebuild makes them."""
         self.stop()
         db_rebuild(self.db_url, self.path)
-        return query(self.db_url, ALL)
+        return self.kept()
+
+    def kept(self) -> list[tuple[Any, ...]]:
+        return query(self.db_url, ALL) + query(self.db_url, NOTED)
 
     def open(self) -> list[dict[str, Any]]:
         return open_now(self.db_url)
@@ -160,6 +165,12 @@ def test_what_was_noted_is_open_no_more_and_says_by_whom_and_why(stores: Stores)
     assert stores.open() == []
     kept = query(stores.db_url, "SELECT acknowledged_ns, acknowledged_by, reason FROM alerts")
     assert kept == [(T0 + 99, "ann", "a deposit of mine")]
+
+
+def test_its_incidents_are_acknowledged_with_it_and_no_others(stores: Stores) -> None:
+    stores.write(drift(1), drift(2, venue="okx"), drift(3), drift(4, severity="info"), note(1, 3), drift(5))
+    noted = [(1, T0 + 99), (2, None), (3, T0 + 99), (4, None), (5, None)]
+    assert query(stores.db_url, NOTED) == noted
 
 
 def test_it_happens_again_after_it_was_noted_and_is_an_alert_again(stores: Stores) -> None:
@@ -255,13 +266,13 @@ def test_alerts_are_the_same_however_rows_are_batched_after_a_rebuild_and_made_a
     for cut in [*sorted(cut for cut in cuts if cut < len(story)), len(story)]:
         stores.write(*story[begin:cut])
         begin = cut
-    found = query(stores.db_url, ALL)
+    found = stores.kept()
     engine = open_engine(stores.db_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE projection SET alert_rules = NULL"))
     engine.dispose()
     stores.again()
-    assert query(stores.db_url, ALL) == found
+    assert stores.kept() == found
     assert stores.rebuilt() == found
 
 
@@ -272,7 +283,7 @@ def test_a_kill_before_the_projection_loses_no_alert_and_no_note(stores: Stores)
     stores.journal.append(event, (Persist(cause=seq, record=event.record()),))
     stores.again()
     assert stores.open() == []
-    kept = query(stores.db_url, ALL)
+    kept = stores.kept()
     assert stores.rebuilt() == kept and kept[0][-3:] == (T0 + 50, "ann", "mine")
 
 
@@ -282,6 +293,13 @@ def test_without_an_engine_a_note_goes_into_the_journal_and_outlives_a_rebuild(s
     stores.again()
     assert stores.open() == []
     assert stores.rebuilt()[0][-2:] == ("ann", "mine")
+
+
+def test_the_version_of_the_rules_rises_with_every_change() -> None:
+    """Else ledgers would keep alerts that a rebuild makes otherwise: give the new rules a version and its digest."""
+    digests = {1: "f3b95b19fe1b82d9"}
+    rules = repr([(kind.value, *rule[:3], [str(by) for by in rule.ended_by]) for kind, rule in ALERTS.items()])
+    assert digests[ALERT_RULES] == hashlib.sha256(rules.encode()).hexdigest()[:16]
 
 
 def test_a_ledger_of_before_gets_the_alerts_that_its_incidents_make(stores: Stores) -> None:
