@@ -1,4 +1,4 @@
-"""`arb status`, `pairs`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
+"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -87,6 +87,15 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     rows = reader.pairs(selection, limit=options.limit)
     empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
     return note_on(reader.modes()) | empty | {"pairs": [_pair(row) for row in rows]}
+
+
+def alerts(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the alerts that are open, or all that were selected, the one that last happened first."""
+    url, _ = stores(settings, options.mode, options.db)
+    reader, selection = LedgerReader(url), selected(options)
+    rows = reader.alerts(selection, every=options.every, limit=options.limit)
+    what = "alert" if options.every else "open alert"
+    return note_on(reader.modes()) | ({} if rows else {"empty": f"no {what} {selection}".rstrip()}) | {"alerts": rows}
 
 
 def selected(options: ReviewOptions) -> Selection:

@@ -39,6 +39,7 @@ COMMANDS = {
     "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
     "tape": ("arb.cli.tape:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
+    "alerts": ("arb.cli.alerts:alerts_group", "List what needs a person."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),

@@ -45,13 +45,18 @@ def mode_and_db(command: F) -> F:
 
 def row_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue --kind`, which say what rows are meant."""
+    kinds = click.Choice([str(kind) for kind in PairKind])
+    return alert_options(click.option("--kind", type=kinds, help="Of one kind of pair.")(command))
+
+
+def alert_options(command: F) -> F:
+    """Add `--since --until --run --symbol --venue`, which say what rows are meant that belong to no kind of pair."""
     options = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before then; a day counts whole."),
         ("--run", click.IntRange(min=1), "N", "Of one run."),
         ("--symbol", str, "SYMBOL", "Of one symbol, for example BTC/USDT."),
         ("--venue", str, "VENUE", "Of one venue."),
-        ("--kind", click.Choice([str(kind) for kind in PairKind]), None, "Of one kind of pair."),
     )
     for name, kind, shown, text in reversed(options):
         command = click.option(name, type=kind, metavar=shown, help=text)(command)
