@@ -61,7 +61,7 @@ def prove(folder: Path, seed: int, symbols: int, minutes: float) -> Iterator[str
     for way in WAYS:
         place = folder / f"fast_books_{way}"
         place.mkdir(exist_ok=True)
-        again = _done(place, lambda way=way, place=place: _replay(folder, place, way, minutes))  # type: ignore[misc]
+        again = _done(place, lambda way=way, place=place: _replay(folder, place, way, minutes))
         say(f"fast_books = {way}: {again['replay']['compared']} entries compared, {again['replay']['difference']}")
         if again["replay"]["difference"] is not None or not again["replay"]["compared"]:
             yield f"fast_books = {way}: {again['replay']}"

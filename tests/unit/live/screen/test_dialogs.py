@@ -84,4 +84,4 @@ def test_help_names_every_key_and_any_key_closes_it() -> None:
         assert key in page
     assert len(found.page(60)) <= 11, "the page fits on the smallest screen"
     found.press(["h"], [])
-    assert not found.help and found.asked is None
+    assert (found.help, found.asked) == (False, None)
