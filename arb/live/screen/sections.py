@@ -210,9 +210,10 @@ def counts(state: State, width: int) -> Section:
         return Section("counts", (), 9)
     counted = state["pairs"]
     ended = ", ".join(f"{number} {name}" for name, number in counted.items() if name != "opened" and number)
+    made = f"{counted['opened']}{f' ({ended})' if ended else ''}"
     rows = wrapped(
-        f"this run: net {net_text(state)}, pairs {counted['opened']}{f' ({ended})' if ended else ''}, orders {state['orders']}, "
-        f"fills {state['fills']}, incidents {state['incidents']}",
+        f"this run: net {net_text(state)}, pairs {made}, orders {state['orders']}, fills {state['fills']}, "
+        f"incidents {state['incidents']}",
         width,
     )
     why = ", ".join(f"{reason} {count}" for reason, count in state["not_taken"].items())
