@@ -65,6 +65,8 @@ class ScreenControls:
             case Action.FLATTEN:
                 return _said("flatten", control.flatten(self._settings, self._options))
             case Action.ACKNOWLEDGE:
+                if LedgerReader(self._url).alert(confirmed.alert)["last_incident_id"] != confirmed.seen:
+                    return "acknowledge: NOT DONE: it has happened again meanwhile: see what it says now"
                 options = msgspec.structs.replace(self._options, ident=str(confirmed.alert))
                 return _said("acknowledge", control.acknowledge(self._settings, options))
         self._stop()
