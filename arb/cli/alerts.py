@@ -24,6 +24,7 @@ from arb.masking import printable
 @click.pass_context
 def alerts_group(
     context: click.Context,
+    /,
     every: bool,
     limit: int,
     mode: str | None,

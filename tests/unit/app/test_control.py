@@ -210,7 +210,12 @@ def test_an_acknowledgement_goes_to_the_running_engine_and_names_what_was_shown(
 @pytest.mark.parametrize("wrong", [{}, {"alert": "1", "seen": 2}, {"alert": 2, "seen": 1}, {"alert": 1, "seen": 2**63}])
 def test_an_engine_refuses_an_acknowledgement_that_names_no_alert(wrong: Document) -> None:
     obeyed: list[AnyEvent] = []
-    requests = ControlRequests(Path("a.journal.sqlite"), lambda event: str(obeyed.append(event) or ""), dict, inventory)
+
+    def obey(event: AnyEvent) -> str:
+        obeyed.append(event)
+        return ""
+
+    requests = ControlRequests(Path("a.journal.sqlite"), obey, dict, inventory)
     assert (
         "ids of the ledger's table"
         in requests.answer({"do": "acknowledge", "reason": "x", "by": "ann"} | wrong)["error"]
