@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 (with venv and pip) and make. No other tool, key or server is needed.
 #
 #   make run     set up, then run the engine on the embedded sandbox     ARGS="--for 30s --seed 7"
-#   make dev     set up what tests, notebooks, report pages and exports need
+#   make dev     set up what tests, report pages and exports need
 #   make unit    the fast tests: no network, process, database        ARGS="-k pair" WORKERS=4
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4 SEED=random
 #   make thorough  what proves that tests can fail, and the longer forms of some
@@ -12,12 +12,16 @@
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
+#   make same    compiled, plain and compared books on one run    ARGS="--minutes 10 --symbols 200 --folder DIR" (resumable)
 #   make feeds   our feeds for half an hour on venues that misbehave    ARGS="--for 600 --symbols 100 --seed 3"
 #   make paper   paper trading for half an hour on venues that misbehave  ARGS="--minutes 5 --symbols 100 --seed 3"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
+#   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
+#   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
-#   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
+#   make pictures  write docs/live.svg, the moving picture of the screen, anew
+#   make lock    resolve the dependencies anew into the four hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
 
@@ -37,10 +41,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
+LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -87,6 +92,9 @@ mutants: $(DEV_READY)
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
 
+same: $(DEV_READY)
+	@$(BIN)/python -m tests.integration.same_decisions $(ARGS)
+
 feeds: $(DEV_READY)
 	@$(BIN)/python -m tests.contract.feeds $(ARGS)
 
@@ -111,8 +119,29 @@ $(STRANGERS)/%/tried:
 	  echo "[arb] $* cannot be installed here: its test is skipped; to try again: rm -r $(@D)"; fi
 	@touch $@
 
+# Two settings keep JupyterLab from asking elsewhere for news and for newer versions.
+notebook: $(LAB_READY)
+	@$(BIN)/jupyter lab --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  --ServerApp.root_dir=notebooks $(ARGS)
+
+# In an environment of its own: what builds the site is nothing that arb imports.
+DOCS := build/docs-env
+
+docs: $(DOCS)/.ready
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict $(ARGS)
+	@echo "[arb] build/docs/index.html (its search needs a server: $(PYTHON) -m http.server --directory build/docs)"
+
+$(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
+	@echo "[arb] installing the locked packages of requirements-docs.lock (once)"
+	@rm -rf $(DOCS) && mkdir -p build && $(SHOWN) $(PYTHON) -m venv $(DOCS)
+	@$(SHOWN) $(DOCS)/bin/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes -r $<
+	@touch $@
+
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
+
+pictures: $(DEV_READY)
+	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:
@@ -121,12 +150,13 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = "%d.%d.%d" % sys.version_info[:3]; \
 	  sys.exit(0 if sys.version_info >= (3, 11) else "[arb] %s is Python %s and arb needs >= 3.11: name a newer one: make PYTHON=python3.12" % (sys.executable, v))' || exit 2
 	@echo "[arb] making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -c "$$SHOW_PROGRESS" $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "[arb] '$(PYTHON) -m venv' failed: install the venv module (on Debian and Ubuntu: the package python3-venv)" >&2; exit 2; }
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
 # where the environment forbids writing it later (ccxt alone costs some five seconds without).
 RUN_IMPORTS := arb.app.run, arb.sandbox.__main__, alembic.command
+LAB_IMPORTS := $(RUN_IMPORTS), ipykernel.kernelapp, jupyterlab.labapp, matplotlib.pyplot, pandas, pyarrow.parquet
 DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 
 # Runs a command with its output kept back, and says every few seconds how far it is: of pip, how many packages it has looked at
@@ -173,13 +203,21 @@ $(DEV_READY): requirements-dev.lock pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements-dev.lock,$(DEV_IMPORTS))
 	@touch $@ $(RUN_READY)
 
+# Its packages of the second lock have the same versions, so it serves beside that one.
+$(LAB_READY): requirements-lab.lock pyproject.toml setup.py | $(BIN)/python
+	$(call install,requirements-lab.lock,$(LAB_IMPORTS))
+	@touch $@ $(RUN_READY)
+
 # Universal (Python 3.11 to 3.14, every platform), hashed, and without a line about where packages come from.
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
-LOCK := $(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+LOCK := $(COMPILE) pyproject.toml --extra build
 
 lock:
 	@test -x "$(UV)" || { echo "[arb] make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 2; }
-	@echo "[arb] resolving requirements.lock and requirements-dev.lock"
+	@echo "[arb] resolving requirements.lock and those of tests, notebooks and docs"
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --extra lab --constraint requirements-dev.lock --output-file requirements-lab.lock
+	@$(COMPILE) --group docs --output-file requirements-docs.lock

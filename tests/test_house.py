@@ -96,11 +96,15 @@ def test_every_folder_with_modules_is_a_package_and_so_installed() -> None:
 
 
 def test_the_locks_hold_what_the_project_asks_for_hashed_and_without_index_lines() -> None:
-    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    settings = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    project, extras = settings["project"], settings["project"]["optional-dependencies"]
     wanted = {
         "requirements.lock": project["dependencies"],
-        "requirements-dev.lock": project["dependencies"] + project["optional-dependencies"]["dev"],
+        "requirements-dev.lock": project["dependencies"] + extras["dev"],
+        "requirements-lab.lock": project["dependencies"] + extras["lab"] + extras["notebooks"],
+        "requirements-docs.lock": settings["dependency-groups"]["docs"],
     }
+    pinned: set[tuple[str, ...]] = set()
     for name, requirements in wanted.items():
         blocks = re.split(r"\n(?=\S)", (REPO / name).read_text(encoding="utf-8").strip())
         assert all(re.match(r"[a-z0-9][a-z0-9._-]*==", block) for block in blocks), f"{name}: only pinned packages"
@@ -108,6 +112,11 @@ def test_the_locks_hold_what_the_project_asks_for_hashed_and_without_index_lines
         locked = {block.partition("==")[0] for block in blocks}
         asked = {re.split(r"[\[<>=;! ]", text)[0].lower() for text in requirements} - {"arb"}
         assert asked <= locked, f"{name}: run `make lock`"
+        if name != "requirements-docs.lock":  # an environment of its own; the others share one
+            versions = {tuple(re.match(r"([^=]+)==([^ ;\\]+)", block).groups()) for block in blocks}  # type: ignore[union-attr]
+            others = {each for each in versions if each[0] in {known for known, _ in pinned}} - pinned
+            assert not others, f"{name}: {others}: run `make lock`"
+            pinned |= versions
 
 
 def _commands(group: click.Group = cli, above: str = "arb") -> Iterator[tuple[str, click.Command]]:

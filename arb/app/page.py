@@ -13,7 +13,7 @@ from arb.report.summary import read_sources
 from arb.store.database import mask_url
 
 
-def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
+def report_page(settings: Settings, options: ReviewOptions, path: Path, *, static: bool = False) -> dict[str, Any]:
     """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
     url, _ = stores(settings, options.mode, options.db)
     check_target(path)
@@ -23,12 +23,13 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         raise ConfigError(
-            "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+            "--html: figures need matplotlib: `make dev` in a checkout installs it, `pipx inject arb matplotlib` beside an "
+            "arb that pipx installed, `pip install 'arb[notebooks]'` elsewhere"
         ) from None
     return {
         "db": mask_url(url),
         "page": str(path),
-        "bytes": write_page(path, render(read_sources(url, selected(options)))),
+        "bytes": write_page(path, render(read_sources(url, selected(options)), static=static)),
     }
 
 

@@ -1,7 +1,10 @@
 """Who keeps a run's books: the plain readers alone, compiled code where it can, or both, compared after every frame."""
 
+import contextlib
+import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -19,6 +22,7 @@ from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load
 from arb.venues.wire.base import WireFeed
 
 log = logging.getLogger(__name__)
+SAID_EVERY_S = 4
 
 
 MakeFeed = Callable[[Mapping[str, BookSeat], BookArena], BookFeed]
@@ -37,9 +41,8 @@ def chosen(wanted: FastBooks) -> BooksBy:
     if wanted is False:
         return BooksBy.PLAIN
     try:
-        if not is_compiled():
-            log.info("compiling the code that keeps books, once for this version: about ten seconds")
-        load()
+        with contextlib.nullcontext() if is_compiled() else _saying_that_it_compiles():
+            load()
     except CompiledUnavailable as error:
         if wanted != "auto":
             shown = "true" if wanted is True else f'"{wanted}"'
@@ -49,6 +52,27 @@ def chosen(wanted: FastBooks) -> BooksBy:
         log.info("books are kept by plain code: %s", error)
         return BooksBy.PLAIN
     return BooksBy.COMPARED if wanted == "compare" else BooksBy.COMPILED
+
+
+@contextlib.contextmanager
+def _saying_that_it_compiles() -> Iterator[None]:
+    """Say so at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
+    log.info("compiling the code that keeps books, once for this version: some ten seconds")
+    done = threading.Event()
+
+    def say() -> None:
+        for seconds in itertools.count(SAID_EVERY_S, SAID_EVERY_S):
+            if done.wait(SAID_EVERY_S):
+                return
+            log.info("still compiling, for %d s", seconds)
+
+    speaker = threading.Thread(target=say, name="arb-compiling", daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaker.join()
 
 
 def compile_books(books: Books) -> None:

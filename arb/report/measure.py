@@ -67,23 +67,27 @@ def run_ns(runs: Columns, first_ns: int = 0, last_ns: int = 2**62) -> int:
     return whole_sum(np.maximum(ends - begins, 0))
 
 
-def stretches(runs: Columns, first_ns: int, last_ns: int, *, most: int = 100) -> list[tuple[int, int]]:
+def stretches(runs: Columns, first_ns: int, last_ns: int, *, most: int = 60) -> list[tuple[int, int]]:
     """Return from when until when something ran, for a figure of rows from first to last: at least one stretch, and few.
 
-    A gap too small to be seen is none. The first row and the last, which may be a venue's instants, always lie in a stretch.
+    A gap of less than a hundredth of the time traded is none, nor are any but the `most` longest. The first row and the last,
+    which may be a venue's instants, always lie in a stretch.
     """
-    smallest_ns = (last_ns - first_ns) // most
     found: list[tuple[int, int]] = []
     for begin, end in zip(runs["started_ns"].tolist(), runs["until_ns"].tolist(), strict=True):
-        if end < first_ns or begin > last_ns:
-            continue
-        if found and begin - found[-1][1] <= smallest_ns:
-            begin = found.pop()[0]
-        found.append((max(begin, first_ns), min(end, last_ns)))
+        if end >= first_ns and begin <= last_ns:
+            found.append((max(begin, first_ns), min(end, last_ns)))
     found = found or [(first_ns, last_ns)]
     found[0] = first_ns, found[0][1]
-    found[-1] = found[-1][0], last_ns
-    return found
+    found[-1] = found[-1][0], max(last_ns, found[-1][1])
+    gaps = sorted(((begin - end) for (_, end), (begin, _) in itertools.pairwise(found)), reverse=True)
+    smallest_ns = max(sum(end - begin for begin, end in found) // 100, gaps[most] if len(gaps) > most else 0)
+    kept = found[:1]
+    for begin, end in found[1:]:
+        if begin - kept[-1][1] <= smallest_ns:
+            begin = kept.pop()[0]
+        kept.append((begin, end))
+    return kept
 
 
 _DAY_S = 86_400
@@ -93,11 +97,26 @@ _STEPS_S = (
 )
 
 
+def round_step_ns(length_ns: int, *, most: int) -> int:
+    """Return the least span of a round length of which fewer than `most` make up so long a time."""
+    return next((s for s in _STEPS_S if length_ns / 1e9 / s < most), _STEPS_S[-1]) * 1_000_000_000
+
+
 def slots(first_ns: int, last_ns: int, *, most: int = 45) -> list[int]:
     """Return the bounds (ns UTC, at least two) of equal spans of a round length that cover first to last."""
-    step = next((s for s in _STEPS_S if (last_ns - first_ns) / 1e9 / s < most - 1), _STEPS_S[-1]) * 1_000_000_000
+    step = round_step_ns(last_ns - first_ns, most=most - 1)
     begin = first_ns // step * step
     return list(range(begin, last_ns + step + 1, step))
+
+
+def traded_slots(ran: list[tuple[int, int]], *, most: int = 45) -> tuple[int, list[tuple[int, int]]]:
+    """Return a round length in ns, and spans of it that cover what ran and no other time: those at its ends are cut there."""
+    step = round_step_ns(sum(end - begin for begin, end in ran), most=most - 1)
+    spans = []
+    for begin, end in ran:
+        bounds = range(begin // step * step, max(end, begin + 1), step)
+        spans += [(max(at, begin), min(at + step, end)) for at in bounds]
+    return step, spans
 
 
 def thinned(values: Column, *, most: int = 240) -> Column:

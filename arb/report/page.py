@@ -1,91 +1,50 @@
 """The report as one page: figures and tables in a single file that needs nothing else, on light ground and on dark.
 
-No script, no font, no picture from outside; the same ledger gives the same page. Figures are aggregated before they are
-drawn, so that the page of a million opportunities is no larger than that of a thousand. Needs matplotlib (the extra
-`notebooks`).
+No font, no picture, nothing from outside, and the page's own policy forbids the browser to load any; the same ledger gives
+the same page. A script in it reads values off figures and stretches them; without it (`--static`, or where scripts are
+off) all stands there all the same. Figures are aggregated before they are drawn, so that the page of a million opportunities is
+no larger than that of a thousand. Needs matplotlib (the extra `notebooks`).
 """
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
 
+from arb.clock import utc_text
 from arb.report import page_tables, plots
+from arb.report.brief import brief
 from arb.report.style import DARK, LIGHT, Sheet, painted, to_svg
 from arb.report.summary import Sources, summarise
-from arb.report.text import Html, count, drawn, element, joined, money, number, percent, span
+from arb.report.svg import classed, digest
+from arb.report.text import Html, count, drawn, element, money, number, percent, span
 
 
 def _palette(shades: dict[str, str]) -> str:
     return " ".join(f"--{name}: {shade};" for name, shade in shades.items())
 
 
-CSS = f"""
-:root {{ color-scheme: light dark; {_palette(LIGHT)} }}
+SHADES = f""":root {{ color-scheme: light dark; {_palette(LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_palette(DARK)} }} }}
-@media print {{ :root {{ {_palette(LIGHT)} }} nav {{ display: none }} figure, tr {{ break-inside: avoid }} }}
-* {{ box-sizing: border-box }}
-body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--surface); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif }}
-h1 {{ margin: 0; font-size: 1.7rem; letter-spacing: -0.01em }}
-h2 {{ margin: 3.25rem 0 1rem; padding-top: 0.9rem; border-top: 1px solid var(--grid); font-size: 1.3rem }}
-section:first-child h2 {{ margin-top: 1.4rem }}
-h3 {{ margin: 2rem 0 0.5rem; font-size: 1rem }}
-.source {{ margin: 0.25rem 0 1.5rem; color: var(--muted); overflow-wrap: anywhere }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); gap: 0.6rem; margin: 0 0 1rem }}
-dl div {{ padding: 0.7rem 0.8rem; border: 1px solid var(--grid); border-radius: 8px; display: flex;
-  flex-direction: column-reverse; justify-content: flex-end }}
-dt {{ color: var(--muted); font-size: 0.8rem; line-height: 1.3 }}
-dd {{ margin: 0; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap }}
-dd.gain {{ color: var(--gain) }}
-dd.loss {{ color: var(--loss) }}
-nav {{ position: sticky; top: 0; z-index: 1; display: flex; gap: 1.1rem; margin: 0 -0.25rem; padding: 0.6rem 0.25rem;
-  overflow-x: auto; white-space: nowrap; background: var(--surface); font-size: 0.87rem }}
-a {{ color: var(--gain); text-decoration: none }}
-a:hover {{ text-decoration: underline }}
-section {{ scroll-margin-top: 2rem }}
-figure {{ margin: 1.9rem 0 }}
-figcaption {{ margin-bottom: 0.35rem; font-weight: 600; font-size: 1.02rem; line-height: 1.35; text-wrap: balance }}
-.wide {{ overflow-x: auto }}
-svg {{ display: block; width: 100%; min-width: 36rem; height: auto; color: var(--ink) }}
-details {{ margin: 1.1rem 0 1.6rem }}
-summary {{ cursor: pointer; color: var(--muted); font-size: 0.9rem }}
-table {{ width: 100%; margin-top: 0.35rem; border-collapse: collapse; font-size: 0.85rem;
-  font-variant-numeric: tabular-nums }}
-th {{ color: var(--muted); font-weight: 500; vertical-align: bottom }}
-th, td {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--grid); text-align: left }}
-th:first-child, td:first-child {{ padding-left: 0 }}
-th:last-child, td:last-child {{ padding-right: 0 }}
-.number, td.loss {{ text-align: right }}
-td:first-child, td.number, td.loss {{ white-space: nowrap }}
-td.loss {{ color: var(--loss) }}
-.none {{ margin: 1rem 0; color: var(--muted) }}
-footer {{ margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--grid); color: var(--muted);
-  font-size: 0.85rem }}
+@media print {{ :root {{ {_palette(LIGHT)} }} }}
 """
 
 
-Block = tuple[str, Callable[[str], Iterator[Html]]]
-
-
-def render(sources: Sources) -> str:
-    """Return the whole page."""
+def render(sources: Sources, *, static: bool = False) -> str:
+    """Return the whole page; `static`: without the script."""
     facts = summarise(sources)
     quotes = _quotes(sources)
-    sections = [_section(title, blocks, quotes) for title, blocks in _contents(sources, facts)]
+    sections = [_section(title, blocks, quotes, live=not static) for title, blocks in _contents(sources, facts)]
     title = f"{facts['note'].partition(':')[0]} trade report" if "note" in facts else "Trade report"
-    head = joined(
-        [
-            Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            element("title", f"{title}: {sources.db}"),
-            element("style", Html(CSS)),
-        ]
-    )
     top = element(
-        "header", element("h1", title), _source(sources, facts), *(_tiles(sources, facts, quote) for quote in quotes)
+        "header",
+        element("h1", title),
+        _source(sources, facts),
+        _brief(facts, quotes),
+        *(_tiles(sources, facts, quote) for quote in quotes),
     )
     links = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in _contents(sources, facts)))
     foot = element(
@@ -93,13 +52,43 @@ def render(sources: Sources) -> str:
         "Nets are after every fee really charged. Figures round; the waterfall and the ledger are exact to 1e-8 of the "
         "quote. All times are UTC.",
     )
+    body, looks = classed(element("body", top, links, element("main", *sections), foot))
+    script = "" if static else _kept("page.js")
     page = element(
-        "html", element("head", head), element("body", top, links, element("main", *sections), foot), lang="en"
+        "html", _head(f"{title}: {sources.db}", SHADES + _kept("page.css") + looks, script), Html(body), lang="en"
     )
     return f"<!doctype html>\n{page}\n"
 
 
-def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callable[[str], list[Html]]]]:
+def _head(title: str, styles: str, script: str) -> Html:
+    """Return the head: what the page may do, and nothing else, is the one style sheet and the one script in it."""
+    policy = f"default-src 'none'; style-src {digest(styles)}; base-uri 'none'; form-action 'none'"
+    if script:
+        policy += f"; script-src {digest(script)}"
+    return element(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        element("title", title),
+        element("style", Html(styles)),
+        *([element("script", Html(script), type="module")] if script else []),
+    )
+
+
+@cache
+def _kept(name: str) -> str:
+    """Return a file that lies beside this module."""
+    return resources.files("arb.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _brief(facts: dict[str, Any], quotes: list[str]) -> Html:
+    """Return what a person may copy and send on: one click marks all of it, without a script."""
+    return element("div", *(element("p", sentence) for sentence in brief(facts, quotes)), class_="brief")
+
+
+def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callable[[str], list[Html | Sheet]]]]:
     """Return the sections: each a title, and what stands under it for one quote."""
     trades, legs, episodes, runs = sources.trades, sources.legs, sources.episodes, sources.runs
     show = page_tables
@@ -107,49 +96,49 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
         (
             "What was earned",
             lambda quote: [
-                _figure(plots.earnings(trades, runs, quote)),
-                _figure(plots.waterfall(trades, quote)),
+                plots.earnings(trades, runs, quote),
+                plots.waterfall(trades, quote),
                 show.waterfall(facts, quote),
-                _figure(plots.pnl(trades, runs, quote)),
+                plots.pnl(trades, runs, quote),
                 show.days(facts, quote),
             ],
         ),
         (
             "Where",
             lambda quote: [
-                _figure(plots.places(trades, quote)),
+                plots.places(trades, quote),
                 show.venue_pairs(facts, quote),
                 show.unproved(facts, quote),
-                _figure(plots.pair_results(trades, quote)),
+                plots.pair_results(trades, quote),
             ],
         ),
         (
             "Opportunities",
             lambda quote: [
-                _figure(plots.lifetimes(episodes, legs, quote)),
-                _figure(plots.edges(episodes, quote)),
-                _figure(plots.on_offer(episodes, runs, quote)),
-                _figure(plots.reasons(episodes, quote)),
+                plots.lifetimes(episodes, legs, quote),
+                plots.edges(episodes, quote),
+                plots.on_offer(episodes, runs, quote),
+                plots.reasons(episodes, quote),
                 show.reasons(facts, quote),
-                _figure(plots.thresholds(trades, episodes, quote)),
+                plots.thresholds(trades, episodes, quote),
                 show.thresholds(facts, quote),
             ],
         ),
         (
             "Execution",
             lambda quote: [
-                _figure(plots.waits(legs, quote)),
+                plots.waits(legs, quote),
                 show.waits(facts),
-                _figure(plots.slippage(legs, quote)),
-                _figure(plots.leg_skew(trades, quote)),
-                _figure(plots.short_legs(legs, trades, quote)),
+                plots.slippage(legs, quote),
+                plots.leg_skew(trades, quote),
+                plots.short_legs(legs, trades, quote),
             ],
         ),
         (
             "Inventory and exposure",
             lambda quote: [
-                _figure(plots.inventory(sources.executions, runs, quote)),
-                _figure(plots.exposure(trades, runs, quote)),
+                plots.inventory(sources.executions, runs, quote),
+                plots.exposure(trades, runs, quote),
             ],
         ),
         ("Venues, fees and balances", lambda _: [show.execution(facts), show.fees(facts), show.moved(facts)]),
@@ -161,12 +150,13 @@ WHOLE = ("Venues, fees and balances", "Incidents and runs")
 """Sections that show all quotes at once."""
 
 
-def _section(title: str, blocks: Callable[[str], list[Html]], quotes: list[str]) -> Html:
+def _section(title: str, blocks: Callable[[str], list[Html | Sheet]], quotes: list[str], *, live: bool) -> Html:
     parts: list[Html] = [element("h2", title)]
     for quote in quotes[:1] if title in WHOLE else quotes:
         if len(quotes) > 1 and title not in WHOLE:
             parts.append(element("h3", f"in {quote}"))
-        parts += dict.fromkeys(blocks(quote))  # what is said of nothing is said once
+        shown = [_figure(block, live=live) if isinstance(block, Sheet) else block for block in blocks(quote)]
+        parts += dict.fromkeys(shown)  # what is said of nothing is said once
     return element("section", *parts, id=_anchor(title))
 
 
@@ -174,10 +164,10 @@ def _anchor(title: str) -> str:
     return title.lower().replace(" ", "-").replace(",", "")
 
 
-def _figure(figure: Sheet) -> Html:
+def _figure(figure: Sheet, *, live: bool) -> Html:
     if figure.empty:
         return element("p", figure.finding, class_="none")
-    drawing = drawn(painted(to_svg(figure, headline=False)))
+    drawing = drawn(painted(to_svg(figure, headline=False, live=live)))
     return element(
         "figure",
         element("figcaption", figure.finding),
@@ -200,16 +190,12 @@ def _source(sources: Sources, facts: dict[str, Any]) -> Html:
     modes = sorted({str(run["mode"]) for run in runs})
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
-        words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
+        words.append(f"{utc_text(facts['from_ns'])[:-4]} to {utc_text(facts['to_ns'])[:-4]} UTC")
         words.append(f"{span(1000 * float(facts['run_seconds']))} of trading")
     if sources.selection:
         words.append(f"only what is {sources.selection}")
     words += [facts["note"]] if "note" in facts else []
     return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
-
-
-def _instant(ns: int) -> str:
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _tiles(sources: Sources, facts: dict[str, Any], quote: str) -> Html:

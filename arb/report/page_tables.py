@@ -1,9 +1,9 @@
 """The tables of the page, from the same document that `arb report` prints; money to two decimals, the waterfall exactly."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from arb.clock import utc_text
 from arb.report.text import ARROW, WATERFALL, Html, element, joined, money, route, span, table
 
 Facts = dict[str, Any]
@@ -147,7 +147,7 @@ def incidents(facts: Facts) -> Html:
 def latest_incidents(facts: Facts) -> Html:
     """Return the latest incidents in words."""
     rows = [
-        row | {"at": _instant(row["ns"]), "cost": _money_or_none(row["cost"]), "pair": _text(row["pair_trade_id"])}
+        row | {"at": utc_text(row["ns"]), "cost": _money_or_none(row["cost"]), "pair": _text(row["pair_trade_id"])}
         for row in facts["latest_incidents"]
     ]
     heads = (
@@ -164,8 +164,8 @@ def runs(facts: Facts) -> Html:
         | {
             "run": _text(row["run_id"]),
             "seed": _text(row["seed"]),
-            "started": _instant(row["started_ns"]),
-            "ended": "running, or killed" if row["ended_ns"] is None else _instant(row["ended_ns"]),
+            "started": utc_text(row["started_ns"]),
+            "ended": "running, or killed" if row["ended_ns"] is None else utc_text(row["ended_ns"]),
             "lasted": span((row["until_ns"] - row["started_ns"]) / 1e6),
         }
         for row in facts["runs"]
@@ -188,11 +188,6 @@ def _money_or_none(value: Decimal | None) -> Decimal | None:
 def _text(value: object) -> str | None:
     """Return a number that is a name: no thousands, on the left."""
     return None if value is None else str(value)
-
-
-def _instant(ns: int) -> str:
-    moment = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{ns // 1_000_000 % 1000:03}"
 
 
 def _in(title: str, quote: str) -> str:

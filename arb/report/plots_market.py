@@ -25,8 +25,11 @@ from arb.report.style import (
     empty,
     headed,
     log_axis,
+    reads,
+    says,
     sheet,
 )
+from arb.report.svg import LINE
 from arb.report.text import ARROW, amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
@@ -57,7 +60,14 @@ def lifetimes(episodes: Columns, legs: Columns, quote: str | None = None) -> She
         if len(values):
             shares = np.linspace(0, 1, min(len(values), 400))
             at = np.maximum(np.quantile(values, shares), 0.1)
-            axes.plot(at, 100 * (1 - shares), color=colour, linewidth=2, label=f"{name}: {len(values):,}")
+            axes.plot(
+                at,
+                100 * (1 - shares),
+                color=colour,
+                linewidth=2,
+                label=f"{name}: {len(values):,}",
+                gid=f"{LINE}{name}, %",
+            )
     if ours is not None:
         axes.axvline(ours, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate("our first fill, p50", (ours, 4), xytext=(5, 0), **END, color=MUTED)
@@ -84,7 +94,9 @@ def edges(episodes: Columns, quote: str | None = None) -> Sheet:
     bounds = np.linspace(0, top, 41)
     for values, colour, name in ((bps, NEUTRAL, "all"), (bps[taken], GAIN, "taken")):
         counts, _ = np.histogram(np.minimum(values, top), bounds)
-        axes.bar(bounds[:-1], counts, width=np.diff(bounds) * 0.88, align="edge", color=colour, label=name)
+        drawn_bars = axes.bar(bounds[:-1], counts, width=np.diff(bounds) * 0.88, align="edge", color=colour, label=name)
+        for bar, number, (low, high) in zip(drawn_bars, counts.tolist(), pairwise(bounds.tolist()), strict=True):
+            says(bar, f"{name}, {low:.1f} to {high:.1f} bps: {number:,}")
     axes.legend(loc="upper right", labelcolor=INK)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel(f"best edge after fees, bps (the last bar: {top:.0f} bps and above)")
@@ -124,7 +136,15 @@ def on_offer(episodes: Columns, runs: Columns, quote: str | None = None) -> Shee
         f"of {amount(float(cells.sum()), quote)} in all",
         height_in=1.4 + 0.34 * len(names),
     )
-    _shade(axes, cells, ran)
+    _shade(
+        axes,
+        cells,
+        ran,
+        [
+            [f"{name}, {label}: {amount(float(value), quote)}" for label, value in zip(labels, line, strict=True)]
+            for name, line in zip(names, cells, strict=True)
+        ],
+    )
     every = max(1, -(-len(labels) // 12))
     axes.set_xticks(range(0, len(labels), every), labels[::every])
     axes.set_yticks(range(len(names)), [short(name) for name in names], color=INK)
@@ -152,7 +172,8 @@ def thresholds(trades: Columns, episodes: Columns, quote: str | None = None) -> 
     for each, values, title, numbers, colour, things in zip(
         axes, (net, offered), titles, counts, colours, ("pairs", "opportunities"), strict=True
     ):
-        each.plot(bps, values, color=colour, linewidth=2, marker="o", markersize=4)
+        each.plot(bps, values, color=colour, linewidth=2, marker="o", markersize=4, gid=f"{LINE}{quote}")
+        reads(each, "linear")
         for at, value, number in ((bps[place], values[place], numbers[place]) for place in LABELLED):
             first = at == bps[0]
             word = f"{number:,} {things}" if first else f"{number:,}"
@@ -238,7 +259,7 @@ def _hours(known: Stretches) -> Mask:
     return ran
 
 
-def _shade(axes: Axes, cells: Column, ran: Mask) -> None:
+def _shade(axes: Axes, cells: Column, ran: Mask, words: list[list[str]]) -> None:
     """Draw every cell as much of one colour as it holds of the most, but those of a time in which nothing ran."""
     most = float(cells.max()) or 1.0
     for row, line in enumerate(cells):
@@ -247,4 +268,6 @@ def _shade(axes: Axes, cells: Column, ran: Mask) -> None:
                 continue
             # Shares of a colour, not shades: on a dark ground the page's own ground shows through.
             share = 0.04 + 0.96 * float(value) / most
-            axes.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=GAIN, alpha=share, linewidth=0))
+            cell = Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=GAIN, alpha=share, linewidth=0)
+            says(cell, words[row][column])
+            axes.add_patch(cell)

@@ -4,14 +4,14 @@ Each takes columns as `arb/store/columns.py` reads them, or a data frame of the 
 `notebooks`).
 """
 
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from arb.clock import utc_text
 from arb.market.symbol import Symbol
-from arb.report.measure import chosen_rows, instants, of_quote, run_ns, slots, stretches, whole_sum
+from arb.report.measure import chosen_rows, instants, of_quote, run_ns, stretches, traded_slots, whole_sum
 from arb.report.style import (
     END,
     GAIN,
@@ -25,13 +25,12 @@ from arb.report.style import (
     dots,
     drawn,
     empty,
-    gaps,
     headed,
-    line,
+    says,
     sheet,
-    time_axis,
 )
 from arb.report.text import WATERFALL, amount, count, percent, routes, short, signed, span
+from arb.report.timeline import line, time_axis
 from arb.store.columns import Column, Columns
 
 TERMS = {term: name for term, name in WATERFALL.items() if term != "realised_net"}
@@ -57,15 +56,13 @@ def earnings(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
     for (name, colour), term in zip(lines.items(), ("expected_net", "realised_net"), strict=True):
         level = np.cumsum(in_quote(trades, term))
         look: dict[str, Any] = {"linewidth": 2.0, "fill": 0.1} if name == "net" else {"linewidth": 1.4}
-        line(axes, at_ns, level, colour, ran, **look)
+        line(axes, at_ns, level, colour, ran, name=f"{name}, {quote}", **look)
         weight = "bold" if name == "net" else "normal"
         ink = colour if name == "net" else MUTED
         axes.annotate(name, (instants(at_ns)[-1], level[-1]), xytext=(6, 0), **END, color=ink, fontweight=weight)
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.set_ylabel(f"{quote}, added up")
-    time_axis(axes)
-    gaps(axes, ran)
-    axes.margins(x=0.01)
+    time_axis(axes, ran)
     return figure
 
 
@@ -86,7 +83,8 @@ def waterfall(trades: Columns, quote: str | None = None) -> Sheet:
     level, levels = 0.0, [0.0]
     for place, (term, step) in enumerate(steps.items()):
         colour = NEUTRAL if term == "expected_net" else GAIN if step >= 0 else LOSS
-        axes.barh(place, step, left=level, color=colour, height=0.62)
+        (bar,) = axes.barh(place, step, left=level, color=colour, height=0.62)
+        says(bar, f"{WATERFALL[term]}: {signed(step)} {quote}")
         level += step
         levels.append(level)
         axes.plot([level] * 2, [place + 0.31, place + 0.69], color=MUTED, linewidth=0.8)
@@ -170,36 +168,35 @@ def pnl(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
         return empty("No finished pair trades yet: no profit and no loss")
     order = np.argsort(trades["closed_ns"], kind="stable")
     at_ns, net_e8 = trades["closed_ns"][order], trades["realised_net_e8"][order]
-    bounds = slots(int(at_ns[0]), int(at_ns[-1]))
-    sums = np.add.reduceat(np.append(net_e8, 0), np.searchsorted(at_ns, bounds[:-1])) / 1e8
-    # `reduceat` gives the next value for an empty stretch: there nothing was earned.
-    sums[np.diff(np.searchsorted(at_ns, bounds)) == 0] = 0.0
+    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
+    step_ns, spans = traded_slots(ran)
+    place = np.maximum(np.searchsorted([begin for begin, _ in spans], at_ns, side="right") - 1, 0)
+    sums = np.array([whole_sum(net_e8[place == number]) for number in range(len(spans))]) / 1e8
     level = np.cumsum(np.append(0, net_e8)) / 1e8
     fall = np.maximum.accumulate(level) - level
-    width = span((bounds[1] - bounds[0]) / 1e6)
-    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
-    spans = sum(any(begin < end_ns and end >= begin_ns for begin, end in ran) for begin_ns, end_ns in pairwise(bounds))
+    width = span(step_ns / 1e6)
     figure, axes = sheet(
-        f"{(sums > 0).sum()} of {spans} spans of {width} earned; the deepest fall from a peak was "
+        f"{(sums > 0).sum()} of {len(spans)} spans of {width} earned; the deepest fall from a peak was "
         f"{amount(fall.max(), quote)}",
         height_in=4.0,
         rows=2,
     )
-    axes[0].bar(
-        instants(np.array(bounds[:-1])),
+    begins = np.array([begin for begin, _ in spans])
+    drawn_bars = axes[0].bar(
+        instants(begins),
         sums,
-        width=np.timedelta64(int((bounds[1] - bounds[0]) * 0.86), "ns"),
+        width=[np.timedelta64(int((end - begin) * 0.86), "ns") for begin, end in spans],
         align="edge",
         color=[GAIN if value >= 0 else LOSS for value in sums],
     )
+    for bar, begin, value in zip(drawn_bars, begins.tolist(), sums.tolist(), strict=True):
+        says(bar, f"{width} from {utc_text(begin)[:-4]}: {signed(value)} {quote}")
     axes[0].set_ylabel(f"{quote} per {width}")
-    line(axes[1], at_ns, -fall[1:], LOSS, ran, linewidth=0.8, fill=0.5)
+    line(axes[1], at_ns, -fall[1:], LOSS, ran, name=f"below peak, {quote}", linewidth=0.8, fill=0.5)
     axes[1].set_ylabel(f"below peak, {quote}")
     for each in axes:
         each.axhline(0, color=MUTED, linewidth=0.8)
-        time_axis(each)
-        gaps(each, ran)
-        each.set_xlim(instants(np.array(bounds))[0], instants(np.array(bounds))[-1])
+        time_axis(each, ran)
     axes[0].set_xlabel("")
     return figure
 
@@ -270,12 +267,21 @@ def inventory(executions: Columns, runs: Columns, quote: str | None = None) -> S
         for name, change in (lines | {"all together": moves[asset]}).items():
             level = np.cumsum(change)
             colour, width = painted.get(name, INK), 1.1 if name not in painted else 1.4
-            line(each, at_ns, level, colour, ran, most=160, linewidth=width, label=short(name, 16))
+            line(
+                each,
+                at_ns,
+                level,
+                colour,
+                ran,
+                name=f"{short(name, 16)}, {asset}",
+                most=160,
+                linewidth=width,
+                label=short(name, 16),
+            )
         each.axhline(0, color=MUTED, linewidth=0.8)
         headed(each, f"{asset}: all together {amount(float(moves[asset].sum()))}")
         each.set_ylabel(f"change, {asset}")
-        time_axis(each)
-        gaps(each, ran)
+        time_axis(each, ran)
     for each in axes[: len(assets) - 2]:
         each.set_xlabel("")
     for spare in axes[len(assets) :]:
@@ -304,11 +310,10 @@ def exposure(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
     )
     at_ns, level = trades["closed_ns"], np.cumsum(value)
     ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
-    line(axes[0], at_ns, level, GAIN, ran, linewidth=2, fill=0.1)
+    line(axes[0], at_ns, level, GAIN, ran, name=unit, linewidth=2, fill=0.1)
     axes[0].set_ylabel(f"{unit}, added up")
     headed(axes[0], "over time")
-    time_axis(axes[0])
-    gaps(axes[0], ran)
+    time_axis(axes[0], ran)
     names = np.array(routes(trades), dtype=object)
     found = sorted(((float(value[names == name].sum()), str(name)) for name in set(names)), reverse=True)[:12]
     worst_of = {name: float(value[names == name].max()) for _, name in found}

@@ -1,28 +1,28 @@
 """How figures look: few colours, each with one meaning, and text that states what was found.
 
-Every colour has a name; `painted` puts the name in the place of the colour in an SVG, so that a page may choose another
-shade of it on a dark ground. Needs matplotlib (the extra `notebooks`).
+Every colour has a name; `painted` puts the name in its place, so that a page may choose another shade of it on a dark
+ground. Needs matplotlib (the extra `notebooks`).
 """
 
 import functools
 import hashlib
 import io
-import itertools
 import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from arb.report.measure import crowded, instants, thinned
-from arb.report.text import short, visible
+from arb.report.measure import crowded
+from arb.report.svg import MARK, SAYS, small
+from arb.report.text import short
 from arb.store.columns import Column, Columns
 
 LIGHT = {
@@ -61,7 +61,6 @@ INK, MUTED, GRID, SURFACE, NEUTRAL = (LIGHT[name] for name in ("ink", "muted", "
 GAIN, LOSS = LIGHT["gain"], LIGHT["loss"]
 WIDTH_IN = 8.4
 HEAD = "head"
-_SECOND = 1 / 86_400  # of a day, which is how matplotlib counts time
 
 # matplotlib's stubs list every key; a plain dictionary of them is still a dictionary.
 _RC: Any = {
@@ -98,7 +97,7 @@ _RC: Any = {
 P = ParamSpec("P")
 Stretches = list[tuple[int, int]]
 """From when until when something ran, ns UTC, in order."""
-END: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
+END: Any = {"gid": MARK, "textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
 """How a line is named at its end."""
 
 
@@ -107,6 +106,10 @@ class Sheet(Figure):
 
     finding = ""
     empty = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.reads: dict[Axes, tuple[str, list[float] | None]] = {}
 
     def _repr_svg_(self) -> str:
         return to_svg(self)
@@ -137,7 +140,7 @@ def sheet(finding: str, *, height_in: float, rows: int = 1, columns: int = 1) ->
     figure = Sheet(figsize=(WIDTH_IN, height_in), layout="constrained")
     figure.finding = finding
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    head = figure.suptitle(textwrap.fill(finding, 88), x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK)
+    head = figure.suptitle(textwrap.fill(finding, 82), x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK)
     head.set_gid(HEAD)
     for each in axes:
         each.xaxis.set_major_formatter(_number)
@@ -150,6 +153,7 @@ def sheet(finding: str, *, height_in: float, rows: int = 1, columns: int = 1) ->
 def log_axis(axes: Axes, words: Callable[[float], str]) -> None:
     """Make the axis of x logarithmic, with ticks in words."""
     axes.set_xscale("log")
+    reads(axes, "log")
     axes.xaxis.set_major_formatter(lambda value, _: words(value))
     axes.xaxis.set_minor_locator(NullLocator())
 
@@ -171,22 +175,14 @@ def headed(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=9, color=MUTED)
 
 
-def time_axis(axes: Axes) -> None:
-    """Write instants as short as they can be and still differ, in UTC; a lone one gets a second on each side."""
-    if axes.dataLim.width < _SECOND / 1000:
-        axes.set_xlim(axes.dataLim.x0 - _SECOND, axes.dataLim.x1 + _SECOND)
-    locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
-    axes.set_xlabel("time, UTC")
-
-
 def bars(axes: Axes, names: list[str], values: list[float], labels: list[str], *, colour: str | None = None) -> None:
     """Draw named bars from the top, each with its label; without a colour, gains and losses in theirs."""
     reach = max(0.0, *values) - min(0.0, *values) or 1.0
-    axes.barh(
+    drawn_bars = axes.barh(
         range(len(values)), values, color=[colour or (GAIN if value >= 0 else LOSS) for value in values], height=0.62
     )
+    for bar, name, label in zip(drawn_bars, names, labels, strict=True):
+        says(bar, f"{name}: {label}")
     for place, (value, label) in enumerate(zip(values, labels, strict=True)):
         axes.text(max(value, 0.0) + 0.015 * reach, place, label, va="center", fontsize=9, color=INK)
     axes.set_yticks(range(len(names)), [short(name) for name in names], color=INK)
@@ -196,53 +192,25 @@ def bars(axes: Axes, names: list[str], values: list[float], labels: list[str], *
     axes.set_xlim(min(0.0, *values) - 0.03 * reach, max(0.0, *values) + 0.45 * reach)
 
 
-def line(
-    axes: Axes,
-    at_ns: Column,
-    level: Column,
-    colour: str,
-    ran: Stretches,
-    *,
-    most: int = 300,
-    fill: float = 0.0,
-    **look: Any,
-) -> None:
-    """Draw a level over time in steps, and none where nothing ran; one of very many steps through its ends and extremes.
+def reads(axes: Axes, kind: Literal["time", "linear", "log"], knots: list[float] | None = None) -> None:
+    """Let a script read values off these axes where it is pointed at them, and stretch what is drawn.
 
-    `at_ns` (ns UTC) are in order, and the first and the last lie in a stretch of `ran`. What happened in a gap shows in the
-    level at which the next stretch begins.
+    `knots`: where a time axis changes its scale, in days since 1970; every second part between them is a gap.
     """
-    most = max(4, most // len(ran))
-    parts: list[tuple[list[int], list[float]]] = []
-    few = True
-    for begin, end in ran:
-        first, after = np.searchsorted(at_ns, begin, side="right"), np.searchsorted(at_ns, end, side="right")
-        inside = level[first:after]
-        kept = thinned(inside, most=most)
-        few = few and len(kept) == len(inside)
-        before = [float(level[first - 1])] if first else []
-        levels = [*before, *inside[kept].tolist()]
-        instants_ns = [*([begin] if before else []), *at_ns[first:after][kept].tolist()]
-        if levels:
-            parts.append(([*instants_ns, end, end], [*levels, levels[-1], np.nan]))
-    at = instants(np.array([ns for part, _ in parts for ns in part]))
-    levels_drawn = np.array([value for _, part in parts for value in part])
-    axes.plot(at, levels_drawn, color=colour, drawstyle="steps-post" if few else "default", **look)
-    if fill:
-        axes.fill_between(at, levels_drawn, step="post" if few else None, color=colour, alpha=fill, linewidth=0)
+    figure = axes.figure
+    assert isinstance(figure, Sheet)
+    figure.reads[axes] = kind, knots
 
 
-def gaps(axes: Axes, ran: Stretches) -> None:
-    """Shade the time in which nothing ran, and say so below the axis."""
-    for (_, begin), (end, _) in itertools.pairwise(ran):
-        axes.axvspan(*instants(np.array([begin, end])), color=GRID, alpha=0.6, linewidth=0, zorder=0)
-    if len(ran) > 1 and axes.get_xlabel():
-        axes.set_xlabel(f"{axes.get_xlabel()}; shaded: nothing ran")
+def says(artist: Artist, words: str) -> None:
+    """Give an artist words that are shown when it is pointed at."""
+    artist.set_gid(f"{SAYS}{words}")
 
 
 def dots(axes: Axes, x: Column, y: Column, colour: str, *, name: str, size: float = 4.2) -> None:
     """Draw points, where they crowd fewer and larger ones for many."""
     x, y, many = crowded(x, y)
+    reads(axes, "linear")
     for low, high in ((1, 2), (2, 8), (8, 64), (64, np.inf)):
         mine = (many >= low) & (many < high)
         if mine.any():
@@ -266,8 +234,11 @@ def colours(names: Iterable[str]) -> dict[str, str]:
     return chosen | {name: LIGHT[series] for name, series in zip(chosen, SERIES, strict=False)}
 
 
-def to_svg(figure: Sheet, *, headline: bool = True) -> str:
-    """Return the figure as an SVG element: no outside reference, no date, ids of its own, fonts of the page around it."""
+def to_svg(figure: Sheet, *, headline: bool = True, live: bool = False) -> str:
+    """Return the figure as an SVG element: no outside reference, no date, ids of its own, fonts of the page around it.
+
+    `live`: with what a script needs to read values off it.
+    """
     name = "g" + hashlib.sha256(figure.finding.encode()).hexdigest()[:6]
     raw = io.StringIO()
     heads = [text for text in figure.texts if text.get_gid() == HEAD]
@@ -278,72 +249,25 @@ def to_svg(figure: Sheet, *, headline: bool = True) -> str:
         # The reader's fonts draw the names, not ours: a letter that ours lack is no trouble.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return _small(raw.getvalue(), name)
+    return small(raw.getvalue(), name, [_attributes(figure, axes) for axes in figure.axes] if live else ())
 
 
-_OPENING = '<svg style="stroke-linejoin: round" font-family="system-ui, sans-serif" '
-
-
-def _small(svg: str, name: str) -> str:
-    """Drop what a page does not need: prolog, metadata, styles that reach beyond the figure, digits nobody sees."""
-    svg = visible(svg[svg.index("<svg") :]).replace("<svg ", _OPENING, 1)
-    for needless in (
-        r"<metadata>.*?</metadata>\s*",
-        r"<defs>\s*<style.*?</style>\s*</defs>\s*",
-        r'; font-family: [^;"]*',
-        r' transform="rotate\(-0 [^)]*\)"',
-        r"; stroke-linecap: (?:square|butt)(?=[;\"])",
-        r"(?m)^ +",
-        r" +$",
-    ):
-        svg = re.sub(needless, "", svg, flags=re.DOTALL)
-    svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _tenths, svg)
-    return _ungrouped(_own_ids(_marked_once(svg), name))
-
-
-def _ungrouped(svg: str) -> str:
-    """Drop groups that say nothing about what is in them, and the white space between elements."""
-    kept, open_groups = list[str](), list[str]()
-    for token in re.split(r"(<g/>|<g(?: [^>]*)?>|</g>)", svg):
-        if token == "</g>":
-            token = open_groups.pop()
-        elif token.startswith("<g") and token != "<g/>":
-            open_groups.append("</g>" if token != "<g>" else "")
-        kept.append("" if token in ("<g>", "<g/>") else token)
-    return re.sub(r">\s+<", "><", "".join(kept))
-
-
-def _tenths(found: re.Match[str]) -> str:
-    """Return an attribute with its numbers to a tenth of a point, which is enough for any eye, and its path in short."""
-    text = re.sub(r"(\d)\.0(?!\d)", r"\1", re.sub(r"(\d\.\d)\d+", r"\1", found[0]))
-    steps = re.findall(r"([MLz])(?: (\S+) (\S+))?\s*", text[4:-1])
-    if not text.startswith(' d="') or "".join(step[0] for step in steps) != re.sub(r"[^A-Za-z]", "", text[4:-1]):
-        return text.replace("\n", "")
-    path, at = [], ("", "")
-    for letter, x, y in steps:
-        if letter == "L" and y == at[1]:
-            path.append(f"H{x}")
-        elif letter == "L" and x == at[0]:
-            path.append(f"V{y}")
-        else:
-            path.append(f"{letter}{x} {y}".strip())
-        at = x, y
-    return f' d="{"".join(path)}"'
-
-
-def _marked_once(svg: str) -> str:
-    """Give a marker that is always drawn alike its style, instead of giving it to each of its thousand uses."""
-    uses = re.compile(r'<use xlink:href="#([\w.-]+)" ([^>]*?) style="([^"]*)"/>')
-    styles: dict[str, set[str]] = {}
-    for marker, _, style in uses.findall(svg):
-        styles.setdefault(marker, set()).add(style)
-    alike = {marker: next(iter(kinds)) for marker, kinds in styles.items() if len(kinds) == 1}
-    svg = uses.sub(lambda m: f'<use xlink:href="#{m[1]}" {m[2]}/>' if m[1] in alike else m[0], svg)
-    return re.sub(
-        r'<path id="([\w.-]+)" ([^>]*?)(?: style="[^"]*")?/>',
-        lambda m: f'<path id="{m[1]}" {m[2]} style="{alike[m[1]]}"/>' if m[1] in alike else m[0],
-        svg,
-    )
+def _attributes(figure: Sheet, axes: Axes) -> dict[str, str]:
+    """Return where axes lie in the drawing (points from its upper left corner), and which values their ends stand for."""
+    if axes not in figure.reads:
+        return {}
+    kind, knots = figure.reads[axes]
+    box, points = axes.get_window_extent(), 72 / figure.dpi
+    left, top = box.x0 * points, figure.get_figheight() * 72 - box.y1 * points
+    ends = knots or list(axes.get_xlim())
+    shares = (axes.get_xaxis_transform().transform([(end, 0.0) for end in ends])[:, 0] - box.x0) / box.width
+    values = [end * 86_400_000 for end in ends] if kind == "time" else ends
+    return {
+        "data-kind": kind,
+        "data-box": " ".join(f"{value:.1f}" for value in (left, top, box.width * points, box.height * points)),
+        "data-x": " ".join(f"{share:.6g} {value:.15g}" for share, value in zip(shares, values, strict=True)),
+        "data-y": " ".join(f"{value:.10g}" for value in axes.get_ylim()),
+    }
 
 
 def painted(svg: str) -> str:
@@ -351,11 +275,3 @@ def painted(svg: str) -> str:
     for name, shade in LIGHT.items():
         svg = re.sub(re.escape(shade), f"var(--{name})", svg, flags=re.IGNORECASE)
     return svg
-
-
-def _own_ids(svg: str, name: str) -> str:
-    """Drop ids nobody refers to, and number the rest under the figure's name: a page holds many figures."""
-    used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([\w.-]+)', svg))
-    short = {old: f"{name}-{number}" for number, old in enumerate(used)}
-    svg = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", svg)
-    return re.sub(r'(url\(#|href="#)([\w.-]+)', lambda m: m[1] + short[m[2]], svg)

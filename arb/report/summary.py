@@ -67,6 +67,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "runs": [_run(row) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
         "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
+        "finished": {row["quote"]: row["finished"] for row in _added(sums.pairs, "quote")},
         "expected": {row["quote"]: row["expected"] for row in by_quote},
         "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
         "fees": sums.fees,

@@ -89,7 +89,6 @@ def route(buy: str, sell: str) -> str:
     return buy if buy == sell else f"{buy} {ARROW} {sell}"
 
 
-MINUS = "\N{MINUS SIGN}"
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 

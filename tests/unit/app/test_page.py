@@ -56,7 +56,14 @@ def test_the_command_writes_the_page_and_says_where(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, arguments)
     answer = msgspec.json.decode(done.stdout)
     assert (answer["page"], answer["bytes"]) == (str(target), target.stat().st_size)
-    assert target.read_text().startswith("<!doctype html>")
+    assert target.read_text().startswith("<!doctype html>") and "<script" in target.read_text()
+    assert CliRunner().invoke(cli, [*arguments, "--static"]).exit_code == 0
+    assert "<script" not in target.read_text()
+
+
+def test_static_without_a_page_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["report", "--static"])
+    assert done.exit_code == 2 and "belongs to --html FILE" in done.output
 
 
 def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path, repo_root: Path) -> None:
@@ -73,5 +80,5 @@ def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path, repo_root: 
         check=False,
     )
     assert done.returncode == 2
-    assert "pip install -e '.[notebooks]'" in done.stderr and done.stderr.count("\n") == 1
+    assert "pipx inject arb matplotlib" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "report.html").exists()

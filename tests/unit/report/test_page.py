@@ -1,5 +1,7 @@
 """The page: one file that needs nothing else, that says what the ledger says, and trusts no text in it."""
 
+import base64
+import hashlib
 import re
 from decimal import Decimal
 from html import escape
@@ -86,13 +88,14 @@ class Seen(HTMLParser):
 def test_texts_from_the_ledger_stay_texts(page: str) -> None:
     seen = Seen(page)
     assert seen.open == []
-    assert not {"script", "img", "iframe", "object", "link"} & set(seen.tags)
+    assert not {"img", "iframe", "object", "link"} & set(seen.tags)
+    assert seen.tags.count("script") == 1, "the page's own"
     assert not [name for name, _ in seen.attributes if name.startswith("on")]
     assert "&lt;script&gt;" in page and "\x01" not in page
 
 
 class Texts(HTMLParser):
-    """Every text of a page as a spreadsheet that opens it would take it, but for style sheets."""
+    """Every text of a page as a spreadsheet that opens it would take it, but for style sheet and script."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -105,7 +108,7 @@ class Texts(HTMLParser):
         self._tag = tag
 
     def handle_data(self, data: str) -> None:
-        if self._tag != "style" and data.strip():
+        if self._tag not in ("style", "script") and data.strip():
             self.texts.append(data)
 
 
@@ -135,6 +138,46 @@ def test_the_page_needs_nothing_from_outside(page: str, hostile_sources: Sources
     assert not re.search(r"https?:|//[a-z]|@import|src=", without_names)
     assert not [value for name, value in Seen(page).attributes if name in ("href", "xlink:href") and value[:1] != "#"]
     assert all(found == "#" for found in re.findall(r"url\((.)", page))
+
+
+def policy_of(page: str) -> dict[str, str]:
+    """Return what a page allows its browser, by the kind of thing; of each only its own inlined text, by hash."""
+    (policy,) = [value for name, value in Seen(page).attributes if name == "content" and "default-src" in value]
+    return {kind: rest for kind, _, rest in (part.strip().partition(" ") for part in policy.split(";"))}
+
+
+def hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_page_allows_its_browser_its_one_style_sheet_and_its_one_script_and_nothing_else(page: str) -> None:
+    (styles,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    (script,) = re.findall(r'<script type="module">(.*?)</script>', page, re.DOTALL)
+    assert policy_of(page) == {
+        "default-src": "'none'",
+        "style-src": hashed(styles),
+        "script-src": hashed(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    attributes = {name for name, _ in Seen(page).attributes}
+    assert "style" not in attributes, "the policy forbids it, so it would not be drawn"
+    assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_a_static_page_has_no_script_and_allows_none(hostile_sources: Sources, page: str) -> None:
+    static = render(hostile_sources, static=True)
+    assert "script" not in Seen(static).tags and "script-src" not in policy_of(static)
+    assert not [name for name, _ in Seen(static).attributes if name.startswith("data-")]
+    assert Texts(static).texts == Texts(page).texts, "with the script or without, the same stands there"
+
+
+def test_the_summary_to_send_on_says_what_the_ledger_says(page: str) -> None:
+    (text,) = re.findall(r'<div class="brief">(.*?)</div>', page, re.DOTALL)
+    assert "48 h of trading in 2 runs (sandbox) between 2025-10-10 00:" in text
+    assert re.search(r"40 pairs earned [\d.,]+ USDT after all fees, \d+.% of the [\d.,]+ USDT expected", text), text
+    assert "What cost most of it: hedges and unwinds, " in text and "What went wrong: " in text
+    assert "<script" not in text
 
 
 def test_no_two_things_on_the_page_have_one_id(page: str) -> None:

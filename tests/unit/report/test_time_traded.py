@@ -1,17 +1,20 @@
 """Time in which nothing ran is no time traded: not in sums, not in titles, and a gap in every figure over time."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
 from arb.core.commands import AnyRecord
 from arb.core.records import PairState
 from arb.report import plots
-from arb.report.measure import run_ns, stretches
+from arb.report.measure import run_ns, stretches, traded_slots
 from arb.report.style import Sheet
 from arb.report.summary import Sources, read_sources, summarise
 from arb.store.queries import LedgerReader
@@ -109,17 +112,35 @@ def drawn_in_gap(figure: Sheet) -> list[float]:
     return through
 
 
-@pytest.mark.parametrize("name", ["earnings", "pnl", "exposure"])
+TIMELINES = ("earnings", "pnl", "exposure")
+
+
+@pytest.mark.parametrize("name", TIMELINES)
 def test_a_figure_over_time_draws_nothing_through_a_gap_and_says_so(name: str, sources: Sources) -> None:
     figure = getattr(plots, name)(sources.trades, sources.runs)
     assert not drawn_in_gap(figure)
-    assert any("shaded: nothing ran" in axes.get_xlabel() for axes in figure.axes)
+    assert any("shaded, not to scale: nothing ran" in axes.get_xlabel() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_five_days_in_which_nothing_ran_take_less_room_than_a_minute_that_did(name: str, sources: Sources) -> None:
+    figure = getattr(plots, name)(sources.trades, sources.runs)
+    axes = next(each for each in figure.axes if each.get_xscale() == "function")
+    ends_ns = [MIDNIGHT + second * S for second in (21, 51)] + [MIDNIGHT + 60 * S, LATER]
+    at = axes.get_xaxis_transform().transform([(ns / DAY_NS, 0.0) for ns in ends_ns])[:, 0]
+    assert 0 < at[3] - at[2] < (at[1] - at[0]) / 3, "half a minute of trading, then five days of none"
 
 
 def test_a_line_goes_on_after_a_gap_at_the_level_it_had(sources: Sources) -> None:
     (line,) = plots.exposure(sources.trades, sources.runs).axes[0].get_lines()
     levels = np.asarray(line.get_ydata(orig=True), dtype=float)
-    assert levels[~np.isnan(levels)].tolist() == [3, 6, 6, 6, 9, 12, 12]
+    parts = [part.tolist() for part in np.split(levels, np.flatnonzero(np.isnan(levels)))]
+    assert [[level for level in part if level == level] for part in parts] == [
+        [3, 3, 6, 6],
+        [6, 6],
+        [6, 6, 9, 9, 12, 12],
+        [],
+    ]
 
 
 def test_gaps_too_small_to_be_seen_are_not_drawn() -> None:
@@ -128,5 +149,28 @@ def test_gaps_too_small_to_be_seen_are_not_drawn() -> None:
     assert stretches(runs, MIDNIGHT, int(begins[-1])) == [(MIDNIGHT, int(begins[-1]))]
 
 
-def test_spans_in_which_nothing_ran_are_not_among_those_that_did_not_earn(sources: Sources) -> None:
-    assert plots.pnl(sources.trades, sources.runs).finding.startswith("2 of 2 spans of 4 h earned")
+def test_of_very_many_gaps_the_longest_are_drawn() -> None:
+    lengths = np.arange(1, 1001) * 60 * S  # of the gaps; each run lasts a minute
+    begins = MIDNIGHT + np.cumsum(lengths + 60 * S)
+    runs = {"run_id": np.arange(1000), "started_ns": begins, "until_ns": begins + 60 * S}
+    found = stretches(runs, int(begins[0]), int(begins[-1]) + 60 * S, most=10)
+    assert len(found) == 11
+    assert min(begin - end for (_, end), (begin, _) in pairwise(found)) == 991 * 60 * S
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**6)), min_size=1, max_size=30), st.integers(2, 60))
+def test_spans_cover_all_that_ran_and_nothing_else(steps: list[tuple[int, int]], most: int) -> None:
+    ran, at = [], MIDNIGHT
+    for pause_ms, length_ms in steps:
+        ran.append((at + (pause_ms + 1) * 10**6, at + (pause_ms + 1 + length_ms) * 10**6))
+        at = ran[-1][1]
+    step_ns, spans = traded_slots(ran, most=most)
+    assert sum(end - begin for begin, end in spans) == sum(end - begin for begin, end in ran)
+    assert all(0 <= end - begin <= step_ns for begin, end in spans)
+    assert all(any(start <= begin and end <= stop for start, stop in ran) for begin, end in spans)
+
+
+def test_a_span_of_earnings_is_a_span_of_trading(sources: Sources) -> None:
+    """Four pairs in 74 s of trading over five days: spans are of seconds, and those in which nothing ran are none."""
+    finding = plots.pnl(sources.trades, sources.runs).finding
+    assert finding.startswith("4 of 27 spans of 2 s earned"), finding

@@ -1,0 +1,26 @@
+"""The pages of docs/: each has its place in the site, and links between files of the project lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = ("README.md", "CHANGELOG.md", "docs/*.md", "docs/venues/*.md", "docs/decisions/*.md")
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_every_page_has_its_place_in_the_site(repo_root: Path) -> None:
+    site = (repo_root / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [*(repo_root / "docs").glob("*.md"), *(repo_root / "docs" / "venues").glob("*.md")]
+    names = [path.relative_to(repo_root / "docs").as_posix() for path in pages]
+    assert names and not [name for name in names if f": {name}\n" not in site], "name it under nav in mkdocs.yml"
+
+
+@pytest.mark.parametrize("pages", PAGES)
+def test_links_lead_to_files_that_are_there(pages: str, repo_root: Path) -> None:
+    broken = []
+    for path in repo_root.glob(pages):
+        for link in LINK.findall(re.sub(r"(?s)```.*?```", "", path.read_text(encoding="utf-8"))):
+            if not (path.parent / link).exists():
+                broken.append(f"{path.relative_to(repo_root)}: {link}")
+    assert broken == []
