@@ -24,7 +24,7 @@ _limit_ms: ContextVar[int | None] = ContextVar("limit_ms", default=None)
 
 
 @contextmanager
-def read_only(limit_ms: int = LIMIT_MS) -> Iterator[None]:
+def bounded(limit_ms: int = LIMIT_MS) -> Iterator[None]:
     """Within this context every connection to a ledger is read-only, and is cut off after `limit_ms` > 0.
 
     A question that is cut off raises `StoreError`, as any other fault of the database.

@@ -34,9 +34,7 @@ async def a_feed(journal: Path, size: int = 10) -> AsyncIterator[StateFeed]:
 
     sent = StateFeed(journal, parts, lambda: {"mode": "sandbox"})
     task = asyncio.create_task(sent.run())
-    while not feed_path(journal).exists():
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await until(feed_path(journal).exists)
     try:
         yield sent
     finally:
@@ -53,7 +51,7 @@ def connected(journal: Path) -> socket.socket:
 
 async def until(condition: Any) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for is a file, or another process
             await asyncio.sleep(0.001)
 
 
@@ -99,7 +97,7 @@ def test_a_stopped_page_is_waited_for_by_nobody_and_gets_a_later_state_when_it_g
 
     async def main() -> None:
         async with a_feed(journal, size=20_000) as sent:
-            page = subprocess.Popen(
+            page = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-c", STANDS_STILL, str(feed_path(journal))], stdout=subprocess.PIPE
             )
             try:
