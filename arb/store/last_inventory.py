@@ -82,7 +82,8 @@ class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
     """An asset at a venue: what it last reported, at `reported_ns`, and what our own books said then.
 
     These are what both agreed on last, at `agreed_ns`, and all fills received from then on until the report; None: nothing
-    agreed in the time that was read. Amounts in the asset, what orders lock included; instants in ns UTC.
+    agreed in the time that was read. Not every report that agreed is in the journal: where the last agreement is later than
+    the last report there, it is the last report. Amounts in the asset, what orders lock included; instants in ns UTC.
     """
 
     venue: str
@@ -95,7 +96,7 @@ class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reconciled_balances(journal: JournalReader, since_ns: int) -> list[ReconciledBalance]:
-    """Return the last report of every balance beside what we compute, by the journal's entries since an instant.
+    """Return the last report of every balance of the last run beside what we compute, by the journal since an instant.
 
     Raises `StoreError` at an entry that cannot be read.
     """
@@ -110,16 +111,22 @@ def reconciled_balances(journal: JournalReader, since_ns: int) -> list[Reconcile
         elif isinstance(message, AgreedRecord):
             agreed = {one.account_id: one for one in message.accounts}
     found = []
+    run_id = max((report.run_id for report in reports.values()), default=0)
     for (account_id, asset), report in sorted(reports.items(), key=lambda item: (item[1].venue, item[0])):
         one = agreed.get(account_id)
-        before = [fill for fill in fills.values() if fill.received_ns <= report.ns]
+        if report.run_id != run_id:
+            continue
+        total, at_ns = report.free + report.locked, report.ns
+        if one is not None and one.ns >= at_ns:
+            total, at_ns = one.totals.get(asset, ZERO), one.ns
+        before = [fill for fill in fills.values() if fill.received_ns <= at_ns]
         found.append(
             ReconciledBalance(
                 venue=report.venue,
                 account_id=account_id,
                 asset=asset,
-                reported=report.free + report.locked,
-                reported_ns=report.ns,
+                reported=total,
+                reported_ns=at_ns,
                 computed=None if one is None else _since(one, before).get(asset, ZERO),
                 agreed_ns=None if one is None else one.ns,
             )

@@ -81,7 +81,7 @@ class Pages:
             await response.prepare(request)
             # What waits for a browser lies here and not in the kernel: so a slow one is seen soon.
             if request.transport is not None:
-                request.transport.set_write_buffer_limits(high=0)  # type: ignore[attr-defined]
+                request.transport.set_write_buffer_limits(high=0)
             while True:
                 seen = self._states.count
                 event = b"id: %d\ndata: %s\n\n" % (seen, self._states.newest)
@@ -91,7 +91,7 @@ class Pages:
         except TimeoutError:
             self.dropped += 1
             if request.transport is not None:
-                request.transport.abort()  # type: ignore[attr-defined]
+                request.transport.abort()
         except ConnectionError:
             pass  # it went away
         finally:

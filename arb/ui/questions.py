@@ -5,6 +5,7 @@ Filters are the commands' own (`--since --until --run --symbol --venue --kind`),
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from arb.app import found_journal, review, stores
@@ -15,7 +16,7 @@ from arb.market.numbers import ZERO
 from arb.masking import clean
 from arb.store.bounded import bounded
 from arb.store.journal_reader import JournalReader
-from arb.store.last_inventory import reconciled_balances
+from arb.store.last_inventory import ReconciledBalance, reconciled_balances
 
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
@@ -153,13 +154,7 @@ class Questions:
     def _reconciliation(self, options: ReviewOptions) -> Document:
         """Return every balance as its venue last reported it, as our own books have it, and how far apart they may be."""
         path = found_journal(self._settings, self._mode, self._db)
-        if not path.exists():
-            raise ConfigError(f"journal {path}: no such file: agreements stand in the journal")
-        journal = JournalReader.open(path)
-        try:
-            found = reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
-        finally:
-            journal.close()
+        found = _reconciled(path) if path.exists() else []
         venue, limits = options.rows.get("venue"), self._settings.limits
         rows = [
             {
@@ -177,6 +172,12 @@ class Questions:
         ]
         most = f"{limits.drift_ignore_quote:f}"
         tolerance = f"nothing may be missing; an asset may show more than we compute, worth {most} of the quote"
-        return {"tolerance": tolerance, "balances": rows} | (
-            {} if rows else {"empty": "no balance has been reported yet"}
-        )
+        return {"tolerance": tolerance, "balances": rows} | ({} if rows else {"empty": "its journal holds no balance"})
+
+
+def _reconciled(path: Path) -> list[ReconciledBalance]:
+    journal = JournalReader.open(path)
+    try:
+        return reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
+    finally:
+        journal.close()

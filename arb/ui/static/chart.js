@@ -47,7 +47,7 @@ export function chart(series, stretches, { unit = "", height = 260 } = {}) {
       scales: { x: { time: false } },
       cursor: { drag: { x: true, y: false } },
       series: [{ label: "UTC", value: (_, x) => (x === null ? "-" : label(x)) }, ...series.map((one, n) => ({
-        label: one.name, stroke: () => colour(HUES[n % HUES.length]), width: 1.5, points: { show: false }, spanGaps: false,
+        label: one.name, stroke: () => colour(HUES[n % HUES.length]), width: 1.5, points: { show: one.points.length < 60 }, spanGaps: false,
         value: (_, y) => (y === null || y === undefined ? "-" : String(Number(y.toPrecision(8)))),
       }))],
       axes: [{ ...axis, values: (_, ticks) => ticks.map(label), space: 110 }, { ...axis, size: 70 }],

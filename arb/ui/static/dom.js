@@ -33,7 +33,7 @@ export const signOf = (text) => (Number(text) < 0 ? "bad" : Number(text) > 0 ? "
 const FIRST = 100, MORE = 500;
 
 // A table of any length: its first rows at once, the others as one comes near the end. Columns: {name, of, number, word, sort}.
-export function table(columns, rows, { caption, onEnd } = {}) {
+export function table(columns, rows, { caption } = {}) {
   const body = el("tbody");
   let order = rows, drawn = 0;
   const draw = (count) => {
@@ -60,10 +60,13 @@ export function table(columns, rows, { caption, onEnd } = {}) {
   const made = el("table", { "aria-rowcount": rows.length + 1 }, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body);
   const end = el("div", { class: "end" });
   if (rows.length > FIRST) {
-    new IntersectionObserver((seen) => {
-      if (seen.some((one) => one.isIntersecting) && drawn < order.length) draw(MORE);
-      else if (onEnd) onEnd();
-    }, { rootMargin: "1500px" }).observe(end);
+    const observer = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting) || drawn >= order.length) return;
+      draw(MORE);
+      observer.unobserve(end);  // looked at anew: it may be in sight again before it was ever out of it
+      observer.observe(end);
+    }, { rootMargin: "1500px" });
+    observer.observe(end);
   }
   return el("div", { class: "scroll", tabindex: rows.length ? "0" : null, role: "region", "aria-label": caption || "table" }, made, end);
 }

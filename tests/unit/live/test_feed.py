@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def connected(journal: Path) -> socket.socket:
     return listener
 
 
-async def until(condition: Any) -> None:
+async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for is a file, or another process
             await asyncio.sleep(0.001)
@@ -101,7 +101,8 @@ def test_a_stopped_page_is_waited_for_by_nobody_and_gets_a_later_state_when_it_g
                 [sys.executable, "-c", STANDS_STILL, str(feed_path(journal))], stdout=subprocess.PIPE
             )
             try:
-                assert page.stdout is not None and await asyncio.to_thread(page.stdout.readline)
+                assert page.stdout is not None
+                await asyncio.to_thread(page.stdout.readline)
                 os.kill(page.pid, signal.SIGSTOP)
                 begun = sent.computed
                 await until(lambda: sent.computed > begun + 200)  # far more than its buffer holds: none was waited for
