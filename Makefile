@@ -20,6 +20,7 @@
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
 #   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
+#   make pictures  write docs/live.svg, the moving picture of the screen, anew
 #   make lock    resolve the dependencies anew into the four hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -44,7 +45,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -132,12 +133,15 @@ docs: $(DOCS)/.ready
 
 $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 	@echo "[arb] installing the locked packages of requirements-docs.lock (once)"
-	@rm -rf $(DOCS) && mkdir -p build && $(PYTHON) -m venv $(DOCS)
+	@rm -rf $(DOCS) && mkdir -p build && $(SHOWN) $(PYTHON) -m venv $(DOCS)
 	@$(SHOWN) $(DOCS)/bin/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes -r $<
 	@touch $@
 
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
+
+pictures: $(DEV_READY)
+	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:
@@ -146,7 +150,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = "%d.%d.%d" % sys.version_info[:3]; \
 	  sys.exit(0 if sys.version_info >= (3, 11) else "[arb] %s is Python %s and arb needs >= 3.11: name a newer one: make PYTHON=python3.12" % (sys.executable, v))' || exit 2
 	@echo "[arb] making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -c "$$SHOW_PROGRESS" $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "[arb] '$(PYTHON) -m venv' failed: install the venv module (on Debian and Ubuntu: the package python3-venv)" >&2; exit 2; }
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even

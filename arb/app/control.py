@@ -5,6 +5,7 @@ nothing answers there, a ledger on PostgreSQL is asked.
 """
 
 import contextlib
+import getpass
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -116,6 +117,14 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
     except ConfigError as error:
         return Answer(document | {"engine": NO_ANSWER}, f"nothing was acknowledged: {error}")
     return Answer(document | {"engine": "not running"})
+
+
+def this_user() -> str:
+    """Return by whom something is acknowledged."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user whom the system knows by number only
+        return "operator"
 
 
 def _asked(

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from arb.app import control, journals_of, review, stores
-from arb.clock import Clock, SystemClock
+from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, ReviewOptions, Settings
 from arb.errors import ArbError, require
 from arb.live.control import ask
@@ -19,6 +21,7 @@ from arb.live.screen.lines import encoded
 from arb.live.screen.picture import picture
 from arb.live.screen.screen import Hands, Screen, Texts
 from arb.live.screen.terminal import own_terminal
+from arb.store.queries import LedgerReader
 from arb.store.today import TodayReader
 
 REASON = "from the screen"
@@ -43,11 +46,12 @@ class ScreenControls:
 
     def __init__(self, settings: Settings, mode: str, db: str | None, clock: Clock, stop: Callable[[], None]) -> None:
         self._settings = settings
-        self._options = ControlOptions(mode=mode, db=db, reason=REASON)
+        self._options = ControlOptions(mode=mode, db=db, reason=REASON, by=control.this_user())
         self._url, _ = stores(settings, mode, db)
         self._clock = clock
         self._stop = stop
-        self._today: TodayReader | None = None
+        self._today: TodayReader | None = None  # both once the ledger is there
+        self._ledger: LedgerReader | None = None
 
     def hands(self) -> Hands:
         """Return both as the screen takes them."""
@@ -60,21 +64,23 @@ class ScreenControls:
                 return _said("halt", control.halt(self._settings, self._options))
             case Action.FLATTEN:
                 return _said("flatten", control.flatten(self._settings, self._options))
-            case Action.STOP:
-                self._stop()
-                return "stopping: open pairs are finished first"
-            case other:
-                return f"{other}: not known here"
+            case Action.ACKNOWLEDGE:
+                if LedgerReader(self._url).alert(confirmed.alert)["last_incident_id"] != confirmed.seen:
+                    return "acknowledge: NOT DONE: it has happened again meanwhile: see what it says now"
+                options = msgspec.structs.replace(self._options, ident=str(confirmed.alert))
+                return _said("acknowledge", control.acknowledge(self._settings, options))
+        self._stop()
+        return "stopping: open pairs are finished first"
 
     def read(self) -> dict[str, Any]:
-        """Return what the ledger has of today."""
-        if self._today is None:
-            self._today = TodayReader(self._url)
-        return {"today": self._today.read(self._clock.wall_ns())}
+        """Return what the ledger has of today, and the alerts that nobody has taken note of."""
+        if self._today is None or self._ledger is None:
+            self._today, self._ledger = TodayReader(self._url), LedgerReader(self._url)
+        return {"today": self._today.read(self._clock.wall_ns()), "alerts": self._ledger.alerts()}
 
 
 def _said(what: str, answer: control.Answer) -> str:
-    return f"{what}: the engine obeys" if answer.obeyed else f"{what}: NO ENGINE OBEYED: {answer.remedy}"
+    return f"{what}: done" if answer.obeyed else f"{what}: NOT DONE: {answer.remedy}"
 
 
 def screen_of(controls: ScreenControls, clock: Clock, texts: Texts, held: HeldLog) -> Screen:
@@ -106,7 +112,7 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
 
 def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
     """Return a state from what the ledger has of a run."""
-    ended = "ended" if known.get("ended_ns") else "was not ended in order"
+    ended = f"ended at {utc_text(known['ended_ns'])} UTC" if known.get("ended_ns") else "was not ended in order"
     remarks = [f"no engine answers: this is run {known['run_id']} as its ledger has it; it {ended}"]
     if known.get("halt_file"):
         remarks.append(f"halt file: {known['halt_file']}: the next run begins halted, until `arb resume --reason TEXT`")

@@ -1,6 +1,5 @@
 """The commands about incidents that need a person: `alerts`, `alerts ack`."""
 
-import getpass
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,19 +76,11 @@ def ack_command(
     before = context.parent.params if context.parent else {}
     config, mode, db = config or before.get("config"), mode or before.get("mode"), db or before.get("db")
     settings = settings_from(config)
-    options = ControlOptions(
-        mode=ledger_mode(settings, mode, db), db=db, reason=reason_text(reason), ident=ident, by=_user()
-    )
+    mode, why = ledger_mode(settings, mode, db), reason_text(reason)
     from arb.app import control
 
+    options = ControlOptions(mode=mode, db=db, reason=why, ident=ident, by=control.this_user())
     return answered(control.acknowledge(settings, options), as_json=as_json or bool(before.get("as_json")))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user whom the system knows by number only
-        return "operator"
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

@@ -69,6 +69,8 @@ def run_command(
     needs no key (`[coins] keyed = true` uses those there are, for currency lists alone), and simulates every order: none can
     leave. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and --live; with
     --environment demo they go to demo accounts.
+    On a terminal a screen shows exposure, venues, edges, pairs, earnings and alerts; ? lists its keys (halt, flatten,
+    acknowledge), which ask first. Elsewhere a line now and then.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)

@@ -16,7 +16,7 @@ from arb.live.screen.terminal import screen_possible
 
 
 @click.command("status")
-@click.option("--watch", is_flag=True, help="Show it again and again, until interrupted.")
+@click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
 @click.option("--run", type=click.IntRange(min=1), metavar="N", help="An earlier run, by its number.")
 @mode_and_db
 @config_and_json
@@ -25,7 +25,8 @@ def status_command(
 ) -> int:
     """Show the present or latest run.
 
-    Exposure comes first, then venues, pairs and what was earned.
+    Exposure comes first, then venues, pairs and what was earned: on a terminal as the screen of `arb run`, elsewhere as text.
+    With --watch the screen stays, and its keys (?) halt, flatten and acknowledge; leaving it stops no engine.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows={"run": run})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from arb.clock import NS_PER_MS
@@ -16,6 +17,7 @@ from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.symbol import Symbol
 
 E8 = Decimal("1e-8")
+ROUTES_A_PART = 200
 EDGES_KEPT = 40
 """How many of the best edges the present state holds: more than any screen shows."""
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
@@ -165,7 +167,6 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
-        "wallets_closed": state.trapped.rows(state.routes()),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
@@ -181,6 +182,11 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "blocked": dict(state.store_blocked),
         "inventory": inventory(engine),
     }
+    closed, routes = [], state.routes()
+    while some := list(islice(routes, ROUTES_A_PART)):
+        closed += state.trapped.rows(some)
+        yield {}
+    yield {"wallets_closed": closed}
     venues = []
     for venue in tuple(state.venues):
         venues.append(_venue(engine, venue, now_ns))

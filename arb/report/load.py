@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from arb.clock import SystemClock
+from arb.errors import ConfigError
 from arb.report.measure import instants, what_if
 from arb.store.columns import ColumnReader, Columns
 from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
@@ -102,8 +103,19 @@ def thresholds(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame
     return _frame({name: [_plain(getattr(row, name)) for row in rows] for name in names})
 
 
-def ledger() -> str:
-    """Return the ledger to look at; a notebook started beside itself finds `var/` one folder up."""
+def ledger(place: str | None = None) -> str:
+    """Return the URL of a ledger: of a file by its path (`~` is the home), of a database by its URL.
+
+    Without a place that of `ARB_DB_URL`, else the sandbox's; a notebook started beside itself finds `var/` one folder up.
+    Raises `ConfigError` for a path where no file is.
+    """
+    if place is not None:
+        if "://" in place:
+            return place
+        path = Path(place).expanduser().resolve()
+        if not path.is_file():
+            raise ConfigError(f"no ledger at {path}: `arb run` makes one, as var/MODE.sqlite where it is started")
+        return f"sqlite:///{path}"
     if "ARB_DB_URL" not in os.environ and not Path("var").exists() and Path("../var").exists():
         return DEFAULT_URL.replace("///", "///../")
     return ledger_url()

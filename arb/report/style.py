@@ -140,7 +140,7 @@ def sheet(finding: str, *, height_in: float, rows: int = 1, columns: int = 1) ->
     figure = Sheet(figsize=(WIDTH_IN, height_in), layout="constrained")
     figure.finding = finding
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    head = figure.suptitle(textwrap.fill(finding, 88), x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK)
+    head = figure.suptitle(textwrap.fill(finding, 82), x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK)
     head.set_gid(HEAD)
     for each in axes:
         each.xaxis.set_major_formatter(_number)

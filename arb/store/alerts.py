@@ -214,7 +214,7 @@ class _OpenAlerts:
             if alert["kind"] in kinds and venue in (None, alert["venue"]):
                 self._close(alert, incident["ns"], incident["kind"], incident["text"])
 
-    def _close(self, alert: Row, ns: int, by: str, reason: str) -> None:
+    def _close(self, alert: Row, ns: int, by: str | None, reason: str | None) -> None:
         del self._open[_about(alert)]
         words = dict(zip(("acknowledged_by", "reason"), storable([by, reason]), strict=True))
         closed = alert | {"acknowledged_ns": ns} | words

@@ -2,8 +2,8 @@
 
 A run on the sandbox of many symbols keeps its books by plain code and by compiled code at once and compares them after every
 frame. Then its tape is run again, with compiled books and with plain ones: each must lead to what the run's journal holds, and
-the two new journals must be equal entry by entry. What is done stands in the folder, and a second start goes on from there. Exit
-code 1 with what is wrong.
+the two new journals must be equal entry by entry. What is done stands in the folder, and a second start goes on from there.
+Exit code 1 with what is wrong.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def prove(folder: Path, seed: int, symbols: int, minutes: float) -> Iterator[str
     for way in WAYS:
         place = folder / f"fast_books_{way}"
         place.mkdir(exist_ok=True)
-        again = _done(place, lambda way=way, place=place: _replay(folder, place, way, minutes))  # type: ignore[misc]
+        again = _done(place, lambda way=way, place=place: _replay(folder, place, way, minutes))
         say(f"fast_books = {way}: {again['replay']['compared']} entries compared, {again['replay']['difference']}")
         if again["replay"]["difference"] is not None or not again["replay"]["compared"]:
             yield f"fast_books = {way}: {again['replay']}"
@@ -112,8 +112,7 @@ def _replay(folder: Path, place: Path, way: str, minutes: float) -> Ended:
 def _entries(journal: Path) -> Iterator[tuple[Any, ...]]:
     reader = JournalReader.open(journal)
     try:
-        for entry in reader.entries():
-            yield entry
+        yield from reader.entries()
     finally:
         reader.close()
 

@@ -1,26 +1,52 @@
 """Run notebooks as a user would, many in one kernel; and write their outputs down, small and without a trace of where.
 
-`python -m tests.support.notebooks URL` runs all but `what_did_i_earn` on the ledger at URL and keeps what they show.
+`python -m tests.support.notebooks URL` runs all but `what_did_i_earn` on the ledger at URL, that of sweeps on made-up days, and
+keeps what they show.
 """
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbclient
 import nbformat
 
+from tests.unit.replay.sweep.markets import write_day
+
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "notebooks"
+SWEPT_DAYS = 6
 SHOWN = ("trade_review", "opportunity_analysis", "execution_quality", "inventory_and_pnl")
 """Notebooks that are kept with their outputs."""
+SWEEP = "would_i_have_made_money"
+"""Is of tapes and of no ledger."""
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
 def read(name: str) -> Any:
     """Return a notebook as it is kept."""
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+
+
+def run_sweep(folder: Path) -> list[Any]:
+    """Run the notebook of sweeps as it lies, in a folder beside `tapes` with made-up days; return its code cells, executed."""
+    (folder / "tapes").mkdir()
+    for day in range(SWEPT_DAYS):
+        write_day(folder / "tapes", day)
+    (folder / "notebooks").mkdir()
+    return _executed(
+        [_fresh(cell.source) for cell in read(SWEEP).cells if cell.cell_type == "code"], folder / "notebooks"
+    )
+
+
+def run_on_rows(name: str, folder: Path, ledger: str, rows: str) -> list[Any]:
+    """Run a notebook in a folder, after its first cell was changed as a reader would; return its code cells, executed."""
+    first, *others = [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+    assert "load.ledger()" in first and "ROWS = {}" in first
+    chosen = first.replace("load.ledger()", f"load.ledger({ledger!r})", 1).replace("ROWS = {}", f"ROWS = {rows}", 1)
+    return _executed([_fresh(source) for source in (chosen, *others)], folder)
 
 
 def run(names: list[str], *db_urls: str) -> list[dict[str, list[Any]]]:
@@ -37,14 +63,21 @@ def run(names: list[str], *db_urls: str) -> list[dict[str, list[Any]]]:
             code = [_fresh(cell.source) for cell in read(name).cells if cell.cell_type == "code"]
             places[-1][name] = list(range(len(cells), len(cells) + len(code)))
             cells += code
+    done = _executed(cells, REPO)
+    return [{name: [done[place] for place in mine] for name, mine in each.items()} for each in places]
+
+
+def _executed(cells: list[Any], folder: Path) -> list[Any]:
+    """Run cells one after the other in one kernel that was started in a folder."""
     whole = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)  # type: ignore[no-untyped-call]
     environment = os.environ | {
         "MPLBACKEND": "agg",
         "PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")]),
     }
     client = nbclient.NotebookClient(whole, timeout=100, kernel_name="python3", record_timing=False)
-    client.execute(cwd=str(REPO), env=environment)
-    return [{name: [whole.cells[place] for place in mine] for name, mine in each.items()} for each in places]
+    client.execute(cwd=str(folder), env=environment)
+    executed: list[Any] = whole.cells
+    return executed
 
 
 def _fresh(source: str) -> Any:
@@ -63,7 +96,9 @@ def shown(cells: list[Any]) -> str:
 
 def keep(names: tuple[str, ...], db_url: str) -> None:
     """Run notebooks and write their outputs into their files."""
-    for name, cells in run(list(names), db_url)[0].items():
+    with tempfile.TemporaryDirectory() as folder:
+        made = run(list(names), db_url)[0] | {SWEEP: run_sweep(Path(folder))}
+    for name, cells in made.items():
         notebook = read(name)
         notebook.metadata = KERNEL | {"language_info": {"name": "python"}}
         code = iter(cells)

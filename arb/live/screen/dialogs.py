@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from arb.core.state import IDS_PER_RUN
 from arb.live.screen.lines import Line, Span, line, wrapped
 
 Alert = Mapping[str, Any]
@@ -22,10 +23,11 @@ class Action(StrEnum):
 
 
 class Confirmed(NamedTuple):
-    """What a user has confirmed; `alert`: the id of what is acknowledged."""
+    """What a user has confirmed; `alert`: the id of what is acknowledged, `seen`: of the last incident in it that was shown."""
 
     action: Action
-    alert: Any = None
+    alert: int = 0
+    seen: int = 0
 
 
 QUESTIONS = {
@@ -98,7 +100,7 @@ class Dialogs:
         assert action is not None
         if action is not Action.ACKNOWLEDGE:
             return Confirmed(action)
-        return None if self._chosen is None else Confirmed(action, self._chosen["id"])
+        return None if self._chosen is None else Confirmed(action, self._chosen["id"], self._chosen["seen_id"])
 
     def footer(self, alerts: Sequence[Alert], width: int) -> list[Line]:
         """Return the lines at the bottom: the question that stands, or the keys there are."""
@@ -109,7 +111,7 @@ class Dialogs:
         if self.asked is Action.ACKNOWLEDGE and self._chosen is not None:
             alert = self._chosen
             more = "; up and down: another" if alerts[1:] else ""
-            question = f"acknowledge alert {alert['id']}: {alert['kind']}: {alert['text']}{more}"
+            question = f"acknowledge alert {alert['id'] % IDS_PER_RUN}: {alert['kind']}: {alert['text']}{more}"
         return [*wrapped(question, width, "warn"), line(Span(CONFIRM, "bold"))]
 
     def page(self, width: int) -> list[Line]:

@@ -7,7 +7,7 @@ from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
 from arb.core.state import IDS_PER_RUN
 from arb.live.figures import short_amount, span_of
-from arb.live.plain import apart, stopped, trapped
+from arb.live.plain import apart, net_text, stopped, trapped
 from arb.live.screen.layout import Section
 from arb.live.screen.lines import Column, Line, Span, columns_of, line, table, width_of, wrapped
 
@@ -91,12 +91,13 @@ def notices(state: State, width: int) -> Section:
 
 
 def alerts(found: list[dict[str, Any]], now_ns: int, width: int) -> Section:
-    """Return what needs a person, the latest last, each with what to do."""
+    """Return what needs a person, in the order given, each with what to do; the number is what `arb alerts ack` takes."""
     rows: list[Line] = []
     for alert in found:
         times = f", {alert['count']} times" if alert["count"] > 1 else ""
         age = span_of(max(0, now_ns - alert["since_ns"]) / NS_PER_S)
-        rows += wrapped(f"! alert {alert['id']}: {alert['kind']}: {alert['text']} (for {age}{times})", width, "bad")
+        number, what = alert["id"] % IDS_PER_RUN, f"{alert['kind']}: {alert['text']}"
+        rows += wrapped(f"! alert {number}: {what} (for {age}{times})", width, "bad")
         rows += [(Span("  "), *row) for row in wrapped(f"what to do: {alert['what_to_do']}", width - 2)]
     return Section("alerts", rows, 3, 1)
 
@@ -209,9 +210,10 @@ def counts(state: State, width: int) -> Section:
         return Section("counts", (), 9)
     counted = state["pairs"]
     ended = ", ".join(f"{number} {name}" for name, number in counted.items() if name != "opened" and number)
+    made = f"{counted['opened']}{f' ({ended})' if ended else ''}"
     rows = wrapped(
-        f"this run: pairs {counted['opened']}{f' ({ended})' if ended else ''}, orders {state['orders']}, "
-        f"fills {state['fills']}, incidents {state['incidents']}",
+        f"this run: net {net_text(state)}, pairs {made}, orders {state['orders']}, fills {state['fills']}, "
+        f"incidents {state['incidents']}",
         width,
     )
     why = ", ".join(f"{reason} {count}" for reason, count in state["not_taken"].items())

@@ -42,10 +42,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standings(msgspec.Struct, frozen=True, kw_only=True):
-    """All sets, the best first; of equals the one that comes first in the grid. `tried`: see `lines`."""
+    """All sets, the best first; of equals the one that comes first in the grid. `tried`: see `lines`.
+
+    `best_rows`: what the best made on each tape, in the order of their days, those held out among them.
+    """
 
     quote: str
     sets: tuple[Standing, ...]
+    best_rows: tuple[Row, ...]
     tapes: int
     days: tuple[str, ...]
     held_out: tuple[str, ...]
@@ -110,6 +114,10 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
             "days": list(self.days),
             "held_out": list(self.held_out),
             "sets_tried": self.tried,
+            "best_by_tape": [
+                {"tape": row.tape, "day_utc": row.day_utc, "net": row.net, "held_out": row.day_utc in self.held_out}
+                for row in self.best_rows
+            ],
             "held_out_place_of_the_best": self.held_out_place if self.held_out and self.traded else None,
             "sets": [
                 {
@@ -131,9 +139,11 @@ def standings(rows: Mapping[Label, Sequence[Row]], held_out: Collection[str], tr
     every = next(iter(rows.values()))
     days = sorted({row.day_utc for row in every})
     sets = [_standing(label, of, held_out) for label, of in rows.items()]
+    ranked = tuple(sorted(sets, key=lambda each: -each.net))  # a stable sort: of equals the first stays first
     return Standings(
         quote=every[0].quote,
-        sets=tuple(sorted(sets, key=lambda each: -each.net)),  # a stable sort: of equals the first stays first
+        sets=ranked,
+        best_rows=tuple(sorted(rows[ranked[0].label], key=lambda row: (row.day_utc, row.tape))),
         tapes=sum(row.day_utc not in held_out for row in every),
         days=tuple(day for day in days if day not in held_out),
         held_out=tuple(day for day in days if day in held_out),

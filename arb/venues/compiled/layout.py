@@ -83,9 +83,11 @@ TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK, FEED_NAMES = 4, 0, 1, 2, 3
 
 # The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to, the names
-# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none).
-READING_WORDS = 12
+# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none), how many lines of
+# the tape before these, and how many of them are for Python.
+READING_WORDS = 13
 TEXT_AT, TEXT_END, LINES, LINES_MAX, COPY_AT, COPY_END, NAMES, NAMES_COUNT, LINES_READ, LAST_SEQ, TEXT_BEGIN = range(11)
+LINES_BEFORE, LINES_TO_PYTHON = 11, 12
 # A name: of the venue and of the connection ("": the venue's first), where their letters begin and how many there are.
 NAME_WORDS, VENUE_AT, VENUE_SIZE, FURTHER_AT, FURTHER_SIZE = 4, 0, 1, 2, 3
 

@@ -228,7 +228,8 @@ def text(at: int, end: int):
     return FAILED
 
 
-PRICE_READ = 10
+BETWEEN_NUMBERS = packed('","')
+PRICE_READ = 16
 """Characters that must follow where a price of at most eight is read at once, with what follows it."""
 
 
@@ -260,16 +261,16 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
             return FAILED, 0
         at += 2
         price = -1
-        if long and end - at > PRICE_READ and two_at(at + long) == BETWEEN:
+        if long and end - at > PRICE_READ and word_at(at + long) & 0xFFFFFF == BETWEEN_NUMBERS:
             word = word_at(at)
             if word & (point * 255) == point * DOT:
                 price = alike(word, low, top)
         if price > 0:
-            at, price = at + long, price * unit
+            at, price = at + long + 3, price * unit
         else:
             began = at
             at, price = quoted_decimal(at, end, price_exp)
-            if at == FAILED:
+            if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
                 return FAILED, 0
             long = at - began if at - began <= 8 and price_exp <= SHORT_EXP_MAX else 0
             place = point_of(began, long)
@@ -281,9 +282,8 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
                 point, low = (1 << 8 * place, (1 << 8 * place) - 1) if pointed else (0, -1)
                 top = 64 - 8 * (long - int(pointed))
                 unit = power_of_ten(price_exp - places)
-        if price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
-            return FAILED, 0
-        at, size = quoted_decimal(at + 3, end, size_exp)
+            at += 3
+        at, size = quoted_decimal(at, end, size_exp)
         if at == FAILED or end - at < 3:
             return FAILED, 0
         if more:

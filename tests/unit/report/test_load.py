@@ -103,3 +103,13 @@ def test_a_notebook_started_beside_itself_finds_the_ledger_one_folder_up(
     monkeypatch.setenv("ARB_DB_URL", "sqlite:///elsewhere.sqlite")
     with pytest.raises(ConfigError, match=r"elsewhere\.sqlite: no such file"):
         load.trades()
+
+
+def test_a_ledger_is_named_by_its_file_or_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.sqlite"
+    path.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load.ledger(str(path)) == load.ledger("~/a.sqlite") == f"sqlite:///{path}"
+    assert load.ledger("postgresql://me@localhost/arb") == "postgresql://me@localhost/arb"
+    with pytest.raises(ConfigError, match=r"no ledger at .*nowhere\.sqlite"):
+        load.ledger(str(tmp_path / "nowhere.sqlite"))

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from arb.core.records import PairRecord
 from arb.store.migrate import upgrade
 from tests import house
 from tests.support.history import a_history, fill_ledger
-from tests.support.notebooks import FOLDER, SHOWN, read, run, shown
+from tests.support.notebooks import FOLDER, SHOWN, SWEEP, SWEPT_DAYS, read, run, run_on_rows, run_sweep, shown
 from tests.support.once import once
 from tests.support.simulated import simulated_ledger
 
-NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb") if path.stem != SWEEP)
 FIRST_REVIEW = "what_did_i_earn"
 FIGURES_OF = {"trade_review": 5, "opportunity_analysis": 5, "execution_quality": 4, "inventory_and_pnl": 3}
 SIZE_MAX = 400_000
@@ -122,7 +123,7 @@ def test_inventory_shows_fees_and_profit_as_the_ledger_has_them(answers: dict[st
         mine = f"FROM fills WHERE venue = '{venue}' AND fee_currency = 'USDT'"
         fees = one(ledger, f"SELECT SUM(fee_quote_value_e8) {mine}")
         assert re.search(rf"USDT +{one(ledger, f'SELECT COUNT(*) {mine}')} +{fees}\b", text), venue
-    assert str(one(ledger, "SELECT SUM(trading_net_e8) FROM v_daily_pnl")) in text
+    assert str(one(ledger, "SELECT SUM(realised_net_e8) FROM pair_trades")) in text
 
 
 def test_the_first_review_answers_too(answers: dict[str, str], ledger: Path) -> None:
@@ -151,12 +152,52 @@ def test_on_postgresql_the_same_notebooks_show_the_same_sums(all_answers: list[d
         assert postgres[name].count("<svg ") == figures
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_cell_chooses_ledger_and_rows_and_the_others_keep_to_it(name: str) -> None:
+    first, *others = [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+    assert "LEDGER = load.ledger()" in first
+    if name == FIRST_REVIEW:
+        assert "SINCE, UNTIL = " in first and "VENUES, SYMBOLS = [], []" in first
+        return
+    assert "\nROWS = {}" in first
+    for source in others:
+        calls = re.findall(r"\bload\.(?!TERMS)\w+\(([^)]*)\)", source)
+        assert all(given == "LEDGER, **ROWS" for given in calls), source
+        assert "LEDGER" in source or "frames." not in source, source
+
+
+def test_a_notebook_shows_only_the_rows_chosen_from_any_directory(ledger: Path, tmp_path: Path) -> None:
+    text = shown(run_on_rows("trade_review", tmp_path, str(ledger), '{"symbol": "SOL/USDT", "venue": "okx"}'))
+    where = "FROM pair_trades WHERE symbol = 'SOL/USDT' AND 'okx' IN (buy_venue, sell_venue)"
+    assert re.search(rf"realised_net_e8 +{one(ledger, f'SELECT SUM(realised_net_e8) {where}')}\b", text)
+    assert "BTC/USDT" not in text
+
+
+def test_the_notebook_of_sweeps_finds_the_best_and_says_of_how_many_and_what_it_made_on_days_held_out(
+    tmp_path: Path,
+) -> None:
+    text = shown(run_sweep(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "var" / "sweep.jsonl").read_text().splitlines()]
+    assert len(rows) == 15 * SWEPT_DAYS
+    days = sorted({row["day_utc"] for row in rows})
+    nets: dict[str, Decimal] = {}
+    for row in rows:
+        if row["day_utc"] in days[:-2]:
+            nets[str(row["set"])] = nets.get(str(row["set"]), Decimal(0)) + Decimal(row["net"])
+    best = max(nets.values())
+    assert "15 sets were tried on these tapes: the best of so many looks better than it is." in text
+    assert f"made most, {best:.2f} USDT: the best of 15 sets tried" in re.sub(r"<[^>]+>|\s+", " ", text).replace(
+        "  ", " "
+    )
+    assert text.count("<svg ") == 3 and "held out" in text and all(day in text for day in days)
+
+
 @pytest.mark.parametrize("name", FIGURES_OF)
 def test_a_notebook_shows_its_figures(name: str, answers: dict[str, str]) -> None:
     assert answers[name].count("<svg ") == FIGURES_OF[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, SWEEP])
 def test_a_notebook_has_no_logic_of_its_own(name: str) -> None:
     if name == FIRST_REVIEW:
         pytest.skip("shows how to work on views with pandas alone")
@@ -165,7 +206,7 @@ def test_a_notebook_has_no_logic_of_its_own(name: str) -> None:
             assert not re.search(r"^\s*(def|for|if|while|class|lambda)\b", cell.source, re.MULTILINE), cell.source
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", [*SHOWN, SWEEP])
 def test_a_notebook_is_kept_with_clean_outputs(name: str) -> None:
     text = (FOLDER / f"{name}.ipynb").read_text()
     notebook: Any = json.loads(text)
@@ -173,8 +214,8 @@ def test_a_notebook_is_kept_with_clean_outputs(name: str) -> None:
     for cell in notebook["cells"]:
         assert cell["metadata"] == {} and cell.get("execution_count") is None
         for output in cell.get("outputs", ()):
-            assert output["output_type"] == "execute_result" and output["metadata"] == {}
-    assert text.count("<svg ") == FIGURES_OF[name]
+            assert output["output_type"] in ("execute_result", "stream") and output.get("metadata", {}) == {}
+    assert text.count("<svg ") == FIGURES_OF.get(name, 3)
 
 
 def test_the_first_review_is_kept_without_outputs() -> None:
