@@ -12,6 +12,7 @@
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
+#   make same    compiled, plain and compared books on one run    ARGS="--minutes 10 --symbols 200 --folder DIR" (resumable)
 #   make feeds   our feeds for half an hour on venues that misbehave    ARGS="--for 600 --symbols 100 --seed 3"
 #   make paper   paper trading for half an hour on venues that misbehave  ARGS="--minutes 5 --symbols 100 --seed 3"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
@@ -19,6 +20,7 @@
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
 #   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
+#   make pictures  write docs/live.svg, the moving picture of the screen, anew
 #   make lock    resolve the dependencies anew into the four hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -43,7 +45,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper notebook docs outcomes lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -90,6 +92,9 @@ mutants: $(DEV_READY)
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
 
+same: $(DEV_READY)
+	@$(BIN)/python -m tests.integration.same_decisions $(ARGS)
+
 feeds: $(DEV_READY)
 	@$(BIN)/python -m tests.contract.feeds $(ARGS)
 
@@ -134,6 +139,9 @@ $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
+
+pictures: $(DEV_READY)
+	@$(BIN)/python -m tests.support.pictures docs $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:

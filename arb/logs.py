@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from logging.handlers import QueueHandler, QueueListener
-from typing import TextIO
+from typing import TYPE_CHECKING
 
 from arb.masking import SECRETS, SecretMask, printable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 QUEUE_LINES_MAX = 10_000
 
@@ -56,7 +59,9 @@ class _LineFormatter(logging.Formatter):
 
 
 @contextmanager
-def logging_to(stream: TextIO | None = None, *, level: str = "info", mask: SecretMask | None = None) -> Iterator[None]:
+def logging_to(
+    stream: "SupportsWrite[str] | None" = None, *, level: str = "info", mask: SecretMask | None = None
+) -> Iterator[None]:
     """Send all of arb's logs to `stream` (by default stderr) while the block runs; flush them at its end.
 
     What `mask` (by default the process's `SECRETS`) has registered by the time of a line is masked in it.

@@ -5,6 +5,7 @@ Each is counted under the last cause that was noted in it. Measuring costs about
 """
 
 import asyncio
+import logging
 import math
 import selectors
 import types
@@ -18,10 +19,19 @@ from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 OTHER = "other"
 WAKING_UP = "waking up"
 """Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
+IDLE_WORK = "idle work"
+"""Not a turn, but a part of what is done while the loop has nothing to do."""
+IDLE_PERCENT = 5
+"""How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
 
 T = TypeVar("T")
+Ready = list[tuple[selectors.SelectorKey, int]]
+IdleWork = Callable[[], bool]
+"""Does the next part of some work, quickly, and returns whether a round of it is complete."""
+
+log = logging.getLogger(__name__)
 
 
 class Durations:
@@ -61,6 +71,8 @@ class Turns:
 
     def __init__(self) -> None:
         self.cause = OTHER
+        self.idle_work: IdleWork | None = None
+        """What is done a part at a time while the loop has nothing else to do; None: nothing."""
         self._taken: dict[str, Durations] = {}
 
     def begin(self) -> None:
@@ -116,13 +128,17 @@ class _MeasuredSelector(selectors.DefaultSelector):
         self._clock = clock
         self._turns = turns
         self._spin = spin
+        self._work_ns = 0  # when idle work may go on
         self._began_ns = clock.monotonic_ns()
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> Ready:
         """Return what is ready, at the latest after `timeout` seconds."""
         now_ns = self._clock.monotonic_ns()
         self._turns.ended(now_ns - self._began_ns)
-        ready = self._polled(timeout, now_ns) if self._spin else super().select(timeout)
+        if (timeout is None or timeout > 0) and (self._spin or self._turns.idle_work is not None):
+            ready = self._idle(math.inf if timeout is None else now_ns + timeout * NS_PER_S, now_ns)
+        else:
+            ready = super().select(timeout)
         self._began_ns = self._clock.monotonic_ns()
         if timeout and timeout > 0 and not ready:
             # epoll waits whole milliseconds, and asyncio rounds up.
@@ -130,12 +146,38 @@ class _MeasuredSelector(selectors.DefaultSelector):
             self._turns.took(WAKING_UP, max(0, late_ns))
         return ready
 
-    def _polled(self, timeout: float | None, now_ns: int) -> list[tuple[selectors.SelectorKey, int]]:
-        """As `select`, without letting the processor go; other threads run between two looks."""
-        until_ns = math.inf if timeout is None else now_ns + timeout * NS_PER_S
+    def _idle(self, until_ns: float, now_ns: int) -> Ready:
+        """Return what is ready, at the latest at `until_ns`; do idle work meanwhile, as much as may be.
+
+        A polling loop does not let the processor go; other threads run between two looks.
+        """
         while True:
+            idle_work = self._turns.idle_work
+            next_ns = until_ns if idle_work is None else min(until_ns, self._work_ns)
+            wait_ns = 0 if self._spin else max(0, next_ns - now_ns)
+            ready = super().select(None if wait_ns == math.inf else wait_ns / NS_PER_S)
+            now_ns = self._clock.monotonic_ns()
+            if idle_work is not None and not ready and self._work_ns <= now_ns < until_ns:
+                ready, began_ns = self._round(idle_work, until_ns), now_ns
+                now_ns = self._clock.monotonic_ns()
+                if not self._spin:
+                    self._work_ns = now_ns + (now_ns - began_ns) * (100 - IDLE_PERCENT) // IDLE_PERCENT
+            if ready or now_ns >= until_ns:
+                return ready
+
+    def _round(self, idle_work: IdleWork, until_ns: float) -> Ready:
+        """Do idle work until a round of it is complete, something is ready, or it is time; return what is ready."""
+        while True:
+            began_ns = self._clock.monotonic_ns()
+            try:
+                is_complete = idle_work()
+            except Exception:  # the top of what nobody waits for: without it everything goes on as before, but slower
+                log.exception("idle work ends")
+                self._turns.idle_work, is_complete = None, True
+            now_ns = self._clock.monotonic_ns()
+            self._turns.took(IDLE_WORK, now_ns - began_ns)
             ready = super().select(0)
-            if ready or self._clock.monotonic_ns() >= until_ns:
+            if ready or is_complete or now_ns >= until_ns:
                 return ready
 
 

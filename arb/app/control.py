@@ -1,17 +1,18 @@
-"""`arb halt`, `arb resume` and `arb flatten`: to a running engine by its socket, to the next one by file and journal.
+"""`arb halt`, `resume`, `flatten` and `alerts ack`: to a running engine by its socket, to the next one by file and journal.
 
 The engine is found by its ledger. Its journal, with socket and halt file beside it, lies where the ledger's URL leads; where
 nothing answers there, a ledger on PostgreSQL is asked.
 """
 
 import contextlib
+import getpass
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from arb.app import journals_of
-from arb.clock import Clock, SystemClock
+from arb.app import journals_of, stores
+from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, Settings
 from arb.core.commands import Persist
 from arb.core.events import ResumeAsked
@@ -19,7 +20,9 @@ from arb.core.risk.halts import Control
 from arb.core.settings import Limits
 from arb.errors import CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
+from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
+from arb.masking import clean
 from arb.store.guards import running_engines
 from arb.store.journal import Journal
 
@@ -61,7 +64,8 @@ def resume(settings: Settings, options: ControlOptions) -> Answer:
 
     `halted` in the answer is what goes on to keep everything from opening: the day's loss, unless `--allow-loss` was given.
     """
-    journal, answer = _asked(settings, options, "resume")
+    allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
+    journal, answer = _asked(settings, options, "resume", allowance)
     document: dict[str, Any] = {"resume": options.reason}
     if answer is not None:
         return Answer(document | {"engine": _obeyed(answer), "halted": answer.get("halted")})
@@ -87,15 +91,54 @@ def flatten(settings: Settings, options: ControlOptions) -> Answer:
     )
 
 
+def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
+    """Take note of an alert as the ledger shows it now: in the running engine, else in the journal and the ledger.
+
+    Raises `ConfigError` when there is no such alert, or somebody has taken note of it.
+    """
+    from arb.store.queries import LedgerReader  # late: a halt waits for no database
+
+    url, _ = stores(settings, options.mode, options.db)
+    if not options.ident.isdecimal() or len(options.ident) > len(str(INT64_MAX)):
+        raise ConfigError(f"{clean(options.ident, 40)!r} is no alert: give an id as `arb alerts` shows it")
+    alert = LedgerReader(url).alert(int(options.ident))
+    if alert["acknowledged_ns"] is not None:
+        at, by = utc_text(alert["acknowledged_ns"]), alert["acknowledged_by"]
+        raise ConfigError(f"alert {alert['id']}: acknowledged before, by {by} at {at}: {alert['reason']}")
+    of_alert = {"alert": alert["id"], "seen": alert["last_incident_id"], "by": options.by}
+    journal, answer = _asked(settings, options, "acknowledge", of_alert)
+    document = {"acknowledged": alert["id"], "kind": alert["kind"], "count": alert["count"], "reason": options.reason}
+    if answer is not None:
+        return Answer(document | {"engine": _obeyed(answer)})
+    if not journal.exists():
+        return Answer(document | {"engine": NO_ANSWER}, f"nothing was acknowledged: journal {journal} is not here")
+    try:
+        _take_note(journal, url, alert["id"], alert["last_incident_id"], options)
+    except ConfigError as error:
+        return Answer(document | {"engine": NO_ANSWER}, f"nothing was acknowledged: {error}")
+    return Answer(document | {"engine": "not running"})
+
+
+def this_user() -> str:
+    """Return by whom something is acknowledged."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user whom the system knows by number only
+        return "operator"
+
+
 def _asked(
-    settings: Settings, options: ControlOptions, do: str, before: Callable[[Path], None] = lambda journal: None
+    settings: Settings,
+    options: ControlOptions,
+    do: str,
+    more: Mapping[str, Any] | None = None,
+    before: Callable[[Path], None] = lambda journal: None,
 ) -> tuple[Path, dict[str, Any] | None]:
     """Ask at every place where the engine's journal may lie until one answers; return the last place asked, and the answer."""
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)
-        allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
-        answer = ask(journal, {"do": do, "reason": options.reason} | allowance)
+        answer = ask(journal, {"do": do, "reason": options.reason} | dict(more or {}))
         if answer is not None:
             break
     return journal, answer
@@ -124,6 +167,19 @@ def _opened(path: Path, clock: Clock) -> Journal:
             return Journal.open(path, clock)
         threading.Event().wait(LOCK_TRY_S)
     return Journal.open(path, clock)
+
+
+def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: ControlOptions) -> None:
+    """Write an acknowledgement into the journal of an engine that does not run, and bring the ledger up to it."""
+    from arb.store import alerts
+    from arb.store.ledger import InlineLedger
+
+    journal = _opened(path, SystemClock())
+    try:
+        alerts.acknowledge(journal, SystemClock(), alert_id, seen_id, options.by, options.reason)
+        InlineLedger(url, journal).close()
+    finally:
+        journal.close()
 
 
 def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:

@@ -20,6 +20,7 @@ from arb.app.build import build_sandbox_gateways, require_way_out
 from arb.app.choosing import with_symbols
 from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.live import build_live_gateways, failures, sandbox_behind
+from arb.app.market_reader import NO_KEYS
 from arb.app.public import venues_of
 from arb.app.venue_exam import VenueExam
 from arb.clock import Clock, SystemClock, system_random
@@ -71,8 +72,12 @@ def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
+def examine(
+    settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
+) -> Examined:
     """Examine venues, this machine, and the accounts of `keys`, by venue, or of the sandbox that is meant.
+
+    `list_keys`: those that are for currency lists alone.
 
     Raises `ConfigError` for a venue that is not enabled.
     """
@@ -80,10 +85,12 @@ def examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Crede
         if venue not in settings.venues.enabled():
             known = ", ".join(settings.venues.enabled())
             raise ConfigError(f"{venue!r} is no enabled venue: give one of {known}, or enable it in [venues]")
-    return asyncio.run(_examine(settings, options, keys))
+    return asyncio.run(_examine(settings, options, keys, list_keys))
 
 
-async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials]) -> Examined:
+async def _examine(
+    settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
+) -> Examined:
     clock, rng = SystemClock(), system_random()
     network = SystemNetwork(clock, proxy=settings.network.way_out())
     mode = Mode.LIVE if options.sandbox is None else Mode.SANDBOX
@@ -100,7 +107,7 @@ async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str
             gateways = build_live_gateways(settings, keyed, keys, clock, rng, network, sandbox_id)
         else:
             gateways = build_sandbox_gateways(settings, sandbox, clock, rng, network)
-        doctor = Doctor(settings, chosen, gateways, mode, clock, rng, network)
+        doctor = Doctor(settings, chosen, gateways, mode, clock, rng, network, list_keys=list_keys)
         _, path = stores(settings, mode.value, None)
         with contextlib.ExitStack() as stack:
             journal = stack.enter_context(contextlib.closing(JournalReader.open(path))) if path.exists() else None
@@ -167,7 +174,8 @@ class StartExam:
 class Doctor:
     """Examines the venues at `sites`, and the accounts of the `gateways` there are.
 
-    `streams`: log in on the private streams, too, which a run must not that uses the same gateways meanwhile.
+    `streams`: log in on the private streams, too, which a run must not that uses the same gateways meanwhile. `list_keys`: for
+    currency lists alone, by venue.
     """
 
     def __init__(
@@ -181,6 +189,7 @@ class Doctor:
         network: Network,
         *,
         streams: bool = True,
+        list_keys: Mapping[str, Credentials] = NO_KEYS,
     ) -> None:
         self.costs: list[DrillCost] = []
         self._settings = settings
@@ -188,7 +197,9 @@ class Doctor:
         self._mode = mode
         self._clock = clock
         self._streams = streams
-        self._exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in sites.items()]
+        self._exams = [
+            VenueExam(settings, venue, site, clock, rng, network, list_keys.get(venue)) for venue, site in sites.items()
+        ]
 
     async def findings(self, journal: Restores | None) -> list[Finding]:
         """Measure and judge; `journal` restores what earlier runs left, None where there were none."""

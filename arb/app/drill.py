@@ -97,13 +97,13 @@ class DrillRun(Run):
         kept: KeptAnswers | None,
         **of_run: Any,
     ) -> None:
-        super().__init__(settings, options, live_view=False, **of_run)
+        super().__init__(settings, options, examines=False, **of_run)  # the doctor has just looked
         self._symbols = symbols
         self._kept = kept
         self._done = asyncio.Event()
         self._drill: Drill | None = None
         watch = Watch(TEST_NAME, self._held_until_ns, self._seen)
-        self._network = WatchedNetwork(self._network, self._clock, watch)
+        self._venues.network = WatchedNetwork(self._venues.network, self._clock, watch)
 
     def findings(self) -> list[Finding]:
         """Return what each step showed, and what is left of those that could not be carried out."""
@@ -115,9 +115,6 @@ class DrillRun(Run):
             remedy = "see the other checks of the venue; what is open is finished by the next run"
             found.append(Finding(venue, "drill", Result.FAIL, f"not ended: {why}", remedy))
         return found
-
-    async def _examined(self, *_: Any, **__: Any) -> None:
-        """Do without: the doctor has just looked, and a drill goes to venues that passed."""
 
     def _parts(self, *given: Any) -> Parts:
         def make(state: EngineState, manager: OrderManager) -> Drill:

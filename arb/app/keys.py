@@ -11,10 +11,10 @@ from arb.app.build import gateway_limits, require_way_out
 from arb.clock import SystemClock, system_random
 from arb.config import Settings
 from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
-from arb.venues.build import build_gateway
+from arb.venues.build import build_gateway, build_keyed_list
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.registry import spec_of
-from arb.venues.rules.key_rights import KeyPolicy
+from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, may_more
 from arb.venues.transport.network import SystemNetwork
 
 EVERYTHING = KeyPolicy(withdrawal_disabled_confirmed=True, unbound_key_allowed=True, borrowing_allowed=True)
@@ -46,20 +46,50 @@ async def _ask(
     rng: random.Random,
     network: SystemNetwork,
 ) -> dict[str, Any]:
+    traded = venue in settings.venues.traded()
+    row = {"venue": venue, "environment": site.environment.value, "region": site.region, "address": site.endpoint.rest}
+    try:
+        if traded:
+            facts = await _of_gateway(settings, venue, site, credentials, clock, rng, network)
+        else:
+            facts = await _of_list(venue, site, credentials, clock, rng, network)
+    except VenueError as error:
+        return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
+    said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
+    whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
+    warning = None if traded else may_more(facts)
+    return row | {"result": "accepted"} | said | whose | ({} if warning is None else {"warning": warning})
+
+
+async def _of_gateway(
+    settings: Settings,
+    venue: str,
+    site: Site,
+    credentials: Credentials,
+    clock: SystemClock,
+    rng: random.Random,
+    network: SystemNetwork,
+) -> KeyFacts:
+    """Return what the key that orders are sent with may do; raises `VenueError`."""
     # What the user has confirmed or allowed is for a start to ask; here the venue is asked.
     limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
     gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
-    row = {"venue": venue, "environment": site.environment.value, "region": site.region, "address": site.endpoint.rest}
     try:
         await gateway.measure_clock()
-        facts = await gateway.check_key()
-    except VenueError as error:
-        return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
+        return await gateway.check_key()
     finally:
         await gateway.close()
-    said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
-    whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
-    return row | {"result": "accepted"} | said | whose
+
+
+async def _of_list(
+    venue: str, site: Site, credentials: Credentials, clock: SystemClock, rng: random.Random, network: SystemNetwork
+) -> KeyFacts:
+    """Return what the key for the currency list may do; raises `VenueError`."""
+    keyed = build_keyed_list(spec_of(venue), site, credentials, clock=clock, rng=rng, network=network)
+    try:
+        return await keyed.check_key()
+    finally:
+        await keyed.close()
 
 
 def _in_part(account: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """The markets of venues as their public side shows them: listings, tickers and currency lists, of all venues at once.
 
-No key is read. A venue that does not answer leaves the others.
+No key is read here; one that the user has read for a currency list is handed in. A venue that does not answer leaves the
+others.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from arb.market.listing import CommonSymbol, Listed, common_symbols
 from arb.market.symbol import Symbol
 from arb.market.wallets import Wallets
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper_source import PublicSource
 from arb.venues.registry import spec_of
 from arb.venues.rules.pacing import AddressAllowance
@@ -33,16 +34,21 @@ from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
+NO_KEYS: Mapping[str, Credentials] = {}
 ASK_S = 20.0
 """How long a venue may take for its listing and its tickers together: some MB, over a slow line."""
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """What the venues that answered list, by venue, why the others did not, and what their currency lists say, where shown."""
+    """What the venues that answered list, by venue, why the others did not, and what their currency lists say, where shown.
+
+    `list_notes`: which of these lists were not read and why, and whose key may do more than it need.
+    """
 
     listed: Mapping[str, tuple[Listed, ...]]
     failed: Mapping[str, str]
     wallets: Wallets
+    list_notes: tuple[str, ...] = ()
 
     def common(self, quote: str, min_venues: int = 2) -> list[CommonSymbol]:
         """Return the symbols of a quote that so many venues list, the busiest first."""
@@ -58,7 +64,8 @@ class Overview(msgspec.Struct, frozen=True):
 class MarketReader:
     """Asks venues for their listings and tickers, again and again if need be.
 
-    `addresses`: what the questions share with a venue's other requests, by venue, where there are such.
+    `addresses`: what the questions share with a venue's other requests, by venue, where there are such. `list_keys`: for the
+    currency lists of venues that show theirs to a key alone.
     """
 
     def __init__(
@@ -69,13 +76,21 @@ class MarketReader:
         rng: random.Random,
         network: Network,
         addresses: Mapping[str, AddressAllowance] | None = None,
+        list_keys: Mapping[str, Credentials] = NO_KEYS,
     ) -> None:
         self._sources: dict[str, PublicSource] = {}
         for venue, site in sites.items():
             spec, fee = spec_of(venue), settings.paper.taker_fee(venue)
             address = None if addresses is None else addresses[venue]
             self._sources[venue] = build_paper_source(
-                spec, site, fee, clock=clock, rng=rng, network=network, address=address
+                spec,
+                site,
+                fee,
+                clock=clock,
+                rng=rng,
+                network=network,
+                address=address,
+                list_key=list_keys.get(venue),
             )
 
     async def read(self, quote: str, venues: Collection[str] | None = None, wallets: Wallets | None = None) -> Overview:
@@ -92,9 +107,14 @@ class MarketReader:
         if wallets is None:
             common = await asyncio.to_thread(overview.common, quote)
             assets = {asset for each in common for asset in Symbol.of(each.symbol).base_and_quote}
+            notes: list[str] = []
             for answer in await asyncio.gather(*(self._currencies(venue, tuple(sorted(assets))) for venue in listed)):
-                if answer is not None:
+                if isinstance(answer, str):
+                    notes.append(answer)
+                elif answer is not None:
                     overview.wallets.take(answer.venue, answer.assets, answer.chains)
+            notes += filter(None, (self._sources[venue].list_warning() for venue in listed))
+            overview = msgspec.structs.replace(overview, list_notes=tuple(notes))
         return overview
 
     async def close(self) -> None:
@@ -113,23 +133,26 @@ class MarketReader:
         except VenueError as error:
             return str(error)
 
-    async def _currencies(self, venue: str, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return a venue's currency list; None where it shows none, or does not answer: then its wallets are not known."""
+    async def _currencies(self, venue: str, assets: tuple[str, ...]) -> CurrenciesListed | str | None:
+        """Return a venue's currency list; None where it shows none, or why it was not read: then its wallets are not known."""
         try:
             async with asyncio.timeout(ASK_S):
                 return await self._sources[venue].currencies(assets)
         except (VenueError, TimeoutError) as error:
             log.warning("currencies of %s not read: %s", venue, error or "no answer in time")
-            return None
+            return str(error) or f"{venue}: no answer within {ASK_S:g} s"
 
 
 @contextlib.asynccontextmanager
-async def reading(settings: Settings, sandbox: str | None, clock: Clock) -> AsyncIterator[MarketReader]:
-    """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`)."""
+async def reading(
+    settings: Settings, sandbox: str | None, clock: Clock, list_keys: Mapping[str, Credentials]
+) -> AsyncIterator[MarketReader]:
+    """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`), which is shown no key."""
     async with public_side(settings, sandbox) as sites:
         await require_way_out(settings, sites.values())
         network = SystemNetwork(clock, proxy=settings.network.way_out())
-        reader = MarketReader(settings, sites, clock, system_random(), network)
+        keys = list_keys if sandbox is None else NO_KEYS
+        reader = MarketReader(settings, sites, clock, system_random(), network, list_keys=keys)
         try:
             yield reader
         finally:

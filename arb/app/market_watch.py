@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arb.app.market_reader import MarketReader, Overview, reading
+from arb.app.market_reader import NO_KEYS, MarketReader, Overview, reading
 from arb.app.markets import HOUR_NS, MarketView, edge_shares, quote_of
 from arb.clock import NS_PER_S, Clock
 from arb.config import MarketsOptions, Settings
 from arb.market.listing import Change, Changed, Listed, changes
 from arb.market.wallets import Wallets
 from arb.signals import on_stop_signal
+from arb.venues.endpoints import Credentials
 
 News = dict[str, Any]
 """A change as a document: `at` (UTC), `venue`, `symbol` (None: of the venue as a whole), `what`, and a sentence, `text`."""
@@ -26,9 +27,10 @@ def watch_markets(
     clock: Clock,
     on_document: Callable[[dict[str, Any]], None],
     on_news: Callable[[News], None],
+    list_keys: Mapping[str, Credentials],
 ) -> None:
     """Show the markets, then each change, until a signal or the time is over; then the markets as they are at the end."""
-    asyncio.run(Watch(settings, options, clock).main(on_document, on_news))
+    asyncio.run(Watch(settings, options, clock, list_keys).main(on_document, on_news))
 
 
 TEXTS = {
@@ -43,7 +45,10 @@ TEXTS = {
 class Watch:
     """What is remembered from one look at the venues to the next."""
 
-    def __init__(self, settings: Settings, options: MarketsOptions, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, options: MarketsOptions, clock: Clock, list_keys: Mapping[str, Credentials] = NO_KEYS
+    ) -> None:
+        self._list_keys = list_keys
         self._settings = settings
         self._options = options
         self._clock = clock
@@ -57,7 +62,7 @@ class Watch:
     async def main(self, on_document: Callable[[dict[str, Any]], None], on_news: Callable[[News], None]) -> None:
         """Look until stopped; raises `CheckFailed` where fewer than two venues answer at the first look."""
         on_stop_signal(asyncio.get_running_loop(), self._stop.set)
-        async with reading(self._settings, self._options.sandbox, self._clock) as reader:
+        async with reading(self._settings, self._options.sandbox, self._clock, self._list_keys) as reader:
             overview = await reader.read(self._quote)
             self._wallets = overview.wallets
             on_document(self._view(overview).document())
@@ -65,7 +70,7 @@ class Watch:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.for_s):
                     await self._look_on(reader, on_news)
-        on_document(self._view(Overview(self._seen, self._failed, overview.wallets)).document())
+        on_document(self._view(Overview(self._seen, self._failed, overview.wallets, overview.list_notes)).document())
 
     async def _look_on(self, reader: MarketReader, on_news: Callable[[News], None]) -> None:
         while not self._stop.is_set():

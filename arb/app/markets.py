@@ -21,18 +21,22 @@ from arb.live.untraded import nearest_listed
 from arb.market.coins import CoinTable, CoinVerdict, why
 from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
 from arb.store.queries import LedgerReader
+from arb.venues.endpoints import Credentials
 
 HOUR_NS = 3600 * NS_PER_S
 
 
-def show_markets(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
-    """Return what `arb markets` shows as a document; raises `CheckFailed` where fewer than two venues answer."""
-    return asyncio.run(_once(settings, options))
+def show_markets(settings: Settings, options: MarketsOptions, list_keys: Mapping[str, Credentials]) -> dict[str, Any]:
+    """Return what `arb markets` shows as a document; raises `CheckFailed` where fewer than two venues answer.
+
+    `list_keys`: for currency lists, by venue.
+    """
+    return asyncio.run(_once(settings, options, list_keys))
 
 
-async def _once(settings: Settings, options: MarketsOptions) -> dict[str, Any]:
+async def _once(settings: Settings, options: MarketsOptions, list_keys: Mapping[str, Credentials]) -> dict[str, Any]:
     clock = SystemClock()
-    async with reading(settings, options.sandbox, clock) as reader:
+    async with reading(settings, options.sandbox, clock, list_keys) as reader:
         overview = await reader.read(quote_of(settings, options))
     now_ns = clock.wall_ns()
     shares = edge_shares(settings, now_ns, simulated=options.sandbox is not None)
@@ -118,6 +122,7 @@ class MarketView:
             "venues": {venue: len(listed) for venue, listed in self.overview.listed.items()},
             "taker_fees": self._fees,
             "failed": dict(self.overview.failed),
+            "currency_lists": list(self.overview.list_notes),
             "common": len(common),
             "chosen": list(choice.chosen),
             "passed_over": choice.passed_over,
@@ -149,6 +154,7 @@ class MarketView:
             "edges": [self._shown(symbol, edge) for edge in symbol.edges()],
             "coins": [verdict.lines() for verdict in self._verdicts(symbol)],
             "failed": dict(self.overview.failed),
+            "currency_lists": list(self.overview.list_notes),
         }
 
     def _common(self) -> list[CommonSymbol]:

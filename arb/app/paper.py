@@ -9,7 +9,7 @@ from arb.core.books import Books
 from arb.market.ids import named_by_venue
 from arb.store.account_file import AccountFile
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import Credentials, Site
 from arb.venues.paper import PaperGateway
 from arb.venues.paper_account import PaperAccount
 from arb.venues.registry import spec_of
@@ -30,11 +30,12 @@ def build_paper_gateways(
     network: Network,
     sandbox_id: str | None,
     addresses: Mapping[str, AddressAllowance],
+    list_keys: Mapping[str, Credentials],
 ) -> dict[str, PaperGateway]:
     """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
 
-    `addresses`: what they share with the venues' public connections. A new account is given `[paper] balances`, else of each
-    asset what `OPENING_PAIRS` of the largest pairs pay.
+    `addresses`: what they share with the venues' public connections. `list_keys`: for the currency lists, by venue. A new
+    account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
     """
     paper = settings.paper
     gateways: dict[str, PaperGateway] = {}
@@ -43,7 +44,14 @@ def build_paper_gateways(
         fee = paper.taker_fee(venue)
         gateways[venue] = PaperGateway(
             build_paper_source(
-                spec_of(venue), site, fee, clock=clock, rng=rng, network=network, address=addresses[venue]
+                spec_of(venue),
+                site,
+                fee,
+                clock=clock,
+                rng=rng,
+                network=network,
+                address=addresses[venue],
+                list_key=list_keys.get(venue),
             ),
             PaperAccount(account_id, accounts, clock.wall_ns()),
             venue,

@@ -1,4 +1,4 @@
-"""`arb status`, `pairs`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
+"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -84,9 +84,18 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the latest of the selected pair trades, the last decided first."""
     url, _ = stores(settings, options.mode, options.db)
     reader, selection = LedgerReader(url), selected(options)
-    rows = reader.pairs(selection, limit=options.limit)
+    rows, last_run_id = reader.pairs(selection, limit=options.limit), reader.last_run_id()
     empty = {"empty": f"no pair trade {selection}".rstrip()} if not rows else {}
-    return note_on(reader.modes()) | empty | {"pairs": [_pair(row) for row in rows]}
+    return note_on(reader.modes()) | empty | {"pairs": [_pair(row, last_run_id) for row in rows]}
+
+
+def alerts(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the alerts that are open, or all that were selected, the one that last happened first."""
+    url, _ = stores(settings, options.mode, options.db)
+    reader, selection = LedgerReader(url), selected(options)
+    rows = reader.alerts(selection, every=options.every, limit=options.limit)
+    what = "alert" if options.every else "open alert"
+    return note_on(reader.modes()) | ({} if rows else {"empty": f"no {what} {selection}".rstrip()}) | {"alerts": rows}
 
 
 def selected(options: ReviewOptions) -> Selection:
@@ -137,12 +146,12 @@ def _journal_reader(path: Path) -> JournalReader | None:
     return JournalReader.open(path) if path.exists() else None
 
 
-def _pair(row: RowDict) -> dict[str, Any]:
-    """Return the columns a person scans a list for; `net` in quote."""
+def _pair(row: RowDict, last_run_id: int | None) -> dict[str, Any]:
+    """Return the columns a person scans a list for; `net` in quote, `number` only where `arb explain` takes it as this one."""
     realised = row["realised_net_e8"]
     return {
         "id": row["id"],
-        "number": row["id"] % IDS_PER_RUN,
+        "number": row["id"] % IDS_PER_RUN if row["run_id"] == last_run_id else None,
         "kind": row["kind"],
         "symbol": row["symbol"],
         "buy": row["buy_venue"],

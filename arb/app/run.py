@@ -7,7 +7,8 @@ import logging
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -15,28 +16,18 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import (
-    build_sandbox_gateways,
     engine_settings,
     ready_ledger,
     require_traded,
-    require_two,
-    require_venues_of,
-    require_way_out,
-    sites_of,
     symbols_of,
-    warn_of_unsimulated,
 )
-from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.display import DisplayOnly
-from arb.app.doctor import StartExam
 from arb.app.kind import RunKind
-from arb.app.live import build_live_gateways, sandbox_behind
-from arb.app.market_reader import MarketReader
-from arb.app.paper import build_paper_gateways
+from arb.app.screen import RUN, ScreenControls, screen_of, stop_this_process
+from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import EMBEDDED, Mode, RunOptions, Settings, require_consents
-from arb.config.coins import coin_rule
+from arb.config import Mode, RunOptions, Settings, require_consents
 from arb.core.accounts.holdings import KnownInventory, known_inventory
 from arb.core.books import Books
 from arb.core.engine import Engine
@@ -47,17 +38,17 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, Store
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
-from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
+from arb.live.rehearsal import Rehearsal
+from arb.live.screen.held import HeldLog
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
-from arb.live.view import log_lines, show_live
+from arb.live.view import log_lines, present, show_live
 from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
-from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.journal import Journal
@@ -66,14 +57,10 @@ from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
-from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.endpoints import Credentials, Site
+from arb.venues.base import OrderGateway
+from arb.venues.endpoints import Credentials
 from arb.venues.generic.feed import ClientMaker
-from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
-from arb.venues.public_side import address_allowances, build_feeds
-from arb.venues.rules.pacing import AddressAllowance
-from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +71,17 @@ SWITCH_S = 0.0001
 
 
 def run_engine(
-    settings: Settings, options: RunOptions, *, live_view: bool, keys: Mapping[str, Credentials] | None = None
+    settings: Settings, options: RunOptions, *, screen: HeldLog | None, keys: Mapping[str, Credentials] | None = None
 ) -> tuple[dict[str, Any], int]:
-    """Run until the end; returns the summary and the exit code. `keys`: of each venue, in live mode."""
+    """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper.
+
+    `screen`: where log lines go, which are held while a screen is on the terminal; None: there is no screen.
+    """
     spin = settings.engine.spin
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
-    run = Run(settings, options, live_view=live_view, turns=turns, keys=keys)
+    run = Run(settings, options, screen=screen, turns=turns, keys=keys)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
 
@@ -111,7 +101,7 @@ class Run:
     """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's keys.
 
     `wrap` may put something of its own around each gateway, `wrap_journal` around the journal; `make_client` makes the clients
-    of the exchanges that are shown only, by default ccxt's.
+    of the exchanges that are shown only, by default ccxt's. `examines`: the doctor looks before a live run begins.
     """
 
     def __init__(
@@ -119,9 +109,10 @@ class Run:
         settings: Settings,
         options: RunOptions,
         *,
-        live_view: bool,
+        screen: HeldLog | None = None,
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
+        examines: bool = True,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
         make_client: ClientMaker | None = None,
@@ -129,20 +120,16 @@ class Run:
         if options.mode is Mode.LIVE:
             require_consents(settings, live=options.live)
             require_traded(settings)
-        self._settings = settings
         self._options = options
-        self._live_view = live_view
-        self._keys = {} if keys is None else keys
-        self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
+        self._screen = screen
         self._by = chosen(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
-        self._wrap = wrap
         self._wrap_journal = wrap_journal
         self._make_client = make_client
         self._display: DisplayOnly | None = None  # what a paper run shows beside what it trades on
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network: Network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._venues = VenueSide(settings, options, keys or {}, self._clock, self._rng, wrap, examines=examines)
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
@@ -153,12 +140,6 @@ class Run:
         self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
-        self._sites: dict[str, Site] = {}
-        self._addresses: dict[str, AddressAllowance] = {}
-        self._exam: StartExam | None = None  # of a live run
-        self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
-        self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
-        self._chooser: MarketChooser | None = None  # where the symbols are not given
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -168,8 +149,7 @@ class Run:
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
-        if self._options.mode is Mode.LIVE:
-            self._behind = await sandbox_behind(sites_of(self._settings, None).values())
+        await self._venues.look_behind()
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
         journal = Journal.open(self._journal_path, self._clock)
@@ -177,11 +157,13 @@ class Run:
             journal = self._wrap_journal(journal)
         try:
             self.kind.require(journal)
-            self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
+            self._upkeep = Upkeep(
+                self._journal_path, story_kept(self._clock, self._venues.settings.store.keep_story_days)
+            )
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._blocks.say("rows", self._ledger_blocked)
             self._open_tape(journal)
-            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, claims):
+            async with self._venues.sandbox() as sandbox, self._opened(journal, sandbox) as (gateways, claims):
                 return await self._trade(self._parts(journal, sandbox, gateways, claims), journal, claims, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
@@ -227,85 +209,16 @@ class Run:
             self._node.runner.emit(TroubleReported(kind=kind, text=text))
 
     @property
-    def _on_sandbox(self) -> bool:
-        """Return whether a sandbox was asked for: its coins are made up, and it brings addresses and keys."""
-        return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
-
-    @property
     def kind(self) -> RunKind:
         """Return of which kind this run is, as far as is known: what stands for a live run's venues is found at its start."""
-        sandbox = self._on_sandbox or self._behind is not None
-        return RunKind(self._options.mode, self._settings.venues.are_demos, sandbox)
+        return self._venues.kind
 
-    @contextlib.asynccontextmanager
-    async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
-        if not self._on_sandbox:
-            yield self._behind
-            return
-        running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
-        async with Sandbox.reached(running, self._options.seed) as sandbox:
-            warn_of_unsimulated(self._settings, sandbox)
-            yield sandbox
-
-    @contextlib.asynccontextmanager
-    async def _gateways(
+    def _opened(
         self, journal: Journal, sandbox: Sandbox | None
-    ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
-        """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
-        pairs = left_open(journal, _id_of(sandbox))
-        require_venues_of(pairs, self._settings.venues.enabled())
-        self._sites = sites_of(self._settings, sandbox if self._on_sandbox else None)
-        require_two(self._sites)
-        self._addresses = address_allowances(self._sites, self._clock)
-        if not pairs:  # those wait for a proxy as for venues that are down
-            await require_way_out(self._settings, self._sites.values())
-        async with contextlib.AsyncExitStack() as stack:
-            if self._settings.run.chooses:
-                await self._choose(journal, stack)
-            gateways = self._made(sandbox, stack)
-            if self._wrap is not None:
-                gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-            claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
-            claims.patient = bool(journal.restore(()).pairs)
-            try:
-                await claims.claim(gateway.account_id for gateway in gateways.values())
-                if self._options.mode is Mode.LIVE:
-                    self._exam = await self._examined(journal, gateways, pairs_open=bool(pairs))
-                yield gateways, claims
-            finally:
-                await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-                await claims.release()
-
-    async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
-        """Choose the symbols to begin with; `stack` closes what goes on choosing."""
-        reader = MarketReader(self._settings, self._sites, self._clock, self._rng, self._network, self._addresses)
-        stack.push_async_callback(reader.close)
-        self._chooser = MarketChooser(self._settings, reader, self._coins, self._clock)
-        self._settings = await self._chooser.first(journal.restore(()))
-
-    async def _examined(
-        self, journal: Journal, gateways: Mapping[str, OrderGateway], *, pairs_open: bool
-    ) -> StartExam | None:
-        """Return the doctor, who has looked at what a live run is to trade with, but for one with pairs open."""
-        ledger, left = (self._db, self._journal_path), journal.restore(())
-        exam = StartExam(self._settings, self._sites, gateways, ledger, left, self._clock, self._rng, self._network)
-        await exam.before(pairs_open=pairs_open)
-        return exam
-
-    def _made(self, sandbox: Sandbox | None, stack: contextlib.AsyncExitStack) -> dict[str, OrderGateway]:
-        """Return the gateways of the mode; `stack` closes what they need."""
-        settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
-        if self._options.mode is Mode.PAPER:
-            accounts = AccountFile(self._journal_path, rng, self.kind.environment)
-            stack.callback(accounts.close)
-            self._paper = build_paper_gateways(
-                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox), self._addresses
-            )
-            return dict(self._paper)
-        if self._options.mode is Mode.LIVE:
-            return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, _id_of(sandbox))
-        assert sandbox is not None
-        return build_sandbox_gateways(settings, sandbox, clock, rng, network)
+    ) -> AbstractAsyncContextManager[tuple[dict[str, OrderGateway], Claims]]:
+        """Return what makes the gateways and claims their accounts."""
+        stores = (self._db, self._journal_path)
+        return self._venues.opened(journal, stores, sandbox, self._blocks, self._books)
 
     def _books(self) -> Books:
         assert self._node is not None
@@ -315,15 +228,22 @@ class Run:
         self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox | None
     ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
-        if self._settings.generic.venues and self._options.mode is Mode.PAPER and not self._on_sandbox:
-            self._display = DisplayOnly(self._settings, self._clock, self._rng, self._make_client)
+        if self._venues.settings.generic.venues and self._options.mode is Mode.PAPER and not self._venues.on_sandbox:
+            self._display = DisplayOnly(self._venues.settings, self._clock, self._rng, self._make_client)
         await node.start()
         claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
-        control = ControlServer(self._journal_path, requests.answer, self._turns)
+        control = ControlServer(
+            self._journal_path,
+            requests.answer,
+            self._turns,
+            lambda: present(node.engine, self._clock, self._beside),
+        )
         await control.start()
+        if self._options.mode is not Mode.PAPER:
+            self._turns.idle_work = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0)).step
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()
@@ -338,13 +258,13 @@ class Run:
             )
             exit_code = exit_code or EXIT_CHECK
         ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
-        summary = self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net)
+        summary = self._summary(ended_ns, sandbox_id=sandbox_id_of(sandbox), ceiling_net=ceiling_net)
         return summary | {"loop": self._turns.summary()}, exit_code
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
     ) -> Parts:
-        settings, options = self._settings, self._options
+        settings, options = self._venues.settings, self._options
         loop = asyncio.get_running_loop()
         blocked = self._blocks.cause
 
@@ -362,10 +282,10 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways, self._coins, options.mode),
+            settings=engine_settings(settings, gateways, self._venues.coins, options.mode),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=self.kind.recorded,
-            sandbox_id=_id_of(sandbox),
+            sandbox_id=sandbox_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
             shift=self._clock.shift,
@@ -374,9 +294,9 @@ class Run:
             make_ledger=make_ledger,
             gateways=gateways,
             waits_for_venues=options.mode is Mode.LIVE,
-            make_universe=partial(universe_of, spare=0 if self._chooser is None else settings.run.auto.top),
+            make_universe=partial(universe_of, spare=0 if self._venues.chooser is None else settings.run.auto.top),
             make_books=partial(books_of, timing=settings.timing, by=self._by),
-            make_feeds=self._feeds,
+            make_feeds=self._venues.feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
@@ -385,15 +305,15 @@ class Run:
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account
             ),
-            chooser=self._chooser,
+            chooser=self._venues.chooser,
             tape=self._tape,
             jobs=lambda: (
                 *(() if sandbox is None else (sandbox.watch(),)),
-                *(() if self._exam is None else (self._exam.beside(self._emit),)),
+                *(() if self._venues.exam is None else (self._venues.exam.beside(self._emit),)),
                 *(() if self._display is None else (self._display.run(),)),
                 self._collected(),
             ),
-            failed={} if self._exam is None else self._exam.failed,
+            failed={} if self._venues.exam is None else self._venues.exam.failed,
             turns=self._turns,
             view=self._view,
             ledger_blocked=blocked,
@@ -403,19 +323,6 @@ class Run:
     def _emit(self, event: AnyEvent) -> None:
         assert self._node is not None
         self._node.runner.emit(event)
-
-    def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
-        taken = watched(on_frame, self._paper) if self._paper else on_frame
-        return build_feeds(
-            self._sites,
-            books,
-            taken,
-            emit,
-            clock=self._clock,
-            rng=self._rng,
-            network=self._network,
-            addresses=self._addresses,
-        )
 
     async def _collected(self) -> None:
         assert self._node is not None
@@ -431,12 +338,26 @@ class Run:
         return change is not None
 
     def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
-        if self._live_view:
-            return show_live(engine, self._clock, mask_url(self._db), self.kind.mark, self._shown)
-        return log_lines(engine, self._clock, self.kind.mark, self._shown)
+        if self._screen is None:
+            return log_lines(engine, self._clock, self.kind.mark, self._beside)
+        controls = ScreenControls(
+            self._venues.settings, self._options.mode.value, self._options.db, self._clock, stop_this_process
+        )
+        screen = screen_of(controls, self._clock, RUN, self._screen)
+        return show_live(engine, self._clock, self._beside, screen)
 
-    def _shown(self) -> list[dict[str, Any]]:
-        return [] if self._display is None else self._display.rows()
+    def _beside(self) -> dict[str, Any]:
+        """Return what a screen shows beside the engine's state."""
+        return {
+            "about": {
+                "mark": self.kind.mark,
+                "mode": self.kind.recorded,
+                "environment": self.kind.environment,
+                "ledger": mask_url(self._db),
+                "started_ns": self._started_trading_ns or None,
+            },
+            "display_only": [] if self._display is None else self._display.rows(),
+        }
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -477,7 +398,7 @@ class Run:
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
         mode = self.kind.recorded
-        paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
+        paper = {venue: _amounts(gateway.reached) for venue, gateway in self._venues.paper.items()}
         simulated = {"simulated": paper} if paper else {}
         return (
             note_on((mode,))
@@ -491,16 +412,11 @@ class Run:
                 ceiling_net=ceiling_net or {},
                 db=mask_url(self._db),
                 now_ns=now_ns,
-                report_currency=self._settings.run.report_currency,
+                report_currency=self._venues.settings.run.report_currency,
             )
             | simulated
             | ({} if self._display is None else {"display_only": self._display.rows_with_quotes()})
         )
-
-
-def _id_of(sandbox: Sandbox | None) -> str | None:
-    """Return what distinguishes a sandbox's accounts; real venues have no such id."""
-    return None if sandbox is None else sandbox.sandbox_id
 
 
 def _amounts(reached: Reached) -> dict[str, str]:

@@ -15,7 +15,7 @@ import msgspec
 from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
 from arb.config import Overrides, Settings, VenuesSettings, overridden
-from arb.config.loader import AMOUNT_MAX
+from arb.config.values import AMOUNT_MAX
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, BalancesReported, OrderAccepted

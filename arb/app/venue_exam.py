@@ -1,4 +1,7 @@
-"""The public part of `arb doctor`: measure one venue without a key, and let `arb.live.checks` judge."""
+"""The public part of `arb doctor`: measure one venue without a key, and let `arb.live.checks` judge.
+
+The key for a currency list, which is no account's to trade with, is asked about here, too.
+"""
 
 import asyncio
 import contextlib
@@ -24,9 +27,9 @@ from arb.market.instrument import Instrument
 from arb.market.scale import common_scale
 from arb.market.symbol import Symbol
 from arb.venues.addresses import origins_of
-from arb.venues.build import build_paper_source
+from arb.venues.build import build_keyed_list, build_paper_source
 from arb.venues.call import Origin
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import Credentials, Site
 from arb.venues.feed import SocketFeed
 from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
@@ -46,8 +49,16 @@ class VenueExam:
     """All that is measured of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
 
     def __init__(
-        self, settings: Settings, venue: str, site: Site, clock: Clock, rng: random.Random, network: Network
+        self,
+        settings: Settings,
+        venue: str,
+        site: Site,
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
+        list_key: Credentials | None = None,
     ) -> None:
+        self._list_key = list_key
         self.measured: ClockMeasured | None = None
         self.quotes: Quotes = {}
         self.answers = False
@@ -85,6 +96,8 @@ class VenueExam:
             checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
             checks.check_listing(venue, listing),
         ]
+        if self._list_key is not None and self.answers:
+            found.append(await self._list_finding(self._list_key))
         if not listed:
             return found
         watch = FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns)
@@ -96,6 +109,24 @@ class VenueExam:
             checks.check_steps(venue, feed),
             checks.check_lag(venue, feed, timing.max_feed_lag_ms),
         ]
+
+    async def _list_finding(self, key: Credentials) -> Finding:
+        """Ask with the key for the currency list what it may do, and for the list of what is traded here."""
+        keyed = build_keyed_list(
+            spec_of(self._venue), self._site, key, clock=self._clock, rng=self._rng, network=self._network
+        )
+        assets = {asset for symbol in self._symbols for asset in Symbol.of(symbol).base_and_quote}
+        try:
+            async with asyncio.timeout(ASK_S):
+                listed = await keyed.currencies(tuple(sorted(assets)))
+        except TimeoutError:
+            return checks.check_currency_list(self._venue, error=f"no answer within {ASK_S:g} s")
+        except VenueError as error:
+            return checks.check_currency_list(self._venue, error=str(error))
+        finally:
+            await keyed.close()
+        count = 0 if listed is None else len({chain.asset for chain in listed.chains})
+        return checks.check_currency_list(self._venue, listed=count, wanted=len(assets), warning=keyed.warning())
 
     def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
         """Return the connections, by name, on which a watch waits for its books."""

@@ -12,8 +12,8 @@ from itertools import islice
 
 import msgspec
 
-from arb.bench.frames import GateFrames
-from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
+from arb.bench.frames import LEVEL, GateFrames
+from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, CryptofeedBooks, NautilusBooks, as_updates, find
 from arb.bench.rounds import Contender, Effort, Row, alternate, tail_row, time_row
 from arb.bench.stage import SYMBOL, Stage
 from arb.clock import Clock
@@ -73,6 +73,10 @@ def _frames(
         peer = CcxtBooks()
         peer.feed([whole])
         contenders["ccxt"] = _batches(peer.feed, frames, count)
+    contenders |= {
+        peer: _batches(feed, as_updates(frames, LEVEL) if peer == "cryptofeed" else frames, count)
+        for peer, feed in _further_peers(whole, decode).items()
+    }
     taken = alternate(clock, contenders, effort.rounds)
     ours = taken["ours"]
     size = sum(map(len, frames)) // len(frames)
@@ -86,7 +90,25 @@ def _frames(
             note=f"{size} bytes, {levels} levels",
         ),
         time_row(f"{name}_decode", ours, taken["msgspec"], against="msgspec typed decode alone", at_least=at_least[1]),
+        *(
+            time_row(f"{name}_{peer}", ours, taken[peer], against=said)
+            for peer, said in _FURTHER.items()
+            if peer in taken
+        ),
     ]
+
+
+_FURTHER = {"cryptofeed": "cryptofeed gate", "nautilus": "nautilus_trader book, typed decode"}
+
+
+def _further_peers(whole: bytes, decode: Callable[[bytes], object]) -> dict[str, Callable[[list[bytes]], object]]:
+    """Return those that are installed, each with its book filled; rows of others are left out."""
+    found: dict[str, Callable[[list[bytes]], object]] = {}
+    if find("cryptofeed") is not None:
+        found["cryptofeed"] = CryptofeedBooks(whole).feed
+    if find("nautilus_trader") is not None:
+        found["nautilus"] = NautilusBooks(whole, decode).feed
+    return found
 
 
 def _engine(whole: bytes) -> Callable[[list[bytes]], object]:

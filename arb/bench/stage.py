@@ -1,6 +1,6 @@
 """An engine set up to be measured: venues, one symbol, books, and the events it needs before it may act."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -10,27 +10,19 @@ from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import (
-    AccountSnapshotTaken,
     AnyEvent,
-    AssetBalance,
-    BalancesReported,
-    ClockMeasured,
-    FeedUp,
-    InstrumentListed,
-    PrivateUp,
-    RunStarted,
 )
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.live.fast_books import compile_books
+from arb.live.rehearsal import SYMBOL as SYMBOL  # part of this stage
+from arb.live.rehearsal import let_trade
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
-from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed
 
-SYMBOL = "BTC/USDT"
 NATIVE_SYMBOL = "BTC_USDT"
 START_NS = 1_760_000_000_000_000_000
 SCALE = Scale(1, 4)
@@ -66,7 +58,9 @@ class Stage:
         self.engine = Engine(settings, self.books)
         self.now_ns = START_NS
         self.seq = 0
-        self._open()
+        let_trade(self.venues, self.handle, self.now_ns)
+        for venue in self.venues:
+            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}')
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""
@@ -85,51 +79,3 @@ class Stage:
         self.seq += 1
         self.arena.write(row, self.seq, self.now_ns - 20 * NS_PER_MS, self.now_ns)
         return row
-
-    def _open(self) -> None:
-        accounts = {venue: f"{venue}:bench" for venue in self.venues}
-        self.handle(
-            RunStarted(
-                run_id=1, nonce=1, mode="sandbox", sandbox_id="bench", account_ids=accounts, seed=1, version="bench"
-            )
-        )
-        for venue in self.venues:
-            self.handle(InstrumentListed(instrument=_instrument(venue)))
-        funds: Mapping[str, AssetBalance] = {
-            "USDT": AssetBalance(Decimal(10_000_000), Decimal(0)),
-            "BTC": AssetBalance(Decimal(100), Decimal(0)),
-        }
-        for venue in self.venues:
-            self.handle(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            reported = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns)
-            self.handle(reported)
-            self.handle(
-                AccountSnapshotTaken(
-                    venue=venue,
-                    complete=True,
-                    orders=(),
-                    fills=(),
-                    transfers=(),
-                    transfers_complete=True,
-                    started_ns=self.now_ns,
-                )
-            )
-            self.handle(reported)  # after the account snapshot, before which nothing opens
-            self.handle(PrivateUp(venue=venue))
-            self.handle(FeedUp(venue=venue))
-            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}')
-
-
-def _instrument(venue: str) -> Instrument:
-    return Instrument(
-        venue=venue,
-        symbol=SYMBOL,
-        native_symbol=NATIVE_SYMBOL,
-        tick=Decimal("0.1"),
-        lot=Decimal("0.0001"),
-        min_size=Decimal("0.0001"),
-        min_notional=Decimal(1),
-        taker_fee=Decimal("0.001"),
-        maker_fee=Decimal("0.001"),
-        buy_fee_in=FeeIn.BASE,
-    )

@@ -32,7 +32,7 @@ from arb.store.journal_reader import Row as JournalRow
 from arb.store.tape import TapeLine
 from arb.venues.compiled.loading import is_available
 
-_FRAMES = 20_000  # so many that a run is measured and not its start, which takes 5 ms
+_FRAMES = 60_000  # ten minutes of the tape, so that they are measured and not the start, which takes 20 ms
 _PEER_FRAMES = 2_000
 _FEE = Decimal("0.001")
 _BASES = tuple(f"S{number}" for number in range(10))

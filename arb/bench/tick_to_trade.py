@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,6 +38,7 @@ MISSED_MAX = 20
 """How many edges a client may let pass without orders; each is made again, so that a round is never one of them."""
 WARM_UP_MAX = 40
 """How often a client may let an edge pass before it is ready."""
+OURS = ("arb", "spin")
 FLOOR, BOT = "a raw client (bytes searched, two prepared requests)", "a ccxt.pro bot, two gathered IOC limits"
 
 
@@ -56,37 +58,34 @@ class Edge(NamedTuple):
 
 
 def from_outside(clock: Clock, effort: Effort) -> list[Row]:
-    """Return the rows in life and in bursts, against a raw client and, where ccxt is installed, a bot on it."""
+    """Return the rows in life and in bursts, against a raw client and, where ccxt is installed, a bot on it.
+
+    In life a run that polls (`[engine] spin`) is measured as well, where there is a processor for it.
+    """
     rounds = min(ROUNDS_MAX, effort.rounds)
-    found = {who: _measured(who, rounds) for who in ("raw", "arb", *(["ccxt"] if find("ccxt.pro") else []))}
+    contenders = [
+        "raw",
+        "arb",
+        *(["spin"] if (os.cpu_count() or 1) > 1 else []),
+        *(["ccxt"] if find("ccxt.pro") else []),
+    ]
+    found = {who: _measured(who, rounds) for who in contenders}
     noted = "by packets" if can_capture() else "by the relay's notes"
+
+    def first(name: str, ours: Times, peer: Times, against: str, at_least: float) -> Row:
+        firsts = median(ours.first), median(peer.first)
+        return time_row(f"tick_to_order_{name}", *firsts, against=against, at_least=at_least, note=noted)
+
     rows = []
     for place, how in enumerate(("in_life", "in_bursts")):
         ours, floor = found["arb"][place], found["raw"][place]
-        rows.append(
-            time_row(
-                f"tick_to_order_{how}",
-                median(ours.first),
-                median(floor.first),
-                against=FLOOR,
-                at_least=0.25,
-                note=noted,
-            )
-        )
+        rows.append(first(how, ours, floor, FLOOR, 0.25))
         if "ccxt" in found:
-            bot = found["ccxt"][place]
-            rows.append(
-                time_row(
-                    f"tick_to_order_{how}_bot",
-                    median(ours.first),
-                    median(bot.first),
-                    against=BOT,
-                    at_least=14,
-                    note=noted,
-                )
-            )
+            rows.append(first(f"{how}_bot", ours, found["ccxt"][place], BOT, 14))
         second = time_row(f"second_order_{how}", median(ours.between), median(floor.between), against=FLOOR, note=noted)
         rows.append(_bounded(second, median(ours.between)))
+        if "spin" in found:
+            rows.append(first(f"{how}_spin", found["spin"][place], floor, FLOOR, 0.25))
     return rows
 
 
@@ -115,14 +114,15 @@ def _measured(who: str, rounds: int) -> tuple[Times, Times]:
                 ]
             return _times(edges[0]), _times(edges[1])
         finally:
-            client.send_signal(signal.SIGINT if who == "arb" else signal.SIGKILL)
+            client.send_signal(signal.SIGINT if who in OURS else signal.SIGKILL)
             client.wait(60)
 
 
 def _command(who: str, stage: "_Stage", directory: Path) -> list[str]:
-    if who != "arb":
+    if who not in OURS:
         return [sys.executable, "-m", "arb.bench.tick_peers", who, json.dumps(stage.announced)]
-    (directory / "config.toml").write_text(f'[run]\nsymbols = ["{SYMBOL}"]\n')
+    engine = f"[engine]\nspin = {'true' if who == 'spin' else 'false'}\n"
+    (directory / "config.toml").write_text(f'[run]\nsymbols = ["{SYMBOL}"]\n{engine}')
     ours = ["run", "--json", "--config", str(directory / "config.toml"), "--sandbox", stage.announced["admin"]]
     return [sys.executable, "-m", "arb", *ours, "--db", f"sqlite:///{directory}/ledger.sqlite"]
 

@@ -25,10 +25,10 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
     even then, and the next engine on this ledger begins halted.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=reason_text(reason))
     from arb.app import control
 
-    return _answered(control.halt(settings, options), as_json=as_json)
+    return answered(control.halt(settings, options), as_json=as_json)
 
 
 @click.command("resume")
@@ -46,10 +46,12 @@ def resume_command(
     may be lost on it. `halted` in the answer says what still holds.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason), allow_loss=allow_loss)
+    options = ControlOptions(
+        mode=ledger_mode(settings, mode, db), db=db, reason=reason_text(reason), allow_loss=allow_loss
+    )
     from arb.app import control
 
-    return _answered(control.resume(settings, options), as_json=as_json)
+    return answered(control.resume(settings, options), as_json=as_json)
 
 
 @click.command("flatten")
@@ -64,13 +66,13 @@ def flatten_command(reason: str, mode: str | None, db: str | None, config: Path 
     with the reason `flattened`. Holds over restarts until `arb resume`.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=reason_text(reason))
     from arb.app import control
 
-    return _answered(control.flatten(settings, options), as_json=as_json)
+    return answered(control.flatten(settings, options), as_json=as_json)
 
 
-def _answered(answer: "Answer", *, as_json: bool) -> int:
+def answered(answer: "Answer", *, as_json: bool) -> int:
     """Show what was done; raises `CheckFailed` where no engine obeyed."""
     from arb.app.control import require_obeyed
 
@@ -79,7 +81,8 @@ def _answered(answer: "Answer", *, as_json: bool) -> int:
     return EXIT_OK
 
 
-def _text(reason: str) -> str:
+def reason_text(reason: str) -> str:
+    """Return a reason on one line; raises `ConfigError` for one that says nothing, or too much."""
     text = " ".join(reason.split())
     if not text or len(text) > 500:
         raise ConfigError("--reason: say why, in 1 to 500 characters")

@@ -11,7 +11,7 @@ import click
 from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, config_and_json, demo_option, folder_of, settings_from, show
 from arb.config import DoctorOptions, Mode, RunOptions, Settings, require_consents
 from arb.config.keyring import SystemKeyring
-from arb.config.keys import KeyPlaces
+from arb.config.keys import KeyPlaces, list_keys
 from arb.errors import EXIT_CHECK, ConfigError
 from arb.logs import logging_to
 from arb.venues.endpoints import Credentials
@@ -68,11 +68,11 @@ def doctor_command(
     if drill and sandbox is not None and live:
         raise ConfigError("--live: consents to real orders, and a sandbox takes none: leave it out")
     options = DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
-    keys = {} if sandbox is not None else _keys(settings, config, every=drill)
+    keys, lists = ({}, {}) if sandbox is not None else _keys(settings, config, every=drill)
     from arb.app.doctor import document_of, examine  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
-        examined = examine(settings, options, keys)
+        examined = examine(settings, options, keys, lists)
         found, exit_code = list(examined.findings), examined.exit_code
         if drill:
             more, exit_code = _drilled(settings, options, keys, examined.costs, found, keep=keep, live=live, yes=yes)
@@ -82,14 +82,21 @@ def doctor_command(
     return exit_code
 
 
-def _keys(settings: Settings, config: Path | None, *, every: bool) -> dict[str, Credentials]:
-    """Return the keys that there are; with `every`, raises `ConfigError` for a venue to trade at that has none."""
+def _keys(
+    settings: Settings, config: Path | None, *, every: bool
+) -> tuple[dict[str, Credentials], dict[str, Credentials]]:
+    """Return the keys that there are, to trade with and for currency lists alone.
+
+    With `every`, raises `ConfigError` for a venue to trade at that has none.
+    """
     places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
-    return {
+    traded = settings.venues.traded()
+    keys = {
         venue: places.credentials(venue, chosen)
-        for venue, chosen in settings.venues.traded().items()
+        for venue, chosen in traded.items()
         if every or places.has_any(chosen.key_names().values())
     }
+    return keys, {venue: key for venue, key in list_keys(settings, places).items() if venue not in traded}
 
 
 def _drilled(

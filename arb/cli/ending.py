@@ -1,11 +1,11 @@
 """What stands on the screen when a run has ended: eight lines, what needs a person first, and the next command to type."""
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from arb.core.incidents import HaltReason
 from arb.errors import EXIT_OK
+from arb.live.figures import short_amount, span_of
 from arb.masking import printable
 
 REASONS_SHOWN = 4
@@ -18,7 +18,7 @@ def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str]) -
     made = ", ".join(f"{pairs[name]} {name}" for name in pairs if name != "opened" and pairs[name]) or "none"
     title = [summary["note"]] if "note" in summary else []
     lines = {
-        "run": f"{summary['run_id']} ({summary['mode']}), {_span(summary['seconds'])}, books live at the end: "
+        "run": f"{summary['run_id']} ({summary['mode']}), {span_of(summary['seconds'])}, books live at the end: "
         f"{', '.join(f'{venue} {live}' for venue, live in summary['books'].items())}",
         "net": _net(summary),
         "pairs": f"{pairs['opened']}: {made}; {summary['orders']} orders, {summary['fills']} fills",
@@ -32,25 +32,11 @@ def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str]) -
     return "\n".join([*title, *(f"{name.ljust(width)}  {printable(str(text))}" for name, text in lines.items())])
 
 
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
-
-
 def _amounts(amounts: Mapping[str, Any], *, signed: bool = False) -> str:
     """Return amounts of some assets for the eye."""
-    shown = [f"{_short(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:ASSETS_SHOWN]]
+    shown = [f"{short_amount(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:ASSETS_SHOWN]]
     more = len(amounts) - len(shown)
     return " + ".join(shown) + (f" + {more} more" if more > 0 else "") if shown else "0"
-
-
-def _short(amount: Any, *, signed: bool = False) -> str:
-    """Return an amount with two decimals, or of a small one its first two digits; the ledger has it whole."""
-    value = Decimal(amount)
-    digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
-    shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
-    return f"{shown:{'+' if signed else ''}f}"
 
 
 def _net(summary: Mapping[str, Any]) -> str:
@@ -75,10 +61,10 @@ def _not_taken(summary: Mapping[str, Any]) -> str:
 
 def _unhedged(summary: Mapping[str, Any]) -> str:
     left = "; ".join(
-        f"{_short(row['size'])} {row['asset']} worth {_short(row['value'])}" for row in summary["unhedged"]
+        f"{short_amount(row['size'])} {row['asset']} worth {short_amount(row['value'])}" for row in summary["unhedged"]
     )
     dust = f"; dust: {_amounts(summary['dust'])}" if summary["dust"] else ""
-    return f"{_short(summary['unhedged_notional'])}{f' ({left})' if left else ''}{dust}"
+    return f"{short_amount(summary['unhedged_notional'])}{f' ({left})' if left else ''}{dust}"
 
 
 def _state(summary: Mapping[str, Any]) -> str:

@@ -25,9 +25,11 @@ from arb.cli.shared import (
 )
 from arb.config import Mode, RunOptions, Settings, database_url, require_consents
 from arb.config.keyring import SystemKeyring
-from arb.config.keys import KeyPlaces, credentials_of
+from arb.config.keys import KeyPlaces, credentials_of, list_keys
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
+from arb.live.screen.held import HeldLog
+from arb.live.screen.terminal import screen_possible
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.endpoints import Credentials
@@ -64,8 +66,11 @@ def run_command(
     """Run the engine.
 
     Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with --sandbox),
-    needs no key, and simulates every order: none can leave. Mode `live` sends orders to the venues, with your keys: it needs
-    `[live] enabled = true` and --live; with --environment demo they go to demo accounts.
+    needs no key (`[coins] keyed = true` uses those there are, for currency lists alone), and simulates every order: none can
+    leave. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and --live; with
+    --environment demo they go to demo accounts.
+    On a terminal a screen shows exposure, venues, edges, pairs, earnings and alerts; ? lists its keys (halt, flatten,
+    acknowledge), which ask first. Elsewhere a line now and then.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
@@ -78,12 +83,16 @@ def run_command(
     if chosen is Mode.LIVE:
         require_consents(settings, live=live)
         keys = credentials_of(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
+    elif chosen is Mode.PAPER and sandbox is None:
+        keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     database_url(settings, chosen.value, db)
     from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
 
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
-    with logging_to(level=settings.run.log_level.value):
-        summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty(), keys=keys)
+    lines = HeldLog(sys.stderr)
+    screen = lines if not as_json and screen_possible(sys.stdout, os.environ) else None
+    with logging_to(lines, level=settings.run.log_level.value):
+        summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
     if as_json:
         show(summary, as_json=True)
     else:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from arb.cli.shared import config_and_json, demo_option, folder_of, settings_from, show
-from arb.config import Settings, TradedVenueSettings, VenueSettings
+from arb.config import Settings, VenueSettings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, Place, shape_problem
 from arb.config.loader import nearest
@@ -107,11 +107,17 @@ def remove_command(venue: str, config: Path | None, as_json: bool) -> int:
 def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) -> int:
     """Ask venues who a key is and what it may do.
 
-    Of every enabled venue, or of those named. Reads only; exit code 3 where a key is refused, may withdraw, or nobody answers.
+    Of every enabled venue, or of those named; where orders are not sent, of those that have one, for their currency lists.
+    Reads only; exit code 3 where a key is refused, may withdraw, or nobody answers.
     """
     settings = settings_from(config)
     places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
-    wanted = {venue: _chosen(settings, venue) for venue in venues} or settings.venues.traded()
+    traded = settings.venues.traded()
+    wanted: Mapping[str, VenueSettings] = {venue: _chosen(settings, venue) for venue in venues} or {
+        venue: chosen
+        for venue, chosen in settings.venues.enabled().items()
+        if venue in traded or places.has_any(chosen.key_names().values())
+    }
     keys = {venue: places.credentials(venue, chosen) for venue, chosen in wanted.items()}
     from arb.app.keys import ask_venues  # late: it loads the venues' libraries
 
@@ -125,8 +131,8 @@ def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "not reported" if value is None else value for name, value in row.items()}
 
 
-def _chosen(settings: Settings, venue: str) -> TradedVenueSettings:
-    """Return the settings of a venue that is enabled and needs a key; raises `ConfigError` for any other."""
+def _chosen(settings: Settings, venue: str) -> VenueSettings:
+    """Return the settings of a venue that is enabled and has a use for a key; raises `ConfigError` for any other."""
     enabled = settings.venues.enabled()
     if venue not in enabled:
         known = settings.venues.every()
@@ -135,9 +141,9 @@ def _chosen(settings: Settings, venue: str) -> TradedVenueSettings:
             if venue not in known
             else f"{venue} is not enabled: set enabled = true in [venues.{venue}]"
         )
-    if venue not in (traded := settings.venues.traded()):
+    if not enabled[venue].key_names():
         raise ConfigError(f"{venue}: its public data alone are read, and no key is needed for them")
-    return traded[venue]
+    return enabled[venue]
 
 
 def _place_row(venue: str, chosen: VenueSettings, places: KeyPlaces) -> dict[str, Any]:

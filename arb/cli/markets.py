@@ -1,18 +1,23 @@
 """`arb markets`: a table of what several venues list, and the choice of what to trade."""
 
+import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
-from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, DURATION, config_and_json, settings_from, show, to_json
+from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, DURATION, config_and_json, folder_of, settings_from, show, to_json
 from arb.clock import SystemClock
 from arb.config import MarketsOptions, Settings
+from arb.config.keyring import SystemKeyring
+from arb.config.keys import KeyPlaces, list_keys
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
+from arb.venues.endpoints import Credentials
 
 EVERY_S, EVERY_MIN_S = 30, 5
 
@@ -72,8 +77,9 @@ def markets_command(
     Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue, book
     spreads, the smallest order, whether it is known to be one coin, the best edge now at the best quotes, net of both takers'
     fees (`[paper.fees]`), whether wallets are open on its way, and for how much of the last hour there was an edge. No key is
-    needed and nothing is traded. The rules of `[run.auto]` choose what is worth trading; --write puts their choice into the
-    settings. A venue that does not answer is named, and the exit code is 3 then.
+    needed and nothing is traded; `[coins] keyed = true` uses the keys there are, for currency lists alone. The rules of
+    `[run.auto]` choose what is worth trading; --write puts their choice into the settings. A venue that does not answer is
+    named, and the exit code is 3 then.
     """
     settings = settings_from(config)
     if why is not None:
@@ -100,17 +106,20 @@ def markets_command(
         sandbox=sandbox,
         config=config or DEFAULT_CONFIG,
     )
+    keys: dict[str, Credentials] = {}
+    if sandbox is None:
+        keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     from arb.app.markets import show_markets  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
         if watch:
-            return _watch(settings, options, as_json=as_json)
-        document = show_markets(settings, options)
+            return _watch(settings, options, keys, as_json=as_json)
+        document = show_markets(settings, options, keys)
     show(document if as_json else for_people(document), as_json=as_json)
     return EXIT_CHECK if document["failed"] else EXIT_OK
 
 
-def _watch(settings: Settings, options: MarketsOptions, *, as_json: bool) -> int:
+def _watch(settings: Settings, options: MarketsOptions, keys: Mapping[str, Credentials], *, as_json: bool) -> int:
     """Show the markets, each change as a line, and the markets again at the end."""
     from arb.app.market_watch import watch_markets
 
@@ -120,7 +129,7 @@ def _watch(settings: Settings, options: MarketsOptions, *, as_json: bool) -> int
     def on_news(news: dict[str, Any]) -> None:
         click.echo(to_json(news) if as_json else f"{news['at']} {news['text']}")
 
-    watch_markets(settings, options, SystemClock(), on_document, on_news)
+    watch_markets(settings, options, SystemClock(), on_document, on_news, keys)
     return EXIT_OK
 
 
@@ -134,6 +143,8 @@ def _require_symbol(text: str) -> None:
 def for_people(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document as a table, with what is the same of all rows above it."""
     failed: dict[str, Any] = {}
+    if document["currency_lists"]:
+        failed["currency lists"] = document["currency_lists"]
     if document["failed"]:
         failed["not answered"] = list(document["failed"].values())
     if "markets" not in document:

@@ -1,5 +1,6 @@
 """The commands that show what happened: `status`, `pairs`, `report`, `explain`, `export`."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ import click
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
+from arb.live.screen.terminal import screen_possible
 
 
 @click.command("status")
-@click.option("--watch", is_flag=True, help="Show it again and again, until interrupted.")
+@click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
 @click.option("--run", type=click.IntRange(min=1), metavar="N", help="An earlier run, by its number.")
 @mode_and_db
 @config_and_json
@@ -23,13 +25,21 @@ def status_command(
 ) -> int:
     """Show the present or latest run.
 
-    Exposure comes first, then venues, pairs and what was earned.
+    Exposure comes first, then venues, pairs and what was earned: on a terminal as the screen of `arb run`, elsewhere as text.
+    With --watch the screen stays, and its keys (?) halt, flatten and acknowledge; leaving it stops no engine.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows={"run": run})
     from arb.app import review
 
-    if watch:
+    if not as_json and screen_possible(sys.stdout, os.environ):
+        from arb.app import screen
+
+        if watch:
+            screen.watch(settings, options)
+        else:
+            click.echo(screen.draw_once(settings, options))
+    elif watch:
         review.watch_status(settings, options, lambda document: show(document, as_json=as_json))
     else:
         show(review.status(settings, options), as_json=as_json)

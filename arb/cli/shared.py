@@ -45,13 +45,18 @@ def mode_and_db(command: F) -> F:
 
 def row_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue --kind`, which say what rows are meant."""
+    kinds = click.Choice([str(kind) for kind in PairKind])
+    return alert_options(click.option("--kind", type=kinds, help="Only this kind of pair.")(command))
+
+
+def alert_options(command: F) -> F:
+    """Add `--since --until --run --symbol --venue`, which say what rows are meant that belong to no kind of pair."""
     options = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before then; a day counts whole."),
         ("--run", click.IntRange(min=1), "N", "Only this run, by its number."),
         ("--symbol", str, "SYMBOL", "Only this symbol, for example BTC/USDT."),
         ("--venue", str, "VENUE", "Only this venue."),
-        ("--kind", click.Choice([str(kind) for kind in PairKind]), None, "Only this kind of pair."),
     )
     for name, kind, shown, text in reversed(options):
         command = click.option(name, type=kind, metavar=shown, help=text)(command)
@@ -245,8 +250,8 @@ def _lines(value: Any, indent: str) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return _table(value, indent)
     if isinstance(value, list):
-        return [f"{indent}{_scalar(item)}" for item in value]
-    return [f"{indent}{_scalar(value)}"]
+        return [f"{indent}{as_cell(item)}" for item in value]
+    return [f"{indent}{as_cell(value)}"]
 
 
 def _entry(key: str, item: Any, indent: str) -> list[str]:
@@ -254,12 +259,12 @@ def _entry(key: str, item: Any, indent: str) -> list[str]:
         return [f"{indent}{key}:", *_lines(item, indent + "  ")]
     if isinstance(item, str) and "\n" in item:
         return [f"{indent}{key}:", *(f"{indent}  {printable(line)}" for line in item.split("\n"))]
-    return [f"{indent}{key}: {_scalar(item)}"]
+    return [f"{indent}{key}: {as_cell(item)}"]
 
 
 def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns, *([_scalar(row.get(column, "")) for column in columns] for row in rows)]
+    cells = [columns, *([as_cell(row.get(column, "")) for column in columns] for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
     return [
         indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -267,11 +272,13 @@ def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
     ]
 
 
-def _scalar(value: Any) -> str:
+def as_cell(value: Any) -> str:
+    """Return a value as it stands in one cell of a table: nothing as `-`, no control characters."""
+    value = f"{value:f}" if isinstance(value, Decimal) else value
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " ".join(_scalar(item) for item in value) or "none"
+        return " ".join(as_cell(item) for item in value) or "none"
     return ("none" if not value else to_json(value)) if isinstance(value, dict) else printable(str(value))

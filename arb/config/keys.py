@@ -18,6 +18,7 @@ from arb.config.settings import Settings, VenueSettings
 from arb.errors import ConfigError
 from arb.masking import SECRET_LENGTH_MIN, SECRETS
 from arb.venues.endpoints import Credentials
+from arb.venues.registry import spec_of
 
 ENV_FILE = ".env"
 LENGTH_MAX = 256
@@ -48,6 +49,10 @@ class KeyPlaces:
     def credentials(self, venue: str, chosen: VenueSettings) -> Credentials:
         """Return a venue's key; raises `ConfigError` where there is none, or none that can be used."""
         names = chosen.key_names()
+        if not names.keys() >= {"key", "secret"}:
+            raise ConfigError(
+                f"[venues.{venue}] key_env, secret_env: one is empty: name what holds the key, and its secret"
+            )
         for place in Place:
             found = self.values(place, names.values())
             if found:
@@ -87,6 +92,20 @@ class KeyPlaces:
 def credentials_of(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
     """Return the key of every enabled venue that orders can be sent to; raises `ConfigError` for the first that has none."""
     return {venue: places.credentials(venue, chosen) for venue, chosen in settings.venues.traded().items()}
+
+
+def list_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
+    """Return the keys for currency lists, by venue: none unless `[coins] keyed`, and of venues that need one for theirs.
+
+    A venue without a key is left out. Raises `ConfigError` for a key that cannot be used, as `KeyPlaces.credentials` does.
+    """
+    if not settings.coins.keyed:
+        return {}
+    return {
+        venue: places.credentials(venue, chosen)
+        for venue, chosen in settings.venues.enabled().items()
+        if spec_of(venue).currency_key is not None and places.has_any(chosen.key_names().values())
+    }
 
 
 def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.config.loader import Fee, fee_ratio
+from arb.config.values import Fee, fee_ratio
 from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
@@ -70,10 +70,12 @@ class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
 
     `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
+    `keyed`: where orders are not sent, too, keys are read, for the currency lists of venues that show theirs to a key alone.
     """
 
     overrides: dict[str, str] = {}
     lists: str = ""
+    keyed: bool = False
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -131,7 +133,8 @@ DEMO_BEGIN = "DEMO_"
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue, as far as its public data go: nothing else is needed where these alone are read.
 
-    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`.
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `key_env`, `secret_env`:
+    what holds its key, if there is one; where orders are not sent it is for the currency list (`[coins] keyed`).
     """
 
     enabled: bool = False
@@ -140,14 +143,25 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     endpoints: PublicOverrides = PublicOverrides()
+    key_env: str = ""
+    secret_env: str = ""
 
     def key_names(self) -> dict[str, str]:
-        """Return under which names the key, its secret and its passphrase, if any, are found; none where no key is needed."""
-        return {}
+        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.
+
+        So both keys of a venue may stand side by side, and neither is ever sent where the other belongs. None where no key is
+        of use.
+        """
+        begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
+        return {part: begin + name for part, name in self._named().items() if name}
 
     def every_key_name(self) -> tuple[str, ...]:
         """Return the names under which its keys are found in any environment."""
-        return ()
+        own = tuple(filter(None, self._named().values()))
+        return (*own, *(DEMO_BEGIN + name for name in own))
+
+    def _named(self) -> dict[str, str]:
+        return {"key": self.key_env, "secret": self.secret_env}
 
 
 class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
@@ -158,8 +172,6 @@ class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
     """
 
     enabled: bool = True
-    key_env: str
-    secret_env: str
     passphrase_env: str = ""
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
@@ -178,19 +190,8 @@ class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
             borrowing_allowed=self.borrowing_allowed,
         )
 
-    def key_names(self) -> dict[str, str]:
-        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.
-
-        So both keys of a venue may stand side by side, and neither is ever sent where the other belongs.
-        """
-        begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
-        named = {"key": self.key_env, "secret": self.secret_env, "passphrase": self.passphrase_env}
-        return {part: begin + name for part, name in named.items() if name}
-
-    def every_key_name(self) -> tuple[str, ...]:
-        """Return the names under which its keys are found in any environment."""
-        own = tuple(name for name in (self.key_env, self.secret_env, self.passphrase_env) if name)
-        return (*own, *(DEMO_BEGIN + name for name in own))
+    def _named(self) -> dict[str, str]:
+        return {**super()._named(), "passphrase": self.passphrase_env}
 
 
 class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
@@ -255,10 +256,13 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return the settings of a venue that the user says nothing of: production, keys by its name, and none where it is read."""
-    if spec.trading is None:
-        return VenueSettings()
+    """Return the settings of a venue that the user says nothing of: production, and keys by its name, where one has a use."""
     prefix = spec.name.upper()
+    if spec.trading is None:
+        has_use = spec.currency_key is not None
+        return VenueSettings(
+            key_env=f"{prefix}_API_KEY" if has_use else "", secret_env=f"{prefix}_API_SECRET" if has_use else ""
+        )
     kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
     return kind(
         key_env=f"{prefix}_API_KEY",
@@ -415,7 +419,7 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
 
-    `rows`: which are meant, as written by the user (`arb/store/selection.py`).
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`); `every`: of alerts, acknowledged ones, too.
     """
 
     mode: str
@@ -423,6 +427,7 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     rows: Mapping[str, Any] = {}
     limit: int = 20
     ident: str | None = None
+    every: bool = False
     parquet: Path | None = None
 
 
@@ -440,15 +445,18 @@ class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why.
+    """`arb halt`, `arb flatten`, `arb resume --reason TEXT`, `arb alerts ack ID`: which engine, by its journal, and why.
 
-    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before.
+    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before. `ident`:
+    which alert, as written by the user, and `by` whom it is acknowledged.
     """
 
     mode: str
     db: str | None = None
     reason: str
     allow_loss: Decimal | None = None
+    ident: str = ""
+    by: str = ""
 
 
 class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.config import load_settings
-from arb.config.loader import key_at, lines_of_keys
+from arb.config.places import key_at, lines_of_keys
 from arb.config.starter import wrapped
 from arb.errors import ConfigError
 

@@ -9,11 +9,20 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from arb.core.records import FillRecord, LedgerRecord, OpportunityRecord, OrderRecord, PairRecord, RunRecord, row_key
+from arb.core.records import (
+    AcknowledgementRecord,
+    FillRecord,
+    LedgerRecord,
+    OpportunityRecord,
+    OrderRecord,
+    PairRecord,
+    RunRecord,
+    row_key,
+)
 from arb.core.recovery_records import ControlRecord, LegCostRecord, PlanRecord, RecoveryRecord, ResidualsRecord
 from arb.market.order import Role, Side, TimeInForce
 
-AnyRecord = LedgerRecord | RecoveryRecord
+AnyRecord = LedgerRecord | AcknowledgementRecord | RecoveryRecord
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

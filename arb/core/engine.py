@@ -27,6 +27,7 @@ from arb.core.connection import HANDED_OVER
 from arb.core.currencies import Currencies
 from arb.core.events import (
     AccountSnapshotTaken,
+    AlertAcknowledged,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
@@ -163,6 +164,7 @@ class Engine:
             HaltAsked: self._on_halt,
             ResumeAsked: self._on_resume,
             FlattenAsked: self._on_flatten,
+            AlertAcknowledged: self._on_acknowledged,
             ShutdownAsked: self._on_shutdown,
             RunEnded: self._on_run_ended,
         }
@@ -446,6 +448,9 @@ class Engine:
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
         self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)
+
+    def _on_acknowledged(self, event: AlertAcknowledged) -> None:
+        self.state.out.persist(event.record())
 
     def _on_flatten(self, event: FlattenAsked) -> None:
         self.flattener.begin(event.reason, event.t_ns)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from arb.core.records import AcknowledgementRecord
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
@@ -419,6 +420,21 @@ class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
     reason: str
 
 
+class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged"):
+    """A person has taken note of the alert `alert_id`, up to its incident `seen_id`; `by` whom and for what `reason`."""
+
+    alert_id: int
+    seen_id: int
+    by: str
+    reason: str
+
+    def record(self) -> AcknowledgementRecord:
+        """Return the row that the ledger's alert is made of."""
+        return AcknowledgementRecord(
+            id=self.alert_id, seen_id=self.seen_id, ns=self.t_ns, by=self.by, reason=self.reason
+        )
+
+
 class ShutdownAsked(Event, frozen=True, kw_only=True, tag="ShutdownAsked"):
     """The process is to end: open nothing, finish what is open until `deadline_ns`."""
 
@@ -465,6 +481,7 @@ AnyEvent = (
     | HaltAsked
     | ResumeAsked
     | FlattenAsked
+    | AlertAcknowledged
     | ShutdownAsked
     | RunEnded
 )

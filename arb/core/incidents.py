@@ -1,10 +1,11 @@
-"""The kinds of incidents and the reasons for halts.
+"""The kinds of incidents, which of them need a person, and the reasons for halts.
 
 Journals and ledgers hold the values as text, so they never change (docs/decisions/0002-frozen-names-on-disk.md).
 """
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class IncidentKind(StrEnum):
@@ -91,6 +92,93 @@ class HaltReason(StrEnum):
     LEG_DEADLINE = "leg_deadline"
     RISK_LIMIT = "risk_limit"
     STRANDED = "stranded"
+
+
+class AlertRule(NamedTuple):
+    """When an incident of a kind needs a person, and what that person is to do.
+
+    From severity `least` on, unless its text matches the regular expression `but_for` (a trouble that is over, or lifts itself,
+    under the same kind). `ended_by`: incidents of these kinds end open alerts of this one, at their venue or, without one,
+    everywhere; its own kind stands for those of its incidents that need nobody.
+    """
+
+    what_to_do: str
+    least: Severity = Severity.WARNING
+    but_for: str | None = None
+    ended_by: tuple[IncidentKind, ...] = ()
+
+
+ALERTS: dict[IncidentKind, AlertRule] = {
+    IncidentKind.BALANCE_DRIFT: AlertRule(
+        "find the cause at the venue (a trade by hand, a transfer, interest), then `arb resume --reason TEXT`",
+        Severity.CRITICAL,
+        ended_by=(IncidentKind.RESUMED,),
+    ),
+    IncidentKind.BOOKS_DIFFER: AlertRule("keep the log and report it; set `fast_books = false` meanwhile"),
+    IncidentKind.CARRIED: AlertRule("`arb flatten --reason TEXT`, or trade the base away yourself"),
+    IncidentKind.CONTRADICTION: AlertRule(
+        "compare orders and fills with the venue's own page; the symbol stays frozen"
+    ),
+    IncidentKind.DOCTOR: AlertRule(
+        "do what the text says, or see `arb doctor VENUE`: nothing opens there meanwhile",
+        ended_by=(IncidentKind.DOCTOR,),
+    ),
+    IncidentKind.FEE_ASSET: AlertRule("refill it at the venue, or have fees taken from what is traded"),
+    IncidentKind.FEE_CURRENCY: AlertRule(
+        "see `fees` of `arb doctor VENUE`: the symbol is stopped there", Severity.CRITICAL
+    ),
+    IncidentKind.FEE_RATE: AlertRule(
+        "compare your fee tier at the venue with the settings: the symbol is stopped there", Severity.CRITICAL
+    ),
+    IncidentKind.FLATTENED: AlertRule("trade away by hand what the text says is left", Severity.CRITICAL),
+    IncidentKind.GUARD: AlertRule(
+        "loosen the setting that the text names if the order was meant; else keep the log and report it"
+    ),
+    IncidentKind.HALTED: AlertRule(
+        "see docs/FAILURES.md for the reason, remove its cause, then `arb resume --reason TEXT`",
+        Severity.CRITICAL,
+        but_for=r"^leg_deadline: ",  # lifts itself; while a leg is late `late_leg` stands
+        ended_by=(IncidentKind.RESUMED,),
+    ),
+    IncidentKind.INSTRUMENT_HALTED: AlertRule(
+        "take the symbol out of [run] symbols, or ask the venue for the right to trade it",
+        but_for=r": it is traded again$",
+    ),
+    IncidentKind.LATE_LEG: AlertRule(
+        "watch `unhedged` in `arb status`; if it stays, `arb flatten --reason TEXT` or trade it away yourself",
+        Severity.CRITICAL,
+        ended_by=(IncidentKind.STOP_LIFTED, IncidentKind.RESUMED),
+    ),
+    IncidentKind.NOT_RECOVERED: AlertRule(
+        "look at the venue's page for orders that rest there, and cancel them", Severity.CRITICAL
+    ),
+    IncidentKind.RECOVERED: AlertRule("nothing after a power cut; else look for a second engine on this account"),
+    IncidentKind.REJECTIONS: AlertRule(
+        "look the code up on the venue's page of docs/venues, and at `arb doctor VENUE`"
+    ),
+    IncidentKind.RESIDUAL: AlertRule("connect the account again, or trade away by hand what the text says is left"),
+    IncidentKind.RISK_LIMIT: AlertRule(
+        "see what reached the limit (`arb report`, `arb explain ID`) before you resume or raise it",
+        Severity.CRITICAL,
+        ended_by=(IncidentKind.RESUMED,),
+    ),
+    IncidentKind.STORE: AlertRule(
+        "free the disk, or bring the database back; rows come from the journal", but_for=r" takes rows again: "
+    ),
+    IncidentKind.UNKNOWN_TOO_LONG: AlertRule(
+        "look the order up at the venue by its client order id; start anew if the venue is well", Severity.CRITICAL
+    ),
+    IncidentKind.VENUE_ABSENT: AlertRule(
+        "pairs wait for this venue: see `arb doctor VENUE`, and its own page",
+        Severity.CRITICAL,
+        ended_by=(IncidentKind.VENUE_ABSENT,),
+    ),
+}
+"""The incidents that need a person: money at risk, orders or balances that nobody can explain, rights that are missing, or
+trading that does not go on by itself. All others are worth knowing and ask for nothing (docs/FAILURES.md)."""
+
+ALERT_RULES = 1
+"""The version of `ALERTS`. Raise it with every change: ledgers then make their alerts anew from their incidents."""
 
 
 NAMED_MAX = 20

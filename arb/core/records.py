@@ -260,6 +260,19 @@ class AlternativeRecord(Record, frozen=True, kw_only=True, tag="AlternativeRecor
     reason: str | None
 
 
+class AcknowledgementRecord(Record, frozen=True, kw_only=True, tag="AcknowledgementRecord"):
+    """A person has taken note of an alert: of its incidents up to `seen_id`, the last one that was shown. Later ones are new.
+
+    `id` is the alert's: that of its first incident. It becomes no row of its own, but part of the alert's (`store/alerts.py`).
+    """
+
+    id: int
+    seen_id: int
+    ns: int
+    by: str
+    reason: str
+
+
 LedgerRecord = (
     RunRecord
     | OpportunityRecord

@@ -9,7 +9,9 @@ halts and reconciliation are the same for every strategy. It must check for itse
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
+from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
+from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord
 from arb.core.state import EngineState
 
@@ -64,6 +66,12 @@ class Strategy(Protocol):
 
     def close_episodes(self, now_ns: int) -> None:
         """Do what the `EpisodesTimer` was set for."""
+
+    def why_not(self, route: Route) -> Reason | None:
+        """Return why the present edge of a route is not taken, as last judged; None where nothing stood against it.
+
+        Changes nothing: it is for people who look on.
+        """
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the ended opportunities that nobody traded; they are not journalled."""

@@ -32,6 +32,8 @@ class Phase(StrEnum):
 
 
 DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone", "journal_gone")
+JOURNAL_PARTS = ("database", "intents")
+"""What of a journal may be moved away alone: each part has a guard of its own, which only such a loss proves."""
 KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"
@@ -240,6 +242,8 @@ def _param(rng: random.Random, name: str) -> str | int | None:
         return rng.choice((1, 3, 6, 9))
     if name == CLOCK_JUMP:
         return rng.choice(JUMPS_MS)
+    if name == "journal_gone":
+        return rng.choice((None, *JOURNAL_PARTS))
     return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
 
 

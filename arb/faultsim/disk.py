@@ -24,6 +24,7 @@ from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
 from arb.core.orders.intents import Intent
 from arb.errors import StoreError
+from arb.faultsim.aims import JOURNAL_PARTS
 from arb.faultsim.faults import Life, Point
 from arb.market.ids import PREFIX, decode
 from arb.market.order import Role
@@ -203,41 +204,51 @@ class Disk:
             _notify(self.on_locked)
         return locked
 
-    def lose_journal(self, now_ns: int) -> bool:
-        """Let somebody move the journal's files away while they are written; return whether they were there."""
+    def lose_journal(self, now_ns: int, part: str | int | None = None) -> bool:
+        """Let somebody move files of the journal away while they are written; return whether they were there.
+
+        `part`: the `database` or the `intents`; None: both.
+        """
         if self._gone_since_ns is not None or not self._files.journal.exists():
             return False
         self._gone_since_ns = now_ns
-        for file, aside in self._journal_files():
-            file.rename(aside)
+        for file in (file for files in self._journal_files(part) for file in files):
+            file.rename(_aside(file))
         return True
 
     def put_journal_back(self) -> None:
-        """Let whoever moved the journal's files away put them back, unless its own process has written it again."""
+        """Let whoever moved the journal's files away put them back, but not what its own process has written again."""
         if self._gone_since_ns is None:
             return
         self._gone_since_ns = None
-        written_again = self._files.journal.exists()
-        for file, aside in self._journal_files():
-            if written_again:
-                aside.unlink(missing_ok=True)
-            elif aside.exists():
-                aside.rename(file)
+        for files in self._journal_files():
+            written_again = files[0].exists()
+            for file in files:
+                if written_again:
+                    _aside(file).unlink(missing_ok=True)
+                elif _aside(file).exists():
+                    _aside(file).rename(file)
 
     def journal_is_missed(self, now_ns: int) -> bool:
         """Return whether the journal's files have been gone for so long that the engine knows."""
         return self._gone_since_ns is not None and now_ns - self._gone_since_ns > NOTICED_NS
 
-    def _journal_files(self) -> list[tuple[Path, Path]]:
-        """Return the journal's files, each with the name that it bears while it is away."""
-        named = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal", "-shm")]
-        named.append(intents_of(self._files.journal))
-        return [(file, file.with_name(f"{file.name}.away")) for file in named]
+    def _journal_files(self, part: str | int | None = None) -> list[list[Path]]:
+        """Return the files of one part of the journal, or of each: what is written again or put back together."""
+        journal = self._files.journal
+        database = [journal.with_name(journal.name + suffix) for suffix in ("", "-wal", "-shm")]
+        parts = dict(zip(JOURNAL_PARTS, (database, [intents_of(journal)]), strict=True))
+        return [files for name, files in parts.items() if part in (name, None)]
 
     def lose_ledger(self) -> None:
         """Let somebody remove the ledger's files."""
         for suffix in ("", "-wal", "-shm"):
             self._files.ledger.with_name(self._files.ledger.name + suffix).unlink(missing_ok=True)
+
+
+def _aside(file: Path) -> Path:
+    """Return the name that a file bears while it is away."""
+    return file.with_name(f"{file.name}.away")
 
 
 def _notify(listener: Callable[[], None] | None) -> None:

@@ -221,8 +221,8 @@ class Injector:
         elif strike.name == HALT:
             self._halt(index, strike)
         elif strike.name == FLATTEN:
-            assert self._process is not None and self._process.runner is not None
-            self._process.runner.emit(FlattenAsked(reason="simulated"))
+            assert self._process is not None
+            asyncio.get_running_loop().call_later(strike.seconds or 0.0, self._flatten, self._process)
         else:
             self._disturb_disk(index, strike, now_ns)
 
@@ -299,7 +299,7 @@ class Injector:
             disk.lose_ledger()
         elif strike.name == "journal_gone":
             met()
-            if disk.lose_journal(now_ns):
+            if disk.lose_journal(now_ns, strike.param):
                 asyncio.get_running_loop().call_later(strike.seconds or JOURNAL_GONE_S, disk.put_journal_back)
         elif strike.name == "commit_refused":
             disk.refused_commits, disk.on_refused = strike.count or 1, met
@@ -344,6 +344,11 @@ class Injector:
         self._holds = True
         runner.emit(HaltAsked(reason="simulated"))
         asyncio.get_running_loop().call_later(strike.seconds or HALT_S, self._end_halt, process)
+
+    def _flatten(self, process: Process) -> None:
+        """Ask for a flatten, as the user does, unless the process has died meanwhile."""
+        if process is self._process and process.runner is not None:
+            process.runner.emit(FlattenAsked(reason="simulated"))
 
     def _end_halt(self, process: Process) -> None:
         """Resume what was halted, unless a pair has halted trading meanwhile: an operator checks that before."""

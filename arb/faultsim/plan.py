@@ -21,6 +21,7 @@ from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
     FLATTENED_NS,
+    GONE_NS,
     LATE_LEGS_MS,
     LATE_LEGS_NS,
     MISSES_NS,
@@ -32,10 +33,12 @@ from arb.faultsim.special import (
     busy,
     darkness,
     flattened,
+    gone,
     late_legs,
     misses,
     outage,
     reopened,
+    reported,
     scarce,
     standstill,
     steps,
@@ -83,6 +86,8 @@ class Test(StrEnum):
     MISSES = "misses"
     STEPS = "steps"
     FLATTENED = "flattened"
+    REPORTED = "reported"
+    GONE = "gone"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -99,6 +104,8 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.MISSES, 2),
     (Test.STEPS, 2),
     (Test.FLATTENED, 3),
+    (Test.REPORTED, 3),
+    (Test.GONE, 2),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -107,6 +114,7 @@ _SYMBOLS = {
     Test.LATE_LEGS: SYMBOLS,
     Test.BUSY: SYMBOLS,
     Test.MISSES: SYMBOLS,
+    Test.GONE: SYMBOLS,
 }
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqppqphpqppqphpq"
@@ -163,7 +171,7 @@ def make_plan(seed: int) -> Plan:
     if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
         policy = OnSingleLeg.CHEAPEST
     symbols = list(_SYMBOLS.get(test, ())) or rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
-    if test is Test.FLATTENED:
+    if test in (Test.FLATTENED, Test.REPORTED):
         policy = OnSingleLeg.HOLD
     if test is Test.LATE_LEGS:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
@@ -203,6 +211,7 @@ def make_plan(seed: int) -> Plan:
             Test.MISSES: MISSES_NS,
             Test.STEPS: STEPS_NS,
             Test.FLATTENED: FLATTENED_NS,
+            Test.GONE: GONE_NS,
         }.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -287,6 +296,8 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.MISSES: misses,
     Test.STEPS: steps,
     Test.FLATTENED: flattened,
+    Test.REPORTED: reported,
+    Test.GONE: gone,
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.faultsim.aims import AT_INTENTS, FLATTEN, HALT, LATE, POWER_CUT, Phase, Strike
+from arb.faultsim.aims import AT_INTENTS, FLATTEN, HALT, JOURNAL_PARTS, LATE, POWER_CUT, Phase, Strike
 
 DARK_NS = 12 * NS_PER_S
 PROOF_MS = 8500
@@ -87,6 +87,21 @@ def flattened(rng: random.Random) -> Iterator[Strike]:
         )
 
 
+def reported(rng: random.Random) -> Iterator[Strike]:
+    """Yield a flatten while a venue reports more of an order filled than it has shown as fills.
+
+    What was left of a leg is filled once its pair has ended; the stream and the history keep the fill itself back. What is
+    flattened would be traded twice, once here and once by that fill.
+    """
+    late_ms = rng.choice((150, 250, 400))
+    strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=rng.randint(0, 1_500) * NS_PER_MS)
+    yield strike(name="partial_fill", phase=Phase.OPENING, count=1, param=rng.choice(("0.3", "0.5", "0.8")))
+    yield strike(name=LATE, phase=Phase.OPENING, count=1, param=late_ms)
+    yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=2)
+    yield strike(name="history_lag", phase=Phase.CLOSED, seconds=3.0, param=1500)
+    yield strike(name=FLATTEN, phase=Phase.CLOSED, seconds=(late_ms + rng.choice((50, 100, 200))) / 1000)
+
+
 def blackout(rng: random.Random) -> Iterator[Strike]:
     """Yield power cuts that take orders, and what became of them, out of the journal."""
     for after_ms in (rng.randint(0, 1_000), rng.randint(2_500, 4_000)):
@@ -153,6 +168,18 @@ def steps(rng: random.Random) -> Iterator[Strike]:
     for number in range(5):
         leg, after_ns = rng.choice(("buy", "sell")), number * 2_200 * NS_PER_MS
         yield Strike(name="listing_change", phase=Phase.OPENING, leg=leg, after_ns=after_ns, seconds=1.8)
+
+
+GONE_NS = 8 * NS_PER_S
+
+
+def gone(rng: random.Random) -> Iterator[Strike]:
+    """Yield the loss of one part of the journal, and later of the other, while all symbols are traded."""
+    for after_ms, part in zip((500, 4_000), rng.sample(JOURNAL_PARTS, len(JOURNAL_PARTS)), strict=True):
+        phase = rng.choice((Phase.OPENING, Phase.CLOSED))
+        yield Strike(
+            name="journal_gone", phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, seconds=2.5, param=part
+        )
 
 
 INTENTS = 0.2

@@ -172,6 +172,21 @@ def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: st
     return Finding(about, "clock", Result.PASS, found)
 
 
+def check_currency_list(
+    about: str, *, listed: int = 0, wanted: int = 0, warning: str | None = None, error: str | None = None
+) -> Finding:
+    """Judge the key for a currency list: `error` where it is not used or nothing came, `warning` where it may do too much."""
+    check = "currency_list"
+    if error is not None:
+        return Finding(
+            about, check, Result.FAIL, error, "until then coins there are proved by saved lists and the table alone"
+        )
+    found = f"read with a key: {listed} of {wanted} assets are on a chain there"
+    if warning is not None:
+        return Finding(about, check, Result.WARN, f"{found}; {warning}", "make a key that only reads")
+    return Finding(about, check, Result.PASS, found)
+
+
 def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -> Finding:
     """Judge whether what is to be traded is listed, open, and said by an answer of today."""
     if listing.error:

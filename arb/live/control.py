@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from arb.core.accounts.holdings import KnownInventory
-from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
+from arb.core.events import AlertAcknowledged, AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
+from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.measured_loop import Turns
 
@@ -88,7 +89,7 @@ def remove_halt_file(journal: Path) -> bool:
 
 
 class ControlRequests:
-    """Answers what a user asks of the running engine: its status, its inventory, a halt, a resumption, a flattening.
+    """Answers what a user asks of the running engine: status, inventory, halt, resumption, flattening, acknowledgement.
 
     `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state, `inventory` what is
     known of holdings, wallets and prices.
@@ -124,8 +125,14 @@ class ControlRequests:
                     return {"error": str(error)}
             case "flatten":
                 event = FlattenAsked(reason=reason)
+            case "acknowledge":
+                try:
+                    event = _acknowledgement(request, reason)
+                except ValueError as error:
+                    return {"error": str(error)}
             case other:
-                return {"error": f"unknown request {other!r}: status, inventory, halt, resume or flatten"}
+                known = "status, state, inventory, halt, resume, flatten or acknowledge"
+                return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
             return {"error": trouble}
@@ -133,6 +140,14 @@ class ControlRequests:
             remove_halt_file(self._journal)
             return {"done": "resume", "halted": self._summary()["halted"]}
         return {"done": str(request["do"])}
+
+
+def _acknowledgement(request: Document, reason: str) -> AlertAcknowledged:
+    """Read an acknowledgement; raises `ValueError` for one that does not say of which alert, and up to which incident."""
+    alert_id, seen_id = request.get("alert"), request.get("seen")
+    if type(alert_id) is not int or type(seen_id) is not int or not 0 < alert_id <= seen_id <= INT64_MAX:
+        raise ValueError(f"alert {alert_id!r}, seen {seen_id!r}: ids of the ledger's table `alerts`")
+    return AlertAcknowledged(alert_id=alert_id, seen_id=seen_id, by=clean(str(request.get("by"))), reason=reason)
 
 
 def _allowance(text: object) -> Decimal | None:
@@ -148,12 +163,25 @@ def _allowance(text: object) -> Decimal | None:
     return amount
 
 
+async def nothing_shown() -> Document:
+    """Return that there is nothing for a screen."""
+    return {"error": "this engine shows no state"}
+
+
 class ControlServer:
     """The engine's end of the control socket."""
 
-    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        answer: Callable[[Document], Document],
+        turns: Turns | None = None,
+        state: Callable[[], Awaitable[Document]] = nothing_shown,
+    ) -> None:
+        """`state` returns what a screen draws, over as many turns of the loop as it likes; it may hold `Decimal`."""
         self._path = socket_path(journal)
         self._answer = answer
+        self._state = state
         self._turns = Turns() if turns is None else turns
         self._server: asyncio.AbstractServer | None = None
 
@@ -180,28 +208,33 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                reply = await self._turns.named("control", self._reply(line))
-                writer.write(json.dumps(reply).encode() + b"\n")
+                writer.write(await self._turns.named("control", self._reply(line)))
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the client went away, or sent a line beyond the limit: nothing of ours is touched
         finally:
             writer.close()
 
-    async def _reply(self, line: bytes) -> Document:
-        """Answer a request; a status in more turns of the loop than one."""
+    async def _reply(self, line: bytes) -> bytes:
+        """Answer a request; a status, and what a screen draws, in more turns of the loop than one."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
-            return {"error": "not JSON"}
+            return _line({"error": "not JSON"})
         if not isinstance(request, dict):
-            return {"error": "not a JSON object"}
+            return _line({"error": "not a JSON object"})
+        if request.get("do") == "state":
+            return await asyncio.to_thread(_line, await self._state())
         reply = self._answer(request)
         if request.get("do") == "status":
             await asyncio.sleep(0)
             reply |= {"loop": self._turns.summary()}
             await asyncio.sleep(0)
-        return reply
+        return _line(reply)
+
+
+def _line(document: Document) -> bytes:
+    return msgspec.json.encode(document) + b"\n"
 
 
 def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:

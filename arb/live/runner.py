@@ -179,7 +179,7 @@ class Runner:
         if unread and self.engine.waits_for(unread):
             return  # what is scheduled looks again
         self._scheduled.cancel()
-        self._pump()
+        self._pump(unread)
 
     def emit(self, event: AnyEvent) -> None:
         """Take one event; called by gateways, executor and control, on the loop's thread."""
@@ -223,12 +223,15 @@ class Runner:
         if self._scheduled is None and self.fatal is None:
             self._scheduled = asyncio.get_running_loop().call_soon(self._pump)
 
-    def _pump(self) -> None:
+    def _pump(self, unread: list[str] | None = None) -> None:
+        """Take what waits, and let the engine act; `unread`: the connections on which bytes wait, where that was just asked."""
         self._scheduled = None
         try:
+            if self._queue:
+                unread = None
             for _ in range(len(self._queue)):
                 self._take(self._queue.popleft())
-            self._drain()
+            self._drain(self._unread() if unread is None else unread)
         except Exception as error:  # the top of the loop: whatever it is, trading stops
             self.fail(error)
 
@@ -236,9 +239,8 @@ class Runner:
         """Return the connections on which received bytes wait."""
         return [name for name, feed in self._feeds.items() if feed.unread()]
 
-    def _drain(self) -> None:
+    def _drain(self, unread: list[str]) -> None:
         """Let the engine act on whatever need not wait for unread bytes, and look again where some wait."""
-        unread = self._unread()
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None

@@ -1,22 +1,25 @@
 """The summary a run ends with, and its present state for the live view and the log lines: from the engine's own counts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from arb.clock import NS_PER_MS
 from arb.core.connection import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
-from arb.core.opportunities.episodes import Route
 from arb.core.reasons import Reason
 from arb.core.records import PairKind, PairState
+from arb.live.edges import best_edge, marked, ranked, why_not
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
 from arb.market.symbol import Symbol
 
 E8 = Decimal("1e-8")
-BPS = Decimal(10_000)
+ROUTES_A_PART = 200
+EDGES_KEPT = 40
+"""How many of the best edges the present state holds: more than any screen shows."""
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
 
 
@@ -155,6 +158,8 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
     state, exposed = engine.state, unhedged(engine, now_ns)
     yield {
         "run_id": state.run_id,
+        "now_ns": now_ns,
+        "largest_pair_quote": plain(state.limits.max_notional_quote),
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
         "exposure": exposure(engine),
@@ -162,7 +167,6 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
-        "wallets_closed": state.trapped.rows(state.routes()),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
@@ -178,15 +182,25 @@ def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
         "blocked": dict(state.store_blocked),
         "inventory": inventory(engine),
     }
+    closed, routes = [], state.routes()
+    while some := list(islice(routes, ROUTES_A_PART)):
+        closed += state.trapped.rows(some)
+        yield {}
+    yield {"wallets_closed": closed}
     venues = []
     for venue in tuple(state.venues):
         venues.append(_venue(engine, venue, now_ns))
         yield {"venues": venues}
+    holdings = {}
+    for venue in tuple(state.inventory.with_basis):
+        holdings[venue] = state.inventory.totals(venue)
+        yield {"holdings": holdings}
     edges = []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
-        edges += _best_edge(engine, symbol)
+        edges += best_edge(engine, symbol)
         yield {}
-    yield {"edges": _ranked(edges)}
+    shown = ranked(edges)[:EDGES_KEPT]
+    yield {"edges": [row | {"not_taken": why_not(engine, row)} for row in shown], "holdings": holdings}
 
 
 def unproved(engine: Engine) -> dict[str, Any]:
@@ -224,55 +238,6 @@ def prices_apart(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
-def best_edges(engine: Engine) -> list[dict[str, Any]]:
-    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first.
-
-    Those whose coins are not proved to be the same at both venues stand behind all others, with their `identity`.
-    """
-    symbols = sorted({symbol for _, symbol in engine.state.instruments})
-    return _ranked([row for symbol in symbols for row in _best_edge(engine, symbol)])
-
-
-def _ranked(edges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(edges, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
-
-
-def _best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
-    """Return the row of a symbol's best route, if it has any."""
-    venues = engine.state.venues_of(symbol)
-    routes = [
-        (edge, buy, sell)
-        for buy in venues
-        for sell in venues
-        if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
-    ]
-    if not routes:
-        return []
-    edge, buy, sell = max(routes)
-    row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
-    return [row | _identity(engine, (symbol, buy, sell))]
-
-
-def _identity(engine: Engine, route: Route) -> dict[str, str]:
-    """Return the mark of a route whose coins are not proved to be the same at both venues; nothing for any other."""
-    return _marked(engine.state.identities.mark(route))
-
-
-def _marked(identity: str | None) -> dict[str, str]:
-    return {} if identity is None else {"identity": identity}
-
-
-def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
-    state = engine.state
-    if not (state.books.is_live(buy, symbol) and state.books.is_live(sell, symbol)):
-        return None
-    ask, bid = state.books.best(buy, symbol)[1], state.books.best(sell, symbol)[0]
-    fees = (state.instruments[buy, symbol].taker_fee, state.instruments[sell, symbol].taker_fee)
-    if ask is None or bid is None or fees[0] is None or fees[1] is None:
-        return None
-    return (Decimal(bid) * (1 - fees[1]) / (Decimal(ask) * (1 + fees[0])) - 1) * BPS
-
-
 def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
     state = engine.state
     venue_state, books = state.venues[venue], state.books
@@ -283,7 +248,9 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "books": books_live(engine, venue),
         "private": "up" if venue_state.private_up else "down",
         "lag_ms": None if lag_ms is None else round(lag_ms, 1),
+        "lags_ms": _lags_ms(connections),
         "offset_ms": None if venue_state.offset_ns is None else round(venue_state.offset_ns / NS_PER_MS, 1),
+        "orders_left": state.budget.left(venue, now_ns),
         "health": str(state.health.venues[venue].state),
         "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
@@ -291,6 +258,12 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
     }
     # Of a venue's only connection everything is said above.
     return shown | ({"connections": [_connection(engine, found) for found in connections]} if connections[1:] else {})
+
+
+def _lags_ms(connections: Sequence[Connection]) -> list[float] | None:
+    """Return median and 99th percentile of the lag samples (one a second, the last 300 of each connection); None for none."""
+    lags = sorted(lag for connection in connections for lag in connection.lags)
+    return [round(lags[len(lags) * share // 100] / NS_PER_MS, 1) for share in (50, 99)] if lags else None
 
 
 def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
@@ -332,4 +305,4 @@ def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
         "expected_net": plain(plan.net.quantize(Decimal("1e-8"))),
         "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
     }
-    return shown | _marked(pair.identity)
+    return shown | marked(pair.identity)

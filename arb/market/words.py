@@ -41,14 +41,16 @@ CONNECTION_WORDS, LAGS_KEPT = 32, 301
 """Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
-_BYTES = 8
+_BYTES, _LINE_WORDS = 8, 8
 
 
 def zeros(rows: int, count: int) -> "Words":
-    """Return rows of `count` words each, all 0."""
+    """Return rows of `count` words each, all 0; the first one begins where a line of the processor's caches does."""
     import numpy as np  # late: most commands read what happened, and make no books
 
-    return np.zeros((rows, count), dtype=np.int64)
+    made = np.zeros(rows * count + _LINE_WORDS, dtype=np.int64)
+    first = -made.ctypes.data // _BYTES % _LINE_WORDS
+    return made[first : first + rows * count].reshape(rows, count)
 
 
 def words_of(count: int) -> memoryview:
@@ -83,7 +85,7 @@ class MarketWords:
         self._words = self._symbols.reshape(-1).data
         self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view("float64").data)
         self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view("float64").data)
-        self._address = self._symbols.ctypes.data
+        self.symbol_address = self._symbols.ctypes.data
         self._free = list(range(rows - 1, -1, -1))
         self._block_of: dict[str, int] = {}
         self._symbol_of: dict[int, tuple[str, int]] = {}
@@ -109,7 +111,7 @@ class MarketWords:
         words[ROWS] = place + 1
         block = self._block_of[symbol]
         self._rows[row] = 0
-        self.rows[row * ROW_WORDS + SYMBOL_ADDRESS] = self._address + block * SYMBOL_WORDS * _BYTES
+        self.rows[row * ROW_WORDS + SYMBOL_ADDRESS] = self.symbol_address + block * SYMBOL_WORDS * _BYTES
         self.rows[row * ROW_WORDS + PLACE] = place
         self._symbol_of[row] = symbol, block
         self.set_terms(row, 0, math.inf)

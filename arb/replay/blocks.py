@@ -39,8 +39,10 @@ from arb.venues.compiled.layout import (
     LINE_SIZE,
     LINE_WORDS,
     LINES,
+    LINES_BEFORE,
     LINES_MAX,
     LINES_READ,
+    LINES_TO_PYTHON,
     NAME_WORDS,
     NAMES,
     NAMES_COUNT,
@@ -102,13 +104,15 @@ class Source(Generic[Made]):
         self._names: list[bytes] = []
         self._blocks: tuple[Block, ...] = ()
         self._name_places: Block = np.zeros((0, NAME_WORDS), dtype=np.int64)
-        self._order: Block = np.zeros(READING_WORDS, dtype=np.int64)
+        order: Block = np.zeros(READING_WORDS, dtype=np.int64)
+        self._order, self._order_at = order.data, order.ctypes.data
         self._order[LAST_SEQ] = last_seq
         self.connections: tuple[str, ...] = ()
         """Whose frames are taken by compiled code; the first one's feed has number 1."""
         self.feeds: Block = np.zeros(1, dtype=np.int64)
         """Where compiled code finds what it must know of each feed, by its number."""
         self.lines: Block = np.zeros((1, LINE_WORDS), dtype=np.int64)
+        self._lines_at = self._copy_at = 0
         """The entries of the block; at first one that stands for the tape, which is to be opened."""
         self.lines[0, LINE_NS], self.lines[0, LINE_FEED] = self.begun_ns, UNOPENED
         self.state: Block = np.zeros(SOURCE_WORDS, dtype=np.int64)
@@ -122,6 +126,7 @@ class Source(Generic[Made]):
         self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
         places = [(id(name) + BYTES_AT, len(name)) for name in self._names]
         self._name_places = np.array(places, dtype=np.int64).reshape(-1, NAME_WORDS)
+        self._order[NAMES], self._order[NAMES_COUNT] = self._name_places.ctypes.data, len(places)
         self.feeds = np.array([0, *(block.ctypes.data for block in feeds.values())], dtype=np.int64)
         self.state[SOURCE_FEEDS] = self.feeds.ctypes.data
 
@@ -129,12 +134,12 @@ class Source(Generic[Made]):
         """Begin with a block of so many entries; without any the tape has ended, and needs no memory."""
         if not count:
             self.lines = self._copy = np.zeros((0, LINE_WORDS), dtype=np.int64)
-        self.state[:] = self.lines.ctypes.data, 0, count, self.feeds.ctypes.data
+        self.state[:SOURCE_FEEDS] = self.lines.ctypes.data, 0, count
 
     @property
     def last_seq(self) -> int:
         """Return the number of the last line read."""
-        return int(self._order[LAST_SEQ])
+        return self._order[LAST_SEQ]
 
     def made(self, place: int) -> Made | None:
         """Return what the line of an entry is handed out as."""
@@ -149,8 +154,9 @@ class Source(Generic[Made]):
             raise self._fault
         if len(self.lines) < BLOCK_LINES:
             self.lines = np.zeros((BLOCK_LINES, LINE_WORDS), dtype=np.int64)
+            self._lines_at = self.lines.ctypes.data
         self._made.clear()
-        self._order[COPY_AT] = self._copy.ctypes.data
+        self._order[COPY_AT] = self._copy_at
         count = 0
         try:
             while count < BLOCK_LINES:
@@ -177,16 +183,17 @@ class Source(Generic[Made]):
         """Read lines to the entries from `count` on, up to the first odd one; return which of them are for Python."""
         order, begin = self._order, id(self._piece) + BYTES_AT
         order[TEXT_BEGIN], order[TEXT_AT], order[TEXT_END] = begin, begin + self._at, begin + len(self._piece)
-        order[LINES], order[LINES_MAX] = self.lines[count:].ctypes.data, BLOCK_LINES - count
-        order[NAMES], order[NAMES_COUNT] = self._name_places.ctypes.data, len(self._name_places)
-        self._read(order.ctypes.data)
-        self._at = int(order[TEXT_AT]) - begin
-        read = int(order[LINES_READ])
+        order[LINES], order[LINES_MAX] = self._lines_at + count * LINE_WORDS * WORD, BLOCK_LINES - count
+        order[LINES_BEFORE] = self._number
+        self._read(self._order_at)
+        self._at = order[TEXT_AT] - begin
+        read = order[LINES_READ]
         self._count = count + read
-        found = self.lines[count : self._count]
-        found[:, LINE_NUMBER] = np.arange(self._number + 1, self._number + read + 1)
         self._number += read
-        return [count + int(place) for place in np.flatnonzero(found[:, LINE_FEED] == TO_PYTHON)]
+        if not order[LINES_TO_PYTHON]:
+            return []
+        found = self.lines[count : self._count, LINE_FEED] == TO_PYTHON
+        return [count + int(place) for place in np.flatnonzero(found)]
 
     def _odd(self) -> bytes | None:
         """Take the line that compiled code would not read, None where there is no whole one."""
@@ -208,8 +215,9 @@ class Source(Generic[Made]):
         self._piece, self._at = self._piece[self._at :] + piece, 0
         if self._copy.nbytes < len(self._piece) + _SPARE_BYTES:
             self._copy = np.zeros((len(self._piece) * 5 // 4 + _SPARE_BYTES) // WORD, dtype=np.int64)
-        self._order[COPY_AT] = self._copy.ctypes.data
-        self._order[COPY_END] = self._copy.ctypes.data + self._copy.nbytes - _SPARE_BYTES // 2
+            self._copy_at = self._copy.ctypes.data
+        self._order[COPY_AT] = self._copy_at
+        self._order[COPY_END] = self._copy_at + self._copy.nbytes - _SPARE_BYTES // 2
         return True
 
     def _decoded(self, place: int) -> TapeLine:

@@ -89,6 +89,16 @@ def not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
     return tuple(check(f"{column}_not_negative", f"{number(column)} >= 0") for column in columns)
 
 
+LENGTHS = frozenset({"lived_ns"})
+"""Columns in nanoseconds that are lengths of time and no instants."""
+
+
+def at_of(column: str) -> str | None:
+    """Return how the readable twin of an instant is called (`decided_ns`: `decided_at`), None for what is no instant."""
+    is_instant = column == "ns" or (column.endswith("_ns") and column not in LENGTHS)
+    return f"{column.removesuffix('ns')}at" if is_instant else None
+
+
 MODES = ("sandbox", "paper", "live", "replay", "sim", "demo")
 NOTES = {
     "paper": "PAPER: every order was simulated, and none could reach a venue",

@@ -1,7 +1,8 @@
 """The ledger as Parquet: every table and the view of pairs, partitioned by UTC day, exact to the last digit.
 
-Instants stay integer nanoseconds (`_ns`) and money stays integers of 1e-8 (`_e8`), as int64. Prices, sizes and fees are
-decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may have more
+Instants stay integer nanoseconds (`_ns`), each with a twin `_at` beside it: a timestamp of microseconds, rounded down, in UTC
+and without a zone, so that every reader shows the same. Money stays integers of 1e-8 (`_e8`), as int64. Prices, sizes and fees
+are decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may have more
 decimals, and has no more digits before the point than its twin in 1e-8, so it is `decimal128(38, 27)`. Some programs read
 more than 38 digits as a float, and no decimal here has more. A value that has more digits than its column can hold is refused,
 with its row named; nothing is ever rounded. In the view, `x` is `x_e8` with eight decimals and `duration_ms` has six, exactly.
@@ -24,17 +25,18 @@ import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Integer, text
 from sqlalchemy.exc import DBAPIError
 
-from arb.clock import Clock
-from arb.errors import StoreError
+from arb.clock import NS_PER_US, Clock
+from arb.errors import StoreError, require
 from arb.market.arena import INT64_MAX
 from arb.store.arrow import arrow_module
 from arb.store.database import mask_url, open_engine, store_error
-from arb.store.domains import ExactNumber
+from arb.store.domains import ExactNumber, at_of
 from arb.store.export_place import NO_DAY, ExportPlace, export_error
 from arb.store.migrate import head, require_current
 from arb.store.retention import NS_PER_DAY
-from arb.store.selection import ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
+from arb.store.selection import ALERTS_BY, ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.tables import Base
+from arb.store.views import VIEWS, view_sql
 
 BATCH_ROWS = 8_192
 GROUP_BATCHES = 8
@@ -52,6 +54,7 @@ DAY_OF = {
     "fills": "event_ns",
     "balances": "ns",
     "incidents": "ns",
+    "alerts": "first_ns",
     "alternatives": "ns",
     "v_pair_trades": "decided_ns",
 }
@@ -67,6 +70,7 @@ SELECTED_BY = {
     ),
     "balances": SelectedBy("ns", "run_id", venues=("venue",), asset="asset"),
     "incidents": INCIDENTS_BY,
+    "alerts": ALERTS_BY,
     "alternatives": SelectedBy("ns", pair="pair_trade_id"),
     "untraded_daily": SelectedBy(
         f"day * {NS_PER_DAY}", "", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
@@ -137,7 +141,7 @@ def export_parquet(
                 "selected": selection.shown(),
                 "tables": tables,
             }
-            size = place.commit(manifest)
+            size = place.commit(manifest, _for_duckdb())
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     except OSError as error:
@@ -178,12 +182,25 @@ def write_tables(
     return written
 
 
+def _for_duckdb() -> str:
+    """Return the statements by which DuckDB, started in the directory, knows tables and views by their names."""
+    written = [*Base.metadata.tables, "v_pair_trades"]
+    files = (
+        'CREATE VIEW {0} AS SELECT * EXCLUDE ("table") FROM '
+        "read_parquet('table={0}/*/*.parquet', hive_partitioning = true, hive_types_autocast = false);"
+    )
+    others = [view_sql(name, "duckdb").strip() + ";" for name in VIEWS if name not in written]
+    lines = ["-- duckdb -init duckdb.sql, in this directory", "SET integer_division = true;  -- as in every other SQL"]
+    return "\n".join([*lines, *map(files.format, written), *others, ""])
+
+
 def _source(connection: Connection, name: str, selection: Selection) -> Source:
     """Return a table or view with its columns, and its days as they are in this snapshot."""
     where = SELECTED_BY[name].where(selection) if selection and name in SELECTED_BY else "1 = 1"
     table = Base.metadata.tables.get(name)
     columns = list(_view_columns(connection, name) if table is None else table.columns)
-    fields = tuple(_field(column) for column in columns if (name, column.name) != ("untraded_daily", "day_utc"))
+    # Its folder has the day's text already.
+    fields = tuple(_fields(column for column in columns if (name, column.name) != ("untraded_daily", "day_utc")))
     if name in DAY_OF:
         day_sql, order, ids = f"{DAY_OF[name]} / {NS_PER_DAY}", "id", "MIN(id), MAX(id)"
     else:
@@ -197,15 +214,30 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
 
 
 def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
-    """Yield the columns of the view of pairs; those that are not the table's are its sums."""
+    """Yield the columns of the view of pairs: those of the table, sums, and what is worked out of others by its name's rule."""
     own = {column.name: column for column in Base.metadata.tables["pair_trades"].columns}
-    for column in connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys():  # noqa: SIM118 - no dictionary
+    names = list(connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys())
+    instants = {at_of(column) for column in names}
+    for column in names:
         if column in ("fees_e8", "fills"):
             yield Column(column, BigInteger(), comment=f"{column} of all its orders")
         elif column in own:
             yield own[column]
+        elif column == "duration_ms":
+            yield Column(column, comment="in ms")
+        elif f"{column}_e8" in names:
+            yield Column(column, comment=f"{column}{_TWIN}")
         else:
-            yield Column(column, comment="in ms" if column == "duration_ms" else f"{column}{_TWIN}")
+            require(column in instants, f"{name}.{column}: nobody has said how it is exported")
+
+
+def _fields(columns: Iterable[Column[Any]]) -> Iterator[Field]:
+    """Yield what becomes of each column, and after an instant its readable twin."""
+    for column in columns:
+        yield _field(column)
+        if (twin := at_of(column.name)) is not None:
+            says = str(column.comment or "").replace("ns UTC", "UTC, to the microsecond")
+            yield Field(twin, column.name, "instant", says)
 
 
 def _field(column: Column[Any]) -> Field:
@@ -291,6 +323,7 @@ class Arrow:
             "fine": self.pa.decimal128(38, 27),
             "int32": self.pa.int32(),
             "int64": self.pa.int64(),
+            "instant": self.pa.timestamp("us"),
             "string": self.pa.string(),
         } | {kind: self.pa.decimal128(20, digits) for kind, digits in POINTS.items()}
 
@@ -314,6 +347,8 @@ class Arrow:
         try:
             if field.kind in ("exact", "fine"):
                 return self.compute.cast(self.pa.array(values, self.pa.string()), kind)
+            if field.kind == "instant":
+                return self.pa.array([None if value is None else value // NS_PER_US for value in values], kind)
             return self._with_point(values, kind) if field.kind in POINTS else self.pa.array(values, kind)
         except (self.pa.ArrowInvalid, self.pa.ArrowTypeError, OverflowError) as error:
             raise self._refusal(source, field, values, keys, error) from None

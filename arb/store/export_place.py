@@ -2,6 +2,7 @@
 
 ```
 DIR/_arb_export.json                                   what lies there, and whether it is complete
+DIR/duckdb.sql                                         the tables by their names, for `duckdb -init duckdb.sql` in DIR
 DIR/table=fills/day_utc=2026-11-21/part-0.parquet      one file for every table and UTC day
 DIR/.arb-export-NNNN/...                               files on their way; readers pass over names with a dot
 ```
@@ -23,6 +24,7 @@ from typing import Any
 from arb.errors import ConfigError, StoreError
 
 MANIFEST = "_arb_export.json"
+DUCKDB_FILE = "duckdb.sql"
 FILE_NAME = "part-0.parquet"
 NO_DAY = "none"  # of a table without days, or without rows; where all are Hive's own null, pyarrow finds no type
 _STAGING = ".arb-export-"
@@ -67,8 +69,10 @@ class ExportPlace:
         self._staged.append((staged, self.folder / name))
         return staged
 
-    def commit(self, manifest: dict[str, Any]) -> int:
+    def commit(self, manifest: dict[str, Any], duckdb: str = "") -> int:
         """Put every staged file into place, remove days that are gone, and return how many bytes there are.
+
+        `duckdb` are the statements that name the tables for DuckDB.
 
         The manifest says `"complete": false` while this is under way.
         """
@@ -84,6 +88,7 @@ class ExportPlace:
             self._remove_others({goal for _, goal in self._staged})
             for folder in {goal.parent for _, goal in self._staged}:
                 _sync(folder)
+            self._write(DUCKDB_FILE, duckdb)
             self._write_manifest(manifest | {"complete": True})
         except OSError as error:
             raise export_error(self.folder, error) from None
@@ -110,7 +115,7 @@ class ExportPlace:
     def _first_foreign(self) -> str | None:
         """Return the first thing that no export made, None when there is none."""
         for entry in sorted(self.folder.iterdir()):
-            if entry.name == MANIFEST or entry.name.startswith(_STAGING):
+            if entry.name in (MANIFEST, DUCKDB_FILE) or entry.name.startswith(_STAGING):
                 continue
             if entry.is_symlink() or not (entry.is_dir() and _TABLE.fullmatch(entry.name)):
                 return entry.name
@@ -131,10 +136,13 @@ class ExportPlace:
                 folder.rmdir()
 
     def _write_manifest(self, manifest: dict[str, Any]) -> None:
-        staged = self._staging / MANIFEST
-        staged.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        self._write(MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        staged = self._staging / name
+        staged.write_text(text, encoding="utf-8")
         _sync(staged)
-        staged.rename(self.folder / MANIFEST)
+        staged.rename(self.folder / name)
         _sync(self.folder)
 
 

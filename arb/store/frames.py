@@ -2,7 +2,7 @@
 
 Columns ending in `_e8` are exact integers in 1e-8 of the quote: add these up. Their twins without the ending are
 floats for charts. Prices, sizes and fees are floats too, with the exact value in the ledger; instants (`*_ns`,
-nanoseconds UTC) get a twin `*_at` of pandas timestamps in UTC. Needs pandas (the extra `notebooks`).
+nanoseconds UTC) have a twin `*_at` beside them, `datetime64[ns, UTC]`. Needs pandas (the extra `notebooks`).
 """
 
 import importlib
@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from arb.errors import ConfigError
 from arb.store.database import open_engine
-from arb.store.domains import ExactNumber
+from arb.store.domains import ExactNumber, at_of
 from arb.store.migrate import require_current
 from arb.store.tables import Base
 from arb.store.views import VIEWS
@@ -73,6 +73,11 @@ def incidents(db_url: str | None = None) -> DataFrame:
     return load("incidents", db_url, order_by="id")
 
 
+def alerts(db_url: str | None = None) -> DataFrame:
+    """Load the incidents that need a person, acknowledged or not; table `alerts`."""
+    return load("alerts", db_url, order_by="id")
+
+
 def runs(db_url: str | None = None) -> DataFrame:
     """Load the runs of the engine; table `runs`."""
     return load("runs", db_url, order_by="id")
@@ -109,9 +114,13 @@ def _typed(pd: Any, frame: DataFrame) -> DataFrame:
     for column in list(frame.columns):
         if column.endswith("_e8"):
             frame[column] = frame[column].astype("Int64")
-        elif column.endswith("_ns") or column == "ns":
+        elif (twin := at_of(column)) is not None:
             frame[column] = frame[column].astype("Int64")
-            frame[column.removesuffix("ns") + "at"] = pd.to_datetime(frame[column], unit="ns", utc=True)
+            exact = pd.to_datetime(frame[column], unit="ns", utc=True)
+            if twin in frame.columns:  # a view has it as text, to the microsecond
+                frame[twin] = exact
+            else:
+                frame.insert(int(frame.columns.get_loc(column)) + 1, twin, exact)
         elif column in _EXACT | _RATIOS | twins:
             frame[column] = pd.to_numeric(frame[column]).astype("float64")
     return frame

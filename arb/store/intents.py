@@ -37,6 +37,15 @@ _SLOT = struct.Struct("<II")  # checksum, length
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+def slot_text(intent: Intent, seed: int) -> bytes:
+    """Return what is written of an intent: checksum, which begins with `seed`, length and text."""
+    data = _encode(intent)
+    return _SLOT.pack(zlib.crc32(data, seed), len(data)) + data
+
+
 def intents_of(journal: Path) -> Path:
     """Return where the intents of a journal lie: `NAME.intents` beside `NAME.journal.sqlite`, or where a link to that leads."""
     target = journal.resolve()
@@ -69,7 +78,6 @@ class IntentLog:
         """What stood there at the opening, oldest first."""
         self._journal_id = journal_id
         self._seed = zlib.crc32(journal_id.encode())
-        self._encode = msgspec.json.Encoder(decimal_format="string").encode
         self._decode = msgspec.json.Decoder(Intent).decode
         self._fd: int | None = None
         self._missing = ""
@@ -95,10 +103,9 @@ class IntentLog:
             raise StoreError(
                 f"intents {self.path}: {SLOTS} openings wait for the journal; there is no place for one more"
             )
-        data = self._encode(intent)
-        if len(data) > SLOT_BYTES - _SLOT.size:
-            raise StoreError(f"intents {self.path}: an intent of {len(data)} bytes has no place in {SLOT_BYTES}")
-        text = _SLOT.pack(zlib.crc32(data, self._seed), len(data)) + data
+        text = slot_text(intent, self._seed)
+        if len(text) > SLOT_BYTES:
+            raise StoreError(f"intents {self.path}: an intent of {len(text)} bytes has no place in {SLOT_BYTES}")
         self._dirty = True
         try:
             written = os.pwrite(self._fd, text, SLOT_BYTES * (1 + self._next))

@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from arb.core.commands import AnyRecord
+from arb.core.incidents import ALERT_RULES
 from arb.core.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
+from arb.store import alerts
 from arb.store.database import mask_url, open_engine, parse_url, recorded_journal, sqlite_file, store_error
 from arb.store.guards import files_of
 from arb.store.journal_reader import START, JournalReader, Position, Row
@@ -126,6 +128,7 @@ class Projector:
                 refused = self._written(records)
                 if refused and self._on_set_aside is None:
                     raise refused[0]
+                alerts.project(self._ready(), records)
                 self._move(last)
         except DBAPIError as error:
             self.close()
@@ -174,7 +177,8 @@ class Projector:
                 connection.execute(text(f"LOCK TABLE {Projection.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
                 found = connection.execute(stored).all()
             if not found:
-                connection.execute(insert(Projection).values(journal_id=journal_id, seq=START.seq, sub=START.sub))
+                new = insert(Projection).values(journal_id=journal_id, seq=START.seq, sub=START.sub)
+                connection.execute(new.values(alert_rules=ALERT_RULES))
                 self._say_where(connection)
                 return START
         if [row[0] for row in found] != [journal_id]:
@@ -197,6 +201,7 @@ class Projector:
             )
         with connection.begin():
             self._say_where(connection)
+            alerts.refresh(connection)
         return position
 
     def _say_where(self, connection: Connection) -> None:

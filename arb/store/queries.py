@@ -15,13 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.clock import NS_PER_S
 from arb.core.recovery_records import PlanRecord
+from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
+from arb.store.alerts import as_shown
 from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
-from arb.store.selection import ALL, PAIRS_BY, Selection
-from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
+from arb.store.selection import ALERTS_BY, ALL, PAIRS_BY, Selection
+from arb.store.tables import Alert, Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
 
 RowDict = dict[str, Any]
 EPISODE_NS = 3600 * NS_PER_S
@@ -100,6 +102,34 @@ class LedgerReader:
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
         with self._connection() as connection:
             return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
+
+    def alerts(self, selection: Selection = ALL, *, every: bool = False, limit: int = 50) -> list[RowDict]:
+        """Return open alerts, the latest first, as `alerts.open_alerts` does; `every`: acknowledged ones, too."""
+        query = select(Alert.__table__).where(text(ALERTS_BY.where(selection))).params(selection.values)
+        query = query if every else query.where(Alert.acknowledged_ns.is_(None))
+        with self._connection() as connection:
+            rows = _rows(connection, query.order_by(Alert.last_ns.desc(), Alert.id.desc()).limit(limit))
+        taken = ("acknowledged_ns", "acknowledged_by", "reason")
+        return [as_shown(row) | ({name: row[name] for name in taken} if every else {}) for row in rows]
+
+    def alert(self, alert_id: int) -> RowDict:
+        """Return an alert, acknowledged or not; raises `ConfigError` when there is none of that id.
+
+        A number within its run will do where only one alert that is open has it.
+        """
+        with self._connection() as connection:
+            found = _rows(connection, _of(Alert, Alert.id == alert_id))
+            if not found:
+                same = (Alert.id % IDS_PER_RUN == alert_id, Alert.acknowledged_ns.is_(None))
+                found = _rows(connection, select(Alert.__table__).where(*same))
+        if len(found) != 1:
+            several = ", ".join(str(row["id"]) for row in found)
+            raise ConfigError(
+                f"{alert_id} is the number of several alerts: {several}: give the whole id"
+                if several
+                else f"no alert {alert_id} in this ledger; `arb alerts` lists the open ones"
+            )
+        return found[0]
 
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from arb.clock import Clock, SystemClock
+from arb.core.incidents import ALERT_RULES
 from arb.core.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
-from arb.store import migrate
+from arb.store import alerts, migrate
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.guards import InstanceLock, NoReserve
 from arb.store.journal import Journal
@@ -27,7 +28,19 @@ from arb.store.journal_upkeep import drop_story
 from arb.store.migrate import upgrade
 from arb.store.projector import BATCH_ROWS, place_of
 from arb.store.retention import roll_up
-from arb.store.tables import Alternative, Balance, Base, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
+from arb.store.tables import (
+    Alert,
+    Alternative,
+    Balance,
+    Base,
+    Fill,
+    Incident,
+    Opportunity,
+    Order,
+    PairTrade,
+    Projection,
+    Run,
+)
 from arb.store.writer import TABLES, RowRefused, Writer, require_known_codes
 
 
@@ -259,7 +272,7 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
 def _empty(connection: Connection, runs: set[int]) -> None:
     """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
     connection.execute(delete(Projection))
-    for table in (Alternative, Fill, Incident, Order, PairTrade, Balance):
+    for table in (Alert, Alternative, Fill, Incident, Order, PairTrade, Balance):
         connection.execute(delete(table))
     connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
     for run in set(connection.execute(select(Run.id)).scalars()) - runs:
@@ -273,9 +286,11 @@ def _project(connection: Connection, reader: JournalReader) -> tuple[int, list[R
     refused: list[RowRefused] = []
     rows = reader.records_from()
     while batch := list(islice(rows, BATCH_ROWS)):
-        refused += writer.write_but_for(connection, [row.record for row in batch])
+        records = [row.record for row in batch]
+        refused += writer.write_but_for(connection, records)
+        alerts.project(connection, records)
         last, total = Position(batch[-1].seq, batch[-1].sub), total + len(batch)
-    position = {"seq": last.seq, "sub": last.sub, "journal_path": place_of(reader)}
+    position = {"seq": last.seq, "sub": last.sub, "journal_path": place_of(reader), "alert_rules": ALERT_RULES}
     connection.execute(insert(Projection).values(journal_id=reader.journal_id, **position))
     return total, refused
 

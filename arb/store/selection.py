@@ -108,6 +108,7 @@ class SelectedBy(NamedTuple):
 PAIRS_BY = SelectedBy("decided_ns", "run_id", "symbol", ("buy_venue", "sell_venue"), "kind")
 OPPORTUNITIES_BY = SelectedBy("opened_ns", "run_id", "symbol", ("buy_venue", "sell_venue"), "'arb'")
 FILLS_BY = SelectedBy("f.event_ns", "", "f.symbol", ("f.venue",), pair="o.pair_trade_id")
+ALERTS_BY = SelectedBy("first_ns", "run_id", "symbol", ("venue",), until="last_ns")
 INCIDENTS_BY = SelectedBy("ns", "run_id", "", ("venue",), pair="pair_trade_id")
 
 

@@ -318,6 +318,42 @@ class Incident(Base):
     acknowledged_ns: Mapped[int | None] = mapped_column(comment="when a person took note, ns UTC")
 
 
+class Alert(Base):
+    """Incidents that need a person, of one kind at one venue in one symbol, until somebody has taken note of them."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        check("kind_not_empty", "kind <> ''"),
+        check("count_above_zero", "count > 0"),
+        check("acknowledged_whole", "(acknowledged_ns IS NULL) = (acknowledged_by IS NULL)"),
+        check("acknowledged_with_reason", "(acknowledged_ns IS NULL) = (reason IS NULL)"),
+        Index(None, "run_id"),
+        Index(None, "acknowledged_ns"),
+        {"comment": "incidents that need a person, and who has taken note of them"},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False, comment="id of its first incident")
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run it began in")
+    kind: Mapped[str] = mapped_column(comment="code of what happened, as in incidents")
+    venue: Mapped[str | None] = mapped_column(comment="where, if at one venue")
+    symbol: Mapped[str | None] = mapped_column(comment="symbol of the pair it happened to, if any")
+    first_ns: Mapped[int] = mapped_column(comment="its first incident, ns UTC")
+    last_ns: Mapped[int] = mapped_column(comment="its last incident, ns UTC")
+    last_incident_id: Mapped[int] = mapped_column(comment="id of its last incident")
+    count: Mapped[int] = mapped_column(comment="how many incidents")
+    text: Mapped[str] = mapped_column(
+        comment="what happened, in words; the last incident's first, then what others said"
+    )
+    what_to_do: Mapped[str] = mapped_column(comment="what a person is to do, in words")
+    acknowledged_ns: Mapped[int | None] = mapped_column(
+        comment="when somebody took note, ns UTC; null while it is open"
+    )
+    acknowledged_by: Mapped[str | None] = mapped_column(
+        comment="who took note: a user's name, or the kind of the incident that ended it"
+    )
+    reason: Mapped[str | None] = mapped_column(comment="why it needs nobody any more, in words")
+
+
 class Alternative(Base):
     """A way that stood open when a pair was opened or a leg repaired: the one taken, and those passed over."""
 
@@ -407,4 +443,7 @@ class Projection(Base):
     sub: Mapped[int] = mapped_column(Integer, comment="number of the last command projected under it")
     journal_path: Mapped[str | None] = mapped_column(
         comment="where the journal lies, the control socket and the halt file beside it; null before schema 0007"
+    )
+    alert_rules: Mapped[int | None] = mapped_column(
+        Integer, comment="version of the rules that alerts were made by; null: not yet, since an upgrade to schema 0014"
     )

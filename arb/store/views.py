@@ -1,9 +1,13 @@
 """The ledger's views: the questions people ask, as plain SQL that SQLite and PostgreSQL read alike.
 
-Every money column comes twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading. Days
-are UTC, worked out in integers because the two databases share no date function. When a view changes, its old text
-moves into the migration that created it, and a new migration makes the new one.
+Every money column comes twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading. Every instant
+comes twice, too: `x_ns`, and `x_at`, the same in UTC as text, to the microsecond (`2026-11-23 14:30:00.250000`). Days are UTC,
+worked out in integers because the two databases share no date function; where a view writes `UTC(x)`, `view_sql` puts in what
+each of them calls it. When a view changes, its old text moves into the migration that created it, and a new migration makes the
+new one.
 """
+
+import re
 
 from arb.store.tables import WATERFALL
 
@@ -12,6 +16,11 @@ def _both(column: str, source: str = "") -> str:
     """Return SQL for an exact column and its readable twin."""
     name = column.removesuffix("_e8")
     return f"{source}{column} AS {column}, {source}{column} / 1e8 AS {name}"
+
+
+def _instant(column: str, source: str = "") -> str:
+    """Return SQL for an instant and its readable twin."""
+    return f"{source}{column}, UTC({source}{column}) AS {column.removesuffix('ns')}at"
 
 
 def _whole(name: str, sum_e8: str) -> str:
@@ -50,8 +59,9 @@ _CIVIL = """
 V_PAIR_TRADES = f"""
 CREATE VIEW v_pair_trades AS
 SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state,
-    p.decided_ns, p.closed_ns, (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
-    p.buy_size, p.sell_size, p.residual_size, p.residual_mark, p.mark_ns, p.exposure_quote_s,
+    {_instant("decided_ns", "p.")}, {_instant("closed_ns", "p.")},
+    (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
+    p.buy_size, p.sell_size, p.residual_size, p.residual_mark, {_instant("mark_ns", "p.")}, p.exposure_quote_s,
     {", ".join(_both(column, "p.") for column in WATERFALL)},
     COALESCE(c.fees_e8, 0) AS fees_e8, COALESCE(c.fees_e8, 0) / 1e8 AS fees, COALESCE(c.fills, 0) AS fills
 FROM pair_trades p LEFT JOIN ({_FEES_OF_PAIR}
@@ -60,7 +70,8 @@ FROM pair_trades p LEFT JOIN ({_FEES_OF_PAIR}
 
 V_OPPORTUNITIES = f"""
 CREATE VIEW v_opportunities AS
-SELECT id, run_id, symbol, quote, buy_venue, sell_venue, opened_ns, best_ns, closed_ns,
+SELECT id, run_id, symbol, quote, buy_venue, sell_venue,
+    {_instant("opened_ns")}, {_instant("best_ns")}, {_instant("closed_ns")},
     (closed_ns - opened_ns) / 1e6 AS duration_ms, best_buy_size, best_sell_size, {_both("best_net_e8")},
     best_edge_bps, best_gross_edge_bps, ticks, outcome, reason
 FROM opportunities
@@ -128,3 +139,24 @@ VIEWS = {
     "v_venue_quality": V_VENUE_QUALITY,
     "v_reasons": V_REASONS,
 }
+
+_MICROSECONDS = "|| '.' || substr(CAST(1000000 + {source}{name}ns / 1000 % 1000000 AS VARCHAR(7)), 2)"
+_INSTANTS = {
+    "sqlite": f"strftime('%Y-%m-%d %H:%M:%S', {{source}}{{name}}ns / 1000000000, 'unixepoch') {_MICROSECONDS}",
+    "postgresql": "to_char(to_timestamp({source}{name}ns / 1000000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') "
+    f"{_MICROSECONDS}",
+    "duckdb": "{source}{name}at",  # an exported file has it
+}
+
+_OF_INTEGERS = re.compile(r" / (?!1e|CAST|1000000 )")
+"""Divisions that have no fraction: DuckDB's `/` has one, whatever it divides."""
+
+
+def view_sql(name: str, dialect: str) -> str:
+    """Return the statement that makes a view on `sqlite` or `postgresql`, or of an export's files on `duckdb`."""
+    sql = re.sub(
+        r"UTC\((?P<source>\w+\.)?(?P<name>\w*)ns\)",
+        lambda found: _INSTANTS[dialect].format(source=found["source"] or "", name=found["name"]),
+        VIEWS[name],
+    )
+    return _OF_INTEGERS.sub(" // ", sql) if dialect == "duckdb" else sql

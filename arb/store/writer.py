@@ -261,7 +261,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
         for index in exact:
             values[index] = [None if value is None else exact_text(value) for value in values[index]]
         for index in texts:
-            values[index] = _storable(values[index])
+            values[index] = storable(values[index])
         for index in named:
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:
@@ -274,7 +274,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
     return rows_of
 
 
-def _storable(texts: Iterable[str | None]) -> Iterable[str | None]:
+def storable(texts: Iterable[str | None]) -> Iterable[str | None]:
     """Return texts with what a database cannot hold replaced: NUL in PostgreSQL, and half of a pair of UTF-16 in both."""
     joined = "".join(filter(None, texts))
     if "\0" not in joined and (joined.isascii() or not _UNSTORABLE.search(joined)):

@@ -13,6 +13,7 @@ from arb.errors import ConfigError
 from arb.venues.dialect import PublicDialect
 from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
 from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
+from arb.venues.keyed_list import KeyedList, ListClient
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
@@ -111,11 +112,16 @@ def build_paper_source(
     rng: random.Random,
     network: Network | None = None,
     address: AddressAllowance | None = None,
+    list_key: Credentials | None = None,
 ) -> PublicSource:
     """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
 
-    Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made.
+    Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made. With a `list_key` the
+    currency list alone is asked for by a client of its own (`arb.venues.keyed_list`).
     """
+    keyed = None
+    if list_key is not None:
+        keyed = build_keyed_list(spec, site, list_key, clock=clock, rng=rng, network=network, address=address)
     network = SystemNetwork(clock) if network is None else network
     dialect, client, pacing = _public_parts(spec, site, clock)
     transport = network.http()
@@ -130,7 +136,41 @@ def build_paper_source(
         read_timeout_s=timing.read_timeout_s,
         pace_timeout_s=timing.pace_timeout_s,
     )
-    return PublicSource(reader, client, transport, taker_fee)
+    return PublicSource(reader, client, transport, taker_fee, keyed)
+
+
+def build_keyed_list(
+    spec: VenueSpec,
+    site: Site,
+    credentials: Credentials,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    network: Network | None = None,
+    address: AddressAllowance | None = None,
+) -> KeyedList:
+    """Return what asks for a venue's currency list with a key; raises `ConfigError` where none is needed for it."""
+    asked = spec.currency_key
+    if asked is None:
+        raise ConfigError(f"{spec.name}: shows its currency list without a key")
+    guard = _guard(spec, site, GatewayLimits(symbols=()), clock)
+    client = ListClient(clock, site, credentials, guard, asked)
+    transport = (SystemNetwork(clock) if network is None else network).http()
+    timing = GatewayTiming()
+    dialect = asked.make()
+    reader = PublicReader(
+        dialect,
+        client,
+        transport,
+        pacer=Pacer(
+            PacingLimits.of_reads(asked.pace), clock, address or AddressAllowance(spec.weight_per_minute, clock)
+        ),
+        clock=clock,
+        rng=rng,
+        read_timeout_s=timing.read_timeout_s,
+        pace_timeout_s=timing.pace_timeout_s,
+    )
+    return KeyedList(dialect, reader, transport, site)
 
 
 def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDialect, RequestMaker, PacingLimits]:

@@ -93,7 +93,21 @@ class PublicDialect(Protocol):
         """Read what an answer to one of `currency_calls` says of `assets`."""
 
 
-class TradeDialect(PublicDialect, Protocol):
+class KeyedDialect(PublicDialect, Protocol):
+    """The REST language of one venue's public spot data, and of what is asked about a key before anything else is."""
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return the calls that report what the key may do and whose it is."""
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read what the key may do and whose it is from the answers to `key_calls`; orders go by that from now on.
+
+        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
+        `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
+        """
+
+
+class TradeDialect(KeyedDialect, Protocol):
     """The REST language of one venue's spot account."""
 
     not_found: frozenset[str]
@@ -167,16 +181,6 @@ class TradeDialect(PublicDialect, Protocol):
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
         """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
-
-    def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that report what the key may do and whose it is."""
-
-    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do and whose it is from the answers to `key_calls`, and trade by it from now on.
-
-        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
-        `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
-        """
 
 
 def acknowledged(

@@ -1,6 +1,7 @@
 """The public side of a venue, as paper trading needs it: its rules and its clock, asked for without a key.
 
-There is no key in this process that could sign: whatever would need a signature raises before anything leaves.
+Nothing here has a key that could sign: whatever would need a signature raises before anything leaves. Where the user has one
+read for the currency list, that is asked for apart (`arb.venues.keyed_list`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import msgspec
 from arb.core.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
 from arb.market.listing import NOBODY, Listed
+from arb.venues.keyed_list import KeyedList
 from arb.venues.public_client import RequestMaker
 from arb.venues.public_reader import PublicReader
 from arb.venues.tickers import TickerForm
@@ -21,12 +23,18 @@ class PublicSource:
     """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account reports its own."""
 
     def __init__(
-        self, reader: PublicReader, client: RequestMaker, transport: HttpTransport, taker_fee: Decimal
+        self,
+        reader: PublicReader,
+        client: RequestMaker,
+        transport: HttpTransport,
+        taker_fee: Decimal,
+        keyed: KeyedList | None = None,
     ) -> None:
         self._reader = reader
         self._client = client
         self._transport = transport
         self._taker_fee = taker_fee
+        self._keyed = keyed
 
     @property
     def listed(self) -> frozenset[str]:
@@ -52,8 +60,15 @@ class PublicSource:
         )
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the currency list says of `assets`; None where the venue shows it to nobody without a key."""
-        return await self._reader.currencies(assets)
+        """Return what the currency list says of `assets`; None where the venue shows it to a key alone, and there is none.
+
+        Raises `VenueError`.
+        """
+        return await (self._reader if self._keyed is None else self._keyed).currencies(assets)
+
+    def list_warning(self) -> str | None:
+        """Return what the key for the currency list may do that it need not; None for nothing, or before it was used."""
+        return None if self._keyed is None else self._keyed.warning()
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`."""
@@ -73,5 +88,7 @@ class PublicSource:
 
     async def close(self) -> None:
         """Release sockets."""
+        if self._keyed is not None:
+            await self._keyed.close()
         await self._transport.close()
         await self._client.close()

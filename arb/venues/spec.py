@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.ccxt_client import Signer
     from arb.venues.currencies import CurrencyReader
-    from arb.venues.dialect import PublicDialect, TradeDialect
+    from arb.venues.dialect import KeyedDialect, PublicDialect, TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -132,6 +132,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[], "PublicDialect"]
 
 
+class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """How a currency list is asked for that the venue shows to a key alone.
+
+    `questions`: all that is ever sent with it, GET each, as ccxt's (API, path); one is for the venue's clock. `roots`:
+    what stands between the site's REST address and the path, by ccxt's API. `pace`: how many questions of one kind may leave.
+    `make`: its language.
+    """
+
+    questions: frozenset[tuple[str, str]]
+    roots: Mapping[str, str]
+    pace: Budget
+    make: "Callable[[], KeyedDialect]"
+
+
 class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
     """A dialect of recorded frames, under the name that tape lines carry as their `venue`.
 
@@ -180,7 +194,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
     schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
     one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
-    `make_currencies`: what reads the venue's currency list."""
+    `make_currencies`: what reads the venue's currency list; `currency_key`: how that is asked for where it needs a key."""
 
     name: str
     title: str
@@ -202,6 +216,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     code_word: str = "code"
     signature: SignatureHelp | None = None
     make_currencies: "Callable[[], CurrencyReader] | None" = None
+    currency_key: CurrencyKey | None = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         """Return the site of an environment in a region, or None when the venue has none."""

@@ -18,7 +18,35 @@ branch_labels = None
 depends_on = None
 
 BATCH_ROWS = 10_000
-VIEWS = LATER | {
+VIEWS = {name: LATER[name] for name in ("v_venue_quality", "v_reasons")} | {
+    "v_pair_trades": """
+CREATE VIEW v_pair_trades AS
+SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state,
+    p.decided_ns, p.closed_ns, (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
+    p.buy_size, p.sell_size, p.residual_size, p.residual_mark, p.mark_ns, p.exposure_quote_s,
+    p.expected_net_e8 AS expected_net_e8, p.expected_net_e8 / 1e8 AS expected_net,
+        p.buy_slippage_e8 AS buy_slippage_e8, p.buy_slippage_e8 / 1e8 AS buy_slippage,
+        p.sell_slippage_e8 AS sell_slippage_e8, p.sell_slippage_e8 / 1e8 AS sell_slippage,
+        p.size_shortfall_e8 AS size_shortfall_e8, p.size_shortfall_e8 / 1e8 AS size_shortfall,
+        p.fee_difference_e8 AS fee_difference_e8, p.fee_difference_e8 / 1e8 AS fee_difference,
+        p.hedge_cost_e8 AS hedge_cost_e8, p.hedge_cost_e8 / 1e8 AS hedge_cost,
+        p.residual_change_e8 AS residual_change_e8, p.residual_change_e8 / 1e8 AS residual_change,
+        p.realised_net_e8 AS realised_net_e8, p.realised_net_e8 / 1e8 AS realised_net,
+    COALESCE(c.fees_e8, 0) AS fees_e8, COALESCE(c.fees_e8, 0) / 1e8 AS fees, COALESCE(c.fills, 0) AS fills
+FROM pair_trades p LEFT JOIN (
+    SELECT o.pair_trade_id, SUM(f.fee_quote_value_e8) AS fees_e8, COUNT(*) AS fills
+    FROM fills f JOIN orders o ON o.id = f.order_id
+    WHERE o.pair_trade_id IS NOT NULL GROUP BY o.pair_trade_id
+) c ON c.pair_trade_id = p.id
+""",
+    "v_opportunities": """
+CREATE VIEW v_opportunities AS
+SELECT id, run_id, symbol, quote, buy_venue, sell_venue, opened_ns, best_ns, closed_ns,
+    (closed_ns - opened_ns) / 1e6 AS duration_ms, best_buy_size, best_sell_size, best_net_e8 AS best_net_e8,
+        best_net_e8 / 1e8 AS best_net,
+    best_edge_bps, best_gross_edge_bps, ticks, outcome, reason
+FROM opportunities
+""",
     "v_daily_pnl": """
 CREATE VIEW v_daily_pnl AS
 WITH earned AS (
@@ -60,9 +88,9 @@ JOIN (
     ) d6
 ) d ON d.days = e.days
 LEFT JOIN charged c ON c.days = e.days AND c.quote = e.quote
-"""
+""",
 }
-"""The views of this revision; 0010 replaces what a day earned."""
+"""The views of this revision; 0010 replaces what a day earned, 0014 those with instants."""
 UNITS = {
     "pair_trades.realised_net_e8": (
         "profit, the sum of the seven terms before it",

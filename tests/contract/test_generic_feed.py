@@ -230,7 +230,7 @@ def test_a_paper_run_shows_it_and_opens_nothing_however_great_the_edge(
     tmp_path: Path, venues: Venues, settings: Settings
 ) -> None:
     options = RunOptions(mode=Mode.PAPER, for_s=5, db=f"sqlite:///{tmp_path}/paper.sqlite")
-    run = Run(settings, options, live_view=False, make_client=lambda _: Dear(stock_client("bybit", venues.info)))
+    run = Run(settings, options, make_client=lambda _: Dear(stock_client("bybit", venues.info)))
     summary, code = asyncio.run(run.main())
     assert code == 0
     (shown,) = summary["display_only"]

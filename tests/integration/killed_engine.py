@@ -188,7 +188,6 @@ def main(point: str, left_alone: str, config: str, db: str, admin: str) -> None:
     run = Run(
         load_settings(Path(config)),
         options,
-        live_view=False,
         wrap=lambda inner: cast(OrderGateway, WatchedGateway(inner, killer)),
         wrap_journal=lambda inner: cast(Journal, WatchedJournal(inner, killer)),
     )

@@ -1,5 +1,6 @@
 """The questions of `docs/SQL.md`, and a client as plain as anybody's to ask them with."""
 
+import contextlib
 import re
 import sqlite3
 import time
@@ -38,7 +39,9 @@ def questions() -> list[Question]:
 
 
 def ask(db_url: str, sql: str) -> Answer:
-    """Ask through the driver alone, without a line of ours in between."""
+    """Ask through the driver alone, without a line of ours in between; `duckdb:DIR` are the files of an export."""
+    if db_url.startswith("duckdb:"):
+        return _ask_files(Path(db_url.removeprefix("duckdb:")), sql)
     clock = time.process_time if db_url.startswith("sqlite") else time.perf_counter
     began = clock()
     if db_url.startswith("sqlite"):
@@ -52,3 +55,15 @@ def ask(db_url: str, sql: str) -> Answer:
             rows = result.fetchall()
             columns = [column.name for column in result.description or ()]
     return Answer(columns, [tuple(row) for row in rows], clock() - began)
+
+
+def _ask_files(folder: Path, sql: str) -> Answer:
+    """Ask DuckDB, in an export's directory as `duckdb -init duckdb.sql` is started."""
+    import duckdb
+
+    began = time.perf_counter()
+    with contextlib.chdir(folder), duckdb.connect() as connection:
+        connection.execute(Path("duckdb.sql").read_text(encoding="utf-8"))
+        result = connection.execute(sql)
+        columns, rows = [str(column[0]) for column in result.description], result.fetchall()
+    return Answer(columns, rows, time.perf_counter() - began)

@@ -21,8 +21,10 @@ _HEAD = """# The ledger's tables and views
 Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
 [SQL.md](SQL.md) has the questions people ask of them.
 
-- `x_ns`: an instant in integer nanoseconds UTC. `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM`
-  is exact everywhere; in views `x` is the same in quote, for reading. `x_bps`: 1/10000. `x_ms`: milliseconds.
+- `x_ns`: an instant in integer nanoseconds UTC; in views `x_at` is the same as text, to the microsecond, rounded down
+  (`2026-11-23 14:30:00.250000`), which sorts and compares as instants do.
+- `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM` is exact everywhere; in views `x` is the same in
+  quote, for reading. `x_bps`: 1/10000. `x_ms`: milliseconds.
 - *exact* is a decimal of any length: `NUMERIC` on PostgreSQL; on SQLite, which has none, `TEXT` in plain notation, to be
   cast before arithmetic (`CAST(x AS DOUBLE PRECISION)`).
 - Ids are given by the engine, unique over runs: `run_id * 1000000000 + number`; a run's id is the Unix time of its start, in s.
@@ -31,6 +33,8 @@ Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do 
   Rows keep the name they were written under. Where an account was called otherwise before, an incident of kind
   `account_renamed` says so once, with both names (not for a sandbox's). An order that was open then has the new name, and
   those of its fills that are older have the old one.
+- `alerts` are made from `incidents` and from what people have acknowledged, both of which the journal holds;
+  [FAILURES.md](FAILURES.md) says which kinds need a person.
 - Everything but untraded opportunities and `account_leases` is a projection of the journal and never deleted. Untraded
   opportunities are added up in `untraded_daily` and deleted after `[store] keep_untraded_days`. A lease is there while its
   account is traded, and on SQLite never.
@@ -119,6 +123,9 @@ def view_says(name: str, column: str) -> str:
         columns = Base.metadata.tables[table].columns
         if column in columns:
             return str(columns[column].comment)
+        instant = column.removesuffix("at") + "ns"
+        if column.endswith("_at") and instant in columns:
+            return str(columns[instant].comment).replace("ns UTC", "UTC, as text to the microsecond")
         if f"{column}_e8" in columns:
             return f"{columns[f'{column}_e8'].comment}".replace(", 1e-8 of the quote", "") + ", in quote"
     raise KeyError(f"{name}.{column} is not described")

@@ -31,6 +31,7 @@ from arb.core.records import (
 from arb.market.numbers import to_e8
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
+from arb.store.alerts import project
 from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.store.writer import Writer
@@ -365,6 +366,7 @@ def fill_ledger(db_url: str, records: Iterable[AnyRecord]) -> int:
     while batch := list(islice(rest, 50_000)):
         with engine.begin() as connection:
             written += writer.write(connection, batch)
+            project(connection, batch)
     if engine.dialect.name == "postgresql":  # it would do so by itself after a while; SQLite never does
         with engine.begin() as connection:
             connection.exec_driver_sql("ANALYZE")

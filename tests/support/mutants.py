@@ -43,10 +43,16 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "journal-unmissed": Mutant(
-        "nothing opens while the journal's files are gone",
+        "nothing opens while the journal's database is gone",
         "arb/store/journal.py",
         '                raise StoreError(f"journal {self.path}: its files were removed while running") from None\n',
         "                return\n",
+    ),
+    "intents-unmissed": Mutant(
+        "nothing opens while the file of the intents is gone",
+        "arb/store/intents.py",
+        '            raise StoreError(f"intents {self.path}: removed while running") from None\n',
+        "            return\n",
     ),
     "clock-unanchored": Mutant(
         "our clock is put on the venues' time before the first entry",
@@ -218,8 +224,8 @@ MUTANTS = {
     "intent-nameless": Mutant(
         "an intent holds the ids of its orders",
         "arb/store/intents.py",
-        "data = self._encode(intent)\n",
-        'data = self._encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
+        "data = _encode(intent)\n",
+        'data = _encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
     ),
     "intents-read-last": Mutant(
         "intents are read, and journalled, before anything else happens",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb import errors
-from arb.core.incidents import HaltReason, IncidentKind
+from arb.core.incidents import ALERTS, HaltReason, IncidentKind
 from arb.core.reasons import Reason
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
@@ -34,6 +34,20 @@ def test_every_incident_halt_reason_and_exit_code_is_explained_and_no_other(page
     codes = {str(value) for name, value in vars(errors).items() if name.startswith("EXIT_")}
     assert words(page, "Exit codes") == codes
     assert words(page, "Why nothing is traded") == set(Reason)
+
+
+def test_every_kind_of_alert_stands_in_its_table_from_its_severity_on(page: str) -> None:
+    assert words(page, "Alerts") == set(ALERTS)
+    _, _, table = page.partition("\n## Alerts\n")
+    for line in table.partition("\n## ")[0].splitlines():
+        if line.startswith("| `"):
+            _, kinds, least, ended_by, _ = (cell.strip() for cell in line.split("|"))
+            for kind in re.findall(r"`(\w+)`", kinds):
+                rule = ALERTS[IncidentKind(kind)]
+                assert least.startswith(rule.least.value), kind
+                assert (ended_by == "-") == (not rule.ended_by) and ("unless" in least or "but for" in least) == bool(
+                    rule.but_for
+                ), kind
 
 
 def test_every_check_of_accounts_is_explained(page: str, repo_root: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, SystemClock
-from arb.measured_loop import OTHER, WAKING_UP, Durations, Turns, measured_loop
+from arb.measured_loop import IDLE_PERCENT, IDLE_WORK, OTHER, WAKING_UP, Durations, Turns, measured_loop
 
 CLOCK = SystemClock()
 
@@ -148,3 +148,97 @@ def test_timers_sockets_and_other_threads_wake_it_whether_it_waits_or_polls(spin
         return seen
 
     assert run(work, Turns(), spin=spin) == ["timer", "socket", "thread"]
+
+
+class Idle:
+    """Idle work in rounds of three parts, each of which holds the loop up for `part_ns`."""
+
+    def __init__(self, part_ns: int) -> None:
+        self.part_ns, self.parts, self.rounds = part_ns, 0, 0
+        self.at: Callable[[], object] = int
+
+    def __call__(self) -> bool:
+        busy(self.part_ns)
+        self.parts += 1
+        self.at()
+        self.rounds += self.parts % 3 == 0
+        return self.parts % 3 == 0
+
+
+@pytest.mark.parametrize("spin", [False, True])
+def test_idle_work_is_done_while_nothing_is_ready_and_is_measured_by_its_parts(spin: bool) -> None:
+    turns, idle = Turns(), Idle(100_000)
+    turns.idle_work = idle
+    run(lambda: asyncio.sleep(0.1), turns, spin=spin)
+    assert idle.rounds >= 2
+    (row,) = (row for row in turns.summary() if row["cause"] == IDLE_WORK)
+    assert row["turns"] == idle.parts
+
+
+def test_idle_work_takes_little_of_a_loop_that_waits() -> None:
+    turns, idle = Turns(), Idle(200_000)
+    turns.idle_work = idle
+
+    async def work() -> None:
+        await asyncio.sleep(0.5)
+
+    began_ns = CLOCK.monotonic_ns()
+    run(work, turns)
+    passed_ns = CLOCK.monotonic_ns() - began_ns
+    in_all_ns = sum(row["s"] for row in turns.summary() if row["cause"] == IDLE_WORK) * 10**9
+    # And one round at most before its pause is known.
+    assert in_all_ns <= passed_ns * IDLE_PERCENT / 100 + 2 * 10**6
+
+
+@pytest.mark.parametrize("spin", [False, True])
+def test_what_becomes_ready_during_a_part_is_taken_before_the_next_one(spin: bool) -> None:
+    turns, idle = Turns(), Idle(0)
+
+    async def work() -> None:
+        loop, (ours, theirs) = asyncio.get_running_loop(), socket.socketpair()
+        read = loop.create_future()
+
+        def take() -> None:
+            loop.remove_reader(theirs)
+            read.set_result(idle.parts)
+
+        def write() -> None:
+            idle.at = int
+            sent.append(idle.parts)
+            ours.send(b"x")
+
+        sent: list[int] = []
+        loop.add_reader(theirs, take)
+        idle.at = write
+        turns.idle_work = idle
+        with ours, theirs:
+            assert await read == sent[0], "not another part after the bytes came"
+
+    run(work, turns, spin=spin)
+
+
+@pytest.mark.parametrize("spin", [False, True])
+def test_timers_come_first_and_a_loop_with_something_to_do_does_no_idle_work(spin: bool) -> None:
+    turns, idle = Turns(), Idle(0)
+
+    async def work() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    turns.idle_work = idle
+    run(work, turns, spin=spin)
+    assert idle.parts == 0
+
+
+@pytest.mark.parametrize("spin", [False, True])
+def test_idle_work_that_breaks_is_done_no_more_and_the_loop_goes_on(spin: bool) -> None:
+    turns, seen = Turns(), list[str]()
+
+    def breaks() -> bool:
+        seen.append("broke")
+        raise KeyError("a bug")
+
+    turns.idle_work = breaks
+    run(lambda: asyncio.sleep(0.02), turns, spin=spin)
+    assert seen == ["broke"]
+    assert turns.idle_work is None

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.venue_server.fetched import FetchedServer
+from tests.venue_server.keyed import binance_routes
 from tests.venue_server.listing import Row
 from tests.venue_server.market import Change, Channel, Side, Update, padded
 from tests.venue_server.session import Rate, Session
@@ -82,8 +83,14 @@ class Binance(FetchedServer):
     # REST.
 
     def routes(self) -> list[web.RouteDef]:
-        """See `VenueServer`: beside combined streams there are raw ones."""
-        return [*super().routes(), web.get("/ws", self._websocket), web.get("/ws/{name}", self._websocket)]
+        """See `VenueServer`: beside combined streams there are raw ones, and beside `/api` what is shown to a key."""
+        signed = binance_routes(self.clock.wall_ms).items()
+        return [
+            *super().routes(),
+            web.get("/ws", self._websocket),
+            web.get("/ws/{name}", self._websocket),
+            *(web.get(f"/sapi/v1{path}", self._rest(f"/sapi/v1{path}", ask)) for path, ask in signed),
+        ]
 
     def rest_routes(self) -> dict[str, Callable[[web.Request], Any]]:
         """See `VenueServer`."""
@@ -99,7 +106,9 @@ class Binance(FetchedServer):
         return Rate(10**6, 1.0)
 
     def over_limit(self, path: str, request: web.Request) -> web.Response | None:
-        """See `VenueServer`: weights of an address, in a minute of the clock."""
+        """See `VenueServer`: weights of an address, in a minute of the clock; what is under `/sapi` is counted apart."""
+        if path.startswith("/sapi"):
+            return None
         now_s = self.clock.wall_ms() / 1000
         if now_s < self._banned_until_s:
             self.refused["banned"] += 1

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.venue_server.keyed import bybit_routes
 from tests.venue_server.listing import Row
 from tests.venue_server.market import Change, Channel, Side, Update, trimmed
 from tests.venue_server.session import Rate, Session
@@ -65,6 +66,7 @@ class Bybit(VenueServer):
         return {
             "/market/time": self._time,
             "/market/instruments-info": self._instruments,
+            **bybit_routes(self.clock.wall_ms),
             "/market/tickers": self._tickers,
             "/market/orderbook": self._order_book,
         }

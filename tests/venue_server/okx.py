@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.venue_server.chained import ChainedServer
+from tests.venue_server.keyed import okx_routes
 from tests.venue_server.listing import Asset, Row
 from tests.venue_server.market import Change, Channel, Side, Update, trimmed
 from tests.venue_server.session import Rate, Session
@@ -67,6 +68,7 @@ class Okx(ChainedServer):
     def rest_routes(self) -> dict[str, Callable[[web.Request], Any]]:
         """See `VenueServer`."""
         return {
+            **okx_routes(self.clock.wall_ms),
             "/public/time": lambda _: _answer([{"ts": str(self.clock.wall_ms())}]),
             "/public/instruments": self._instruments,
             "/market/tickers": lambda _: _answer([self._ticker(channel) for channel in self.channels.values()]),

@@ -48,8 +48,10 @@ class Candidates:
         self._waiting: list[tuple[int, Route, Plan | None]] = []
         found = list(crossings)
         for crossing in found:
-            if len(found) == 1 or crossing.terms.max_locked is None:
-                self._work_out(crossing.route)  # nothing to compare with, or no bound
+            if len(found) == 1:
+                self._waiting.append((0, crossing.route, None))  # nothing to compare with
+            elif crossing.terms.max_locked is None:
+                self._work_out(crossing.route)  # no bound
             else:
                 self._waiting.append((-crossing.net_max(), crossing.route, None))
         heapq.heapify(self._waiting)

@@ -7,7 +7,7 @@ routes of that symbol, as the pair leaves them, and does the bookkeeping: episod
 before anything else is judged, and what comes meanwhile is read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
@@ -36,17 +36,24 @@ class Judgement:
     """What is found out about one symbol at one drain.
 
     `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and the id
-    of the pair that was opened, if one was.
+    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `judged`: the routes
+    with an edge, in the order of the answers: the best trade there, the answer, and the id of the pair that was opened, if one
+    was.
     """
 
     def __init__(
-        self, symbol: str, candidates: Candidates, passed: dict[Route, Reason], refused: dict[Route, Refused]
+        self,
+        symbol: str,
+        candidates: Candidates,
+        passed: dict[Route, Reason],
+        refused: dict[Route, Refused],
+        followed: list[Route],
     ) -> None:
         self.symbol = symbol
         self.candidates = candidates
         self.passed = passed
         self.refused = refused
+        self.followed = followed
         self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
 
 
@@ -128,6 +135,11 @@ class Detector:
 
     def act(self, now_ns: int) -> None:
         """Judge the most promising marked symbols, on the books as they stand, until a pair opens."""
+        for _ in self.steps(now_ns):
+            pass
+
+    def steps(self, now_ns: int) -> Iterator[None]:
+        """Do what `act` does, a part of it each time; for a rehearsal, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
             self.marks.add(symbol for symbol, *_ in self.obstacles.freed(now_ns))
@@ -137,16 +149,17 @@ class Detector:
         for symbol in self.marks.best():
             self.marks.take(symbol)
             judgement = self._look(symbol, now_ns)
-            if self._open_next(judgement, now_ns):
+            yield
+            if (yield from self._open_next(judgement, now_ns)):
                 self._opened_in = judgement
-                break
+                return
             self._conclude(judgement, now_ns)
 
     def after_act(self, now_ns: int) -> None:
         """Answer for what else the symbol has in which a pair was opened, as that pair leaves it; close episodes."""
         judgement, self._opened_in = self._opened_in, None
         if judgement is not None:
-            while self._open_next(judgement, now_ns):
+            while _whole(self._open_next(judgement, now_ns)):
                 self.state.out.write_rows()  # another pair, between other venues: what is judged next must know of it
             self._conclude(judgement, now_ns)
         self.close_episodes(now_ns)
@@ -160,7 +173,7 @@ class Detector:
         alone = len(quotes) < 2
         impacted = () if alone else [venue for venue in quotes if books.impacted(venue, symbol)]
         awaited = [venue for venue in quotes if books.awaited(venue, symbol)]
-        crossings = list[Crossing]()
+        crossings, followed = list[Crossing](), list[Route]()
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
             before = self.obstacles.forget(route)
@@ -175,15 +188,17 @@ class Detector:
                 passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
-                if self.standing.follows(route):
+                if self.standing.stands(route):
                     self._follow(route, now_ns)
+                elif self.standing.follows(route):
+                    followed.append(route)  # nothing that is decided now depends on it
                 terms, ask, bid = self.routes.terms[route], quotes[buy_venue][1], quotes[sell_venue][0]
                 if ask is not None and bid is not None and terms.crosses(ask, bid):
                     crossings.append(Crossing(route, terms, ask, bid))
                 else:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
-        return Judgement(symbol, candidates, passed, refused)
+        return Judgement(symbol, candidates, passed, refused, followed)
 
     def _best(self, route: Route, now_ns: int) -> Plan | None:
         """Return the best trade of a route, ignoring thresholds and balances; None for no edge."""
@@ -192,13 +207,15 @@ class Detector:
             self.episodes.miss(route, now_ns)
         return plan
 
-    def _open_next(self, judgement: Judgement, now_ns: int) -> bool:
+    def _open_next(self, judgement: Judgement, now_ns: int) -> Generator[None, None, bool]:
         """Check the routes with an edge, the best first, until a pair opens; return whether one did."""
         while (found := judgement.candidates.next()) is not None:
+            yield
             route, best = found
             seen = self.episodes.see(route, best, now_ns)
-            answer = self._check(route, best, seen, now_ns)
+            answer = yield from self._check(route, best, seen, now_ns)
             if isinstance(answer, Plan):
+                yield
                 pair_id = self._open(route, answer, seen, now_ns)
                 judgement.judged.append((route, best, answer, pair_id))
                 return True
@@ -209,12 +226,14 @@ class Detector:
     def _open(self, route: Route, plan: Plan, seen: Episode, now_ns: int) -> int:
         if not seen.traded:
             self.state.tally.opportunities += 1
-        self.state.out.persist(self.episodes.traded(route, seen, now_ns))
+        self.state.out.later(lambda: self.state.out.persist(self.episodes.traded(route, seen, now_ns)))
         return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""
         symbol = judgement.symbol
+        for route in judgement.followed:
+            self._follow(route, now_ns)
         for route, _, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
@@ -259,11 +278,12 @@ class Detector:
             considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
-    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Plan | Reason:
+    def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Generator[None, None, Plan | Reason]:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
         before = self.obstacles.reason(route, now_ns)
         if before is not None:
             return before
+        yield
         state, (asks, bids) = self.state, self.state.books.sides(route)
         over_bps = state.edge_over_bps(route, now_ns)
         if state.bands.skews:
@@ -280,6 +300,7 @@ class Detector:
             return answer.reason
         if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
+        yield
         return self._limit_reason(route, answer, now_ns) or answer
 
     def _pause(self, route: Route, now_ns: int) -> None:
@@ -320,6 +341,10 @@ class Detector:
         """Close every episode, at the end of a run."""
         self._keep(self.episodes.close_all(now_ns))
 
+    def why_not(self, route: Route) -> Reason | None:
+        """Return what stands against a route now, or what did at the best instant of its open episode."""
+        return self.obstacles.refusal(route) or self.episodes.reason(route)
+
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded (class 2: they are not journalled)."""
         closed, self._closed = self._closed, []
@@ -333,3 +358,12 @@ class Detector:
                 self._closed.append(row)
                 self.state.tally.opportunities += 1
                 self.state.tally.not_taken[row.reason or ""] += 1
+
+
+def _whole(steps: Generator[None, None, bool]) -> bool:
+    """Do all steps; return what they lead to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return bool(end.value)

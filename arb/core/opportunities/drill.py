@@ -17,6 +17,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
+from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
@@ -193,6 +194,10 @@ class Drill:
 
     def close_episodes(self, now_ns: int) -> None:
         """Do nothing."""
+
+    def why_not(self, route: Route) -> Reason | None:
+        """Return nothing: no edge is looked for."""
+        return None
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Return nothing."""

@@ -75,6 +75,11 @@ class Episodes:
         """Return whether an episode of this route is open."""
         return route in self._open
 
+    def reason(self, route: Route) -> Reason | None:
+        """Return why the edge of a route was not taken at its best instant; None where no episode is open, or it was taken."""
+        episode = self._open.get(route)
+        return None if episode is None else episode.reason
+
     def __len__(self) -> int:
         return len(self._open)
 

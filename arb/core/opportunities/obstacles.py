@@ -56,6 +56,11 @@ class Obstacles:
             since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
             self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
 
+    def refusal(self, route: Route) -> Reason | None:
+        """Return why a route is refused, where more than prices can end that."""
+        refused = self._refused.get(route)
+        return None if refused is None else refused.reason
+
     def freed(self, now_ns: int) -> list[Route]:
         """Return the routes whose obstacle is another by now, or gone."""
         return [

@@ -130,6 +130,16 @@ class RateBudget:
                 free.append(first_ns + rate.window_ms * NS_PER_MS)
         return max(free, default=now_ns)
 
+    def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
+        """Return of a venue's fullest window how many placements are left (>= 0), of how many, and its length in ms."""
+        found = [
+            (rate.count - len([at_ns for at_ns in window if at_ns > now_ns - rate.window_ms * NS_PER_MS]), rate)
+            for (held_at, rate, _), window in self._taken.items()
+            if held_at == venue and window
+        ]
+        left, rate = min(found, key=lambda one: one[0] * 1000 // one[1].count, default=(0, self._rates[venue][0]))
+        return max(0, left) if found else rate.count, rate.count, rate.window_ms
+
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
         """Count one placement that must not be refused."""
         for _, window in self._windows(venue, symbol, now_ns):

@@ -1,5 +1,5 @@
-"""Binance's currency list, `GET /sapi/v1/capital/config/getall` (Wallet, "All Coins' Information"): with a key, so read from a
-recorded answer here.
+"""Binance's currency list, `GET /sapi/v1/capital/config/getall` (Wallet, "All Coins' Information"): with a key, or read from a
+saved answer.
 
 `denomination` is how many of the contract's coins one of the ticker stands for (1MBABYDOGE: 1000000). `estimatedArrivalTime` is
 in minutes. A `busy` network takes withdrawals later; it counts as open, as the venue has it.

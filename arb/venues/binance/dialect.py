@@ -1,4 +1,7 @@
-"""Binance's public REST language (spot, "Public Rest API"): its clock and its listing.
+"""Binance's REST language, as far as it is read (spot, "Public Rest API"): its clock and its listing.
+
+With a key it also asks for the currency list (Wallet, "All Coins' Information") and for what the key may do ("Get API Key
+Permission").
 
 `exchangeInfo` weighs 20 of the address's 6000 a minute. Only what trades is asked for, and without the sets of permissions:
 with all that was ever listed it would be several times as long, and decoding it would hold up the loop. So a symbol that is
@@ -17,22 +20,35 @@ from arb.market.numbers import EXACT, ZERO
 from arb.venues.binance.currencies import READER
 from arb.venues.binance.spec import POLICY
 from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows, read_currencies
+from arb.venues.currencies import CurrencyRows, given_flag, read_currencies
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
+from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy
 
 _LISTING = "api/v3/exchangeInfo"
 _BYTES_MAX = 16 * 1024 * 1024
 """2.1 MB in 2021, for 1700 symbols; rows have grown since."""
 _ONE = Decimal(1)
+_TRADES = (
+    "enableSpotAndMarginTrading",
+    "enableMargin",
+    "enableFutures",
+    "enableVanillaOptions",
+    "enableFixApiTrade",
+)
+"""Without `enablePortfolioMarginTrading`, which names a kind of account: the documents show it of a key that only reads."""
+_MOVES = ("enableInternalTransfer", "permitsUniversalTransfer")
 
 
 class BinanceDialect:
-    """See `arb.venues.dialect.PublicDialect`."""
+    """See `arb.venues.dialect.KeyedDialect`; without a key its public part alone is asked."""
 
     venue = "binance"
     policy: OutcomePolicy = POLICY
+
+    def __init__(self, *, has_key: bool = False) -> None:
+        self._has_key = has_key
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: no order or fill is read that names a symbol."""
@@ -60,12 +76,28 @@ class BinanceDialect:
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
-        """Return none: the currency list wants a key."""
-        return ()
+        """Return `GET /sapi/v1/capital/config/getall` with a key: the whole list, which knows no parameter."""
+        if not self._has_key:
+            return ()
+        return (msgspec.structs.replace(_read("capital/config/getall", {}, "sapi"), answer_bytes_max=_BYTES_MAX),)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
         """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /sapi/v1/account/apiRestrictions`."""
+        return (_read("account/apiRestrictions", {}, "sapi"),)
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read the rights, a flag each; whose the key is is not said."""
+        fields = Fields(self.venue, "answer", bodies[0])
+        return KeyFacts(
+            can_trade=any(fields.flag(name) for name in _TRADES),
+            can_withdraw=given_flag(fields, "enableWithdrawals"),
+            ip_bound=given_flag(fields, "ipRestrict"),
+            moves=tuple(name for name in _MOVES if fields.flag(name)),
+        )
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row, whose rules are filters by name ("Filters"): `NOTIONAL` and `PERCENT_PRICE_BY_SIDE` have older forms."""
@@ -103,5 +135,5 @@ def _band(by_side: Fields, of_both: Fields) -> Decimal | None:
     return narrower(above, below)
 
 
-def _read(path: str, params: dict[str, Any]) -> Call:
-    return Call(scope=f"GET {path}", api=("public",), method="GET", path=path, params=params)
+def _read(path: str, params: dict[str, Any], api: str = "public") -> Call:
+    return Call(scope=f"GET {path}", api=(api,), method="GET", path=path, params=params)

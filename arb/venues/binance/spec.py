@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
 from arb.venues.endpoints import ConnectionTiming, Environment, Site, VenueEndpoint
-from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.currencies import CurrencyReader
-    from arb.venues.dialect import PublicDialect
+    from arb.venues.dialect import KeyedDialect, PublicDialect
     from arb.venues.wire.base import WireFeed
 
 _ROWS: tuple[Row, ...] = (
@@ -70,7 +70,19 @@ def _write_reply(status: int, body: Any) -> VenueReply | None:
     return None if reply is not None and reply.code is None and "orderId" not in body else reply
 
 
-POLICY = OutcomePolicy("binance", table_of(_ROWS, split=","), _write_reply, _read_reply)
+POLICY = OutcomePolicy(
+    "binance",
+    table_of(_ROWS, split=","),
+    _write_reply,
+    _read_reply,
+    key_troubles={
+        "-1021": KeyTrouble.CLOCK,
+        "-1022": KeyTrouble.SECRET,
+        "-2014": KeyTrouble.KEY,
+        "-2015": KeyTrouble.KEY_OR_ADDRESS,  # "Invalid API-key, IP, or permissions for action"
+        "-1002": KeyTrouble.RIGHTS,
+    },
+)
 
 
 NAME = "binance"
@@ -106,6 +118,12 @@ def _make_dialect() -> "PublicDialect":
     from arb.venues.binance.dialect import BinanceDialect
 
     return BinanceDialect()
+
+
+def _make_keyed() -> "KeyedDialect":
+    from arb.venues.binance.dialect import BinanceDialect
+
+    return BinanceDialect(has_key=True)
 
 
 def _site(environment: Environment, rest: str, ws: str) -> Site:
@@ -145,4 +163,14 @@ SPEC = VenueSpec(
     make_currencies=_make_currencies,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
     reading=Reading(pace=Budget(2, 500), make=_make_dialect),
+    # Binance wallet, "All Coins' Information": weight 10 of the 12,000 that an address has in a minute under `/sapi`, which are
+    # counted apart from `/api`; "Get API Key Permission": weight 1. Test networks have no `/sapi`.
+    currency_key=CurrencyKey(
+        questions=frozenset(
+            {("public", "api/v3/time"), ("sapi", "account/apiRestrictions"), ("sapi", "capital/config/getall")}
+        ),
+        roots={"public": "", "sapi": "/sapi/v1"},
+        pace=Budget(4, 1000),
+        make=_make_keyed,
+    ),
 )

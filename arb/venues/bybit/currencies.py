@@ -1,4 +1,4 @@
-"""Bybit's currency list, `GET /v5/asset/coin/query-info` (v5, "Get Coin Info"): with a key, so read from a recorded answer.
+"""Bybit's currency list, `GET /v5/asset/coin/query-info` (v5, "Get Coin Info"): with a key, or read from a saved answer.
 
 Flags are "1" for normal and "0" for suspended, and "" where the chain does not know that way at all. `withdrawFee` is "" where
 nothing can be withdrawn; `withdrawPercentageFee` is a ratio on top of it.

@@ -1,4 +1,6 @@
-"""Bybit's public REST language (API v5, "Get Bybit Server Time", "Get Instruments Info"): its clock and its spot listing.
+"""Bybit's REST language, as far as it is read (API v5, "Get Bybit Server Time", "Get Instruments Info"): clock, listing.
+
+With a key it also asks for the currency list ("Get Coin Info") and what the key may do ("Get API Key Information").
 
 The listing has no pages for spot, and by default holds what trades: a symbol that is suspended or delisted is simply gone. No
 public address announces the end of one.
@@ -8,24 +10,33 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from arb.clock import NS_PER_MS
+from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.venues.bybit.currencies import READER
 from arb.venues.bybit.spec import POLICY
 from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows, read_currencies
+from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
 from arb.venues.dialect import Listing, narrower, read_listing
 from arb.venues.fields import Fields
+from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy
 
 _NO_LIMITS: dict[str, Any] = {}
+_COINS_MAX = 4
+"""How many assets are asked for one by one; more of them by the whole list."""
+_READS = frozenset({"SubMemberTransferList"})
+"""Rights of `Wallet` that only read."""
 
 
 class BybitDialect:
-    """See `arb.venues.dialect.PublicDialect`."""
+    """See `arb.venues.dialect.KeyedDialect`; without a key its public part alone is asked."""
 
     venue = "bybit"
     policy: OutcomePolicy = POLICY
+
+    def __init__(self, *, has_key: bool = False) -> None:
+        self._has_key = has_key
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: no order or fill is read that names a symbol."""
@@ -52,12 +63,43 @@ class BybitDialect:
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
-        """Return none: the currency list wants a key."""
-        return ()
+        """Return `GET /v5/asset/coin/query-info` with a key, one call for each of a few assets."""
+        if not self._has_key:
+            return ()
+        path = "v5/asset/coin/query-info"
+        if not few(assets, _COINS_MAX):
+            return whole(_read(path, {}, "private"))
+        return tuple(_read(path, {"coin": asset}, "private") for asset in assets)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
         """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /v5/user/query-api`."""
+        return (_read("v5/user/query-api", {}, "private"),)
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read the rights by group: `Wallet` holds `Withdraw` and the transfers. `readOnly` 1: none of them counts.
+
+        `ips` is `*` for a key that works from any address.
+        """
+        fields = Fields(self.venue, "answer", bodies[0]).object("result")
+        groups = fields.raw("permissions")
+        if not isinstance(groups, dict) or not all(isinstance(rights, list) for rights in groups.values()):
+            raise fields.bad("permissions", "no lists of rights by group")
+        writes = fields.whole("readOnly") != 1
+        rights = {group: {str(right) for right in named} for group, named in groups.items()} if writes else {}
+        wallet = rights.get("Wallet", set())
+        ips, account, main = fields.raw("ips"), plain_id(fields.raw("userID")), plain_id(fields.raw("parentUid"))
+        return KeyFacts(
+            can_trade=any(named for group, named in rights.items() if group != "Wallet"),
+            can_withdraw=None if writes and "Wallet" not in rights else "Withdraw" in wallet,
+            ip_bound=bool(ips) and "*" not in ips if isinstance(ips, list) else None,
+            moves=tuple(sorted(wallet - {"Withdraw"} - _READS)),
+            account=account,
+            main_account=None if main in (None, "0", account) else main,
+        )
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read a row; `minOrderQty`, which is said to be checked no more, is kept to nevertheless, as it may be again."""
@@ -84,5 +126,5 @@ class BybitDialect:
         )
 
 
-def _read(path: str, params: dict[str, Any]) -> Call:
-    return Call(scope=f"GET {path}", api=("public",), method="GET", path=path, params=params)
+def _read(path: str, params: dict[str, Any], api: str = "public") -> Call:
+    return Call(scope=f"GET {path}", api=(api,), method="GET", path=path, params=params)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
 from arb.venues.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
-from arb.venues.rules.outcome import OutcomePolicy, Row, ShutOut, VenueReply, table_of
+from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.currencies import CurrencyReader
-    from arb.venues.dialect import PublicDialect
+    from arb.venues.dialect import KeyedDialect, PublicDialect
     from arb.venues.wire.base import WireFeed
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
@@ -80,6 +80,15 @@ POLICY = OutcomePolicy(
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
     # "403, access too frequent": all requests are to end for ten minutes ("Rate Limit Rules", "IP Limit").
+    key_troubles={
+        "10002": KeyTrouble.CLOCK,
+        "10003": KeyTrouble.KEY,
+        "33004": KeyTrouble.KEY,
+        "10004": KeyTrouble.SECRET,
+        "10005": KeyTrouble.RIGHTS,
+        "10009": KeyTrouble.ADDRESS,
+        "10010": KeyTrouble.ADDRESS,
+    },
     shut_out=ShutOut(403, b"access too frequent", 600.0),
 )
 
@@ -109,6 +118,12 @@ def _make_dialect() -> "PublicDialect":
     from arb.venues.bybit.dialect import BybitDialect
 
     return BybitDialect()
+
+
+def _make_keyed() -> "KeyedDialect":
+    from arb.venues.bybit.dialect import BybitDialect
+
+    return BybitDialect(has_key=True)
 
 
 def _site(environment: Environment, region: str, rest: str, ws: str) -> Site:
@@ -157,4 +172,17 @@ SPEC = VenueSpec(
     tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
     # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.
     reading=Reading(pace=Budget(5, 500), make=_make_dialect),
+    # Bybit API v5, "Get Coin Info": 5 a second and user; "Get API Key Information": 10.
+    currency_key=CurrencyKey(
+        questions=frozenset(
+            {
+                ("public", "v5/market/time"),
+                ("private", "v5/user/query-api"),
+                ("private", "v5/asset/coin/query-info"),
+            }
+        ),
+        roots={"public": "", "private": ""},
+        pace=Budget(4, 1000),
+        make=_make_keyed,
+    ),
 )

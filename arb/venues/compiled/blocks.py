@@ -6,7 +6,7 @@ that has run out, and the instant from which on something else happens.
 """
 
 from arb.market.words import ROW_WORDS
-from arb.venues.compiled.frames import ASKS_READ
+from arb.venues.compiled.frames import ASKS_READ, is_named
 from arb.venues.compiled.kernel import HAND_OVER, read_frame, take_frame
 from arb.venues.compiled.layout import (
     AT_END,
@@ -18,6 +18,7 @@ from arb.venues.compiled.layout import (
     CLOCKED,
     FEED_CONNECTION,
     FEED_MASK,
+    FEED_NAMES,
     FEED_TABLE,
     FRAME_AT,
     FRAME_SIZE,
@@ -27,6 +28,7 @@ from arb.venues.compiled.layout import (
     LINE_FEED,
     LINE_NS,
     LINE_WORDS,
+    NAMES_AT,
     ONE_BY_ONE,
     PAIR,
     PASSED_OVER,
@@ -108,6 +110,7 @@ def connection_of(line: int, source: int):
     connection = word_at(feed + FEED_CONNECTION * WORD)
     put_word(connection + TABLE * WORD, word_at(feed + FEED_TABLE * WORD))
     put_word(connection + TABLE_MASK * WORD, word_at(feed + FEED_MASK * WORD))
+    put_word(connection + NAMES_AT * WORD, word_at(feed + FEED_NAMES * WORD))
     return connection
 
 
@@ -145,7 +148,7 @@ def measure_frames(order):
         at, connection = word_at(line + FRAME_AT * WORD), connection_of(line, source)
         end = at + word_at(line + FRAME_SIZE * WORD)
         after, number, kind, _, _, bids, asks, _ = read_frame(at, end, connection)
-        if after != end:
+        if after != end or not is_named(connection, number):
             return AT_LINE
         row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
         if word_at(row + KIND * WORD) != kind:

@@ -7,32 +7,38 @@ comes first; one that comes twice, that is not known, or is of another type, fai
 the fields mean is said in `<venue>/books.py`.
 """
 
-from arb.market.arena import HEADER_WORDS
-from arb.market.words import ARENA_ADDRESS, ROW_WORDS, SYMBOL_ADDRESS
+from arb.market.words import ROW_WORDS, SYMBOL_WORDS
 from arb.venues.compiled.layout import (
-    ASKS,
-    BIDS,
+    ARENA_AT,
+    ARENA_STRIDE,
+    BEST_STEP,
     BITGET,
     BITS,
-    DEPTH,
-    ENTRY_HASH,
     ENTRY_NAME,
-    ENTRY_ROW,
     ENTRY_SIZE,
     ENTRY_WORDS,
-    LADDER,
+    LADDER_BYTES,
+    LADDERS_AT,
     LEVELS_MAX,
+    NAMES_AT,
+    OKX,
     PAIR,
     PRICE_EXP,
+    READ_AT,
+    READ_SIZE,
+    ROW_BITS,
+    ROW_MASK,
     ROWS_AT,
     SCRATCH,
+    SHAPE,
     SIZE_EXP,
-    STEPS,
+    SYMBOLS_AT,
     TABLE,
     TABLE_MASK,
+    TAG_MASK,
     WORD,
 )
-from arb.venues.compiled.memory import byte_at, fetch, inlined, word_at
+from arb.venues.compiled.memory import byte_at, fetch, inlined, put_word, shifted_down, word_at
 from arb.venues.compiled.scan import (
     CLOSE,
     CLOSE_LIST,
@@ -71,61 +77,77 @@ def is_text(at: int, end: int, wanted: int, size: int):
 
 
 @inlined
-def fetch_book(row: int):
-    """Have all that a change will touch fetched at once, while levels are read: of many books none is in the caches."""
+def fetch_book(connection: int, row: int, symbol: int):
+    """Have all that a change will touch fetched at once, while levels are read: of many books none is in the caches.
+
+    Where that lies is reckoned, and not read: reading it would be one more wait.
+    """
+    words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
     for line in range(0, ROW_WORDS * WORD, LINE):
-        fetch(row + line)
-    arena = word_at(row + ARENA_ADDRESS * WORD)
-    run, depth = arena + HEADER_WORDS * WORD, word_at(row + DEPTH * WORD)
-    fetch(arena)
-    fetch(arena + LINE)
-    for level in range(4):
-        fetch(run + level * depth * WORD)
-    symbol = word_at(row + SYMBOL_ADDRESS * WORD)
-    fetch(symbol)
-    fetch(symbol + LINE)
-    for side in (BIDS, ASKS):
-        ladder = word_at(row + (side + LADDER) * WORD)
-        fetch(ladder)
-        fetch(ladder + LINE)
-        fetch(ladder + (BITS + STEPS * 3 // 4) * WORD)
+        fetch(words + line)
+    fetch(word_at(connection + NAMES_AT * WORD) + row * ENTRY_WORDS * WORD)
+    ladders = word_at(connection + LADDERS_AT * WORD)
+    if ladders == 0:
+        return
+    ladders += 2 * row * LADDER_BYTES
+    for ladder in (ladders, ladders + LADDER_BYTES):
+        fetch(ladder + BEST_STEP // 64 * WORD)
+        for line in range(LINES_NEAR_BEST):
+            fetch(ladder + (BITS + BEST_STEP) * WORD - line * LINE)
+    fetch(word_at(connection + ARENA_AT * WORD) + row * word_at(connection + ARENA_STRIDE * WORD))
+    block = word_at(connection + SYMBOLS_AT * WORD) + symbol * SYMBOL_WORDS * WORD
+    fetch(block)
+    fetch(block + LINE)
 
 
 LINE = 64
+LINES_NEAR_BEST = 7
+"""Of eight steps each: those from the best level on, where most changes are."""
 
 
 @inlined
 def row_of(connection: int, began: int, size: int, mixed: int):
-    """Return the row + 1 of the book with this name, 0 where the connection has none."""
+    """Return the row + 1 of the book with this name, 0 where the connection has none; see `is_named` before it is changed."""
     table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
     if table == 0:
         return 0
     slot = mixed & mask
-    while True:
-        entry = table + slot * ENTRY_WORDS * WORD
-        known = word_at(entry + ENTRY_SIZE * WORD)
-        if known == 0:
-            return 0
-        if known == size and word_at(entry + ENTRY_HASH * WORD) == mixed:
-            same = 0
-            while same < size and byte_at(entry + ENTRY_NAME * WORD + same) == byte_at(began + same):
-                same += 1
-            if same == size:
-                found = word_at(entry + ENTRY_ROW * WORD)
-                fetch_book(word_at(connection + ROWS_AT * WORD) + (found - 1) * ROW_WORDS * WORD)
-                return found
+    found = word_at(table + slot * WORD)
+    while found and (found ^ mixed) & TAG_MASK:
         slot = (slot + 1) & mask
+        found = word_at(table + slot * WORD)
+    number = found & ROW_MASK
+    if number:
+        fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
+        put_word(connection + READ_AT * WORD, began)
+        put_word(connection + READ_SIZE * WORD, size)
+    return number
 
 
 @inlined
-def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bool):
-    """Read one side's levels on the scale of a row + 1; where it is not known yet, say only where they end."""
+def is_named(connection: int, number: int):
+    """Return whether the name read last is that of a row + 1; at least eight characters of the frame follow its beginning."""
+    entry = word_at(connection + NAMES_AT * WORD) + (number - 1) * ENTRY_WORDS * WORD
+    began, size = word_at(connection + READ_AT * WORD), word_at(connection + READ_SIZE * WORD)
+    if word_at(entry + ENTRY_SIZE * WORD) != size:
+        return False
+    entry += ENTRY_NAME * WORD
+    while size >= WORD:
+        if word_at(entry) != word_at(began):
+            return False
+        entry, began, size = entry + WORD, began + WORD, size - WORD
+    return (word_at(entry) ^ word_at(began)) & ((1 << (8 * size)) - 1) == 0
+
+
+@inlined
+def side_read(at: int, end: int, connection: int, row: int, read: int):
+    """Read one side's levels to `read` on the scale of a row + 1; where it is not known yet, say only where they end."""
     if row == 0:
         return past_levels(at, end), 0
     block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
-    target = word_at(connection + SCRATCH * WORD) + (ASKS_READ if asks else 0)
     price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
-    return levels(at, end, price_exp, size_exp, target, more)
+    shape = word_at(connection + SHAPE * WORD)
+    return levels(at, end, price_exp, size_exp, read, shape in (OKX, BITGET))
 
 
 @inlined
@@ -173,6 +195,7 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
     """Read `data`, a list of one book: where it ends, ids before and after, levels, its time in ms (-1: none)."""
     failed = FAILED, 0, 0, 0, 0, 0
     previous, sequence, bids, asks, changed_ms, seen = 0, 0, 0, 0, -1, 0
+    read = word_at(connection + SCRATCH * WORD)
     if end - at < 2 or byte_at(at) != OPEN_LIST or byte_at(at + 1) != OPEN:
         return failed
     at += 1
@@ -184,10 +207,10 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
         bit = 0
         if key == ASKS_FIELD:
             bit = 1
-            at, asks = side_read(at, end, connection, row, True, True)
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
         elif key == BIDS_FIELD:
             bit = 2
-            at, bids = side_read(at, end, connection, row, False, True)
+            at, bids = side_read(at, end, connection, row, read)
         elif key == TS:
             bit = 4
             if kind != BITGET and at < end and byte_at(at) != QUOTE:
@@ -260,6 +283,7 @@ def bybit_book(at: int, end: int, connection: int, row: int):
     """Read `data`: where it ends, its id, levels."""
     failed = FAILED, 0, 0, 0
     sequence, bids, asks, seen = 0, 0, 0, 0
+    read = word_at(connection + SCRATCH * WORD)
     if at >= end or byte_at(at) != OPEN:
         return failed
     mark = COMMA
@@ -273,10 +297,10 @@ def bybit_book(at: int, end: int, connection: int, row: int):
             at = text(at, end)
         elif key == B:
             bit = 2
-            at, bids = side_read(at, end, connection, row, False, False)
+            at, bids = side_read(at, end, connection, row, read)
         elif key == A:
             bit = 4
-            at, asks = side_read(at, end, connection, row, True, False)
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
         elif key == U:
             bit = 8
             at, sequence = sequence_number(at, end)

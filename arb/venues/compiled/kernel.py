@@ -41,7 +41,7 @@ from arb.market.words import (
     SYMBOL_ADDRESS,
     UPDATED,
 )
-from arb.venues.compiled.frames import ASKS_READ, bybit, pushed
+from arb.venues.compiled.frames import ASKS_READ, bybit, is_named, pushed
 from arb.venues.compiled.gate_frames import gate
 from arb.venues.compiled.layout import (
     ASKS,
@@ -152,8 +152,8 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
         return HAND_OVER
     head, tick = word_at(row + ARENA_ADDRESS * WORD), word_at(row + TICK * WORD)
     if bids or asks:
-        set_levels(row, bid_side, read, bids, 1)
-        set_levels(row, ask_side, read + ASKS_READ, asks, -1)
+        set_levels(row, bid_side, read, bids)
+        set_levels(row, ask_side, read + ASKS_READ, asks)
     bid, bid_size = best(row, bid_side)
     ask_key, ask_size = best(row, ask_side)
     ask = -ask_key
@@ -203,7 +203,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
         return HAND_OVER
     end = at + size
     after, number, kind, first, last, bids, asks, event_ns = read_frame(at, end, connection)
-    if after != end:
+    if after != end or not is_named(connection, number):
         return HAND_OVER
     row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
     if word_at(row + KIND * WORD) != kind or out_of_habit(row + PACE * WORD, received_ns, False):

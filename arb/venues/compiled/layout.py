@@ -12,6 +12,10 @@ WORD, PAIR = 8, 16
 STEPS = 1024
 BITS = STEPS // 64
 """Words of a ladder before its sizes: a bit for each step."""
+LADDER_BYTES = (BITS + STEPS) * WORD
+"""A book has two, the bids' and the asks', one behind the other."""
+BEST_STEP = 3 * STEPS // 4
+"""On which step of the ladder the best level stands when a book is lent; most levels are worse."""
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
 KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 6
@@ -23,14 +27,27 @@ BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR = 0, 1, 2, 3, 4, 5, 6
 """Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the ladder
 begins; then the key of the ladder's first step, and how many steps have a level."""
 
+SHOWN, SHOWN_ONLY_BEST = 24, 28
+"""The best levels as the arena shows them (bid, its size, ask, its size; a size of -1: not known), and whether it was noted
+there that the others are unwritten: what has not changed need not be written again."""
+
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
 """Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
 """What was counted of frames that the plain reader has not seen; it only rises."""
+NAMES_AT, LADDERS_AT, ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 18, 19, 20, 21, 22
+"""Where the names of its books begin, by row; and those of all: ladders (0: none), rows of the arena and how long one is, and
+blocks of symbols. So it is known at once where all that a book needs lies."""
+READ_AT, READ_SIZE = 23, 24
+"""The name that stands in the frame which is read: where it begins, and how long it is."""
 
-# An entry of a connection's table: hash of the name, row + 1 (0: none), length (0: the entry is free), and the name itself.
-ENTRY_WORDS, ENTRY_HASH, ENTRY_ROW, ENTRY_SIZE, ENTRY_NAME = 8, 0, 1, 2, 3
+# A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest stands
+# the row + 1, then the number of the symbol's block, then the hash's highest bits; that it is the name is seen in `NAMES_AT`.
+ROW_BITS = 20
+ROW_MASK, TAG_MASK = (1 << ROW_BITS) - 1, -(1 << 2 * ROW_BITS)
+# There a book has its name's length, and the name itself.
+ENTRY_WORDS, ENTRY_SIZE, ENTRY_NAME = 8, 0, 1
 NAME_MAX = 40
 EXP_MAX = 12
 """Decimals of a scale at most, so that a number of several digits still fits 64 bits (`arb/market/scale.py`)."""
@@ -62,13 +79,15 @@ def hashed(name: bytes) -> int:
 LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
 TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 
-# Of a feed: its connection's words, and the table of its books (a capture may show one venue by several connections).
-FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK = 3, 0, 1, 2
+# Of a feed: its connection's words, and table and names of its books (a capture may show one venue by several connections).
+FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK, FEED_NAMES = 4, 0, 1, 2, 3
 
 # The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to, the names
-# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none).
-READING_WORDS = 12
+# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none), how many lines of
+# the tape before these, and how many of them are for Python.
+READING_WORDS = 13
 TEXT_AT, TEXT_END, LINES, LINES_MAX, COPY_AT, COPY_END, NAMES, NAMES_COUNT, LINES_READ, LAST_SEQ, TEXT_BEGIN = range(11)
+LINES_BEFORE, LINES_TO_PYTHON = 11, 12
 # A name: of the venue and of the connection ("": the venue's first), where their letters begin and how many there are.
 NAME_WORDS, VENUE_AT, VENUE_SIZE, FURTHER_AT, FURTHER_SIZE = 4, 0, 1, 2, 3
 

@@ -17,10 +17,13 @@ from arb.core.connection import HANDED_OVER
 from arb.market.arena import INT64_MAX, BookArena
 from arb.market.book import BookSide, Number
 from arb.market.feed import FeedCounts
-from arb.market.words import AHEAD_NS, ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS
+from arb.market.words import AHEAD_NS, ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS, SYMBOL_ADDRESS, SYMBOL_WORDS, zeros
 from arb.venues.compiled.layout import (
+    ARENA_AT,
+    ARENA_STRIDE,
     ASKS,
     BASE,
+    BEST_STEP,
     BEYOND,
     BIDS,
     BITS,
@@ -34,6 +37,7 @@ from arb.venues.compiled.layout import (
     FIRST,
     KIND,
     LADDER,
+    LADDERS_AT,
     LEVELS,
     LEVELS_MAX,
     NEAR,
@@ -43,8 +47,11 @@ from arb.venues.compiled.layout import (
     ROWS_AT,
     SCRATCH,
     SHAPE,
+    SHOWN,
+    SHOWN_ONLY_BEST,
     SIZE_EXP,
     STEPS,
+    SYMBOLS_AT,
     TICK,
     WORD,
 )
@@ -54,8 +61,6 @@ from arb.venues.wire.slot import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
 LEAST_PAIRS = 128
-BEST_STEP = 3 * STEPS // 4
-"""On which step of the ladder the best level stands when a book is lent; most levels are worse."""
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 REST_MAX = 256
@@ -70,6 +75,8 @@ class CompiledBooks:
         self.take, self._show = load()
         self.arena = arena
         self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
+        # All in one piece, for which large pages are asked: of a thousand symbols each book would have some of its own else.
+        self.ladders = zeros(2 * arena.rows, BITS + STEPS).reshape(-1, 2, BITS + STEPS)
         arena.compiled_by(self.write_levels)
 
     def write_levels(self, row: int) -> None:
@@ -87,13 +94,15 @@ class CompiledConnection(CompiledSide):
         """Takes one frame, see `arb.core.connection.TakeFrame`."""
         self._rows = books.arena.market.rows
         self._ratios = self._rows.cast("B").cast("d")
-        self._blocks: dict[int, tuple[Block, Block]] = {}
+        self._runs: dict[int, tuple[Block, Block]] = {}
         self.names = NameTable(words)
         self._counted = [words[place] for place in _COUNTED]
         words[ROWS_AT] = books.arena.market.row_address
         words[SCRATCH] = books.scratch.ctypes.data
         words[SHAPE] = shape
         words[AHEAD_NS] = INT64_MAX
+        words[LADDERS_AT], words[ARENA_AT] = books.ladders.ctypes.data, books.arena.block.ctypes.data
+        words[ARENA_STRIDE], words[SYMBOLS_AT] = books.arena.stride * WORD, books.arena.market.symbol_address
         self.block = self.names.block
 
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
@@ -117,18 +126,25 @@ class CompiledConnection(CompiledSide):
         bids, asks = (np.array(side.prices, dtype=np.int64) for side in (book.bids, book.asks))
         tick = int(np.gcd.reduce(np.diff(np.concatenate([bids, asks])))) or 1
         tick = tick if tick * STEPS <= PRICE_MAX else 1
-        kept = self._blocks.get(slot.row, (None, None))
-        self._blocks[slot.row] = (
-            self._filled(kept[0], head + BIDS, bids, [book.bids.sizes[price] for price in book.bids.prices], tick),
-            self._filled(kept[1], head + ASKS, -asks, [book.asks.sizes[price] for price in book.asks.prices], tick),
+        kept, ladders = self._runs.get(slot.row, (None, None)), self._books.ladders[slot.row]
+        self._runs[slot.row] = (
+            self._filled(
+                kept[0], ladders[0], head + BIDS, bids, [book.bids.sizes[price] for price in book.bids.prices], tick
+            ),
+            self._filled(
+                kept[1], ladders[1], head + ASKS, -asks, [book.asks.sizes[price] for price in book.asks.prices], tick
+            ),
         )
         book.bids, book.asks = BookSide(), BookSide()
         words[head + DEPTH_MAX], words[head + DEPTH] = book.depth_max, arena.depth
         words[head + PRICE_EXP], words[head + SIZE_EXP] = scale.price_exp, scale.size_exp
         words[head + ARENA_ADDRESS] = arena.block.ctypes.data + slot.row * arena.stride * WORD
         words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
+        words[head + SHOWN_ONLY_BEST] = 0
+        words[head + SHOWN + 1] = words[head + SHOWN + 3] = -1
         words[head + KIND] = kind
-        self.names.enter(name, slot.row)
+        block = words[head + SYMBOL_ADDRESS] - arena.market.symbol_address
+        self.names.enter(name, slot.row, block // (SYMBOL_WORDS * WORD))
         slot.lent = True
         slot.lent_at = arena.updates.item(slot.row)
 
@@ -137,9 +153,10 @@ class CompiledConnection(CompiledSide):
         arena, head = self._books.arena, slot.row * ROW_WORDS
         self._books.write_levels(slot.row)
         self._rows[head + KIND] = 0
-        book, (bids, asks) = slot.book, self._blocks[slot.row]
+        book, (bids, asks), ladders = slot.book, self._runs[slot.row], self._books.ladders[slot.row]
         tick = self._rows[head + TICK]
-        book.bids, book.asks = self._side(bids, head + BIDS, 1, tick), self._side(asks, head + ASKS, -1, tick)
+        book.bids = self._side(bids, ladders[0], head + BIDS, 1, tick)
+        book.asks = self._side(asks, ladders[1], head + ASKS, -1, tick)
         slot.sequence = arena.sequence.item(slot.row)
         slot.joined = True
         slot.lent = False
@@ -149,7 +166,7 @@ class CompiledConnection(CompiledSide):
 
     def forget(self, name: str, row: int) -> None:
         """Let go of a book that is retired and was taken back."""
-        self._blocks.pop(row, None)
+        self._runs.pop(row, None)
         self.names.forget(name)
 
     def fold(self, counts: FeedCounts) -> None:
@@ -162,40 +179,40 @@ class CompiledConnection(CompiledSide):
         counts.levels += levels
         counts.ignored += contained
 
-    def _filled(self, kept: Block | None, place: int, keys: Block, sizes: list[Number], tick: int) -> Block:
-        """Write a side's levels, to the ladder or the run, and say where; return the block, the old one where it suffices."""
+    def _filled(
+        self, kept: Block | None, ladder: Block, place: int, keys: Block, sizes: list[Number], tick: int
+    ) -> Block:
+        """Write a side's levels, to the ladder or the run, and say where; return the run, the old one where it suffices."""
         best = int(keys.max()) if len(keys) else 0
         base = best - BEST_STEP * tick
         steps, off = np.divmod(keys - base, tick)
         near = (off == 0) & (steps >= 0) & (steps < STEPS)
         order = np.argsort(keys[~near])
-        far, room = len(order), BITS + STEPS
-        block = kept
-        if block is None or not far + LEAST_PAIRS // 2 <= (len(block) - room) // 2 <= 4 * far + LEAST_PAIRS:
-            block = np.zeros(room + 2 * max(LEAST_PAIRS, far + far // 4 + LEAST_PAIRS // 2), dtype=np.int64)
-        block[:] = 0
+        far, run = len(order), kept
+        if run is None or not far + LEAST_PAIRS // 2 <= len(run) // 2 <= 4 * far + LEAST_PAIRS:
+            run = np.zeros(2 * max(LEAST_PAIRS, far + far // 4 + LEAST_PAIRS // 2), dtype=np.int64)
+        ladder[:] = 0
         taken, numbers = steps[near], np.array(sizes, dtype=np.int64)
-        block[BITS + taken] = numbers[near]
-        np.bitwise_or.at(block, taken >> 6, np.int64(1) << (taken & 63))
-        run = block[BITS + STEPS :]
+        ladder[BITS + taken] = numbers[near]
+        np.bitwise_or.at(ladder, taken >> 6, np.int64(1) << (taken & 63))
         first = (len(run) // 2 - far) // 2
         run[2 * first : 2 * (first + far) : 2] = keys[~near][order]
         run[2 * first + 1 : 2 * (first + far) + 1 : 2] = numbers[~near][order]
         words, begin = self._rows, run.ctypes.data
         words[place + BLOCK], words[place + BLOCK_END] = begin, begin + len(run) // 2 * PAIR
         words[place + FIRST], words[place + BEYOND] = begin + first * PAIR, begin + (first + far) * PAIR
-        words[place + LADDER], words[place + BASE], words[place + NEAR] = block.ctypes.data, base, len(taken)
-        return block
+        words[place + LADDER], words[place + BASE], words[place + NEAR] = ladder.ctypes.data, base, len(taken)
+        return run
 
-    def _side(self, block: Block, place: int, sign: int, tick: int) -> BookSide:
+    def _side(self, run: Block, ladder: Block, place: int, sign: int, tick: int) -> BookSide:
         begin, first, beyond = (self._rows[place + word] for word in (BLOCK, FIRST, BEYOND))
-        pairs = block[BITS + STEPS :][(first - begin) // WORD : (beyond - begin) // WORD]
-        ladder = block[BITS : BITS + STEPS]
-        steps = np.flatnonzero(ladder)
+        pairs = run[(first - begin) // WORD : (beyond - begin) // WORD]
+        sizes = ladder[BITS:]
+        steps = np.flatnonzero(sizes)
         keys = np.concatenate([pairs[::2], steps * tick + self._rows[place + BASE]])
         prices = keys * sign
         side = BookSide()
-        side.sizes = dict(zip(prices.tolist(), np.concatenate([pairs[1::2], ladder[steps]]).tolist(), strict=True))
+        side.sizes = dict(zip(prices.tolist(), np.concatenate([pairs[1::2], sizes[steps]]).tolist(), strict=True))
         side.prices = sorted(side.sizes)
         side.touched = False
         return side

@@ -41,10 +41,10 @@ def is_available() -> bool:
     return True
 
 
-def is_compiled() -> bool:
-    """Return whether an earlier process has left compiled code on disk."""
+def is_compiled(module: str = "kernel") -> bool:
+    """Return whether an earlier process has left compiled code on disk: that of books, or of another module here."""
     folder = _folder()
-    return folder.is_dir() and any(folder.rglob("*.nbi"))
+    return folder.is_dir() and any(folder.rglob(f"{module}.*.nbi"))
 
 
 @cache
@@ -60,6 +60,8 @@ def load() -> tuple[Take, Show]:
 def load_blocks() -> tuple[Step, Step, Step]:
     """Return what reads lines of tapes, what takes their frames and what measures them, as `load` does."""
     cached = _prepared()
+    if not is_compiled("blocks"):
+        log.info("compiling the code that takes frames of tapes in a row, once for this version: about three seconds")
     from arb.venues.compiled.blocks import measure_frames, take_frames
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.tape_lines import read_lines

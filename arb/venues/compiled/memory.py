@@ -19,6 +19,11 @@ def inlined(function: Any) -> Any:
     return njit(error_model="numpy", boundscheck=False)(function)
 
 
+def hot(function: Any) -> Any:
+    """Compile a function as `inlined` does, and see that it becomes part of its caller: a call costs more than it does."""
+    return njit(error_model="numpy", boundscheck=False, forceinline=True)(function)
+
+
 def _load(bits: ir.IntType, address_type: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         loaded = builder.load(builder.inttoptr(args[0], bits.as_pointer()), align=1)
@@ -243,6 +248,26 @@ def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
         return builder.select(bad, ones, found)
 
     return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def alike(typing_context: Any, word: Any, low: Any, top: Any) -> Any:
+    """Return the value of a text as `short_decimal` reads it, of which is known where its point stands; -1: not digits.
+
+    `low`: the bits before the point, all where there is none; `top`: by how many bits the digits are shifted to the top.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, low, top = args
+        ones = ir.Constant(_I64, -1)
+        after = builder.and_(builder.lshr(word, ir.Constant(_I64, 8)), builder.xor(low, ones))
+        closed = builder.or_(builder.and_(word, low), after)
+        digits = builder.shl(builder.xor(closed, _constant(0x30)), top)
+        high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
+        bad = builder.icmp_unsigned("!=", high, ir.Constant(_I64, 0))
+        return builder.select(bad, ones, _summed(builder, digits))
+
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 DIGITS_MAX = 18

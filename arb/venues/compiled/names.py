@@ -5,20 +5,24 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from arb.market.words import zeros
 from arb.venues.compiled.layout import (
-    ENTRY_NAME,
-    ENTRY_SIZE,
     ENTRY_WORDS,
     FEED_TABLE,
     NAME_MAX,
+    NAMES_AT,
+    ROW_BITS,
+    ROW_MASK,
     TABLE,
     TABLE_MASK,
+    TAG_MASK,
     hashed,
 )
 
 Block = npt.NDArray[np.int64]
 PLAIN_NAME = re.compile(rf"[A-Za-z0-9._@:/-]{{1,{NAME_MAX}}}", re.ASCII)
 """Names that compiled code can look up."""
+_LEAST = 16
 
 
 class NameTable:
@@ -26,51 +30,64 @@ class NameTable:
 
     def __init__(self, words: memoryview) -> None:
         self._words = words
-        self._rows: dict[str, int] = {}
-        self._table: Block = np.zeros((0, ENTRY_WORDS), dtype=np.int64)
-        self.block: Block = np.array([address_of(words), 0, 0], dtype=np.int64)
+        self._entries: dict[str, int] = {}
+        self._table: Block = np.zeros(0, dtype=np.int64)
+        self._names: Block = zeros(0, ENTRY_WORDS)
+        self.block: Block = np.array([address_of(words), 0, 0, 0], dtype=np.int64)
         """What compiled code needs to know to take frames of this feed in a row (`layout.FEED_WORDS`)."""
 
-    def enter(self, name: str, row: int) -> None:
-        """Have frames of this name be those of a row."""
-        if self._rows.get(name) == row:
+    def enter(self, name: str, row: int, symbol: int = 0) -> None:
+        """Have frames of this name be those of a row; `symbol`: the number of its symbol's block, to have it fetched early."""
+        entry = symbol << ROW_BITS | row + 1
+        if row >= ROW_MASK or symbol > ROW_MASK or self._entries.get(name) == entry:
             return
-        self._rows[name] = row
-        if 2 * len(self._rows) > len(self._table):
+        known = name in self._entries
+        self._entries[name] = entry
+        if row >= len(self._names):
+            names, self._names = self._names, zeros(max(_LEAST, 2 * row), ENTRY_WORDS)
+            self._names[: len(names)] = names
+        self._names[row] = np.frombuffer(_packed(name), dtype=np.int64)
+        if known or 2 * len(self._entries) > len(self._table):
             self._write()
         else:
-            _put(self._table, name, row)
+            self._put(name, entry)
+            self._point()
 
     def forget(self, name: str) -> None:
         """Know a name no more."""
-        if self._rows.pop(name, None) is not None:
+        if self._entries.pop(name, None) is not None:
             self._write()
 
     def show(self) -> None:
         """Have the connection's next frames looked up here: the feeds of a capture may share a connection's words."""
-        self._words[TABLE], self._words[TABLE_MASK] = self.block[FEED_TABLE:].tolist()
+        self._words[TABLE], self._words[TABLE_MASK], self._words[NAMES_AT] = self.block[FEED_TABLE:].tolist()
 
     def _write(self) -> None:
-        size = 16
-        while size < 4 * len(self._rows):
+        size = _LEAST
+        while size < 4 * len(self._entries):
             size *= 2
-        table: Block = np.zeros((size, ENTRY_WORDS), dtype=np.int64)
-        for name, row in self._rows.items():
-            _put(table, name, row)
-        self._table = table
-        self.block[FEED_TABLE:] = table.ctypes.data, size - 1
+        self._table = np.zeros(size, dtype=np.int64)
+        for name, entry in self._entries.items():
+            self._put(name, entry)
+        self._point()
+
+    def _point(self) -> None:
+        self.block[FEED_TABLE:] = self._table.ctypes.data, len(self._table) - 1, self._names.ctypes.data
         self.show()
 
+    def _put(self, name: str, entry: int) -> None:
+        mixed, mask = hashed(name.encode()), len(self._table) - 1
+        at = mixed & mask
+        while self._table[at]:
+            at = (at + 1) & mask
+        self._table[at] = mixed & TAG_MASK | entry
 
-def _put(table: Block, name: str, row: int) -> None:
+
+def _packed(name: str) -> bytes:
+    """Return a name as compiled code compares it: its length and its characters."""
     text = name.encode()
-    mixed, mask = hashed(text), len(table) - 1
-    padded = text.ljust(NAME_MAX, b"\0")
-    entry = [mixed, row + 1, len(text), *np.frombuffer(padded, dtype=np.int64).tolist()]
-    at = mixed & mask
-    while table[at, ENTRY_SIZE] and table[at].tolist()[ENTRY_NAME:] != entry[ENTRY_NAME:]:
-        at = (at + 1) & mask
-    table[at] = entry
+    size = len(text).to_bytes(8, "little")
+    return (size + text).ljust(ENTRY_WORDS * 8, b"\0")
 
 
 def address_of(words: memoryview) -> int:

@@ -8,7 +8,9 @@ holds, a fraction finer than the scale). So nothing is ever guessed, and nothing
 from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
 from arb.venues.compiled.memory import (
     DIGITS_MAX,
+    alike,
     byte_at,
+    hot,
     inlined,
     leading_digits,
     power_of_ten,
@@ -81,7 +83,7 @@ def decimal(at: int, end: int, exp: int):
     return at, value
 
 
-@inlined
+@hot
 def quoted_decimal(at: int, end: int, exp: int):
     """Read a number as `decimal` does, which a quotation mark follows: where that is, and the value."""
     if end - at >= 9 and exp <= SHORT_EXP_MAX:
@@ -226,6 +228,20 @@ def text(at: int, end: int):
     return FAILED
 
 
+BETWEEN_NUMBERS = packed('","')
+PRICE_READ = 16
+"""Characters that must follow where a price of at most eight is read at once, with what follows it."""
+
+
+@hot
+def point_of(at: int, size: int):
+    """Return where the point of a number of `size` characters stands, `size` where it has none."""
+    place = 0
+    while place < size and byte_at(at + place) != DOT:
+        place += 1
+    return place
+
+
 @inlined
 def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: bool):
     """Read a list of levels into `target`, price and size in turn: where it ends, and how many.
@@ -238,13 +254,36 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
     if byte_at(at) == CLOSE_LIST:
         return at + 1, 0
     count = 0
+    # Prices of a list are mostly written alike: as long, and with the point in the same place.
+    long, low, top, point, unit = 0, 0, 0, 0, 0
     while count < LEVELS_MAX:
         if end - at < 2 or two_at(at) != LEVEL_OPENS:
             return FAILED, 0
-        at, price = quoted_decimal(at + 2, end, price_exp)
-        if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
-            return FAILED, 0
-        at, size = quoted_decimal(at + 3, end, size_exp)
+        at += 2
+        price = -1
+        if long and end - at > PRICE_READ and word_at(at + long) & 0xFFFFFF == BETWEEN_NUMBERS:
+            word = word_at(at)
+            if word & (point * 255) == point * DOT:
+                price = alike(word, low, top)
+        if price > 0:
+            at, price = at + long + 3, price * unit
+        else:
+            began = at
+            at, price = quoted_decimal(at, end, price_exp)
+            if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
+                return FAILED, 0
+            long = at - began if at - began <= 8 and price_exp <= SHORT_EXP_MAX else 0
+            place = point_of(began, long)
+            pointed = place < long
+            places = long - 1 - place if pointed else 0
+            if places > price_exp:
+                long = 0
+            else:
+                point, low = (1 << 8 * place, (1 << 8 * place) - 1) if pointed else (0, -1)
+                top = 64 - 8 * (long - int(pointed))
+                unit = power_of_ten(price_exp - places)
+            at += 3
+        at, size = quoted_decimal(at, end, size_exp)
         if at == FAILED or end - at < 3:
             return FAILED, 0
         if more:

@@ -16,6 +16,8 @@ from arb.venues.compiled.layout import (
     NEAR,
     PAIR,
     PER_TICK,
+    SHOWN,
+    SHOWN_ONLY_BEST,
     STEPS,
     TICK,
     WORD,
@@ -65,8 +67,9 @@ def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
 
 
 @inlined
-def set_levels(row: int, side: int, read: int, count: int, sign: int):
+def set_levels(row: int, side: int, read: int, count: int):
     """Set the levels read, in order; as sizes are absolute, doing so twice changes nothing."""
+    sign = 1 if side == row + BIDS * WORD else -1
     tick, per_tick = word_at(row + TICK * WORD), float_at(row + PER_TICK * WORD)
     begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
     first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
@@ -188,6 +191,7 @@ def show_levels(row: int):
     show_side(run, row, row + BIDS * WORD, depth, 1)
     show_side(run + 2 * depth * WORD, row, row + ASKS * WORD, depth, -1)
     put_word(head + UNWRITTEN * WORD, 0)
+    put_word(row + SHOWN_ONLY_BEST * WORD, 0)
 
 
 @inlined
@@ -197,11 +201,21 @@ def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int,
     run = head + HEADER_WORDS * WORD
     put_word(head + BID_COUNT * WORD, min(bids, depth))
     put_word(head + ASK_COUNT * WORD, min(asks, depth))
-    put_word(run, bid)
-    put_word(run + depth * WORD, bid_size)
-    put_word(run + 2 * depth * WORD, ask)
-    put_word(run + 3 * depth * WORD, ask_size)
-    put_word(head + UNWRITTEN * WORD, 1)
+    show_level(row + SHOWN * WORD, run, depth, bid, bid_size)
+    show_level(row + (SHOWN + 2) * WORD, run + 2 * depth * WORD, depth, ask, ask_size)
+    if not word_at(row + SHOWN_ONLY_BEST * WORD):
+        put_word(row + SHOWN_ONLY_BEST * WORD, 1)
+        put_word(head + UNWRITTEN * WORD, 1)
+
+
+@inlined
+def show_level(shown: int, run: int, depth: int, price: int, size: int):
+    """Write the best level of one side, unless that is what is shown already."""
+    if word_at(shown) != price or word_at(shown + WORD) != size:
+        put_word(shown, price)
+        put_word(shown + WORD, size)
+        put_word(run, price)
+        put_word(run + depth * WORD, size)
 
 
 @inlined

@@ -1,8 +1,8 @@
 """Lines of a tape (`arb/store/tape.py`) to frames that stand in a row, read by compiled code.
 
-A line is one JSON object without blanks, and its frame a string in it, whose quotation marks are escaped. Fields may come in
-any order; a line that holds anything else than what is known here ends the reading, and Python takes it. A frame with any
-other escape, a frame of a connection that is not known, an answer and an event become entries for Python.
+A line is one JSON object, and its frame a string in it, whose quotation marks are escaped. Fields may come in any order, with
+spaces around them; a line that holds anything else than what is known here ends the reading, and Python takes it. A frame with
+any other escape, a frame of a connection that is not known, an answer and an event become entries for Python.
 """
 
 from arb.venues.compiled.layout import (
@@ -16,11 +16,14 @@ from arb.venues.compiled.layout import (
     LINE_AT,
     LINE_FEED,
     LINE_NS,
+    LINE_NUMBER,
     LINE_SIZE,
     LINE_WORDS,
     LINES,
+    LINES_BEFORE,
     LINES_MAX,
     LINES_READ,
+    LINES_TO_PYTHON,
     NAME_WORDS,
     NAMES,
     NAMES_COUNT,
@@ -51,7 +54,7 @@ CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
 NEXT_TEXT, NEXT_TEXT_COPIED = packed(',\\"'), packed('","')
 NEXT_LEVEL, NEXT_LEVEL_COPIED = packed('],[\\"'), packed('"],["')
-NEWLINE, NANOS_DIGITS = 10, 19
+NEWLINE, SPACE, NANOS_DIGITS = 10, 32, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
 FINENESS = 22
@@ -174,6 +177,14 @@ def feed_of(order: int, venue: int, venue_size: int, further: int, further_size:
 
 
 @inlined
+def past_spaces(at: int, end: int):
+    """Return where something else than a space stands; JSON has them between its pieces, as `json.dumps` writes them."""
+    while at < end and byte_at(at) == SPACE:
+        at += 1
+    return at
+
+
+@inlined
 def line(at: int, end: int, order: int, entry: int):
     """Read a line to an entry: where it ends, after its end of line, and where its copied frame does."""
     failed = FAILED, 0
@@ -184,9 +195,10 @@ def line(at: int, end: int, order: int, entry: int):
         return failed
     mark = COMMA
     while mark == COMMA:
-        if end - at < 18 or byte_at(at + 1) != QUOTE:
+        at = past_spaces(at + 1, end)
+        if end - at < 17 or byte_at(at) != QUOTE:
             return failed
-        at += 2
+        at += 1
         key = word_at(at)
         bit, size = 0, 0
         if key == CONNECTI and (word_at(at + 8) & 0xFFFFFF) == ON_MARK:
@@ -197,7 +209,7 @@ def line(at: int, end: int, order: int, entry: int):
             key &= (1 << (8 * size)) - 1
         if byte_at(at + size) != QUOTE or byte_at(at + size + 1) != COLON:
             return failed
-        at += size + 2
+        at = past_spaces(at + size + 2, end)
         if size == 10:
             bit, further = 1, at + 1
             at = past_text(at, end)
@@ -227,7 +239,10 @@ def line(at: int, end: int, order: int, entry: int):
         elif key == T_NS:
             bit = 128
             at, own_ns, _ = number(at, end)
-        if at == FAILED or bit == 0 or seen & bit or end - at < 2:
+        if at == FAILED or bit == 0 or seen & bit:
+            return failed
+        at = past_spaces(at, end)
+        if end - at < 2:
             return failed
         seen |= bit
         mark = byte_at(at)
@@ -253,7 +268,7 @@ def line(at: int, end: int, order: int, entry: int):
 def read_lines(order):
     """Read lines until one is odd or cut, or no more fit; return 0."""
     at, end = word_at(order + TEXT_AT * WORD), word_at(order + TEXT_END * WORD)
-    read = 0
+    read, number, to_python = 0, word_at(order + LINES_BEFORE * WORD), 0
     while read < word_at(order + LINES_MAX * WORD) and at < end:
         entry = word_at(order + LINES * WORD) + read * LINE_WORDS * WORD
         after, copy_end = line(at, end, order, entry)
@@ -261,7 +276,10 @@ def read_lines(order):
             break
         at = after
         read += 1
+        to_python += int(word_at(entry + LINE_FEED * WORD) == TO_PYTHON)
+        put_word(entry + LINE_NUMBER * WORD, number + read)
         put_word(order + COPY_AT * WORD, copy_end)
     put_word(order + TEXT_AT * WORD, at)
     put_word(order + LINES_READ * WORD, read)
+    put_word(order + LINES_TO_PYTHON * WORD, to_python)
     return 0

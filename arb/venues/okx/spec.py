@@ -10,6 +10,7 @@ from arb.venues.okx.outcomes import POLICY, RIGHTS
 from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
+    CurrencyKey,
     Product,
     TapeDialect,
     Trading,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.currencies import CurrencyReader
+    from arb.venues.dialect import KeyedDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
@@ -56,6 +58,12 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
     client.urls["api"]["rest"] = site.endpoint.rest
     private = OkxPrivate(credentials.key, credentials.secret, credentials.phrase(NAME))
     return TradingParts(OkxDialect(has_key=bool(credentials.key)), private, client)
+
+
+def _make_keyed() -> "KeyedDialect":
+    from arb.venues.okx.dialect import OkxDialect
+
+    return OkxDialect(has_key=True)
 
 
 def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":
@@ -107,6 +115,15 @@ SPEC = VenueSpec(
     public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
     make_books=_make_books,
     make_currencies=_make_currencies,
+    # "Get currencies": 6 a second and user; "Get account configuration": 5 in 2 s.
+    currency_key=CurrencyKey(
+        questions=frozenset(
+            {("public", "public/time"), ("private", "account/config"), ("private", "asset/currencies")}
+        ),
+        roots={"rest": ""},
+        pace=Budget(2, 1000),
+        make=_make_keyed,
+    ),
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(

@@ -15,7 +15,7 @@ from arb.venues.rules.outcome import VenueReply
 
 if TYPE_CHECKING:
     from arb.venues.call import Call
-    from arb.venues.dialect import TradeDialect
+    from arb.venues.dialect import KeyedDialect, TradeDialect
 
 _NOT_REPORTED = "not reported"
 
@@ -117,12 +117,7 @@ KEY_UNREAD = "key_unread"
 def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str, str], ...]:
     """Return why a key is not used as (code, what to do about it), the gravest first; none for one that may be."""
     where = f"[venues.{venue}]"
-    found: list[tuple[str, str]] = []
-    if facts.can_withdraw:
-        found.append(("key_withdraws", "the key may withdraw: make one that may not"))
-    if facts.moves:
-        text = f"the key may move funds away ({', '.join(facts.moves)}): make one that only trades spot"
-        found.append(("key_moves_funds", text))
+    found = _takes_away(facts, "that only trades spot")
     if facts.unknown:
         text = f"the key has rights that are not known here: {', '.join(facts.unknown)}: make one that only trades spot"
         found.append(("key_rights_unknown", text))
@@ -152,6 +147,34 @@ def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str,
     return tuple(found)
 
 
+def list_key_refusals(facts: KeyFacts) -> tuple[tuple[str, str], ...]:
+    """Return why a key is not used that is to read a currency list and nothing else, as `refusals` does."""
+    found = _takes_away(facts, "that only reads")
+    if facts.can_withdraw is None:
+        found.append(
+            ("key_rights_unknown", "the venue does not report whether the key may withdraw, so it is not used")
+        )
+    return tuple(found)
+
+
+def may_more(facts: KeyFacts) -> str | None:
+    """Return what to do about a key that may trade where it is only to read, or None for one that may not."""
+    if facts.can_trade is False:
+        return None
+    may = "may trade" if facts.can_trade else "may trade, or the venue does not report that it may not"
+    return f"the key for the currency list {may}: nothing here trades with it, but make one that only reads"
+
+
+def _takes_away(facts: KeyFacts, better: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if facts.can_withdraw:
+        found.append(("key_withdraws", "the key may withdraw: make one that may not"))
+    if facts.moves:
+        text = f"the key may move funds away ({', '.join(facts.moves)}): make one {better}"
+        found.append(("key_moves_funds", text))
+    return found
+
+
 async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable[Any]], policy: KeyPolicy) -> KeyFacts:
     """Return what the key may do and whose it is; `ask` returns the body of one answer and raises `VenueError`.
 
@@ -179,7 +202,7 @@ async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable
     return facts
 
 
-async def reported_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable[Any]]) -> KeyFacts:
+async def reported_key(dialect: "KeyedDialect", ask: Callable[["Call"], Awaitable[Any]]) -> KeyFacts:
     """Return what the venue reports of the key, whatever that is; raises what `ask` raises, but where that is an answer, too:
     that this key may not ask, or has no account of that kind."""
     bodies: list[Any] = []

@@ -22,6 +22,7 @@ class Diagnosis(NamedTuple):
 _FOUND = {
     KeyTrouble.CLOCK: "the time of the request is wrong by the venue's clock",
     KeyTrouble.KEY: "the venue does not know this key",
+    KeyTrouble.KEY_OR_ADDRESS: "the venue does not know this key, or not from this address, or it lacks a right",
     KeyTrouble.SECRET: "the venue knows the key, and the signature is not what it expects",
     KeyTrouble.PASSPHRASE: "the venue knows the key, and the passphrase is not its own",
     KeyTrouble.ENVIRONMENT: "the key is one of another environment",
@@ -54,6 +55,10 @@ def diagnosed(
         KeyTrouble.KEY: (
             f"copy it again from the venue; it may be deleted, expired, of {other}, or of another region than {regional}"
         ),
+        KeyTrouble.KEY_OR_ADDRESS: (
+            f"copy it again from the venue (it may be deleted, or of {other}), add this machine's address to its list there "
+            "(behind a proxy the proxy's), and see that it has the right to read"
+        ),
         KeyTrouble.SECRET: f"copy the secret again: it is another key's, or was cut or changed on its way{path}",
         KeyTrouble.PASSPHRASE: "give the passphrase that was chosen when the key was made: it is not the account's password",
         KeyTrouble.ENVIRONMENT: (
@@ -65,7 +70,7 @@ def diagnosed(
             f"at (now {regional}); or copy the key again"
         ),
         KeyTrouble.ADDRESS: "add this machine's address to the key's list at the venue; behind a proxy it is the proxy's",
-        KeyTrouble.RIGHTS: "give it the rights to read and to trade spot, and no other",
+        KeyTrouble.RIGHTS: "give it the right to read, and where orders are sent with it to trade spot, and no other",
         KeyTrouble.ACCOUNT: "log in at the venue and see what it asks for",
         KeyTrouble.MODE: "see docs/venues for the account modes that are served, and make a key of such an account",
         KeyTrouble.HOST: f"a proxy, a firewall or a wrong address in [venues.{error.venue}.endpoints]: see what `rest` found",

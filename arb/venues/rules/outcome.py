@@ -78,6 +78,7 @@ class KeyTrouble(StrEnum):
 
     CLOCK = "clock"
     KEY = "key"
+    KEY_OR_ADDRESS = "key_or_address"
     SECRET = "secret"
     PASSPHRASE = "passphrase"
     ENVIRONMENT = "environment"

@@ -13,17 +13,22 @@ import pytest
 from arb.app import control, found_journal
 from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.config import ControlOptions, Settings, StoreSettings
+from arb.core.accounts.holdings import KnownInventory
 from arb.core.commands import Persist
-from arb.core.events import HaltAsked
+from arb.core.events import AlertAcknowledged, AnyEvent, HaltAsked
 from arb.core.incidents import HaltReason
 from arb.core.risk.halts import Control
 from arb.core.settings import Limits
 from arb.errors import CheckFailed
-from arb.live.control import ControlServer, Document, halt_file
-from arb.store.database import journal_path
+from arb.live.control import ControlRequests, ControlServer, Document, halt_file
+from arb.store.alerts import project
+from arb.store.database import journal_path, open_engine
 from arb.store.guards import AccountLocks, NoReserve
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
+from arb.store.writer import Writer
+from tests.unit.store.rows import a_run
+from tests.unit.store.test_alerts import drift
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -188,3 +193,41 @@ def test_a_ledger_named_through_a_link_has_one_journal(tmp_path: Path) -> None:
 def test_a_journal_is_found_for_reading_by_its_ledger(postgres_url: str, tmp_path: Path) -> None:
     with an_engine(postgres_url, tmp_path / "here") as (path, _):
         assert found_journal(settings_in(tmp_path / "elsewhere"), "sandbox", postgres_url) == path
+
+
+def test_an_acknowledgement_goes_to_the_running_engine_and_names_what_was_shown(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    with an_engine(db_url, tmp_path) as (_, asked):
+        engine, rows = open_engine(db_url), [a_run(1), drift(1), drift(2)]
+        with engine.begin() as connection:
+            Writer("sqlite").write(connection, rows)
+            project(connection, rows)
+        answer = control.acknowledge(Settings(), msgspec.structs.replace(asking(db_url), ident="1", by="ann"))
+    assert answer.obeyed and answer.document["engine"] == "told"
+    assert asked == [{"do": "acknowledge", "reason": "lunch", "alert": 1, "seen": 2, "by": "ann"}]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"alert": "1", "seen": 2}, {"alert": 2, "seen": 1}, {"alert": 1, "seen": 2**63}])
+def test_an_engine_refuses_an_acknowledgement_that_names_no_alert(wrong: Document) -> None:
+    obeyed: list[AnyEvent] = []
+
+    def obey(event: AnyEvent) -> str:
+        obeyed.append(event)
+        return ""
+
+    requests = ControlRequests(Path("a.journal.sqlite"), obey, dict, inventory)
+    assert (
+        "ids of the ledger's table"
+        in requests.answer({"do": "acknowledge", "reason": "x", "by": "ann"} | wrong)["error"]
+    )
+    assert obeyed == []
+    assert requests.answer({"do": "acknowledge", "reason": "x\n", "by": "a\0n", "alert": 1, "seen": 2}) == {
+        "done": "acknowledge"
+    }
+    (event,) = obeyed
+    assert isinstance(event, AlertAcknowledged) and (event.alert_id, event.seen_id) == (1, 2)
+    assert not {"\0", "\n"} & set(event.by + event.reason)
+
+
+def inventory() -> KnownInventory:
+    raise AssertionError("nobody asked for it")

@@ -82,4 +82,4 @@ def test_what_rows_say_of_a_kind_is_known_and_noted_where_the_figures_are_not_re
 def test_a_live_run_is_not_even_made_without_both_consents(enabled: bool, live: bool) -> None:
     settings = Settings(live=LiveSettings(enabled=enabled))
     with pytest.raises(ConfigError, match="needs your consent twice"):
-        Run(settings, RunOptions(mode=Mode.LIVE, live=live), live_view=False)
+        Run(settings, RunOptions(mode=Mode.LIVE, live=live))

@@ -31,9 +31,9 @@ def test_demos_and_real_venues_share_no_ledger_whatever_is_asked_for(tmp_path: P
 
     async def begin(text: str) -> str:
         settings = load_text(text, Settings, "config.toml")
-        run = Run(settings, RunOptions(mode=Mode.PAPER, db=db), live_view=False)
+        run = Run(settings, RunOptions(mode=Mode.PAPER, db=db))
         with closing(Journal.open(tmp_path / "a.journal.sqlite", a_clock())) as journal:
-            async with run._gateways(journal, None):
+            async with run._opened(journal, None):
                 return run.kind.mark
 
     assert asyncio.run(begin(first)) == ("PAPER DEMO" if first else "PAPER")
@@ -67,6 +67,7 @@ def test_what_is_read_of_a_venue_goes_by_the_runs_own_network_to_the_site_that_i
             network,
             None,
             address_allowances(sites, clock),
+            {},
         )
         run_virtual(story(), clock)
     asked = {(urlsplit(request.url).hostname, *request.headers) for request in network.requests}
@@ -77,9 +78,9 @@ def test_paper_on_real_feeds_asks_whether_tickers_are_the_same_coins_and_refuses
     options = RunOptions(mode=Mode.PAPER, db=f"sqlite:///{tmp_path}/a.sqlite")
 
     async def story() -> Parts:
-        run, journal = Run(Settings(), options, live_view=False), Journal.open(tmp_path / "a.journal.sqlite", a_clock())
+        run, journal = Run(Settings(), options), Journal.open(tmp_path / "a.journal.sqlite", a_clock())
         with closing(journal):
-            async with run._gateways(journal, None) as (gateways, claims):
+            async with run._opened(journal, None) as (gateways, claims):
                 return run._parts(journal, None, gateways, claims)
 
     parts = asyncio.run(story())

@@ -155,11 +155,18 @@ def test_only_enabled_venues_have_keys(machine: Machine) -> None:
             assert refused.code == 2 and said in refused.err, refused.err
 
 
-def test_a_venue_that_is_only_read_needs_no_key(machine: Machine) -> None:
+def test_the_key_of_a_venue_that_is_only_read_is_kept_like_the_others(machine: Machine) -> None:
     (machine.folder / "config.toml").write_text("[venues.bybit]\nenabled = true\n")
-    for command in ("add", "remove", "test"):
-        refused = machine.arb(command, "bybit", given=LINES)
-        assert refused.code == 2 and "bybit: its public data alone are read, and no key is needed" in refused.err
+    names = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
+    given = "planted-key-of-bybit\nplanted-secret-of-bybit\n"
+    assert machine.arb("add", "bybit", given=given).document == {"venue": "bybit", "added": names, "to": "keyring"}
+    rows = {(row["venue"], row["environment"]): row for row in machine.arb("list").document["keys"]}
+    assert (rows["bybit", "production"]["from"], rows["bybit", "production"]["names"]) == ("keyring", names)
+    assert rows["bybit", "demo"]["names"] == [f"DEMO_{name}" for name in names]
+    assert machine.arb("remove", "bybit").document == {"venue": "bybit", "removed": names, "from": "keyring"}
+    half = machine.arb("test", "bybit", variables={"BYBIT_API_KEY": "planted-key-of-bybit"})
+    assert half.code == 2 and "BYBIT_API_SECRET is not: all parts of a key come from one place" in half.err
+    assert "planted" not in half.err
 
 
 # `.env` in a repository, by git itself.

@@ -10,7 +10,7 @@ from arb.cli.review import _progress
 from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.store.writer import Writer
-from tests.unit.store.rows import a_pair, a_run
+from tests.unit.store.rows import T0, a_pair, a_run
 
 Captured = pytest.CaptureFixture[str]
 pytest.importorskip("pyarrow")
@@ -110,3 +110,22 @@ def test_a_number_that_no_database_holds_is_no_pair(ledger: str, capsys: Capture
 def test_a_whole_id_of_nineteen_digits_is_looked_up(ledger: str, capsys: Captured) -> None:
     assert main(["explain", "1795413979000000003", "--db", ledger]) == 2
     assert "no pair trade 1795413979000000003 in this ledger" in capsys.readouterr().err
+
+
+def test_every_number_that_pairs_shows_is_taken_by_explain_as_that_pair(ledger: str, capsys: Captured) -> None:
+    """A number counts within the latest run: one of an earlier run would name another pair."""
+    engine, of_run = open_engine(ledger), 1_000_000_000
+    pairs = [
+        a_pair(of_run + 1, decided_ns=T0, closed_ns=None),
+        a_pair(2 * of_run + 1, run_id=2, decided_ns=T0 + 5_000, closed_ns=None),
+    ]
+    with engine.begin() as connection:
+        Writer("sqlite").write(connection, [a_run(1), a_run(2, started_ns=T0 + 1), *pairs])
+    engine.dispose()
+    assert main(["pairs", "--json", "--db", ledger]) == 0
+    shown = msgspec.json.decode(capsys.readouterr().out)["pairs"]
+    assert [(pair["id"], pair["number"]) for pair in shown] == [(2 * of_run + 1, 1), (of_run + 1, None)]
+    for pair in shown:
+        for ident in [pair["id"], pair["number"]] if pair["number"] else [pair["id"]]:
+            assert main(["explain", str(ident), "--json", "--db", ledger]) == 0
+            assert msgspec.json.decode(capsys.readouterr().out)["pair"]["id"] == pair["id"]

@@ -1,14 +1,13 @@
 """The table of coins: what ships is provenanced and proves what is said of it, and a bad line of anybody's is refused."""
 
 import json
-import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from arb.config import Mode, RunSettings, Settings, load_settings
-from arb.config.coins import COLUMNS, SHIPPED, coin_rule, known_coins, read_coins
+from arb.config.coins import COLUMNS, coin_rule, known_coins, read_coins
 from arb.core.settings import Limits, UnprovedCoin
 from arb.errors import ConfigError
 from arb.market.coins import NATIVE, Coin, CoinTable, Verdict
@@ -138,11 +137,6 @@ def test_the_example_of_the_documentation_is_a_table(repo_root: Path) -> None:
     page = (repo_root / "docs" / "COINS.md").read_text(encoding="utf-8")
     gate, okx = read_coins(page.partition("\n## Your own lines\n")[2].split("```")[1].strip(), "COINS.md")
     assert CoinTable((gate, okx)).sameness("ABC", "gate", "okx") is Verdict.SAME
-
-
-def test_the_table_is_installed_with_the_package(repo_root: Path) -> None:
-    project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))
-    assert SHIPPED in project["tool"]["setuptools"]["package-data"]["arb.config"]
 
 
 # The user's own file.

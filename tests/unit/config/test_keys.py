@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from arb.config import Settings
 from arb.config.keyring import SystemKeyring
-from arb.config.keys import ENV_FILE, KeyPlaces, Place, credentials_of, hide_known, read_env_file
+from arb.config.keys import ENV_FILE, KeyPlaces, Place, credentials_of, hide_known, list_keys, read_env_file
+from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.masking import SECRETS
 from arb.venues.endpoints import Credentials, Environment
@@ -290,3 +291,29 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(path, 12345, -1)
     with pytest.raises(ConfigError, match="belongs to another user"):
         read_env_file(path)
+
+
+def keyed(folder: Path, environment: Mapping[str, str], text: str) -> set[str]:
+    return set(list_keys(load_text(text, Settings, "config.toml"), places(folder, environment)))
+
+
+def test_keys_for_currency_lists_are_read_where_the_settings_say_so_and_a_venue_needs_one(tmp_path: Path) -> None:
+    bybit = {"BYBIT_API_KEY": "key-of-bybit-1", "BYBIT_API_SECRET": "secret-of-bybit-2"}
+    gate = {"GATE_API_KEY": "key-of-gate-1", "GATE_API_SECRET": "secret-of-gate-2"}
+    on = "[coins]\nkeyed = true\n[venues.bybit]\nenabled = true\n[venues.binance]\nenabled = true\n"
+    assert keyed(tmp_path, bybit | gate | KEY, on) == {"okx", "bybit"}  # Gate shows its list without one
+    assert keyed(tmp_path, bybit | KEY, on.replace("true", "false", 1)) == set()
+    assert keyed(tmp_path, bybit, "[coins]\nkeyed = true\n") == set()  # it is not enabled
+    with pytest.raises(ConfigError, match="bybit: BYBIT_API_KEY is in the environment, and BYBIT_API_SECRET is not"):
+        keyed(tmp_path, {"BYBIT_API_KEY": "key-of-bybit-1"}, on)
+    unnamed = on.replace("[venues.binance]", 'key_env = ""\n[venues.binance]')
+    with pytest.raises(ConfigError, match=r"\[venues.bybit\] key_env, secret_env: one is empty"):
+        keyed(tmp_path, bybit, unnamed)
+
+
+def test_a_key_of_a_venue_that_is_only_read_is_masked_whether_it_is_used_or_not(tmp_path: Path) -> None:
+    hide_known(Settings(), {"BINANCE_API_SECRET": "secret-of-binance-9"}, tmp_path)
+    write_env(tmp_path, "BYBIT_API_SECRET='secret of bybit 8'\n")
+    hide_known(Settings(), {}, tmp_path)
+    for secret in ("secret-of-binance-9", "secret of bybit 8"):
+        assert secret not in SECRETS.masked(f"x {secret} y")

@@ -6,10 +6,12 @@ from decimal import Decimal
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderFilled, QueueDrained, RunEnded, VenueExamined
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
+from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord, OpportunityRecord, PairKind, PairRecord, PairState
 from arb.core.state import EngineState
 from arb.market.order import Side
@@ -63,6 +65,9 @@ class Idle:
 
     def close_episodes(self, now_ns: int) -> None:
         self.asked.append("episodes")
+
+    def why_not(self, route: Route) -> Reason | None:
+        return None
 
     def take_untraded(self) -> list[OpportunityRecord]:
         return []

@@ -8,6 +8,7 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import TroubleReported
 from arb.errors import StoreError
+from arb.faultsim.aims import JOURNAL_PARTS
 from arb.faultsim.disk import NOTICED_NS, Disk, FaultyReserve, Files
 from arb.store.journal import Journal
 
@@ -78,6 +79,24 @@ def test_a_journal_that_was_moved_away_is_missed_at_the_next_sync_and_whole_agai
     journal.close()
     assert not disk.journal_is_missed(START_NS + NS_PER_S)
     assert written(tmp_path) == 2
+
+
+@pytest.mark.parametrize("part", JOURNAL_PARTS)
+def test_each_part_of_a_journal_is_missed_and_put_back_alone(tmp_path: Path, part: str) -> None:
+    journal, disk, reserve = opened(tmp_path)
+    write(journal, reserve)
+    present = {file.name for file in tmp_path.iterdir()}
+    disk.lose_journal(START_NS, part)
+    away = present - {file.name for file in tmp_path.iterdir()}
+    assert away
+    assert all(name.endswith(".intents") == (part == "intents") for name in away)
+    with pytest.raises(StoreError, match=r"(intents|journal) .*removed while running"):
+        journal.sync()
+    disk.put_journal_back()
+    journal.sync()
+    journal.close()
+    assert {file.name for file in tmp_path.glob("*.away")} == set()
+    assert written(tmp_path) == 1
 
 
 def test_a_journal_that_its_own_process_has_written_again_stays(tmp_path: Path) -> None:

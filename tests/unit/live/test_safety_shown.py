@@ -1,14 +1,12 @@
 """Exposure and health as a person and a program see them."""
 
-import io
 from decimal import Decimal
-
-from rich.console import Console
 
 from arb.core.events import QueueDrained, TroubleReported
 from arb.core.settings import HealthLimits
+from arb.live.screen.lines import text_of
+from arb.live.screen.picture import picture
 from arb.live.summary import present_state, summarise
-from arb.live.view import draw
 from tests.builders import Bench
 from tests.unit.core.pairs.test_pair import crossed, fill
 
@@ -44,10 +42,10 @@ def test_the_summary_tells_the_days_exposure_by_venue_and_every_venues_health() 
     assert summary["venue_health"]["okx"] == {"state": "quarantined", "cause": "unread 10 >= 10"}
 
 
-def test_the_live_table_shows_both() -> None:
+def test_the_screen_shows_both() -> None:
     bench = troubled()
-    console = Console(record=True, width=160, file=io.StringIO())
-    console.print(draw(present_state(bench.engine, bench.now_ns), "sqlite:///x"))
-    text = console.export_text()
+    about = {"mark": "", "mode": "sandbox", "environment": "sandbox", "ledger": "sqlite:///x", "started_ns": None}
+    rows = picture(present_state(bench.engine, bench.now_ns) | {"about": about}, (120, 40), "")
+    text = "\n".join(map(text_of, rows))
     assert "quarantined" in text and "unread 10 >= 10" in text
-    assert "unhedged today, quote x s:" in text and "gate" in text
+    assert "quote x s today" in text and "! UNHEDGED" in text

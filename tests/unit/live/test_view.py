@@ -1,23 +1,38 @@
 """What a person sees: exposure and halts first, then everything else, and one plain line where there is no terminal."""
 
-import io
 from typing import Any
-
-from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
 from arb.core.records import OpportunityRecord
 from arb.core.recovery_records import BarredInstrument, LateLeg
 from arb.core.settings import Limits
-from arb.live.summary import best_edges, present_state, summarise
-from arb.live.view import PAIRS_SHOWN, draw, line
+from arb.live.edges import best_edges
+from arb.live.plain import line
+from arb.live.screen.lines import text_of
+from arb.live.screen.picture import picture
+from arb.live.summary import present_state, summarise
 from tests.builders import Bench, an_instrument
 from tests.unit.core.opportunities.test_trapped import lists
 from tests.unit.core.pairs.test_pair import fill
 
-GATE = {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None}
-OKX = {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"}
+GATE = {
+    "venue": "gate",
+    "books": "5/5",
+    "private": "up",
+    "lags_ms": [1.5, 9.5],
+    "offset_ms": None,
+    "halted": None,
+    "orders_left": (4, 8, 500),
+}
+OKX = {"venue": "okx", "books": "4/5", "private": "down", "lags_ms": None, "offset_ms": -3.0, "halted": "paused"}
+ABOUT = {
+    "mark": "",
+    "mode": "sandbox",
+    "environment": "sandbox",
+    "ledger": "sqlite:///var/a.sqlite",
+    "started_ns": None,
+}
 
 
 def a_state(**changes: Any) -> dict[str, Any]:
@@ -25,11 +40,13 @@ def a_state(**changes: Any) -> dict[str, Any]:
     bench = Bench()
     state = present_state(bench.engine, bench.now_ns)
     state["venues"] = [reported | shown for reported, shown in zip(state["venues"], (GATE, OKX), strict=True)]
-    state["edges"] = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}]
+    state["edges"] = [
+        {"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456", "not_taken": "rate_budget"}
+    ]
     state["pairs"] |= {"opened": 9, "completed": 6, "unwound": 2}
     state |= {"net": {"USDT": "12.345678"}, "orders": 18, "fills": 30}
     state |= {"opportunities": 17, "not_taken": {"edge_below_threshold": 11}}
-    return state | {"incidents": 4} | changes
+    return state | {"incidents": 4, "about": ABOUT} | changes
 
 
 EXPOSED = {"asset": "BTC", "size": "0.5", "value": "50000.129", "age_ms": 1234}
@@ -39,11 +56,9 @@ PAIR = {
 }  # fmt: skip
 
 
-def drawn(db: str = "sqlite:///var/a.sqlite", **changes: Any) -> str:
+def drawn(**changes: Any) -> str:
     """Return the picture as plain text."""
-    console = Console(record=True, width=140, file=io.StringIO())
-    console.print(draw(a_state(**changes), db))
-    return console.export_text()
+    return "\n".join(text_of(row).rstrip() for row in picture(a_state(**changes), (130, 80), "Ctrl-C: stop"))
 
 
 def summarised(bench: Bench) -> dict[str, Any]:
@@ -64,21 +79,21 @@ def summarised(bench: Bench) -> dict[str, Any]:
 def test_what_is_shown_and_not_traded_on_stands_among_the_venues_and_says_so() -> None:
     shown = {"venue": "generic:kraken", "use": "display only", "books": "2/3", "trouble": "SOL/USDT: BadSymbol"}
     (row,) = [text for text in drawn(display_only=[shown]).splitlines() if "kraken" in text]
-    assert row.split() == ["generic:kraken", "2/3", "-", "-", "-", "display", "only", "SOL/USDT:", "BadSymbol"]
+    assert row.split() == ["generic:kraken", "2/3", *"------", "display", "only;", "SOL/USDT:", "BadSymbol"]
     assert "okx 4/5 generic:kraken 2/3 (display only) |" in line(a_state(display_only=[shown]))
 
 
-def test_exposure_is_the_first_thing_drawn() -> None:
-    first = drawn(unhedged=[EXPOSED], unhedged_notional="50000.129").splitlines()[0]
-    assert first.startswith("UNHEDGED 50000.13")
-    assert "1234 ms" in first
+def test_exposure_is_the_first_thing_drawn_below_the_header() -> None:
+    header, _, first, *_ = drawn(unhedged=[EXPOSED], unhedged_notional="50000.129").splitlines()
+    assert header.split()[:3] == ["arb", "SANDBOX", "ACTIVE"] and header.endswith("ledger sqlite:///var/a.sqlite")
+    assert first.startswith("! UNHEDGED 50000.13, oldest 1234 ms   0.5 BTC for 1234 ms")
 
 
-def test_a_halt_and_a_blocked_store_stand_beside_it() -> None:
-    first = drawn(halted="daily_loss", state="HALTED", blocked={"ledger": "disk full"}).splitlines()[0]
-    assert "HALTED: daily_loss" in first
-    assert "arb resume" in first
-    assert "ledger blocked: disk full" in first
+def test_a_halt_and_a_blocked_store_stand_below_it() -> None:
+    rows = drawn(halted="daily_loss_quote", state="HALTED", blocked={"ledger": "disk full"}).splitlines()
+    assert rows[0].split()[:3] == ["arb", "SANDBOX", "HALTED"]
+    assert rows[4] == "! HALTED: daily_loss_quote: `arb resume --reason TEXT --allow-loss QUOTE` lifts it"
+    assert rows[5] == "! ledger blocked: disk full"
 
 
 def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None:
@@ -90,7 +105,7 @@ def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None
     ]
     assert [venue["halted"] for venue in state["venues"]] == ["leg_deadline", "leg_deadline"]
     said = "nothing opens in BTC/USDT nor at gate and okx: leg_deadline of pair 7"
-    assert said in drawn(late_legs=state["late_legs"]).splitlines()[0]
+    assert said in drawn(late_legs=state["late_legs"])
     assert said in line(state)
 
 
@@ -108,7 +123,7 @@ def test_what_is_refused_because_prices_stay_apart_stands_beside_it_and_in_the_l
         ("BTC/USDT", ["gate", "okx"], "edge_implausible"),
     ]
     said = "nothing opens in BTC/USDT between bitget and okx: edge_implausible, and 1 more"
-    assert said in drawn(prices_apart=state["prices_apart"]).splitlines()[0]
+    assert said in drawn(prices_apart=state["prices_apart"])
     assert said in line(state)
 
 
@@ -128,7 +143,7 @@ def test_a_trapped_route_stands_beside_it_and_in_the_line() -> None:
         }
     ]
     said = "nothing opens in BTC/USDT from gate to okx: wallet_closed: BTC: gate lets none out"
-    assert said in drawn(wallets_closed=state["wallets_closed"]).splitlines()[0]
+    assert said in drawn(wallets_closed=state["wallets_closed"])
     assert said in line(state)
 
 
@@ -145,36 +160,36 @@ def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
 
 
 def test_a_shutdown_is_said_too() -> None:
-    assert "REDUCING: shutting down" in drawn(state="REDUCING").splitlines()[0]
+    assert "! REDUCING: shutting down" in drawn(state="REDUCING")
 
 
 def test_no_exposure_is_said_too() -> None:
-    assert drawn().splitlines()[0].strip() == "unhedged 0"
+    assert drawn().splitlines()[2].startswith("unhedged 0 ")
 
 
 def test_every_section_is_there() -> None:
     text = drawn(open_pairs=[PAIR])
-    order = [
-        "unhedged 0",
-        "venue",
-        "best edge",
-        "open pair",
-        "net 12.35 USDT",
-        "not taken",
-        "ledger sqlite:///var/a.sqlite",
-    ]
+    order = ["arb SANDBOX", "unhedged 0", "venue ", "best edge", "open pair", "this run", "net of this run 12.35 USDT"]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
-    for words in ("gate", "5/5", "down", "paused", "-3.0", "+12.35", "ETH/USDT", "repairing", "77", "1.50"):
+    for words in (
+        "gate",
+        "5/5",
+        "9.5",
+        "down",
+        "paused",
+        "-3.0",
+        "+12.35",
+        "rate_budget",
+        "ETH/USDT",
+        "#71",
+        "repairing",
+    ):
         assert words in text
-    for words in ("pairs 9: 6 completed, 2 unwound, 1 open", "orders 18", "fills 30", "incidents 4"):
+    assert "77 ms" in text and "+1.50" in text
+    for words in ("net 12.35 USDT, pairs 9 (6 completed, 2 unwound)", "orders 18", "fills 30", "incidents 4"):
         assert words in text
     assert "edge_below_threshold 11" in text
-
-
-def test_more_open_pairs_than_fit_are_cut() -> None:
-    text = drawn(open_pairs=[PAIR | {"age_ms": 1000 + number} for number in range(20)])
-    assert text.count("ETH/USDT") == PAIRS_SHOWN
 
 
 def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
@@ -257,9 +272,8 @@ HOSTILE = "X[/y][bold red]\x1b[2J\r\n:warning:\u202e"
 
 def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> None:
     named = dict.fromkeys(("symbol", "buy", "sell", "state"), HOSTILE)
-    picture = drawn(
-        HOSTILE,
-        edges=[{**named, "edge_bps": "1"}],
+    shown = drawn(
+        edges=[{**named, "edge_bps": "1", "not_taken": HOSTILE}],
         open_pairs=[PAIR | named],
         venues=[
             GATE | {"venue": HOSTILE, "health": HOSTILE, "health_cause": HOSTILE, "barred": True, "halted": HOSTILE}
@@ -270,13 +284,11 @@ def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> Non
         net={HOSTILE: "1"},
         not_taken={HOSTILE: 1},
     )
-    assert "X[/y][bold red]" in picture
-    assert ":warning:" in picture
-    assert not set("\x1b\r\u202e") & set(picture)
+    assert "X[/y][bold red]" in shown
+    assert ":warning:" in shown
+    assert not set("\x1b\r\u202e") & set(shown)
 
 
 def test_what_sort_of_run_it_is_stands_before_everything_else() -> None:
     assert line(a_state(), "PAPER").startswith("PAPER | unhedged 0")
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(draw(a_state(), "sqlite:///x", "PAPER"))
-    assert console.export_text().startswith("PAPER   unhedged 0")
+    assert drawn(about=ABOUT | {"mark": "PAPER", "mode": "paper"}).startswith(" arb PAPER sandbox  ACTIVE")

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
+from arb.core.records import IncidentRecord
 from tests.unit.store.answer_rows import DAY_NS, HOUR_NS, Rows, Tables, at, e8, fall, grouped, net, quote
 
 
@@ -386,6 +389,31 @@ def time_traded(t: Tables) -> Rows:
     return rows
 
 
+def needing_a_person(t: Tables) -> Rows:
+    def about(incident: IncidentRecord) -> tuple[str, str, str]:
+        return incident.kind, incident.venue or "", t.pairs[incident.pair_trade_id or 0].symbol
+
+    return [
+        dict(zip(("kind", "venue", "symbol"), key, strict=True))
+        | {"alerts": 1, "acknowledged": 0, "incidents": len(rows), "last_ns": rows[-1].ns}
+        for key, rows in grouped([i for i in t.incidents if i.kind in ("halt", "carried")], about).items()
+    ]
+
+
+def between(t: Tables) -> Rows:
+    def utc(ns: int | None) -> str | None:
+        return None if ns is None else str(np.datetime64(ns, "ns").astype("datetime64[us]")).replace("T", " ")
+
+    since_ns, until_ns = (np.datetime64(f"2025-10-11T{hour}:00", "ns").astype(int) for hour in ("09", "21"))
+    return [
+        {"id": p.id, "decided_at": utc(p.decided_ns), "closed_at": utc(p.closed_ns), "symbol": p.symbol}
+        | {"buy_venue": p.buy_venue, "sell_venue": p.sell_venue, "state": str(p.state)}
+        | {"realised_net": None if p.waterfall is None else quote(fall(p).realised_net_e8)}
+        for p in sorted(t.pairs.values(), key=lambda p: (p.decided_ns, p.id))
+        if since_ns <= p.decided_ns < until_ns
+    ]
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
@@ -417,4 +445,6 @@ BY_NUMBER: dict[int, Callable[[Tables], Rows]] = {
     24: all_time,
     25: passed_over,
     26: time_traded,
+    27: needing_a_person,
+    28: between,
 }

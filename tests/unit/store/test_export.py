@@ -176,12 +176,35 @@ def test_what_is_read_back_is_the_ledger_exactly(db_url: str, tmp_path: Path) ->
                 elif f"{name}_e8" in want and table.startswith("v_"):
                     whole = want[f"{name}_e8"]
                     assert row[name] == (None if whole is None else D(whole).scaleb(-8)), (table, name)
+                elif name.endswith("_at"):
+                    assert (None if row[name] is None else row[name].isoformat(" ", "microseconds")) == value
                 else:
                     assert row[name] == (D(value) if isinstance(row[name], Decimal) else value), (table, name)
     written = {table["table"]: table["rows"] for table in answer["tables"]}
     assert written == {table: len(ledger_rows(db_url, table)) for table in written}
     assert answer["rows"] == sum(written.values()) and answer["files"] == len(files(tmp_path / "out"))
     assert answer["bytes"] == sum(map(len, files(tmp_path / "out").values()))
+
+
+def test_every_instant_has_a_twin_that_every_reader_takes(sqlite_url: str, tmp_path: Path) -> None:
+    """Of microseconds, which the oldest readers know, and without a zone, in which each would show another clock's time."""
+    instant_ns = T0 + 123_999
+    write(sqlite_url, a_run(started_ns=instant_ns))
+    export(sqlite_url, tmp_path / "out")
+    for file in (tmp_path / "out").rglob(FILE_NAME):
+        schema = pq.read_schema(file)
+        instants = [name for name in schema.names if name == "ns" or (name.endswith("_ns") and name != "lived_ns")]
+        for name in instants:
+            twin = schema.names[schema.names.index(name) + 1]
+            assert twin == name.removesuffix("ns") + "at"
+            assert schema.field(twin).type == pa.timestamp("us")
+        assert len([name for name in schema.names if name == "at" or name.endswith("_at")]) == len(instants)
+    (run,) = read(tmp_path / "out", "runs")
+    assert (run["started_ns"], str(run["started_at"]), run["ended_at"]) == (
+        instant_ns,
+        "2023-11-14 22:13:20.000123",
+        None,
+    )
 
 
 def test_exact_numbers_have_one_type_whatever_they_are(sqlite_url: str, tmp_path: Path) -> None:

@@ -41,9 +41,31 @@ def test_money_stays_exact_beside_its_readable_twin_and_instants_are_utc(filled_
 
 
 @pytest.mark.parametrize(
+    "loader", [frames.pair_trades, frames.opportunities, frames.fills, frames.balances, frames.runs]
+)
+def test_every_instant_stands_beside_itself_in_utc_to_the_nanosecond(filled_url: str, loader: Any) -> None:
+    frame = loader(filled_url)
+    names = [name for name in frame.columns if name == "ns" or name.endswith("_ns")]
+    assert names
+    for name in names:
+        twin = name.removesuffix("ns") + "at"
+        assert list(frame.columns).index(twin) == list(frame.columns).index(name) + 1
+        assert str(frame[twin].dtype) == "datetime64[ns, UTC]"
+        known = frame[frame[name].notna()]
+        assert [shown.value for shown in known[twin]] == known[name].tolist()
+        assert frame[twin].isna().sum() == len(frame) - len(known)
+
+
+def test_a_length_of_time_is_no_instant(filled_url: str) -> None:
+    frame = frames.load("untraded_daily", filled_url, order_by="day")
+    assert "lived_ns" in frame.columns and not [name for name in frame.columns if name.endswith("_at")]
+
+
+@pytest.mark.parametrize(
     "loader",
     [
         frames.runs,
+        frames.alerts,
         frames.opportunities,
         frames.pair_trades,
         frames.orders,

@@ -101,6 +101,7 @@ TroubleReported: seq? t_ns? kind text venue?
 HaltAsked: seq? t_ns? reason
 ResumeAsked: seq? t_ns? reason allow_loss?
 FlattenAsked: seq? t_ns? reason
+AlertAcknowledged: seq? t_ns? alert_id seen_id by reason
 ShutdownAsked: seq? t_ns? deadline_ns
 RunEnded: seq? t_ns? exit_code fatal?
 
@@ -128,6 +129,7 @@ FillRecord: id order_id account_id venue symbol trade_id side price size fee fee
 BalanceRecord: id run_id account_id venue asset ns free locked source cause
 IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text acknowledged_ns?
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
+AcknowledgementRecord: id seen_id ns by reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
     leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps? refill?

@@ -468,3 +468,21 @@ def test_an_order_may_be_replaced_by_a_later_state_of_itself(db_url: str) -> Non
     write(db_url, a_run(1), a_pair(1), an_order(1), an_order(2, side=Side.SELL))
     write(db_url, a_filled_order(1), a_fill(1))
     assert query(db_url, "SELECT status FROM orders ORDER BY id") == [("filled",), ("intent",)]
+
+
+def test_every_instant_of_a_view_stands_beside_itself_in_utc_to_the_microsecond(db_url: str) -> None:
+    upgrade(db_url)
+    at = (T0 + 999, None, 1_582_934_400_000_001_000, 951_782_399_999_999_999, 4_102_444_799_999_000_999)
+    pairs = [a_pair(id, decided_ns=ns or T0, closed_ns=None, mark_ns=None) for id, ns in enumerate(at, 1)]
+    write(db_url, a_run(1), *pairs, an_opportunity(9, opened_ns=T0 - 1, best_ns=T0, closed_ns=T0 + 1_500))
+    assert query(db_url, "SELECT decided_at, closed_at, mark_at FROM v_pair_trades ORDER BY id") == [
+        ("2023-11-14 22:13:20.000000", None, None),
+        ("2023-11-14 22:13:20.000000", None, None),
+        ("2020-02-29 00:00:00.000001", None, None),
+        ("2000-02-28 23:59:59.999999", None, None),
+        ("2099-12-31 23:59:59.999000", None, None),
+    ]
+    assert query(db_url, "SELECT opened_at, best_at, closed_at FROM v_opportunities") == [
+        ("2023-11-14 22:13:19.999999", "2023-11-14 22:13:20.000000", "2023-11-14 22:13:20.000001")
+    ]
+    assert query(db_url, "SELECT count(*) FROM v_pair_trades WHERE decided_at >= '2020-02-29'") == [(4,)]

@@ -35,7 +35,13 @@ def paths(dialect: PublicDialect, assets: tuple[str, ...]) -> list[tuple[str, di
         (OkxDialect(has_key=True), [("asset/currencies", {"ccy": "BTC,USDT"})], [("asset/currencies", {})]),
         (OkxDialect(has_key=False), [], []),
         (BybitDialect(), [], []),
+        (
+            BybitDialect(has_key=True),
+            [("v5/asset/coin/query-info", {"coin": "BTC"}), ("v5/asset/coin/query-info", {"coin": "USDT"})],
+            [("v5/asset/coin/query-info", {})],
+        ),
         (BinanceDialect(), [], []),
+        (BinanceDialect(has_key=True), [("capital/config/getall", {})], [("capital/config/getall", {})]),
     ],
 )
 def test_few_assets_are_asked_for_by_name_and_many_by_the_whole_list(

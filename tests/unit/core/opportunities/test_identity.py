@@ -7,7 +7,8 @@ from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome
 from arb.core.recovery_records import PlanRecord
 from arb.core.settings import CoinRule
-from arb.live.summary import best_edges, present_state, unproved
+from arb.live.edges import best_edges
+from arb.live.summary import present_state, unproved
 from arb.market.coins import NATIVE, Coin
 from tests.builders import Bench, D
 from tests.unit.core.opportunities.test_detector import edge

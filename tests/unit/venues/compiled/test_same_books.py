@@ -76,3 +76,30 @@ def test_frames_that_no_venue_should_send_lead_to_the_same(dialect: Dialect, see
         refresh(dialect, truth, twins)
     plain, compiled = twins.levels()
     assert plain == compiled
+
+
+_BIDS = st.one_of(st.decimals("0.01", 89, places=2), st.integers(1, 89)).map(str)
+_ASKS = st.one_of(st.decimals(92, 10**9, places=2), st.decimals(92, 999, places=1), st.integers(92, 10**8)).map(str)
+_LEVEL_SIZES = st.sampled_from(["0", "1", "0.5", "12.25", "3.0001", "123456789.5", "1234567.1"])
+
+
+def _written(prices: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
+    """Return lists of levels whose prices now and then have zeros before or behind, or are no numbers at all."""
+    zeros = st.sampled_from(["{}", "{}", "{}", "0{}", "00{}"])
+    spelt = st.tuples(zeros, prices).map(lambda both: both[0].format(both[1]))
+    odd = st.sampled_from(["1.2.3", "1-2.3", "12", "1e1", "9a.50", ".5", "5.", "0.00"])
+    price = st.integers(0, 19).flatmap(lambda drawn: spelt if drawn else odd)
+    return st.lists(st.tuples(price, _LEVEL_SIZES).map(list), max_size=12)
+
+
+@every_dialect
+@given(bids=_written(_BIDS), asks=_written(_ASKS))
+def test_prices_of_one_list_may_be_written_in_many_ways(
+    dialect: Dialect, bids: list[list[str]], asks: list[list[str]]
+) -> None:
+    truth, twins = begin(dialect, 3)
+    stream(dialect, truth, twins, 4)
+    before, after, _, _ = truth.step()
+    twins.give(dialect.change(before, after, bids, asks).encode())
+    plain, compiled = twins.levels()
+    assert plain == compiled

@@ -1,6 +1,7 @@
 """Lines of tapes at the very end of memory that may be read, as written and disturbed: they are read as msgspec reads them."""
 
 import ctypes
+import json
 import mmap
 import random
 
@@ -65,11 +66,16 @@ def disturbed(line: bytes, rng: random.Random) -> bytes:
     )
 
 
+def spaced(line: bytes, rng: random.Random) -> bytes:
+    """Return a line, half the time as `json.dumps` writes it unless told otherwise: with spaces between its pieces."""
+    return line if rng.random() < 0.5 else json.dumps(json.loads(line)).encode() + b"\n"
+
+
 @given(seed=st.integers(0, 2**32))
 def test_what_is_read_of_disturbed_lines_is_what_they_say(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(40):
-        lines = [a_line(rng, 1.76e9 + rng.random()) for _ in range(rng.randrange(1, 4))]
+        lines = [spaced(a_line(rng, 1.76e9 + rng.random()), rng) for _ in range(rng.randrange(1, 4))]
         lines[-1] = disturbed(lines[-1], rng)
         for line, frame, at_ns, feed in GUARDED.read(b"".join(lines)):
             if (
@@ -80,7 +86,10 @@ def test_what_is_read_of_disturbed_lines_is_what_they_say(seed: int) -> None:
                 assert (at_ns, frame) == (read.received_ns, read.raw.encode())
 
 
-def test_whole_lines_are_read_and_not_left_to_python() -> None:
-    line = msgspec.json.encode(TapeLine(1.76e9, "gate", "ws", '{"a":[["1","2"],["3","4"]]}', t_ns=176 * 10**16)) + b"\n"
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", ":  ")])
+def test_whole_lines_are_read_and_not_left_to_python(separators: tuple[str, str]) -> None:
+    raw = '{"a":[["1","2"],["3","4"]]}'
+    said = msgspec.to_builtins(TapeLine(1.76e9, "gate", "ws", raw, t_ns=176 * 10**16))
+    line = json.dumps(said, separators=separators).encode() + b"\n"
     found = GUARDED.read(line * 10)
-    assert [feed for *_, feed in found] == [1] * 10
+    assert [(frame, feed) for _, frame, _, feed in found] == [(raw.encode(), 1)] * 10

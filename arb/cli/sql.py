@@ -1,0 +1,141 @@
+"""The command that takes questions in SQL: `sql`."""
+
+import contextlib
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arb.cli.shared import as_cell, config_and_json, ledger_mode, mode_and_db, settings_from, show, to_json
+from arb.config import database_url
+from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
+
+if TYPE_CHECKING:
+    from arb.store.read_only import ReadOnlyLedger, Rows
+
+SHOWN_ROWS = 10_000
+"""So many rows of an answer are shown as a table; `--json` has all."""
+INTERRUPTED = "arb: interrupted; nothing was changed"
+HELP = """A question in SQL ends with ; and may have several lines. Ctrl-C ends a question, Ctrl-D the prompt.
+.tables         the tables and views
+.columns NAME   what the columns of one mean
+.quit           the end
+Questions to paste: docs/SQL.md"""
+
+
+@click.command("sql")
+@click.argument("query", metavar="[SQL]", required=False)
+@click.option("--connection", is_flag=True, help="Print how psql, DuckDB, DBeaver and others connect, and stop.")
+@mode_and_db
+@config_and_json
+def sql_command(
+    query: str | None, connection: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool
+) -> int:
+    """Ask a ledger in SQL, reading alone.
+
+    With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions that come
+    on stdin. Whatever would write is refused. docs/SQL.md has questions to paste, docs/SCHEMA.md says what columns mean.
+    """
+    settings = settings_from(config)
+    url = database_url(settings, ledger_mode(settings, mode, db), db)
+    from arb.store import read_only
+
+    if connection:
+        show(read_only.connections(url), as_json=as_json)
+        return EXIT_OK
+    asks = query is None and sys.stdin.isatty()
+    if asks and as_json:
+        raise ConfigError("--json: give the question, too: arb sql --json 'SELECT ...'")
+    with contextlib.closing(read_only.ReadOnlyLedger(url)) as ledger:
+        if asks:
+            _prompt(ledger)
+            return EXIT_OK
+        questions = [query] if query is not None else list(statements(sys.stdin))
+        if as_json and len(questions) != 1:
+            raise ConfigError(f"--json: {len(questions)} questions on stdin, and one document is one answer")
+        for sql in questions:
+            try:
+                click.echo(_document(ledger.ask(sql)) if as_json else table(ledger.ask(sql, SHOWN_ROWS)))
+            except read_only.Interrupted:
+                click.echo(INTERRUPTED, err=True)
+                return EXIT_INTERRUPTED
+    return EXIT_OK
+
+
+def statements(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the statements that lines hold: each ends with a semicolon at the end of a line, and the last with the lines."""
+    text = ""
+    for line in lines:
+        text += line
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
+    if text.strip():
+        yield text
+
+
+def table(answer: "Rows") -> str:
+    """Return an answer as columns of text, with how many rows there are."""
+    cells = [answer.columns, *([as_cell(value) for value in row] for row in answer.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    count = f"({len(answer.rows)} row{'s' * (len(answer.rows) != 1)}"
+    return "\n".join([*lines, f"{count}, and more: add LIMIT, or --json)" if answer.more else f"{count})"])
+
+
+def _document(answer: "Rows") -> str:
+    return to_json({"columns": answer.columns, "rows": answer.rows})
+
+
+def _prompt(ledger: "ReadOnlyLedger") -> None:
+    """Take questions until the end of input."""
+    from arb.store.read_only import Interrupted
+
+    with contextlib.suppress(ImportError):
+        __import__("readline")  # gives the prompt its editing and its history, for as long as it lasts
+    click.echo("The ledger, for reading. .help says what there is.")
+    text = ""
+    while True:
+        try:
+            line = input("   ...> " if text else "ledger> ")
+            text += f"{line}\n"
+            if line.startswith(".") and text == f"{line}\n":
+                text = ""
+                if line.strip() in (".quit", ".exit"):
+                    return
+                click.echo(_told(line.split()))
+            elif not text.strip():
+                text = ""
+            elif sqlite3.complete_statement(text):
+                sql, text = text, ""
+                click.echo(table(ledger.ask(sql, SHOWN_ROWS)))
+        except EOFError:
+            click.echo("")
+            return
+        except (KeyboardInterrupt, Interrupted):
+            text = ""
+            click.echo("interrupted", err=True)
+        except ArbError as error:
+            click.echo(str(error), err=True)
+
+
+def _told(words: list[str]) -> str:
+    """Return the answer to a command of the prompt."""
+    from arb.store.tables import Base
+    from arb.store.views import VIEWS
+
+    names = [*sorted(Base.metadata.tables), *VIEWS]
+    match words:
+        case [".tables"]:
+            return "\n".join(names)
+        case [".columns", name] if name in Base.metadata.tables:
+            columns = Base.metadata.tables[name].columns
+            width = max(len(column.name) for column in columns)
+            return "\n".join(f"{column.name:{width}}  {column.comment}" for column in columns)
+        case [".columns", name] if name in VIEWS:
+            return f"a view: SELECT * FROM {name} LIMIT 1; docs/SCHEMA.md says what its columns mean"
+        case _:
+            return HELP

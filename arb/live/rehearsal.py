@@ -1,0 +1,281 @@
+"""Rehearsals: an opening decided and written again and again for nobody, so that a real one finds its code in the caches.
+
+Edges come seldom, and by then the processor has forgotten the code that takes them: the same Python takes three times as long
+as in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair, its intent is made
+into text, and both orders are written and signed, a part at a time (`step`). None of it can reach a venue or the run:
+
+- the engine is another one, with state, ids and books of its own, and no journal, ledger or tape;
+- the orders are written for accounts that do not exist, with keys that are none, for a host that cannot exist (RFC 2606,
+  section 2: `.invalid`), and `Nowhere` is all the network there is: it opens no socket and takes no byte;
+- nothing here is given to it of the run but the names of the venues, and the clock.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, localcontext
+from itertools import permutations
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from arb.core.books import Books
+from arb.core.engine import Engine
+from arb.core.events import (
+    AccountSnapshotTaken,
+    AnyEvent,
+    AssetBalance,
+    BalancesReported,
+    ClockMeasured,
+    FeedUp,
+    InstrumentListed,
+    OrderRejected,
+    PrivateUp,
+    QueueDrained,
+    RunStarted,
+)
+from arb.core.opportunities.detector import Detector
+from arb.core.risk.limits import PlaceRate
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
+from arb.errors import require
+from arb.market.arena import BookArena
+from arb.market.feed import BookSeat
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import DECIMALS
+from arb.market.scale import Scale
+from arb.store.intents import slot_text
+from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.call import HttpRequest, Origin, Outgoing
+from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
+from arb.venues.gateway import VenueGateway
+from arb.venues.registry import spec_of
+from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.spec import VenueSpec
+from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
+from arb.venues.transport.network import NO_HEADERS, SocketEnded
+
+SYMBOL = "BTC/USDT"
+HOST = "rehearsal.invalid"
+_NATIVE_SYMBOL = "BTC_USDT"
+_SCALE = Scale(1, 4)
+"""Ticks of 0.1, lots of 0.0001."""
+_LEVELS = 10
+LATEST_NS = 9 * 10**18
+"""In the year 2255, after some seven billion openings, time begins anew: instants of books are words of 64 bits."""
+_BID, _APART = 600_000, 2_000
+"""Best bids in ticks: without an edge, and how far each of two venues is from that to make one of some 60 bps."""
+_ALL = Budget(1_000_000, 1)
+_MUCH = Decimal(10**15)
+_NOWHERE = "a rehearsal has no network"
+_NONE = Credentials(key="rehearsal", secret="rehearsal", passphrase="rehearsal")
+
+
+class Rehearsal:
+    """Openings between `venues` in turn, at least two of them, all of which take orders of ours."""
+
+    def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random) -> None:
+        require(len(venues) > 1, "a pair needs two venues")
+        self.opened = self.written = 0
+        """How many pairs were decided on, and orders made ready."""
+        self._ahead_ns = 0
+        self._clock = SystemClock(clock.wall_ns, lambda: clock.monotonic_ns() + self._ahead_ns)
+        self._venues = tuple(venues)
+        self._rows = {(venue, SYMBOL): row for row, venue in enumerate(venues)}
+        self._gateways = {venue: _gateway(spec_of(venue), self._clock, rng) for venue in venues}
+        self._begin()
+        self._parts = self._openings()
+
+    def _begin(self) -> None:
+        self._seq = self._ahead_ns = 0
+        self._arena = BookArena(len(self._rows), _LEVELS)
+        self._engine = self._made(self._venues)
+        let_trade(self._venues, self._take, self._clock.wall_ns())
+        for venue in self._venues:
+            self._show(venue, _BID)
+
+    def step(self) -> bool:
+        """Do the next part, some ten microseconds when the caches are warm; return whether an opening is complete."""
+        with localcontext(DECIMALS):
+            return next(self._parts)
+
+    def _openings(self) -> Iterator[bool]:
+        while True:
+            for buy_venue, sell_venue in permutations(self._venues, 2):
+                yield from self._opening(buy_venue, sell_venue)
+                self._show(buy_venue, _BID)
+                self._show(sell_venue, _BID)
+                yield True
+                # What the engine does once a second, a decision after some quiet does as well.
+                self._ahead_ns += NS_PER_S
+                if self._clock.wall_ns() > LATEST_NS:
+                    self._begin()
+
+    def _opening(self, cheaper: str, dearer: str) -> Iterator[bool]:
+        engine, state = self._engine, self._engine.state
+        rows = self._show(cheaper, _BID - _APART), self._show(dearer, _BID + _APART)
+        yield False
+        engine.strategy.mark(rows)
+        yield False
+        self._seq, now_ns = self._seq + 1, self._clock.wall_ns()
+        drained = QueueDrained(seq=self._seq, t_ns=now_ns)
+        state.out.begin(self._seq)
+        state.health.take(drained)  # and again in what follows, when it is quick
+        yield False
+        engine.venue_monitor.before(drained)
+        yield False
+        state.price_ratios.sample(SYMBOL, self._venues, now_ns)  # only now: what follows finds it done
+        yield False
+        state.books.drained((), ())
+        strategy = engine.strategy
+        assert isinstance(strategy, Detector)
+        for _ in strategy.steps(now_ns):
+            yield False
+        for intent in state.out.intents:
+            yield False
+            slot_text(intent, 0)
+            for place in intent.places:
+                yield False
+                if not isinstance(self._gateways[place.venue].prepare(place), OrderRejected):
+                    self.written += 1
+            state.inventory.release(intent.pair_id)
+            self.opened += 1
+
+    # The second engine.
+
+    def _made(self, venues: Sequence[str]) -> Engine:
+        feeds = {}
+        for venue in venues:
+            seat = BookSeat(self._rows[venue, SYMBOL], _SCALE)
+            feeds[venue] = spec_of(venue).make_books({_NATIVE_SYMBOL: seat}, self._arena)
+        timing = Timing(feed_silence_ms=10**13)  # its books are always as current as they are meant to be
+        settings = EngineSettings(
+            limits=Limits(min_edge_bps=Decimal(1), min_net_quote=Decimal(0), daily_notional_quote=_MUCH),
+            timing=timing,
+            repair=RepairPolicy(),
+            venues=tuple(VenueProfile(venue, PlaceRate(_ALL.count, _ALL.window_ms), True) for venue in venues),
+            symbols=(SYMBOL,),
+        )
+        return Engine(settings, Books(self._arena, self._rows, {SYMBOL: _SCALE}, feeds, timing))
+
+    def _take(self, event: AnyEvent) -> None:
+        self._seq += 1
+        self._engine.handle(msgspec.structs.replace(event, seq=self._seq, t_ns=self._clock.wall_ns()))
+
+    def _show(self, venue: str, bid: int) -> int:
+        """Show a book with this best bid; return its row."""
+        row, now_ns = self._rows[venue, SYMBOL], self._clock.wall_ns()
+        sizes = [500] * _LEVELS
+        self._arena.write_bids(row, [bid - 10 * level for level in range(_LEVELS)], sizes)
+        self._arena.write_asks(row, [bid + 100 + 10 * level for level in range(_LEVELS)], sizes)
+        self._seq += 1
+        self._arena.write(row, self._seq, now_ns, now_ns)
+        return row
+
+
+def let_trade(venues: Iterable[str], take: Callable[[AnyEvent], object], now_ns: int) -> None:
+    """Hand an engine the events after which it may open pairs in `SYMBOL` at made-up accounts of these venues."""
+    accounts = {venue: f"{venue}:none" for venue in venues}
+    take(RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="none", account_ids=accounts, seed=1, version="none"))
+    for venue in accounts:
+        take(InstrumentListed(instrument=_instrument(venue)))
+    funds = {"USDT": AssetBalance(Decimal(10_000_000), Decimal(0)), "BTC": AssetBalance(Decimal(100), Decimal(0))}
+    for venue in accounts:
+        take(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
+        reported = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=now_ns)
+        take(reported)
+        take(
+            AccountSnapshotTaken(
+                venue=venue,
+                complete=True,
+                orders=(),
+                fills=(),
+                transfers=(),
+                transfers_complete=True,
+                started_ns=now_ns,
+            )
+        )
+        take(reported)  # after the account snapshot, before which nothing opens
+        take(PrivateUp(venue=venue))
+        take(FeedUp(venue=venue))
+
+
+def _instrument(venue: str) -> Instrument:
+    return Instrument(
+        venue=venue,
+        symbol=SYMBOL,
+        native_symbol=_NATIVE_SYMBOL,
+        tick=Decimal("0.1"),
+        lot=Decimal("0.0001"),
+        min_size=Decimal("0.0001"),
+        min_notional=Decimal(1),
+        taker_fee=Decimal("0.001"),
+        maker_fee=Decimal("0.001"),
+        buy_fee_in=FeeIn.BASE,
+    )
+
+
+class Nowhere:
+    """A network that nothing leads out of, and its carrier: not a byte is ever taken."""
+
+    def http(self) -> "Nowhere":
+        """See `Network`."""
+        return self
+
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> NoReturn:
+        """See `Network`; raises `SocketEnded` always."""
+        raise SocketEnded(_NOWHERE)
+
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """See `HttpTransport`; raises `NeverSent` always."""
+        return Later(_never)
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """See `WriteTransport`; raises `NeverSent` always."""
+        return Later(_never)
+
+    def standing(self, origin: Origin) -> "DeadLine":
+        """See `WriteTransport`."""
+        return DeadLine()
+
+    async def close(self) -> None:
+        """See `HttpTransport`."""
+
+
+class DeadLine:
+    """A connection to nobody, which takes nothing."""
+
+    def write(self, data: bytes) -> bool:
+        """See `Connection`; False always."""
+        return False
+
+    async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
+        """See `Connection`; raises `AnswerLost` always."""
+        raise AnswerLost(_NOWHERE)
+
+
+async def _never() -> HttpAnswer:
+    raise NeverSent(_NOWHERE)
+
+
+def _gateway(spec: VenueSpec, clock: Clock, rng: random.Random) -> VenueGateway:
+    """Return what writes and signs orders for an account that does not exist, at a host that cannot."""
+    path = urlsplit(spec.sites[0].endpoint.rest).path
+    endpoint = VenueEndpoint(rest=f"https://{HOST}{path}", ws_public=f"wss://{HOST}/", ws_private=f"wss://{HOST}/")
+    gateway = build_gateway(
+        spec,
+        Site(environment=Environment.TESTNET, endpoint=endpoint),
+        _NONE,
+        clock=clock,
+        rng=rng,
+        limits=GatewayLimits(
+            symbols=(SYMBOL,),
+            max_order_value_quote=_MUCH,
+            max_orders_per_minute=_ALL.count,
+            pacing=PacingLimits(place=_ALL, cancel=_ALL, read=_ALL),
+        ),
+        network=Nowhere(),
+    )
+    gateway.value_sales(lambda _: Decimal(_BID) / 10)
+    return gateway

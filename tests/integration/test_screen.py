@@ -1,0 +1,188 @@
+"""The live screen of a real run on a real terminal: keys, and the terminal given back on every way out."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration import truth
+from tests.integration.support import DB, END_S, REPO, where
+from tests.support.terminals import TerminalPair
+
+LEFT = b"\x1b[?1049l"
+VARIABLES = {"PYTHONPATH": str(REPO), "TERM": "xterm-256color"}
+
+
+class OnTerminal:
+    """A command of ours in a session of its own, on a terminal of its own, as a shell would start it there."""
+
+    def __init__(self, pair: TerminalPair, folder: Path, *arguments: str) -> None:
+        self.pair = pair
+        self.before = pair.modes()
+        self.seen = b""
+        script = (
+            "import os, sys, fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+            "os.execv(sys.executable, [sys.executable, '-m', 'arb', *sys.argv[1:]])"
+        )
+        ours = pair.ours.fileno()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | VARIABLES,
+            stdin=ours,
+            stdout=ours,
+            stderr=ours,
+            start_new_session=True,
+        )
+
+    def until(self, wanted: bytes) -> bytes:
+        """Return what is drawn until this stands there."""
+        found = self.pair.until(wanted)
+        self.seen += found
+        return found
+
+    def end(self) -> int:
+        """Wait until it has ended, reading what it draws; return its exit code."""
+        while self.process.poll() is None:
+            self.seen += self.pair.waiting(0.1)
+        self.seen += self.pair.waiting()
+        return self.process.returncode
+
+
+@contextlib.contextmanager
+def on_terminal(folder: Path, *arguments: str) -> Iterator[OnTerminal]:
+    """Run a command on a terminal while the block runs."""
+    pair = TerminalPair()
+    started = OnTerminal(pair, folder, *arguments)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.wait(END_S)
+        pair.close()
+
+
+@contextlib.contextmanager
+def a_run(folder: Path) -> Iterator[OnTerminal]:
+    """Run the engine on a terminal until its screen is up and shows a book that is live."""
+    with on_terminal(folder, "run", "--for", "10m", "--seed", "7", *where(folder)) as run:
+        run.until(b"? help")
+        yield run
+
+
+def given_back(run: OnTerminal) -> bool:
+    """Return whether the terminal is as it was before."""
+    return run.pair.modes() == run.before and run.seen.count(LEFT) == 1
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_in_order_and_gives_the_terminal_back(tmp_path: Path, name: signal.Signals) -> None:
+    with a_run(tmp_path) as run:
+        run.process.send_signal(name)
+        assert run.end() == 0
+        assert given_back(run)
+        ending = run.seen[run.seen.index(LEFT) :].decode()
+        assert "next       arb" in ending, "the eight lines stand on the screen that was there before"
+
+
+def test_control_c_is_typed_and_a_second_one_waits_for_nothing(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        run.pair.type(b"\x03")
+        run.pair.type(b"\x03")
+        assert run.end() in (0, 4)
+        assert given_back(run)
+
+
+def test_halt_and_stop_by_key(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        run.pair.type(b"h")
+        run.until(b"y or Enter: do it")
+        run.pair.type(b"y")
+        run.until(b"! HALTED: asked")
+        run.pair.type(b"q")
+        run.until(b"stop the run, as Ctrl-C does")
+        run.pair.type(b"\r")
+        assert run.end() == 0
+        assert given_back(run)
+    texts = [str(row["text"]) for row in truth.rows_of(tmp_path / DB, "SELECT text FROM incidents WHERE kind = 'halt'")]
+    assert any("from the screen" in text for text in texts), texts
+    halt_file = tmp_path / "a.journal.halt"
+    assert halt_file.read_text() == "from the screen\n", "as after `arb halt`"
+
+
+def test_a_window_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        run.pair.hang_up()
+        assert run.process.wait(END_S) == 0
+    (row,) = truth.rows_of(tmp_path / DB, "SELECT exit_code FROM runs")
+    assert row["exit_code"] == 0
+
+
+def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        with on_terminal(tmp_path, "status", "--watch", *where(tmp_path)) as watch:
+            watch.until(b"arb SANDBOX  ACTIVE")
+            watch.until(b"q stop")
+            watch.pair.resize(60, 12)
+            watch.until(b"\x1b[2J")
+            watch.pair.type(b"h")
+            watch.until(b"y or Enter: do it")
+            watch.pair.type(b"y")
+            watch.until(b"HALTED")
+            watch.pair.type(b"q")
+            watch.until(b"the engine goes on")
+            watch.pair.type(b"y")
+            assert watch.end() == 0
+            assert given_back(watch)
+        run.until(b"! HALTED: asked")
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+    with on_terminal(tmp_path, "status", *where(tmp_path)) as status:
+        assert status.end() == 0
+        shown = status.seen.decode()
+        assert "arb SANDBOX  NOT RUNNING" in shown and "no engine answers" in shown and LEFT.decode() not in shown
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_watching_and_gives_the_terminal_back(tmp_path: Path, name: signal.Signals) -> None:
+    with a_run(tmp_path) as run:
+        with on_terminal(tmp_path, "status", "--watch", *where(tmp_path)) as watch:
+            watch.until(b"q stop")
+            watch.process.send_signal(name)
+            assert watch.end() == (130 if name is signal.SIGINT else 0)
+            assert given_back(watch)
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+
+
+READ_ONLY = """
+mount -t tmpfs tmpfs "$1" && cp "$2" "$1/a.sqlite" && mount -o remount,ro "$1" && ! touch "$1/x" 2> /dev/null || exit 99
+exec "$3" -m arb status --db "sqlite:///$1/a.sqlite"
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
+def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    shown = subprocess.run(
+        ["unshare", "-r", "-m", "sh", "-c", READ_ONLY, "sh", str(medium), str(tmp_path / DB), sys.executable],
+        cwd=tmp_path,
+        env=os.environ | VARIABLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if shown.returncode in (1, 99) and "arb:" not in shown.stderr:
+        pytest.skip(f"this machine lets us mount nothing: {shown.stderr}")
+    assert shown.returncode == 0, shown.stderr
+    assert "engine: not running" in shown.stdout

@@ -1,0 +1,146 @@
+"""Rehearsals: whole openings, of which nothing can leave, and which change nothing of a run, wherever they fall in it."""
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import getcontext
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from arb.clock import Clock, ManualClock, SystemClock
+from arb.faultsim.disk import Files, temporary_files
+from arb.faultsim.plan import make_plan
+from arb.faultsim.world import Simulation
+from arb.live.rehearsal import LATEST_NS, DeadLine, Nowhere, Rehearsal
+from arb.store.intents import intents_of
+from arb.venues.call import HttpRequest, Origin, Outgoing
+from arb.venues.registry import TRADED
+from arb.venues.transport.http import AnswerLost, NeverSent
+from arb.venues.transport.network import SocketEnded
+from tests.virtual import a_clock, run_virtual
+
+VENUES = tuple(spec.name for spec in TRADED)
+ROUTES = len(list(permutations(VENUES, 2)))
+ORIGIN = Origin("rehearsal.invalid", 443, True, "rehearsal.invalid")
+
+
+def a_rehearsal(clock: Clock | None = None) -> Rehearsal:
+    return Rehearsal(VENUES, SystemClock() if clock is None else clock, random.Random(1))
+
+
+def opening(rehearsal: Rehearsal) -> int:
+    """Rehearse one opening; return how many parts it had."""
+    parts = 1
+    while not rehearsal.step():
+        parts += 1
+    return parts
+
+
+def test_every_opening_decides_on_a_pair_and_makes_both_its_orders_ready() -> None:
+    rehearsal = a_rehearsal()
+    for count in range(1, 20 * ROUTES):
+        parts = opening(rehearsal)
+        assert (rehearsal.opened, rehearsal.written) == (count, 2 * count)
+        assert parts >= 10, "no part is much of the whole"
+
+
+def test_when_time_is_over_it_begins_anew() -> None:
+    rehearsal = a_rehearsal(ManualClock(LATEST_NS - 2 * 10**9))
+    for _ in range(3 * ROUTES):
+        opening(rehearsal)
+    assert rehearsal.opened == 3 * ROUTES
+
+
+def test_nothing_of_it_reaches_a_socket_or_a_file() -> None:
+    rehearsal = a_rehearsal()
+    seen: list[str] = []
+    with audited(seen):
+        for _ in range(3 * ROUTES):
+            opening(rehearsal)
+    assert rehearsal.written == 6 * ROUTES
+    assert not seen
+
+
+_LISTENERS: list[list[str]] = []
+
+
+def _on_audit(event: str, _: tuple[Any, ...]) -> None:
+    if _LISTENERS and event.startswith(("socket.", "open", "os.", "subprocess.", "sqlite3.")):
+        _LISTENERS[-1].append(event)
+
+
+@contextmanager
+def audited(seen: list[str]) -> Iterator[None]:
+    """Note what the interpreter reports of sockets, files and processes."""
+    if not hasattr(sys, "_arb_audited"):
+        sys.addaudithook(_on_audit)  # for good: there is no way to take one away
+        sys._arb_audited = True  # type: ignore[attr-defined]
+    _LISTENERS.append(seen)
+    try:
+        yield
+    finally:
+        _LISTENERS.pop()
+
+
+def test_its_network_takes_nothing_and_answers_nothing() -> None:
+    async def work() -> None:
+        nowhere = Nowhere()
+        assert nowhere.http().standing(ORIGIN).write(b"POST / HTTP/1.1\r\n\r\n") is False
+        with pytest.raises(NeverSent):
+            await nowhere.http().write(Outgoing(ORIGIN, b""), 1)
+        with pytest.raises(NeverSent):
+            await nowhere.http().send(HttpRequest("GET", "https://rehearsal.invalid/", {}), 1)
+        with pytest.raises(SocketEnded):
+            await nowhere.dial("wss://rehearsal.invalid/")
+        with pytest.raises(AnswerLost):
+            await DeadLine().answer(0, 1)
+        await nowhere.close()
+
+    run_virtual(work(), a_clock())
+
+
+def test_it_leaves_the_arithmetic_of_whoever_calls_it_as_it_was() -> None:
+    rehearsal, before = a_rehearsal(), getcontext().copy()
+    for _ in range(12):
+        rehearsal.step()
+        assert repr(getcontext()) == repr(before)
+
+
+@pytest.mark.parametrize("seed", [68_000_000, 68_000_001])
+def test_a_run_writes_the_same_byte_for_byte_with_a_rehearsal_between_any_of_its_calls(seed: int) -> None:
+    with temporary_files() as files:
+        alone = written(seed, files)
+    rehearsal = a_rehearsal()
+    with temporary_files() as files, stepping(rehearsal, every=97):
+        beside = written(seed, files)
+    assert rehearsal.opened > 100 and rehearsal.written >= 2 * rehearsal.opened
+    assert beside == alone
+
+
+def written(seed: int, files: Files) -> tuple[bytes, bytes]:
+    """Simulate a seed; return the journal and the intents that its engine has left."""
+    Simulation(make_plan(seed), files).run()
+    return files.journal.read_bytes(), intents_of(files.journal).read_bytes()
+
+
+@contextmanager
+def stepping(rehearsal: Rehearsal, every: int) -> Iterator[None]:
+    """Do a step of the rehearsal at every so many calls of Python functions, whatever they are in the middle of."""
+    calls = 0
+
+    def on_call(_frame: object, event: str, _: object) -> None:
+        nonlocal calls
+        if event == "call":
+            calls += 1
+            if calls % every == 0:
+                rehearsal.step()
+
+    before = sys.getprofile()
+    sys.setprofile(on_call)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
