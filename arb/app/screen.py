@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from arb.app import control, journals_of, review, stores
-from arb.clock import Clock, SystemClock
+from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, ReviewOptions, Settings
 from arb.errors import ArbError, require
 from arb.live.control import ask
@@ -65,6 +65,8 @@ class ScreenControls:
             case Action.FLATTEN:
                 return _said("flatten", control.flatten(self._settings, self._options))
             case Action.ACKNOWLEDGE:
+                if LedgerReader(self._url).alert(confirmed.alert)["last_incident_id"] != confirmed.seen:
+                    return "acknowledge: NOT DONE: it has happened again meanwhile: see what it says now"
                 options = msgspec.structs.replace(self._options, ident=str(confirmed.alert))
                 return _said("acknowledge", control.acknowledge(self._settings, options))
         self._stop()
@@ -110,7 +112,7 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
 
 def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
     """Return a state from what the ledger has of a run."""
-    ended = "ended" if known.get("ended_ns") else "was not ended in order"
+    ended = f"ended at {utc_text(known['ended_ns'])} UTC" if known.get("ended_ns") else "was not ended in order"
     remarks = [f"no engine answers: this is run {known['run_id']} as its ledger has it; it {ended}"]
     if known.get("halt_file"):
         remarks.append(f"halt file: {known['halt_file']}: the next run begins halted, until `arb resume --reason TEXT`")

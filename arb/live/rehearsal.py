@@ -119,8 +119,13 @@ class Rehearsal:
         engine.strategy.mark(rows)
         yield False
         self._seq, now_ns = self._seq + 1, self._clock.wall_ns()
+        drained = QueueDrained(seq=self._seq, t_ns=now_ns)
         state.out.begin(self._seq)
-        engine.venue_monitor.before(QueueDrained(seq=self._seq, t_ns=now_ns))
+        state.health.take(drained)  # and again in what follows, when it is quick
+        yield False
+        engine.venue_monitor.before(drained)
+        yield False
+        state.price_ratios.sample(SYMBOL, self._venues, now_ns)  # only now: what follows finds it done
         yield False
         state.books.drained((), ())
         strategy = engine.strategy

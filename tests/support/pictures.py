@@ -46,6 +46,7 @@ TERMS = [
 STOP = "q or Ctrl-C: stop"
 ALERT = {
     "id": 3,
+    "seen_id": 3,
     "kind": "balance_drift",
     "text": "okx: DOGE: the venue reports 20 less than fills explain; nothing opens with it there",
     "what_to_do": "look for a transfer or an order by hand; `arb resume --reason TEXT` once it is explained",
