@@ -133,7 +133,7 @@ docs: $(DOCS)/.ready
 
 $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 	@echo "[arb] installing the locked packages of requirements-docs.lock (once)"
-	@rm -rf $(DOCS) && mkdir -p build && $(PYTHON) -m venv $(DOCS)
+	@rm -rf $(DOCS) && mkdir -p build && $(SHOWN) $(PYTHON) -m venv $(DOCS)
 	@$(SHOWN) $(DOCS)/bin/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes -r $<
 	@touch $@
 
@@ -150,7 +150,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = "%d.%d.%d" % sys.version_info[:3]; \
 	  sys.exit(0 if sys.version_info >= (3, 11) else "[arb] %s is Python %s and arb needs >= 3.11: name a newer one: make PYTHON=python3.12" % (sys.executable, v))' || exit 2
 	@echo "[arb] making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -c "$$SHOW_PROGRESS" $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "[arb] '$(PYTHON) -m venv' failed: install the venv module (on Debian and Ubuntu: the package python3-venv)" >&2; exit 2; }
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even

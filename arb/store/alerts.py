@@ -146,7 +146,7 @@ class _OpenAlerts:
         if note.seen_id < alert["last_incident_id"]:
             self._divide(alert, note)
         else:
-            self._close(alert, note.ns, *storable([note.by, note.reason]))
+            self._close(alert, note.ns, note.by, note.reason)
 
     def _divide(self, alert: Row, note: AcknowledgementRecord) -> None:
         """Take note of an alert that has grown since it was shown: make it anew from its incidents."""
@@ -155,7 +155,7 @@ class _OpenAlerts:
         for incident in of_it:
             if incident["id"] <= note.seen_id:
                 self.add(incident)
-        self._close(self._open[_about(alert)], note.ns, *storable([note.by, note.reason]))
+        self._close(self._open[_about(alert)], note.ns, note.by, note.reason)
         for incident in of_it:
             if incident["id"] > note.seen_id:
                 self.add(incident)
@@ -216,7 +216,8 @@ class _OpenAlerts:
 
     def _close(self, alert: Row, ns: int, by: str | None, reason: str | None) -> None:
         del self._open[_about(alert)]
-        closed = alert | {"acknowledged_ns": ns, "acknowledged_by": by, "reason": reason}
+        words = dict(zip(("acknowledged_by", "reason"), storable([by, reason]), strict=True))
+        closed = alert | {"acknowledged_ns": ns} | words
         self._changed[alert["id"]] = closed
         self._closed.append(closed)
 

@@ -158,11 +158,26 @@ def open_engine(
         except OSError as error:
             raise ConfigError(f"ledger {file}: cannot make its directory: {error.strerror}") from None
         keep_private(file)
+    elif _on_read_only_medium(file):
+        # SQLite reads a file in WAL mode without the files beside it only where nobody can change it ("immutable").
+        url = url.set(database=file.resolve().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"})
     engine = create_engine(url, poolclass=NullPool)
     event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms, foreign_keys))
     # Python's driver begins transactions of its own accord, and not before DDL: switched off, and begun by us.
     event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+def _on_read_only_medium(file: Path) -> bool:
+    """Return whether a ledger lies where nobody can write; raises `ConfigError` where a part of it stands beside it."""
+    if not os.statvfs(file.parent).f_flag & os.ST_RDONLY:
+        return False
+    beside = file.with_name(f"{file.name}-wal")
+    if beside.exists() and beside.stat().st_size:
+        raise ConfigError(
+            f"ledger {file}: on a read-only medium, and its latest rows are in {beside.name}: copy both to where can be written"
+        )
+    return True
 
 
 def postgres_arguments(db_url: str) -> dict[str, Any]:

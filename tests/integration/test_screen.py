@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,3 +159,30 @@ def test_a_signal_ends_watching_and_gives_the_terminal_back(tmp_path: Path, name
             assert given_back(watch)
         run.process.send_signal(signal.SIGTERM)
         assert run.end() == 0
+
+
+READ_ONLY = """
+mount -t tmpfs tmpfs "$1" && cp "$2" "$1/a.sqlite" && mount -o remount,ro "$1" && ! touch "$1/x" 2> /dev/null || exit 99
+exec "$3" -m arb status --db "sqlite:///$1/a.sqlite"
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
+def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    shown = subprocess.run(
+        ["unshare", "-r", "-m", "sh", "-c", READ_ONLY, "sh", str(medium), str(tmp_path / DB), sys.executable],
+        cwd=tmp_path,
+        env=os.environ | VARIABLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if shown.returncode in (1, 99) and "arb:" not in shown.stderr:
+        pytest.skip(f"this machine lets us mount nothing: {shown.stderr}")
+    assert shown.returncode == 0, shown.stderr
+    assert "engine: not running" in shown.stdout

@@ -23,10 +23,11 @@ class Action(StrEnum):
 
 
 class Confirmed(NamedTuple):
-    """What a user has confirmed; `alert`: the id of what is acknowledged."""
+    """What a user has confirmed; `alert`: the id of what is acknowledged, `seen`: of the last incident in it that was shown."""
 
     action: Action
-    alert: Any = None
+    alert: int = 0
+    seen: int = 0
 
 
 QUESTIONS = {
@@ -99,7 +100,7 @@ class Dialogs:
         assert action is not None
         if action is not Action.ACKNOWLEDGE:
             return Confirmed(action)
-        return None if self._chosen is None else Confirmed(action, self._chosen["id"])
+        return None if self._chosen is None else Confirmed(action, self._chosen["id"], self._chosen["seen_id"])
 
     def footer(self, alerts: Sequence[Alert], width: int) -> list[Line]:
         """Return the lines at the bottom: the question that stands, or the keys there are."""

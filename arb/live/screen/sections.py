@@ -7,13 +7,13 @@ from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
 from arb.core.state import IDS_PER_RUN
 from arb.live.figures import short_amount, span_of
-from arb.live.plain import apart, stopped, trapped
+from arb.live.plain import apart, net_text, stopped, trapped
 from arb.live.screen.layout import Section
 from arb.live.screen.lines import Column, Line, Span, columns_of, line, table, width_of, wrapped
 
 State = dict[str, Any]
-TABLE_LEAST = 3
-"""Rows of a table that make sense: its heading, its first row, and how many more there are."""
+TABLE_LEAST = 2
+"""Rows of a table that make sense: its heading and its first row."""
 VENUES_LEAST = 6
 EDGES_SHOWN = 20
 STATE_STYLES = {"ACTIVE": "good", "HALTED": "bad", "REDUCING": "warn"}
@@ -210,9 +210,10 @@ def counts(state: State, width: int) -> Section:
         return Section("counts", (), 9)
     counted = state["pairs"]
     ended = ", ".join(f"{number} {name}" for name, number in counted.items() if name != "opened" and number)
+    made = f"{counted['opened']}{f' ({ended})' if ended else ''}"
     rows = wrapped(
-        f"this run: pairs {counted['opened']}{f' ({ended})' if ended else ''}, orders {state['orders']}, "
-        f"fills {state['fills']}, incidents {state['incidents']}",
+        f"this run: net {net_text(state)}, pairs {made}, orders {state['orders']}, fills {state['fills']}, "
+        f"incidents {state['incidents']}",
         width,
     )
     why = ", ".join(f"{reason} {count}" for reason, count in state["not_taken"].items())

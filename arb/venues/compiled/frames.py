@@ -21,6 +21,7 @@ from arb.venues.compiled.layout import (
     LADDERS_AT,
     LEVELS_MAX,
     NAMES_AT,
+    OKX,
     PAIR,
     PRICE_EXP,
     READ_AT,
@@ -29,6 +30,7 @@ from arb.venues.compiled.layout import (
     ROW_MASK,
     ROWS_AT,
     SCRATCH,
+    SHAPE,
     SIZE_EXP,
     SYMBOLS_AT,
     TABLE,
@@ -138,14 +140,14 @@ def is_named(connection: int, number: int):
 
 
 @inlined
-def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bool):
-    """Read one side's levels on the scale of a row + 1; where it is not known yet, say only where they end."""
+def side_read(at: int, end: int, connection: int, row: int, read: int):
+    """Read one side's levels to `read` on the scale of a row + 1; where it is not known yet, say only where they end."""
     if row == 0:
         return past_levels(at, end), 0
     block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
-    target = word_at(connection + SCRATCH * WORD) + (ASKS_READ if asks else 0)
     price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
-    return levels(at, end, price_exp, size_exp, target, more)
+    shape = word_at(connection + SHAPE * WORD)
+    return levels(at, end, price_exp, size_exp, read, shape in (OKX, BITGET))
 
 
 @inlined
@@ -193,6 +195,7 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
     """Read `data`, a list of one book: where it ends, ids before and after, levels, its time in ms (-1: none)."""
     failed = FAILED, 0, 0, 0, 0, 0
     previous, sequence, bids, asks, changed_ms, seen = 0, 0, 0, 0, -1, 0
+    read = word_at(connection + SCRATCH * WORD)
     if end - at < 2 or byte_at(at) != OPEN_LIST or byte_at(at + 1) != OPEN:
         return failed
     at += 1
@@ -204,10 +207,10 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
         bit = 0
         if key == ASKS_FIELD:
             bit = 1
-            at, asks = side_read(at, end, connection, row, True, True)
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
         elif key == BIDS_FIELD:
             bit = 2
-            at, bids = side_read(at, end, connection, row, False, True)
+            at, bids = side_read(at, end, connection, row, read)
         elif key == TS:
             bit = 4
             if kind != BITGET and at < end and byte_at(at) != QUOTE:
@@ -280,6 +283,7 @@ def bybit_book(at: int, end: int, connection: int, row: int):
     """Read `data`: where it ends, its id, levels."""
     failed = FAILED, 0, 0, 0
     sequence, bids, asks, seen = 0, 0, 0, 0
+    read = word_at(connection + SCRATCH * WORD)
     if at >= end or byte_at(at) != OPEN:
         return failed
     mark = COMMA
@@ -293,10 +297,10 @@ def bybit_book(at: int, end: int, connection: int, row: int):
             at = text(at, end)
         elif key == B:
             bit = 2
-            at, bids = side_read(at, end, connection, row, False, False)
+            at, bids = side_read(at, end, connection, row, read)
         elif key == A:
             bit = 4
-            at, asks = side_read(at, end, connection, row, True, False)
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
         elif key == U:
             bit = 8
             at, sequence = sequence_number(at, end)

@@ -1,6 +1,7 @@
 """Gate's changes of books, `spot.obu` and `spot.order_book_update`, read by compiled code; see `frames.py`."""
 
 from arb.venues.compiled.frames import (
+    ASKS_READ,
     CHANNEL,
     UPDATE_TEXT,
     A,
@@ -12,7 +13,7 @@ from arb.venues.compiled.frames import (
     row_of,
     side_read,
 )
-from arb.venues.compiled.layout import GATE_OBU, GATE_UPDATES
+from arb.venues.compiled.layout import GATE_OBU, GATE_UPDATES, SCRATCH, WORD
 from arb.venues.compiled.memory import byte_at, inlined, word_at
 from arb.venues.compiled.scan import CLOSE, COMMA, FAILED, OPEN, QUOTE, field, name, packed, sequence_number
 from arb.venues.wire.base import MILLIS_MAX, NS_PER_MS
@@ -41,6 +42,7 @@ def gate_result(at: int, end: int, connection: int):
     """Read what stands under `result`: end, row + 1, `U` (-1: none), `u` (-1: none), `t` in ms, bids, asks."""
     row, first, last, changed_ms, bids, asks, seen = 0, -1, -1, 0, 0, 0, 0
     bids_at, asks_at, bids_end, asks_end = 0, 0, 0, 0
+    read = word_at(connection + SCRATCH * WORD)
     if at >= end or byte_at(at) != OPEN:
         return FAILED, 0, 0, 0, 0, 0, 0
     mark = COMMA
@@ -64,11 +66,11 @@ def gate_result(at: int, end: int, connection: int):
             at, first = sequence_number(at, end)
         elif key == B:
             bit, bids_at = 8, at
-            at, bids = side_read(at, end, connection, row, False, False)
+            at, bids = side_read(at, end, connection, row, read)
             bids_end = 0 if row else at
         elif key == A:
             bit, asks_at = 16, at
-            at, asks = side_read(at, end, connection, row, True, False)
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
             asks_end = 0 if row else at
         elif key == T:
             bit = 32
@@ -89,11 +91,11 @@ def gate_result(at: int, end: int, connection: int):
     if at == FAILED or mark != CLOSE or row == 0:
         return FAILED, 0, 0, 0, 0, 0, 0
     if bids_end:
-        after, bids = side_read(bids_at, end, connection, row, False, False)
+        after, bids = side_read(bids_at, end, connection, row, read)
         if after != bids_end:
             return FAILED, 0, 0, 0, 0, 0, 0
     if asks_end:
-        after, asks = side_read(asks_at, end, connection, row, True, False)
+        after, asks = side_read(asks_at, end, connection, row, read + ASKS_READ)
         if after != asks_end:
             return FAILED, 0, 0, 0, 0, 0, 0
     return at + 1, row, first, last, changed_ms, bids, asks

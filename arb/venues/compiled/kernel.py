@@ -152,8 +152,8 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
         return HAND_OVER
     head, tick = word_at(row + ARENA_ADDRESS * WORD), word_at(row + TICK * WORD)
     if bids or asks:
-        set_levels(row, bid_side, read, bids, 1)
-        set_levels(row, ask_side, read + ASKS_READ, asks, -1)
+        set_levels(row, bid_side, read, bids)
+        set_levels(row, ask_side, read + ASKS_READ, asks)
     bid, bid_size = best(row, bid_side)
     ask_key, ask_size = best(row, ask_side)
     ask = -ask_key

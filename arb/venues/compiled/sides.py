@@ -67,8 +67,9 @@ def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
 
 
 @inlined
-def set_levels(row: int, side: int, read: int, count: int, sign: int):
+def set_levels(row: int, side: int, read: int, count: int):
     """Set the levels read, in order; as sizes are absolute, doing so twice changes nothing."""
+    sign = 1 if side == row + BIDS * WORD else -1
     tick, per_tick = word_at(row + TICK * WORD), float_at(row + PER_TICK * WORD)
     begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
     first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)

@@ -187,7 +187,7 @@ def test_every_section_is_there() -> None:
     ):
         assert words in text
     assert "77 ms" in text and "+1.50" in text
-    for words in ("pairs 9 (6 completed, 2 unwound)", "orders 18", "fills 30", "incidents 4"):
+    for words in ("net 12.35 USDT, pairs 9 (6 completed, 2 unwound)", "orders 18", "fills 30", "incidents 4"):
         assert words in text
     assert "edge_below_threshold 11" in text
 

@@ -8,8 +8,16 @@ from arb.live.screen.dialogs import Action, Confirmed, Dialogs
 from arb.live.screen.lines import text_of
 
 ALERTS = [
-    {"id": 7, "kind": "halt", "text": "contradiction", "what_to_do": "look", "since_ns": 0, "count": 1},
-    {"id": 9, "kind": "store", "text": "disk full", "what_to_do": "make room", "since_ns": 0, "count": 2},
+    {"id": 7, "seen_id": 8, "kind": "halt", "text": "contradiction", "what_to_do": "look", "since_ns": 0, "count": 1},
+    {
+        "id": 9,
+        "seen_id": 11,
+        "kind": "store",
+        "text": "disk full",
+        "what_to_do": "make room",
+        "since_ns": 0,
+        "count": 2,
+    },
 ]
 
 
@@ -59,13 +67,13 @@ def test_an_alert_is_chosen_and_acknowledged() -> None:
     assert "acknowledge alert 7: halt: contradiction" in shown(found)
     found.press(["down"], ALERTS)
     assert "acknowledge alert 9" in shown(found)
-    assert found.press(["enter"], ALERTS) == Confirmed(Action.ACKNOWLEDGE, 9)
+    assert found.press(["enter"], ALERTS) == Confirmed(Action.ACKNOWLEDGE, 9, 11)
 
 
 def test_what_is_acknowledged_is_what_stands_there_though_another_alert_has_come() -> None:
     found = dialogs()
     found.press(["a"], ALERTS)
-    assert found.press(["y"], [{**ALERTS[1], "id": 3}, *ALERTS]) == Confirmed(Action.ACKNOWLEDGE, 7)
+    assert found.press(["y"], [{**ALERTS[1], "id": 3}, *ALERTS]) == Confirmed(Action.ACKNOWLEDGE, 7, 8)
 
 
 def test_without_an_alert_there_is_nothing_to_acknowledge() -> None:

@@ -19,7 +19,15 @@ from tests.support.terminals import WAIT_S, TerminalPair
 from tests.unit.live.test_view import a_state
 
 TEXTS = Texts(stop="Ctrl-C: stop", help="stop the run", question="stop the run?")
-ALERT = {"id": 7, "kind": "halt", "text": "contradiction", "what_to_do": "look at both", "since_ns": 0, "count": 2}
+ALERT = {
+    "id": 7,
+    "seen_id": 8,
+    "kind": "halt",
+    "text": "contradiction",
+    "what_to_do": "look at both",
+    "since_ns": 0,
+    "count": 2,
+}
 
 
 class OnATerminal(io.StringIO):
@@ -73,7 +81,7 @@ def test_an_alert_says_what_to_do_and_is_acknowledged_by_its_id(stage: Stage) ->
     stage.pair.until(b"acknowledge alert 7")
     stage.pair.type(b"\r")
     stage.pair.until(b"the engine obeys")
-    assert stage.done == [Confirmed(Action.ACKNOWLEDGE, 7)]
+    assert stage.done == [Confirmed(Action.ACKNOWLEDGE, 7, 8)]
 
 
 def test_a_halt_is_asked_first_and_done_once(stage: Stage) -> None:
