@@ -19,7 +19,8 @@ FLOORS = {
     "live": 4, "replay": 4, "faultsim": 4, "report": 4,
     "config": 5, "logs": 5,
     "app": 6, "bench": 6,
-    "cli": 7, "__main__": 8,
+    "ui": 7,
+    "cli": 8, "__main__": 9,
 }  # fmt: skip
 """A part may import its own and those on lower floors."""
 STARTS = {"replay", "faultsim"}

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
@@ -38,11 +38,12 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, Store
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
+from arb.live.feed import StateFeed
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.rehearsal import Rehearsal
 from arb.live.screen.held import HeldLog
-from arb.live.summary import money, summarise
+from arb.live.summary import money, state_in_parts, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
@@ -315,7 +316,7 @@ class Run:
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,
             turns=self._turns,
-            view=self._view,
+            views=self._views,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
@@ -337,14 +338,21 @@ class Run:
             journal.replace(change)
         return change is not None
 
-    def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
+    def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what shows the run here, and what sends its state to a page, if one listens."""
         if self._screen is None:
-            return log_lines(engine, self._clock, self.kind.mark, self._beside)
-        controls = ScreenControls(
-            self._venues.settings, self._options.mode.value, self._options.db, self._clock, stop_this_process
-        )
-        screen = screen_of(controls, self._clock, RUN, self._screen)
-        return show_live(engine, self._clock, self._beside, screen)
+            yield log_lines(engine, self._clock, self.kind.mark, self._beside)
+        else:
+            controls = ScreenControls(
+                self._venues.settings, self._options.mode.value, self._options.db, self._clock, stop_this_process
+            )
+            yield show_live(engine, self._clock, self._beside, screen_of(controls, self._clock, RUN, self._screen))
+        yield StateFeed(
+            self._journal_path,
+            lambda: state_in_parts(engine, self._clock.wall_ns()),
+            lambda: self._beside() | {"at_ns": self._clock.wall_ns()},
+            self._turns,
+        ).run()
 
     def _beside(self) -> dict[str, Any]:
         """Return what a screen shows beside the engine's state."""

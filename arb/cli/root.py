@@ -45,6 +45,7 @@ COMMANDS = {
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
     "sql": ("arb.cli.sql:sql_command", "Ask a ledger in SQL, reading alone."),
     "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
+    "ui": ("arb.cli.ui:ui_command", "Show it all in a browser."),
     "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan withdrawals between venues, and make none."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),

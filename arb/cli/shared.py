@@ -63,15 +63,17 @@ def alert_options(command: F) -> F:
     return command
 
 
-def settings_from(config: Path | None) -> Settings:
+def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
 
-    What the environment and `.env` hold of keys, and a proxy's login, is masked from here on, whatever a command does.
+    What the environment and `.env` hold of keys, and a proxy's login, is masked from here on, whatever a command does. Without
+    `keys` none is looked for: for a process that is to know none.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
     proxy = found.network.way_out()
     SECRETS.hide(() if proxy is None else proxy.secrets())
-    hide_known(found, os.environ, folder_of(config))
+    if keys:
+        hide_known(found, os.environ, folder_of(config))
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(ENVIRONMENT):
         return msgspec.structs.replace(found, venues=found.venues.on_demo())

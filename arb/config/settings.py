@@ -431,6 +431,15 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     parquet: Path | None = None
 
 
+class UiOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb ui`: whose ledger, at which port of 127.0.0.1 (0: any free one), and whether the page may steer the engine."""
+
+    mode: str
+    db: str | None = None
+    port: int
+    allow_control: bool = False
+
+
 class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
 

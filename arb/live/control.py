@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,26 @@ def halt_file(journal: Path) -> Path:
 def socket_path(journal: Path) -> Path:
     """Return the place of the control socket that belongs to a journal."""
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".sock")
+
+
+def private_listener(path: Path, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    """Return a Unix socket bound at `path`, to which nobody but this user may connect; a left one is replaced.
+
+    That nobody else listens there says the journal's lock. Raises `OSError` where the system knows no such sockets.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX, kind)
+    umask = os.umask(0o177)  # nobody else may connect, not even in the moment between making it and saying so
+    try:
+        with short_address(path) as address:
+            listening.bind(address)
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(umask)
+    return listening
 
 
 def require_socket(journal: Path) -> None:
@@ -186,16 +206,8 @@ class ControlServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
-        """Listen; a socket left by a killed engine is replaced (the journal's lock says that nobody else runs)."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-        listening = socket.socket(socket.AF_UNIX)
-        umask = os.umask(0o177)  # nobody else may connect, not even in the moment between making it and saying so
-        try:
-            with _short(self._path) as address:
-                listening.bind(address)
-        finally:
-            os.umask(umask)
+        """Listen; a socket left by a killed engine is replaced."""
+        listening = private_listener(self._path)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT)
 
     async def close(self) -> None:
@@ -243,7 +255,7 @@ def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | 
     if not path.exists():
         return None
     try:
-        with socket.socket(socket.AF_UNIX) as connection, _short(path) as address:
+        with socket.socket(socket.AF_UNIX) as connection, short_address(path) as address:
             connection.settimeout(timeout_s)
             connection.connect(address)
             connection.sendall(json.dumps(request).encode() + b"\n")
@@ -259,7 +271,7 @@ def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | 
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Any:
+def short_address(path: Path) -> Iterator[str]:
     """Yield an address for `path` that fits the kernel's limit, by way of its directory's descriptor if need be."""
     if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
         yield str(path)

@@ -267,8 +267,7 @@ class Node:
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
         if parts.chooser is not None:
             yield self._kept_up("the choice of symbols", partial(self._keep_symbols, parts.chooser))
-        if parts.view is not None:
-            yield self._shown(parts.view(self.engine))
+        yield from (self._shown(view) for view in parts.views(self.engine))
         yield from (self._guarded(job) for job in parts.jobs())
 
     def _on_clock(self, event: AnyEvent) -> None:

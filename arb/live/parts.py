@@ -52,10 +52,11 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
     was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
     none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
-    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
-    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures
-    the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
-    trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from opening there, until
+    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `views`: what shows the
+    run, and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns`
+    measures the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where
+    another engine trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from
+    opening there, until
     `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on. `chooser`: what is
     to be traded is chosen anew while it runs; None: it stays as it is.
     """
@@ -83,7 +84,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     dedicated: frozenset[str] = frozenset()
     tape: Tape | None = None
     jobs: Callable[[], Iterable[Job]] = tuple
-    view: Callable[[Engine], Job] | None = None
+    views: Callable[[Engine], Iterable[Job]] = lambda _: ()
     ledger_blocked: str | None = None
     turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None

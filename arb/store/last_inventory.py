@@ -59,7 +59,9 @@ def last_inventory(journal: JournalReader, run_id: int, started_ns: int) -> Know
     return KnownInventory(
         ns=journal.last_ns(),
         held={
-            accounts[one.account_id]: {asset: Held(amount, amount) for asset, amount in _since(one, latest).items()}
+            accounts[one.account_id]: {
+                asset: Held(max(ZERO, amount), max(ZERO, amount)) for asset, amount in _since(one, latest).items()
+            }
             for one in agreed.accounts
             if one.account_id in accounts
         },
@@ -76,6 +78,55 @@ def last_inventory(journal: JournalReader, run_id: int, started_ns: int) -> Know
     )
 
 
+class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """An asset at a venue: what it last reported, at `reported_ns`, and what our own books said then.
+
+    These are what both agreed on last, at `agreed_ns`, and all fills received from then on until the report; None: nothing
+    agreed in the time that was read. Amounts in the asset, what orders lock included; instants in ns UTC.
+    """
+
+    venue: str
+    account_id: str
+    asset: str
+    reported: Decimal
+    reported_ns: int
+    computed: Decimal | None
+    agreed_ns: int | None
+
+
+def reconciled_balances(journal: JournalReader, since_ns: int) -> list[ReconciledBalance]:
+    """Return the last report of every balance beside what we compute, by the journal's entries since an instant.
+
+    Raises `StoreError` at an entry that cannot be read.
+    """
+    reports: dict[tuple[str, str], BalanceRecord] = {}
+    fills: dict[int, FillRecord] = {}
+    agreed: dict[str, AgreedAccount] = {}
+    for message in _messages(journal, since_ns):
+        if isinstance(message, BalanceRecord):
+            reports[message.account_id, message.asset] = message
+        elif isinstance(message, FillRecord):
+            fills[message.id] = message
+        elif isinstance(message, AgreedRecord):
+            agreed = {one.account_id: one for one in message.accounts}
+    found = []
+    for (account_id, asset), report in sorted(reports.items(), key=lambda item: (item[1].venue, item[0])):
+        one = agreed.get(account_id)
+        before = [fill for fill in fills.values() if fill.received_ns <= report.ns]
+        found.append(
+            ReconciledBalance(
+                venue=report.venue,
+                account_id=account_id,
+                asset=asset,
+                reported=report.free + report.locked,
+                reported_ns=report.ns,
+                computed=None if one is None else _since(one, before).get(asset, ZERO),
+                agreed_ns=None if one is None else one.ns,
+            )
+        )
+    return found
+
+
 def _since(agreed: AgreedAccount, fills: Iterable[FillRecord]) -> dict[str, Decimal]:
     """Return what an account held when it last agreed, moved by all fills since."""
     totals = defaultdict[str, Decimal](Decimal, agreed.totals)
@@ -86,7 +137,7 @@ def _since(agreed: AgreedAccount, fills: Iterable[FillRecord]) -> dict[str, Deci
             totals[base] += sign * fill.size
             totals[quote] -= DECIMALS.multiply(sign * fill.size, fill.price)
             totals[fill.fee_currency] -= fill.fee
-    return {asset: max(ZERO, amount) for asset, amount in totals.items()}
+    return totals
 
 
 def _messages(

@@ -1,12 +1,11 @@
-"""A real browser without a window, for pages of ours: Chromium from the system's packages, spoken to over its debugging socket.
-
-It reaches nothing: names resolve to nowhere, and a page is given as a file or as an address of this machine.
-"""
+"""A real browser without a window, steered through its DevTools protocol: Chromium, where the machine has one."""
 
 import asyncio
+import base64
 import contextlib
-import itertools
+import json
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,84 +13,122 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-START_S = 60
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0", "about:blank",
+)  # fmt: skip
 
 
-class Page:
-    """One page of the browser: its size, its script, its pointer, and what it complained of."""
+class Tab:
+    """One page in the browser."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
-        self._numbers = itertools.count(1)
-        self.complaints: list[str] = []
-        """What the browser wrote into its log and its console: a script's error, something that the page's policy forbids."""
+        self._number = 0
+        self.requested: list[str] = []
+        self.errors: list[str] = []
 
-    async def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Ask the browser and return its answer; what it says meanwhile is noted."""
-        number = next(self._numbers)
-        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Ask one thing of the protocol, and return its answer."""
+        self._number += 1
+        await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
-            said = await self._socket.receive_json()
-            if said.get("id") == number:
-                assert "error" not in said, said
-                result: dict[str, Any] = said["result"]
-                return result
-            if said["method"] in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"):
-                self.complaints.append(str(said["params"]))
+            message = json.loads((await self._socket.receive(timeout=30)).data)
+            if message.get("id") == self._number:
+                if "error" in message:
+                    raise AssertionError(f"{method}: {message['error']}")
+                answer: dict[str, Any] = message["result"]
+                return answer
+            self._noted(message)
 
-    async def open(self, address: str, *, width: int, height: int = 900, dark: bool = False) -> None:
-        """Open an address in a window of so many pixels, and wait until it has loaded."""
-        for domain in ("Page", "Runtime", "Log"):
-            await self.ask(f"{domain}.enable")
-        await self.ask(
+    def _noted(self, message: dict[str, Any]) -> None:
+        params = message.get("params", {})
+        match message.get("method"):
+            case "Network.requestWillBeSent":
+                self.requested.append(params["request"]["url"])
+            case "Runtime.exceptionThrown":
+                self.errors.append(json.dumps(params["exceptionDetails"])[:600])
+            case "Log.entryAdded" if params["entry"]["level"] == "error":
+                self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+
+    async def run(self, script: str) -> Any:
+        """Return what a script gives, promises resolved."""
+        found = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise AssertionError(json.dumps(found["exceptionDetails"])[:800])
+        return found["result"].get("value")
+
+    async def until(self, script: str, within_s: float = 20.0) -> Any:
+        """Wait until a script gives something true, and return it."""
+        wait = f"""new Promise((done, fail) => {{
+            const end = performance.now() + {within_s * 1000};
+            const look = () => {{ const found = (() => {{ try {{ return {script}; }} catch {{ return null; }} }})();
+                if (found) done(found); else if (performance.now() > end) fail("waited in vain"); else setTimeout(look, 10); }};
+            look(); }})"""
+        try:
+            return await self.run(wait)
+        except AssertionError as error:
+            text = await self.run("document.body.innerText.slice(0, 600)")
+            raise AssertionError(f"waited in vain for {script}: {text!r} {self.errors} {error}") from None
+
+    async def open(self, url: str) -> None:
+        """Go to an address."""
+        await self.call("Page.navigate", url=url)
+
+    async def size(self, width: int, *, dark: bool = False, height: int = 900) -> None:
+        """Give the page so much room, and a colour scheme."""
+        await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        await self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        await self.ask("Page.navigate", url=address)
-        loaded = "new Promise(done => document.readyState === 'complete' ? done(1) : addEventListener('load', () => done(1)))"
-        while not (await self.run(f"location.href !== 'about:blank' && {loaded}")):
-            pass
+        await self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    async def run(self, script: str) -> Any:
-        """Run an expression in the page and return its value, a promise's once it is kept."""
-        answer = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
+    async def press(self, key: str, code: int, text: str = "") -> None:
+        """Press a key."""
+        named: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+        for kind in ("keyDown", "keyUp"):
+            await self.call("Input.dispatchKeyEvent", type=kind, **named)
 
-    async def pointer(self, kind: str, x: float, y: float, *, clicks: int = 1) -> None:
-        """Let the pointer do something (`mouseMoved`, `mousePressed`, `mouseReleased`) at a place of the window."""
-        held = {"button": "left", "clickCount": clicks} if kind != "mouseMoved" else {}
-        await self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
+    async def write(self, text: str) -> None:
+        """Write a text where the focus is."""
+        await self.call("Input.insertText", text=text)
+
+    async def picture(self, path: Path) -> None:
+        """Keep a picture of what is shown."""
+        taken = await self.call("Page.captureScreenshot", format="png")
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(taken["data"]))
 
 
 @contextlib.asynccontextmanager
-async def a_page(folder: Path) -> AsyncIterator[Page]:
-    """Start a browser with its own profile in `folder`, give its page, and end it."""
+async def a_tab() -> AsyncIterator[Tab]:
+    """Start the browser in a folder of its own, and yield a page in it."""
     assert CHROMIUM is not None
-    profile = folder / "profile"
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
-        *("--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0"),
-        *(f"--user-data-dir={profile}", "about:blank"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    readers: list[asyncio.Task[bytes]] = []
-    try:
-        async with asyncio.timeout(START_S):
-            while b"DevTools listening on " not in (line := await process.stderr.readline()):
-                assert line, "the browser ended at its start"
-        readers.append(asyncio.create_task(process.stderr.read()))  # what nobody reads would stop it one day
-        browser = line.decode().split()[-1].replace("ws://", "http://").partition("/devtools")[0]
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"{browser}/json") as answer:
-                target = next(each for each in await answer.json() if each["type"] == "page")
-            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Page(socket)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await asyncio.gather(process.wait(), *readers)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process = await asyncio.create_subprocess_exec(
+            CHROMIUM,
+            f"--user-data-dir={folder}",
+            *FLAGS,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert process.stderr is not None
+            port = ""
+            while not port:
+                line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode(errors="replace")
+                if "DevTools listening on ws://127.0.0.1:" in line:
+                    port = line.split("127.0.0.1:")[1].split("/")[0]
+            reading = asyncio.create_task(process.stderr.read())
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"http://127.0.0.1:{port}/json/list") as listed:
+                    pages = [page for page in await listed.json() if page["type"] == "page"]
+                async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                    tab = Tab(socket)
+                    for domain in ("Page", "Runtime", "Network", "Log"):
+                        await tab.call(f"{domain}.enable")
+                    yield tab
+            reading.cancel()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -308,7 +308,7 @@ def test_a_view_that_breaks_ends_alone_and_an_incident_says_so() -> None:
         await asyncio.sleep(60)
         return EXIT_OK
 
-    bench = Bench(view=lambda _: breaks())
+    bench = Bench(views=lambda _: (breaks(),))
     assert bench.run(a_while) == EXIT_OK
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_OK, None)
     [trouble] = [event for event in bench.events() if isinstance(event, TroubleReported)]

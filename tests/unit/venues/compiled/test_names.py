@@ -25,7 +25,7 @@ def compiled() -> Callable[[int, int, int], int]:
     from arb.venues.compiled.frames import is_named, row_of
     from arb.venues.compiled.scan import name
 
-    @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    @numba.njit(error_model="numpy")
     def look_up(at, end, connection):  # type: ignore[no-untyped-def]
         after, began, mixed = name(at, end)
         if after == 0:

@@ -1,0 +1,91 @@
+"""The command that shows it all in a browser: `ui`."""
+
+import asyncio
+import os
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.config import UiOptions
+from arb.errors import EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from arb.ui.server import Page
+
+PORT = 8650
+
+
+@click.command("ui")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where; 0: any free port.")
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser, with the token.")
+@click.option(
+    "--allow-control",
+    is_flag=True,
+    help="Let the page halt, resume, flatten and acknowledge, each with a reason [default: it only reads].",
+)
+@mode_and_db
+@config_and_json
+def ui_command(
+    port: int, opens: bool, allow_control: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool
+) -> int:
+    """Show it all in a browser.
+
+    The present state, pairs and their stories, opportunities, inventory, what was earned and why, venues, alerts and
+    reconciliation, on 127.0.0.1 alone. A process of its own that holds no keys and only reads the ledger; what becomes of it is
+    nothing to the engine. A browser needs the token of the file that is named at the start; `--open` gives it.
+    """
+    settings = settings_from(config, keys=False)
+    options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)
+    from arb.app import found_journal, stores
+    from arb.clock import system_random
+    from arb.store.bounded import bounded
+    from arb.store.database import mask_url
+    from arb.store.queries import LedgerReader
+    from arb.ui.server import Page
+    from arb.ui.token import load_token, token_path
+
+    url, _ = stores(settings, options.mode, db)
+    try:
+        with bounded():
+            LedgerReader(url)
+    except ConfigError as error:
+        if "no such file" not in str(error):  # a first run may be about to begin
+            raise
+    path = token_path(found_journal(settings, options.mode, db))
+    token = load_token(path, system_random())
+
+    def said(port: int) -> None:
+        address = f"http://127.0.0.1:{port}/"
+        known = {"address": address, "ledger": mask_url(url), "token_file": str(path), "control": allow_control}
+        show(known, as_json=as_json)
+        if opens:
+            _open(path, f"{address}#{token}")
+
+    asyncio.run(_serve(Page(settings, options, token), said))
+    return EXIT_OK
+
+
+async def _serve(page: "Page", said: Callable[[int], None]) -> None:
+    from arb.signals import on_stop_signal
+
+    stopped = asyncio.Event()
+    on_stop_signal(asyncio.get_running_loop(), stopped.set)
+    async with page.serving() as port:
+        await asyncio.to_thread(said, port)
+        await stopped.wait()
+
+
+def _open(token_file: Path, address: str) -> None:
+    """Open the address by a file that only this user may read: other users see the arguments of a browser, not the token."""
+    leads = token_file.with_name(token_file.name + ".html")
+    leads.unlink(missing_ok=True)
+    with os.fdopen(os.open(leads, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={address}"><a href="{address}">arb</a>\n')
+    if not webbrowser.open(leads.absolute().as_uri()):
+        click.echo(
+            f"arb: no browser found here: open the address in one, and give it the token of {token_file}", err=True
+        )

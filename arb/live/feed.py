@@ -1,0 +1,123 @@
+"""The present state for whoever listens beside the journal: `arb ui`, and nobody else as a rule.
+
+A Unix socket of packets, readable by this user alone. A state goes out every `EVERY_S` while somebody listens, in parts so that
+no frame waits for the whole of it; while nobody does, it is not even computed. Nothing is ever waited for: a listener whose
+buffer is full (stopped, or slow) misses that state and gets a later one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.live.control import private_listener
+from arb.measured_loop import Turns
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.5
+LISTENERS_MAX = 4
+PACKET_MAX = 160_000
+"""What fits a packet: the kernel's buffer of a socket is 208 kB, unless the machine's owner has made it smaller."""
+EDGES_MAX = 100
+"""So many symbols' best edges are sent, the best first."""
+
+
+def feed_path(journal: Path) -> Path:
+    """Return the place of the socket, beside the control socket, at which a journal's engine sends its state."""
+    return journal.with_name(journal.name.removesuffix(".sqlite") + ".feed")
+
+
+class StateFeed:
+    """The engine's end: takes listeners, and sends them what `parts` yields, joined, with `about` (mode, ledger, start)."""
+
+    def __init__(
+        self,
+        journal: Path,
+        parts: Callable[[], Iterator[dict[str, Any]]],
+        about: Callable[[], dict[str, Any]],
+        turns: Turns | None = None,
+    ) -> None:
+        self._path = feed_path(journal)
+        self._parts = parts
+        self._about = about
+        self._turns = Turns() if turns is None else turns
+        self._listeners: list[socket.socket] = []
+        self._listening: socket.socket | None = None
+        self._somebody = asyncio.Event()
+        self.computed = 0
+        """How many states were computed: none while nobody listens."""
+
+    async def run(self) -> None:
+        """Send until cancelled. Without such sockets (macOS) the engine runs all the same, and a page shows no state."""
+        try:
+            self._listening = private_listener(self._path, socket.SOCK_SEQPACKET)
+            self._listening.listen(LISTENERS_MAX)
+            self._listening.setblocking(False)
+        except OSError as error:
+            log.warning("no page can show the present state: socket %s: %s", self._path, error.strerror)
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._listening, self._take)
+        try:
+            while True:
+                await self._somebody.wait()
+                await self._turns.named("page", self._send())
+                await asyncio.sleep(EVERY_S)
+        finally:
+            loop.remove_reader(self._listening)
+            self._listening.close()
+            for listener in self._listeners:
+                listener.close()
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+
+    def _take(self) -> None:
+        assert self._listening is not None
+        with contextlib.suppress(OSError):  # it went away while it waited
+            listener, _ = self._listening.accept()
+            listener.setblocking(False)
+            if len(self._listeners) >= LISTENERS_MAX:
+                listener.close()
+                return
+            self._listeners.append(listener)
+            self._somebody.set()
+
+    async def _send(self) -> None:
+        """Compute a state over as many turns of the loop as it has parts, and send it to all that have room for it."""
+        state = self._about()
+        for part in self._parts():
+            state |= part
+            await asyncio.sleep(0)
+        self.computed += 1
+        packet = packed(state)
+        for listener in tuple(self._listeners):
+            try:
+                listener.send(packet)
+            except BlockingIOError:
+                continue  # it has not read the states before: this one is dropped, a later one goes
+            except OSError:
+                listener.close()
+                self._listeners.remove(listener)
+        if not self._listeners:
+            self._somebody.clear()
+
+
+def packed(state: dict[str, Any]) -> bytes:
+    """Return a state as one packet; of very many symbols and pairs the first, with the number of all."""
+    edges = state.get("edges", [])
+    shown = state | {"edges": edges[:EDGES_MAX], "edges_in_all": len(edges)}
+    packet = msgspec.json.encode(shown)
+    if len(packet) <= PACKET_MAX:
+        return packet
+    lists = {name: value[:20] for name, value in shown.items() if isinstance(value, list)}
+    packet = msgspec.json.encode(shown | lists | {"cut": True})
+    if len(packet) <= PACKET_MAX:
+        return packet
+    small = {name: value for name, value in shown.items() if not isinstance(value, list | dict)}
+    return msgspec.json.encode(small | {"cut": True})

@@ -1,0 +1,86 @@
+// Elements and figures. Text of others (names of coins, texts of venues) only ever goes in by textContent.
+
+export function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) =>
+    child instanceof Node ? child : document.createTextNode(String(child))));
+  return made;
+}
+
+export const card = (title, ...children) => el("section", { class: "card" }, el("h2", {}, title), ...children);
+export const empty = (text) => el("p", { class: "empty" }, text);
+
+export function utc(ns) {
+  if (ns === null || ns === undefined || ns === "") return "-";
+  return new Date(Number(BigInt(ns) / 1000000n)).toISOString().replace("T", " ").replace("Z", "");
+}
+
+export function money(text, places = 4) {
+  if (text === null || text === undefined) return "-";
+  const value = Number(text);
+  return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(places)}`;
+}
+
+export const size = (text) => (text === null || text === undefined ? "-" : String(text).replace(/(\.[0-9]*?)0+$/, "$1").replace(/\.$/, "").replace("-", "−"));
+export const shown = (value) => (value === null || value === undefined || value === "" ? "-" : String(value));
+export const signOf = (text) => (Number(text) < 0 ? "bad" : Number(text) > 0 ? "good" : "");
+
+const FIRST = 100, MORE = 500;
+
+// A table of any length: its first rows at once, the others as one comes near the end. Columns: {name, of, number, word, sort}.
+export function table(columns, rows, { caption, onEnd } = {}) {
+  const body = el("tbody");
+  let order = rows, drawn = 0;
+  const draw = (count) => {
+    const part = document.createDocumentFragment();
+    for (const row of order.slice(drawn, drawn + count)) part.append(line(columns, row));
+    drawn = Math.min(order.length, drawn + count);
+    body.append(part);
+  };
+  const sortBy = (column, button) => {
+    const down = button.getAttribute("aria-sort") !== "descending";
+    for (const other of head.querySelectorAll("th")) other.removeAttribute("aria-sort");
+    button.setAttribute("aria-sort", down ? "descending" : "ascending");
+    order = [...rows].sort((a, b) => (down ? -1 : 1) * compare(column.sort(a), column.sort(b)));
+    body.replaceChildren();
+    drawn = 0;
+    draw(FIRST);
+  };
+  const head = el("tr", {}, columns.map((column) => {
+    const cell = el("th", { scope: "col", class: column.number ? "number" : null });
+    cell.append(column.sort ? el("button", { type: "button", onclick: () => sortBy(column, cell) }, column.name) : column.name);
+    return cell;
+  }));
+  draw(FIRST);
+  const made = el("table", { "aria-rowcount": rows.length + 1 }, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body);
+  const end = el("div", { class: "end" });
+  if (rows.length > FIRST) {
+    new IntersectionObserver((seen) => {
+      if (seen.some((one) => one.isIntersecting) && drawn < order.length) draw(MORE);
+      else if (onEnd) onEnd();
+    }, { rootMargin: "1500px" }).observe(end);
+  }
+  return el("div", { class: "scroll", tabindex: rows.length ? "0" : null, role: "region", "aria-label": caption || "table" }, made, end);
+}
+
+function line(columns, row) {
+  return el("tr", {}, columns.map((column) => {
+    const value = column.of(row);
+    return el("td", { class: [column.number ? "number" : column.word ? "word" : "", column.mark ? column.mark(row) : ""].join(" ").trim() || null, dir: column.number ? null : "auto" }, value);
+  }));
+}
+
+function compare(a, b) {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return -1;
+  if (b === null || b === undefined) return 1;
+  return a < b ? -1 : 1;
+}
+
+export const pairs = (values) => el("dl", {}, Object.entries(values).flatMap(([name, value]) =>
+  [el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value instanceof Node ? value : shown(value))]));

@@ -1,0 +1,82 @@
+"""The token that lets a browser in: 32 random bytes in a file that only this user may read, beside the journal.
+
+Whoever can read the file can read the ledger, too. A browser gets it once, as the fragment of an address, which is sent to no
+server; what it keeps is a cookie made from it, and not the token.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import random
+import re
+import stat
+from pathlib import Path
+
+from arb.errors import ConfigError
+
+BYTES = 32
+_TOKEN = re.compile(rf"[0-9a-f]{{{2 * BYTES}}}")
+
+
+def token_path(journal: Path) -> Path:
+    """Return the place of the token that belongs to a journal."""
+    return journal.with_name(journal.name.removesuffix(".sqlite") + ".ui-token")
+
+
+def load_token(path: Path, rng: random.Random) -> str:
+    """Return the token of a file, which is made when it is absent, whole or not at all.
+
+    Raises `ConfigError` for a file that cannot be read, that others may read, or that holds no token: to write over it might
+    cost somebody something, and to go on without would open the page to everybody.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return _make(path, rng)
+    except OSError as error:
+        raise ConfigError(
+            f"token file {path}: {error.strerror}: make it readable, or delete it for a new one"
+        ) from None
+    with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise ConfigError(f"token file {path}: others may read it ({mode:o}): delete it, and a new one is made")
+        try:
+            token = file.read(2 * BYTES + 2).strip()
+        except OSError as error:
+            raise ConfigError(f"token file {path}: {error.strerror}: delete it for a new one") from None
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(f"token file {path}: holds no token: delete it, and a new one is made")
+    return token
+
+
+def _make(path: Path, rng: random.Random) -> str:
+    token = rng.randbytes(BYTES).hex()
+    aside = path.with_name(f".{path.name}.{rng.getrandbits(64):016x}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                file.write(token + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(aside, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                aside.unlink()
+    except FileExistsError:
+        return load_token(path, rng)  # another process was first
+    except OSError as error:
+        raise ConfigError(f"token file {path}: {error.strerror}: make its directory writable") from None
+    return token
+
+
+def session_of(token: str) -> str:
+    """Return what the cookie holds: proof that its browser was once given the token, which cannot be made out of it."""
+    return hmac.new(bytes.fromhex(token), b"session of a browser", hashlib.sha256).hexdigest()
+
+
+def is_same(given: str, expected: str) -> bool:
+    """Return whether two texts are equal, in a time that does not say where they differ."""
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

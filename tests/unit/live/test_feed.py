@@ -1,0 +1,125 @@
+"""The state for a page: nothing is computed for nobody, and a listener that stands still is waited for by nobody."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from arb.live import feed
+from arb.live.feed import PACKET_MAX, StateFeed, feed_path, packed
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal.sqlite"
+
+
+@contextlib.asynccontextmanager
+async def a_feed(journal: Path, size: int = 10) -> AsyncIterator[StateFeed]:
+    numbers = iter(range(10**9))
+
+    def parts() -> Iterator[dict[str, Any]]:
+        yield {"number": next(numbers)}
+        yield {"text": "x" * size}
+
+    sent = StateFeed(journal, parts, lambda: {"mode": "sandbox"})
+    task = asyncio.create_task(sent.run())
+    await until(feed_path(journal).exists)
+    try:
+        yield sent
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def connected(journal: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.connect(str(feed_path(journal)))
+    listener.setblocking(False)
+    return listener
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a file, or another process
+            await asyncio.sleep(0.001)
+
+
+def test_nobody_else_may_connect_and_nothing_is_computed_while_nobody_listens(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "EVERY_S", 0.001)
+
+    async def main() -> None:
+        async with a_feed(journal) as sent:
+            assert stat.S_IMODE(feed_path(journal).stat().st_mode) == 0o600
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert sent.computed == 0
+            listener = connected(journal)
+            packet = await asyncio.get_running_loop().sock_recv(listener, PACKET_MAX)
+            assert msgspec.json.decode(packet)["mode"] == "sandbox"
+            listener.close()
+            await until(lambda: not sent._somebody.is_set())
+            seen = sent.computed
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert sent.computed == seen
+        assert not feed_path(journal).exists()
+
+    asyncio.run(main())
+
+
+STANDS_STILL = """
+import socket, sys, time
+page = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+page.connect(sys.argv[1])
+print("connected", flush=True)
+while page.recv(1 << 20):
+    time.sleep(10)
+"""
+
+
+def test_a_stopped_page_is_waited_for_by_nobody_and_gets_a_later_state_when_it_goes_on(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "EVERY_S", 0.001)
+
+    async def main() -> None:
+        async with a_feed(journal, size=20_000) as sent:
+            page = subprocess.Popen(  # noqa: ASYNC220
+                [sys.executable, "-c", STANDS_STILL, str(feed_path(journal))], stdout=subprocess.PIPE
+            )
+            try:
+                assert page.stdout is not None and await asyncio.to_thread(page.stdout.readline)
+                os.kill(page.pid, signal.SIGSTOP)
+                begun = sent.computed
+                await until(lambda: sent.computed > begun + 200)  # far more than its buffer holds: none was waited for
+                well = connected(journal)
+                packet = msgspec.json.decode(await asyncio.get_running_loop().sock_recv(well, PACKET_MAX))
+                assert packet["number"] >= begun + 200
+                well.close()
+            finally:
+                page.kill()
+                page.wait()
+                assert page.stdout is not None
+                page.stdout.close()
+
+    asyncio.run(main())
+
+
+def test_a_state_of_very_many_symbols_is_cut_and_says_so() -> None:
+    many = [{"symbol": "X" * 900, "n": number} for number in range(2_000)]
+    state = msgspec.json.decode(packed({"edges": many, "open_pairs": many, "state": "ACTIVE"}))
+    assert state["cut"] and state["state"] == "ACTIVE" and state["edges_in_all"] == 2_000
+    assert len(packed({"edges": many, "text": {"a": "x" * 300_000}})) < PACKET_MAX
