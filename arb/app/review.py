@@ -1,7 +1,7 @@
 """`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,13 @@ ID_MAX = 2**63 - 1
 
 
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Return the state of the running engine; when none runs, the sums of the latest run."""
+    """Return the state of the running engine; when none runs, the sums of the latest run.
+
+    Where rows are selected by more than their run, the sums of these, of whatever run.
+    """
     url, _ = stores(settings, options.mode, options.db)
+    if narrowed(options):
+        return _sums_of(url, selected(options))
     journal = Path()
     answer = None
     for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
@@ -67,6 +72,45 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         "incidents": totals.incidents,
         "db": mask_url(url),
     }
+
+
+def narrowed(options: ReviewOptions) -> bool:
+    """Return whether rows are selected by more than their run."""
+    return any(value is not None for name, value in options.rows.items() if name != "run")
+
+
+def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
+    """Return what was traded in the selected rows; `run_seconds`: for how much of that time an engine ran."""
+    from arb.store.sums import read_sums  # late: as a rule nothing is selected
+
+    sums = read_sums(url, selection)
+    ran = (min(run["until_ns"], selection.until_ns) - max(run["started_ns"], selection.since_ns) for run in sums.runs)
+    nothing = not (sums.pairs or sums.unproved or sums.opportunities)
+    return {
+        **note_on(str(run["mode"]) for run in sums.runs),
+        **({"empty": f"no pair trade and no opportunity {selection}"} if nothing else {}),
+        "selected": selection.shown(),
+        "runs": len(sums.runs),
+        "run_seconds": round(sum(max(0, ns) for ns in ran) / NS_PER_S, 3),
+        "net": {quote: net_e8 * E8 for quote, net_e8 in _added(sums.pairs, "quote", "realised_net_e8").items()},
+        "unproved_net": {quote: e8 * E8 for quote, e8 in _added(sums.unproved, "quote", "realised_net_e8").items()},
+        "fees": sums.fees,
+        "pairs": _added(sums.pairs, "state", "pairs"),
+        "orders": sum(row["orders"] for row in sums.orders),
+        "fills": sums.fills,
+        "opportunities": _added(sums.opportunities, "outcome", "opportunities"),
+        "not_taken": _added([row for row in sums.opportunities if row["reason"]], "reason", "opportunities"),
+        "incidents": sum(row["incidents"] for row in sums.incidents),
+        "db": mask_url(url),
+    }
+
+
+def _added(rows: Iterable[RowDict], by: str, column: str) -> dict[str, int]:
+    """Return the sums of a column by the values of another, in their order."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        sums[row[by]] = sums.get(row[by], 0) + row[column]
+    return dict(sorted(sums.items()))
 
 
 def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dict[str, Any]], None]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from arb.app import control, journals_of, review, stores
 from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, ReviewOptions, Settings
-from arb.errors import ArbError, require
+from arb.errors import ArbError, ConfigError, require
 from arb.live.control import ask
 from arb.live.screen.dialogs import Action, Confirmed
 from arb.live.screen.held import HeldLog
@@ -38,7 +38,8 @@ WATCH = Texts(
     help="leave this screen; the engine goes on (to stop it: Ctrl-C where it runs)",
     question="leave this screen; the engine goes on.",
 )
-NOT_RUNNING = "NOT RUNNING"
+NOT_RUNNING, NO_ANSWER = "NOT RUNNING", "NO ANSWER"
+"""What stands in the place of an engine's state: its latest run has ended in order, or has not (killed, or it hangs)."""
 
 
 class ScreenControls:
@@ -105,14 +106,22 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
     """
     for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
         answer = ask(journal, {"do": "state"})
-        if answer is not None and "error" not in answer:
+        if answer is not None and "error" in answer:
+            raise ConfigError(
+                f"the engine answers: {answer['error']}: is it of another version? `arb status --json` asks it"
+            )
+        if answer is not None:
             return answer
     return _of_ledger(review.status(settings, options), clock.wall_ns())
 
 
 def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
     """Return a state from what the ledger has of a run."""
-    ended = f"ended at {utc_text(known['ended_ns'])} UTC" if known.get("ended_ns") else "was not ended in order"
+    ended = (
+        f"ended at {utc_text(known['ended_ns'])} UTC"
+        if known.get("ended_ns")
+        else "has not ended in order: its engine was killed, or hangs"
+    )
     remarks = [f"no engine answers: this is run {known['run_id']} as its ledger has it; it {ended}"]
     if known.get("halt_file"):
         remarks.append(f"halt file: {known['halt_file']}: the next run begins halted, until `arb resume --reason TEXT`")
@@ -120,7 +129,7 @@ def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
     return {
         "about": {"mark": "", "mode": known["mode"], "environment": "", "ledger": known["db"], "started_ns": None},
         "now_ns": now_ns,
-        "state": NOT_RUNNING,
+        "state": NOT_RUNNING if known.get("ended_ns") else NO_ANSWER,
         "halted": None,
         "remarks": remarks + [f"it halted: {known['halted']}"] * bool(known["halted"]),
         "prices_apart": [],
@@ -158,7 +167,7 @@ def watch(settings: Settings, options: ReviewOptions) -> None:
     try:
         while not (left.is_set() or screen.ended.is_set()):
             screen.show(state)
-            left.wait(LEDGER_EVERY_S if state["state"] == NOT_RUNNING else WATCH_EVERY_S)
+            left.wait(LEDGER_EVERY_S if state["state"] in (NOT_RUNNING, NO_ANSWER) else WATCH_EVERY_S)
             with contextlib.suppress(ArbError):  # the screen says how old its picture is
                 state = present_or_latest(settings, options, clock)
     finally:

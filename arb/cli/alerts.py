@@ -71,7 +71,7 @@ def ack_command(
 
     Holds for what `arb alerts` shows of it now: what happens afterwards is an alert again. ID as `arb alerts` shows it. Kept in
     the journal, by a running engine or without one; exit code 3 when neither can be reached. Changes nothing of the trading:
-    a halt is lifted by `arb resume`, which acknowledges it, too.
+    `arb resume` lifts a halt, and where an engine runs acknowledges its alert, too.
     """
     before = context.parent.params if context.parent else {}
     config, mode, db = config or before.get("config"), mode or before.get("mode"), db or before.get("db")

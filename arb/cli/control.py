@@ -59,7 +59,7 @@ def resume_command(
 @mode_and_db
 @config_and_json
 def flatten_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Trade own exposure away, then halt.
+    """Close own unhedged exposure, then halt.
 
     Cancels own resting orders, finishes open pairs, and brings back to flat what earlier pairs left unhedged; other
     orders and holdings on the accounts are not touched. `arb status` shows how far it is: REDUCING, then HALTED

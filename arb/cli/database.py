@@ -12,7 +12,7 @@ from arb.errors import EXIT_OK, CheckFailed
 
 @click.group("db")
 def db_group() -> None:
-    """Keep the ledger's schema.
+    """Check, upgrade, rebuild or compact the ledger.
 
     Only through its migrations, on SQLite and PostgreSQL alike.
     """

@@ -53,9 +53,9 @@ def doctor_command(
     """Check venues, accounts and this machine.
 
     Of every enabled venue (or of those named): names, certificates, whether it serves this address, clock, listing, books,
-    steps and lag; of its account, where there is a key: whether it is accepted and what it may do, fees, funds, limits, orders
-    left open; of this machine: Python, disk, the journal's file system, the ledger's schema, its clock, and who may read
-    what. What is no pass says how to correct it; the exit code is 3 where a check failed.
+    tick and lot sizes, and lag; of its account, where there is a key: whether it is accepted and what it may do, fees,
+    funds, limits, orders left open; of this machine: Python, disk, the journal's file system, the ledger's schema, its
+    clock, and who may read what. Each warning and failure says how to correct it; the exit code is 3 where a check failed.
 
     Nothing is traded without --drill. With it each venue gets an order far from the book, which is cancelled, one that comes
     after its expiry, which it must refuse, and one of the smallest size that trades and is traded back.

@@ -29,7 +29,12 @@ PROGRESS_EVERY = 50
 @click.option("--seed", type=SEED, metavar="S", help="The first seed [default: drawn, and logged].")
 @click.option("--resume", type=NEW_FILE, metavar="FILE", help="Keep the state here, and go on from it.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes share the seeds."
+    "--jobs",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many processes share the seeds.",
 )
 @click.option(
     "--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate the scenario in a file, on its seed or --seed."
@@ -46,8 +51,9 @@ def faultsim_command(
 ) -> int:
     """Simulate the whole engine under faults, from seeds or from a scenario file.
 
-    Each seed draws a market, faults of venues, network and disk, and kills; judges compare the outcome with what the venues
-    know. A seed always repeats. A scenario file describes one course of events; docs/FAULTSIM.md says how to write one.
+    Each seed draws a market, faults of venues, network and disk, and kills; checks compare the outcome with what the venues
+    know. The same seed always gives the same simulation. A scenario file describes one course of events; docs/FAULTSIM.md
+    says how to write one.
     """
     settings_from(config)
     if scenario is not None:

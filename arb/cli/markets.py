@@ -24,9 +24,17 @@ EVERY_S, EVERY_MIN_S = 30, 5
 
 @click.command("markets")
 @click.option(
-    "--min-venues", type=click.IntRange(2, 20), metavar="N", help="Listed at so many venues [default: [run.auto]]."
+    "--min-venues",
+    type=click.IntRange(2, 20),
+    metavar="N",
+    help="Listed at this many venues or more [default: [run.auto]].",
 )
-@click.option("--top", type=click.IntRange(1, 5000), metavar="N", help="So many, by volume [default: [run.auto]].")
+@click.option(
+    "--top",
+    type=click.IntRange(1, 5000),
+    metavar="N",
+    help="Show this many, the greatest volume first [default: [run.auto]].",
+)
 @click.option("--quote", metavar="ASSET", help="Priced in this [default: [run] report_currency].")
 @click.option("--why", metavar="SYMBOL", help="All that is known of one symbol, and what speaks against it.")
 @click.option(
@@ -39,7 +47,7 @@ EVERY_S, EVERY_MIN_S = 30, 5
     "--every",
     type=DURATION,
     metavar="TIME",
-    help=f"With --watch: look so often, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
+    help=f"With --watch: how often to look, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
 )
 @click.option(
     "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after so long [default: at a signal]."

@@ -54,7 +54,7 @@ def rebalance_command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Plan moves between venues, and make none.
+    """Plan withdrawals between venues, and make none.
 
     Of each asset with a band in [inventory] that some venue is out of: how much to send from where to where, on which chain,
     with its fee, minimum and time, so that all bands are met at the least cost. Balances and wallets are those of the running

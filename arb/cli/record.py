@@ -23,7 +23,7 @@ from arb.logs import logging_to
     default="1h",
     show_default=True,
     metavar="TIME",
-    help="Begin a segment at its multiples, UTC.",
+    help="How long a segment is; it begins at a full multiple of that, UTC.",
 )
 @click.option(
     "--size",
@@ -31,7 +31,7 @@ from arb.logs import logging_to
     default="500MB",
     show_default=True,
     metavar="SIZE",
-    help="Begin another once one has so much on disk: kB, MB or GB.",
+    help="Begin the next segment once one is this large: kB, MB or GB.",
 )
 @click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop after so long [default: at a signal].")
 @click.option(

@@ -29,7 +29,7 @@ _DETAILS = "arb report --mode replay --html FILE"
     "--latency",
     type=DURATION,
     metavar="TIME",
-    help="How long a simulated order travels, and its answer back [default: 50ms; of a run, its own orders' way].",
+    help="One-way latency of a simulated order; its answer takes as long [default: 50ms; of a run, that of its orders].",
 )
 @click.option(
     "--fee",

@@ -17,22 +17,23 @@ from arb.live.screen.terminal import screen_possible
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
-@click.option("--run", type=click.IntRange(min=1), metavar="N", help="An earlier run, by its number.")
+@row_options
 @mode_and_db
 @config_and_json
 def status_command(
-    watch: bool, run: int | None, mode: str | None, db: str | None, config: Path | None, as_json: bool
+    watch: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
 ) -> int:
     """Show the present or latest run.
 
     Exposure comes first, then venues, pairs and what was earned: on a terminal as the screen of `arb run`, elsewhere as text.
     With --watch the screen stays, and its keys (?) halt, flatten and acknowledge; leaving it stops no engine.
+    Rows that are selected (--since and the like) are summed up as text, whatever runs; with --run alone that run is shown.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows={"run": run})
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
     from arb.app import review
 
-    if not as_json and screen_possible(sys.stdout, os.environ):
+    if not (as_json or review.narrowed(options)) and screen_possible(sys.stdout, os.environ):
         from arb.app import screen
 
         if watch:
@@ -106,8 +107,8 @@ def report_command(
 def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Explain one pair trade step by step.
 
-    Every step from the frames decided on to the last fill with its wait, what else could have been done and why it was not,
-    and where each cent came from and went; ID as `arb pairs` shows it.
+    Every step from the market data decided on to the last fill with its wait, what else could have been done and why it was
+    not, and where each cent came from and went; ID as `arb pairs` shows it.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)

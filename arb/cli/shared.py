@@ -39,14 +39,14 @@ def mode_and_db(command: F) -> F:
     return click.option(
         "--mode",
         type=click.Choice(["sandbox", "paper", "live", "replay"]),
-        help="The mode whose ledger is meant, where [store] url names none [default: [run] mode].",
+        help="Use the ledger of this mode, where [store] url names none [default: [run] mode].",
     )(command)
 
 
 def row_options(command: F) -> F:
     """Add `--since --until --run --symbol --venue --kind`, which say what rows are meant."""
     kinds = click.Choice([str(kind) for kind in PairKind])
-    return alert_options(click.option("--kind", type=kinds, help="Of one kind of pair.")(command))
+    return alert_options(click.option("--kind", type=kinds, help="Only this kind of pair.")(command))
 
 
 def alert_options(command: F) -> F:
@@ -54,9 +54,9 @@ def alert_options(command: F) -> F:
     options = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before then; a day counts whole."),
-        ("--run", click.IntRange(min=1), "N", "Of one run."),
-        ("--symbol", str, "SYMBOL", "Of one symbol, for example BTC/USDT."),
-        ("--venue", str, "VENUE", "Of one venue."),
+        ("--run", click.IntRange(min=1), "N", "Only this run, by its number."),
+        ("--symbol", str, "SYMBOL", "Only this symbol, for example BTC/USDT."),
+        ("--venue", str, "VENUE", "Only this venue."),
     )
     for name, kind, shown, text in reversed(options):
         command = click.option(name, type=kind, metavar=shown, help=text)(command)
@@ -99,7 +99,7 @@ def demo_option(command: F) -> F:
         type=click.Choice(["demo"]),
         expose_value=False,
         callback=remember,
-        help="Every venue's demo (Gate's test network) in the place of what the settings name.",
+        help="Use every venue's demo (Gate's testnet), whatever environments the settings name.",
     )(command)
 
 

@@ -49,7 +49,7 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     "--latency",
     type=Several(DURATION),
     metavar="TIME,...",
-    help="Ways of orders to try, as 20ms,50ms; see `arb replay`.",
+    help="Order latencies to try, as 20ms,50ms; see `arb replay`.",
 )
 @click.option(
     "--out",
@@ -63,7 +63,7 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
 @click.option(
     "--hold-out",
     metavar="N|DAY,...",
-    help="Days to choose nothing on, and to show the best on: the last N, or by date, as 2026-11-21.",
+    help="Days kept out of the choice, and shown beside it: the last N, or by date, as 2026-11-21.",
 )
 @click.option(
     "--max-sets",

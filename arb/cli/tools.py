@@ -76,7 +76,7 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
 @click.argument("file", type=INPUT_FILE)
 @config_and_json
 def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
-    """Ask what would be traded on a snapshot of books.
+    """Show what would be traded on a snapshot of order books.
 
     And for what reason the rest would not be.
     """
@@ -90,10 +90,12 @@ def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
 @click.command("books")
 @click.argument("file", type=INPUT_FILE)
 @click.option("--at", type=click.IntRange(min=0), metavar="N", help="After so many lines [default: all].")
-@click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Levels of each side.")
+@click.option(
+    "--depth", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Levels of each side."
+)
 @config_and_json
 def books_command(file: Path, at: int | None, depth: int, config: Path | None, as_json: bool) -> int:
-    """Show the books after the first lines of a tape."""
+    """Show the order books after the first lines of a tape."""
     settings_from(config)
     from arb.replay.books import books_at
 
@@ -103,10 +105,12 @@ def books_command(file: Path, at: int | None, depth: int, config: Path | None, a
 
 @click.command("bench")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this bench; may be given several times.")
-@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds [default: 151; fewer where one is long].")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), metavar="N", help="How many rounds [default: 151; fewer where one is long]."
+)
 @config_and_json
 def bench_command(only: tuple[str, ...], rounds: int | None, config: Path | None, as_json: bool) -> int:
-    """Measure the speed, as ratios to peers.
+    """Measure the speed beside other programs on the same work.
 
     Every row is the median of rounds that alternate between this engine and a peer on the same work, so that the ratio
     means the same on any machine. A row that misses its target says so; a peer that is not installed is named.

@@ -57,9 +57,8 @@ def _earned(facts: Facts, quote: str) -> list[str]:
 def _wrong(facts: Facts) -> str:
     kinds = sorted(facts["incidents"], key=lambda row: (row["severity"] != "critical", -row["incidents"]))
     found = [f"{row['kind']} {row['incidents']:,}{' (critical)' * (row['severity'] == 'critical')}" for row in kinds]
-    shown = ", ".join(found[:KINDS_SHOWN]) + (
-        f" and {len(found) - KINDS_SHOWN} more kinds" if len(found) > KINDS_SHOWN else ""
-    )
+    others = sum(row["incidents"] for row in kinds[KINDS_SHOWN:])
+    shown = ", ".join(found[:KINDS_SHOWN]) + (f" and {others:,} of other kinds" if others else "")
     parts = [f"{count(sum(row['incidents'] for row in kinds), 'incident')}: {shown}"] if kinds else []
     states = facts["pairs"]
     parts += [f"{count(states[state], 'pair')} {words}" for state, words in LEFT_OPEN.items() if state in states]

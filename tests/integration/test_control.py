@@ -107,7 +107,7 @@ def test_a_halt_is_obeyed_from_any_directory_and_is_no_success_where_nobody_obey
         assert (elsewhere / missed.summary["file"]).exists()
         status = engine.status()
         assert status["halted"] is None
-        assert {"events", "the halt file"} <= {row["cause"] for row in status["loop"]}
+        assert {"events", "the halt file", "idle work"} <= {row["cause"] for row in status["loop"]}
         asked = run_arb("halt", "--config", str(here / "config.toml"), "--reason", "lunch", cwd=elsewhere)
         assert asked.code == 0, asked.err
         engine.until(lambda status: status["halted"] is not None, "it halts")

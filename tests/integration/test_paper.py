@@ -57,6 +57,7 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         assert (ended.code, ended.summary["halted"], ended.summary["unhedged_notional"]) == (0, None, "0"), seen
         assert ended.summary["pairs"]["open"] == ended.summary["unknown_orders"] == 0, seen
+        assert "idle work" not in {row["cause"] for row in ended.summary["loop"]}, "no order of its own will ever leave"
         assert truth.paper_differences(tmp_path / DB) == [], seen
         assert len(truth.paper_fills(tmp_path / DB)) > len(at_death) > 0, seen
         # Of what anybody asked a venue for with a signature, which the sandbox records, there is nothing.

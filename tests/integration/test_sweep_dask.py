@@ -18,7 +18,7 @@ from tests.unit.replay.sweep.markets import write_day
 pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
-LONG_S = 180.0
+LONG_S = 400.0
 
 
 class DaskCluster:
@@ -95,6 +95,13 @@ def swept(folder: Path, *arguments: str) -> bytes:
     return whole
 
 
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the file that processes of this machine make of the same tapes."""
+    folder = tmp_path_factory.mktemp("here")
+    return swept(folder, *(write_day(folder, day).name for day in range(6)), "--jobs", "2")
+
+
 def refused(folder: Path, *arguments: str) -> str:
     """Sweep what cannot be; return the one line that says why."""
     process = arb("sweep", *arguments, *SETS, cwd=folder)
@@ -114,9 +121,8 @@ def another_arb(folder: Path, init: str) -> Path:
 
 
 def test_three_workers_of_which_one_is_killed_make_the_same_file(
-    tmp_path: Path, cluster: DaskCluster, tapes: list[str]
+    tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
 ) -> None:
-    here = swept(tmp_path, *tapes, "--jobs", "2")
     assert swept(tmp_path, *tapes, "--dask", cluster.address) == here
 
     part = tmp_path / "s.jsonl.part"
@@ -162,9 +168,8 @@ def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refus
 
 
 def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
-    tmp_path: Path, cluster: DaskCluster, tapes: list[str]
+    tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
 ) -> None:
-    here = swept(tmp_path, *tapes, "--jobs", "2")
     process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     part = tmp_path / "s.jsonl.part"
     wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
@@ -179,14 +184,14 @@ def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     assert swept(tmp_path, *tapes, "--jobs", "2") == here
 
 
-def test_over_tls_with_certificates_on_both_sides(tmp_path: Path, folder: Path, tapes: list[str]) -> None:
+def test_over_tls_with_certificates_on_both_sides(tmp_path: Path, folder: Path, tapes: list[str], here: bytes) -> None:
     pem = str(write_certificate(folder / "all.pem", ip_address("127.0.0.1")))
     made = DaskCluster(folder, tls=("--tls-ca-file", pem, "--tls-cert", pem, "--tls-key", pem))
     try:
         made.add()
         assert made.address.startswith("tls://")
         files = ("--dask-ca", pem, "--dask-cert", pem, "--dask-key", pem)
-        assert swept(tmp_path, *tapes, "--dask", made.address, *files) == swept(tmp_path, *tapes)
+        assert swept(tmp_path, *tapes, "--dask", made.address, *files) == here
 
         other = str(write_certificate(folder / "other.pem", ip_address("127.0.0.1")))
         files = ("--dask-ca", other, "--dask-cert", other, "--dask-key", other)

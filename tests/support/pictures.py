@@ -25,6 +25,7 @@ from arb.live.screen.dialogs import Dialogs
 from arb.live.screen.lines import encoded
 from arb.live.screen.picture import picture
 from arb.live.summary import present_state
+from arb.store.tables import WATERFALL
 from tests.builders import Bench, an_instrument
 from tests.unit.core.pairs.test_pair import fill
 
@@ -33,16 +34,7 @@ SEED = 7
 FRAME_S = 1.2
 MID = {"BTC/USDT": 97_412, "ETH/USDT": 3_381, "SOL/USDT": 241, "DOGE/USDT": 0.412, "XRP/USDT": 2.43}
 VENUES = ("gate", "okx", "bitget")
-TERMS = [
-    "expected_net",
-    "buy_slippage",
-    "sell_slippage",
-    "size_shortfall",
-    "fee_difference",
-    "hedge_cost",
-    "residual_change",
-    "realised_net",
-]
+TERMS = [column.removesuffix("_e8") for column in WATERFALL]
 STOP = "q or Ctrl-C: stop"
 ALERT = {
     "id": 3,

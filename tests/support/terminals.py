@@ -20,6 +20,7 @@ class TerminalPair:
         self.person, ours = pty.openpty()
         self.ours: TextIO = os.fdopen(ours, "w", encoding="utf-8")
         self.into: TextIO = os.fdopen(os.dup(ours), encoding="utf-8")
+        self._unread = b""
         self.resize(80, 24)
 
     def resize(self, columns: int, rows: int) -> None:
@@ -31,17 +32,17 @@ class TerminalPair:
         return termios.tcgetattr(self.into.fileno())
 
     def until(self, wanted: bytes) -> bytes:
-        """Return what was drawn until `wanted` came."""
-        seen = b""
-        while wanted not in seen:
+        """Return what was drawn up to `wanted`; what came with it and stands behind it is kept for later."""
+        while wanted not in self._unread:
             ready, _, _ = select.select([self.person], [], [], WAIT_S)
-            assert ready, f"{wanted!r} never came: {seen[-500:]!r}"
-            seen += os.read(self.person, 65_536)
-        return seen
+            assert ready, f"{wanted!r} never came: {self._unread[-500:]!r}"
+            self._unread += os.read(self.person, 65_536)
+        before, found, self._unread = self._unread.partition(wanted)
+        return before + found
 
     def waiting(self, wait_s: float = 0) -> bytes:
         """Return what was drawn and not read yet, once nothing more has come for `wait_s`."""
-        seen = b""
+        seen, self._unread = self._unread, b""
         while select.select([self.person], [], [], wait_s)[0]:
             seen += os.read(self.person, 65_536)
         return seen

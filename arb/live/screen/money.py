@@ -115,7 +115,7 @@ def inventory(state: State, width: int) -> Section:
         line(Span("inventory", "dim"), Span(f" of {len(assets)} assets, scarce first", "dim")),
         *_assets(rows, width),
     ]
-    return Section("inventory", made, 8, min(len(made), 3))
+    return Section("inventory", made, 8, min(len(made), 2))
 
 
 def _base_and_quote(symbol: str) -> tuple[str, str]:

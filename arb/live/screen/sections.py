@@ -12,8 +12,8 @@ from arb.live.screen.layout import Section
 from arb.live.screen.lines import Column, Line, Span, columns_of, line, table, width_of, wrapped
 
 State = dict[str, Any]
-TABLE_LEAST = 3
-"""Rows of a table that make sense: its heading, its first row, and how many more there are."""
+TABLE_LEAST = 2
+"""Rows of a table that make sense: its heading and its first row."""
 VENUES_LEAST = 6
 EDGES_SHOWN = 20
 STATE_STYLES = {"ACTIVE": "good", "HALTED": "bad", "REDUCING": "warn"}

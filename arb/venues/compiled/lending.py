@@ -65,6 +65,8 @@ PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 REST_MAX = 256
 """How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
+PAID_AFTER = 16
+"""As many frames taken by compiled code save what lending and taking back cost: after them a book rests for one frame alone."""
 
 
 class CompiledBooks:
@@ -161,7 +163,7 @@ class CompiledConnection(CompiledSide):
         slot.joined = True
         slot.lent = False
         lasted = arena.updates.item(slot.row) - slot.lent_at
-        slot.rests = 1 if lasted > REST_MAX else min(2 * slot.rests, REST_MAX)
+        slot.rests = 1 if lasted >= PAID_AFTER else min(max(1, 2 * slot.rests), REST_MAX)
         slot.rest = slot.rests
 
     def forget(self, name: str, row: int) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.app.screen import NOT_RUNNING, REASON, ScreenControls, present_or_latest
+from arb.app import review
+from arb.app.screen import NO_ANSWER, NOT_RUNNING, REASON, ScreenControls, present_or_latest
 from arb.clock import ManualClock
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
@@ -23,13 +24,14 @@ from tests.unit.store.test_alerts import drift
 class Place:
     """A ledger whose engine has ended, with one run, a pair and two incidents of one alert; and the screen's controls on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **run: object) -> None:
         self.db_url = f"sqlite:///{folder / 'a.sqlite'}"
         self.journal = folder / "a.journal.sqlite"
         journal = Journal.open(self.journal, ManualClock(1), reserve=NoReserve())
         prepare_ledger(self.db_url, journal)
         ledger = InlineLedger(self.db_url, journal)
-        for seq, record in enumerate([a_run(1), *a_finished_pair(1), drift(1), drift(2)], 1):
+        story = [a_run(1, **run), *a_finished_pair(1), drift(1), drift(2)]
+        for seq, record in enumerate(story, 1):
             ledger.submit(journal.append(an_event(seq), keep(seq, record)))
         ledger.close()
         journal.close()
@@ -44,7 +46,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+    return Place(tmp_path, ended_ns=T0 + 9, exit_code=0)
 
 
 def test_without_an_engine_a_halt_is_not_done_and_its_file_stays_for_the_next(place: Place) -> None:
@@ -88,6 +90,11 @@ def test_a_run_that_has_ended_is_drawn_from_its_ledger(place: Place) -> None:
         assert words in text
 
 
+def test_an_engine_that_was_killed_or_hangs_is_not_said_to_have_ended(tmp_path: Path) -> None:
+    options = ReviewOptions(mode="sandbox", db=Place(tmp_path).db_url)
+    assert present_or_latest(Settings(), options, ManualClock(T0))["state"] == NO_ANSWER
+
+
 def test_where_there_is_no_run_it_says_so(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'b.sqlite'}"
     journal = Journal.open(tmp_path / "b.journal.sqlite", ManualClock(1), reserve=NoReserve())
@@ -95,3 +102,25 @@ def test_where_there_is_no_run_it_says_so(tmp_path: Path) -> None:
     journal.close()
     with pytest.raises(ConfigError, match="no run yet"):
         present_or_latest(Settings(), ReviewOptions(mode="sandbox", db=url), ManualClock(T0))
+
+
+def rows_of(place: Place, **rows: object) -> dict[str, object]:
+    """Return the status of the rows that a user means."""
+    return review.status(Settings(), ReviewOptions(mode="sandbox", db=place.db_url, rows=rows))
+
+
+def test_selected_rows_are_summed_up_whatever_runs(place: Place) -> None:
+    everything = rows_of(place, since="2000-01-01")
+    assert (everything["runs"], everything["pairs"]) == (1, {"completed": 1})
+    assert everything["net"] == rows_of(place)["net"], "the same as of its run, as nothing else is there"
+    assert rows_of(place, symbol="BTC/USDT")["fills"] == everything["fills"] == rows_of(place)["fills"]
+    assert rows_of(place, venue="bitget")["pairs"] == {}
+
+
+def test_a_selection_that_matches_nothing_says_what_it_was(place: Place) -> None:
+    assert rows_of(place, symbol="ETH/USDT")["empty"] == "no pair trade and no opportunity of ETH/USDT"
+    assert "empty" not in rows_of(place, symbol="BTC/USDT")
+
+
+def test_time_is_counted_where_an_engine_ran_within_what_is_selected(place: Place) -> None:
+    assert rows_of(place, until="2000-01-01")["run_seconds"] == 0

@@ -63,7 +63,8 @@ def test_the_bar_is_drawn_on_stderr_and_only_where_somebody_looks(capsys: Captur
 COMMANDS = (
     "status", "status --json", "pairs", "explain 1", "report", "report --json", "report --html page.html",
     "export --parquet out", "db current", "db check", "db upgrade", "db rebuild", "db compact", "halt", "resume --reason x",
-    "flatten", "run --show-config", "run --show-config --json",
+    "flatten", "alerts --all", "alerts ack 1 --reason x", "sql --connection", "sql SELECT/nothing",
+    "run --show-config", "run --show-config --json",
 )  # fmt: skip
 
 

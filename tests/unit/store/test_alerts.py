@@ -19,12 +19,13 @@ from arb.core.incidents import ALERT_RULES, ALERTS, IncidentKind
 from arb.core.records import AcknowledgementRecord, IncidentRecord
 from arb.store.alerts import acknowledge, open_alerts
 from arb.store.database import open_engine
+from arb.store.journal_upkeep import drop_story
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import downgrade, upgrade
 from arb.store.rebuild import db_rebuild
 from tests.builders import Bench
 from tests.unit.store.conftest import a_journal, query
-from tests.unit.store.rows import T0, a_pair, a_run, an_incident
+from tests.unit.store.rows import T0, a_control, a_pair, a_run, an_incident
 
 CLOCK = ManualClock(T0)
 ALL = "SELECT * FROM alerts ORDER BY id"
@@ -293,6 +294,15 @@ def test_without_an_engine_a_note_goes_into_the_journal_and_outlives_a_rebuild(s
     stores.again()
     assert stores.open() == []
     assert stores.rebuilt()[0][-2:] == ("ann", "mine")
+
+
+def test_a_journal_whose_story_was_dropped_still_has_every_alert_and_note(stores: Stores) -> None:
+    stores.write(drift(1), drift(2), note(1, 2), drift(3), an_incident(4, kind="resume", severity="info", venue=None))
+    stores.write(*(a_control() for _ in range(40)))
+    kept = stores.kept()
+    stores.stop()
+    assert drop_story(stores.path, T0 + 10**15) > 0
+    assert stores.rebuilt() == kept
 
 
 def test_the_version_of_the_rules_rises_with_every_change() -> None:

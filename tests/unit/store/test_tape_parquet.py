@@ -1,9 +1,11 @@
 """Tapes as Parquet: bit for bit back, read as the text is read, typed for other programs, refused where they are no tape."""
 
 import gzip
+import importlib.util
 import json
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -373,17 +375,31 @@ def test_names_and_types_of_the_first_format_are_as_they_were(tmp_path: Path) ->
     )
 
 
+DUCKDB = """
+import json, sys
+import duckdb
+path = sys.argv[1]
+with duckdb.connect() as connection:
+    found = connection.sql(f"SELECT * FROM '{path}'")
+    types = dict(zip(found.columns, map(str, found.types)))
+    rows = connection.sql(f"SELECT venue, seq, raw->>'a', t_ns FROM '{path}' WHERE kind = 'ws'").fetchall()
+    said = connection.sql(f"SELECT decode(value) FROM parquet_kv_metadata('{path}') WHERE decode(key) = 'arb.tape'")
+    print(json.dumps([types, rows, said.fetchall()]))
+"""
+# In a process of its own: where others of its size are loaded too, duckdb's bindings report at the end of a process all that
+# they still hold as leaked, and have no switch for that.
+
+
 def test_duckdb_reads_typed_columns(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
+    if importlib.util.find_spec("duckdb") is None:
+        pytest.skip("duckdb is not installed")
     path = to_parquet(written(tmp_path / "a.jsonl", HEAD + OWN + FOREIGN))
-    with duckdb.connect() as connection:
-        found = connection.sql(f"SELECT * FROM '{path}'")
-        assert dict(zip(found.columns, map(str, found.types), strict=True)) == COLUMNS
-        assert connection.sql(f"SELECT venue, seq, raw->>'a', t_ns FROM '{path}' WHERE kind = 'ws'").fetchall() == [
-            ("gate", 7, "1", 1_500_000_000)
-        ]
-        said = connection.sql(f"SELECT decode(value) FROM parquet_kv_metadata('{path}') WHERE decode(key) = 'arb.tape'")
-        assert json.loads(said.fetchall()[0][0])["head"] == '{"type":"SegmentBegan"}'
+    ended = subprocess.run([sys.executable, "-c", DUCKDB, str(path)], capture_output=True, text=True, timeout=180)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    types, rows, said = json.loads(ended.stdout)
+    assert types == COLUMNS
+    assert rows == [["gate", 7, "1", 1_500_000_000]]
+    assert json.loads(said[0][0])["head"] == '{"type":"SegmentBegan"}'
 
 
 def test_polars_reads_typed_columns(tmp_path: Path) -> None:

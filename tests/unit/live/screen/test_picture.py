@@ -10,18 +10,11 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S
 from arb.live.screen.lines import line, text_of, width_of
 from arb.live.screen.picture import picture
+from arb.store.tables import WATERFALL
 from tests.builders import START_NS
 from tests.unit.live.test_view import EXPOSED, PAIR, a_state
 
-TERMS = [
-    "expected_net",
-    "buy_slippage",
-    "sell_slippage",
-    "size_shortfall",
-    "fee_difference",
-    "hedge_cost",
-    "residual_change",
-]
+TERMS = [column.removesuffix("_e8") for column in WATERFALL]
 SUMS = {"pairs": 12} | dict.fromkeys(TERMS, Decimal(0)) | {"expected_net": Decimal(10), "hedge_cost": Decimal(-4)}
 TODAY = {
     "quotes": {"USDT": SUMS | {"realised_net": Decimal(6)}},

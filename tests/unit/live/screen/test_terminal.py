@@ -1,6 +1,8 @@
 """A terminal is taken as a whole, never waited for, and given back as it was."""
 
 import os
+import subprocess
+import sys
 import termios
 import threading
 from collections.abc import Iterator
@@ -134,3 +136,24 @@ def test_a_screen_needs_a_terminal_with_a_cursor_in_the_foreground(pair: Termina
     assert not screen_possible(pair.ours, {"TERM": "xterm"}), (
         "it is another session's: a change of its modes would stop us"
     )
+
+
+DIES = """
+import sys
+from arb.live.screen.terminal import own_terminal
+terminal = own_terminal()
+terminal.enter()
+terminal.draw([b"one"])
+sys.stdin.readline()
+raise SystemError("a bug")
+"""
+
+
+def test_a_process_that_dies_of_a_bug_gives_its_terminal_back(pair: TerminalPair) -> None:
+    before, ours = pair.modes(), pair.ours.fileno()
+    process = subprocess.Popen([sys.executable, "-c", DIES], stdin=ours, stdout=ours, stderr=subprocess.DEVNULL)
+    pair.until(b"one")
+    pair.type(b"\n")
+    assert LEAVE in pair.until(b"\x1b[?1049l")
+    assert process.wait(WAIT_S) == 1
+    assert pair.modes() == before

@@ -103,3 +103,23 @@ def test_prices_of_one_list_may_be_written_in_many_ways(
     twins.give(dialect.change(before, after, bids, asks).encode())
     plain, compiled = twins.levels()
     assert plain == compiled
+
+
+@every_dialect
+def test_a_book_of_which_now_and_then_a_frame_is_handed_over_stays_with_compiled_code(dialect: Dialect) -> None:
+    truth, twins = begin(dialect, 9)
+    for _ in range(20):
+        stream(dialect, truth, twins, 24)
+        twins.give(dialect.change(*truth.step()).replace(":", ": ").encode())
+    assert twins.compiled.quiet > 20 * 20
+
+
+@every_dialect
+def test_a_book_whose_every_frame_is_written_otherwise_is_lent_ever_more_seldom(dialect: Dialect) -> None:
+    truth, twins = begin(dialect, 9)
+    lent = 0
+    for _ in range(500):
+        twins.give(dialect.change(*truth.step()).replace(":", ": ").encode())
+        lent += twins.compiled.lent
+    assert twins.compiled.quiet == 0
+    assert lent <= 10  # after 1, 2, 4 ... 256 frames

@@ -1,0 +1,101 @@
+"""Names of books looked up by compiled code: a book is found by its own name and by no other, however alike they are."""
+
+import random
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+numba = pytest.importorskip("numba", reason="compiled books need numba")
+
+from arb.market.words import CONNECTION_WORDS, words_of  # noqa: E402
+from arb.venues.compiled.layout import NAME_MAX, TAG_MASK, hashed  # noqa: E402
+from arb.venues.compiled.loading import BYTES_AT  # noqa: E402
+from arb.venues.compiled.names import PLAIN_NAME, NameTable, address_of  # noqa: E402
+
+NAMES = st.text("ABC_19.", min_size=1, max_size=NAME_MAX).filter(lambda name: PLAIN_NAME.fullmatch(name) is not None)
+
+
+@cache
+def compiled() -> Callable[[int, int, int], int]:
+    """Return what reads a name between marks and gives the row + 1 of the book that it names, 0 where there is none."""
+    from arb.venues.compiled.frames import is_named, row_of
+    from arb.venues.compiled.scan import name
+
+    @numba.njit(error_model="numpy")
+    def look_up(at, end, connection):  # type: ignore[no-untyped-def]
+        after, began, mixed = name(at, end)
+        if after == 0:
+            return 0
+        number = row_of(connection, began, after - 1 - began, mixed)
+        return number if number and is_named(connection, number) else 0
+
+    return look_up  # type: ignore[no-any-return]
+
+
+class Named:
+    """A connection's names."""
+
+    def __init__(self) -> None:
+        self.words = words_of(CONNECTION_WORDS)
+        self.table = NameTable(self.words)
+
+    def row(self, name: str) -> int | None:
+        raw = b'"' + name.encode() + b'","U":12345678'
+        found = compiled()(id(raw) + BYTES_AT, id(raw) + BYTES_AT + len(raw), address_of(self.words))
+        return found - 1 if found else None
+
+
+@given(names=st.lists(NAMES, unique=True, max_size=40), seed=st.integers(0, 2**32))
+def test_each_known_name_leads_to_its_row_and_no_other_does(names: list[str], seed: int) -> None:
+    rng, named, known = random.Random(seed), Named(), dict[str, int]()
+    rows = rng.sample(range(200), len(names))
+    for _ in range(3 * len(names)):
+        place = rng.randrange(len(names))
+        if rng.random() < 0.7:
+            named.table.enter(names[place], rows[place], rng.randrange(100))
+            known[names[place]] = rows[place]
+        else:
+            named.table.forget(names[place])
+            known.pop(names[place], None)
+        assert {name: named.row(name) for name in names} == {name: known.get(name) for name in names}
+
+
+@pytest.mark.parametrize("pattern", ["{:06d}", "BTC_USDT{:06d}", "{:06d}_USDT_USDT"], ids=["short", "behind", "before"])
+def test_a_name_is_never_taken_for_one_whose_hash_looks_the_same(pattern: str) -> None:
+    seen: dict[tuple[int, int], str] = {}
+    alike = None
+    for number in range(400_000):
+        name = pattern.format(number)
+        mixed = hashed(name.encode())
+        other = seen.setdefault((mixed & TAG_MASK, mixed & 15), name)
+        if other != name:
+            alike = other, name
+            break
+    assert alike is not None
+    named = Named()
+    named.table.enter(alike[0], 3)
+    assert named.row(alike[0]) == 3
+    assert named.row(alike[1]) is None
+
+
+def test_a_row_that_changes_its_name_is_found_by_the_new_one() -> None:
+    named = Named()
+    named.table.enter("ob.BTC_USDT.50", 7)
+    named.table.forget("ob.BTC_USDT.50")
+    named.table.enter("ob.BTC_USDT.400", 7)
+    assert named.row("ob.BTC_USDT.50") is None
+    assert named.row("ob.BTC_USDT.400") == 7
+    assert named.row("ob.BTC_USDT.4000") is None
+
+
+def test_rows_begin_where_lines_of_the_caches_do() -> None:
+    from arb.market.arena import BookArena
+
+    arena = BookArena(3)
+    for words in (arena.block, np.frombuffer(arena.market.rows, dtype=np.int64)):
+        assert words.ctypes.data % 64 == 0
+    assert arena.market.symbol_address % 64 == 0
