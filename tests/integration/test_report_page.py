@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed
 
 from arb.report.page import render
 from arb.report.summary import read_sources
-from tests.support.browser import CHROMIUM, Page, a_page
+from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import fill_ledger
 from tests.unit.report.test_time_traded import the_rows
 
@@ -33,36 +33,39 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-def with_browser(folder: Path, see: Callable[[Page], Awaitable[Any]]) -> Any:
-    """Give a page of a browser to `see`, and return what that returns."""
+def with_browser(path: Path, width: int, see: Callable[[Tab], Awaitable[Any]]) -> Any:
+    """Open a file in a browser of so many pixels, give the page to `see`, and return what that returns."""
 
     async def seen() -> Any:
-        async with asyncio.timeout(120), a_page(folder) as page:
-            return await see(page)
+        async with asyncio.timeout(120), a_tab() as page:
+            await page.size(width)
+            await page.open(path.as_uri())
+            await page.until(f"document.readyState === 'complete' && {FIGURE}")
+            found = await see(page)
+            assert page.errors == []
+            return found
 
     return asyncio.run(seen())
 
 
-async def box(page: Page) -> tuple[float, float, float, float]:
+async def box(page: Tab) -> tuple[float, float, float, float]:
     """Return where the first figure lies in the window: left, top, width, height."""
     left, top, width, height = await page.run(f"(b => [b.x, b.y, b.width, b.height])({FIGURE}.getBoundingClientRect())")
     return left, top, width, height
 
 
 def test_a_figure_shows_the_values_of_its_lines_where_it_is_pointed_at_and_says_where_nothing_ran(
-    pages: dict[str, Path], tmp_path: Path
+    pages: dict[str, Path],
 ) -> None:
-    async def see(page: Page) -> list[str]:
-        await page.open(pages["live"].as_uri(), width=1280)
+    async def see(page: Tab) -> list[str]:
         left, top, width, height = await box(page)
         said = set()
         for share in range(12, 88):
             await page.pointer("mouseMoved", left + width * share / 100, top + height / 2)
             said.add(await page.run(f"{VALUE}.textContent"))
-        assert page.complaints == []
         return sorted(said)
 
-    said = with_browser(tmp_path, see)
+    said = with_browser(pages["live"], 1280, see)
     assert any(
         text.startswith("2023-11-15 00:00:3") and "\n1.50 expected, USDT\n1.15 net, USDT" in text for text in said
     ), said
@@ -70,10 +73,9 @@ def test_a_figure_shows_the_values_of_its_lines_where_it_is_pointed_at_and_says_
 
 
 def test_a_figure_is_stretched_by_dragging_and_whole_again_by_its_button(
-    pages: dict[str, Path], tmp_path: Path
+    pages: dict[str, Path],
 ) -> None:
-    async def see(page: Page) -> list[str]:
-        await page.open(pages["live"].as_uri(), width=1280)
+    async def see(page: Tab) -> list[str]:
         left, top, width, height = await box(page)
         texts = [await page.run(f"{FIGURE}.textContent")]
         drawing = [await page.run(f"{FIGURE}.querySelector('g[data-line] path').getAttribute('d')")]
@@ -85,24 +87,21 @@ def test_a_figure_is_stretched_by_dragging_and_whole_again_by_its_button(
         await page.run("document.querySelector('figure .whole').click()")
         drawing.append(await page.run(f"{FIGURE}.querySelector('g[data-line] path').getAttribute('d')"))
         texts.append(await page.run(f"{FIGURE}.textContent"))
-        assert page.complaints == []
         first, stretched, again = drawing
         assert first == again != stretched
         return texts
 
-    first, stretched, again = with_browser(tmp_path, see)
+    first, stretched, again = with_browser(pages["live"], 1280, see)
     assert first == again != stretched and ":00:4" in stretched
 
 
 @pytest.mark.parametrize("name", ["live", "static"])
 @pytest.mark.parametrize("width", [400, 1280, 1920])
 def test_the_page_never_scrolls_sideways_and_breaks_no_rule_of_its_own(
-    name: str, width: int, pages: dict[str, Path], tmp_path: Path
+    name: str, width: int, pages: dict[str, Path]
 ) -> None:
-    async def see(page: Page) -> tuple[int, int, str]:
-        await page.open(pages[name].as_uri(), width=width)
+    async def see(page: Tab) -> tuple[int, int, str]:
         whole = await page.run("document.documentElement.scrollWidth")
-        assert page.complaints == []
         inner = await page.run("document.documentElement.clientWidth")
         return (
             whole,
@@ -110,13 +109,12 @@ def test_the_page_never_scrolls_sideways_and_breaks_no_rule_of_its_own(
             await page.run(f"getComputedStyle({FIGURE}.querySelector('g[data-line] path, path')).stroke"),
         )
 
-    whole, inner, _ = with_browser(tmp_path, see)
+    whole, inner, _ = with_browser(pages[name], width, see)
     assert whole <= inner <= width
 
 
-def test_one_click_marks_the_whole_summary_to_copy(pages: dict[str, Path], tmp_path: Path) -> None:
-    async def see(page: Page) -> str:
-        await page.open(pages["static"].as_uri(), width=400)
+def test_one_click_marks_the_whole_summary_to_copy(pages: dict[str, Path]) -> None:
+    async def see(page: Tab) -> str:
         left, top = await page.run(
             "(b => [b.x + 30, b.y + 20])(document.querySelector('.brief p').getBoundingClientRect())"
         )
@@ -124,6 +122,6 @@ def test_one_click_marks_the_whole_summary_to_copy(pages: dict[str, Path], tmp_p
         await page.pointer("mouseReleased", left, top)
         return str(await page.run("getSelection().toString()"))
 
-    text = with_browser(tmp_path, see)
+    text = with_browser(pages["static"], 400, see)
     assert "74 s of trading in 3 runs (sandbox) between 2023-11-15" in text
     assert "4 pairs earned 4.60 USDT after all fees" in text and "What went wrong" in text

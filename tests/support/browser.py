@@ -1,4 +1,7 @@
-"""A real browser without a window, steered through its DevTools protocol: Chromium, where the machine has one."""
+"""A real browser without a window, steered through its DevTools protocol: Chromium, where the machine has one.
+
+It reaches nothing but this machine: names resolve to nowhere.
+"""
 
 import asyncio
 import base64
@@ -15,7 +18,8 @@ import aiohttp
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0", "about:blank",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "about:blank",
 )  # fmt: skip
 
 
@@ -88,6 +92,11 @@ class Tab:
         named: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, **named)
+
+    async def pointer(self, kind: str, x: float, y: float) -> None:
+        """Let the pointer do something (`mouseMoved`, `mousePressed`, `mouseReleased`) at a place of the window."""
+        held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
+        await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
 
     async def write(self, text: str) -> None:
         """Write a text where the focus is."""
