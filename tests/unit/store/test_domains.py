@@ -106,7 +106,7 @@ def test_a_rebuild_deletes_nothing_when_the_journal_holds_a_code_this_arb_does_n
     assert query(sqlite_url, "SELECT count(*) FROM balances") == [(1,)]
 
 
-def test_no_constraint_lists_codes_but_the_sides_and_the_outcomes_of_a_request() -> None:
+def test_no_constraint_lists_codes_but_sides_and_the_outcomes_of_a_request() -> None:
     listed = {
         f"{table.name}.{constraint.name}"
         for table in Base.metadata.sorted_tables
@@ -117,6 +117,7 @@ def test_no_constraint_lists_codes_but_the_sides_and_the_outcomes_of_a_request()
         "orders.ck_orders_side_known",
         "orders.ck_orders_outcome_known",
         "fills.ck_fills_side_known",
+        "decision_books.ck_decision_books_side_known",
     }
 
 
