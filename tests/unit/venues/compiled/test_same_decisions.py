@@ -70,9 +70,9 @@ def test_a_pair_s_books_are_kept_alike_to_the_last_level_and_as_they_were() -> N
     )
     assert plain == compiled
     found = {row.side: row.levels for row in compiled if isinstance(row, DecisionBookRecord)}
-    expected = [(60001, 91), (D("60001.7"), 401), *((D(price) / 10, size) for price, size in asks[3:])]
+    expected = [(600_010, 91), (600_017, 401), *asks[3:]]
     kept = found[QuoteSide.ASKS]
-    assert kept == tuple((D(price), D(size) / 10_000) for price, size in expected)[: len(kept)]
+    assert kept == tuple((D(price) / 10, D(size) / 10_000) for price, size in expected)[: len(kept)]
     kept = found[QuoteSide.BIDS]
     assert kept == tuple((D(603_990 - 3 * place) / 10, D(500 + place) / 10_000) for place in range(len(kept)))
     assert all(len(levels) >= 10 for levels in found.values())
