@@ -1,15 +1,21 @@
-"""A code that nobody knows is refused when a row is made; the database lists none but those that can never grow in number."""
+"""A code that nobody knows is refused when a row is made; the database lists none but those that can never grow in number.
 
+And the levels of a book, which stand in one column, are read as exactly as they were written.
+"""
+
+import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.core.commands import AnyRecord
 from arb.core.records import AlternativeStage, AlternativeWay
 from arb.errors import StoreError
 from arb.store.database import journal_path, open_engine
-from arb.store.domains import CODES
+from arb.store.domains import CODES, levels_of, levels_text
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import upgrade
@@ -19,6 +25,7 @@ from arb.store.tables import Base
 from arb.store.writer import RowRefused, Writer
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (
+    D,
     a_balance,
     a_fill,
     a_filled_order,
@@ -124,3 +131,21 @@ def test_no_constraint_lists_codes_but_sides_and_the_outcomes_of_a_request() -> 
 def test_every_column_with_codes_is_a_column() -> None:
     for table, columns in CODES.items():
         assert set(columns) <= set(Base.metadata.tables[table].columns.keys()), table
+
+
+positive = st.decimals(min_value=D("1e-30"), max_value=D("1e30"), allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(positive, positive), max_size=50))
+def test_the_levels_of_a_book_are_read_exactly_as_they_were_and_every_json_reader_finds_plain_numbers(
+    levels: list[tuple[D, D]],
+) -> None:
+    text = levels_text(levels)
+    assert levels_of(text) == levels
+    assert all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) for level in json.loads(text) for number in level)
+
+
+@pytest.mark.parametrize("text", ["", "[[1]]", '[["a","1"]]', '{"asks":[]}', '[["1"]]', '[["1","2"]', "null"])
+def test_what_is_no_list_of_levels_is_named(text: str) -> None:
+    with pytest.raises(StoreError, match="is no list of levels"):
+        levels_of(text)
