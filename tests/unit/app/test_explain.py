@@ -1,6 +1,7 @@
 """`arb explain`: every step of a pair in order, each with its wait, and what else could have been done."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from arb.cli.shared import to_json, to_text
 from arb.core.recovery_records import SkewPart
 from arb.core.settings import AppliedLimit
 from arb.store.journal_reader import Entry
-from arb.store.queries import PairStory
+from arb.store.queries import LedgerReader, PairStory
+from arb.store.rebuild import db_upgrade
+from tests.support.old_files import unpacked
 from tests.unit.store.rows import a_plan
 
 MS = 1_000_000
@@ -258,3 +261,15 @@ def test_a_pair_without_books_says_why_and_is_explained_as_before(kind: str, say
     document = explanation(a_story(kind=kind))
     assert document["books"]["note"].startswith(f"{says}: ") and document["books"]["levels"] == []
     assert f"books:\n  note: {says}: " in to_text(document) and document["steps"]
+
+
+def test_every_pair_of_a_ledger_of_before_is_explained_without_books(tmp_path: Path) -> None:
+    url = f"sqlite:///{unpacked('killed.sqlite', tmp_path)}"
+    db_upgrade(url)
+    reader = LedgerReader(url)
+    pairs = reader.pairs()
+    assert len(pairs) > 3
+    for pair in pairs:
+        document = explanation(reader.story(pair["id"]))
+        assert document["books"]["note"].startswith(("not kept: ", "none: ")[pair["kind"] != "arb"])
+        assert document["steps"] and document["orders"]
