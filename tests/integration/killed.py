@@ -34,6 +34,7 @@ from tests.integration.support import (
     DB,
     WELL_ENDED,
     EngineProcess,
+    Process,
     SandboxProcess,
     end_of,
     engine_of,
@@ -99,7 +100,7 @@ class Stage(msgspec.Struct):
         """Run an engine until it has died at `point`."""
         self.buried(self.start(point, left_alone).process)
 
-    def buried(self, process: subprocess.Popen[str]) -> None:
+    def buried(self, process: Process) -> None:
         """Wait for a process that kills itself."""
         ended = end_of(process)
         assert ended.code == -signal.SIGKILL, f"{self.seen}: not reached, ended {ended.code}:\n{ended.err[-3000:]}"
