@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.support.seeds import drawn_seed
 
 REPO = Path(__file__).resolve().parents[2]
 Process = subprocess.Popen[str] | ForkedProcess
+READ_WHILE_IMPORTING = "SSL_CERT_FILE"
+"""What aiohttp's import has made up its mind about; with another value Python has to be started anew."""
 START_S = 180.0
 """How long a process may take to be there, on a machine with other things to do."""
 END_S = 180.0
@@ -30,12 +33,23 @@ WELL_ENDED = ((0, None), (4, MAY_HALT))
 """Exit codes and halts of a run that met trouble and mastered it."""
 
 
-def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> ForkedProcess:
+def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Process:
     """Start a command of ours in `cwd`, with the repository's code, and more variables in its environment."""
-    return ForkedProcess(arguments, cwd, os.environ | {"PYTHONPATH": str(REPO)} | dict(variables or {}))
+    environment = os.environ | {"PYTHONPATH": str(REPO)} | dict(variables or {})
+    if environment.get(READ_WHILE_IMPORTING) == os.environ.get(READ_WHILE_IMPORTING):
+        return ForkedProcess(arguments, cwd, environment)
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", *arguments],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
-def run_script(name: str, *arguments: str, cwd: Path) -> ForkedProcess:
+def run_script(name: str, *arguments: str, cwd: Path) -> Process:
     """Start a script that lies beside this file."""
     return arb(str(Path(__file__).with_name(name)), *arguments, cwd=cwd)
 
