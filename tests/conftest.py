@@ -8,6 +8,7 @@ is not marked and yet opens a socket, a process or a database fails, in every ru
 import itertools
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -27,10 +28,14 @@ hypothesis.settings.load_profile("house")
 REPO = Path(__file__).resolve().parent.parent
 # Some hundred processes are started here, and each would compile all of arb anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What ignores a signal leaves that to the processes it starts: `nohup`, and `&` in a script. Those that are started here obey.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit`."""
+    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit` and `make test`."""
     parser.addoption("--examples", type=int, default=0, help="run the property tests alone, with N examples each")
     parser.addoption("--examples-max", type=int, default=0, help="let no property test search more than N examples")
 
