@@ -35,18 +35,27 @@ WELL_ENDED = ((0, None), (4, MAY_HALT))
 
 def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Process:
     """Start a command of ours in `cwd`, with the repository's code, and more variables in its environment."""
-    environment = os.environ | {"PYTHONPATH": str(REPO)} | dict(variables or {})
-    if environment.get(READ_WHILE_IMPORTING) == os.environ.get(READ_WHILE_IMPORTING):
-        return ForkedProcess(arguments, cwd, environment)
+    environment = _environment(variables)
+    if environment.get(READ_WHILE_IMPORTING) != os.environ.get(READ_WHILE_IMPORTING):
+        return arb_anew(*arguments, cwd=cwd, variables=variables)
+    return ForkedProcess(arguments, cwd, environment)
+
+
+def arb_anew(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Process:
+    """Start a command as a user's shell does, Python and imports included: for where its memory or its start is measured."""
     return subprocess.Popen(
         [sys.executable, "-m", "arb", *arguments],
         cwd=cwd,
-        env=environment,
+        env=_environment(variables),
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(REPO)} | dict(variables or {})
 
 
 def run_script(name: str, *arguments: str, cwd: Path) -> Process:
