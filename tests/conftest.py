@@ -5,6 +5,7 @@ is marked `external` when what its module imports, directly or by way of other m
 is not marked and yet opens a socket, a process or a database fails, in every run. Properties search less far in this lane.
 """
 
+import functools
 import itertools
 import os
 import shutil
@@ -61,12 +62,18 @@ def _is_external(module: ModuleType, seen: set[str]) -> bool:
     return False
 
 
+@functools.cache
+def _leads_outside(module: ModuleType) -> bool:
+    """Return `_is_external` of a module of tests, of which there are some hundred, and ten thousand tests."""
+    return _is_external(module, set())
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a test that leaves the process: all outside `tests/unit`, and those whose imports or fixtures say so."""
     module = getattr(item, "module", None)
     inside = item.path.is_relative_to(REPO / "tests" / "unit") or item.path.parent == REPO / "tests"
     names = getattr(item, "fixturenames", ())
-    if not inside or "postgres_server" in names or module is None or _is_external(module, set()):
+    if not inside or "postgres_server" in names or module is None or _leads_outside(module):
         item.add_marker(pytest.mark.external)
 
 
