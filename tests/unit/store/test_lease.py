@@ -21,7 +21,7 @@ from arb.store.projector import require_journal
 from tests.support.postgres_proxy import PostgresProxy
 from tests.unit.store.conftest import a_journal, query
 
-QUICK = Pace(renew_s=0.2, retry_s=0.1, exchange_s=0.6, linger_s=0.6)
+QUICK = Pace(renew_s=0.2, retry_s=0.1, exchange_s=3.0, linger_s=0.6)
 WAIT_S = 30.0
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
 OF_BOTH = "kernel-1:8:15"
