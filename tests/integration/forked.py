@@ -196,7 +196,7 @@ def _become(request: dict[str, object]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    if arguments[0].endswith(".py"):
+    if arguments and arguments[0].endswith(".py"):
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
     else:
