@@ -206,6 +206,16 @@ def highest_bit(typing_context: Any, word: Any) -> Any:
 
 
 @intrinsic
+def bits_in(typing_context: Any, word: Any) -> Any:
+    """Return how many bits of a word are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
     """Return a word shifted down by 0 to 63 bits, zeros coming in from above."""
 

@@ -188,21 +188,22 @@ def field(at: int, end: int):
 
 PREV_SEQ_I = packed("prevSeqI")
 LOWER_D = ord("d")
+EACH_BYTE = 0x0101010101010101
 
 
 @inlined
-def name(at: int, end: int):
-    """Read the name of a book: where it ends (after its mark), where it begins, and its hash as `layout.hashed`.
+def name(at: int, end: int, mark: int):
+    """Read the name of a book up to a mark: where it ends (after that), where it begins, and its hash as `layout.hashed`.
 
     Its characters are those of a book that is known, or it is looked up in vain.
     """
     if at >= end or byte_at(at) != QUOTE:
         return FAILED, 0, 0
     at, mixed = at + 1, HASH_START
-    began = at
+    began, turned = at, (mark ^ QUOTE) * EACH_BYTE
     while end - at >= 8 and at - began <= NAME_MAX:
         word = word_at(at)
-        size = quote_in(word)
+        size = quote_in(word ^ turned)
         if size < 8:
             mixed = (mixed ^ (word & ((1 << (8 * size)) - 1))) * HASH_PRIME
             return at + size + 1, began, mixed ^ shifted_down(mixed, 32)
