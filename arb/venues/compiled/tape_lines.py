@@ -35,7 +35,21 @@ from arb.venues.compiled.layout import (
     VENUE_SIZE,
     WORD,
 )
-from arb.venues.compiled.memory import byte_at, copy_word, inlined, put_word, specials_in, word_at
+from arb.venues.compiled.memory import (
+    STRETCH,
+    byte_at,
+    copy_stretch,
+    copy_word,
+    inlined,
+    leading_digits,
+    lowest_bit,
+    power_of_ten,
+    put_word,
+    shifted_down,
+    specials_at,
+    two_at,
+    word_at,
+)
 from arb.venues.compiled.scan import (
     BACKSLASH,
     CLOSE,
@@ -52,9 +66,8 @@ from arb.venues.compiled.scan import (
 T, VENUE, KIND, URL, RAW, SEQ, T_NS = map(packed, ("t", "venue", "kind", "url", "raw", "seq", "t_ns"))
 CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
-NEXT_TEXT, NEXT_TEXT_COPIED = packed(',\\"'), packed('","')
-NEXT_LEVEL, NEXT_LEVEL_COPIED = packed('],[\\"'), packed('"],["')
-NEWLINE, SPACE, NANOS_DIGITS = 10, 32, 19
+ESCAPED_QUOTE = packed('\\"')
+NEWLINE, SPACE, HIGHEST, NANOS_DIGITS = 10, 32, 127, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
 FINENESS = 22
@@ -65,6 +78,13 @@ NO_SEQ = -1
 def number(at: int, end: int):
     """Read a whole number that 64 bits hold: where it ends, its value, how many digits. Nineteen at most wrap below 0."""
     value, count = 0, 0
+    if end - at >= 16:
+        first = leading_digits(word_at(at))
+        value, count = first >> 4, first & 15
+        if count == 8:
+            second = leading_digits(word_at(at + 8))
+            value, count = value * power_of_ten(second & 15) + (second >> 4), 8 + (second & 15)
+        at += count
     while at < end and count <= NANOS_DIGITS:
         digit = byte_at(at) - ZERO
         if digit < 0 or digit > 9:
@@ -126,33 +146,44 @@ def copied(at: int, end: int, target: int):
     if at >= end or byte_at(at) != QUOTE:
         return failed
     at, plain = at + 1, True
-    while end - at >= 9:
-        word = word_at(at)
-        place = specials_in(word)
-        copy_word(target, word)
-        at, target = at + place, target + place
-        if place == 8:
-            continue
+    while end - at >= 2 * STRETCH:
+        beyond, odd = at + STRETCH, specials_at(at)
+        while odd:
+            place = lowest_bit(odd)
+            copy_stretch(target, at)
+            at, target, odd = at + place, target + place, shifted_down(odd, place + 2)
+            if two_at(at) != ESCAPED_QUOTE:
+                if byte_at(at) == QUOTE:
+                    return at + 1, target, plain
+                if not is_escape(at):
+                    return failed
+                plain = False
+            copy_word(target, QUOTE)
+            at, target = at + 2, target + 1
+        if at < beyond:
+            copy_stretch(target, at)
+            at, target = beyond, target + beyond - at
+    while end - at >= 2:
         letter = byte_at(at)
         if letter == QUOTE:
             return at + 1, target, plain
-        if letter != BACKSLASH:
+        if letter == BACKSLASH:
+            if not is_escape(at):
+                return failed
+            at += 1
+            letter = byte_at(at)
+            plain = plain and letter == QUOTE
+        elif letter < SPACE or letter > HIGHEST:
             return failed
-        plain = plain and byte_at(at + 1) == QUOTE
-        if byte_at(at + 1) < 32 or byte_at(at + 1) > 126:
-            return failed
-        # What mostly follows in levels has another escape soon: `\",\"` and `\"],[\"`.
-        next_word = word_at(at + 2) if end - at >= 16 else 0
-        if next_word & 0xFFFFFF == NEXT_TEXT:
-            copy_word(target, NEXT_TEXT_COPIED)
-            at, target = at + 5, target + 3
-        elif next_word & 0xFFFFFFFFFF == NEXT_LEVEL:
-            copy_word(target, NEXT_LEVEL_COPIED)
-            at, target = at + 7, target + 5
-        else:
-            copy_word(target, QUOTE)
-            at, target = at + 2, target + 1
+        copy_word(target, letter)
+        at, target = at + 1, target + 1
     return failed
+
+
+@inlined
+def is_escape(at: int):
+    """Return whether a backslash and a letter that can be read stand here."""
+    return byte_at(at) == BACKSLASH and SPACE <= byte_at(at + 1) < HIGHEST
 
 
 @inlined
