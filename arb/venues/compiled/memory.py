@@ -175,22 +175,34 @@ def quote_in(typing_context: Any, word: Any) -> Any:
 STRETCH = 32
 
 
-@intrinsic
-def specials_at(typing_context: Any, address: Any) -> Any:
-    """Return a bit for each of the `STRETCH` bytes at an address, lowest first, that is no plain letter of a JSON string.
-
-    Those are quotation mark, backslash, and what is not between 32 and 127.
-    """
+def _places(compared: str, letter: int) -> Any:
+    """Return the generator of a comparison of the `STRETCH` bytes at an address: a bit for each, lowest first."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         many = ir.VectorType(_I8, STRETCH)
         found = builder.load(builder.inttoptr(args[0], many.as_pointer()), align=1)
-        odd = [builder.icmp_signed("==", found, ir.Constant(many, [letter] * STRETCH)) for letter in (0x22, 0x5C)]
-        odd.append(builder.icmp_signed("<", found, ir.Constant(many, [0x20] * STRETCH)))  # beyond 127 is below 0
-        bits = builder.bitcast(builder.or_(builder.or_(*odd[:2]), odd[2]), ir.IntType(STRETCH))
-        return builder.zext(bits, _I64)
+        bits = builder.icmp_signed(compared, found, ir.Constant(many, [letter] * STRETCH))
+        return builder.zext(builder.bitcast(bits, ir.IntType(STRETCH)), _I64)
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def quotes_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each of the `STRETCH` bytes at an address, lowest first, that is a quotation mark."""
+    return _places("==", 0x22)
+
+
+@intrinsic
+def backslashes_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each that is a backslash."""
+    return _places("==", 0x5C)
+
+
+@intrinsic
+def others_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each that is below 32 or beyond 127, which as a signed number is below 0."""
+    return _places("<", 0x20)
 
 
 @intrinsic

@@ -37,17 +37,19 @@ from arb.venues.compiled.layout import (
 )
 from arb.venues.compiled.memory import (
     STRETCH,
+    backslashes_at,
     byte_at,
     copy_stretch,
     copy_word,
+    hot,
     inlined,
     leading_digits,
     lowest_bit,
+    others_at,
     power_of_ten,
     put_word,
+    quotes_at,
     shifted_down,
-    specials_at,
-    two_at,
     word_at,
 )
 from arb.venues.compiled.scan import (
@@ -66,7 +68,9 @@ from arb.venues.compiled.scan import (
 T, VENUE, KIND, URL, RAW, SEQ, T_NS = map(packed, ("t", "venue", "kind", "url", "raw", "seq", "t_ns"))
 CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
-ESCAPED_QUOTE = packed('\\"')
+BEYOND = 1 << STRETCH
+ESCAPES = 8
+"""Of a stretch of levels, mostly."""
 NEWLINE, SPACE, HIGHEST, NANOS_DIGITS = 10, 32, 127, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
@@ -145,24 +149,20 @@ def copied(at: int, end: int, target: int):
     failed = FAILED, 0, False
     if at >= end or byte_at(at) != QUOTE:
         return failed
-    at, plain = at + 1, True
+    at, carried, plain = at + 1, 0, True
+    # As long as there are letters and `\\"` alone: without a branch that depends on where these stand.
     while end - at >= 2 * STRETCH:
-        beyond, odd = at + STRETCH, specials_at(at)
-        while odd:
-            place = lowest_bit(odd)
-            copy_stretch(target, at)
-            at, target, odd = at + place, target + place, shifted_down(odd, place + 2)
-            if two_at(at) != ESCAPED_QUOTE:
-                if byte_at(at) == QUOTE:
-                    return at + 1, target, plain
-                if not is_escape(at):
-                    return failed
-                plain = False
-            copy_word(target, QUOTE)
-            at, target = at + 2, target + 1
-        if at < beyond:
-            copy_stretch(target, at)
-            at, target = beyond, target + beyond - at
+        slashes, quotes = backslashes_at(at), quotes_at(at)
+        escaped = slashes << 1 | carried
+        if others_at(at) | (escaped ^ quotes) & (BEYOND - 1):
+            size = lowest_bit(quotes & ~escaped | BEYOND)
+            if size < STRETCH and (others_at(at) | escaped & ~quotes) & ((1 << size) - 1) == 0:
+                return at + size + 1, without(slashes, at, size, target), True
+            break
+        carried = shifted_down(slashes, STRETCH - 1)
+        target = without(slashes, at, STRETCH, target)
+        at += STRETCH
+    at -= carried
     while end - at >= 2:
         letter = byte_at(at)
         if letter == QUOTE:
@@ -178,6 +178,22 @@ def copied(at: int, end: int, target: int):
         copy_word(target, letter)
         at, target = at + 1, target + 1
     return failed
+
+
+@hot
+def without(slashes: int, at: int, size: int, target: int):
+    """Copy bytes without those whose bits are set; return where the copy ends. `STRETCH` more can be read and written."""
+    stop, source = 1 << size, at
+    left = slashes & (stop - 1) | stop
+    while True:
+        for _ in range(ESCAPES):
+            place = lowest_bit(left)
+            copy_stretch(target, source)
+            target += at + place - source
+            source = at + place + int(place < size)
+            left = left & (left - 1) | stop
+        if source == at + size:
+            return target
 
 
 @inlined
