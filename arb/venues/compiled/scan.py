@@ -225,7 +225,7 @@ def text(at: int, end: int):
 
 
 BETWEEN_NUMBERS = packed('","')
-NEXT_LEVEL = packed('"],["')
+NEXT_LEVEL, LIST_ENDS = packed('"],["'), packed('"]]')
 LEVEL_READ = 32
 """Characters that must follow where price and size of at most eight each are read at once, with what follows them."""
 
@@ -270,10 +270,15 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
             width = quote_in(word)
             beyond = at + long + 3 + width
             size = short_decimal(word, width, size_exp)
-            if word_at(beyond) & 0xFFFFFFFFFF != NEXT_LEVEL or size < 0 or count == LEVELS_MAX - 1:
+            closing = word_at(beyond)
+            if size < 0 or count == LEVELS_MAX - 1:
                 break
             put_word(target + 16 * count, price * unit)
             put_word(target + 16 * count + 8, size)
+            if closing & 0xFFFFFFFFFF != NEXT_LEVEL:
+                if closing & 0xFFFFFF == LIST_ENDS:
+                    return beyond + 3, count + 1
+                break
             at, price, count = beyond + 5, -1, count + 1
         if price > 0:
             at, price = at + long + 3, price * unit
