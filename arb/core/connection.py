@@ -70,7 +70,8 @@ class Connection:
     @property
     def lag_ns(self) -> int | None:
         """Return how long the last frame that shows it was on its way; None where none does."""
-        return self._lag_ns if self._lag_known else None
+        words = self.words
+        return words[LAG_NS] if words[LAG_KNOWN] else None
 
     @lag_ns.setter
     def lag_ns(self, lag_ns: int | None) -> None:

@@ -125,8 +125,6 @@ class Rehearsal:
         yield False
         engine.venue_monitor.before(drained)
         yield False
-        state.price_ratios.sample(SYMBOL, self._venues, now_ns)  # only now: what follows finds it done
-        yield False
         state.books.drained((), ())
         strategy = engine.strategy
         assert isinstance(strategy, Detector)

@@ -15,6 +15,7 @@ A key is changed now and then, and stays the same account's; so a name by the ke
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -53,6 +54,12 @@ class ClientOrderId(msgspec.Struct, frozen=True):
         return PREFIX + parts[0] + parts[1] + _LETTERS[self.leg] + _encode(self.attempt, _WIDTHS[3])
 
 
+def entry_names(nonce: int, pair_number: int) -> tuple[str, str]:
+    """Return the ids of a pair's two entries, the buy leg's first; raise `ValueError` when a part is out of range."""
+    pair = f"{PREFIX}{_encode(nonce, _WIDTHS[0])}{_encode(pair_number, _WIDTHS[1])}"
+    return f"{pair}b00", f"{pair}s00"
+
+
 def decode(text: str) -> ClientOrderId | None:
     """Return the parts of an id of ours, or None when `text` is foreign."""
     if len(text) != _LENGTH or not text.startswith(PREFIX):
@@ -89,6 +96,7 @@ def is_again(pair_number: int) -> bool:
     return pair_number > MAX_PAIR_NUMBER // 2
 
 
+@lru_cache(maxsize=8)  # of every id the greater part is the process's own
 def _encode(value: int, width: int) -> str:
     if not 0 <= value < 62**width:
         raise ValueError(f"{value} does not fit into {width} base-62 digits")

@@ -17,7 +17,7 @@ from arb.core.opportunities.episodes import Episode, Episodes, Route
 from arb.core.opportunities.marks import Marks
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles, Refused
 from arb.core.opportunities.routes import Routes
-from arb.core.opportunities.standing import StandingEdges
+from arb.core.opportunities.standing import PAIRS, StandingEdges
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
@@ -36,10 +36,12 @@ class Judgement:
     """What is found out about one symbol at one drain.
 
     `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `judged`: the routes
-    with an edge, in the order of the answers: the best trade there, the answer, and the id of the pair that was opened, if one
-    was.
+    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `sampled`: whether its
+    price ratios were. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and
+    the id of the pair that was opened, if one was.
     """
+
+    __slots__ = ("candidates", "followed", "judged", "passed", "refused", "sampled", "symbol")
 
     def __init__(
         self,
@@ -48,12 +50,14 @@ class Judgement:
         passed: dict[Route, Reason],
         refused: dict[Route, Refused],
         followed: list[Route],
+        sampled: bool,
     ) -> None:
         self.symbol = symbol
         self.candidates = candidates
         self.passed = passed
         self.refused = refused
         self.followed = followed
+        self.sampled = sampled
         self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
 
 
@@ -166,17 +170,19 @@ class Detector:
 
     def _look(self, symbol: str, now_ns: int) -> Judgement:
         """Find a symbol's routes whose best quotes cross, and what of the others stands against judging them."""
-        self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
+        sampled = self.state.price_ratios.follows(symbol)
+        if sampled:  # else nothing that is decided now depends on it
+            self._sample(symbol, now_ns)
         self.routes.renew_limits(symbol)
         books, passed, refused = self.state.books, dict[Route, Reason](), dict[Route, Refused]()
         quotes = books.quotes(symbol, self.routes.venues(symbol))
-        alone = len(quotes) < 2
-        impacted = () if alone else [venue for venue in quotes if books.impacted(venue, symbol)]
-        awaited = [venue for venue in quotes if books.awaited(venue, symbol)]
+        impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
+        awaited = books.awaited_among(symbol, quotes)
         crossings, followed = list[Crossing](), list[Route]()
+        any_kept, any_open, terms_of = bool(self.obstacles), len(self.episodes), self.routes.terms
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
-            before = self.obstacles.forget(route)
+            before = self.obstacles.forget(route) if any_kept else None
             if before is not None:
                 refused[route] = before
             if buy_venue not in quotes or sell_venue not in quotes:
@@ -188,17 +194,21 @@ class Detector:
                 passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
-                if self.standing.stands(route):
-                    self._follow(route, now_ns)
-                elif self.standing.follows(route):
-                    followed.append(route)  # nothing that is decided now depends on it
-                terms, ask, bid = self.routes.terms[route], quotes[buy_venue][1], quotes[sell_venue][0]
+                if pairs := self.standing.count(route):
+                    if pairs >= PAIRS:
+                        self._follow(route, now_ns)
+                    else:
+                        followed.append(route)  # nothing that is decided now depends on it
+                terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
                 if ask is not None and bid is not None and terms.crosses(ask, bid):
                     crossings.append(Crossing(route, terms, ask, bid))
-                else:
+                elif any_open:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
-        return Judgement(symbol, candidates, passed, refused, followed)
+        return Judgement(symbol, candidates, passed, refused, followed, sampled)
+
+    def _sample(self, symbol: str, now_ns: int) -> None:
+        self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
 
     def _best(self, route: Route, now_ns: int) -> Plan | None:
         """Return the best trade of a route, ignoring thresholds and balances; None for no edge."""
@@ -227,11 +237,13 @@ class Detector:
         if not seen.traded:
             self.state.tally.opportunities += 1
         self.state.out.later(lambda: self.state.out.persist(self.episodes.traded(route, seen, now_ns)))
-        return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns)
+        return self.manager.open_pair(route, plan, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""
         symbol = judgement.symbol
+        if not judgement.sampled:
+            self._sample(symbol, now_ns)
         for route in judgement.followed:
             self._follow(route, now_ns)
         for route, _, answer, pair_id in judgement.judged:
@@ -314,7 +326,7 @@ class Detector:
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
-        state, (symbol, *venues) = self.state, route
+        state, (symbol, buy_venue, sell_venue) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
         limit = breached(state, self.manager, route, notional, now_ns)
         if limit is None:
@@ -322,9 +334,10 @@ class Detector:
         if limit is not None:
             self._refusals.limit(limit, route, now_ns)
             return Reason.RISK_LIMIT
-        if any((venue, symbol) in self.manager.busy for venue in venues):
+        busy = self.manager.busy
+        if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:
             return Reason.PAIR_IN_FLIGHT
-        if not state.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
+        if not state.budget.try_take((buy_venue, sell_venue), symbol, TOKENS_PER_VENUE, now_ns):
             return Reason.RATE_BUDGET
         return None
 

@@ -25,10 +25,12 @@ def off_band(state: EngineState, route: tuple[str, str, str], plan: Plan, now_ns
     symbol, buy_venue, sell_venue = route
     books, band = state.books, int(state.limits_at(symbol).entry_band_bps * _PARTS)
     twice: dict[str, int] = {}
-    for venue in state.venues_of(symbol):
-        if venue in (buy_venue, sell_venue) or books.unusable(venue, symbol, now_ns) is None:
+    for venue in state.venues:
+        if (venue, symbol) in state.instruments:
             bid, ask = books.best(venue, symbol)
-            if bid is not None and ask is not None:
+            if bid is None or ask is None:
+                continue
+            if venue in (buy_venue, sell_venue) or books.unusable(venue, symbol, now_ns) is None:
                 twice[venue] = bid + ask
     for venue, price in ((buy_venue, plan.buy_limit), (sell_venue, plan.sell_limit)):
         if not is_within(2 * price, [mid for other, mid in twice.items() if other != venue], band):

@@ -43,11 +43,10 @@ def breached(
     `route`: symbol, buy venue, sell venue.
     """
     limits, (symbol, *venues) = state.limits, route
-    base = Symbol.of(symbol).base
     if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
     in_all = in_base = in_symbol = notional
-    at_venue = dict.fromkeys(venues, notional)
+    at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():
         at_stake, traded = pair.at_stake, pair.plan.symbol
         in_all += at_stake
@@ -68,8 +67,9 @@ def breached(
         return "max_asset_quote"
     if in_all > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(used > state.limits_at(symbol, venue).max_capital_per_venue_quote for venue, used in at_venue.items()):
-        return CAPITAL
+    for venue, used in at_venue.items():
+        if used > state.limits_at(symbol, venue).max_capital_per_venue_quote:
+            return CAPITAL
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"
     if state.control.day_loss_blocks(now_ns):
@@ -113,9 +113,12 @@ class RateBudget:
 
     def try_take(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> bool:
         """Take `tokens` at every venue, or none and return False."""
-        windows = [found for venue in venues for found in self._windows(venue, symbol, now_ns)]
-        if any(len(window) + tokens > rate.count for rate, window in windows):
-            return False
+        windows = list[tuple[PlaceRate, deque[int]]]()
+        for venue in venues:
+            windows += self._windows(venue, symbol, now_ns)
+        for rate, window in windows:
+            if len(window) + tokens > rate.count:
+                return False
         for _, window in windows:
             window.extend([now_ns] * tokens)
         return True
@@ -148,7 +151,10 @@ class RateBudget:
     def _windows(self, venue: str, symbol: str, now_ns: int) -> list[tuple[PlaceRate, deque[int]]]:
         found = []
         for rate in self._rates[venue]:
-            window = self._taken.setdefault((venue, rate, symbol if rate.per_symbol else ""), deque())
+            scope = (venue, rate, symbol if rate.per_symbol else "")
+            window = self._taken.get(scope)
+            if window is None:
+                window = self._taken[scope] = deque()
             horizon_ns = now_ns - rate.window_ms * NS_PER_MS
             while window and window[0] <= horizon_ns:
                 window.popleft()
