@@ -386,10 +386,10 @@ class Books:
                 quotes[venue] = arena.best(row)
         return quotes
 
-    def best_bid(self, venue: str, symbol: str) -> Decimal | None:
-        """Return the best bid of a live book; None where there is none."""
-        bid = self.best(venue, symbol)[0]
-        return None if bid is None else self.scales[symbol].price_to_decimal(bid)
+    def best_bids(self, symbol: str, venues: Iterable[str]) -> list[int]:
+        """Return the best bids of a symbol's live books among those of `venues`, on its scale."""
+        found = [self.best(venue, symbol)[0] for venue in venues]
+        return [bid for bid in found if bid is not None]
 
     def received_ns(self, venue: str, symbol: str) -> int:
         """Return when the newest frame of a book was received, 0 when none was."""

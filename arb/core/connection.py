@@ -92,7 +92,7 @@ class Connection:
         """Return the rows of live books that stand still while others of this connection go on."""
         if self.pace.still(now_ns):
             return []
-        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
+        return [row for row, book in self.pace.books.items() if book.still(now_ns) and arena.usable(row)]
 
     def late(self) -> bool:
         """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""

@@ -17,7 +17,7 @@ from arb.core.opportunities.episodes import Episode, Episodes, Route
 from arb.core.opportunities.marks import Marks
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles, Refused
 from arb.core.opportunities.routes import Routes
-from arb.core.opportunities.standing import PAIRS, StandingEdges
+from arb.core.opportunities.standing import StandingEdges
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
@@ -36,12 +36,13 @@ class Judgement:
     """What is found out about one symbol at one drain.
 
     `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `sampled`: whether its
+    refusal before. `impacted`: the routes passed for what our own orders took, and at which of their venues that was.
+    `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `sampled`: whether its
     price ratios were. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and
     the id of the pair that was opened, if one was.
     """
 
-    __slots__ = ("candidates", "followed", "judged", "passed", "refused", "sampled", "symbol")
+    __slots__ = ("candidates", "followed", "impacted", "judged", "passed", "refused", "sampled", "symbol")
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Judgement:
         passed: dict[Route, Reason],
         refused: dict[Route, Refused],
         followed: list[Route],
+        impacted: list[tuple[Route, list[bool]]],
         sampled: bool,
     ) -> None:
         self.symbol = symbol
@@ -57,6 +59,7 @@ class Judgement:
         self.passed = passed
         self.refused = refused
         self.followed = followed
+        self.impacted = impacted
         self.sampled = sampled
         self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
 
@@ -170,16 +173,17 @@ class Detector:
 
     def _look(self, symbol: str, now_ns: int) -> Judgement:
         """Find a symbol's routes whose best quotes cross, and what of the others stands against judging them."""
-        sampled = self.state.price_ratios.follows(symbol)
-        if sampled:  # else nothing that is decided now depends on it
+        sampled = self.state.price_ratios.in_question(symbol)
+        if sampled:
             self._sample(symbol, now_ns)
         self.routes.renew_limits(symbol)
         books, passed, refused = self.state.books, dict[Route, Reason](), dict[Route, Refused]()
         quotes = books.quotes(symbol, self.routes.venues(symbol))
         impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
         awaited = books.awaited_among(symbol, quotes)
-        crossings, followed = list[Crossing](), list[Route]()
-        any_kept, any_open, terms_of = bool(self.obstacles), len(self.episodes), self.routes.terms
+        crossings, followed, kept = list[Crossing](), list[Route](), list[tuple[Route, list[bool]]]()
+        any_kept, any_open, any_followed = bool(self.obstacles), len(self.episodes), bool(self.standing)
+        terms_of = self.routes.terms
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
             before = self.obstacles.forget(route) if any_kept else None
@@ -189,23 +193,20 @@ class Detector:
                 self.episodes.miss(route, now_ns)
             elif buy_venue in impacted or sell_venue in impacted:
                 passed[route] = Reason.OWN_IMPACT
-                self.obstacles.keep(route, Reason.OWN_IMPACT, before, now_ns)
+                kept.append((route, [buy_venue in impacted, sell_venue in impacted]))
             elif buy_venue in awaited or sell_venue in awaited:
                 passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
-                if pairs := self.standing.count(route):
-                    if pairs >= PAIRS:
-                        self._follow(route, now_ns)
-                    else:
-                        followed.append(route)  # nothing that is decided now depends on it
+                if any_followed and self.standing.follows(route):
+                    followed.append(route)  # what is decided may depend on it only where its edge stands
                 terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
                 if ask is not None and bid is not None and terms.crosses(ask, bid):
                     crossings.append(Crossing(route, terms, ask, bid))
                 elif any_open:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
-        return Judgement(symbol, candidates, passed, refused, followed, sampled)
+        return Judgement(symbol, candidates, passed, refused, followed, kept, sampled)
 
     def _sample(self, symbol: str, now_ns: int) -> None:
         self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
@@ -246,6 +247,8 @@ class Detector:
             self._sample(symbol, now_ns)
         for route in judgement.followed:
             self._follow(route, now_ns)
+        for route, basis in judgement.impacted:
+            self.obstacles.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
         for route, _, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
@@ -259,7 +262,11 @@ class Detector:
     def _follow(self, route: Route, now_ns: int) -> None:
         """Note the edge of a route that pairs of ours should have eaten, where its books can be believed."""
         books, (symbol, *venues) = self.state.books, route
-        if any(books.unusable(venue, symbol, now_ns) for venue in venues) or books.skewed(*route):
+        if (
+            not self.standing.follows(route)
+            or any(books.unusable(venue, symbol, now_ns) for venue in venues)
+            or books.skewed(*route)
+        ):
             return
         edge = least_edge(self.routes.terms[route], *books.sides(route))
         if edge is not None:
@@ -302,7 +309,9 @@ class Detector:
             self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
         answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), over_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
-        stands = self.standing.stands(route)
+        if stands := self.standing.stands(route):
+            self._follow(route, now_ns)
+            stands = self.standing.stands(route)
         implausible = stands or self.state.price_ratios.refuses(*route)
         if implausible and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
             if stands:

@@ -5,6 +5,7 @@ pause is over) is not a frame, and the books may stand as they are for long. So 
 kept with what it rested on, which is compared after each event; where it ends by time alone, a timer asks for the next look.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
@@ -49,9 +50,14 @@ class Obstacles:
         """Keep a route no longer: it is judged anew, or is gone; return what was kept."""
         return self._refused.pop(route, None)
 
-    def keep(self, route: Route, reason: Reason, before: Refused | None, now_ns: int) -> None:
-        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle."""
-        basis = self._basis(route, reason, now_ns)
+    def keep(
+        self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
+    ) -> None:
+        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle.
+
+        `found`: what the refusal rests on, where it has changed since, by a pair that opened.
+        """
+        basis = self._basis(route, reason, now_ns) if found is None else found
         if basis is not None:
             since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
             self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))

@@ -42,9 +42,12 @@ class StandingEdges:
             before = [found for found in before if now_ns - found[0] <= WINDOW_NS]
         self._opened[route] = [*before, (now_ns, edge)][:PAIRS]
 
-    def count(self, route: Route) -> int:
-        """Return how many pairs are remembered for a route: from one on its edge matters, from `PAIRS` on it stands."""
-        return len(self._opened.get(route, ()))
+    def __bool__(self) -> bool:
+        return bool(self._opened)
+
+    def follows(self, route: Route) -> bool:
+        """Return whether it matters what edge a route has."""
+        return route in self._opened
 
     def follows_any(self, symbol: str, now_ns: int) -> bool:
         """Return whether it matters what edge some route of a symbol has; forget what has become too old for it."""

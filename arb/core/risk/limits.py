@@ -42,9 +42,28 @@ def breached(
 
     `route`: symbol, buy venue, sell venue.
     """
-    limits, (symbol, *venues) = state.limits, route
+    limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
+    unhedged = state.residuals.unhedged()
+    if orders.open or unhedged or notional > state.least_limit(route):
+        passed = _passed_together(state, orders, unhedged, route, notional)
+        if passed is not None:
+            return passed
+    if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
+        return "max_exposure_quote_s_per_day"
+    if state.control.day_loss_blocks(now_ns):
+        return "daily_loss_quote"
+    if not state.control.day_allows(notional, now_ns):
+        return DAILY_NOTIONAL
+    return None
+
+
+def _passed_together(
+    state: "EngineState", orders: "OrderTable", unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
+) -> str | None:
+    """Return the key of the first limit on sums that a pair would pass together with what is at risk already, or None."""
+    limits, (symbol, *venues) = state.limits, route
     in_all = in_base = in_symbol = notional
     at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():
@@ -54,7 +73,7 @@ def breached(
         in_symbol += at_stake if traded == symbol else ZERO
         for venue in at_venue.keys() & pair.venues:
             at_venue[venue] += at_stake
-    for held in state.residuals.unhedged():
+    for held in unhedged:
         value = abs(held.booked)
         in_all += value
         in_base += value if Symbol.of(held.symbol).base == base else ZERO
@@ -70,12 +89,6 @@ def breached(
     for venue, used in at_venue.items():
         if used > state.limits_at(symbol, venue).max_capital_per_venue_quote:
             return CAPITAL
-    if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
-        return "max_exposure_quote_s_per_day"
-    if state.control.day_loss_blocks(now_ns):
-        return "daily_loss_quote"
-    if not state.control.day_allows(notional, now_ns):
-        return DAILY_NOTIONAL
     return None
 
 

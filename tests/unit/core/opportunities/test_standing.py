@@ -33,7 +33,7 @@ def test_two_pairs_within_a_minute_make_an_edge_that_stands() -> None:
     assert after(0, 60).stands(ROUTE)
     assert not after(0, 61).stands(ROUTE)
     assert after(0, 61, 121).stands(ROUTE)
-    assert after(0, 1, edge=31 * BPS).stands(ROUTE) and not after(0, 1, edge=30 * BPS).count(ROUTE)
+    assert after(0, 1, edge=31 * BPS).stands(ROUTE) and not after(0, 1, edge=30 * BPS).follows(ROUTE)
 
 
 def test_an_edge_that_falls_below_half_of_the_first_is_forgotten_with_its_pairs() -> None:
@@ -45,7 +45,7 @@ def test_an_edge_that_falls_below_half_of_the_first_is_forgotten_with_its_pairs(
     edges.seen(ROUTE, 50 * BPS)
     assert edges.stands(ROUTE)
     edges.seen(ROUTE, 49 * BPS)
-    assert not edges.stands(ROUTE) and not edges.count(ROUTE)
+    assert not edges.stands(ROUTE) and not edges.follows(ROUTE)
     edges.opened(ROUTE, 100 * BPS, 2)
     edges.opened(ROUTE, 100 * BPS, 3)
     assert edges.stands(ROUTE) and edges.pause(ROUTE)
