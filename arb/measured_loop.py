@@ -181,6 +181,19 @@ class _MeasuredSelector(selectors.DefaultSelector):
                 return ready
 
 
+def in_turn(*works: IdleWork) -> IdleWork:
+    """Return what does a round of one work, then of the next, and so on; its own round is complete with that of the last."""
+    left = list(works)
+
+    def work() -> bool:
+        if not left[0]():
+            return False
+        left.append(left.pop(0))
+        return left[0] is works[0]
+
+    return work
+
+
 def measured_loop(clock: Clock, turns: Turns, *, spin: bool = False) -> Callable[[], asyncio.AbstractEventLoop]:
     """Return what makes such a loop; `spin`: it polls and takes a processor for itself."""
     return lambda: asyncio.SelectorEventLoop(_MeasuredSelector(clock, turns, spin=spin))

@@ -31,6 +31,9 @@ from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact
 
+LAST_KEPT = 4
+"""How many of the symbols judged last are remembered."""
+
 
 class Judgement:
     """What is found out about one symbol at one drain.
@@ -75,6 +78,8 @@ class Detector:
         self.episodes = Episodes(0, 0, 0)
         self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
+        self.judged_last: dict[str, None] = {}
+        """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
         self._refusals = RefusalReports(state)
         # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
         self._opened_in: Judgement | None = None
@@ -243,6 +248,10 @@ class Detector:
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""
         symbol = judgement.symbol
+        self.judged_last.pop(symbol, None)
+        self.judged_last[symbol] = None
+        if len(self.judged_last) > LAST_KEPT:
+            del self.judged_last[next(iter(self.judged_last))]
         if not judgement.sampled:
             self._sample(symbol, now_ns)
         for route in judgement.followed:
