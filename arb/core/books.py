@@ -314,7 +314,8 @@ class Books:
 
     def standing_still(self, now_ns: int) -> set[str]:
         """Return the connections that are alive and whose books stand still together."""
-        return {name for name, found in self.connections.items() if found.last_byte_ns and found.pace.still(now_ns)}
+        found = self.connections.items()
+        return {name for name, one in found if one.words[LAST_BYTE_NS] and one.pace.still(now_ns)}
 
     def skewed(self, symbol: str, first: str, second: str) -> bool:
         """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
