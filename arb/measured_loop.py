@@ -21,7 +21,7 @@ WAKING_UP = "waking up"
 """Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
 IDLE_WORK = "idle work"
 """Not a turn, but a part of what is done while the loop has nothing to do."""
-IDLE_PERCENT = 5
+IDLE_PERCENT = 10
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
