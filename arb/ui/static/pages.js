@@ -122,10 +122,10 @@ async function opportunities({ get }) {
 async function inventory({ get }) {
   const found = await get("holdings");
   if (found.empty) return [empty(found.empty)];
-  const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => points.length > 1));
+  const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => Number(points.at(-1)[0]) - Number(points[0][0]) > 1e9));
   return [card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
     ...charted.map(([asset, venues]) => card(asset, chart(Object.entries(venues).map(([name, points]) => ({ name, points })), found.stretches, { unit: `${asset} held, by venue` }))),
-    charted.length ? null : el("p", { class: "dim" }, "Each has been reported once: what changes is drawn from the second report on.")];
+    charted.length ? null : el("p", { class: "dim" }, "Reported at the start alone so far: what changes is drawn from the next report on.")];
 }
 
 async function waterfall({ get }) {
