@@ -234,7 +234,7 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def interrupt_until(self, text: str) -> None:
-        """Press Ctrl-C until a text is shown: one that comes before a question has begun ends the line, and not the question."""
+        """Press Ctrl-C until a text is shown: what comes before a question has begun ends a line alone."""
         while text not in self._shown:
             self.process.send_signal(signal.SIGINT)
             while text not in self._shown and select.select([self._ours], [], [], 2)[0]:
