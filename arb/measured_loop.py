@@ -21,7 +21,7 @@ WAKING_UP = "waking up"
 """Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
 IDLE_WORK = "idle work"
 """Not a turn, but a part of what is done while the loop has nothing to do."""
-IDLE_PERCENT = 5
+IDLE_PERCENT = 10
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
@@ -179,6 +179,19 @@ class _MeasuredSelector(selectors.DefaultSelector):
             ready = super().select(0)
             if ready or is_complete or now_ns >= until_ns:
                 return ready
+
+
+def in_turn(*works: IdleWork) -> IdleWork:
+    """Return what does a round of one work, then of the next, and so on; its own round is complete with that of the last."""
+    left = list(works)
+
+    def work() -> bool:
+        if not left[0]():
+            return False
+        left.append(left.pop(0))
+        return left[0] is works[0]
+
+    return work
 
 
 def measured_loop(clock: Clock, turns: Turns, *, spin: bool = False) -> Callable[[], asyncio.AbstractEventLoop]:

@@ -130,10 +130,10 @@ def _commands(group: click.Group = cli, above: str = "arb") -> Iterator[tuple[st
 
 
 def test_every_command_is_documented() -> None:
-    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    page = (REPO / "docs" / "COMMANDS.md").read_text(encoding="utf-8")
     for path, command in _commands():
         assert command.help, f"{path} has no help"
-        assert re.search(rf"`{path}\b", readme), f"README.md does not tell of `{path}`"
+        assert re.search(rf"`{path}\b", page), f"docs/COMMANDS.md says nothing of `{path}`"
 
 
 def test_every_command_takes_config_and_json_and_every_option_has_help() -> None:

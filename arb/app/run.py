@@ -39,6 +39,7 @@ from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
 from arb.live.feed import StateFeed
+from arb.live.glances import Glances
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.rehearsal import Rehearsal
@@ -48,7 +49,7 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, present, show_live
-from arb.measured_loop import Turns, measured_loop
+from arb.measured_loop import Turns, in_turn, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.database import mask_url
 from arb.store.domains import note_on
@@ -244,7 +245,12 @@ class Run:
         )
         await control.start()
         if self._options.mode is not Mode.PAPER:
-            self._turns.idle_work = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0)).step
+            rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0))
+            work = rehearsal.step
+            if self._venues.settings.engine.spin:
+                # A loop that waits has little time to spare: there it is better spent on rehearsing more often.
+                work = in_turn(work, Glances(node.engine, self._clock).step)
+            self._turns.idle_work = work
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()

@@ -28,10 +28,12 @@ from arb.market.arena import INT64_MAX, BookArena, BookState
 from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
-from arb.market.words import NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
+from arb.market.words import LAST_BYTE_NS, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
 
 Key = tuple[str, str]
 """(venue, symbol)."""
+_WAITING, _LIVE, _GAP, _CROSSED = map(int, BookState)
+"""As the arena's words have them."""
 Quote = tuple[int | None, int | None]
 """The best bid and ask as integers on the symbol's scale; None for an empty side."""
 
@@ -278,17 +280,17 @@ class Books:
         row = self.rows.get((venue, symbol))
         if row is None:
             return Reason.GAPPED_BOOK
-        state = int(self.arena.state[row])
-        if state in (BookState.GAP, BookState.WAITING):
+        state = self.arena.words[row * self.arena.stride]
+        if state in (_GAP, _WAITING):
             return Reason.GAPPED_BOOK
         connection = self._carriers[row]
-        if now_ns - connection.last_byte_ns > self._timing.feed_silence_ms * NS_PER_MS:
+        if now_ns - connection.words[LAST_BYTE_NS] > self._timing.feed_silence_ms * NS_PER_MS:
             return Reason.STALE_BOOK
         if connection.pace.book_still(row, now_ns):
             return Reason.STALE_BOOK
         if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
-        return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
+        return Reason.CROSSED_BOOK if state == _CROSSED else None
 
     def drained(self, unread: Collection[str], backlogged: Collection[str]) -> None:
         """Note on which connections bytes wait: just now, and for so long that nobody waits for them any more."""
@@ -305,17 +307,21 @@ class Books:
 
     def backlogged(self, venue: str, symbol: str) -> bool:
         """Return whether a book's connection always has bytes waiting, and what was read of it came later than usual."""
+        if not self._backlogged:
+            return False
         row = self.rows.get((venue, symbol))
         return row is not None and self._carriers[row].name in self._backlogged and self._carriers[row].late()
 
     def standing_still(self, now_ns: int) -> set[str]:
         """Return the connections that are alive and whose books stand still together."""
-        return {name for name, found in self.connections.items() if found.last_byte_ns and found.pace.still(now_ns)}
+        found = self.connections.items()
+        return {name for name, one in found if one.words[LAST_BYTE_NS] and one.pace.still(now_ns)}
 
     def skewed(self, symbol: str, first: str, second: str) -> bool:
         """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
-        lags = [self._carriers[self.rows[venue, symbol]].lag_ns or 0 for venue in (first, second)]
-        return abs(lags[0] - lags[1]) > self._timing.max_skew_ms * NS_PER_MS
+        rows, carriers = self.rows, self._carriers
+        one, other = carriers[rows[first, symbol]].lag_ns or 0, carriers[rows[second, symbol]].lag_ns or 0
+        return abs(one - other) > self._timing.max_skew_ms * NS_PER_MS
 
     def lag_ms(self, venue: str) -> float | None:
         """Return the last frame's time on its way, on the latest of the venue's connections, for display."""
@@ -339,6 +345,14 @@ class Books:
         impact = self._impacts.get((venue, symbol))
         if impact is not None:
             impact.under_way = max(0, impact.under_way - 1)
+
+    def impacted_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
+        """Return those of `venues` whose book of a symbol may still show what our own orders took."""
+        return [venue for venue in venues if self.impacted(venue, symbol)] if self._impacts else []
+
+    def awaited_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
+        """Return those of `venues` whose book of a symbol is `awaited`."""
+        return [venue for venue in venues if self.awaited(venue, symbol)] if self._unread else []
 
     def impacted(self, venue: str, symbol: str) -> bool:
         """Return whether the book may still show what our own orders took."""
@@ -365,14 +379,18 @@ class Books:
 
     def quotes(self, symbol: str, venues: Iterable[str]) -> dict[str, Quote]:
         """Return the best bid and ask of a symbol's live books among those of `venues`."""
-        rows, arena = self.rows, self.arena
-        found = [(venue, row) for venue in venues if (row := rows.get((venue, symbol))) is not None]
-        return {venue: arena.best(row) for venue, row in found if arena.usable(row)}
+        rows, arena, quotes = self.rows, self.arena, dict[str, Quote]()
+        words, stride = arena.words, arena.stride
+        for venue in venues:
+            row = rows.get((venue, symbol))
+            if row is not None and words[row * stride] == _LIVE:
+                quotes[venue] = arena.best(row)
+        return quotes
 
-    def best_bid(self, venue: str, symbol: str) -> Decimal | None:
-        """Return the best bid of a live book; None where there is none."""
-        bid = self.best(venue, symbol)[0]
-        return None if bid is None else self.scales[symbol].price_to_decimal(bid)
+    def best_bids(self, symbol: str, venues: Iterable[str]) -> list[int]:
+        """Return the best bids of a symbol's live books among those of `venues`, on its scale."""
+        found = [self.best(venue, symbol)[0] for venue in venues]
+        return [bid for bid in found if bid is not None]
 
     def received_ns(self, venue: str, symbol: str) -> int:
         """Return when the newest frame of a book was received, 0 when none was."""

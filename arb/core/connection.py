@@ -70,7 +70,8 @@ class Connection:
     @property
     def lag_ns(self) -> int | None:
         """Return how long the last frame that shows it was on its way; None where none does."""
-        return self._lag_ns if self._lag_known else None
+        words = self.words
+        return words[LAG_NS] if words[LAG_KNOWN] else None
 
     @lag_ns.setter
     def lag_ns(self, lag_ns: int | None) -> None:
@@ -91,7 +92,7 @@ class Connection:
         """Return the rows of live books that stand still while others of this connection go on."""
         if self.pace.still(now_ns):
             return []
-        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
+        return [row for row, book in self.pace.books.items() if book.still(now_ns) and arena.usable(row)]
 
     def late(self) -> bool:
         """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""

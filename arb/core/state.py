@@ -206,12 +206,23 @@ class EngineState:
         self._counters: dict[str, int] = {}
         # What `limits_at` has answered.
         self._limits: dict[tuple[str, ...], Limits] = {}
+        self._least_limits: dict[tuple[str, str, str], Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
         found = self._limits.get((symbol, *venues))
         if found is None:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
+
+    def least_limit(self, route: tuple[str, str, str]) -> Decimal:
+        """Return what a pair on a route may pay by all limits on sums while nothing else is at risk."""
+        found = self._least_limits.get(route)
+        if found is None:
+            (symbol, *venues), limits = route, self.limits
+            sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
+            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in venues)
+            found = self._least_limits[route] = min(*sums, *capital)
         return found
 
     def edge_over_bps(self, route: tuple[str, str, str], now_ns: int) -> Decimal:
@@ -306,9 +317,10 @@ class EngineState:
 
     def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
         """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
-        books = self.books
-        live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
-        return middle(live or books.seen_bids(symbol, now_ns))
+        live = middle(self.books.best_bids(symbol, self.venues))
+        if live is None:
+            return middle(self.books.seen_bids(symbol, now_ns))
+        return self.books.scales[symbol].price_to_decimal(live)
 
     def incident(
         self,

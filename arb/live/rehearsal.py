@@ -84,6 +84,8 @@ class Rehearsal:
         self._venues = tuple(venues)
         self._rows = {(venue, SYMBOL): row for row, venue in enumerate(venues)}
         self._gateways = {venue: _gateway(spec_of(venue), self._clock, rng) for venue in venues}
+        for gateway in self._gateways.values():
+            gateway.value_sales(lambda symbol: self._engine.state.sale_price(symbol, self._clock.wall_ns()))
         self._begin()
         self._parts = self._openings()
 
@@ -124,8 +126,6 @@ class Rehearsal:
         state.health.take(drained)  # and again in what follows, when it is quick
         yield False
         engine.venue_monitor.before(drained)
-        yield False
-        state.price_ratios.sample(SYMBOL, self._venues, now_ns)  # only now: what follows finds it done
         yield False
         state.books.drained((), ())
         strategy = engine.strategy
@@ -263,7 +263,7 @@ def _gateway(spec: VenueSpec, clock: Clock, rng: random.Random) -> VenueGateway:
     """Return what writes and signs orders for an account that does not exist, at a host that cannot."""
     path = urlsplit(spec.sites[0].endpoint.rest).path
     endpoint = VenueEndpoint(rest=f"https://{HOST}{path}", ws_public=f"wss://{HOST}/", ws_private=f"wss://{HOST}/")
-    gateway = build_gateway(
+    return build_gateway(
         spec,
         Site(environment=Environment.TESTNET, endpoint=endpoint),
         _NONE,
@@ -277,5 +277,3 @@ def _gateway(spec: VenueSpec, clock: Clock, rng: random.Random) -> VenueGateway:
         ),
         network=Nowhere(),
     )
-    gateway.value_sales(lambda _: Decimal(_BID) / 10)
-    return gateway

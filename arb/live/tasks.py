@@ -75,6 +75,7 @@ async def until(due: Callable[[], bool], every_s: float) -> None:
     """
     loop = asyncio.get_running_loop()
     said: asyncio.Future[None] = loop.create_future()
+    asking: asyncio.TimerHandle
 
     def ask() -> None:
         nonlocal asking

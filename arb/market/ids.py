@@ -15,6 +15,7 @@ A key is changed now and then, and stays the same account's; so a name by the ke
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -49,8 +50,14 @@ class ClientOrderId(msgspec.Struct, frozen=True):
         """Return the id as sent; raise `ValueError` when a part is out of range."""
         if self.leg not in _LETTERS:
             raise ValueError(f"unknown leg {self.leg!r}")
-        parts = (_encode(self.nonce, _WIDTHS[0]), _encode(self.pair_number, _WIDTHS[1]))
-        return PREFIX + parts[0] + parts[1] + _LETTERS[self.leg] + _encode(self.attempt, _WIDTHS[3])
+        pair = _process_part(self.nonce) + _encode(self.pair_number, _WIDTHS[1])
+        return pair + _LETTERS[self.leg] + _encode(self.attempt, _WIDTHS[3])
+
+
+def entry_names(nonce: int, pair_number: int) -> tuple[str, str]:
+    """Return the ids of a pair's two entries, the buy leg's first; raise `ValueError` when a part is out of range."""
+    pair = f"{_process_part(nonce)}{_encode(pair_number, _WIDTHS[1])}"
+    return f"{pair}b00", f"{pair}s00"
 
 
 def decode(text: str) -> ClientOrderId | None:
@@ -87,6 +94,11 @@ def number_again(pair_id: int) -> int:
 def is_again(pair_number: int) -> bool:
     """Return whether a number is one of `number_again`."""
     return pair_number > MAX_PAIR_NUMBER // 2
+
+
+@lru_cache(maxsize=16)  # a process has one nonce, and a rehearsal another
+def _process_part(nonce: int) -> str:
+    return PREFIX + _encode(nonce, _WIDTHS[0])
 
 
 def _encode(value: int, width: int) -> str:

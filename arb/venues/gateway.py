@@ -237,17 +237,18 @@ class VenueGateway:
         """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""
         try:
             form = self._writes.form(command)
-            ready = self._ready(command, form, slot=self._pacer.try_entry(form.call.scope))
+            scope = form.call.scope
+            ready = self._ready(command, form, slot=self._pacer.try_entry(scope))
         except (VenueError, ValueError) as refused:
             return self._unwritten(command, refused)
         if isinstance(ready, OrderRejected):
             return ready
         if isinstance(ready, ReadyFrame):
-            return partial(self._leave, command, form.call.scope, ready)
+            return partial(self._leave, command, scope, ready)
         connection = self._transport.standing(form.origin)
         if connection is None:
             return not_sent(self.venue, command, NOT_SENT, "no connection stands ready")
-        return partial(self._leave_on, connection, command, form.call.scope, ready, self._clock.wall_ns())
+        return partial(self._leave_on, connection, command, scope, ready, self._clock.wall_ns())
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""

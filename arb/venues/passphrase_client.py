@@ -5,9 +5,8 @@ at all: spot orders, whose value can be bounded, and their cancels. Whatever els
 loans, leverage, plan orders) is refused before it is signed.
 """
 
-import hmac
 from abc import abstractmethod
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from arb.clock import NS_PER_MS
 from arb.core.commands import PlaceOrder
 from arb.venues.call import Call, HttpRequest, Outgoing, body_text
 from arb.venues.ccxt_client import GuardedClient
+from arb.venues.keyed_hash import KeyedHash
 from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, half_written, id_text
 from arb.venues.rules.guard import OrderClaim, OrderFields
 
@@ -52,7 +52,7 @@ class PassphraseClient(GuardedClient):
             return HttpRequest(call.method, base + target, self.site_headers)
         self._check_credentials()
         timestamp = self._timestamp(now_ms)
-        signature = _sealed(_keyed(self.secret), f"{timestamp}{call.method}{signed_target}{body}")
+        signature = _signature(_keyed(self.secret), f"{timestamp}{call.method}{signed_target}{body}".encode())
         expiry = None if call.expires_ns is None else self.venue_ms_text(call.expires_ns)
         headers = self._all_headers(call, timestamp, signature, expiry)
         return HttpRequest(call.method, base + target, headers, body or None)
@@ -91,7 +91,7 @@ class PassphraseClient(GuardedClient):
         self.guard.admit_order(form.symbol, form.side, command)
         timestamp = self._timestamp(now_ms)
         body = form.body(id_text(command.client_order_id), f"{command.price:f}", f"{command.size:f}", *window)
-        signature = _sealed(_keyed(self.secret), f"{timestamp}POST{form.target}{body}")
+        signature = _signature(_keyed(self.secret), f"{timestamp}POST{form.target}{body}".encode())
         return form.outgoing(body.encode("ascii"), timestamp, signature, str(expires_ms))
 
     def admit(self, way: str, call: Call) -> None:
@@ -153,13 +153,9 @@ class PassphraseClient(GuardedClient):
     def _base_url(self, call: Call) -> str: ...
 
 
-@lru_cache(maxsize=64)
-def _keyed(secret: str) -> hmac.HMAC:
-    """Return a hash that has taken the key already; whoever signs copies it."""
-    return hmac.new(secret.encode(), digestmod="sha256")
+_keyed = lru_cache(maxsize=64)(KeyedHash)
+"""Returns a hash that has taken the key already."""
 
 
-def _sealed(keyed: hmac.HMAC, text: str) -> str:
-    signing = keyed.copy()
-    signing.update(text.encode())
-    return b64encode(signing.digest()).decode()
+def _signature(keyed: KeyedHash, text: bytes) -> str:
+    return b2a_base64(keyed.seal(text).digest(), newline=False).decode("ascii")

@@ -22,6 +22,13 @@ def entries_at(engine: EngineProcess, venue: str) -> list[int]:
     return [row["ns"] for row in truth.rows_of(engine.db, sql)]
 
 
+def first_decided(engine: EngineProcess) -> int | None:
+    """Return when the latest run decided its first pair, if it has."""
+    sql = "SELECT min(decided_ns) AS ns FROM pair_trades WHERE kind = 'arb' AND run_id = (SELECT max(id) FROM runs)"
+    first_ns: int | None = truth.rows_of(engine.db, sql)[0]["ns"]
+    return first_ns
+
+
 def without(sandbox: SandboxProcess, *venues: str) -> dict[str, str]:
     """Return the keys with the secrets of some venues wrong."""
     return keys_of(sandbox.announced) | {f"{venue.upper()}_API_SECRET": WRONG for venue in venues}
@@ -64,7 +71,12 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
             engine.process.wait()
         sandbox.no_more_faults()
         with live_engine(tmp_path, sandbox) as engine:
-            engine.trade_on(2, "after the doctor has looked")
+
+            def opens(status: dict[str, Any]) -> bool:
+                engine.lift(status, "after the doctor has looked")
+                return first_decided(engine) is not None
+
+            engine.until(opens, "a pair of its own opens")
             ended = engine.stop()
         assert truth.differences(engine.db, sandbox.ledger()) == [], ended.err[-3000:]
     assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
@@ -72,11 +84,8 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
     shut, opened = ([row for row in found if row["severity"] == severity] for severity in ("warning", "info"))
     assert {row["venue"] for row in shut} == {row["venue"] for row in opened} == set(VENUES), found
     assert all("the doctor has not looked yet" in row["text"] for row in shut), found
-    first = truth.rows_of(
-        engine.db,
-        "SELECT min(decided_ns) AS ns FROM pair_trades WHERE kind = 'arb' AND run_id = (SELECT max(id) FROM runs)",
-    )
-    assert first[0]["ns"] > min(row["ns"] for row in opened), "nothing opens before"
+    first_ns = first_decided(engine)
+    assert first_ns is not None and first_ns > min(row["ns"] for row in opened), "nothing opens before"
 
 
 def test_a_venue_that_was_down_at_the_start_is_opened_once_the_doctor_has_seen_it_well(tmp_path: Path) -> None:

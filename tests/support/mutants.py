@@ -293,8 +293,8 @@ MUTANTS = {
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
         "arb/core/opportunities/detector.py",
-        "if any((venue, symbol) in self.manager.busy for venue in venues):",
-        "if all((venue, symbol) in self.manager.busy for venue in venues):",
+        "if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:",
+        "if (buy_venue, symbol) in busy and (sell_venue, symbol) in busy:",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time stops opening though its repair is unanswered",

@@ -2,8 +2,7 @@
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from arb.core.pricing.plan import PlanView
-from arb.core.pricing.terms import PairTerms
+from arb.core.pricing.plan import Plan
 from arb.core.records import FillRecord
 from arb.core.recovery_records import FeeHold
 from arb.core.state import EngineState
@@ -76,13 +75,15 @@ def fee_funds(state: EngineState, instrument: Instrument) -> Decimal:
     return state.inventory.free(venue, asset) * price * FUNDS_SHARE
 
 
-def fee_holds(state: EngineState, route: tuple[str, str, str], plan: PlanView, terms: PairTerms) -> tuple[FeeHold, ...]:
+def fee_holds(state: EngineState, route: tuple[str, str, str], decided: Plan) -> tuple[FeeHold, ...]:
     """Return what a pair reserves of the assets that its venues take fees from: at each venue for its leg and an unwind of it.
 
     Never more than was free for it (`Sizes.limit_funds`), for the sizing goes by the same price and the worse of two prices.
     """
+    terms = decided.terms
     if terms.buy.buy_fee_in is not FeeIn.OTHER and terms.sell.buy_fee_in is not FeeIn.OTHER:
         return ()
+    plan = decided.view()
     symbol, buy_venue, sell_venue = route
     legs = (buy_venue, terms.buy, plan.hold), (sell_venue, terms.sell, plan.sell_size * plan.sell_vwap)
     holds = list[FeeHold]()

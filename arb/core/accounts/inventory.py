@@ -88,11 +88,12 @@ class Inventory:
 
     def free(self, venue: str, asset: str) -> Decimal:
         """Return what a new pair may use, at least 0."""
-        reported = self.reported(venue, asset)
+        key = (venue, asset)
+        reported = self._reported.get(key) if venue in self.with_basis else None
         if reported is None:
             return ZERO
-        unlocked = min(reported.free, self.computed(venue, asset) - reported.locked)
-        return max(ZERO, unlocked - self.reserved(venue, asset))
+        unlocked = min(reported.free, self._computed.get(key, ZERO) - reported.locked)
+        return max(ZERO, unlocked - self.reserved(venue, asset) if self._reserved else unlocked)
 
     def spendable(self, pair_id: int, venue: str, asset: str) -> Decimal:
         """Return what a repair of a pair may use, at least 0: what the pair itself has reserved is there for it."""

@@ -31,15 +31,21 @@ from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact
 
+LAST_KEPT = 4
+"""How many of the symbols judged last are remembered."""
+
 
 class Judgement:
     """What is found out about one symbol at one drain.
 
     `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `judged`: the routes
-    with an edge, in the order of the answers: the best trade there, the answer, and the id of the pair that was opened, if one
-    was.
+    refusal before. `impacted`: the routes passed for what our own orders took, and at which of their venues that was.
+    `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `sampled`: whether its
+    price ratios were. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and
+    the id of the pair that was opened, if one was.
     """
+
+    __slots__ = ("candidates", "followed", "impacted", "judged", "passed", "refused", "sampled", "symbol")
 
     def __init__(
         self,
@@ -48,12 +54,16 @@ class Judgement:
         passed: dict[Route, Reason],
         refused: dict[Route, Refused],
         followed: list[Route],
+        impacted: list[tuple[Route, list[bool]]],
+        sampled: bool,
     ) -> None:
         self.symbol = symbol
         self.candidates = candidates
         self.passed = passed
         self.refused = refused
         self.followed = followed
+        self.impacted = impacted
+        self.sampled = sampled
         self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
 
 
@@ -68,6 +78,8 @@ class Detector:
         self.episodes = Episodes(0, 0, 0)
         self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
+        self.judged_last: dict[str, None] = {}
+        """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
         self._refusals = RefusalReports(state)
         # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
         self._opened_in: Judgement | None = None
@@ -166,39 +178,43 @@ class Detector:
 
     def _look(self, symbol: str, now_ns: int) -> Judgement:
         """Find a symbol's routes whose best quotes cross, and what of the others stands against judging them."""
-        self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
+        sampled = self.state.price_ratios.in_question(symbol)
+        if sampled:
+            self._sample(symbol, now_ns)
         self.routes.renew_limits(symbol)
         books, passed, refused = self.state.books, dict[Route, Reason](), dict[Route, Refused]()
         quotes = books.quotes(symbol, self.routes.venues(symbol))
-        alone = len(quotes) < 2
-        impacted = () if alone else [venue for venue in quotes if books.impacted(venue, symbol)]
-        awaited = [venue for venue in quotes if books.awaited(venue, symbol)]
-        crossings, followed = list[Crossing](), list[Route]()
+        impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
+        awaited = books.awaited_among(symbol, quotes)
+        crossings, followed, kept = list[Crossing](), list[Route](), list[tuple[Route, list[bool]]]()
+        any_kept, any_open, any_followed = bool(self.obstacles), len(self.episodes), bool(self.standing)
+        terms_of = self.routes.terms
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
-            before = self.obstacles.forget(route)
+            before = self.obstacles.forget(route) if any_kept else None
             if before is not None:
                 refused[route] = before
             if buy_venue not in quotes or sell_venue not in quotes:
                 self.episodes.miss(route, now_ns)
             elif buy_venue in impacted or sell_venue in impacted:
                 passed[route] = Reason.OWN_IMPACT
-                self.obstacles.keep(route, Reason.OWN_IMPACT, before, now_ns)
+                kept.append((route, [buy_venue in impacted, sell_venue in impacted]))
             elif buy_venue in awaited or sell_venue in awaited:
                 passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
-                if self.standing.stands(route):
-                    self._follow(route, now_ns)
-                elif self.standing.follows(route):
-                    followed.append(route)  # nothing that is decided now depends on it
-                terms, ask, bid = self.routes.terms[route], quotes[buy_venue][1], quotes[sell_venue][0]
+                if any_followed and self.standing.follows(route):
+                    followed.append(route)  # what is decided may depend on it only where its edge stands
+                terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
                 if ask is not None and bid is not None and terms.crosses(ask, bid):
                     crossings.append(Crossing(route, terms, ask, bid))
-                else:
+                elif any_open:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
-        return Judgement(symbol, candidates, passed, refused, followed)
+        return Judgement(symbol, candidates, passed, refused, followed, kept, sampled)
+
+    def _sample(self, symbol: str, now_ns: int) -> None:
+        self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
 
     def _best(self, route: Route, now_ns: int) -> Plan | None:
         """Return the best trade of a route, ignoring thresholds and balances; None for no edge."""
@@ -227,13 +243,21 @@ class Detector:
         if not seen.traded:
             self.state.tally.opportunities += 1
         self.state.out.later(lambda: self.state.out.persist(self.episodes.traded(route, seen, now_ns)))
-        return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns)
+        return self.manager.open_pair(route, plan, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""
         symbol = judgement.symbol
+        self.judged_last.pop(symbol, None)
+        self.judged_last[symbol] = None
+        if len(self.judged_last) > LAST_KEPT:
+            del self.judged_last[next(iter(self.judged_last))]
+        if not judgement.sampled:
+            self._sample(symbol, now_ns)
         for route in judgement.followed:
             self._follow(route, now_ns)
+        for route, basis in judgement.impacted:
+            self.obstacles.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
         for route, _, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
@@ -247,7 +271,11 @@ class Detector:
     def _follow(self, route: Route, now_ns: int) -> None:
         """Note the edge of a route that pairs of ours should have eaten, where its books can be believed."""
         books, (symbol, *venues) = self.state.books, route
-        if any(books.unusable(venue, symbol, now_ns) for venue in venues) or books.skewed(*route):
+        if (
+            not self.standing.follows(route)
+            or any(books.unusable(venue, symbol, now_ns) for venue in venues)
+            or books.skewed(*route)
+        ):
             return
         edge = least_edge(self.routes.terms[route], *books.sides(route))
         if edge is not None:
@@ -290,7 +318,9 @@ class Detector:
             self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
         answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), over_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
-        stands = self.standing.stands(route)
+        if stands := self.standing.stands(route):
+            self._follow(route, now_ns)
+            stands = self.standing.stands(route)
         implausible = stands or self.state.price_ratios.refuses(*route)
         if implausible and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
             if stands:
@@ -314,7 +344,7 @@ class Detector:
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
-        state, (symbol, *venues) = self.state, route
+        state, (symbol, buy_venue, sell_venue) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
         limit = breached(state, self.manager, route, notional, now_ns)
         if limit is None:
@@ -322,9 +352,10 @@ class Detector:
         if limit is not None:
             self._refusals.limit(limit, route, now_ns)
             return Reason.RISK_LIMIT
-        if any((venue, symbol) in self.manager.busy for venue in venues):
+        busy = self.manager.busy
+        if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:
             return Reason.PAIR_IN_FLIGHT
-        if not state.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
+        if not state.budget.try_take((buy_venue, sell_venue), symbol, TOKENS_PER_VENUE, now_ns):
             return Reason.RATE_BUDGET
         return None
 

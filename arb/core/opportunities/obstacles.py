@@ -5,6 +5,7 @@ pause is over) is not a frame, and the books may stand as they are for long. So 
 kept with what it rested on, which is compared after each event; where it ends by time alone, a timer asks for the next look.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
@@ -49,9 +50,14 @@ class Obstacles:
         """Keep a route no longer: it is judged anew, or is gone; return what was kept."""
         return self._refused.pop(route, None)
 
-    def keep(self, route: Route, reason: Reason, before: Refused | None, now_ns: int) -> None:
-        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle."""
-        basis = self._basis(route, reason, now_ns)
+    def keep(
+        self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
+    ) -> None:
+        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle.
+
+        `found`: what the refusal rests on, where it has changed since, by a pair that opened.
+        """
+        basis = self._basis(route, reason, now_ns) if found is None else found
         if basis is not None:
             since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
             self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
@@ -123,34 +129,37 @@ class Obstacles:
         state, (symbol, *venues) = self.state, route
         if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
             return Reason.HALTED
-        found = [reason for venue in venues if (reason := self.reason_at(venue, symbol, now_ns)) is not None]
-        if found:
-            return min(found, key=lambda reason: reason.rank)
+        first, second = self.reason_at(venues[0], symbol, now_ns), self.reason_at(venues[1], symbol, now_ns)
+        if first is not None or second is not None:
+            return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
             return Reason.IDENTITY_UNVERIFIED
         if state.trapped.refused(route):
             return Reason.WALLET_CLOSED
-        if any(
-            (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]) for venue in venues
-        ):
-            return Reason.FEE_UNKNOWN
+        for venue in venues:
+            if (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]):
+                return Reason.FEE_UNKNOWN
         return None
 
     def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
         state, key = self.state, (venue, symbol)
-        at = state.venues[venue]
+        at, control = state.venues[venue], state.control
         if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
             return Reason.VENUE_HALTED
         if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
             return Reason.VENUE_HALTED
-        if any(state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote):
+        if (state.suspected or control.stopped) and any(
+            state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote
+        ):
             return Reason.VENUE_HALTED
-        if key in state.rules_awaited or state.is_barred(*key) or state.instruments[key].ends_soon(now_ns):
+        if key in state.rules_awaited or (control.barred and state.is_barred(*key)):
+            return Reason.INSTRUMENT_HALTED
+        if state.instruments[key].ends_soon(now_ns):
             return Reason.INSTRUMENT_HALTED
         if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED
@@ -159,7 +168,9 @@ class Obstacles:
         worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
         if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
             return Reason.CLOCK_OFFSET
-        if key in state.lost or key in state.frozen.values() or key in map(_book_of, self.manager.unknown_orders()):
+        if key in state.lost or key in state.frozen.values():
+            return Reason.UNKNOWN_OUTSTANDING
+        if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):
             return Reason.UNKNOWN_OUTSTANDING
         unusable = state.books.unusable(venue, symbol, now_ns)
         if state.books.backlogged(venue, symbol) and (unusable is None or Reason.FEED_BACKLOG.rank < unusable.rank):

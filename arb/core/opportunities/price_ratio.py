@@ -88,6 +88,13 @@ class PriceRatios:
         """Return whether it matters what a symbol's ratios are now."""
         return symbol in self._left
 
+    def in_question(self, symbol: str) -> bool:
+        """Return whether the next sample may begin or end a refusal, so that it must precede a decision."""
+        left = self._left.get(symbol)
+        return left is not None and any(
+            found.refused or found.beyond_ns >= REFUSED_AFTER_NS - COUNTED_MAX_NS for found in left.values()
+        )
+
     def refuses(self, symbol: str, first: str, second: str) -> bool:
         """Return whether nothing may open in a symbol between two venues."""
         left = self._left.get(symbol)

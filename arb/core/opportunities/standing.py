@@ -42,6 +42,9 @@ class StandingEdges:
             before = [found for found in before if now_ns - found[0] <= WINDOW_NS]
         self._opened[route] = [*before, (now_ns, edge)][:PAIRS]
 
+    def __bool__(self) -> bool:
+        return bool(self._opened)
+
     def follows(self, route: Route) -> bool:
         """Return whether it matters what edge a route has."""
         return route in self._opened

@@ -29,6 +29,7 @@ class TrappedRoutes:
         self.wallets = Wallets() if wallets is None else wallets
         self._rule = rule
         self._found: dict[Route, Refill] = {}
+        self._closed: dict[Route, bool] = {}
 
     def refill(self, route: Route) -> Refill:
         """Return the two ways by which a pair on a route would be refilled."""
@@ -38,12 +39,11 @@ class TrappedRoutes:
 
     def refused(self, route: Route) -> bool:
         """Return whether nothing may open on a route."""
-        return self._rule is Trapped.REFUSE and self.refill(route).state is WayState.CLOSED
+        return self._rule is Trapped.REFUSE and self._is_closed(route)
 
     def share(self, route: Route) -> Decimal:
         """Return the share of the ordinary size that a pair on a route may have."""
-        capped = self._rule is Trapped.CAP and self.refill(route).state is WayState.CLOSED
-        return TRAPPED_SHARE if capped else _WHOLE
+        return TRAPPED_SHARE if self._rule is Trapped.CAP and self._is_closed(route) else _WHOLE
 
     def lines(self, route: Route) -> tuple[str, ...]:
         """Return both ways of a route as sentences; none where no list shows anything of either."""
@@ -70,3 +70,10 @@ class TrappedRoutes:
     def renew(self) -> None:
         """Judge all routes anew: the lists have changed."""
         self._found.clear()
+        self._closed.clear()
+
+    def _is_closed(self, route: Route) -> bool:
+        closed = self._closed.get(route)
+        if closed is None:
+            closed = self._closed[route] = self.refill(route).state is WayState.CLOSED
+        return closed

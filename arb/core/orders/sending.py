@@ -15,13 +15,13 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
-from arb.core.pricing.plan import PlanView
-from arb.core.pricing.terms import PairTerms
+from arb.core.pricing.plan import Plan
 from arb.core.records import PairKind
 from arb.core.recovery_records import PlanRecord
 from arb.core.state import EngineState
-from arb.errors import require
-from arb.market.ids import MAX_ATTEMPT, ClientOrderId
+from arb.errors import InvariantError
+from arb.market.ids import MAX_ATTEMPT, ClientOrderId, entry_names
+from arb.market.numbers import exact
 from arb.market.order import Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
@@ -49,24 +49,31 @@ class OrderSender(OrderTable):
         self.state = state
         self._reconciler = OrderReconciler(state)
 
-    def open_pair(
-        self, route: tuple[str, str, str], plan: PlanView, terms: PairTerms, opportunity_id: int | None, now_ns: int
-    ) -> int:
+    def open_pair(self, route: tuple[str, str, str], plan: Plan, opportunity_id: int | None, now_ns: int) -> int:
         """Reserve for an arbitrage pair and send both its legs; return its id.
 
         The pair stands in the table, and its rows among the commands, from `Outbox.write_rows` on: once the orders have left.
+        Until then nothing is worked out but what the orders and their intent say.
         `route`: symbol, where it buys, where it sells; `opportunity_id`: the row it is traded on, if any.
         """
-        state, (symbol, buy_venue, sell_venue) = self.state, route
+        state, (symbol, buy_venue, sell_venue), terms = self.state, route, plan.terms
         base, quote = Symbol.of(symbol).base_and_quote
+        price_exp, size_exp, amount_exp = terms.scale.price_exp, terms.scale.size_exp, terms.amount_exp
+        buy_size, sell_size = exact(plan.buy_size, size_exp), exact(plan.sell_size, size_exp)
+        hold = exact(plan.hold, amount_exp)
         number = state.next_number("pairs")
         pair_id = state.pair_id(number)
-        state.control.opened(plan.paid, now_ns)
-        fees = fee_holds(state, route, plan, terms)
-        holds = {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size}
-        state.inventory.reserve(pair_id, holds | {(held.venue, held.asset): held.amount for held in fees})
-        buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
-        sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
+        state.control.opened(exact(plan.paid, amount_exp), now_ns)
+        holds = {(buy_venue, quote): hold, (sell_venue, base): sell_size}
+        fees = fee_holds(state, route, plan)
+        if fees:
+            holds |= {(held.venue, held.asset): held.amount for held in fees}
+        state.inventory.reserve(pair_id, holds)
+        names = entry_names(state.nonce, number)
+        buy = self._entry(symbol, names[0], buy_venue, Side.BUY, exact(plan.buy_limit, price_exp), buy_size, now_ns)
+        sell = self._entry(
+            symbol, names[1], sell_venue, Side.SELL, exact(plan.sell_limit, price_exp), sell_size, now_ns
+        )
         intent = Intent(
             seq=state.out.cause,
             t_ns=now_ns,
@@ -77,18 +84,19 @@ class OrderSender(OrderTable):
             buy_fee=terms.buy.taker_fee,
             sell_fee=terms.sell.taker_fee,
             buy_fee_in=terms.buy.buy_fee_in,
-            hold_quote=plan.hold,
-            hold_base=plan.sell_size,
+            hold_quote=hold,
+            hold_base=sell_size,
             day_notional=state.control.day_notional,
-            orders=(self._entry(symbol, number, buy, now_ns), self._entry(symbol, number, sell, now_ns)),
+            orders=(buy, sell),
             fee_holds=fees,
         )
         state.out.open(intent, partial(self._enter, intent, route, plan))
         return pair_id
 
-    def _enter(self, intent: Intent, route: tuple[str, str, str], plan: PlanView) -> None:
+    def _enter(self, intent: Intent, route: tuple[str, str, str], decided: Plan) -> None:
         """Enter a pair whose orders have left into the table, and write it down."""
         state, now_ns, (symbol, buy_venue, sell_venue) = self.state, intent.t_ns, route
+        plan = decided.view()
         record = PlanRecord(
             pair_id=intent.pair_id,
             symbol=symbol,
@@ -130,16 +138,20 @@ class OrderSender(OrderTable):
 
     def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
         """Write down and send orders of a pair that repair it, all leaving together."""
-        places, orders = list[PlaceOrder](), list[WorkingOrder]()
+        state, places, orders = self.state, list[PlaceOrder](), list[WorkingOrder]()
         for one in wanted:
             attempt = pair.next_attempt(one.role)
             name = self._name(pair.number, one, attempt)
             if attempt > MAX_ATTEMPT and name in self.orders:
-                pair.number = self.state.next_number("pairs")  # the names under the old one are used up
+                pair.number = state.next_number("pairs")  # the names under the old one are used up
                 name = self._name(pair.number, one, attempt)
-            place = self._place(pair.plan.symbol, name, one, now_ns)
-            at = self.state.venues[one.venue]
-            row_id = self.state.next_id("orders")
+            lives_ms = state.timing.order_expiry_ms if one.lives_ms is None else one.lives_ms
+            expires_ns = now_ns + lives_ms * NS_PER_MS
+            place = self._place(
+                pair.plan.symbol, name, one.venue, one.role, one.side, one.price, one.size, one.tif, expires_ns
+            )
+            at = state.venues[one.venue]
+            row_id = state.next_id("orders")
             order = WorkingOrder(row_id, pair.id, at.account_id, place, attempt, now_ns, at.offset_ns)
             pair.orders[name] = order
             places.append(place)
@@ -159,23 +171,40 @@ class OrderSender(OrderTable):
         for order in orders:
             self._reconciler.ask_later(order, order.journalled_ns)
 
-    def _entry(self, symbol: str, number: int, wanted: Wanted, now_ns: int) -> IntendedOrder:
-        """Return an entry of the pair with this number."""
-        state, at = self.state, self.state.venues[wanted.venue]
-        place = self._place(symbol, self._name(number, wanted, 0), wanted, now_ns)
+    def _entry(
+        self, symbol: str, name: str, venue: str, side: Side, price: Decimal, size: Decimal, now_ns: int
+    ) -> IntendedOrder:
+        """Return an entry of a pair, named so."""
+        state, at = self.state, self.state.venues[venue]
+        expires_ns = now_ns + state.timing.order_expiry_ms * NS_PER_MS
+        place = self._place(symbol, name, venue, Role.ENTRY, side, price, size, TimeInForce.IOC, expires_ns)
         return IntendedOrder(id=state.next_id("orders"), account_id=at.account_id, offset_ns=at.offset_ns, place=place)
 
-    def _place(self, symbol: str, name: str, wanted: Wanted, now_ns: int) -> PlaceOrder:
+    def _place(
+        self,
+        symbol: str,
+        name: str,
+        venue: str,
+        role: Role,
+        side: Side,
+        price: Decimal,
+        size: Decimal,
+        tif: TimeInForce,
+        expires_ns: int,
+    ) -> PlaceOrder:
         """Return the command that sends an order under a new name.
 
         Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
         the sizing), so that nothing of the kind ever leaves.
         """
-        state, (venue, role, side, price, size, tif, lives_ms) = self.state, wanted
-        require(name not in self.orders, f"client order id {name} was used before")
+        state = self.state
+        if name in self.orders:
+            raise InvariantError(f"client order id {name} was used before")
         instrument = state.instruments[venue, symbol]
-        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
-        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
+        if not (price > 0 and price % instrument.tick == 0):
+            raise InvariantError(f"{venue} {symbol}: price {price} off tick")
+        if not (size > 0 and size % instrument.lot == 0):
+            raise InvariantError(f"{venue} {symbol}: size {size} off lot")
         return PlaceOrder(
             cause=state.out.cause,
             venue=venue,
@@ -186,7 +215,7 @@ class OrderSender(OrderTable):
             tif=tif,
             price=price,
             size=size,
-            expires_ns=now_ns + (state.timing.order_expiry_ms if lives_ms is None else lives_ms) * NS_PER_MS,
+            expires_ns=expires_ns,
         )
 
     def _name(self, number: int, wanted: Wanted, attempt: int) -> str:

@@ -7,7 +7,7 @@ existed at any venue, or because the policy is to hold; it counts as unhedged. D
 `dust_total_max_quote`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Set
 from decimal import Decimal
 
 import msgspec
@@ -158,11 +158,12 @@ class Residuals:
         """Return the quote value, without signs, of what counts as unhedged."""
         return sum((abs(held.booked) for held in self.unhedged()), ZERO)
 
-    def unhedged(self) -> Iterator[Residual]:
-        """Yield what counts as unhedged: what was carried, and dust where there is too much of it."""
-        yield from (held for held in self._carried.values() if held.size)
+    def unhedged(self) -> list[Residual]:
+        """Return what counts as unhedged: what was carried, and dust where there is too much of it."""
+        unhedged = [held for held in self._carried.values() if held.size] if self._carried else []
         if self._dust and self.dust_value() > self._dust_max:
-            yield from (held for held in self._dust.values() if held.size)
+            unhedged += [held for held in self._dust.values() if held.size]
+        return unhedged
 
 
 def _add(kept: dict[str, Residual], more: Residual) -> None:

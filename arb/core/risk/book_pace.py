@@ -79,8 +79,10 @@ class Pace:
 
     def missing(self, now_ns: int) -> int:
         """Return how many frames are missing by time."""
-        silent_ns, learned_ns = now_ns - self.last_ns, self.last_ns - self.since_ns
-        return 2 * self.frames * silent_ns // (2 * learned_ns + silent_ns) if self.last_ns and silent_ns > 0 else 0
+        words = self.words  # frames, since, last: read as they lie, for orders may wait
+        last_ns = words[2]
+        silent_ns, learned_ns = now_ns - last_ns, last_ns - words[1]
+        return 2 * words[0] * silent_ns // (2 * learned_ns + silent_ns) if last_ns and silent_ns > 0 else 0
 
 
 class BookPace(Pace):
@@ -166,6 +168,6 @@ class ConnectionPace:
     def book_still(self, row: int, now_ns: int) -> bool:
         """Return whether a book stands still, alone or with the others, or has had no frame since they all did."""
         book = self.books[row]
-        if book.last_ns <= self._stood_ns and now_ns < self._resumed_ns + RESUMED_NS:
+        if now_ns < self._resumed_ns + RESUMED_NS and book.last_ns <= self._stood_ns:
             return True
         return book.still(now_ns) or self.still(now_ns)

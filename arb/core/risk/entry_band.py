@@ -25,15 +25,27 @@ def off_band(state: EngineState, route: tuple[str, str, str], plan: Plan, now_ns
     symbol, buy_venue, sell_venue = route
     books, band = state.books, int(state.limits_at(symbol).entry_band_bps * _PARTS)
     twice: dict[str, int] = {}
-    for venue in state.venues_of(symbol):
-        if venue in (buy_venue, sell_venue) or books.unusable(venue, symbol, now_ns) is None:
+    for venue in state.venues:
+        if (venue, symbol) in state.instruments:
             bid, ask = books.best(venue, symbol)
             if bid is not None and ask is not None:
                 twice[venue] = bid + ask
+    prices = plan.buy_limit, plan.sell_limit
+    if buy_venue in twice and sell_venue in twice and within_all(prices, twice.values(), band):
+        return None  # so they are within those of the usable books, too, whichever these are
+    for venue in list(twice):
+        if venue not in (buy_venue, sell_venue) and books.unusable(venue, symbol, now_ns) is not None:
+            del twice[venue]
     for venue, price in ((buy_venue, plan.buy_limit), (sell_venue, plan.sell_limit)):
         if not is_within(2 * price, [mid for other, mid in twice.items() if other != venue], band):
             return ENTRY_BAND
     return None
+
+
+def within_all(prices: tuple[int, int], twice: Collection[int], band: int) -> bool:
+    """Return whether two prices are at most `band` from each of these middles, which are twice as much."""
+    dearest, cheapest = 2 * max(prices) * _ONE, 2 * min(prices) * _ONE
+    return max(twice) * (_ONE - band) <= cheapest and dearest <= min(twice) * (_ONE + band)
 
 
 def is_within(price: int, mids: Collection[int], band: int) -> bool:

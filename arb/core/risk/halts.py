@@ -158,6 +158,8 @@ class Control:
 
     def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
         """Return whether a late pair keeps new ones from opening in a symbol or at one of the venues."""
+        if not self.late:
+            return False
         return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
 
     @property

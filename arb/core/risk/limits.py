@@ -42,12 +42,30 @@ def breached(
 
     `route`: symbol, buy venue, sell venue.
     """
-    limits, (symbol, *venues) = state.limits, route
-    base = Symbol.of(symbol).base
+    limits = state.limits
     if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
+    unhedged = state.residuals.unhedged()
+    if orders.open or unhedged or notional > state.least_limit(route):
+        passed = _passed_together(state, orders, unhedged, route, notional)
+        if passed is not None:
+            return passed
+    if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
+        return "max_exposure_quote_s_per_day"
+    if state.control.day_loss_blocks(now_ns):
+        return "daily_loss_quote"
+    if not state.control.day_allows(notional, now_ns):
+        return DAILY_NOTIONAL
+    return None
+
+
+def _passed_together(
+    state: "EngineState", orders: "OrderTable", unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
+) -> str | None:
+    """Return the key of the first limit on sums that a pair would pass together with what is at risk already, or None."""
+    limits, (symbol, *venues) = state.limits, route
     in_all = in_base = in_symbol = notional
-    at_venue = dict.fromkeys(venues, notional)
+    at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
     for pair in orders.open.values():
         at_stake, traded = pair.at_stake, pair.plan.symbol
         in_all += at_stake
@@ -55,7 +73,7 @@ def breached(
         in_symbol += at_stake if traded == symbol else ZERO
         for venue in at_venue.keys() & pair.venues:
             at_venue[venue] += at_stake
-    for held in state.residuals.unhedged():
+    for held in unhedged:
         value = abs(held.booked)
         in_all += value
         in_base += value if Symbol.of(held.symbol).base == base else ZERO
@@ -68,14 +86,9 @@ def breached(
         return "max_asset_quote"
     if in_all > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(used > state.limits_at(symbol, venue).max_capital_per_venue_quote for venue, used in at_venue.items()):
-        return CAPITAL
-    if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
-        return "max_exposure_quote_s_per_day"
-    if state.control.day_loss_blocks(now_ns):
-        return "daily_loss_quote"
-    if not state.control.day_allows(notional, now_ns):
-        return DAILY_NOTIONAL
+    for venue, used in at_venue.items():
+        if used > state.limits_at(symbol, venue).max_capital_per_venue_quote:
+            return CAPITAL
     return None
 
 
@@ -113,9 +126,12 @@ class RateBudget:
 
     def try_take(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> bool:
         """Take `tokens` at every venue, or none and return False."""
-        windows = [found for venue in venues for found in self._windows(venue, symbol, now_ns)]
-        if any(len(window) + tokens > rate.count for rate, window in windows):
-            return False
+        windows = list[tuple[PlaceRate, deque[int]]]()
+        for venue in venues:
+            windows += self._windows(venue, symbol, now_ns)
+        for rate, window in windows:
+            if len(window) + tokens > rate.count:
+                return False
         for _, window in windows:
             window.extend([now_ns] * tokens)
         return True
@@ -148,7 +164,10 @@ class RateBudget:
     def _windows(self, venue: str, symbol: str, now_ns: int) -> list[tuple[PlaceRate, deque[int]]]:
         found = []
         for rate in self._rates[venue]:
-            window = self._taken.setdefault((venue, rate, symbol if rate.per_symbol else ""), deque())
+            scope = (venue, rate, symbol if rate.per_symbol else "")
+            window = self._taken.get(scope)
+            if window is None:
+                window = self._taken[scope] = deque()
             horizon_ns = now_ns - rate.window_ms * NS_PER_MS
             while window and window[0] <= horizon_ns:
                 window.popleft()

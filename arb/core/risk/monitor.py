@@ -159,8 +159,7 @@ class ExposureWatch:
     def _accrue(self, now_ns: int) -> None:
         for pair in self.orders.open.values():
             self._measure_pair(pair, now_ns)
-        unhedged = self.state.residuals.unhedged_by_asset()
-        if unhedged and self._carried_since_ns:
+        if self._carried_since_ns and (unhedged := self.state.residuals.unhedged_by_asset()):
             carried = sum((held.value for held in unhedged.values()), ZERO)
             self.state.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
         self._carried_since_ns = max(now_ns, self._carried_since_ns)
@@ -182,15 +181,16 @@ class ExposureWatch:
 
     def _check_day(self, now_ns: int) -> None:
         meter, most = self.state.control.exposure, self.state.limits.max_exposure_quote_s_per_day
-        if meter.total >= most and meter.day not in self._reported:
+        total = meter.total
+        if total >= most and meter.day not in self._reported:
             self._reported.add(meter.day)
             text = (
-                f"{meter.total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
+                f"{total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
                 "UTC day ends, or [limits] max_exposure_quote_s_per_day is raised"
             )
             self._halt(text, now_ns)
-        if abs(meter.total - self._kept) * KEPT_EVERY >= most:
-            self._kept = meter.total
+        if abs(total - self._kept) * KEPT_EVERY >= most:
+            self._kept = total
             self.state.out.persist(self.state.control.record(now_ns, "exposure"))
 
     def _halt(self, text: str, now_ns: int, pair_id: int | None = None) -> None:

@@ -9,7 +9,7 @@ cent, and a halted pair goes on offering its exit while no feed works. What olde
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from arb.clock import NS_PER_S
 
@@ -39,6 +39,9 @@ class SeenBids:
         return [bid for bid, at_ns in seen if now_ns - at_ns <= REMEMBERED_NS]
 
 
-def middle(bids: Sequence[Decimal]) -> Decimal | None:
+Bid = TypeVar("Bid", int, Decimal)
+
+
+def middle(bids: Sequence[Bid]) -> Bid | None:
     """Return the bid in the middle, the upper one of two; None where there is none."""
     return sorted(bids)[len(bids) // 2] if bids else None

@@ -156,8 +156,11 @@ class VenueHealth:
         """Return (state before, state now, cause) when the signs, or their absence for long enough, change the state."""
         if not self._news and now_ns - self._judged_ns < JUDGED_EVERY_NS:
             return None
-        self._judged_ns, self._news = now_ns, False
-        self._forget(now_ns - self._limits.window_s * NS_PER_S)
+        news, self._judged_ns, self._news = self._news, now_ns, False
+        horizon_ns = now_ns - self._limits.window_s * NS_PER_S
+        if not news and self.state is HealthState.HEALTHY and not (self._acks and self._acks[0][0] <= horizon_ns):
+            return None  # it was well with all that is known, and signs have only become fewer
+        self._forget(horizon_ns)
         grade, cause = self._worst()
         if grade is not HealthState.HEALTHY:
             self._bad_ns = now_ns

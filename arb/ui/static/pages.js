@@ -37,7 +37,7 @@ async function story({ get, chosen, linkTo }) {
       "average price": order?.avg_price ? size(order.avg_price) : "-", status: order ? order.status : "-",
       "decided to sent": order?.sent_ms ? `${ms(order.sent_ms)} ms` : "-", "sent to answer": order?.acked_ms ? `${ms(order.acked_ms - order.sent_ms)} ms` : "-",
       "sent to first fill": order?.first_fill_ms ? `${ms(order.first_fill_ms - order.sent_ms)} ms` : "-",
-    }));
+    }), ...depth(one.books, side));
   });
   return [
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
@@ -60,6 +60,34 @@ async function story({ get, chosen, linkTo }) {
     ], one.fills, { caption: "fills" })),
     one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), text("kind"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
   ];
+}
+
+// The side of a book that a leg was decided on: each level, what the plan took of it, and where the limit of its order lies.
+function depth(books, leg) {
+  const name = leg === "buy" ? "ask" : "bid", to = `to_${leg}`, limit = books[`${leg}_limit`];
+  const levels = books.levels.filter((row) => row[name] !== null);
+  const heading = el("h3", {}, `The ${name}s it was decided on`);
+  if (!levels.length) return [heading, el("p", { class: "dim" }, books.note || "not kept")];
+  const most = Math.max(...levels.map((row) => Number(row[`${name}_size`])));
+  const beyond = (row) => (leg === "buy" ? Number(row[name]) > Number(limit) : Number(row[name]) < Number(limit));
+  const figure = (title, key) => col(title, (row) => size(row[key]), { number: true, mark: (row) => (row[to] === null ? "" : "reached") });
+  return [heading, table([
+    figure("price", name), figure("size", `${name}_size`), col("", (row) => bars(most, [["lies", row[`${name}_size`]], ["taken", row[to]]])),
+    figure("total", `${name}_total`), figure(`to ${leg}`, to),
+    col("limit", (row) => (limit === null ? "-" : beyond(row) ? "beyond" : "within"), { word: true, mark: (row) => (limit !== null && beyond(row) ? "dim" : "") }),
+  ], levels, { caption: `${name}s at the decision` })];
+}
+
+// Bars on top of each other, each [class, length], on a ground of the length `most`.
+function bars(most, lengths) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [key, value] of Object.entries({ viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true", class: "level" })) made.setAttribute(key, value);
+  for (const [mark, length] of lengths.filter(([, length]) => length !== null)) {
+    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [key, value] of Object.entries({ x: 0, y: 3, width: 1000 * Number(length) / most, height: 14, class: mark })) bar.setAttribute(key, value);
+    made.append(bar);
+  }
+  return made;
 }
 
 // The terms of a waterfall, each from where the one before it ended; says so when they do not add up.

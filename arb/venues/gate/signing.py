@@ -17,13 +17,11 @@ from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
+from arb.venues.keyed_hash import KeyedHash
 
 API_ROOT = "/api/v4"
 """Part of every REST path, and so of what is signed."""
 EMPTY_BODY_SHA512 = hashlib.sha512(b"").hexdigest()
-_BLOCK_BYTES = 128  # SHA-512's block, RFC 2104's B
-_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class SignedRequest(NamedTuple):
@@ -45,29 +43,17 @@ def api_text(channel: str, req_param: str, time_s: int) -> str:
 
 
 class Signer:
-    """Sign with one secret, whose two HMAC pads are hashed once (RFC 2104) instead of once per request.
+    """Sign with one secret."""
 
-    Measured: `hmac.new` per request 4.4 us, copying a keyed `hmac` 3.5 us, copying both keyed pads 2.8 us.
-    """
-
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_keyed",)
 
     def __init__(self, secret: str) -> None:
-        key = secret.encode()
-        if len(key) > _BLOCK_BYTES:
-            key = hashlib.sha512(key).digest()
-        block = key.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha512(block.translate(_INNER_PAD))
-        self._outer = hashlib.sha512(block.translate(_OUTER_PAD))
+        self._keyed = KeyedHash(secret, hashlib.sha512)
 
     def signature(self, text: str) -> str:
         """Return the lower-case hex HMAC-SHA512 of `text`."""
-        inner = self._inner.copy()
         # Lone surrogates are bytes of a command line that are not UTF-8: they are signed as given.
-        inner.update(text.encode("utf-8", "surrogateescape"))
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        return self._keyed.seal(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def request(self, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
         """Sign one REST request: the double hash.
@@ -81,7 +67,8 @@ class Signer:
 
     def post(self, path: str, body: bytes, timestamp: str) -> str:
         """Return the signature that `request` makes of a POST with a body and no query."""
-        return self.signature(f"POST\n{path}\n\n{hashlib.sha512(body).hexdigest()}\n{timestamp}")
+        text = f"POST\n{path}\n\n{hashlib.sha512(body).hexdigest()}\n{timestamp}"
+        return self._keyed.seal(text.encode("ascii")).hexdigest()
 
 
 def rest_headers(api_key: str, signature: str, timestamp: str) -> dict[str, str]:

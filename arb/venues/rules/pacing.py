@@ -265,7 +265,8 @@ class Pacer:
 
     def try_entry(self, scope: str) -> bool:
         """Take a slot for an entry at once, leaving the reserve alone, or return False."""
-        now_ns, throttler, account = self._clock.monotonic_ns(), self._of(scope), self._account
+        now_ns, account = self._clock.monotonic_ns(), self._account
+        throttler = self._scopes.get(scope) or self._of(scope)
         if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
         if not (throttler.entry_fits(now_ns) and (account is None or account.entry_fits(now_ns))):

@@ -345,3 +345,16 @@ def test_an_exact_percent_is_within_and_a_tick_more_is_beyond() -> None:
     assert is_beyond((9999, 10_001), (10_099, 10_101), BAND) is False
     assert is_beyond((9999, 10_001), (10_099, 10_102), BAND) is True
     assert Decimal(BAND.numerator) / BAND.denominator == D("0.01")
+
+
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from(["1", "1.02", "1.02", "1.02"])), max_size=30))
+def test_a_sample_that_is_not_in_question_begins_and_ends_no_refusal(course: list[tuple[int, str]]) -> None:
+    bench = a_bench()
+    ratios, now_ns = bench.engine.state.price_ratios, bench.now_ns
+    venues = bench.engine.state.venues_of(SYMBOL)
+    for more_ms, ratio in course:
+        now_ns += more_ms * NS_PER_MS
+        show(bench, ratio)
+        before, in_question = ratios.refused(), ratios.in_question(SYMBOL)
+        ratios.sample(SYMBOL, venues, now_ns)
+        assert in_question or ratios.refused() == before

@@ -132,6 +132,16 @@ def test_a_real_edge_is_eaten_and_opens_again_whenever_it_is_back() -> None:
     assert bench.not_taken().get(Reason.EDGE_IMPLAUSIBLE, 0) == 0
 
 
+def test_a_standing_edge_that_has_fallen_may_be_taken_by_the_frame_that_shows_it() -> None:
+    bench, known = Bench(limits=LIMITS, balances=RICH), 0
+    for _ in range(4):
+        another_coin(bench)
+        known = fill_all(bench, known)
+    assert known == 4, "it stands at nearly 2 %"
+    another_coin(bench, "1.008")
+    assert len(bench.placed()) == 6
+
+
 def test_a_fall_that_unusable_books_show_is_none() -> None:
     bench, known = Bench(limits=LIMITS, balances=RICH), 0
     for _ in range(6):

@@ -1,5 +1,6 @@
 """Guards on new pairs: near what other venues show, no more at a venue than it is trusted with, small while live is new."""
 
+import random
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from arb.core.events import FeedDown
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord, PairState
 from arb.core.recovery_records import ControlRecord, Residual
-from arb.core.risk.entry_band import is_within
+from arb.core.risk.entry_band import is_within, within_all
 from arb.core.risk.refusals import REFUSALS_EVERY_S
 from arb.core.settings import Limits, OnSingleLeg, Ramp, RepairPolicy, SymbolLimits, VenueLimits
 from arb.market.order import Role
@@ -109,6 +110,21 @@ def test_a_price_is_within_the_band_exactly_when_it_is_so_near_to_a_middle(
     assert is_within(price, mids, band) == (low * (1 - share) <= price <= high * (1 + share))
     assert is_within(low, mids, band) and is_within(high, mids, band)
     assert not is_within(price, [], band)
+
+
+@given(
+    st.tuples(st.integers(900, 1100), st.integers(900, 1100)),
+    st.lists(st.integers(1900, 2100), min_size=1, max_size=6),
+    st.integers(0, 2 * 10**6),
+    st.randoms(use_true_random=False),
+)
+def test_prices_near_all_venues_are_near_whichever_of_them_count(
+    prices: tuple[int, int], twice: list[int], band: int, chance: random.Random
+) -> None:
+    some = chance.sample(twice, chance.randint(1, len(twice)))
+    if within_all(prices, twice, band):
+        assert all(is_within(2 * price, some, band) for price in prices)
+    assert within_all((twice[0], twice[0]), [2 * twice[0]], band), "and it is asked for more than never"
 
 
 # Capital at a venue.

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import (
@@ -405,3 +407,47 @@ def test_an_entry_that_fills_ends_the_row_of_those_that_filled_nothing() -> None
     for number in range(LIMITS.misses_quarantined):
         board.entry_ended("okx", False, at_s(10 + number / 10))
     assert [change.state for change in board.take(QueueDrained(t_ns=at_s(11)))] == [QUARANTINED]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "", "", "ack", "reject", "drop", "miss", "filled", "clock"]),
+            st.integers(0, 30_000),
+            st.sampled_from([1, 200, 3000]),
+        ),
+        max_size=60,
+    )
+)
+def test_a_venue_is_judged_alike_whether_or_not_each_judgement_begins_anew(
+    course: list[tuple[str, int, int]],
+) -> None:
+    limits = HealthLimits(acks_min=3, ack_p95_degraded_ms=100, ack_p95_quarantined_ms=1000)
+    quick, thorough, now_ns = VenueHealth(limits), VenueHealth(limits), START_NS
+    for what, more_ms, size_ms in course:
+        now_ns += (100 + more_ms) * NS_PER_MS
+        for health in (quick, thorough):
+            match what:
+                case "ack":
+                    health.ack(size_ms * NS_PER_MS, now_ns)
+                case "reject" | "drop":
+                    health.sign(Sign.REJECTS if what == "reject" else Sign.DROPS, now_ns)
+                case "miss" | "filled":
+                    health.entry_ended(what == "filled", now_ns)
+                case "clock":
+                    health.clock(size_ms * NS_PER_MS, size_ms * NS_PER_MS)
+        thorough._news = True
+        assert quick.judge(now_ns) == thorough.judge(now_ns)
+        assert quick.state is thorough.state
+
+
+def test_a_venue_is_no_longer_well_when_what_is_left_of_its_answers_is_slow() -> None:
+    health = VenueHealth(HealthLimits(acks_min=3, ack_p95_degraded_ms=100, ack_p95_quarantined_ms=10_000))
+    for number in range(100):
+        health.ack(NS_PER_MS, at_s(0.01 * number))
+    for number in range(3):
+        health.ack(500 * NS_PER_MS, at_s(LIMITS.window_s - 1 + number))
+    assert health.judge(at_s(LIMITS.window_s - 1)) is None
+    assert health.state is HEALTHY
+    assert health.judge(at_s(LIMITS.window_s + 1.5)) is not None, "nothing has come, but time"
+    assert health.state is DEGRADED

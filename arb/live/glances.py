@@ -1,0 +1,63 @@
+"""Glances: what a decision would read of the run's own state, read again and again while nothing is to be decided.
+
+A rehearsal (`live/rehearsal.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
+knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So where the loop polls
+the symbols that were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes.
+Each of them only reads, or keeps what it has worked out until that changes; nothing is decided, opened or written.
+"""
+
+from collections.abc import Iterator
+from decimal import localcontext
+
+from arb.clock import Clock
+from arb.core.engine import Engine
+from arb.core.opportunities.detector import Detector
+from arb.core.pricing.spread import evaluate
+from arb.market.numbers import DECIMALS
+from arb.market.symbol import Symbol
+
+
+class Glances:
+    """Goes through the symbols that an engine has judged last."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._parts = self._rounds()
+
+    def step(self) -> bool:
+        """Look at the next part, some ten microseconds; return whether a symbol is complete."""
+        with localcontext(DECIMALS):
+            return next(self._parts)
+
+    def _rounds(self) -> Iterator[bool]:
+        strategy = self._engine.strategy
+        while isinstance(strategy, Detector):
+            for symbol in tuple(strategy.judged_last):
+                yield from self._symbol(strategy, symbol)
+                yield True
+            if not strategy.judged_last:
+                yield True
+        while True:
+            yield True
+
+    def _symbol(self, strategy: Detector, symbol: str) -> Iterator[bool]:
+        state, now_ns = self._engine.state, self._clock.wall_ns()
+        assets = Symbol.of(symbol).base_and_quote
+        for venue in tuple(strategy.routes.venues(symbol)):
+            if (venue, symbol) not in state.instruments:
+                return  # it has gone between two steps
+            strategy.obstacles.reason_at(venue, symbol, now_ns)
+            for asset in assets:
+                state.inventory.free(venue, asset)
+            yield False
+        for route in tuple(strategy.routes.of(symbol)):
+            terms = strategy.routes.terms.get(route)
+            if terms is None:
+                return
+            asks, bids = state.books.sides(route)
+            if asks.total and bids.total:
+                over_bps = state.edge_over_bps(route, now_ns)
+                evaluate(terms, asks, bids, strategy.obstacles.funds(route), over_bps)
+                state.least_limit(route)
+            yield False

@@ -1,0 +1,109 @@
+"""Glances: they go through what a decision would read, in parts, and change nothing of a run, wherever they fall in it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from weakref import WeakKeyDictionary
+
+import pytest
+
+from arb.clock import ManualClock
+from arb.core.engine import Engine
+from arb.core.opportunities.detector import LAST_KEPT, Detector
+from arb.faultsim.disk import Files, temporary_files
+from arb.faultsim.plan import make_plan
+from arb.faultsim.world import Simulation
+from arb.live.glances import Glances
+from arb.live.rehearsal import SYMBOL, Rehearsal
+from arb.measured_loop import in_turn
+from arb.store.intents import intents_of
+from tests.unit.live.test_rehearsal import a_rehearsal, opening
+
+STARTS = Engine.begin.__code__
+
+
+@pytest.mark.parametrize("seed", [68_000_002, 68_000_003, 68_000_005])
+def test_a_run_writes_the_same_byte_for_byte_with_glances_before_any_of_its_events(seed: int) -> None:
+    with temporary_files() as files:
+        alone = written(seed, files)
+    with temporary_files() as files, glancing() as counted:
+        beside = written(seed, files)
+    assert counted[0] > 100, "whole symbols were gone through between events"
+    assert beside == alone
+
+
+def written(seed: int, files: Files) -> tuple[bytes, bytes]:
+    """Simulate a seed; return the journal and the intents that its engine has left."""
+    Simulation(make_plan(seed), files).run()
+    return files.journal.read_bytes(), intents_of(files.journal).read_bytes()
+
+
+@contextmanager
+def glancing() -> Iterator[list[int]]:
+    """Go through two parts before every event that an engine takes; yield the number of those that ended a symbol."""
+    counted, known = [0], WeakKeyDictionary[Engine, Glances]()
+
+    def on_call(frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or frame.f_code is not STARTS:
+            return
+        engine, now_ns = frame.f_locals["self"], frame.f_locals["event"].t_ns
+        if engine not in known:
+            known[engine] = Glances(engine, ManualClock(now_ns))
+        known[engine]._clock = ManualClock(now_ns)
+        counted[0] += sum(known[engine].step() for _ in range(4))
+
+    before = sys.getprofile()
+    sys.setprofile(on_call)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(before)
+
+
+def test_the_symbols_judged_last_are_gone_through_a_part_at_a_time() -> None:
+    rehearsal = a_rehearsal()
+    glances = Glances(rehearsal._engine, rehearsal._clock)
+    judged(rehearsal)[SYMBOL] = None
+    parts = 1
+    while not glances.step():
+        parts += 1
+    assert parts > len(rehearsal._venues), "no part is much of the whole"
+    opening(rehearsal)
+    assert not glances.step(), "and from the beginning again"
+
+
+def test_of_the_symbols_judged_only_the_last_few_are_remembered() -> None:
+    strategy = a_rehearsal()._engine.strategy
+    assert isinstance(strategy, Detector)
+    for count in range(3 * LAST_KEPT):
+        strategy._conclude(strategy._look(f"X{count % (2 * LAST_KEPT)}/USDT", 1), 1)
+    assert list(strategy.judged_last) == [f"X{count}/USDT" for count in range(LAST_KEPT)]
+
+
+def judged(rehearsal: Rehearsal) -> dict[str, None]:
+    strategy = rehearsal._engine.strategy
+    assert isinstance(strategy, Detector)
+    return strategy.judged_last
+
+
+def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
+    rehearsal = a_rehearsal()
+    judged(rehearsal).clear()
+    glances = Glances(rehearsal._engine, rehearsal._clock)
+    assert [glances.step() for _ in range(3)] == [True] * 3
+
+
+def test_works_take_turns_and_are_complete_with_the_last() -> None:
+    log: list[str] = []
+
+    def of(name: str, *ends: bool) -> Iterator[bool]:
+        while True:
+            for end in ends:
+                log.append(name)
+                yield end
+
+    first, second = of("a", False, True), of("b", True)
+    work = in_turn(lambda: next(first), lambda: next(second))
+    assert [work() for _ in range(6)] == [False, False, True] * 2
+    assert log == ["a", "a", "b"] * 2
