@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from arb.live.feed import StateFeed
 from arb.store.database import open_engine
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import a_history, fill_ledger
@@ -246,3 +247,25 @@ def test_a_halt_from_the_page_needs_a_reason_and_flattening_its_name(folder: Pat
 
     in_browser(folder, work, "--allow-control")
     (folder / "run.journal.halt").unlink()
+
+
+def test_an_open_pair_leads_to_its_own_story_whatever_its_number(folder: Path) -> None:
+    pair = {
+        "id": 1_795_470_486_000_000_005, "symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "size": "1", "state": "opening",
+        "age_ms": 20, "expected_net": "2",
+    }  # fmt: skip
+
+    async def work(tab: Tab, address: str) -> None:
+        feed = StateFeed(
+            folder / "run.journal.sqlite",
+            lambda: iter([{"state": "ACTIVE", "open_pairs": [pair]}]),
+            lambda: {"mode": "sandbox"},
+        )
+        sending = asyncio.create_task(feed.run())
+        await tab.open(f"{address}?page=now")
+        await tab.until("document.querySelector('main td a')?.textContent === '5'")
+        assert "id=1795470486000000005" in await tab.run("document.querySelector('main td a').href")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    in_browser(folder, work)
