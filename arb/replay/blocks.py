@@ -98,6 +98,7 @@ class Source(Generic[Made]):
         self._pieces: Iterator[bytes] = tape_pieces(path, lambda: self._number)
         self._make = make
         self._piece, self._at, self._number, self._over = b"", 0, 0, False
+        self._cut = True  # what is left of the piece is no whole line
         self._fault: StoreError | None = None
         self._copy: Block = np.zeros(0, dtype=np.int64)
         self._made: dict[int, Made] = {}
@@ -160,13 +161,13 @@ class Source(Generic[Made]):
         count = 0
         try:
             while count < BLOCK_LINES:
+                if self._cut and (count or not self._more()):
+                    break
                 for place in self._scanned(count):
                     count = place
                     self._keep(place, self._decoded(place))
                 count = self._count
                 text = self._odd()
-                if text is None and (count or not self._more()):
-                    break
                 if text is not None and not text.isspace():
                     count += self._add(count, line_of(self._path, self._number, text))
         except TornTape as torn:
@@ -201,6 +202,7 @@ class Source(Generic[Made]):
             return None
         end = self._piece.find(b"\n", self._at) + 1
         if not end and not (self._over and self._at < len(self._piece)):
+            self._cut = True
             return None
         at, self._at = self._at, end or len(self._piece)
         self._number += 1
@@ -208,6 +210,7 @@ class Source(Generic[Made]):
 
     def _more(self) -> bool:
         """Get more text; return whether there is any."""
+        self._cut = False
         piece = next(self._pieces, None)
         if piece is None:
             over, self._over = self._over, True

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.venues.compiled.layout import LEVELS_MAX
 from tests.unit.venues.compiled.twins import Twins, disturbed, whole
 from tests.unit.venues.wire.dialects import BINANCE, BITGET, BYBIT, GATE, GATE_EU, OKX, Dialect, Truth
 
@@ -135,3 +136,19 @@ def test_a_book_whose_every_frame_is_written_otherwise_is_lent_ever_more_seldom(
         lent += twins.compiled.lent
     assert twins.compiled.quiet == 0
     assert lent <= 10  # after 1, 2, 4 ... 256 frames
+
+
+@every_dialect
+@pytest.mark.parametrize("count", [LEVELS_MAX - 1, LEVELS_MAX, LEVELS_MAX + 1, 2 * LEVELS_MAX])
+def test_more_levels_than_have_room_are_the_plain_readers_and_written_nowhere(dialect: Dialect, count: int) -> None:
+    truth, twins = begin(dialect, 3)
+    stream(dialect, truth, twins, 8)
+    scratch = twins.compiled.scratch
+    scratch[LEVELS_MAX:] = 7
+    before, after, _, _ = truth.step()
+    twins.give(
+        dialect.change(before, after, [[f"{10 + number / 100:.2f}", "1"] for number in range(count)], []).encode()
+    )
+    assert (scratch[LEVELS_MAX:] == 7).all()
+    plain, compiled = twins.levels()
+    assert plain == compiled

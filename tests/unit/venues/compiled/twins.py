@@ -76,6 +76,7 @@ class Compiled(Plain):
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)
         books = CompiledBooks(self.arena)
+        self.scratch = books.scratch
         self.feed.compiled_by(CompiledConnection(books, self.connection.words, self.feed.shape))
         self.connection.take = guarded(books.take, address_of(self.connection.words))
         self.arena.market.attend(SYMBOL, False)
