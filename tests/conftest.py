@@ -5,9 +5,11 @@ is marked `external` when what its module imports, directly or by way of other m
 is not marked and yet opens a socket, a process or a database fails, in every run. Properties search less far in this lane.
 """
 
+import functools
 import itertools
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -27,10 +29,14 @@ hypothesis.settings.load_profile("house")
 REPO = Path(__file__).resolve().parent.parent
 # Some hundred processes are started here, and each would compile all of arb anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What ignores a signal leaves that to the processes it starts: `nohup`, and `&` in a script. Those that are started here obey.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit`."""
+    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit` and `make test`."""
     parser.addoption("--examples", type=int, default=0, help="run the property tests alone, with N examples each")
     parser.addoption("--examples-max", type=int, default=0, help="let no property test search more than N examples")
 
@@ -56,12 +62,18 @@ def _is_external(module: ModuleType, seen: set[str]) -> bool:
     return False
 
 
+@functools.cache
+def _leads_outside(module: ModuleType) -> bool:
+    """Return `_is_external` of a module of tests, of which there are some hundred, and ten thousand tests."""
+    return _is_external(module, set())
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a test that leaves the process: all outside `tests/unit`, and those whose imports or fixtures say so."""
     module = getattr(item, "module", None)
     inside = item.path.is_relative_to(REPO / "tests" / "unit") or item.path.parent == REPO / "tests"
     names = getattr(item, "fixturenames", ())
-    if not inside or "postgres_server" in names or module is None or _is_external(module, set()):
+    if not inside or "postgres_server" in names or module is None or _leads_outside(module):
         item.add_marker(pytest.mark.external)
 
 

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from arb.core.commands import Persist
-from arb.core.records import tag_of
+from arb.core.records import PairKind, QuoteSide, tag_of
 from arb.core.recovery_records import PlanRecord
-from arb.market.numbers import ZERO, plain
+from arb.market.numbers import EXACT, ZERO, plain
+from arb.market.order import Role, Side
+from arb.store.domains import levels_of
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
 E8 = Decimal("1e-8")
+_ASK = ("ask", "ask_size", "ask_total", "to_buy")
+_BID = ("bid", "bid_size", "bid_total", "to_sell")
+_NO_BOOKS = "not kept: an earlier version decided on the pair, or the process ended right behind its orders"
+_NOT_DECIDED_ON_BOOKS = "none: no edge between two books was decided on"
 WATERFALL = (
     "expected_net",
     "buy_slippage",
@@ -35,7 +42,7 @@ class _Step(NamedTuple):
 
 
 def explanation(history: PairStory) -> dict[str, Any]:
-    """Return pair, waterfall, orders, fills, what else could have been done, and the timeline.
+    """Return pair, waterfall, orders, fills, what else could have been done, the books decided on, and the timeline.
 
     `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before it;
     `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
@@ -63,6 +70,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
             {"at_ms": _since(row["ns"], zero_ns), "kind": row["kind"], "text": row["text"]} for row in history.incidents
         ],
         "alternatives": [_alternative(row, zero_ns) for row in history.alternatives],
+        "books": _books(history),
         "steps": steps(history),
         "timeline": list(_timeline(history, zero_ns)),
     }
@@ -163,6 +171,40 @@ def _alternative(row: RowDict, zero_ns: int) -> dict[str, Any]:
         "taken": row["reason"] is None,
         "reason": row["reason"],
     }
+
+
+def _books(history: PairStory) -> dict[str, Any]:
+    """Return the asks and the bids that the pair was decided on next to each other, level by level, the best first.
+
+    `to_buy` and `to_sell` are what the plan takes of a level, the totals what lies on it and on all better ones. Where the
+    ledger has none, `note` says why.
+    """
+    pair, sides = history.pair, {row["side"]: row for row in history.books}
+    if not sides:
+        return {"note": _NO_BOOKS if pair["kind"] == PairKind.ARB else _NOT_DECIDED_ON_BOOKS, "levels": []}
+    entries = {order["side"]: order for order in history.orders if order["role"] == Role.ENTRY}
+    document: dict[str, Any] = {}
+    columns: list[list[dict[str, Any]]] = []
+    for leg, side, one in ((Side.BUY, QuoteSide.ASKS, "ask"), (Side.SELL, QuoteSide.BIDS, "bid")):
+        document[f"{leg}_venue"], planned = pair[f"{leg}_venue"], pair[f"{leg}_size"]
+        document[f"{leg}_size"] = planned
+        document[f"{leg}_limit"] = entries[leg]["price"] if leg in entries else None
+        columns.append(list(_levels(sides[side]["levels"] if side in sides else "[]", one, f"to_{leg}", planned)))
+    asks, bids = columns
+    document["levels"] = [
+        {"level": number, **(ask or dict.fromkeys(_ASK)), **(bid or dict.fromkeys(_BID))}
+        for number, (ask, bid) in enumerate(zip_longest(asks, bids), 1)
+    ]
+    return document
+
+
+def _levels(text: str, one: str, to: str, planned: Decimal) -> Iterator[dict[str, Any]]:
+    """Yield the levels of one side; `to` is None where the plan takes nothing."""
+    total = ZERO
+    for price, size in levels_of(text):
+        taken = min(size, max(ZERO, EXACT.subtract(planned, total)))
+        total = EXACT.add(total, size)
+        yield {one: price, f"{one}_size": size, f"{one}_total": total, to: taken or None}
 
 
 def _since(instant_ns: int | None, zero_ns: int) -> Decimal | None:

@@ -107,8 +107,9 @@ def report_command(
 def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Explain one pair trade step by step.
 
-    Every step from the market data decided on to the last fill with its wait, what else could have been done and why it was
-    not, and where each cent came from and went; ID as `arb pairs` shows it.
+    Every step from the market data decided on to the last fill with its wait, the two order books as they were then with what
+    the plan took of each level, what else could have been done and why it was not, and where each cent came from and went; ID
+    as `arb pairs` shows it.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)

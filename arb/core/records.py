@@ -61,6 +61,13 @@ class AlternativeWay(StrEnum):
     HOLD = "hold"
 
 
+class QuoteSide(StrEnum):
+    """A side of a book: who offers to sell, or to buy."""
+
+    ASKS = "asks"
+    BIDS = "bids"
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The base of all rows."""
 
@@ -260,6 +267,20 @@ class AlternativeRecord(Record, frozen=True, kw_only=True, tag="AlternativeRecor
     reason: str | None
 
 
+class DecisionBookRecord(Record, frozen=True, kw_only=True, tag="DecisionBookRecord"):
+    """A side of a book as a pair was decided on: the asks where it was to buy, the bids where it was to sell.
+
+    `levels`: (price, size) in quote per base and in base, both > 0, best first: at least one, at most 50.
+    """
+
+    id: int
+    pair_trade_id: int
+    ns: int
+    venue: str
+    side: QuoteSide
+    levels: tuple[tuple[Decimal, Decimal], ...]
+
+
 class AcknowledgementRecord(Record, frozen=True, kw_only=True, tag="AcknowledgementRecord"):
     """A person has taken note of an alert: of its incidents up to `seen_id`, the last one that was shown. Later ones are new.
 
@@ -282,6 +303,7 @@ LedgerRecord = (
     | BalanceRecord
     | IncidentRecord
     | AlternativeRecord
+    | DecisionBookRecord
 )
 
 

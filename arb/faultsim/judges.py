@@ -62,7 +62,7 @@ from arb.store.projector import Projector
 EXACT = Context(prec=80)
 ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
 """Our status of an order that a venue took, and the venue's name for it."""
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives", "decision_books")
 WATERFALL = (
     "expected_net_e8",
     "buy_slippage_e8",

@@ -68,6 +68,32 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
             listener(ClockSuspected(venue=gateway.venue))
 
 
+async def until(due: Callable[[], bool], every_s: float) -> None:
+    """Return when `due`, asked every so many seconds, says so; what it raises is raised here.
+
+    No task wakes for each time it says no: a replay passes through an hour of them within a second.
+    """
+    loop = asyncio.get_running_loop()
+    said: asyncio.Future[None] = loop.create_future()
+    asking: asyncio.TimerHandle
+
+    def ask() -> None:
+        nonlocal asking
+        try:
+            if due():
+                said.set_result(None)
+            else:
+                asking = loop.call_later(every_s, ask)
+        except Exception as error:  # it is for whoever waits
+            said.set_exception(error)
+
+    asking = loop.call_later(every_s, ask)
+    try:
+        await said
+    finally:
+        asking.cancel()
+
+
 class RulesSource(Protocol):
     """What rules are read of: a gateway, or whatever reads a venue's listing."""
 
@@ -96,14 +122,17 @@ async def keep_rules(
     poll_s = min(every_s, RULES_POLL_S)
     since_s, soon_s = 0.0, RULES_POLL_S
     asked: frozenset[str] = frozenset()
-    while True:
-        await asyncio.sleep(poll_s)
+
+    def are_due() -> bool:
+        nonlocal since_s, soon_s, asked
         since_s += poll_s
         before_asked, asked = asked, frozenset(awaited())
         if asked - before_asked:
             soon_s = RULES_POLL_S
-        if since_s < (min(soon_s, every_s) if asked else every_s):
-            continue
+        return since_s >= (min(soon_s, every_s) if asked else every_s)
+
+    while True:
+        await until(are_due, poll_s)
         since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
         reported = {one.symbol: reported.get(one.symbol, one) for one in known()}
         try:

@@ -22,6 +22,11 @@ Number = int | Fraction
 ExactLevels = list[tuple[Number, Number]]
 """(price, size) pairs as the venue has them."""
 
+Quote = tuple[Number, Number, Number, Number]
+"""Bid price, bid size, ask price, ask size, in units of the symbol's scale; 0 and 0 for an empty side."""
+Quoted = tuple[int, Quote]
+"""A quote and the id of the book that it is of."""
+
 _LONGEST = 64
 _REMEMBERED_MAX = 16_384
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)

@@ -11,11 +11,12 @@ beside all arithmetic. A code that is no longer made stays in its enumeration: o
 rebuild` writes it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -40,6 +41,19 @@ def exact_text(value: Decimal) -> str:
     if not value.is_finite():
         raise StoreError(f"{value} is not a number the ledger can hold")
     return plain(value)
+
+
+def levels_text(levels: Sequence[tuple[Decimal, Decimal]]) -> str:
+    """Return the levels of a book as JSON, `[["price","size"],...]`: decimals as text, which every database reads exactly."""
+    return "[" + ",".join(f'["{exact_text(price)}","{exact_text(size)}"]' for price, size in levels) + "]"
+
+
+def levels_of(text: str) -> list[tuple[Decimal, Decimal]]:
+    """Return the levels that `levels_text` wrote; raise `StoreError` for any other text."""
+    try:
+        return msgspec.json.decode(text, type=list[tuple[Decimal, Decimal]])
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{text[:80]!r} is no list of levels, [price, size] each: {error}") from None
 
 
 class ExactNumber(TypeDecorator[Decimal]):
@@ -120,6 +134,7 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
         "way": tuple(AlternativeWay),
         "reason": (*Reason, *RepairReason),
     },
+    "decision_books": {},
     # Added up by the database itself, from opportunities that were checked when they were written.
     "untraded_daily": {
         "outcome": (OpportunityOutcome.REFUSED, OpportunityOutcome.VANISHED),

@@ -56,6 +56,7 @@ DAY_OF = {
     "incidents": "ns",
     "alerts": "first_ns",
     "alternatives": "ns",
+    "decision_books": "ns",
     "v_pair_trades": "decided_ns",
 }
 """The instant whose UTC day a row lies under. `untraded_daily` has its own day, `projection` none."""
@@ -72,6 +73,7 @@ SELECTED_BY = {
     "incidents": INCIDENTS_BY,
     "alerts": ALERTS_BY,
     "alternatives": SelectedBy("ns", pair="pair_trade_id"),
+    "decision_books": SelectedBy("ns", pair="pair_trade_id"),
     "untraded_daily": SelectedBy(
         f"day * {NS_PER_DAY}", "", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
     ),

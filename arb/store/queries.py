@@ -23,7 +23,18 @@ from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
 from arb.store.selection import ALERTS_BY, ALL, PAIRS_BY, Selection
-from arb.store.tables import Alert, Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
+from arb.store.tables import (
+    Alert,
+    Alternative,
+    Base,
+    DecisionBook,
+    Fill,
+    Incident,
+    Opportunity,
+    Order,
+    PairTrade,
+    Run,
+)
 
 RowDict = dict[str, Any]
 EPISODE_NS = 3600 * NS_PER_S
@@ -64,6 +75,7 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[RowDict, ...]
     incidents: tuple[RowDict, ...]
     alternatives: tuple[RowDict, ...]
+    books: tuple[RowDict, ...]
     timeline: tuple[Entry, ...]
     plan: PlanRecord | None = None
 
@@ -149,6 +161,7 @@ class LedgerReader:
             incidents = _rows(connection, _of(Incident, Incident.pair_trade_id == pair_id).order_by(Incident.ns))
             beside = _of(Alternative, Alternative.pair_trade_id == pair_id)
             alternatives = _rows(connection, beside.order_by(Alternative.ns, Alternative.id))
+            books = _rows(connection, _of(DecisionBook, DecisionBook.pair_trade_id == pair_id))
         names = tuple(order["client_order_id"] for order in orders if order["client_order_id"])
         return PairStory(
             pair=pair,
@@ -157,6 +170,7 @@ class LedgerReader:
             fills=tuple(fills),
             incidents=tuple(incidents),
             alternatives=tuple(alternatives),
+            books=tuple(books),
             timeline=() if journal is None else tuple(journal.mentioning(names, pair["decided_ns"])),
             plan=None if journal is None else journal.plan(pair_id, pair["decided_ns"]),
         )

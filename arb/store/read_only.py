@@ -9,7 +9,7 @@ connects to PostgreSQL may have no right to write.
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -130,7 +130,21 @@ class ReadOnlyLedger:
             raise StoreError(f"ledger {mask_url(self._db_url)}: {_first_line(error)}") from None
         finally:
             if self._file is None and not self._database.closed:
-                self._database.rollback()
+                self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        """Leave PostgreSQL without a transaction; where that cannot be, end what it is at and connect anew.
+
+        It cannot where Ctrl-C came between two steps of the driver: with a statement sent that nobody waits for, or a request
+        to cancel under way that meets the next statement.
+        """
+        try:
+            self._database.rollback()
+        except psycopg.Error:
+            with suppress(psycopg.Error):
+                self._database.cancel()
+            self._database.close()
+            self._database = self._connected()
 
 
 _READS_ONLY = "the ledger is only read here, the engine alone writes it"

@@ -15,6 +15,7 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from arb.core.records import QuoteSide
 from arb.market.order import Outcome, Side
 from arb.store.domains import ExactNumber, RowId, above_zero, among, check, not_negative, number
 
@@ -384,6 +385,30 @@ class Alternative(Base):
         comment="that per amount paid, bps; of a route without profit, at the best quotes"
     )
     reason: Mapped[str | None] = mapped_column(comment="code of why it was passed over; null for the one taken")
+
+
+class DecisionBook(Base):
+    """A side of a book as a pair was decided on; the view `v_decision_levels` has it level by level."""
+
+    __tablename__ = "decision_books"
+    __table_args__ = (
+        among("side", QuoteSide),
+        check("levels_not_empty", "substr(levels, 1, 3) = '[[\"'"),
+        UniqueConstraint("pair_trade_id", "side"),
+        {
+            "comment": "the two sides of books that a pair was decided on: asks where it was to buy, bids where it was to sell"
+        },
+    )
+
+    id: Mapped[int] = _id()
+    pair_trade_id: Mapped[int] = mapped_column(ForeignKey("pair_trades.id"), comment="the pair it was decided for")
+    ns: Mapped[int] = mapped_column(comment="the decision, ns UTC; decided_ns of the pair")
+    venue: Mapped[str] = mapped_column(comment="whose book")
+    side: Mapped[str] = mapped_column(comment="asks (the pair was to buy there) or bids (to sell)")
+    levels: Mapped[str] = mapped_column(
+        comment='best first, as JSON: [["price","size"],...], exact decimals in quote per base and in base; those within the'
+        " limit of the order, at least 10 where there were so many, at most 50"
+    )
 
 
 class UntradedDaily(Base):

@@ -2,9 +2,9 @@
 
 Every money column comes twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading. Every instant
 comes twice, too: `x_ns`, and `x_at`, the same in UTC as text, to the microsecond (`2026-11-23 14:30:00.250000`). Days are UTC,
-worked out in integers because the two databases share no date function; where a view writes `UTC(x)`, `view_sql` puts in what
-each of them calls it. When a view changes, its old text moves into the migration that created it, and a new migration makes the
-new one.
+worked out in integers because the two databases share no date function; where a view writes `UTC(x)`, or takes JSON apart,
+`view_sql` puts in what each of them calls it. When a view changes, its old text moves into the migration that created it, and a
+new migration makes the new one.
 """
 
 import re
@@ -132,12 +132,20 @@ WHERE reason IS NOT NULL
 GROUP BY reason, symbol, run_id, outcome
 """
 
+V_DECISION_LEVELS = f"""
+CREATE VIEW v_decision_levels AS
+SELECT b.pair_trade_id, {_instant("ns", "b.")}, b.venue, b.side, LEVEL_NUMBER AS level, LEVEL_PRICE AS price,
+    LEVEL_SIZE AS size
+FROM DECISION_LEVELS
+"""
+
 VIEWS = {
     "v_pair_trades": V_PAIR_TRADES,
     "v_opportunities": V_OPPORTUNITIES,
     "v_daily_pnl": V_DAILY_PNL,
     "v_venue_quality": V_VENUE_QUALITY,
     "v_reasons": V_REASONS,
+    "v_decision_levels": V_DECISION_LEVELS,
 }
 
 _MICROSECONDS = "|| '.' || substr(CAST(1000000 + {source}{name}ns / 1000 % 1000000 AS VARCHAR(7)), 2)"
@@ -148,6 +156,28 @@ _INSTANTS = {
     "duckdb": "{source}{name}at",  # an exported file has it
 }
 
+_LEVELS = {
+    "sqlite": {
+        "DECISION_LEVELS": "decision_books b, json_each(b.levels) l",
+        "LEVEL_NUMBER": "l.key + 1",
+        "LEVEL_PRICE": "json_extract(l.value, '$[0]')",
+        "LEVEL_SIZE": "json_extract(l.value, '$[1]')",
+    },
+    "postgresql": {
+        "DECISION_LEVELS": "decision_books b, jsonb_array_elements(CAST(b.levels AS jsonb)) WITH ORDINALITY l(of, number)",
+        "LEVEL_NUMBER": "l.number",
+        "LEVEL_PRICE": "CAST(l.of ->> 0 AS NUMERIC)",
+        "LEVEL_SIZE": "CAST(l.of ->> 1 AS NUMERIC)",
+    },
+    "duckdb": {
+        "DECISION_LEVELS": "(SELECT *, CAST(CAST(levels AS JSON) AS DECIMAL(38, 18)[][]) AS found FROM decision_books) books,"
+        " LATERAL (SELECT books.*, unnest(books.found) AS l, generate_subscripts(books.found, 1) AS number) b",
+        "LEVEL_NUMBER": "b.number",
+        "LEVEL_PRICE": "b.l[1]",
+        "LEVEL_SIZE": "b.l[2]",
+    },
+}
+"""How each database takes the levels of a book, which are JSON, apart."""
 _OF_INTEGERS = re.compile(r" / (?!1e|CAST|1000000 )")
 """Divisions that have no fraction: DuckDB's `/` has one, whatever it divides."""
 
@@ -159,4 +189,5 @@ def view_sql(name: str, dialect: str) -> str:
         lambda found: _INSTANTS[dialect].format(source=found["source"] or "", name=found["name"]),
         VIEWS[name],
     )
+    sql = re.sub("|".join(_LEVELS[dialect]), lambda found: _LEVELS[dialect][found[0]], sql)
     return _OF_INTEGERS.sub(" // ", sql) if dialect == "duckdb" else sql

@@ -17,6 +17,7 @@ from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
     BalanceRecord,
+    DecisionBookRecord,
     FillRecord,
     IncidentRecord,
     LedgerRecord,
@@ -31,12 +32,13 @@ from arb.core.records import (
 )
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
-from arb.store.domains import ExactNumber, exact_text, rules_of
+from arb.store.domains import ExactNumber, exact_text, levels_text, rules_of
 from arb.store.tables import (
     WATERFALL,
     Alternative,
     Balance,
     Base,
+    DecisionBook,
     Fill,
     Incident,
     Opportunity,
@@ -55,6 +57,7 @@ TABLES: dict[type[Record], type[Base]] = {
     BalanceRecord: Balance,
     IncidentRecord: Incident,
     AlternativeRecord: Alternative,
+    DecisionBookRecord: DecisionBook,
 }
 _PLACES = {kind: place for place, kind in enumerate(TABLES)}
 COPY_ROWS = 500
@@ -237,7 +240,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
 
     A column is called as its field is on disk, whatever the class calls it. Exact numbers go as text to both databases
     (PostgreSQL reads it as numeric, exactly), enumerated values as plain `str`. A pair's waterfall is spread over its columns;
-    a fill's fee comes as an exact integer too.
+    a fill's fee comes as an exact integer too, the levels of a book as JSON.
     """
     columns = [column.name for column in table.__table__.columns]
     called, typed = attributes_of(kind), get_type_hints(kind)
@@ -269,6 +272,8 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
             values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in causes]
         elif kind is FillRecord:
             values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
+        elif kind is DecisionBookRecord:
+            values[own.index("levels")] = [levels_text(book.levels) for book in records]
         return zip(*values, strict=True)
 
     return rows_of

@@ -6,10 +6,12 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from arb.live.control import short_address
 from arb.live.feed import feed_path
+from arb.ui.documents import encoded
 from arb.ui.gate import HEADERS
 
 PACKET_MAX = 1 << 20
@@ -49,7 +51,7 @@ class States:
                 with contextlib.suppress(BlockingIOError):  # older ones, of a time in which this process stood still
                     while later := engine.recv(PACKET_MAX):
                         packet = later
-                await self._keep(packet)
+                await self._keep(encoded(msgspec.json.decode(packet)))
 
     async def _keep(self, state: bytes) -> None:
         if state is not self.newest:

@@ -174,10 +174,7 @@ def test_a_frame_that_is_no_json_costs_all_books_a_fetch_and_no_connection(run: 
     run(story)
 
 
-@pytest.mark.parametrize("answer", ["limited", "fault", "html", "no_book", "long", "hang", "cache"])
-def test_while_snapshots_cannot_be_had_no_book_is_live_and_afterwards_all_are(
-    run: Callable[[Story], None], answer: str
-) -> None:
+def unfetched(answer: str) -> Story:
     async def story(watch: Watch) -> None:
         fetched = watch.books.counts.snapshots
         await watch.strike("snapshots", answer=answer, for_s=3600)
@@ -199,7 +196,20 @@ def test_while_snapshots_cannot_be_had_no_book_is_live_and_afterwards_all_are(
             FeedUp,
         ]
 
-    run(story)
+    return story
+
+
+@pytest.mark.parametrize("answer", ["fault", "html", "no_book", "long", "hang", "cache"])
+def test_while_snapshots_cannot_be_had_no_book_is_live_and_afterwards_all_are(
+    run: Callable[[Story], None], answer: str
+) -> None:
+    run(unfetched(answer))
+
+
+# A limit is counted per minute at Binance, and per half a second at Gate.
+@pytest.mark.parametrize("run", ["gate", pytest.param("binance", marks=pytest.mark.thorough)], indirect=True)
+def test_while_snapshots_are_limited_no_book_is_live_and_afterwards_all_are(run: Callable[[Story], None]) -> None:
+    run(unfetched("limited"))
 
 
 def test_a_name_that_is_acknowledged_and_never_served_has_no_book_although_its_snapshot_could_be_fetched(

@@ -111,8 +111,8 @@ def test_a_wrong_secret_is_an_authentication_error() -> None:
     play(act)
 
 
-@pytest.mark.parametrize("offset_s", [-61, 61])
-def test_a_clock_61_seconds_off_says_so_and_nothing_else(offset_s: int) -> None:
+@pytest.mark.parametrize("offset_s", [-61, 90])  # what is ahead of time on a slow machine is less so when it arrives
+def test_a_clock_more_than_a_minute_off_says_so_and_nothing_else(offset_s: int) -> None:
     async def act(scene: Scene) -> None:
         gate = scene.gate()
         gate.server_offset_ns = offset_s * NS_PER_S

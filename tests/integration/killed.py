@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
+from arb.core.incidents import HaltReason
 from arb.errors import EXIT_CHECK
 from arb.market.order import OrderStatus
 from arb.store.intents import IntentLog, intents_of
@@ -33,6 +34,7 @@ from tests.integration.support import (
     DB,
     WELL_ENDED,
     EngineProcess,
+    Process,
     SandboxProcess,
     end_of,
     engine_of,
@@ -40,6 +42,7 @@ from tests.integration.support import (
     run_arb,
     run_script,
     sandbox_process,
+    wait_while,
     where,
     write_config,
 )
@@ -97,7 +100,7 @@ class Stage(msgspec.Struct):
         """Run an engine until it has died at `point`."""
         self.buried(self.start(point, left_alone).process)
 
-    def buried(self, process: subprocess.Popen[str]) -> None:
+    def buried(self, process: Process) -> None:
         """Wait for a process that kills itself."""
         ended = end_of(process)
         assert ended.code == -signal.SIGKILL, f"{self.seen}: not reached, ended {ended.code}:\n{ended.err[-3000:]}"
@@ -162,14 +165,35 @@ def _resume(stage: Stage) -> None:
 
 def _flatten(stage: Stage) -> None:
     def carry_and_flatten(engine: EngineProcess) -> None:
-        stage.sandbox.strike("partial_fill", count=SHORT_FILLS)
-        engine.until(
-            lambda status: float(status["unhedged_notional"]) > CARRIED_QUOTE, f"{stage.seen}: base is carried"
-        )
-        stage.sandbox.no_more_faults()
-        stage.ask("flatten")
+        while True:
+            stage.sandbox.strike("partial_fill", count=SHORT_FILLS)
+            engine.until(carries, f"{stage.seen}: base is carried")
+            stage.sandbox.no_more_faults()
+            stage.ask("flatten")
+            if not _is_flattened(engine):
+                return
+            # Trading went on until the flatten, and offset what was carried: there was nothing to trade away.
+            stage.ask("resume")
 
     stage.after_pairs(carry_and_flatten)
+
+
+def carries(status: dict[str, Any]) -> bool:
+    """Tell whether closed pairs have left base for a flatten to trade away; an open pair looks uneven between its two fills."""
+    return not status["pairs"]["open"] and float(status["unhedged_notional"]) > CARRIED_QUOTE
+
+
+def _is_flattened(engine: EngineProcess) -> bool:
+    """Wait until a process has died or has ended a flatten; return whether it has done the latter, and lives."""
+
+    def is_alive() -> bool:
+        return engine.process.poll() is None
+
+    def is_flat() -> bool:
+        return bool(engine.status().get("halted") == HaltReason.FLATTENED)
+
+    wait_while(engine.process, lambda: not is_alive() or is_flat(), "it is killed, or flat")
+    return is_alive()
 
 
 def _stop(stage: Stage) -> None:

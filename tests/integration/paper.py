@@ -33,7 +33,7 @@ from tests.contract.venue_server import Venues, venue_server
 from tests.integration import truth
 from tests.integration.proof import say
 from tests.integration.soak import processor_s, resident_mb
-from tests.integration.support import Ended, EngineProcess, arb, engine_of, run_arb, where
+from tests.integration.support import Ended, EngineProcess, arb_anew, engine_of, run_arb, where
 from tests.support.seeds import drawn_seed
 
 SAMPLED_EVERY_S = 1.0
@@ -277,7 +277,7 @@ def prove(folder: Path, seed: int, symbols: int, minutes: float, rate: float = 2
         refresh_s = write_settings(folder, venues, minutes)
         natives = {venue: address["symbols"] for venue, address in venues.info["venues"].items()}
         plan = plan_of(random.Random(seed), minutes, natives)
-        with engine_of(folder, arb("run", "--mode", "paper", "--json", *where(folder), cwd=folder)) as engine:
+        with engine_of(folder, arb_anew("run", "--mode", "paper", "--json", *where(folder), cwd=folder)) as engine:
             proof = PaperProof(venues, engine, plan, symbols, minutes)
             proof.run()
             shown = run_arb("status", "--json", *where(folder), cwd=folder)

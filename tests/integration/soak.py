@@ -33,8 +33,10 @@ from tests.integration.support import (
     EngineProcess,
     SandboxProcess,
     arb,
+    arb_anew,
     end_of,
-    engine_process,
+    engine_of,
+    run_arguments,
     sandbox_process,
     write_config,
 )
@@ -158,7 +160,9 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
             if drilled.code != 0:
                 return [f"the drill ended with {drilled.code}: {drilled.out}{drilled.err}"]
         engine = stack.enter_context(
-            live_engine(folder, sandbox, variables=variables) if live else engine_process(folder, sandbox)
+            live_engine(folder, sandbox, variables=variables)
+            if live
+            else engine_of(folder, arb_anew("run", *run_arguments(folder, sandbox), cwd=folder))
         )
         began = SystemClock().monotonic_ns()
         engine.until(lambda status: status["seconds"] > 0, "two venues have a live book")

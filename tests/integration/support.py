@@ -16,9 +16,13 @@ import msgspec
 
 from arb.live.control import ask
 from tests.integration import truth
+from tests.integration.forked import ForkedProcess
 from tests.support.seeds import drawn_seed
 
 REPO = Path(__file__).resolve().parents[2]
+Process = subprocess.Popen[str] | ForkedProcess
+READ_WHILE_IMPORTING = "SSL_CERT_FILE"
+"""What aiohttp's import has made up its mind about; with another value Python has to be started anew."""
 START_S = 180.0
 """How long a process may take to be there, on a machine with other things to do."""
 END_S = 180.0
@@ -29,14 +33,34 @@ WELL_ENDED = ((0, None), (4, MAY_HALT))
 """Exit codes and halts of a run that met trouble and mastered it."""
 
 
-def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def arb(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Process:
     """Start a command of ours in `cwd`, with the repository's code, and more variables in its environment."""
-    return _python("-m", "arb", *arguments, cwd=cwd, variables=variables or {})
+    environment = _environment(variables)
+    if environment.get(READ_WHILE_IMPORTING) != os.environ.get(READ_WHILE_IMPORTING):
+        return arb_anew(*arguments, cwd=cwd, variables=variables)
+    return ForkedProcess(arguments, cwd, environment)
 
 
-def run_script(name: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def arb_anew(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Process:
+    """Start a command as a user's shell does, Python and imports included: for where its memory or its start is measured."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", *arguments],
+        cwd=cwd,
+        env=_environment(variables),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(REPO)} | dict(variables or {})
+
+
+def run_script(name: str, *arguments: str, cwd: Path) -> Process:
     """Start a script that lies beside this file."""
-    return _python(str(Path(__file__).with_name(name)), *arguments, cwd=cwd, variables={})
+    return arb(str(Path(__file__).with_name(name)), *arguments, cwd=cwd)
 
 
 def write_config(folder: Path, **changes: str) -> Path:
@@ -54,19 +78,6 @@ def write_config(folder: Path, **changes: str) -> Path:
     return path
 
 
-def _python(*arguments: str, cwd: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(REPO)} | dict(variables)
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
 class Ended(msgspec.Struct, frozen=True):
     """What a process left behind."""
 
@@ -81,7 +92,7 @@ class Ended(msgspec.Struct, frozen=True):
         return document
 
 
-def end_of(process: subprocess.Popen[str], within_s: float = END_S) -> Ended:
+def end_of(process: Process, within_s: float = END_S) -> Ended:
     """Wait for a process; one that does not end is killed, and that is a failure."""
     try:
         out, err = process.communicate(timeout=within_s)
@@ -89,7 +100,7 @@ def end_of(process: subprocess.Popen[str], within_s: float = END_S) -> Ended:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"still running after {within_s} s; stderr:\n{err[-4000:]}") from None
-    return Ended(process.returncode, out, err)
+    return Ended(process.wait(), out, err)
 
 
 def run_arb(*arguments: str, cwd: Path, within_s: float = END_S) -> Ended:
@@ -100,7 +111,7 @@ def run_arb(*arguments: str, cwd: Path, within_s: float = END_S) -> Ended:
 class SandboxProcess:
     """A running `arb sandbox`."""
 
-    def __init__(self, process: subprocess.Popen[str], seed: int) -> None:
+    def __init__(self, process: Process, seed: int) -> None:
         assert process.stdout is not None
         self.process = process
         self.seed = seed
@@ -177,7 +188,9 @@ def sandbox_process(folder: Path, *more: str, seed: int | None = None) -> Iterat
 DB = "a.sqlite"
 
 
-def wait_while(process: subprocess.Popen[Any], met: Callable[[], bool], what: str, within_s: float = 180.0) -> None:
+def wait_while(
+    process: subprocess.Popen[Any] | ForkedProcess, met: Callable[[], bool], what: str, within_s: float = 180.0
+) -> None:
     """Wait until `met` while a process runs; raise `AssertionError` where it ends before that, or time is up."""
     for _ in range(int(within_s / SOON_S)):
         if met():
@@ -192,7 +205,7 @@ def wait_while(process: subprocess.Popen[Any], met: Callable[[], bool], what: st
 class EngineProcess:
     """A running engine on a sandbox, with its ledger `a.sqlite` in `folder`."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+    def __init__(self, folder: Path, process: Process) -> None:
         self.db = folder / DB
         self.journal = folder / "a.journal.sqlite"
         self.process = process
@@ -259,7 +272,7 @@ def engine_process(
 
 
 @contextlib.contextmanager
-def engine_of(folder: Path, process: subprocess.Popen[str]) -> Iterator[EngineProcess]:
+def engine_of(folder: Path, process: Process) -> Iterator[EngineProcess]:
     """Watch over a process that runs an engine; it is killed with the block if it still runs."""
     try:
         yield EngineProcess(folder, process)

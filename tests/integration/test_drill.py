@@ -55,7 +55,9 @@ def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_pa
                 expect(found, venue, step, "pass")
             expect(found, venue, "expiry", "warn", "arb doctor --drill")
             assert {order["status"] for order in ledger[venue]["orders"]} <= {"closed", "cancelled"}
-            assert len(ledger[venue]["fills"]) >= 2, "bought, and sold again"
+            assert ledger[venue]["fills"], "bought"
+        # A sale that is late goes wherever that costs least.
+        assert sum(len(ledger[venue]["fills"]) for venue in VENUES) >= 2 * len(VENUES), "bought, and sold again"
         assert run.code == 0, run.err
         db = tmp_path / "var" / "live.sqlite"
         assert truth.differences(db, ledger) == []

@@ -20,6 +20,7 @@ from tests.integration.support import (
     EngineProcess,
     SandboxProcess,
     arb,
+    arb_anew,
     embedded_arguments,
     end_of,
     engine_of,
@@ -213,9 +214,9 @@ def test_a_second_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
 
 def test_a_hangup_that_the_user_ignores_stops_nothing(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`; what is started anew inherits it
         try:
-            process = arb("run", *run_arguments(tmp_path, sandbox), cwd=tmp_path)
+            process = arb_anew("run", *run_arguments(tmp_path, sandbox), cwd=tmp_path)
         finally:
             signal.signal(signal.SIGHUP, before)
         with engine_of(tmp_path, process) as engine:

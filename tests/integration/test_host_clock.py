@@ -170,9 +170,7 @@ def test_a_machine_that_was_suspended_comes_back_by_itself(tmp_path: Path) -> No
         with start(tmp_path, sandbox, host, "--tape", str(tmp_path / "run.jsonl")) as engine:
             engine.trade_on(2, "before the suspension")
             engine.process.send_signal(signal.SIGSTOP)
-            until_ns = true.monotonic_ns() + SUSPENDED_S * NS_PER_S
-            while true.monotonic_ns() < until_ns:
-                sandbox.ledger()
+            engine.rest(SUSPENDED_S)
             host.set(stood_ns=SUSPENDED_S * NS_PER_S)
             engine.process.send_signal(signal.SIGCONT)
             engine.until(lambda _: bool(said_of_clocks(tmp_path)), "it has set its clock")

@@ -64,7 +64,7 @@ def an_engine(folder: Path) -> "subprocess.Popen[str]":
     arguments = [
         "run",
         "--for",
-        "3s",
+        "1s",
         "--seed",
         "5",
         "--json",

@@ -4,10 +4,8 @@ Every command of the keys, every way a start can fail, runs and kills; then all 
 `test_planted_secrets.py`. Gate's and OKX's orders go over their websockets: Gate's sends key and signature back with each.
 """
 
-import contextlib
 import json
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from tests.integration.echoing_venue import EchoingVenue
 from tests.integration.live_mode import CONSENTS, keys_of, live_config
-from tests.integration.support import REPO, end_of, sandbox_process
+from tests.integration.support import REPO, Process, end_of, sandbox_process, wait_while
 from tests.integration.test_planted_secrets import (
     EVERY_COMMAND,
     PLANTED,
@@ -68,9 +66,7 @@ class Place:
             "ARB_TEST_KEYRING": str(self.keyring),
         }
 
-    def start(
-        self, *arguments: str, code: Path = REPO, variables: Mapping[str, str] | None = None
-    ) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, code: Path = REPO, variables: Mapping[str, str] | None = None) -> Process:
         """Start a command; `variables`: others in its environment."""
         return command(self.folder, *arguments, code=code, variables=self.variables() | dict(variables or {}))
 
@@ -151,8 +147,10 @@ def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingV
     assert summary["mode"] == "live" and summary["orders"] > 0, spoken["a run: stderr"][-3000:]
 
     killed = place.start(*RUN)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        killed.communicate(timeout=10)
+    echoed = venue.echoed_orders
+    wait_while(
+        killed, lambda: venue.echoed_orders > echoed + 2 or killed.poll() is not None, "it was echoed, maybe refused"
+    )
     killed.send_signal(signal.SIGKILL)
     spoken |= said("killed", end_of(killed))
     spoken |= said("the next", end_of(place.start(*RUN, "--for", "3s")))

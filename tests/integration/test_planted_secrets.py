@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.integration.echoing_venue import EchoingVenue
-from tests.integration.support import REPO, Ended, end_of, sandbox_process
+from tests.integration.support import REPO, Ended, Process, arb, end_of, sandbox_process, wait_while
 from tests.support.mutants import Mutant, apply, copy_to
 
 PLANTED = {
@@ -30,6 +30,7 @@ PLANTED = {
     "OKX_API_PASSPHRASE": 'Corr"ect/Horse+22',
 }
 """What stands in the environment of every command."""
+AS_MODULE = ("-m", "arb")
 DB = "sqlite:///var/a.sqlite"
 PROXY_LOGIN = "trader:b4adf00d-Horse_33"
 """What stands in the settings of every command; what a run has on this machine passes no proxy."""
@@ -43,10 +44,12 @@ def command(
     folder: Path,
     *arguments: str,
     code: Path = REPO,
-    begin: tuple[str, ...] = ("-m", "arb"),
+    begin: tuple[str, ...] = AS_MODULE,
     variables: Mapping[str, str] | None = None,
-) -> "subprocess.Popen[str]":
+) -> Process:
     """Start a command with the planted keys in its environment, and `variables` in their place or besides."""
+    if code is REPO and begin == AS_MODULE:
+        return arb(*arguments, cwd=folder, variables=PLANTED | dict(variables or {}))
     return subprocess.Popen(
         [sys.executable, *begin, *arguments],
         cwd=folder,
@@ -75,9 +78,7 @@ sys.exit(main(["status"]))
 """
 
 
-def script(
-    folder: Path, text: str, *arguments: str, variables: Mapping[str, str] | None = None
-) -> "subprocess.Popen[str]":
+def script(folder: Path, text: str, *arguments: str, variables: Mapping[str, str] | None = None) -> Process:
     """Start a program in `folder`, with the keys in its environment that a command has."""
     return command(folder, *arguments, begin=("-c", text), variables=variables)
 
@@ -121,7 +122,7 @@ def venue(tmp_path: Path) -> Iterator[EchoingVenue]:
         yield echoing
 
 
-def a_run(folder: Path, venue: EchoingVenue, *more: str, code: Path = REPO) -> "subprocess.Popen[str]":
+def a_run(folder: Path, venue: EchoingVenue, *more: str, code: Path = REPO) -> Process:
     arguments = ("run", "--db", DB, "--sandbox", venue.admin, "--json", *more)
     return command(folder, *arguments, code=code)
 
@@ -142,8 +143,8 @@ def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None
     assert venue.echoed > 10, "the venue had hardly a chance"
 
     killed = a_run(folder, venue)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        killed.communicate(timeout=10)
+    echoed = venue.echoed
+    wait_while(killed, lambda: venue.echoed > echoed + 10 or killed.poll() is not None, "it was echoed, maybe refused")
     killed.send_signal(signal.SIGKILL)
     spoken |= said("killed", end_of(killed))
     spoken |= said("the next", end_of(a_run(folder, venue, "--for", "3s")))

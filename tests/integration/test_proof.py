@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.killed import KillResult
+from tests.integration.killed import KillResult, carries
 from tests.integration.proof import KILL_COLUMNS, Proof, Rows, kill_cells, play_all, table_of, wanted
 
 GREEN = KillResult(orders_left=2, pairs_left=1, settled_s=3.0, trading_s=4.0)
@@ -66,3 +66,10 @@ def test_a_line_that_was_not_finished_is_played_again(tmp_path: Path, proof: Pro
 
 def test_every_name_comes_once_before_any_comes_twice(proof: Proof) -> None:
     assert list(wanted(proof, 2, "")) == [("entry", 0), ("fill", 0), ("entry", 1), ("fill", 1)]
+
+
+def test_a_flatten_waits_for_base_that_closed_pairs_carry_and_not_for_what_lies_between_two_fills() -> None:
+    between_two_fills = {"pairs": {"open": 1}, "unhedged_notional": "1999.35"}
+    assert not carries(between_two_fills)
+    assert not carries({"pairs": {"open": 0}, "unhedged_notional": "0"})
+    assert carries({"pairs": {"open": 0}, "unhedged_notional": "886.81"})

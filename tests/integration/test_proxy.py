@@ -28,6 +28,7 @@ ORDER = HttpRequest("POST", f"https://{NAME}/orders", {}, '{"a":1}')
 QUESTION = HttpRequest("GET", f"https://{NAME}/time", {})
 STREAM = f"wss://{NAME}/stream"
 SECRET = "hunter22-hunter22"
+PATIENCE_S = 60.0
 LOGIN = base64.b64encode(f"trader:{SECRET}".encode()).decode()
 
 
@@ -101,22 +102,22 @@ async def bench(
 
 
 async def order(bench: Bench) -> HttpAnswer:
-    return await bench.http.send(ORDER, 5.0)
+    return await bench.http.send(ORDER, PATIENCE_S)
 
 
 async def question(bench: Bench) -> HttpAnswer:
-    return await bench.http.send(QUESTION, 5.0)
+    return await bench.http.send(QUESTION, PATIENCE_S)
 
 
 async def stream(bench: Bench) -> bytes:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         socket = await bench.network.dial(STREAM, {"x-which-world": "play"})
     try:
         socket.write("hello")
         frames: list[bytes] = []
         ended = asyncio.create_task(socket.read(frames.append, lambda: seen.set()))
         seen = asyncio.Event()
-        await asyncio.wait_for(seen.wait(), 5.0)
+        await asyncio.wait_for(seen.wait(), PATIENCE_S)
         await socket.close()
         await ended
         return frames[0]
@@ -217,7 +218,7 @@ def test_an_order_whose_tunnel_breaks_after_it_left_is_unknown(trust: Trust) -> 
     async def story() -> None:
         async with bench(trust) as made:
             with pytest.raises(AnswerLost):
-                await made.http.send(HttpRequest("POST", f"https://{NAME}/lost", {}, "{}"), 5.0)
+                await made.http.send(HttpRequest("POST", f"https://{NAME}/lost", {}, "{}"), PATIENCE_S)
 
     asyncio.run(story())
 
@@ -244,8 +245,8 @@ def test_what_stays_on_this_machine_passes_no_proxy() -> None:
     async def story() -> None:
         async with bench(None) as made:
             here = f"http://127.0.0.1:{made.port}"
-            assert (await made.http.send(HttpRequest("POST", f"{here}/a", {}, "x"), 5.0)).body == b"POST x"
-            assert (await made.http.send(HttpRequest("GET", f"{here}/a", {}), 5.0)).body == b"GET "
+            assert (await made.http.send(HttpRequest("POST", f"{here}/a", {}, "x"), PATIENCE_S)).body == b"POST x"
+            assert (await made.http.send(HttpRequest("GET", f"{here}/a", {}), PATIENCE_S)).body == b"GET "
             socket = await made.network.dial(f"ws://127.0.0.1:{made.port}/stream")
             await socket.close()
             assert made.proxy.asked == []
@@ -261,7 +262,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
             network = SystemNetwork(SystemClock())
             http = network.http()
             for method in ("POST", "GET"):
-                await http.send(HttpRequest(method, f"http://127.0.0.1:{made.port}/a", {}), 5.0)
+                await http.send(HttpRequest(method, f"http://127.0.0.1:{made.port}/a", {}), PATIENCE_S)
             await (await network.dial(f"ws://127.0.0.1:{made.port}/stream")).close()
             await http.close()
             assert made.proxy.asked == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from arb.errors import ArbError
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
-from tests.integration.support import arb, end_of, run_arb, sandbox_process
+from tests.integration.support import Process, arb, end_of, run_arb, sandbox_process
 
 BOOKS = 15  # three venues, five symbols
 
@@ -59,7 +59,7 @@ def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_w
     assert by_parquet.summary | {"replay": None} == replayed.summary | {"replay": None}
 
 
-def _stopped_within_a_segment(process: "subprocess.Popen[str]", out: Path) -> None:
+def _stopped_within_a_segment(process: Process, out: Path) -> None:
     """Stop a recording where two segments are finished, and of the next one all books stand in its file."""
     while True:
         process.send_signal(signal.SIGSTOP)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.integration.support import run_arb
 from tests.support.journals import lay_open
 
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives", "decision_books")
 SYMBOLS = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT", "BTX/USDT"]\n'
 LIMITS = "".join(f"[limits.venue.{venue}]\nmax_notional_quote = 300\n" for venue in ("gate", "okx", "bitget"))
 TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.integration import truth
-from tests.integration.support import DB, END_S, REPO, where
+from tests.integration.support import DB, END_S, REPO, sandbox_process, wait_while, where, write_config
 from tests.support.terminals import TerminalPair
 
 LEFT = b"\x1b[?1049l"
@@ -114,6 +115,38 @@ def test_halt_and_stop_by_key(tmp_path: Path) -> None:
     assert any("from the screen" in text for text in texts), texts
     halt_file = tmp_path / "a.journal.halt"
     assert halt_file.read_text() == "from the screen\n", "as after `arb halt`"
+
+
+def test_an_alert_is_acknowledged_and_an_open_leg_flattened_by_key(tmp_path: Path) -> None:
+    write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
+    with sandbox_process(tmp_path) as sandbox:
+        with on_terminal(tmp_path, "run", "--for", "10m", "--sandbox", sandbox.admin, *where(tmp_path)) as run:
+            run.until(b"? help")
+            held = Decimal(sandbox.ledger()["bitget"]["balances"]["ETH"]["free"])
+            taken = {"venue": "bitget", "asset": "ETH", "free": str(held - Decimal("0.125")), "hidden": True}
+            sandbox.ask("/balance", taken)
+            run.until(b"! alert")
+            run.pair.type(b"a")
+            run.until(b"acknowledge alert")
+            run.pair.type(b"y")
+            run.until(b"acknowledge: done")
+            strikes = sandbox.strike("lost_request", count=1)
+            wait_while(run.process, lambda: any(map(sandbox.hits, strikes.values())), "a leg is not answered")
+            run.pair.type(b"f")
+            run.until(b"y or Enter: do it")
+            run.pair.type(b"y")
+            run.until(b"! HALTED: flattened")
+            run.pair.type(b"q")
+            run.until(b"stop the run, as Ctrl-C does")
+            run.pair.type(b"y")
+            assert run.end() == 0
+        found = truth.differences(tmp_path / DB, sandbox.ledger())
+        assert [line for line in found if "('bitget', 'ETH')" not in line] == [], "but for what was taken secretly"
+    (alert,) = truth.rows_of(tmp_path / DB, "SELECT acknowledged_by, reason FROM alerts WHERE kind = 'balance_drift'")
+    assert alert["reason"] == "from the screen" and alert["acknowledged_by"]
+    (row,) = truth.rows_of(tmp_path / DB, "SELECT text FROM incidents WHERE kind = 'flattened'")
+    assert str(row["text"]).startswith("flat"), row
+    assert truth.rows_of(tmp_path / DB, "SELECT id FROM pair_trades WHERE state IN ('opening', 'repairing')") == []
 
 
 def test_a_window_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:

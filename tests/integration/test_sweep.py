@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -43,27 +43,37 @@ def days(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Swept(NamedTuple):
+    """A sweep of the three days that nothing disturbed: what it showed, and its file."""
+
+    document: dict[str, Any]
+    file: bytes
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the file of a sweep of the three days that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    folder = tmp_path_factory.mktemp("swept")
     for day in range(3):
         write_day(folder, day)
-    sweep(folder, "--jobs", "2", "--out", "whole.jsonl")
-    return (folder / "whole.jsonl").read_bytes()
+    document = sweep(folder, "--jobs", "4", "--out", "s.jsonl")
+    return Swept(document, (folder / "s.jsonl").read_bytes())
 
 
-def test_the_file_is_the_same_to_the_last_byte_whatever_the_number_of_workers(days: Path, whole: bytes) -> None:
-    files, documents = [], []
-    for jobs in ("1", "4"):
-        found = sweep(days, "--jobs", jobs, "--out", f"{jobs}.jsonl")
-        documents.append({name: value for name, value in found.items() if name != "file"})
-        files.append((days / f"{jobs}.jsonl").read_bytes())
+@pytest.fixture
+def known(days: Path, swept: Swept) -> Path:
+    """Return the folder of the three days, where `s.jsonl` has a line of each run already."""
+    (days / "s.jsonl").write_bytes(swept.file)
+    return days
 
-    assert files[0] == files[1] == whole
+
+def test_the_file_is_the_same_to_the_last_byte_whatever_the_number_of_workers(days: Path, swept: Swept) -> None:
+    alone = sweep(days, "--jobs", "1", "--out", "s.jsonl")
+
+    assert (days / "s.jsonl").read_bytes() == swept.file
+    documents = [{k: v for k, v in found.items() if k != "file"} for found in (alone, swept.document)]
     assert documents[0] == documents[1]
-    assert (documents[0]["runs"], documents[0]["runs_made_now"], documents[0]["sets_tried"]) == (18, 18, 6)
-    keys = [json.loads(line)["key"] for line in files[0].splitlines()]
+    assert (alone["runs"], alone["runs_made_now"], alone["sets_tried"]) == (18, 18, 6)
+    keys = [json.loads(line)["key"] for line in swept.file.splitlines()]
     assert keys == sorted(set(keys)) and len(keys) == 18
 
 
@@ -81,13 +91,12 @@ def test_every_row_says_what_a_replay_of_that_tape_with_those_settings_says(days
         assert row["fees"] == earned["fees"]
 
 
-def test_what_is_known_is_not_made_again_and_what_changed_is(days: Path) -> None:
-    first = sweep(days, "--out", "s.jsonl")
-    whole = (days / "s.jsonl").read_bytes()
+def test_what_is_known_is_not_made_again_and_what_changed_is(known: Path, swept: Swept) -> None:
+    days = known
     again = sweep(days, "--out", "s.jsonl")
     assert again["runs_made_now"] == 0
-    assert (days / "s.jsonl").read_bytes() == whole
-    assert again["sets"] == first["sets"]
+    assert (days / "s.jsonl").read_bytes() == swept.file
+    assert again["sets"] == swept.document["sets"]
 
     (days / "day1.jsonl").rename(days / "day9.jsonl")
     assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 0, "the same tape by another name"
@@ -101,7 +110,7 @@ def test_what_is_known_is_not_made_again_and_what_changed_is(days: Path) -> None
 
 @pytest.mark.parametrize("killed", ["sweep", "sweep by ctrl-c", "worker"])
 def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
-    days: Path, whole: bytes, killed: str
+    days: Path, swept: Swept, killed: str
 ) -> None:
     part = days / "s.jsonl.part"
     tapes = sorted(path.name for path in days.glob("day*.jsonl"))
@@ -123,7 +132,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
         out, err = process.communicate(timeout=LONG_S)
         assert process.returncode == 0, err
         assert json.loads(out)["runs_made_now"] == 18
-    assert (days / "s.jsonl").read_bytes() == whole
+    assert (days / "s.jsonl").read_bytes() == swept.file
     assert not part.exists()
 
 
@@ -162,18 +171,18 @@ def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path
     )
 
 
-def test_days_held_out_are_shown_and_choose_nothing(days: Path) -> None:
-    found = sweep(days, "--hold-out", "1", "--out", "s.jsonl")
+def test_days_held_out_are_shown_and_choose_nothing(known: Path) -> None:
+    found = sweep(known, "--hold-out", "1", "--out", "s.jsonl")
     best = found["sets"][0]
     assert (len(found["days"]), len(found["held_out"])) == (2, 1)
     assert best["held_out_net"] is not None and found["held_out_place_of_the_best"] in range(1, 7)
     assert [line for line in found["sentences"] if "held out it made" in line]
-    named = sweep(days, "--hold-out", found["held_out"][0], "--out", "s.jsonl")
+    named = sweep(known, "--hold-out", found["held_out"][0], "--out", "s.jsonl")
     assert (named["sets"], named["runs_made_now"]) == (found["sets"], 0)
 
 
-def test_the_answer_for_a_person_begins_with_a_plain_sentence(days: Path) -> None:
-    process = arb("sweep", "day0.jsonl", "day1.jsonl", *SETS, "--out", "s.jsonl", cwd=days)
+def test_the_answer_for_a_person_begins_with_a_plain_sentence(known: Path) -> None:
+    process = arb("sweep", "day0.jsonl", "day1.jsonl", *SETS, "--out", "s.jsonl", cwd=known)
     out, _ = process.communicate(timeout=LONG_S)
     first, second, third, *rest = out.splitlines()
     assert re.fullmatch(r"On 2 tapes of 2 days limits.min_edge_bps=\d+ .* made most: .* USDT.*\.", first)

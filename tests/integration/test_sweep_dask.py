@@ -1,5 +1,6 @@
 """`arb sweep --dask`: the same file to the last byte, whoever does the work and whoever of them dies."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -28,6 +29,7 @@ class DaskCluster:
         self._folder = folder
         self._tls = tls
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._started = 0
         place = folder / "scheduler.json"
         protocol = "tls" if tls else "tcp"
         self._scheduler = self._start(
@@ -38,10 +40,38 @@ class DaskCluster:
 
     def add(self, code: Path = REPO) -> None:
         """Start a worker that imports arb from `code`, and wait until it is known."""
-        announced = self._folder / f"worker{len(self.workers)}.log"
+        self._started += 1
+        announced = self._folder / f"worker{self._started}.log"
         one = ("--nthreads", "1", "--nworkers", "1", "--no-nanny", "--local-directory", str(self._folder))
         self.workers.append(self._start("worker", self.address, *one, log=announced, code=code))
         wait_while(self.workers[-1], lambda: b"Registered to" in announced.read_bytes(), "it is registered")
+
+    def remove(self, *workers: subprocess.Popen[bytes]) -> None:
+        """Kill workers, and wait until the scheduler knows of it."""
+        log = self._folder / "scheduler.log"
+        for worker in workers:
+            self.workers.remove(worker)
+            worker.kill()
+            worker.wait()
+        gone = self._started - len(self.workers)
+        wait_while(
+            self._scheduler, lambda: log.read_bytes().count(b"Remove worker") >= gone, "they are known to be gone"
+        )
+
+    @contextlib.contextmanager
+    def having(self, code: Path) -> Iterator[None]:
+        """Have one more worker, which imports arb from `code`."""
+        self.add(code)
+        try:
+            yield
+        finally:
+            self.remove(self.workers[-1])
+
+    def of(self, count: int) -> "DaskCluster":
+        """Start as many workers as are missing."""
+        while len(self.workers) < count:
+            self.add()
+        return self
 
     def _start(self, part: str, *arguments: str, log: Path | None = None, code: Path = REPO) -> subprocess.Popen[bytes]:
         with (log or self._folder / f"{part}.log").open("wb") as out:
@@ -67,16 +97,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cluster"
 
 
-@pytest.fixture
-def cluster(folder: Path) -> Iterator[DaskCluster]:
-    """Yield a cluster of three workers."""
-    made = DaskCluster(folder)
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Yield the cluster that all tests here share; each takes as many workers as it needs."""
+    made = DaskCluster(tmp_path_factory.mktemp("cluster"))
     try:
-        for _ in range(3):
-            made.add()
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture
+def cluster(shared_cluster: DaskCluster) -> DaskCluster:
+    """Return a cluster of three workers."""
+    return shared_cluster.of(3)
 
 
 @pytest.fixture
@@ -129,8 +163,8 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
     process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
     cluster.workers[1].kill()
-    cluster.workers[1].wait()
     at_kill = len(part.read_bytes().splitlines()) if part.exists() else 0
+    cluster.remove(cluster.workers[1])
     out, err = process.communicate(timeout=LONG_S)
 
     assert process.returncode == 0, err
@@ -142,8 +176,8 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
 def test_a_worker_of_another_version_is_refused_in_one_line(
     tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
 ) -> None:
-    cluster.add(another_arb(folder / "old", "__version__ = '0.0.7'\n"))
-    line = refused(tmp_path, *tapes, "--dask", cluster.address)
+    with cluster.having(another_arb(folder / "old", "__version__ = '0.0.7'\n")):
+        line = refused(tmp_path, *tapes, "--dask", cluster.address)
     assert f"this is arb {__version__} (rules " in line
     assert line.count("has arb 0.0.7 (rules 3)") == 1 and "tcp://127.0.0.1:" in line
     assert not (tmp_path / "var" / "sweep.jsonl").exists()
@@ -152,8 +186,9 @@ def test_a_worker_of_another_version_is_refused_in_one_line(
 def test_a_worker_that_has_no_arb_is_refused_in_one_line(
     tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
 ) -> None:
-    cluster.add(another_arb(folder / "none", "raise ImportError('nothing here')\n"))
-    assert "has no arb that can be asked (nothing here)" in refused(tmp_path, *tapes, "--dask", cluster.address)
+    with cluster.having(another_arb(folder / "none", "raise ImportError('nothing here')\n")):
+        line = refused(tmp_path, *tapes, "--dask", cluster.address)
+    assert "has no arb that can be asked (nothing here)" in line
 
 
 def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refused(
@@ -173,8 +208,7 @@ def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     part = tmp_path / "s.jsonl.part"
     wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
-    for worker in cluster.workers:
-        worker.kill()
+    cluster.remove(*cluster.workers)
     _, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 3
     assert "what is done is kept" in err.splitlines()[-1]

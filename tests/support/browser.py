@@ -37,7 +37,7 @@ class Tab:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
-            message = json.loads((await self._socket.receive(timeout=30)).data)
+            message = json.loads((await self._socket.receive(timeout=90)).data)
             if message.get("id") == self._number:
                 if "error" in message:
                     raise AssertionError(f"{method}: {message['error']}")
@@ -62,7 +62,7 @@ class Tab:
             raise AssertionError(json.dumps(found["exceptionDetails"])[:800])
         return found["result"].get("value")
 
-    async def until(self, script: str, within_s: float = 20.0) -> Any:
+    async def until(self, script: str, within_s: float = 60.0) -> Any:
         """Wait until a script gives something true, and return it."""
         wait = f"""new Promise((done, fail) => {{
             const end = performance.now() + {within_s * 1000};

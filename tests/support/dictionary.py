@@ -47,6 +47,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "v_daily_pnl": ("pair_trades",),
     "v_venue_quality": ("orders",),
     "v_reasons": ("opportunities",),
+    "v_decision_levels": ("decision_books",),
 }
 _SAYS: dict[str, tuple[str, dict[str, str]]] = {
     "v_pair_trades": (
@@ -96,6 +97,14 @@ _SAYS: dict[str, tuple[str, dict[str, str]]] = {
             "best_edge_bps": "the greatest edge among them, bps",
         },
     ),
+    "v_decision_levels": (
+        "the two sides of books that a pair was decided on, level by level",
+        {
+            "level": "1 for the best",
+            "price": "quote per base; exact, on SQLite as text",
+            "size": "base on that level; exact, on SQLite as text",
+        },
+    ),
 }
 
 
@@ -124,7 +133,7 @@ def view_says(name: str, column: str) -> str:
         if column in columns:
             return str(columns[column].comment)
         instant = column.removesuffix("at") + "ns"
-        if column.endswith("_at") and instant in columns:
+        if column.endswith("at") and instant in columns:
             return str(columns[instant].comment).replace("ns UTC", "UTC, as text to the microsecond")
         if f"{column}_e8" in columns:
             return f"{columns[f'{column}_e8'].comment}".replace(", 1e-8 of the quote", "") + ", in quote"

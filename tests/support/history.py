@@ -17,6 +17,7 @@ from arb.core.records import (
     AlternativeStage,
     AlternativeWay,
     BalanceRecord,
+    DecisionBookRecord,
     FillRecord,
     IncidentRecord,
     OpportunityOutcome,
@@ -25,6 +26,7 @@ from arb.core.records import (
     PairKind,
     PairRecord,
     PairState,
+    QuoteSide,
     RunRecord,
     Waterfall,
 )
@@ -213,7 +215,7 @@ class _Day:
             yield from self._residual(PairKind.FLATTEN if pair_id % 3 == 0 else PairKind.DUST, route, closed_ns)
 
     def _beside(self, pair_id: int, route: dict[str, Any], size: Decimal, ns: int) -> Iterator[AnyRecord]:
-        """Yield the way taken and one passed over; chance of its own leaves the rest of the history as it is."""
+        """Yield the way taken, one passed over, and the books decided on; their own chance leaves the rest as it is."""
         rng = random.Random(pair_id)
         third = next(venue for venue in VENUES if venue not in route.values())
         ways = ((route["sell_venue"], None), (third, rng.choice(("pair_in_flight", "net_below_minimum", "own_impact"))))
@@ -235,6 +237,19 @@ class _Day:
                 net_e8=net_e8,
                 edge_bps=None if net_e8 is None else D(net_e8 // 10**4).scaleb(-2),
                 reason=reason,
+            )
+
+        for side, venue, away in ((QuoteSide.ASKS, route["buy_venue"], 1), (QuoteSide.BIDS, route["sell_venue"], -1)):
+            best, tick = D(PRICES[route["symbol"]]), D(PRICES[route["symbol"]]) / 10_000
+            yield DecisionBookRecord(
+                id=self._id("decision_books"),
+                pair_trade_id=pair_id,
+                ns=ns,
+                venue=venue,
+                side=side,
+                levels=tuple(
+                    (best + away * tick * place, size * rng.randrange(20, 90) / 100) for place in range(1, 11)
+                ),
             )
 
     def _waterfall(self, expected_e8: int, fate: float) -> Waterfall:

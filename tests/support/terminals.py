@@ -7,6 +7,7 @@ import pty
 import select
 import struct
 import termios
+import time
 from typing import Any, TextIO
 
 WAIT_S = 60.0
@@ -33,8 +34,9 @@ class TerminalPair:
 
     def until(self, wanted: bytes) -> bytes:
         """Return what was drawn up to `wanted`; what came with it and stands behind it is kept for later."""
+        end = time.monotonic() + WAIT_S
         while wanted not in self._unread:
-            ready, _, _ = select.select([self.person], [], [], WAIT_S)
+            ready, _, _ = select.select([self.person], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"{wanted!r} never came: {self._unread[-500:]!r}"
             self._unread += os.read(self.person, 65_536)
         before, found, self._unread = self._unread.partition(wanted)

@@ -2,7 +2,7 @@
 
 Written down for pairs that opened, and only for them: at the decision nothing is kept but references to the books as they
 were read then and to the answers of the checks, which cost the hot path a few list entries. The rows are worked out at the
-next event, when the orders have long left.
+next event, when the orders have long left. With them go the two sides of books that the pair was decided on, a row each.
 
 For an entry the ways are the other *routes* of the symbol, and the greatest *size* where a limit of ours allowed only a
 smaller one; their net is the profit expected. For a repair they are *complete* (where the short leg was meant to),
@@ -10,8 +10,10 @@ smaller one; their net is the profit expected. For a repair they are *complete* 
 cost when below zero, `hold` being valued at the worst price that a repair may have. The way that was taken has no reason.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from operator import neg
 
 import msgspec
 
@@ -22,7 +24,7 @@ from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import PairTerms
 from arb.core.reasons import Reason, RepairReason
-from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
+from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay, DecisionBookRecord, QuoteSide
 from arb.core.settings import OnSingleLeg
 from arb.market.numbers import ZERO, bps, exact, to_e8
 from arb.market.order import Role, Side
@@ -30,6 +32,9 @@ from arb.market.order import Role, Side
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8
 """Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""
+LEVELS_LEAST, LEVELS_MOST = 10, 50
+"""How many levels of a side of a book are kept with a pair, where there are so many: those within the limit of its order, but
+never fewer than the first number nor more than the second, which is all that the engine knows of a book."""
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -78,7 +83,9 @@ class RepairDecision(msgspec.Struct, frozen=True, kw_only=True):
 class Alternatives:
     """The decisions whose alternatives wait to be written down."""
 
-    def __init__(self, persist: Callable[[AlternativeRecord], None], next_id: Callable[[str], int]) -> None:
+    def __init__(
+        self, persist: Callable[[AlternativeRecord | DecisionBookRecord], None], next_id: Callable[[str], int]
+    ) -> None:
         """Rows go to `persist` under ids of `next_id`."""
         self._persist = persist
         self._next_id = next_id
@@ -98,12 +105,14 @@ class Alternatives:
         return bool(self._waiting)
 
     def write(self) -> None:
-        """Write down what waits, one row for every way."""
+        """Write down what waits: one row for every way, and of an opening one for each of its two sides of books."""
         waiting, self._waiting = self._waiting, []
         for found in waiting:
             rows = _of_entry(found) if isinstance(found, _Entry) else _of_repair(found)
             for row in rows:
                 self._persist(msgspec.structs.replace(row, id=self._next_id("alternatives")))
+            for book in _books(found) if isinstance(found, _Entry) else ():
+                self._persist(msgspec.structs.replace(book, id=self._next_id("decision_books")))
 
 
 def _of_entry(entry: _Entry) -> Iterator[AlternativeRecord]:
@@ -117,6 +126,26 @@ def _of_entry(entry: _Entry) -> Iterator[AlternativeRecord]:
             yield _route(entry, considered, considered.best, considered.answer)
         else:
             yield _without_edge(entry, considered)
+
+
+def _books(entry: _Entry) -> Iterator[DecisionBookRecord]:
+    """Return what the plan was made on: the asks it takes, and the bids."""
+    taken = next(considered for considered in entry.routes if considered.route == entry.taken)
+    plan, asks, bids = taken.answer, taken.asks, taken.bids
+    if not isinstance(plan, Plan) or asks is None or bids is None:
+        return
+    _, buy_venue, sell_venue = entry.taken
+    within_asks = bisect_right(asks.prices, plan.buy_limit)
+    within_bids = bisect_right(bids.prices, -plan.sell_limit, key=neg)  # prices fall
+    sides = (buy_venue, QuoteSide.ASKS, asks, within_asks), (sell_venue, QuoteSide.BIDS, bids, within_bids)
+    scale = plan.terms.scale
+    for venue, side, depth, within in sides:
+        kept = min(max(within, LEVELS_LEAST), LEVELS_MOST)
+        levels = tuple(
+            (exact(price, scale.price_exp), exact(size, scale.size_exp))
+            for price, size in zip(depth.prices[:kept], depth.sizes[:kept], strict=True)
+        )
+        yield DecisionBookRecord(id=0, pair_trade_id=entry.pair_id, ns=entry.ns, venue=venue, side=side, levels=levels)
 
 
 def _route(

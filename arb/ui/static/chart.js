@@ -50,7 +50,7 @@ export function chart(series, stretches, { unit = "", height = 260 } = {}) {
         label: one.name, stroke: () => colour(HUES[n % HUES.length]), width: 1.5, points: { show: one.points.length < 60 }, spanGaps: false,
         value: (_, y) => (y === null || y === undefined ? "-" : String(Number(y.toPrecision(8)))),
       }))],
-      axes: [{ ...axis, values: (_, ticks) => ticks.map(label), space: 110 }, { ...axis, size: 70 }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(label), space: 110 }, { ...axis, size: (_, values) => 24 + 7.5 * Math.max(4, ...(values || []).map((value) => String(value).length)) }],
       hooks: { draw: [(plot) => {
         plot.ctx.save();
         plot.ctx.strokeStyle = colour("var(--dim)");

@@ -73,8 +73,8 @@ export function table(columns, rows, { caption } = {}) {
 
 function line(columns, row) {
   return el("tr", {}, columns.map((column) => {
-    const value = column.of(row);
-    return el("td", { class: [column.number ? "number" : column.word ? "word" : "", column.mark ? column.mark(row) : ""].join(" ").trim() || null, dir: column.number ? null : "auto" }, value);
+    const value = column.of(row), long = typeof value === "string" && value.length > 40;
+    return el("td", { class: [column.number ? "number" : column.word ? "word" : "", column.mark ? column.mark(row) : "", long ? "long" : ""].join(" ").trim() || null, dir: column.number ? null : "auto" }, value);
   }));
 }
 

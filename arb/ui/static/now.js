@@ -23,8 +23,8 @@ export function now(state) {
     ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null),
     card("Open pairs", (state.open_pairs || []).length ? table([
       { name: "pair", of: (row) => el("a", { href: `?page=story&id=${row.id}` }, String(row.id).slice(-9).replace(/^0+/, "")), number: true },
-      { name: "symbol", of: (row) => row.symbol, word: true }, { name: "buy", of: (row) => row.buy }, { name: "sell", of: (row) => row.sell },
-      { name: "size", of: (row) => size(row.size), number: true }, { name: "state", of: (row) => row.state },
+      { name: "symbol", of: (row) => row.symbol, word: true }, { name: "buy", of: (row) => row.buy, word: true }, { name: "sell", of: (row) => row.sell, word: true },
+      { name: "size", of: (row) => size(row.size), number: true }, { name: "state", of: (row) => row.state, word: true },
       { name: "age", of: (row) => duration(row.age_ms / 1000), number: true }, { name: "expected", of: (row) => money(row.expected_net), number: true },
     ], state.open_pairs, { caption: "open pairs" }) : el("p", { class: "dim" }, "none")),
     card("Unhedged", (state.unhedged || []).length ? table([

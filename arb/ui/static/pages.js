@@ -20,7 +20,7 @@ async function pairsPage({ get, linkTo }) {
     col("pair", (row) => el("a", { href: linkTo("story", { id: row.id }) }, String(row.number)), { number: true, sort: (row) => BigInt(row.id) }),
     text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
     text("state", "state", { mark: (row) => (row.state === "completed" ? "good" : "warn") }), cash("expected"), cash("net"),
-    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure quote x s", (row) => size(row.exposure_quote_s), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
+    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure quote x s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
   ], found.pairs, { caption: "pairs" })];
 }
@@ -34,16 +34,16 @@ async function story({ get, chosen, linkTo }) {
     return card(`${side} at ${venue}`, pairs({
       "its book, when it was decided": frame ? `${ms(-Number(frame.at_ms))} ms old` : "not known",
       "size planned": size(one.pair[`${side}_size`]), limit: order ? size(order.price) : "-", "filled of it": order ? size(order.filled) : "-",
-      "average price": order?.avg_price ? size(order.avg_price) : "-", status: order ? order.status : "-",
+      "average price": order?.avg_price ? size(Number(order.avg_price).toPrecision(10)) : "-", status: order ? order.status : "-",
       "decided to sent": order?.sent_ms ? `${ms(order.sent_ms)} ms` : "-", "sent to answer": order?.acked_ms ? `${ms(order.acked_ms - order.sent_ms)} ms` : "-",
       "sent to first fill": order?.first_fill_ms ? `${ms(order.first_fill_ms - order.sent_ms)} ms` : "-",
-    }));
+    }), ...depth(one.books, side));
   });
   return [
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
     card(`Pair ${one.pair.id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
-      "left over": size(one.pair.residual_size), "exposure, quote x s": size(one.pair.exposure_quote_s), "required edge": one.required_edge?.text,
+      "left over": size(one.pair.residual_size), "exposure, quote x s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
       opportunity: one.opportunity ? `best edge ${one.opportunity.best_edge_bps} bps, ${one.opportunity.ticks} book changes` : "-",
     })),
     el("div", { class: "cards" }, ...sides, card("Where each cent went", falls(one.waterfall))),
@@ -60,6 +60,34 @@ async function story({ get, chosen, linkTo }) {
     ], one.fills, { caption: "fills" })),
     one.incidents.length ? card("Incidents", table([col("at ms", (row) => ms(row.at_ms), { number: true }), text("kind"), text("what", "text", { word: false })], one.incidents, { caption: "incidents" })) : null,
   ];
+}
+
+// The side of a book that a leg was decided on: each level, what the plan took of it, and where the limit of its order lies.
+function depth(books, leg) {
+  const name = leg === "buy" ? "ask" : "bid", to = `to_${leg}`, limit = books[`${leg}_limit`];
+  const levels = books.levels.filter((row) => row[name] !== null);
+  const heading = el("h3", {}, `The ${name}s it was decided on`);
+  if (!levels.length) return [heading, el("p", { class: "dim" }, books.note || "not kept")];
+  const most = Math.max(...levels.map((row) => Number(row[`${name}_size`])));
+  const beyond = (row) => (leg === "buy" ? Number(row[name]) > Number(limit) : Number(row[name]) < Number(limit));
+  const figure = (title, key) => col(title, (row) => size(row[key]), { number: true, mark: (row) => (row[to] === null ? "" : "reached") });
+  return [heading, table([
+    figure("price", name), figure("size", `${name}_size`), col("", (row) => bars(most, [["lies", row[`${name}_size`]], ["taken", row[to]]])),
+    figure("total", `${name}_total`), figure(`to ${leg}`, to),
+    col("limit", (row) => (limit === null ? "-" : beyond(row) ? "beyond" : "within"), { word: true, mark: (row) => (limit !== null && beyond(row) ? "dim" : "") }),
+  ], levels, { caption: `${name}s at the decision` })];
+}
+
+// Bars on top of each other, each [class, length], on a ground of the length `most`.
+function bars(most, lengths) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [key, value] of Object.entries({ viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true", class: "level" })) made.setAttribute(key, value);
+  for (const [mark, length] of lengths.filter(([, length]) => length !== null)) {
+    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [key, value] of Object.entries({ x: 0, y: 3, width: 1000 * Number(length) / most, height: 14, class: mark })) bar.setAttribute(key, value);
+    made.append(bar);
+  }
+  return made;
 }
 
 // The terms of a waterfall, each from where the one before it ended; says so when they do not add up.
@@ -94,8 +122,10 @@ async function opportunities({ get }) {
 async function inventory({ get }) {
   const found = await get("holdings");
   if (found.empty) return [empty(found.empty)];
-  return [...Object.entries(found.assets).map(([asset, venues]) => card(asset, chart(Object.entries(venues).map(([name, points]) => ({ name, points })), found.stretches, { unit: `${asset} held, by venue` }))),
-    card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" }))];
+  const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => Number(points.at(-1)[0]) - Number(points[0][0]) > 1e9));
+  return [card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
+    ...charted.map(([asset, venues]) => card(asset, chart(Object.entries(venues).map(([name, points]) => ({ name, points })), found.stretches, { unit: `${asset} held, by venue` }))),
+    charted.length ? null : el("p", { class: "dim" }, "Reported at the start alone so far: what changes is drawn from the next report on.")];
 }
 
 async function waterfall({ get }) {

@@ -22,6 +22,7 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
 from arb.market.scale import Scale
+from arb.venues.compiled.layout import BINANCE
 from arb.venues.wire.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Requests, Sequence64, batches, decode_problem
 from arb.venues.wire.chain import ChainFeed, Rule, TickerWitness
 from arb.venues.wire.slot import BookSlot, Delta
@@ -103,6 +104,8 @@ class BinanceFeed(ChainFeed):
         self._leaving = Requests()
         self._witnesses: dict[str, TickerWitness] = {}
 
+        self.shape = 0 if self._perpetual else BINANCE
+
     def retire_book(self, native_symbol: str) -> None:
         """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
         super().retire_book(native_symbol)
@@ -180,7 +183,7 @@ class BinanceFeed(ChainFeed):
         slot = self._slot(native_symbol)
         if slot is None:
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         try:
             depth = _depth(frame.data)
         except DECODE_ERRORS as error:
@@ -206,7 +209,7 @@ class BinanceFeed(ChainFeed):
         return self._witnessed(slot, result, received_ns)
 
     def _quoted(self, frame: _Frame, native_symbol: str, received_ns: int) -> FrameResult:
-        slot = self._slots.get(native_symbol)
+        slot = self._known(native_symbol)
         if slot is None and not self._tape:
             return self._other()
         # A tape's quote may come before the first frame of its book: a witness waits, but does not make a book.
@@ -220,27 +223,35 @@ class BinanceFeed(ChainFeed):
             self._refuse(native_symbol, "data", str(error))
         if self.on_levels is not None:
             self.on_levels(native_symbol, [quote[:2], quote[2:]])
-        self.counts.other += 1
+        self._counts.other += 1
         witness = self._witnesses.setdefault(native_symbol, TickerWitness())
         held = witness.check(ticker.u, quote, slot)
-        self.counts.checks_held += held is True
-        self.counts.checks_failed += held is False
+        self._counts.checks_held += held is True
+        self._counts.checks_failed += held is False
         if slot is not None and held is False:
             return self._lose(slot, received_ns, f"best bid and offer at {ticker.u} disagree with the book")
         return NOTHING
 
     def _witnessed(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
-        """Let the quotes that came before the book's change speak."""
-        witness = self._witnesses.get(slot.native_symbol)
-        if witness is None or slot.state is not BookState.LIVE:
+        """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
+        if slot.state is not BookState.LIVE:
             return result
+        witness = self._witnesses.setdefault(slot.native_symbol, TickerWitness())
         sequence = slot.sequence
         held, failed = witness.reached(slot)
-        self.counts.checks_held += held
-        self.counts.checks_failed += failed
+        self._counts.checks_held += held
+        self._counts.checks_failed += failed
         if failed:
             return self._lose(slot, received_ns, f"best bid and offer at {sequence} disagree with the book")
+        slot.ahead = witness.ahead
+        super()._settled(slot)
         return result
+
+    def _settled(self, slot: BookSlot) -> None:
+        """Leave the book here until its quotes have spoken."""
+
+    def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
+        return (0 if self._perpetual else BINANCE), slot.native_symbol.lower()
 
     def _answer(self, frame: _Frame) -> FrameResult:
         number = frame.id if isinstance(frame.id, int) else None

@@ -54,7 +54,7 @@ class BitgetFeed(PushedFeed):
             slot.stream = arg.instType.upper()
         if slot.stream != arg.instType.upper():
             return self._other()  # spot and perpetual share their names: the book first met is the one kept
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         try:
             books = _books(frame.data)
         except DECODE_ERRORS as error:
@@ -73,7 +73,7 @@ class BitgetFeed(PushedFeed):
         bids = self._levels(slot, book.bids, "data[0].bids")
         asks = self._levels(slot, book.asks, "data[0].asks")
         if snapshot:
-            self.counts.snapshots += 1
+            self._counts.snapshots += 1
             slot.book.replace(bids, asks)
             slot.texts = ({}, {}) if book.checksum else None
         else:

@@ -112,7 +112,7 @@ class BybitFeed(WireFeed):
             slot.stream = level if self._tape else str(self._level)
         if slot.stream != level:
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         try:
             book = _book(frame.data)
         except DECODE_ERRORS as error:
@@ -122,7 +122,7 @@ class BybitFeed(WireFeed):
         bids = self._levels(slot, book.b, "data.b")
         asks = self._levels(slot, book.a, "data.a")
         if frame.type == "snapshot" or book.u == _RESTARTED:
-            self.counts.snapshots += 1
+            self._counts.snapshots += 1
             slot.book.replace(bids, asks)
         else:
             if slot.state is not BookState.LIVE:

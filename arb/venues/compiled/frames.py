@@ -108,6 +108,12 @@ LINES_NEAR_BEST = 7
 @inlined
 def row_of(connection: int, began: int, size: int, mixed: int):
     """Return the row + 1 of the book with this name, 0 where the connection has none; see `is_named` before it is changed."""
+    return looked_up(connection, began, size, mixed, True)
+
+
+@inlined
+def looked_up(connection: int, began: int, size: int, mixed: int, fetched: bool):
+    """Do what `row_of` does; `fetched`: a change of the book follows."""
     table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
     if table == 0:
         return 0
@@ -118,7 +124,8 @@ def row_of(connection: int, began: int, size: int, mixed: int):
         found = word_at(table + slot * WORD)
     number = found & ROW_MASK
     if number:
-        fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
+        if fetched:
+            fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
         put_word(connection + READ_AT * WORD, began)
         put_word(connection + READ_SIZE * WORD, size)
     return number
@@ -175,7 +182,7 @@ def pushed_arg(at: int, end: int, connection: int, kind: int):
             at = at + 7 if is_text(at, end, BOOKS_TEXT, 7) else FAILED
         elif key == INST_ID:
             bit = 2
-            at, began, mixed = name(at, end)
+            at, began, mixed = name(at, end, QUOTE)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
         elif key == INST_TYPE and kind == BITGET:
@@ -331,7 +338,7 @@ def bybit(at: int, end: int, connection: int, kind: int):
         bit = 0
         if key == TOPIC:
             bit = 1
-            at, began, mixed = name(at, end)
+            at, began, mixed = name(at, end, QUOTE)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
         elif key == TYPE:

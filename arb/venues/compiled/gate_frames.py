@@ -53,7 +53,7 @@ def gate_result(at: int, end: int, connection: int):
         bit = 0
         if key == S:
             bit = 1
-            at, began, mixed = name(at, end)
+            at, began, mixed = name(at, end, QUOTE)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
                 if row == 0:

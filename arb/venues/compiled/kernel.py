@@ -41,11 +41,13 @@ from arb.market.words import (
     SYMBOL_ADDRESS,
     UPDATED,
 )
+from arb.venues.compiled.binance_frames import binance, take_quote, witnessed
 from arb.venues.compiled.frames import ASKS_READ, bybit, is_named, pushed
 from arb.venues.compiled.gate_frames import gate
 from arb.venues.compiled.layout import (
     ASKS,
     BIDS,
+    BINANCE,
     BITGET,
     BOOK_FRAMES,
     BYBIT,
@@ -63,7 +65,17 @@ from arb.venues.compiled.layout import (
     WORD,
 )
 from arb.venues.compiled.memory import float_at, inlined, put_float, put_word, word_at
-from arb.venues.compiled.sides import astray, best, has_room, set_levels, show_best, show_levels, trim
+from arb.venues.compiled.sides import (
+    astray,
+    best,
+    has_room,
+    known,
+    set_levels,
+    show_best,
+    show_levels,
+    trim,
+    used_up,
+)
 
 QUIET, HAND_OVER = 0, HANDED_OVER
 NS_PER_S = 1_000_000_000
@@ -163,10 +175,15 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
     )
     if moved or (bid_size and ask_size and bid > ask):
         return HAND_OVER
+    if used_up(bid_side, bid, bid_size) or used_up(ask_side, ask_key, ask_size):
+        return HAND_OVER
+    if not witnessed(row, connection, last, bid, bid_size, ask, ask_size):
+        return HAND_OVER
     if bids or asks:
         depth_max = word_at(row + DEPTH_MAX * WORD)
-        left = trim(row, bid_side, depth_max)
-        show_best(row, left, bid, bid_size, trim(row, ask_side, depth_max), ask, ask_size)
+        left = known(row, bid_side, trim(row, bid_side, depth_max))
+        beside = known(row, ask_side, trim(row, ask_side, depth_max))
+        show_best(row, left, bid, bid_size, beside, ask, ask_size)
     put_word(head + WORD, last)
     put_word(head + 2 * WORD, event_ns)
     put_word(head + 3 * WORD, received_ns)
@@ -193,20 +210,26 @@ def read_frame(at: int, end: int, connection: int):
         return gate(at, end, connection)
     if shape == BYBIT:
         return bybit(at, end, connection, shape)
+    if shape == BINANCE:
+        return binance(at, end, connection)
     return pushed(at, end, connection, shape)
 
 
 @inlined
 def take_frame(at: int, size: int, received_ns: int, connection: int):
     """See the module's text: `size` bytes at an address, of a connection whose words lie at another."""
-    if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
-        return HAND_OVER
     end = at + size
     after, number, kind, first, last, bids, asks, event_ns = read_frame(at, end, connection)
     if after != end or not is_named(connection, number):
         return HAND_OVER
     row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
-    if word_at(row + KIND * WORD) != kind or out_of_habit(row + PACE * WORD, received_ns, False):
+    if word_at(row + KIND * WORD) != kind:
+        return HAND_OVER
+    if kind == BINANCE and first < 0:
+        return QUIET if take_quote(row, connection, last, received_ns) else HAND_OVER
+    if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
+        return HAND_OVER
+    if out_of_habit(row + PACE * WORD, received_ns, False):
         return HAND_OVER
     stands = word_at(word_at(row + ARENA_ADDRESS * WORD) + WORD)
     if kind == GATE_OBU:
@@ -223,6 +246,8 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
         follows = first == stands and (last != first or bids + asks == 0)
     elif kind in (BITGET, BYBIT):
         follows = first == stands
+    elif kind == BINANCE:
+        follows = first == stands + 1
     else:
         follows = False
     if not follows:

@@ -23,13 +23,21 @@ KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 
 as a float."""
 BIDS, ASKS = 8, 16
 """Where a side begins: eight words from here on."""
-BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR = 0, 1, 2, 3, 4, 5, 6
+BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR, HORIZON = 0, 1, 2, 3, 4, 5, 6, 7
 """Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the ladder
-begins; then the key of the ladder's first step, and how many steps have a level."""
+begins; then the key of the ladder's first step, how many steps have a level, and the key of the worst level that the
+snapshot knew: what lies beyond is kept, and not shown."""
+NO_HORIZON = -(1 << 63)
+"""The horizon of a side of which the snapshot knew all."""
 
 SHOWN, SHOWN_ONLY_BEST = 24, 28
 """The best levels as the arena shows them (bid, its size, ask, its size; a size of -1: not known), and whether it was noted
 there that the others are unwritten: what has not changed need not be written again."""
+QUOTES, QUOTES_FIRST, QUOTES_BEYOND = 29, 30, 31
+"""Of a book whose best quotes come by themselves, too (0: they do not), addresses: where the quotes are kept that it has not
+reached yet, the first of them, and the end of the last one."""
+QUOTE_WORDS, QUOTES_MAX = 5, 256
+"""A quote is its id, bid, its size, ask, its size; so many are kept, and what is more is the plain reader's."""
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
@@ -41,6 +49,8 @@ NAMES_AT, LADDERS_AT, ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 18, 19, 20, 21, 22
 blocks of symbols. So it is known at once where all that a book needs lies."""
 READ_AT, READ_SIZE = 23, 24
 """The name that stands in the frame which is read: where it begins, and how long it is."""
+OTHERS, HELD = 25, 26
+"""Counted as `BOOK_FRAMES` is: frames that are no changes, and quotes that agreed with their book."""
 
 # A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest stands
 # the row + 1, then the number of the symbol's block, then the hash's highest bits; that it is the name is seen in `NAMES_AT`.
@@ -53,7 +63,7 @@ EXP_MAX = 12
 """Decimals of a scale at most, so that a number of several digits still fits 64 bits (`arb/market/scale.py`)."""
 
 # The kinds of a book's frames; a connection's shape is that of the first.
-GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT = 1, 2, 3, 4, 5
+GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT, BINANCE = 1, 2, 3, 4, 5, 6
 
 LEVELS_MAX = 1024
 """Levels a side that one frame may have; longer ones are the plain reader's."""

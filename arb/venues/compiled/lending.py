@@ -8,14 +8,15 @@ CPython keeps the characters of a `bytes` object at a fixed place behind its hea
 (`loading.py` makes sure of that).
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from arb.core.connection import HANDED_OVER
 from arb.market.arena import INT64_MAX, BookArena
-from arb.market.book import BookSide, Number
+from arb.market.book import BookSide, Number, Quoted
 from arb.market.feed import FeedCounts
 from arb.market.words import AHEAD_NS, ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS, SYMBOL_ADDRESS, SYMBOL_WORDS, zeros
 from arb.venues.compiled.layout import (
@@ -35,15 +36,24 @@ from arb.venues.compiled.layout import (
     DEPTH_MAX,
     EXP_MAX,
     FIRST,
+    HELD,
+    HORIZON,
     KIND,
     LADDER,
     LADDERS_AT,
     LEVELS,
     LEVELS_MAX,
     NEAR,
+    NO_HORIZON,
+    OTHERS,
     PAIR,
     PER_TICK,
     PRICE_EXP,
+    QUOTE_WORDS,
+    QUOTES,
+    QUOTES_BEYOND,
+    QUOTES_FIRST,
+    QUOTES_MAX,
     ROWS_AT,
     SCRATCH,
     SHAPE,
@@ -97,6 +107,7 @@ class CompiledConnection(CompiledSide):
         self._rows = books.arena.market.rows
         self._ratios = self._rows.cast("B").cast("d")
         self._runs: dict[int, tuple[Block, Block]] = {}
+        self._quotes: dict[int, Block] = {}
         self.names = NameTable(words)
         self._counted = [words[place] for place in _COUNTED]
         words[ROWS_AT] = books.arena.market.row_address
@@ -114,8 +125,7 @@ class CompiledConnection(CompiledSide):
         if (
             book.fine
             or max(prices, default=0) > PRICE_MAX
-            or book.bid_horizon is not None
-            or book.ask_horizon is not None
+            or not _can_be_kept(slot.ahead)
             or slot.texts is not None
             or max(scale.price_exp, scale.size_exp) > EXP_MAX
             or not PLAIN_NAME.fullmatch(name)
@@ -144,6 +154,9 @@ class CompiledConnection(CompiledSide):
         words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
         words[head + SHOWN_ONLY_BEST] = 0
         words[head + SHOWN + 1] = words[head + SHOWN + 3] = -1
+        words[head + BIDS + HORIZON] = NO_HORIZON if book.bid_horizon is None else int(book.bid_horizon)
+        words[head + ASKS + HORIZON] = NO_HORIZON if book.ask_horizon is None else -int(book.ask_horizon)
+        self._keep_quotes(slot.row, head, slot.ahead)
         words[head + KIND] = kind
         block = words[head + SYMBOL_ADDRESS] - arena.market.symbol_address
         self.names.enter(name, slot.row, block // (SYMBOL_WORDS * WORD))
@@ -160,26 +173,56 @@ class CompiledConnection(CompiledSide):
         book.bids = self._side(bids, ladders[0], head + BIDS, 1, tick)
         book.asks = self._side(asks, ladders[1], head + ASKS, -1, tick)
         slot.sequence = arena.sequence.item(slot.row)
-        slot.joined = True
         slot.lent = False
+        if slot.ahead is not None:
+            slot.ahead.extend(self._kept_quotes(slot.row, head))
         lasted = arena.updates.item(slot.row) - slot.lent_at
         slot.rests = 1 if lasted >= PAID_AFTER else min(max(1, 2 * slot.rests), REST_MAX)
         slot.rest = slot.rests
+        slot.joined = slot.joined or lasted > 0
 
     def forget(self, name: str, row: int) -> None:
         """Let go of a book that is retired and was taken back."""
         self._runs.pop(row, None)
+        self._quotes.pop(row, None)
         self.names.forget(name)
 
     def fold(self, counts: FeedCounts) -> None:
         """Add what was counted since the last time."""
         now = [self._words[place] for place in _COUNTED]
-        frames, book_frames, levels, contained = (new - old for new, old in zip(now, self._counted, strict=True))
+        frames, book_frames, levels, contained, others, held = (
+            new - old for new, old in zip(now, self._counted, strict=True)
+        )
         self._counted = now
         counts.frames += frames
         counts.book_frames += book_frames
         counts.levels += levels
         counts.ignored += contained
+        counts.other += others
+        counts.checks_held += held
+
+    def _keep_quotes(self, row: int, head: int, ahead: deque[Quoted] | None) -> None:
+        """Keep the quotes that a book has not reached yet; None: its best quotes do not come by themselves."""
+        words = self._rows
+        words[head + QUOTES] = words[head + QUOTES_FIRST] = words[head + QUOTES_BEYOND] = 0
+        if ahead is None:
+            return
+        kept = self._quotes.get(row)
+        if kept is None:
+            kept = self._quotes[row] = np.zeros((QUOTES_MAX, QUOTE_WORDS), dtype=np.int64)
+        for place, (sequence, quote) in enumerate(ahead):
+            kept[place] = sequence, *quote
+        begin = kept.ctypes.data
+        words[head + QUOTES] = words[head + QUOTES_FIRST] = begin
+        words[head + QUOTES_BEYOND] = begin + len(ahead) * QUOTE_WORDS * WORD
+        ahead.clear()
+
+    def _kept_quotes(self, row: int, head: int) -> Iterator[Quoted]:
+        """Yield the quotes that a book which is taken back has not reached."""
+        first, beyond = ((self._rows[head + word] - self._rows[head + QUOTES]) // WORD for word in _QUOTES_KEPT)
+        kept = self._quotes[row].reshape(-1)[first:beyond].reshape(-1, QUOTE_WORDS)
+        for sequence, bid, bid_size, ask, ask_size in kept.tolist():
+            yield sequence, (bid, bid_size, ask, ask_size)
 
     def _filled(
         self, kept: Block | None, ladder: Block, place: int, keys: Block, sizes: list[Number], tick: int
@@ -220,7 +263,15 @@ class CompiledConnection(CompiledSide):
         return side
 
 
-_COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED)
+_COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED, OTHERS, HELD)
+_QUOTES_KEPT = (QUOTES_FIRST, QUOTES_BEYOND)
+
+
+def _can_be_kept(ahead: deque[Quoted] | None) -> bool:
+    """Return whether so many quotes have room beside a book, with some for those to come, and none is finer than its scale."""
+    if ahead is None:
+        return True
+    return len(ahead) <= QUOTES_MAX // 2 and all(type(number) is int for _, quote in ahead for number in quote)
 
 
 def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:

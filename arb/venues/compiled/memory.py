@@ -4,6 +4,8 @@ numba has no pointers in integers, so each is written as the instructions it sta
 integers; nothing here checks a bound, which is its caller's duty. Little-endian machines only.
 """
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from llvmlite import ir
@@ -105,6 +107,17 @@ def move(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), generate
 
 
+def _table(builder: Any, name: str, make: Callable[[], list[int]]) -> Any:
+    """Return a table of words that is part of the compiled code."""
+    table = builder.module.globals.get(name)
+    if table is None:
+        made = make()
+        values = ir.Constant(ir.ArrayType(_I64, len(made)), made)
+        table = cgutils.add_global_variable(builder.module, values.type, name)
+        table.linkage, table.global_constant, table.initializer = "internal", True, values
+    return table
+
+
 def _constant(byte: int) -> ir.Constant:
     return ir.Constant(_I64, int.from_bytes(bytes([byte]) * 8, "little"))
 
@@ -159,25 +172,49 @@ def quote_in(typing_context: Any, word: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@intrinsic
-def specials_in(typing_context: Any, word: Any) -> Any:
-    """Return the place of the first of a word's bytes that is no plain letter of a JSON string, 8 where all are.
+STRETCH = 32
 
-    Those are quotation mark, backslash, and what is not between 32 and 127. Borrows run upwards only, so the lowest found is
-    surely one.
-    """
+
+def _places(compared: str, letter: int) -> Any:
+    """Return the generator of a comparison of the `STRETCH` bytes at an address: a bit for each, lowest first."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, found = args[0], args[0]  # a highest bit that is set: beyond 127
-        for wanted in (0x22, 0x5C):
-            zeroed = builder.xor(word, _constant(wanted))
-            found = builder.or_(found, builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)))
-        found = builder.or_(found, builder.and_(builder.sub(word, _constant(0x20)), builder.not_(word)))
-        found = builder.and_(found, _constant(0x80))
-        bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
-        return builder.lshr(bits, ir.Constant(_I64, 3))
+        many = ir.VectorType(_I8, STRETCH)
+        found = builder.load(builder.inttoptr(args[0], many.as_pointer()), align=1)
+        bits = builder.icmp_signed(compared, found, ir.Constant(many, [letter] * STRETCH))
+        return builder.zext(builder.bitcast(bits, ir.IntType(STRETCH)), _I64)
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def quotes_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each of the `STRETCH` bytes at an address, lowest first, that is a quotation mark."""
+    return _places("==", 0x22)
+
+
+@intrinsic
+def backslashes_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each that is a backslash."""
+    return _places("==", 0x5C)
+
+
+@intrinsic
+def others_at(typing_context: Any, address: Any) -> Any:
+    """Return a bit for each that is below 32 or beyond 127, which as a signed number is below 0."""
+    return _places("<", 0x20)
+
+
+@intrinsic
+def copy_stretch(typing_context: Any, target: Any, source: Any) -> Any:
+    """Copy `STRETCH` bytes, wherever they stand."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        to, source = (builder.inttoptr(args[i], ir.VectorType(_I8, STRETCH).as_pointer()) for i in (0, 1))
+        builder.store(builder.load(source, align=1), to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
 
 
 def _bit_of(count: str) -> Any:
@@ -206,6 +243,16 @@ def highest_bit(typing_context: Any, word: Any) -> Any:
 
 
 @intrinsic
+def bits_in(typing_context: Any, word: Any) -> Any:
+    """Return how many bits of a word are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
     """Return a word shifted down by 0 to 63 bits, zeros coming in from above."""
 
@@ -215,39 +262,56 @@ def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic
-def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
-    """Return the digits of a text of 1 to 8 characters, with or without a point, as value * 16 + places; -1 for any other text.
+SHORT, SHORT_EXP_MAX = 8, 10
+"""Characters that are read at once, and decimals of a scale on which as many digits surely fit 64 bits."""
+_SHAPE_WORDS = 4
 
-    The point is taken out, what remains is shifted to the top and summed up as by `leading_digits`.
+
+def _shapes() -> list[int]:
+    """Return of each scale, length and place of the first point how to read a text: see `short_decimal`."""
+    shapes: list[int] = []
+    for exp, size, point in product(range(SHORT_EXP_MAX + 1), range(SHORT + 1), range(SHORT + 1)):
+        pointed = point < size
+        places = size - 1 - point if pointed else 0
+        good = size > 0 and places <= exp and (not pointed or (point > 0 and places > 0))
+        before = (1 << 8 * point) - 1 if pointed else -1
+        shapes += [before, 64 - 8 * (size - pointed), 10 ** (exp - places), 0] if good else [-1, 0, 0, 0]
+    return shapes
+
+
+@intrinsic
+def short_decimal(typing_context: Any, word: Any, size: Any, exp: Any) -> Any:
+    """Return the value, times 10**exp, of a text of `size` characters, with or without a point; -1 where that is none.
+
+    Up to `SHORT` characters, which stand lowest in the word, and `SHORT_EXP_MAX`. From scale, length and place of the point
+    follows what is done: the point is taken out, what remains is shifted to the top, summed up as by `leading_digits`, and
+    multiplied. -1, too, for a fraction finer than the scale.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, size = args
-        zero, one, eight = (ir.Constant(_I64, number) for number in (0, 1, 8))
-        ones, full = ir.Constant(_I64, -1), builder.icmp_unsigned("==", size, eight)
-        bits = builder.select(full, zero, builder.mul(size, eight))
-        kept = builder.and_(word, builder.select(full, ones, builder.sub(builder.shl(one, bits), one)))
-        zeroed = builder.xor(kept, _constant(0x2E))
+        word, size, exp = args
+        shapes = _table(builder, "arb.shapes", _shapes)
+        zeroed = builder.xor(word, _constant(0x2E))
         points = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
-        whole = builder.icmp_unsigned("==", points, zero)
-        before = builder.and_(builder.cttz(points, ir.Constant(ir.IntType(1), 0)), ir.Constant(_I64, 0x38))
-        low = builder.select(whole, ones, builder.sub(builder.shl(one, before), one))
-        closed = builder.or_(builder.and_(kept, low), builder.and_(builder.lshr(kept, eight), builder.xor(low, ones)))
-        at = builder.lshr(before, ir.Constant(_I64, 3))
-        places = builder.select(whole, zero, builder.sub(builder.sub(size, one), at))
-        count = builder.select(whole, size, builder.sub(size, one))
-        empty = builder.icmp_signed("<", count, one)
-        shift = builder.select(empty, zero, builder.sub(ir.Constant(_I64, 64), builder.mul(count, eight)))
-        digits = builder.shl(builder.xor(closed, _constant(0x30)), shift)
+        point = builder.lshr(builder.cttz(points, ir.Constant(ir.IntType(1), 0)), ir.Constant(_I64, 3))
+        nine = ir.Constant(_I64, SHORT + 1)
+        number = builder.add(builder.mul(builder.add(builder.mul(exp, nine), size), nine), point)
+        first = builder.mul(number, ir.Constant(_I64, _SHAPE_WORDS))
+        before, top, unit = (
+            builder.load(
+                builder.gep(shapes, [ir.Constant(_I64, 0), builder.add(first, ir.Constant(_I64, place))], inbounds=True)
+            )
+            for place in range(3)
+        )
+        after = builder.and_(builder.lshr(word, ir.Constant(_I64, 8)), builder.not_(before))
+        closed = builder.or_(builder.and_(word, before), after)
+        digits = builder.shl(builder.xor(closed, _constant(0x30)), top)
         high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
-        bad = builder.or_(empty, builder.icmp_unsigned("!=", high, zero))
-        pointed = builder.or_(builder.icmp_signed("<", at, one), builder.icmp_signed("<", places, one))
-        bad = builder.or_(bad, builder.and_(builder.not_(whole), pointed))
-        found = builder.or_(builder.shl(_summed(builder, digits), ir.Constant(_I64, 4)), places)
-        return builder.select(bad, ones, found)
+        zero = ir.Constant(_I64, 0)
+        bad = builder.or_(builder.icmp_unsigned("!=", high, zero), builder.icmp_unsigned("==", unit, zero))
+        return builder.select(bad, ir.Constant(_I64, -1), builder.mul(_summed(builder, digits), unit))
 
-    return types.int64(types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -279,12 +343,7 @@ def power_of_ten(typing_context: Any, exponent: Any) -> Any:
     """Return 10**exponent, 0 to `DIGITS_MAX`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        name = "arb.powers_of_ten"
-        powers = builder.module.globals.get(name)
-        if powers is None:
-            values = ir.Constant(ir.ArrayType(_I64, DIGITS_MAX + 1), [10**shift for shift in range(DIGITS_MAX + 1)])
-            powers = cgutils.add_global_variable(builder.module, values.type, name)
-            powers.linkage, powers.global_constant, powers.initializer = "internal", True, values
+        powers = _table(builder, "arb.powers_of_ten", lambda: [10**shift for shift in range(DIGITS_MAX + 1)])
         return builder.load(builder.gep(powers, [ir.Constant(_I64, 0), args[0]], inbounds=True))
 
     return types.int64(types.int64), generate

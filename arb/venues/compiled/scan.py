@@ -8,6 +8,8 @@ holds, a fraction finer than the scale). So nothing is ever guessed, and nothing
 from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
 from arb.venues.compiled.memory import (
     DIGITS_MAX,
+    SHORT,
+    SHORT_EXP_MAX,
     alike,
     byte_at,
     hot,
@@ -89,21 +91,14 @@ def quoted_decimal(at: int, end: int, exp: int):
     if end - at >= 9 and exp <= SHORT_EXP_MAX:
         word = word_at(at)
         size = quote_in(word)
-        if size < 8 or byte_at(at + 8) == QUOTE:
-            found = short_decimal(word, size)
-            places = found & 15
-            if found < 0:
-                return FAILED, 0
-            if places <= exp:
-                return at + size, (found >> 4) * power_of_ten(exp - places)
+        if size < SHORT or byte_at(at + SHORT) == QUOTE:
+            value = short_decimal(word, size, exp)
+            if value >= 0:
+                return at + size, value
     at, value = decimal(at, end, exp)
     if at == FAILED or at >= end or byte_at(at) != QUOTE:
         return FAILED, 0
     return at, value
-
-
-SHORT_EXP_MAX = DIGITS_MAX - 8
-"""Decimals of a scale on which eight digits surely fit."""
 
 
 @inlined
@@ -188,21 +183,22 @@ def field(at: int, end: int):
 
 PREV_SEQ_I = packed("prevSeqI")
 LOWER_D = ord("d")
+EACH_BYTE = 0x0101010101010101
 
 
 @inlined
-def name(at: int, end: int):
-    """Read the name of a book: where it ends (after its mark), where it begins, and its hash as `layout.hashed`.
+def name(at: int, end: int, mark: int):
+    """Read the name of a book up to a mark: where it ends (after that), where it begins, and its hash as `layout.hashed`.
 
     Its characters are those of a book that is known, or it is looked up in vain.
     """
     if at >= end or byte_at(at) != QUOTE:
         return FAILED, 0, 0
     at, mixed = at + 1, HASH_START
-    began = at
+    began, turned = at, (mark ^ QUOTE) * EACH_BYTE
     while end - at >= 8 and at - began <= NAME_MAX:
         word = word_at(at)
-        size = quote_in(word)
+        size = quote_in(word ^ turned)
         if size < 8:
             mixed = (mixed ^ (word & ((1 << (8 * size)) - 1))) * HASH_PRIME
             return at + size + 1, began, mixed ^ shifted_down(mixed, 32)
@@ -229,8 +225,9 @@ def text(at: int, end: int):
 
 
 BETWEEN_NUMBERS = packed('","')
-PRICE_READ = 16
-"""Characters that must follow where a price of at most eight is read at once, with what follows it."""
+NEXT_LEVEL, LIST_ENDS = packed('"],["'), packed('"]]')
+LEVEL_READ = 32
+"""Characters that must follow where price and size of at most eight each are read at once, with what follows them."""
 
 
 @hot
@@ -261,10 +258,28 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
             return FAILED, 0
         at += 2
         price = -1
-        if long and end - at > PRICE_READ and word_at(at + long) & 0xFFFFFF == BETWEEN_NUMBERS:
+        while long and end - at > LEVEL_READ and word_at(at + long) & 0xFFFFFF == BETWEEN_NUMBERS:
             word = word_at(at)
-            if word & (point * 255) == point * DOT:
-                price = alike(word, low, top)
+            if word & (point * 255) != point * DOT:
+                break
+            price = alike(word, low, top)
+            if price <= 0:
+                break
+            # So is the size mostly short, and the next level follows.
+            word = word_at(at + long + 3)
+            width = quote_in(word)
+            beyond = at + long + 3 + width
+            size = short_decimal(word, width, size_exp)
+            closing = word_at(beyond)
+            if size < 0 or count == LEVELS_MAX - 1:
+                break
+            put_word(target + 16 * count, price * unit)
+            put_word(target + 16 * count + 8, size)
+            if closing & 0xFFFFFFFFFF != NEXT_LEVEL:
+                if closing & 0xFFFFFF == LIST_ENDS:
+                    return beyond + 3, count + 1
+                break
+            at, price, count = beyond + 5, -1, count + 1
         if price > 0:
             at, price = at + long + 3, price * unit
         else:
@@ -272,7 +287,7 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
             at, price = quoted_decimal(at, end, price_exp)
             if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
                 return FAILED, 0
-            long = at - began if at - began <= 8 and price_exp <= SHORT_EXP_MAX else 0
+            long = at - began if at - began <= 8 and max(price_exp, size_exp) <= SHORT_EXP_MAX else 0
             place = point_of(began, long)
             pointed = place < long
             places = long - 1 - place if pointed else 0

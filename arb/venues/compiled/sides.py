@@ -12,8 +12,10 @@ from arb.venues.compiled.layout import (
     BLOCK_END,
     DEPTH,
     FIRST,
+    HORIZON,
     LADDER,
     NEAR,
+    NO_HORIZON,
     PAIR,
     PER_TICK,
     SHOWN,
@@ -22,7 +24,17 @@ from arb.venues.compiled.layout import (
     TICK,
     WORD,
 )
-from arb.venues.compiled.memory import float_at, highest_bit, inlined, lowest_bit, move, put_word, shifted_down, word_at
+from arb.venues.compiled.memory import (
+    bits_in,
+    float_at,
+    highest_bit,
+    inlined,
+    lowest_bit,
+    move,
+    put_word,
+    shifted_down,
+    word_at,
+)
 
 
 @inlined
@@ -134,6 +146,30 @@ def best(row: int, side: int):
 
 
 @inlined
+def used_up(side: int, key: int, size: int):
+    """Return whether the best level, this one, is beyond what the snapshot knew of a side, or there is none left of that."""
+    horizon = word_at(side + HORIZON * WORD)
+    return horizon != NO_HORIZON and (size == 0 or key < horizon)
+
+
+@inlined
+def known(row: int, side: int, count: int):
+    """Return how many of `count` levels are not beyond what the snapshot knew."""
+    horizon = word_at(side + HORIZON * WORD)
+    if horizon == NO_HORIZON:
+        return count
+    ladder, beyond = word_at(side + LADDER * WORD), word_at(side + BEYOND * WORD)
+    count = (beyond - place_of(word_at(side + FIRST * WORD), beyond, horizon)) >> 4
+    step = -((word_at(side + BASE * WORD) - horizon) // word_at(row + TICK * WORD))  # the first one not below
+    if step < STEPS:
+        number = max(step, 0) >> 6
+        count += bits_in(word_at(ladder + number * WORD) & (-1 << (max(step, 0) & 63)))
+        for further in range(number + 1, BITS):
+            count += bits_in(word_at(ladder + further * WORD))
+    return count
+
+
+@inlined
 def astray(side: int, key: int, tick: int):
     """Return whether the best level, which has this key, stands where the ladder does not reach."""
     above = key - word_at(side + BASE * WORD)
@@ -166,7 +202,8 @@ def trim(row: int, side: int, depth_max: int):
 
 @inlined
 def show_side(run: int, row: int, side: int, depth: int, sign: int):
-    """Write the best levels of a side, from the ladder and the run in turn, and 0 where there are none."""
+    """Write the best known levels of a side, from the ladder and the run in turn, and 0 where there are none."""
+    horizon = word_at(side + HORIZON * WORD)
     first, at = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD) - PAIR
     ladder, base, tick = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(row + TICK * WORD)
     place = below(ladder, STEPS)
@@ -174,10 +211,12 @@ def show_side(run: int, row: int, side: int, depth: int, sign: int):
         price, size = 0, 0
         key = base + place * tick
         if at >= first and (place < 0 or word_at(at) > key):
-            price, size = sign * word_at(at), word_at(at + WORD)
+            if word_at(at) >= horizon:
+                price, size = sign * word_at(at), word_at(at + WORD)
             at -= PAIR
         elif place >= 0:
-            price, size = sign * key, word_at(ladder + (BITS + place) * WORD)
+            if key >= horizon:
+                price, size = sign * key, word_at(ladder + (BITS + place) * WORD)
             place = below(ladder, place)
         put_word(run + level * WORD, price)
         put_word(run + (depth + level) * WORD, size)

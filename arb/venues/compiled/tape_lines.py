@@ -35,7 +35,23 @@ from arb.venues.compiled.layout import (
     VENUE_SIZE,
     WORD,
 )
-from arb.venues.compiled.memory import byte_at, copy_word, inlined, put_word, specials_in, word_at
+from arb.venues.compiled.memory import (
+    STRETCH,
+    backslashes_at,
+    byte_at,
+    copy_stretch,
+    copy_word,
+    hot,
+    inlined,
+    leading_digits,
+    lowest_bit,
+    others_at,
+    power_of_ten,
+    put_word,
+    quotes_at,
+    shifted_down,
+    word_at,
+)
 from arb.venues.compiled.scan import (
     BACKSLASH,
     CLOSE,
@@ -52,9 +68,10 @@ from arb.venues.compiled.scan import (
 T, VENUE, KIND, URL, RAW, SEQ, T_NS = map(packed, ("t", "venue", "kind", "url", "raw", "seq", "t_ns"))
 CONNECTI, ON_MARK = packed("connecti"), packed('on"')
 WS_TEXT = packed('"ws"')
-NEXT_TEXT, NEXT_TEXT_COPIED = packed(',\\"'), packed('","')
-NEXT_LEVEL, NEXT_LEVEL_COPIED = packed('],[\\"'), packed('"],["')
-NEWLINE, SPACE, NANOS_DIGITS = 10, 32, 19
+BEYOND = 1 << STRETCH
+ESCAPES = 8
+"""Of a stretch of levels, mostly."""
+NEWLINE, SPACE, HIGHEST, NANOS_DIGITS = 10, 32, 127, 19
 SECONDS_MIN, SECONDS_MAX, PLACES_MAX = 1 << 30, 1 << 31, 9
 """The seconds whose doubles are 2**-22 apart: from 2004 to 2038."""
 FINENESS = 22
@@ -65,6 +82,13 @@ NO_SEQ = -1
 def number(at: int, end: int):
     """Read a whole number that 64 bits hold: where it ends, its value, how many digits. Nineteen at most wrap below 0."""
     value, count = 0, 0
+    if end - at >= 16:
+        first = leading_digits(word_at(at))
+        value, count = first >> 4, first & 15
+        if count == 8:
+            second = leading_digits(word_at(at + 8))
+            value, count = value * power_of_ten(second & 15) + (second >> 4), 8 + (second & 15)
+        at += count
     while at < end and count <= NANOS_DIGITS:
         digit = byte_at(at) - ZERO
         if digit < 0 or digit > 9:
@@ -125,34 +149,57 @@ def copied(at: int, end: int, target: int):
     failed = FAILED, 0, False
     if at >= end or byte_at(at) != QUOTE:
         return failed
-    at, plain = at + 1, True
-    while end - at >= 9:
-        word = word_at(at)
-        place = specials_in(word)
-        copy_word(target, word)
-        at, target = at + place, target + place
-        if place == 8:
-            continue
+    at, carried, plain = at + 1, 0, True
+    # As long as there are letters and `\\"` alone: without a branch that depends on where these stand.
+    while end - at >= 2 * STRETCH:
+        slashes, quotes = backslashes_at(at), quotes_at(at)
+        escaped = slashes << 1 | carried
+        if others_at(at) | (escaped ^ quotes) & (BEYOND - 1):
+            size = lowest_bit(quotes & ~escaped | BEYOND)
+            if size < STRETCH and (others_at(at) | escaped & ~quotes) & ((1 << size) - 1) == 0:
+                return at + size + 1, without(slashes, at, size, target), True
+            break
+        carried = shifted_down(slashes, STRETCH - 1)
+        target = without(slashes, at, STRETCH, target)
+        at += STRETCH
+    at -= carried
+    while end - at >= 2:
         letter = byte_at(at)
         if letter == QUOTE:
             return at + 1, target, plain
-        if letter != BACKSLASH:
+        if letter == BACKSLASH:
+            if not is_escape(at):
+                return failed
+            at += 1
+            letter = byte_at(at)
+            plain = plain and letter == QUOTE
+        elif letter < SPACE or letter > HIGHEST:
             return failed
-        plain = plain and byte_at(at + 1) == QUOTE
-        if byte_at(at + 1) < 32 or byte_at(at + 1) > 126:
-            return failed
-        # What mostly follows in levels has another escape soon: `\",\"` and `\"],[\"`.
-        next_word = word_at(at + 2) if end - at >= 16 else 0
-        if next_word & 0xFFFFFF == NEXT_TEXT:
-            copy_word(target, NEXT_TEXT_COPIED)
-            at, target = at + 5, target + 3
-        elif next_word & 0xFFFFFFFFFF == NEXT_LEVEL:
-            copy_word(target, NEXT_LEVEL_COPIED)
-            at, target = at + 7, target + 5
-        else:
-            copy_word(target, QUOTE)
-            at, target = at + 2, target + 1
+        copy_word(target, letter)
+        at, target = at + 1, target + 1
     return failed
+
+
+@hot
+def without(slashes: int, at: int, size: int, target: int):
+    """Copy bytes without those whose bits are set; return where the copy ends. `STRETCH` more can be read and written."""
+    stop, source = 1 << size, at
+    left = slashes & (stop - 1) | stop
+    while True:
+        for _ in range(ESCAPES):
+            place = lowest_bit(left)
+            copy_stretch(target, source)
+            target += at + place - source
+            source = at + place + int(place < size)
+            left = left & (left - 1) | stop
+        if source == at + size:
+            return target
+
+
+@inlined
+def is_escape(at: int):
+    """Return whether a backslash and a letter that can be read stand here."""
+    return byte_at(at) == BACKSLASH and SPACE <= byte_at(at + 1) < HIGHEST
 
 
 @inlined

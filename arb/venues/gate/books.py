@@ -225,7 +225,7 @@ class GateFeed(ChainFeed):
         slot = self._slot(native_symbol)
         if slot is None or not level or not self._same_stream(slot, obu.s):
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         bids = self._levels(slot, obu.b or [], "result.b")
         asks = self._levels(slot, obu.a or [], "result.a")
         if obu.full:
@@ -233,7 +233,7 @@ class GateFeed(ChainFeed):
                 self._refuse(native_symbol, "result.b" if obu.b is None else "result.a", "missing in a whole book")
             slot.book.depth_max = level
             slot.book.replace(bids, asks)
-            self.counts.snapshots += 1
+            self._counts.snapshots += 1
         else:
             if slot.state is not BookState.LIVE:
                 return self._ignored(slot, received_ns)
@@ -251,7 +251,7 @@ class GateFeed(ChainFeed):
         slot = self._slot(update.s)
         if slot is None or not self._same_stream(slot, UPDATES):
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         bids = self._levels(slot, update.b or [], "result.b")
         asks = self._levels(slot, update.a or [], "result.a")
         if update.u < update.U:

@@ -102,8 +102,8 @@ class GateTapeFeed(GateFeed):
         witness = self._witnesses.get(slot.native_symbol)
         if witness is not None and slot.state is BookState.LIVE:
             held, failed = witness.reached(slot)
-            self.counts.checks_held += held
-            self.counts.checks_failed += failed
+            self._counts.checks_held += held
+            self._counts.checks_failed += failed
         return result
 
     def _ticker(self, frame: GateFrame) -> FrameResult:
@@ -126,8 +126,8 @@ class GateTapeFeed(GateFeed):
             self.on_levels(ticker.s, [quote[:2], quote[2:]])
         witness = self._witnesses.setdefault(ticker.s, TickerWitness())
         verdict = witness.check(ticker.u, quote, slot)
-        self.counts.checks_held += verdict is True
-        self.counts.checks_failed += verdict is False
+        self._counts.checks_held += verdict is True
+        self._counts.checks_failed += verdict is False
         return self._other()
 
 

@@ -66,7 +66,7 @@ class GenericBooks(WireFeed):
         slot = self._slot(named.symbol)
         if slot is None:
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         if named.lost is not None:
             return self._lose(slot, received_ns, named.lost)
         try:
@@ -74,7 +74,7 @@ class GenericBooks(WireFeed):
         except DECODE_ERRORS as error:
             self._refuse(named.symbol, *decode_problem(error))
         bids, asks = self._levels(slot, frame.bids, "bids"), self._levels(slot, frame.asks, "asks")
-        self.counts.snapshots += 1
+        self._counts.snapshots += 1
         slot.book.replace(bids, asks)
         if not slot.book.bids.prices and not slot.book.asks.prices:
             return self._lose(slot, received_ns, "no level on either side")

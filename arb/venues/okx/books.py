@@ -60,7 +60,7 @@ class OkxFeed(PushedFeed):
             slot.stream = arg.channel
         if slot.stream != arg.channel:
             return self._other()
-        self.counts.book_frames += 1
+        self._counts.book_frames += 1
         try:
             books = _books(frame.data)
         except DECODE_ERRORS as error:
@@ -77,7 +77,7 @@ class OkxFeed(PushedFeed):
         bids = self._levels(slot, book.bids, "data[0].bids")
         asks = self._levels(slot, book.asks, "data[0].asks")
         if snapshot:
-            self.counts.snapshots += 1
+            self._counts.snapshots += 1
             slot.book.depth_max = _DEPTHS[slot.stream or self.channel]
             slot.book.replace(bids, asks)
             slot.texts = ({}, {}) if book.checksum else None

@@ -266,7 +266,7 @@ class WireFeed(ABC):
         if slot.prices.fine or slot.sizes.fine:
             fine = sum(type(price) is not int or type(size) is not int for price, size in levels)
             slot.book.fine = slot.book.fine or fine > 0
-            self.counts.fine += fine
+            self._counts.fine += fine
         if self.on_levels is not None:
             self.on_levels(slot.native_symbol, levels)
         return levels
@@ -275,16 +275,16 @@ class WireFeed(ABC):
         raise FrameError(self.venue, native_symbol, field, what)
 
     def _other(self) -> FrameResult:
-        self.counts.other += 1
+        self._counts.other += 1
         return NOTHING
 
     def _contained(self) -> FrameResult:
-        self.counts.ignored += 1
+        self._counts.ignored += 1
         return NOTHING
 
     def _ignored(self, slot: BookSlot, received_ns: int) -> FrameResult:
         """Pass over a change of a book that waits for its snapshot; ask again when that takes too long."""
-        self.counts.ignored += 1
+        self._counts.ignored += 1
         if slot.asked_ns is None:
             slot.asked_ns = received_ns
             return NOTHING
@@ -296,42 +296,46 @@ class WireFeed(ABC):
     def _notice(
         self, kind: NoticeKind, native_symbols: tuple[str, ...] = (), code: object = "", text: str = ""
     ) -> FrameResult:
-        self.counts.control += 1
+        self._counts.control += 1
         return FrameResult(notice=Notice(kind, native_symbols, "" if code is None else clean(str(code)), clean(text)))
 
     def _control(self) -> FrameResult:
-        self.counts.control += 1
+        self._counts.control += 1
         return NOTHING
 
     def _lives(self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, levels: int) -> FrameResult:
         """Show the book as it now stands, unless what stands there cannot be."""
         book = slot.book
         if book.crossed():
-            self.counts.crossed += 1
+            self._counts.crossed += 1
             return self._lose(slot, received_ns, "crossed", BookState.CROSSED)
         if book.exhausted():
             return self._used_up(slot, received_ns)
         slot.state = BookState.LIVE
         slot.asked_ns = None
         slot.sequence = sequence
-        self.counts.levels += levels
+        self._counts.levels += levels
         if self._arena is not None and slot.row >= 0:
             book.publish(self._arena, slot.row, sequence, event_ns, received_ns)
         if slot.book.fine and not slot.fine_shown:
             slot.fine_shown = True
             return FrameResult(rows=(slot.row,), levels=levels, finer=slot.native_symbol)
+        self._settled(slot)
+        return FrameResult(rows=(slot.row,), levels=levels)
+
+    def _settled(self, slot: BookSlot) -> None:
+        """Lend a live book to compiled code, where that knows its frames."""
         if self._compiled is not None and self.on_levels is None and slot.row >= 0:
             kind, name = self._compiled_as(slot)
             if kind:
                 self._compiled.lend(slot, kind, name)
-        return FrameResult(rows=(slot.row,), levels=levels)
 
     def _used_up(self, slot: BookSlot, at_ns: int) -> FrameResult:
         """Lose a book whose price has left what its snapshot showed."""
         return self._lose(slot, at_ns, "the levels known from the snapshot are used up")
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
-        self.counts.gaps += 1
+        self._counts.gaps += 1
         return self._lose(slot, at_ns, cause)
 
     def _lose(
@@ -359,7 +363,7 @@ class WireFeed(ABC):
             self._arena.invalidate(slot.row, state, at_ns)
 
     def _unreadable(self, error: FrameError, at_ns: int) -> FrameResult:
-        self.counts.malformed += 1
+        self._counts.malformed += 1
         # The calls that led here would hold their results, and through these the error: a circle that no collector follows
         # (`FrameResult` is kept from it), so that each unreadable frame would stay for good.
         error.__traceback__ = error.__context__ = None

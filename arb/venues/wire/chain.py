@@ -22,7 +22,7 @@ from collections import deque
 from enum import Enum
 
 from arb.market.arena import NO_SEQUENCE, BookState
-from arb.market.book import ExactLevels, Number, PlainBook
+from arb.market.book import ExactLevels, PlainBook, Quote, Quoted
 from arb.market.feed import NOTHING, FrameResult, Resync, ResyncBy
 from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, FrameError, WireFeed
 from arb.venues.wire.slot import BookSlot, Delta
@@ -80,7 +80,7 @@ class ChainFeed(WireFeed):
         if slot.state is not BookState.LIVE:
             first = not slot.pending
             slot.pending.append(delta)
-            self.counts.ignored += 1
+            self._counts.ignored += 1
             if not first and slot.asked_ns is not None and received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
                 return NOTHING
             return FrameResult(resyncs=(self._wanted(slot, received_ns, NO_SNAPSHOT),))
@@ -101,7 +101,7 @@ class ChainFeed(WireFeed):
         self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, bids: ExactLevels, asks: ExactLevels
     ) -> FrameResult:
         """Take a whole book from the stream itself; changes kept for a fetched one are not needed any more."""
-        self.counts.snapshots += 1
+        self._counts.snapshots += 1
         slot.pending.clear()
         slot.joined = False
         slot.floor = NO_SEQUENCE  # the stream itself says where it is
@@ -133,7 +133,7 @@ class ChainFeed(WireFeed):
             if verdict is Verdict.APPLY:
                 follow.append(delta)
                 at, joined = delta.last, True
-        self.counts.snapshots += 1
+        self._counts.snapshots += 1
         slot.book.replace(*sides)
         if limit:
             slot.book.bound(limit)
@@ -172,31 +172,28 @@ class ChainFeed(WireFeed):
 
 _KEPT_MAX = 4096
 
-Quote = tuple[Number, Number, Number, Number]
-"""Bid price, bid size, ask price, ask size, in units of the symbol's scale; 0 and 0 for an empty side."""
-
 
 class TickerWitness:
     """The quotes of one symbol that the book has not reached yet."""
 
-    __slots__ = ("_ahead",)
+    __slots__ = ("ahead",)
 
     def __init__(self) -> None:
-        self._ahead: deque[tuple[int, Quote]] = deque(maxlen=_KEPT_MAX)
+        self.ahead: deque[Quoted] = deque(maxlen=_KEPT_MAX)
 
     def check(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
         """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
         book_sequence = NO_SEQUENCE if slot is None else slot.sequence
         if slot is not None and sequence == book_sequence:
             return agrees(quote, slot.book)
-        if sequence > book_sequence and (not self._ahead or self._ahead[-1][0] <= sequence):
-            self._ahead.append((sequence, quote))
+        if sequence > book_sequence and (not self.ahead or self.ahead[-1][0] <= sequence):
+            self.ahead.append((sequence, quote))
         return None
 
     def reached(self, slot: BookSlot) -> tuple[int, int]:
         """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
         held = failed = 0
-        ahead = self._ahead
+        ahead = self.ahead
         while ahead and ahead[0][0] <= slot.sequence:
             sequence, quote = ahead.popleft()
             if sequence == slot.sequence:

@@ -107,8 +107,8 @@ class PushedFeed(WireFeed):
         if not stated or slot.texts is None:
             return True
         held = checksum(slot) == stated
-        self.counts.checks_held += held
-        self.counts.checks_failed += not held
+        self._counts.checks_held += held
+        self._counts.checks_failed += not held
         return held
 
     def _millis_ns(self, native_symbol: str, field: str, millis: int | str | None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from arb.market.arena import NO_SEQUENCE, BookState
-from arb.market.book import ExactLevels, Number, Numbers, PlainBook
+from arb.market.book import ExactLevels, Number, Numbers, PlainBook, Quoted
 from arb.market.feed import BookSeat, FeedCounts
 
 _PENDING_MAX = 512
@@ -20,6 +20,7 @@ class BookSlot:
     """One book of one connection: its content, its state, and what its dialect has to remember."""
 
     __slots__ = (
+        "ahead",
         "asked_ns",
         "book",
         "fine_shown",
@@ -66,6 +67,8 @@ class BookSlot:
         """How many frames it stays here before it may be lent again."""
         self.rests = 0
         """How many they were the last time."""
+        self.ahead: deque[Quoted] | None = None
+        """Where quotes are kept that the book has not reached yet, where its best quotes come by themselves, too."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):

@@ -1,16 +1,20 @@
 """`arb explain`: every step of a pair in order, each with its wait, and what else could have been done."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from arb.app.explain import explanation, steps
 from arb.cli.shared import to_json, to_text
 from arb.core.recovery_records import SkewPart
 from arb.core.settings import AppliedLimit
 from arb.store.journal_reader import Entry
-from arb.store.queries import PairStory
+from arb.store.queries import LedgerReader, PairStory
+from arb.store.rebuild import db_upgrade
+from tests.support.old_files import unpacked
 from tests.unit.store.rows import a_plan
 
 MS = 1_000_000
@@ -90,7 +94,7 @@ def a_story(**changes: Any) -> PairStory:
     )
     fills = (a_fill(1, 25, "0.4"), a_fill(1, 30, "0.6"), a_fill(3, 70, "1"))
     values: dict[str, Any] = {"pair": pair | changes, "opportunity": None, "orders": orders, "fills": fills}
-    return PairStory(**values, incidents=(), alternatives=(), timeline=())
+    return PairStory(**values, incidents=(), alternatives=(), books=(), timeline=())
 
 
 class Alarm(msgspec.Struct, tag="SetTimer"):
@@ -204,7 +208,7 @@ def test_what_was_passed_over_is_shown_with_its_reason() -> None:
         PairStory(
             **{
                 name: getattr(story, name)
-                for name in ("pair", "opportunity", "orders", "fills", "incidents", "timeline")
+                for name in ("pair", "opportunity", "orders", "fills", "incidents", "books", "timeline")
             },
             alternatives=(row, taken),
         )
@@ -218,3 +222,54 @@ def test_what_was_passed_over_is_shown_with_its_reason() -> None:
     )
     assert (second["reason"], second["taken"], second["net"], second["size"]) == (None, True, None, D("0.9"))
     assert '"net":"-0.00000005"' in to_json(document) and "net_below_minimum" in to_text(document)
+
+
+def a_book(side: str, levels: str) -> dict[str, Any]:
+    return {"side": side, "venue": {"asks": "gate", "bids": "okx"}[side], "ns": T0, "levels": levels}
+
+
+def test_the_two_books_stand_next_to_each_other_with_what_the_plan_took_of_each_level() -> None:
+    asks = a_book("asks", '[["99.5","0.4"],["99.75","0.7"],["101","5"]]')
+    bids = a_book("bids", '[["102.25","0.999999999999999999999999999999"],["102","3"]]')
+    document = explanation(msgspec.structs.replace(a_story(buy_size=D("1.1")), books=(bids, asks)))
+    books = dict(document["books"])
+    levels = books.pop("levels")
+    assert books == {
+        "buy_venue": "gate",
+        "buy_size": D("1.1"),
+        "buy_limit": D(100),
+        "sell_venue": "okx",
+        "sell_size": D(1),
+        "sell_limit": D(100),
+    }
+    assert [tuple(level.values()) for level in levels] == [
+        (1, D("99.5"), D("0.4"), D("0.4"), D("0.4"), D("102.25"), *[D("0.999999999999999999999999999999")] * 3),
+        (2, D("99.75"), D("0.7"), D("1.1"), D("0.7"), D(102), D(3), D("3.999999999999999999999999999999"), D("1E-30")),
+        (3, D(101), D(5), D("6.1"), None, None, None, None, None),
+    ]
+    assert sum(level["to_buy"] or 0 for level in levels) == D("1.1") == books["buy_size"]
+    assert '"level":1,"ask":"99.5","ask_size":"0.4","ask_total":"0.4","to_buy":"0.4","bid":"102.25"' in to_json(
+        document
+    )
+    shown = to_text(document).split("books:")[1].splitlines()
+    assert " ".join(shown[8].split()) == "level ask ask_size ask_total to_buy bid bid_size bid_total to_sell"
+    assert shown[11].split() == ["3", "101", "5", "6.1", "-", "-", "-", "-", "-"]
+
+
+@pytest.mark.parametrize(("kind", "says"), [("arb", "not kept"), ("dust", "none"), ("test", "none")])
+def test_a_pair_without_books_says_why_and_is_explained_as_before(kind: str, says: str) -> None:
+    document = explanation(a_story(kind=kind))
+    assert document["books"]["note"].startswith(f"{says}: ") and document["books"]["levels"] == []
+    assert f"books:\n  note: {says}: " in to_text(document) and document["steps"]
+
+
+def test_every_pair_of_a_ledger_of_before_is_explained_without_books(tmp_path: Path) -> None:
+    url = f"sqlite:///{unpacked('killed.sqlite', tmp_path)}"
+    db_upgrade(url)
+    reader = LedgerReader(url)
+    pairs = reader.pairs()
+    assert len(pairs) > 3
+    for pair in pairs:
+        document = explanation(reader.story(pair["id"]))
+        assert document["books"]["note"].startswith(("not kept: ", "none: ")[pair["kind"] != "arb"])
+        assert document["steps"] and document["orders"]

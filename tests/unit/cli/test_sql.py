@@ -184,6 +184,19 @@ def test_ctrl_c_ends_a_long_question_and_the_next_one_is_answered(ledger: str) -
     asked.close()
 
 
+def test_ctrl_c_between_two_steps_of_the_driver_leaves_a_ledger_that_answers(postgres_url: str) -> None:
+    upgrade(postgres_url)
+    asked = ReadOnlyLedger(postgres_url)
+    asked._database.pgconn.send_query(b"SELECT pg_sleep(600)")  # sent, and not waited for yet
+    with pytest.raises(Interrupted), asked._errors():
+        raise KeyboardInterrupt
+    assert asked.ask("SELECT 1").rows == [(1,)]
+    active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)'"
+    while asked.ask(active).rows != [(0,)]:  # nothing goes on in the database
+        pass
+    asked.close()
+
+
 # The prompt, in a terminal.
 
 

@@ -12,9 +12,10 @@ from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
+from arb.venues.binance.books import BinanceFeed
 from arb.venues.compiled.loading import load
 from arb.venues.gate.books import GateFeed
-from tests.unit.venues.wire.dialects import BINANCE, GATE, NOW_NS, Truth, seats
+from tests.unit.venues.wire.dialects import BINANCE, GATE, NOW_NS, Truth, binance_quote, seats
 
 INSTALLED = importlib.util.find_spec("numba") is not None
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="compiled books need numba")
@@ -98,7 +99,23 @@ def test_books_that_come_leave_and_are_lost_are_compared_again() -> None:
 
 
 @needs_numba
+def test_books_of_binance_are_compared_with_their_snapshots_and_quotes() -> None:
+    arena = BookArena(1)
+    feed = compared("binance", BINANCE.make(arena), lambda seats, other: BinanceFeed(seats, other), arena, Timing())
+    truth = Truth(random.Random(6))
+    results = [feed.on_frame(NOW_NS, BINANCE.change(*truth.step()).encode())]
+    results.append(feed.on_http(NOW_NS, "/api/v3/depth?symbol=BTCUSDT&limit=100", BINANCE.whole(truth).encode()))
+    for _ in range(300):
+        change = BINANCE.change(*truth.step()).encode()
+        quote = binance_quote(truth.id, *truth.states[truth.id]).encode()
+        results += [feed.on_frame(NOW_NS, raw) for raw in (quote, change, quote)]
+    assert arena.usable(0)
+    assert feed.counts.checks_held == 600
+    assert not any(result.differs for result in results)
+
+
+@needs_numba
 def test_a_venue_whose_frames_no_compiled_code_knows_is_read_plainly() -> None:
     arena = BookArena(1)
-    plain = BINANCE.make(arena)
-    assert compared("binance", plain, lambda *_: plain, arena, Timing()) is plain
+    plain = BinanceFeed(seats("BTCUSDT"), arena, venue="binance_futures")
+    assert compared("binance_futures", plain, lambda *_: plain, arena, Timing()) is plain

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.app.rerun import books_of_run
@@ -245,6 +245,7 @@ def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.Te
     assert explored(paths, compiled=True) == explored(paths, compiled=False)
 
 
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_markets_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     paths = a_market(random.Random(seed), tmp_path_factory.mktemp("tapes"))
@@ -269,6 +270,7 @@ def in_segments(paths: list[Path], rng: random.Random) -> list[Path]:
     return segments
 
 
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_segments_of_recordings_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     rng = random.Random(seed)
@@ -339,6 +341,7 @@ def test_a_book_of_another_file_by_the_same_name_is_another_book(tmp_path: Path)
     "names",
     [
         ("gate_spot_20210422",), ("bybit_v5_ob500_20241201_xrp",), ("okx_20210722_conn1", "okx_20210722_conn2"),
+        ("binance_spot_20240808_btc",), ("binance_spot_20210417", "gate_spot_20210422"),
         ("binance_usdm_20210722", "okx_20210722_conn1"), ("bitget_spot_20220407", "bitget_perp_20220407"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
     BalanceRecord,
+    DecisionBookRecord,
     FillRecord,
     IncidentRecord,
     OpportunityRecord,
@@ -41,6 +42,7 @@ class Tables:
         self.balances = [row for row in rows if isinstance(row, BalanceRecord)]
         self.incidents = [row for row in rows if isinstance(row, IncidentRecord)]
         self.alternatives = [row for row in rows if isinstance(row, AlternativeRecord)]
+        self.books = [row for row in rows if isinstance(row, DecisionBookRecord)]
 
         self.entries = {(o.pair_trade_id, str(o.side)): o for o in self.orders.values() if o.role == "entry"}
 

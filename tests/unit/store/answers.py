@@ -414,6 +414,21 @@ def between(t: Tables) -> Rows:
     ]
 
 
+def decided_on(t: Tables) -> Rows:
+    rows: Rows = []
+    last = t.pairs[max(book.pair_trade_id for book in t.books)]
+    for book in sorted((book for book in t.books if book.pair_trade_id == last.id), key=lambda book: book.side):
+        left, total = last.buy_size if book.side == "asks" else last.sell_size, Decimal(0)
+        for level, (price, size) in enumerate(book.levels, 1):
+            taken, total = min(left, size), total + size
+            left -= taken
+            rows.append(
+                {"side": str(book.side), "venue": book.venue, "level": level, "price": price, "size": size}
+                | {"total": total, "taken": taken}
+            )
+    return rows
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
@@ -447,4 +462,5 @@ BY_NUMBER: dict[int, Callable[[Tables], Rows]] = {
     26: time_traded,
     27: needing_a_person,
     28: between,
+    29: decided_on,
 }

@@ -10,6 +10,7 @@ from arb.core.records import (
     AlternativeStage,
     AlternativeWay,
     BalanceRecord,
+    DecisionBookRecord,
     FillRecord,
     IncidentRecord,
     OpportunityOutcome,
@@ -18,6 +19,7 @@ from arb.core.records import (
     PairKind,
     PairRecord,
     PairState,
+    QuoteSide,
     RunRecord,
     Waterfall,
 )
@@ -219,6 +221,19 @@ def an_alternative(id: int = 1, pair: int = 1, **changes: Any) -> AlternativeRec
     return AlternativeRecord(**values | changes)
 
 
+def a_decision_book(id: int = 1, pair: int = 1, side: QuoteSide = QuoteSide.ASKS, **changes: Any) -> DecisionBookRecord:
+    prices = ("50000.5", "50001.0") if side is QuoteSide.ASKS else ("50050.5", "50050")
+    values: dict[str, Any] = {
+        "id": id,
+        "pair_trade_id": pair,
+        "ns": T0 + pair * 1000,
+        "venue": "gate" if side is QuoteSide.ASKS else "okx",
+        "side": side,
+        "levels": tuple((D(price), D(size)) for price, size in zip(prices, ("0.04", "1E+2"), strict=True)),
+    }
+    return DecisionBookRecord(**values | changes)
+
+
 def a_plan(pair: int = 1, **changes: Any) -> PlanRecord:
     values: dict[str, Any] = {
         "pair_id": pair,
@@ -251,6 +266,8 @@ def a_finished_pair(pair: int = 1) -> list[AnyRecord]:
         a_filled_order(buy, pair),
         a_filled_order(sell, pair, Side.SELL),
         an_alternative(pair, pair),
+        a_decision_book(buy, pair),
+        a_decision_book(sell, pair, QuoteSide.BIDS),
         a_fill(buy, buy),
         a_fill(sell, sell, Side.SELL, fee=D("5"), fee_currency="USDT", fee_quote_value=D("5")),
         a_pair(pair, PairState.COMPLETED, opportunity_id=pair),

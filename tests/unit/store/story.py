@@ -9,7 +9,17 @@ from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from tests.unit.store.rows import a_balance, a_control, a_finished_pair, a_run, an_event, an_incident, keep
 
-TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+TABLES = (
+    "runs",
+    "opportunities",
+    "pair_trades",
+    "orders",
+    "fills",
+    "balances",
+    "incidents",
+    "alternatives",
+    "decision_books",
+)
 
 
 def fill_journal(journal: Journal, pairs: int = 3) -> list[Row]:
@@ -48,4 +58,5 @@ WHOLE = {
     "balances": 1,
     "incidents": 1,
     "alternatives": 3,
+    "decision_books": 6,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -255,6 +255,7 @@ def empty(memory: Path) -> Path:
     return path
 
 
+@settings(max_examples=40)
 @given(story=stories(), cuts=st.sets(st.integers(1, 14)))
 def test_alerts_are_the_same_however_rows_are_batched_after_a_rebuild_and_made_anew(
     story: Sequence[AnyRecord], cuts: set[int], memory: Path, empty: Path

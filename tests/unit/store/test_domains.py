@@ -1,15 +1,21 @@
-"""A code that nobody knows is refused when a row is made; the database lists none but those that can never grow in number."""
+"""A code that nobody knows is refused when a row is made; the database lists none but those that can never grow in number.
 
+And the levels of a book, which stand in one column, are read as exactly as they were written.
+"""
+
+import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.core.commands import AnyRecord
 from arb.core.records import AlternativeStage, AlternativeWay
 from arb.errors import StoreError
 from arb.store.database import journal_path, open_engine
-from arb.store.domains import CODES
+from arb.store.domains import CODES, levels_of, levels_text
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import upgrade
@@ -19,6 +25,7 @@ from arb.store.tables import Base
 from arb.store.writer import RowRefused, Writer
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (
+    D,
     a_balance,
     a_fill,
     a_filled_order,
@@ -106,7 +113,7 @@ def test_a_rebuild_deletes_nothing_when_the_journal_holds_a_code_this_arb_does_n
     assert query(sqlite_url, "SELECT count(*) FROM balances") == [(1,)]
 
 
-def test_no_constraint_lists_codes_but_the_sides_and_the_outcomes_of_a_request() -> None:
+def test_no_constraint_lists_codes_but_sides_and_the_outcomes_of_a_request() -> None:
     listed = {
         f"{table.name}.{constraint.name}"
         for table in Base.metadata.sorted_tables
@@ -117,9 +124,28 @@ def test_no_constraint_lists_codes_but_the_sides_and_the_outcomes_of_a_request()
         "orders.ck_orders_side_known",
         "orders.ck_orders_outcome_known",
         "fills.ck_fills_side_known",
+        "decision_books.ck_decision_books_side_known",
     }
 
 
 def test_every_column_with_codes_is_a_column() -> None:
     for table, columns in CODES.items():
         assert set(columns) <= set(Base.metadata.tables[table].columns.keys()), table
+
+
+positive = st.decimals(min_value=D("1e-30"), max_value=D("1e30"), allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(positive, positive), max_size=50))
+def test_the_levels_of_a_book_are_read_exactly_as_they_were_and_every_json_reader_finds_plain_numbers(
+    levels: list[tuple[D, D]],
+) -> None:
+    text = levels_text(levels)
+    assert levels_of(text) == levels
+    assert all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) for level in json.loads(text) for number in level)
+
+
+@pytest.mark.parametrize("text", ["", "[[1]]", '[["a","1"]]', '{"asks":[]}', '[["1"]]', '[["1","2"]', "null"])
+def test_what_is_no_list_of_levels_is_named(text: str) -> None:
+    with pytest.raises(StoreError, match="is no list of levels"):
+        levels_of(text)

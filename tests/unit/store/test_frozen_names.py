@@ -27,6 +27,7 @@ from arb.core.records import (
     OpportunityOutcome,
     PairKind,
     PairState,
+    QuoteSide,
     Waterfall,
     tag_of,
 )
@@ -129,6 +130,7 @@ FillRecord: id order_id account_id venue symbol trade_id side price size fee fee
 BalanceRecord: id run_id account_id venue asset ns free locked source cause
 IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text acknowledged_ns?
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
+DecisionBookRecord: id pair_trade_id ns venue side levels
 AcknowledgementRecord: id seen_id ns by reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
@@ -229,6 +231,7 @@ CODES: dict[type[StrEnum], str] = {
     OpportunityOutcome: "traded refused vanished",
     AlternativeStage: "entry repair",
     AlternativeWay: "route size complete third_venue unwind hold",
+    QuoteSide: "asks bids",
     OnSingleLeg: "cheapest complete unwind hold",
     # These two stand as plain text in their rows. The order of the reasons is the one in which they are tried.
     Reason: "halted venue_halted instrument_halted ledger_blocked journal_blocked clock_offset unknown_outstanding"

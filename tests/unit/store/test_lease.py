@@ -21,7 +21,7 @@ from arb.store.projector import require_journal
 from tests.support.postgres_proxy import PostgresProxy
 from tests.unit.store.conftest import a_journal, query
 
-QUICK = Pace(renew_s=0.2, retry_s=0.1, exchange_s=0.6, linger_s=0.6)
+QUICK = Pace(renew_s=0.2, retry_s=0.1, exchange_s=3.0, linger_s=0.6)
 WAIT_S = 30.0
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
 OF_BOTH = "kernel-1:8:15"
@@ -163,7 +163,7 @@ def test_an_engine_killed_on_another_host_is_waited_for_until_its_lease_ends(url
         ConfigError, match=r"process 1001 on host-1 .*if that has died, start again in (\d+) s"
     ) as caught:
         second.take(["gate-1"])
-    assert LEASE_S - 5 < int(str(caught.value).partition("again in ")[2].split()[0]) <= LEASE_S
+    assert LEASE_S / 2 < int(str(caught.value).partition("again in ")[2].split()[0]) <= LEASE_S
     assert locks(url) == 0
     execute(url, f"UPDATE account_leases SET renewed_ns = renewed_ns - {LEASE_S * NS_PER_S}")
     second.take(["gate-1"])

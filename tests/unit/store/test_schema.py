@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from arb.core.commands import AnyRecord
-from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairState
+from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairState, QuoteSide
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store.database import journal_path, mask_url, open_engine
@@ -31,6 +31,7 @@ from tests.unit.store.rows import (
     T0,
     D,
     a_balance,
+    a_decision_book,
     a_fill,
     a_filled_order,
     a_finished_pair,
@@ -72,6 +73,9 @@ NONSENSE: dict[str, AnyRecord] = {
         3, stage=AlternativeStage.REPAIR, way=AlternativeWay.UNWIND, buy_venue=None, sell_venue=None
     ),
     "an alternative of no size": an_alternative(3, buy_size=D(0)),
+    "a book decided on for no pair": a_decision_book(9, 77),
+    "a book without a level": a_decision_book(9, levels=()),
+    "a pair's asks kept twice": a_decision_book(9),
     "an opportunity without a run": an_opportunity(1, run_id=77),
     "an opportunity refused without a reason": an_opportunity(1, reason=None),
     "an opportunity traded and yet refused": a_traded_opportunity(1, reason="max_notional"),
@@ -111,7 +115,7 @@ NONSENSE: dict[str, AnyRecord] = {
 
 def test_the_ledger_refuses_nonsense(db_url: str) -> None:
     upgrade(db_url)
-    write(db_url, a_run(1), a_pair(1), an_order(1), a_fill(1))
+    write(db_url, a_run(1), a_pair(1), an_order(1), a_fill(1), a_decision_book(1))
     engine = open_engine(db_url)
     writer = Writer(engine.dialect.name)
     accepted = []
@@ -390,6 +394,22 @@ def test_days_are_calendar_days(db_url: str) -> None:
     assert query(db_url, "SELECT day_utc FROM v_daily_pnl ORDER BY day_utc") == [(date,) for date in DATES.values()]
 
 
+def test_the_books_of_a_decision_are_kept_exactly_and_shown_level_by_level(db_url: str) -> None:
+    upgrade(db_url)
+    fine = (D("0.000000000123456789012345678"), D("12345678901234567890"))
+    write(db_url, a_run(1), a_pair(1), a_decision_book(1), a_decision_book(2, 1, QuoteSide.BIDS, levels=(fine,)))
+    assert query(db_url, "SELECT venue, side, levels FROM decision_books ORDER BY id") == [
+        ("gate", "asks", '[["50000.5","0.04"],["50001","100"]]'),
+        ("okx", "bids", '[["0.000000000123456789012345678","12345678901234567890"]]'),
+    ]
+    rows = query(db_url, "SELECT * FROM v_decision_levels ORDER BY side, level")
+    assert [(*row[:6], D(row[6]), D(row[7])) for row in rows] == [
+        (1, T0 + 1000, "2023-11-14 22:13:20.000001", "gate", "asks", 1, D("50000.5"), D("0.04")),
+        (1, T0 + 1000, "2023-11-14 22:13:20.000001", "gate", "asks", 2, D(50001), D(100)),
+        (1, T0 + 1000, "2023-11-14 22:13:20.000001", "okx", "bids", 1, *fine),
+    ]
+
+
 def test_every_view_answers_on_both_databases(db_url: str) -> None:
     upgrade(db_url)
     write(db_url, a_run(1), *a_finished_pair(1), an_opportunity(7), an_opportunity(8, reason="no_depth"))
@@ -415,6 +435,7 @@ def test_every_view_answers_on_both_databases(db_url: str) -> None:
 
 
 VIEW_COLUMNS = {
+    "v_decision_levels": "pair_trade_id ns at venue side level price size",
     "v_daily_pnl": "day_utc quote trading_net_e8 trading_net fees_e8 fees hedge_cost_e8 hedge_cost pairs",
     "v_reasons": "run_id symbol quote outcome reason opportunities best_net_e8 best_net best_edge_bps",
     "v_venue_quality": "venue symbol orders accepted rejected unknown filled fill_ratio ack_ms first_fill_ms fees_e8 fees",

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -105,6 +105,7 @@ ORDERS = st.fixed_dictionaries(
 
 @VENUES
 @pytest.mark.parametrize("site", SITES)
+@settings(max_examples=40)  # at each of so many sites of venues
 @given(
     orders=st.lists(st.tuples(ORDERS, st.integers(0, 1500)), min_size=1, max_size=6),
     offset_ns=st.integers(-(10**9), 10**9),

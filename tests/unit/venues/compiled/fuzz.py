@@ -19,7 +19,11 @@ def fuzz(count: int, seed: int) -> Counter[str]:
             stream(dialect, truth, twins, rng.randrange(3))
             became["while compiled code keeps the book"] += twins.compiled.lent
             state, quiet = twins.plain.arena.state.item(0), twins.compiled.quiet
-            twins.give(disturbed(dialect.change(*truth.step()).encode(), rng))
+            change = dialect.change(*truth.step())
+            if dialect.quote is not None and rng.random() < 0.3:
+                at = rng.choice(list(truth.states)[-3:])
+                twins.give(disturbed(dialect.quote(at, *truth.states[at]).encode(), rng))
+            twins.give(disturbed(change.encode(), rng))
             after = twins.plain.arena.state.item(0)
             became["applied by compiled code" if twins.compiled.quiet > quiet else "handed over"] += 1
             became["book lost"] += state == 1 and after != 1

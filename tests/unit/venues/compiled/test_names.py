@@ -23,11 +23,11 @@ NAMES = st.text("ABC_19.", min_size=1, max_size=NAME_MAX).filter(lambda name: PL
 def compiled() -> Callable[[int, int, int], int]:
     """Return what reads a name between marks and gives the row + 1 of the book that it names, 0 where there is none."""
     from arb.venues.compiled.frames import is_named, row_of
-    from arb.venues.compiled.scan import name
+    from arb.venues.compiled.scan import QUOTE, name
 
     @numba.njit(error_model="numpy")
     def look_up(at, end, connection):  # type: ignore[no-untyped-def]
-        after, began, mixed = name(at, end)
+        after, began, mixed = name(at, end, QUOTE)
         if after == 0:
             return 0
         number = row_of(connection, began, after - 1 - began, mixed)

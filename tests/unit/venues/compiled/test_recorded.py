@@ -3,8 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,13 +14,22 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.store.tape import TapeLine, read_tape
+from arb.venues.binance.books import BinanceFeed
 from arb.venues.bitget.books import BitgetFeed
 from arb.venues.bybit.books import BybitFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.okx.books import OkxFeed
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.compiled.twins import Twins
-from tests.unit.venues.wire.dialects import Change, Dialect, bitget_frame, bybit_frame, gate_frame, okx_frame
+from tests.unit.venues.wire.dialects import (
+    Change,
+    Dialect,
+    binance_frame,
+    bitget_frame,
+    bybit_frame,
+    gate_frame,
+    okx_frame,
+)
 
 pytest.importorskip("numba", reason="compiled books need numba")
 FILES = (
@@ -66,6 +77,15 @@ SPEECHES: dict[str, Speech] = {
             lambda before, after, bids, asks: bitget_frame("update", before, after, bids, asks),
         ),
         lambda after, bids, asks: bitget_frame("snapshot", 0, after, bids, asks),
+    ),
+    "binance": (
+        spoken(
+            "binance",
+            "BTCUSDT",
+            lambda arena: BinanceFeed({"BTCUSDT": SEAT}, arena),
+            lambda before, after, bids, asks: binance_frame(before + 1, after, bids, asks),
+        ),
+        lambda after, bids, asks: json.dumps({"lastUpdateId": after, "bids": bids, "asks": asks}),
     ),
     "bybit": (
         spoken(
@@ -117,7 +137,28 @@ def test_recorded_levels_give_the_same_books_in_every_dialect(
         at += 1
         live = twins.plain.arena.state.item(0) == BookState.LIVE
         twins.now_ns += 20_000_000
-        twins.give((dialect.change(at - 1, at, bids, asks) if live else whole(at, bids, asks)).encode())
+        url = "" if live or speech != "binance" else "/api/v3/depth?symbol=BTCUSDT&limit=1000"
+        twins.give((dialect.change(at - 1, at, bids, asks) if live else whole(at, bids, asks)).encode(), url)
     plain, compiled = twins.levels()
     assert plain == compiled
     assert at > 1000
+
+
+@pytest.mark.parametrize("name", ["binance_spot_20210417", "binance_spot_20211012", "binance_spot_20240808_btc"])
+def test_recorded_books_of_binance_with_snapshot_and_quotes(recording: Callable[[str], Path], name: str) -> None:
+    lines = list(read_tape(recording(name)))
+    fetched = [line for line in lines if line.kind == "http"]
+    for symbol in dict.fromkeys(parse_qs(urlsplit(line.url).query)["symbol"][0] for line in fetched):
+        twins = Twins(Dialect("binance", symbol, partial(BinanceFeed, {symbol: SEAT}), NONE, NONE))
+        for line in lines:
+            if symbol in line.raw or (line in fetched and symbol in line.url):
+                twins.now_ns = line.received_ns
+                twins.give(line.raw.encode(), line.url if line.kind == "http" else "")
+        plain, compiled = twins.levels()
+        assert plain == compiled
+        if name == "binance_spot_20240808_btc":
+            counts = twins.compiled.feed.counts
+            trades = sum("@trade" in line.raw for line in lines)
+            assert twins.compiled.quiet > 0.95 * (counts.frames - trades)
+            assert counts.checks_held > 200
+            assert counts.checks_failed == counts.gaps == 0

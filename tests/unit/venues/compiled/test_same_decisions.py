@@ -2,6 +2,7 @@
 
 import json
 import random
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.bench.stage import START_NS, SYMBOL, Stage
-from arb.core.commands import AnyCommand
-from arb.core.events import QueueDrained
+from arb.core.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.events import ClockMeasured, QueueDrained
+from arb.core.records import DecisionBookRecord, QuoteSide
 
 pytest.importorskip("numba", reason="compiled books need numba")
+D = Decimal
 VENUES = ("gate", "okx", "bitget")
 MS = 1_000_000
 FEE = Fraction(1, 1000)
@@ -48,6 +51,31 @@ class Engines:
     @property
     def quiet(self) -> int:
         return sum(found.words[30] for found in self.stages[1].books.connections.values())
+
+
+def test_a_pair_s_books_are_kept_alike_to_the_last_level_and_as_they_were() -> None:
+    engines, measured = Engines(), ClockMeasured(venue="gate", offset_ns=0, error_ns=MS)
+    asks = [(600_010 + 7 * place, 400 + place) for place in range(30)]
+    engines.send("bitget", [(590_000, 5_000)], [(620_000, 5_000)], full=True)
+    engines.send("gate", [(599_000, 5_000)], asks, full=True)
+    engines.send("gate", [], [(600_024, 0), (600_010, 91)])
+    engines.send("okx", [(599_000, 5_000)], [(620_000, 5_000)], full=True)
+    engines.send("okx", [(603_990 - 3 * place, 500 + place) for place in range(30)], [])
+    assert any(isinstance(command, PlaceOrder) for command in engines.commands)
+    engines.send("gate", [], [(600_010, 0), (600_017, 7)])  # which comes after the decision
+    engines.send("okx", [(603_990, 0)], [])
+    plain, compiled = (
+        [command.record for command in stage.handle(measured) if isinstance(command, Persist)]
+        for stage in engines.stages
+    )
+    assert plain == compiled
+    found = {row.side: row.levels for row in compiled if isinstance(row, DecisionBookRecord)}
+    expected = [(600_010, 91), (600_017, 401), *asks[3:]]
+    kept = found[QuoteSide.ASKS]
+    assert kept == tuple((D(price) / 10, D(size) / 10_000) for price, size in expected)[: len(kept)]
+    kept = found[QuoteSide.BIDS]
+    assert kept == tuple((D(603_990 - 3 * place) / 10, D(500 + place) / 10_000) for place in range(len(kept)))
+    assert all(len(levels) >= 10 for levels in found.values())
 
 
 def texts(levels: list[tuple[int, int]]) -> list[list[str]]:

@@ -86,6 +86,26 @@ def test_what_is_read_of_disturbed_lines_is_what_they_say(seed: int) -> None:
                 assert (at_ns, frame) == (read.received_ns, read.raw.encode())
 
 
+PIECES = ('"', '"', '"', '"', "a", "[", ",", "0.1", "x" * 7, "y" * 31, "z" * 33)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_marks_may_stand_anywhere_in_a_frame(seed: int) -> None:
+    rng = random.Random(seed)
+    pieces = rng.choices(PIECES[: rng.randrange(1, 12)], k=rng.randrange(150))
+    odd = rng.choice(("", "", "", "\\", "\n", "\u00e9", "\x7f", "/"))
+    pieces.insert(rng.randrange(150), odd)
+    raw = "".join(pieces)
+    lines = [msgspec.json.encode(TapeLine(1.76e9, "gate", "ws", raw, t_ns=176 * 10**16)) + b"\n"] * 3
+    found = GUARDED.read(b"".join(lines))
+    if odd == "\u00e9":
+        assert found == []  # which is not ASCII
+        return
+    assert [line for line, *_ in found] == lines
+    for _, frame, _, feed in found:
+        assert (feed, frame) == (1, raw.encode()) if odd not in ("\\", "\n") else feed == layout.TO_PYTHON
+
+
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", ":  ")])
 def test_whole_lines_are_read_and_not_left_to_python(separators: tuple[str, str]) -> None:
     raw = '{"a":[["1","2"],["3","4"]]}'

@@ -113,7 +113,11 @@ class Twins:
 
 def whole(dialect: Dialect, truth: Truth) -> tuple[bytes, str]:
     """Return a clean snapshot, and from where it was fetched."""
-    url = f"/spot/order_book?currency_pair={dialect.symbol}&limit=100&with_id=true" if dialect.fetched else ""
+    url = ""
+    if dialect.name == "gate" and dialect.fetched:
+        url = f"/spot/order_book?currency_pair={dialect.symbol}&limit=100&with_id=true"
+    elif dialect.fetched:  # now and then there are more levels than it was cut to
+        url = f"/api/v3/depth?symbol={dialect.symbol}&limit={truth.rng.choice((5, 20, 100))}"
     return dialect.whole(truth).encode(), url
 
 
@@ -156,7 +160,7 @@ def disturbed(raw: bytes, rng: random.Random) -> bytes:
     if way == 10:
         return raw.replace(b'"', b"", 2)
     if way == 11 and rng.random() < 0.5:
-        times = re.findall(rb'(?:"ts":"?|"time_ms":|"t":)([0-9]+)', raw)
+        times = re.findall(rb'(?:"ts":"?|"time_ms":|"t":|"E":)([0-9]+)', raw)
         odd = (
             b"0",
             b"00",
@@ -168,7 +172,7 @@ def disturbed(raw: bytes, rng: random.Random) -> bytes:
             b"99999999999999999999",
             b"",
         )
-        return raw.replace(rng.choice(times), rng.choice(odd), 1)
+        return raw.replace(rng.choice(times or [b":1"]), rng.choice(odd), 1)
     return raw.replace(
         *rng.choice(((b"BTC", b"ETH"), (b"update", b"snapshot"), (b"[]", b"null"), (b"USDT", b"\xc3\xa9")))
     )

@@ -93,6 +93,7 @@ class Dialect:
     whole: Callable[[Truth], str]
     change: Callable[[int, int, Change, Change], str]
     fetched: bool = False
+    quote: Callable[[int, Side, Side], str] | None = None
     single_steps: bool = False
 
     def send_whole(self, feed: WireFeed, truth: Truth) -> FrameResult:
@@ -177,6 +178,14 @@ def binance_frame(first: int, last: int, bids: Change, asks: Change) -> str:
     return _json({"stream": "btcusdt@depth@100ms", "data": data})
 
 
+def binance_quote(at: int, bids: Side, asks: Side) -> str:
+    """Return the best quotes of a state of the book, as they come beside its changes."""
+    bid = max(bids.items(), key=lambda level: Decimal(level[0]), default=("0.00000000", "0.00000000"))
+    ask = min(asks.items(), key=lambda level: Decimal(level[0]), default=("0.00000000", "0.00000000"))
+    data = {"u": at, "s": "BTCUSDT", "b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]}
+    return _json({"stream": "btcusdt@bookTicker", "data": data})
+
+
 def binance_whole(truth: Truth) -> str:
     bids, asks = truth.sides()
     return _json({"lastUpdateId": truth.id, "bids": bids, "asks": asks})
@@ -208,6 +217,7 @@ BINANCE = Dialect(
     binance_whole,
     lambda before, after, bids, asks: binance_frame(before + 1, after, bids, asks),
     fetched=True,
+    quote=binance_quote,
 )
 BYBIT = Dialect(
     "bybit",

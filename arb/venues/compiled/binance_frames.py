@@ -1,0 +1,259 @@
+"""Binance's changes of books and the best quotes that bear witness between them, read by compiled code; see `frames.py`.
+
+A quote whose id the book has not reached is kept beside it, as `TickerWitness` (`arb/venues/wire/chain.py`) keeps it, and
+held against the book by the change that reaches its id. Where one disagrees that change is handed over, with all quotes that
+are kept; so is a quote for which there is no room.
+"""
+
+from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES, ROW_WORDS
+from arb.venues.compiled.frames import ASKS_READ, DATA, A, B, S, U, looked_up, passed_over, side_read
+from arb.venues.compiled.layout import (
+    ASKS,
+    BIDS,
+    BINANCE,
+    HELD,
+    OTHERS,
+    PRICE_EXP,
+    QUOTE_WORDS,
+    QUOTES,
+    QUOTES_BEYOND,
+    QUOTES_FIRST,
+    QUOTES_MAX,
+    ROWS_AT,
+    SCRATCH,
+    SIZE_EXP,
+    WORD,
+)
+from arb.venues.compiled.memory import byte_at, inlined, move, put_word, word_at
+from arb.venues.compiled.scan import (
+    CLOSE,
+    COMMA,
+    FAILED,
+    OPEN,
+    QUOTE,
+    field,
+    name,
+    packed,
+    quoted_decimal,
+    sequence_number,
+    text,
+)
+from arb.venues.compiled.sides import best
+from arb.venues.wire.base import MILLIS_MAX, NS_PER_MS
+
+STREAM = packed("stream")
+FIRST_U, E_TYPE, E_MS, BID_SIZE, ASK_SIZE = map(packed, ("U", "e", "E", "B", "A"))
+AT_SIGN = ord("@")
+DEPTH_TEXT, DEPTH_END = packed("depth@10"), packed('0ms"')
+TICKER_TEXT, TICKER_END = packed("bookTick"), packed('er"')
+NO_STREAM, DEPTH, TICKER = 0, 1, 2
+QUOTE_BYTES = QUOTE_WORDS * WORD
+
+
+@inlined
+def stream_of(at: int, end: int, connection: int):
+    """Read the name of a stream: where it ends, the row + 1 of its book, and which of the two it is."""
+    at, began, mixed = name(at, end, AT_SIGN)
+    if at == FAILED or end - at < 16:
+        return FAILED, 0, NO_STREAM
+    first, second = word_at(at), word_at(at + 8)
+    kind = NO_STREAM
+    if first == DEPTH_TEXT and second & 0xFFFFFFFF == DEPTH_END:
+        kind, beyond = DEPTH, at + 12
+    elif first == TICKER_TEXT and second & 0xFFFFFF == TICKER_END:
+        kind, beyond = TICKER, at + 11
+    if kind == NO_STREAM:
+        return FAILED, 0, NO_STREAM
+    return beyond, looked_up(connection, began, at - 1 - began, mixed, kind == DEPTH), kind
+
+
+@inlined
+def depth_data(at: int, end: int, connection: int, row: int):
+    """Read a change: where it ends, its ids, levels, when it was sent in ms."""
+    failed = FAILED, 0, 0, 0, 0, 0
+    first, last, bids, asks, sent_ms, seen = 0, 0, 0, 0, 0, 0
+    read = word_at(connection + SCRATCH * WORD)
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return failed
+        bit = 0
+        if key == E_TYPE:
+            bit = 1
+            at = passed_over(at, end)
+        elif key == E_MS:
+            bit = 2
+            at, sent_ms = sequence_number(at, end)
+        elif key == S:
+            bit = 4
+            at = text(at, end)
+        elif key == FIRST_U:
+            bit = 8
+            at, first = sequence_number(at, end)
+        elif key == U:
+            bit = 16
+            at, last = sequence_number(at, end)
+        elif key == B:
+            bit = 32
+            at, bids = side_read(at, end, connection, row, read)
+        elif key == A:
+            bit = 64
+            at, asks = side_read(at, end, connection, row, read + ASKS_READ)
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return failed
+        seen |= bit
+        mark = byte_at(at)
+    if mark != CLOSE or seen & 126 != 126 or sent_ms > MILLIS_MAX or last < first:
+        return failed
+    return at + 1, first, last, bids, asks, sent_ms
+
+
+@inlined
+def number_read(at: int, end: int, exp: int, target: int):
+    """Read a price or a size to `target`: where it ends, after its mark."""
+    if at >= end or byte_at(at) != QUOTE:
+        return FAILED
+    at, value = quoted_decimal(at + 1, end, exp)
+    if at == FAILED:
+        return FAILED
+    put_word(target, value)
+    return at + 1
+
+
+@inlined
+def ticker_data(at: int, end: int, connection: int, row: int):
+    """Read best quotes, to where a frame's levels are read to, as one level a side: where they end, and their id."""
+    block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
+    price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
+    read = word_at(connection + SCRATCH * WORD)
+    last, seen = 0, 0
+    if at >= end or byte_at(at) != OPEN:
+        return FAILED, 0
+    mark = COMMA
+    while mark == COMMA:
+        at, key = field(at + 1, end)
+        if at == FAILED:
+            return FAILED, 0
+        bit = 0
+        if key == U:
+            bit = 1
+            at, last = sequence_number(at, end)
+        elif key == S:
+            bit = 2
+            at = text(at, end)
+        elif key == B:
+            bit = 4
+            at = number_read(at, end, price_exp, read)
+        elif key == BID_SIZE:
+            bit = 8
+            at = number_read(at, end, size_exp, read + WORD)
+        elif key == A:
+            bit = 16
+            at = number_read(at, end, price_exp, read + ASKS_READ)
+        elif key == ASK_SIZE:
+            bit = 32
+            at = number_read(at, end, size_exp, read + ASKS_READ + WORD)
+        if at == FAILED or bit == 0 or seen & bit or at >= end:
+            return FAILED, 0
+        seen |= bit
+        mark = byte_at(at)
+    return (at + 1, last) if mark == CLOSE and seen == 63 else (FAILED, 0)
+
+
+@inlined
+def binance(at: int, end: int, connection: int):
+    """Read a change, or best quotes: their first id is -1, and they have one level a side."""
+    failed = FAILED, 0, 0, 0, 0, 0, 0, 0
+    row, kind, first, last, bids, asks, sent_ms = 0, NO_STREAM, -1, 0, 1, 1, 0
+    if at >= end or byte_at(at) != OPEN:
+        return failed
+    at, key = field(at + 1, end)
+    if at == FAILED or key != STREAM or at >= end or byte_at(at) != QUOTE:
+        return failed
+    at, row, kind = stream_of(at, end, connection)
+    if at == FAILED or row == 0 or at >= end or byte_at(at) != COMMA:
+        return failed
+    at, key = field(at + 1, end)
+    if at == FAILED or key != DATA:
+        return failed
+    if kind == DEPTH:
+        at, first, last, bids, asks, sent_ms = depth_data(at, end, connection, row)
+    else:
+        at, last = ticker_data(at, end, connection, row)
+    if at == FAILED or at >= end or byte_at(at) != CLOSE:
+        return failed
+    return at + 1, row, BINANCE, first, last, bids, asks, sent_ms * NS_PER_MS
+
+
+@inlined
+def take_quote(row: int, connection: int, sequence: int, received_ns: int):
+    """Take best quotes that were read, as `TickerWitness.check` does; return False where the plain reader must."""
+    stands = word_at(word_at(row + ARENA_ADDRESS * WORD) + WORD)
+    read = word_at(connection + SCRATCH * WORD)
+    if sequence == stands:
+        bid, bid_size = best(row, row + BIDS * WORD)
+        ask_key, ask_size = best(row, row + ASKS * WORD)
+        if not says(read, read + ASKS_READ, bid, bid_size, -ask_key, ask_size):
+            return False
+        put_word(connection + HELD * WORD, word_at(connection + HELD * WORD) + 1)
+    elif sequence > stands and not keep_quote(row, sequence, read):
+        return False
+    put_word(connection + LAST_BYTE_NS * WORD, received_ns)
+    put_word(connection + QUIET_FRAMES * WORD, word_at(connection + QUIET_FRAMES * WORD) + 1)
+    put_word(connection + OTHERS * WORD, word_at(connection + OTHERS * WORD) + 1)
+    return True
+
+
+@inlined
+def says(bid_at: int, ask_at: int, bid: int, bid_size: int, ask: int, ask_size: int):
+    """Return whether price and size at these places are those of both best levels."""
+    same_bid = word_at(bid_at) == bid and word_at(bid_at + WORD) == bid_size
+    return same_bid and word_at(ask_at) == ask and word_at(ask_at + WORD) == ask_size
+
+
+@inlined
+def keep_quote(row: int, sequence: int, read: int):
+    """Keep a quote that the book has not reached, unless a later one is kept; return False where there is no room."""
+    begin = word_at(row + QUOTES * WORD)
+    first, beyond = word_at(row + QUOTES_FIRST * WORD), word_at(row + QUOTES_BEYOND * WORD)
+    if first < beyond and word_at(beyond - QUOTE_BYTES) > sequence:
+        return True
+    if beyond == begin + QUOTES_MAX * QUOTE_BYTES:
+        if first == begin:
+            return False
+        move(begin, first, beyond - first)
+        beyond -= first - begin
+        put_word(row + QUOTES_FIRST * WORD, begin)
+    put_word(beyond, sequence)
+    for word in range(2):
+        put_word(beyond + (1 + word) * WORD, word_at(read + word * WORD))
+        put_word(beyond + (3 + word) * WORD, word_at(read + ASKS_READ + word * WORD))
+    put_word(row + QUOTES_BEYOND * WORD, beyond + QUOTE_BYTES)
+    return True
+
+
+@inlined
+def witnessed(row: int, connection: int, reached: int, bid: int, bid_size: int, ask: int, ask_size: int):
+    """Hold the kept quotes of the id that the book has reached against it, as `TickerWitness.reached` does.
+
+    Return False where one disagrees, and nothing has changed.
+    """
+    begin = word_at(row + QUOTES * WORD)
+    at, beyond, held = word_at(row + QUOTES_FIRST * WORD), word_at(row + QUOTES_BEYOND * WORD), 0
+    if begin == 0 or at == beyond:
+        return True
+    while at < beyond and word_at(at) <= reached:
+        if word_at(at) == reached:
+            if not says(at + WORD, at + 3 * WORD, bid, bid_size, ask, ask_size):
+                return False
+            held += 1
+        at += QUOTE_BYTES
+    if at == beyond:
+        at = begin
+        put_word(row + QUOTES_BEYOND * WORD, begin)
+    put_word(row + QUOTES_FIRST * WORD, at)
+    put_word(connection + HELD * WORD, word_at(connection + HELD * WORD) + held)
+    return True
