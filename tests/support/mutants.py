@@ -377,20 +377,20 @@ MUTANTS = {
     "funds-reserved": Mutant(
         "what open pairs have reserved is not free",
         "arb/core/accounts/inventory.py",
-        "return max(ZERO, unlocked - self.reserved(venue, asset))",
+        "return max(ZERO, unlocked - self.reserved(venue, asset) if self._reserved else unlocked)",
         "return max(ZERO, unlocked)",
     ),
     "funds-unreported": Mutant(
         "a new pair uses no more than its venue reports free",
         "arb/core/accounts/inventory.py",
-        "unlocked = min(reported.free, self.computed(venue, asset) - reported.locked)",
-        "unlocked = self.computed(venue, asset) - reported.locked",
+        "unlocked = min(reported.free, self._computed.get(key, ZERO) - reported.locked)",
+        "unlocked = self._computed.get(key, ZERO) - reported.locked",
     ),
     "funds-locked": Mutant(
         "what others' orders lock is not free, however late the venue's report",
         "arb/core/accounts/inventory.py",
-        "self.computed(venue, asset) - reported.locked)",
-        "self.computed(venue, asset))",
+        "self._computed.get(key, ZERO) - reported.locked)",
+        "self._computed.get(key, ZERO))",
     ),
     "nameless": Mutant(
         "a fill without our name waits for its order before it is called foreign",
