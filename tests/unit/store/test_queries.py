@@ -77,7 +77,7 @@ def test_the_story_of_a_pair_holds_everything_that_names_it(reader: LedgerReader
     assert [order["id"] for order in story.orders] == [3, 4]
     assert [fill["id"] for fill in story.fills] == [3, 4]
     assert [incident["id"] for incident in story.incidents] == [1]
-    assert [entry.seq for entry in story.timeline] == [16, 17, 18, 19]
+    assert [entry.seq for entry in story.timeline] == [18, 19, 20, 21]
     assert all(isinstance(entry.message, Persist | TimerFired) for entry in story.timeline)
     assert reader.story(3).opportunity is None
 
