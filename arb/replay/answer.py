@@ -122,7 +122,7 @@ def _break_even(row: Earned) -> str:
 def duration(seconds: Decimal) -> str:
     """Return a length of time in words, to its two greatest units."""
     if seconds < 10:
-        return f"{plain(round(seconds, 1))} s"
+        return f"{plain(seconds.quantize(Decimal('0.1'), ROUND_HALF_EVEN))} s"
     left = int(seconds)
     words: list[tuple[int, str]] = []
     for name, size in (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
