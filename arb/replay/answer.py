@@ -1,7 +1,7 @@
 """\"Would I have made money?\": what replays came to, as one sentence, as one document, and as tables for a person."""
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
