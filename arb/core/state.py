@@ -368,6 +368,8 @@ class EngineState:
 
     def awaiting_rules(self, venue: str) -> set[str]:
         """Return the symbols in which nothing opens at a venue until its listing is read again, or has changed."""
+        if not self.rules_awaited and not self.control.barred:
+            return set()
         return {symbol for at, symbol in self.rules_awaited if at == venue}.union(self.barred_symbols(venue))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:

@@ -126,9 +126,11 @@ async def keep_rules(
     def are_due() -> bool:
         nonlocal since_s, soon_s, asked
         since_s += poll_s
-        before_asked, asked = asked, frozenset(awaited())
-        if asked - before_asked:
-            soon_s = RULES_POLL_S
+        found = awaited()
+        if found or asked:
+            before_asked, asked = asked, frozenset(found)
+            if asked - before_asked:
+                soon_s = RULES_POLL_S
         return since_s >= (min(soon_s, every_s) if asked else every_s)
 
     while True:
