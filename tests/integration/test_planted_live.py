@@ -16,6 +16,7 @@ from tests.integration.live_mode import CONSENTS, keys_of, live_config
 from tests.integration.support import REPO, Process, end_of, sandbox_process, wait_while
 from tests.integration.test_planted_secrets import (
     EVERY_COMMAND,
+    PAGE,
     PLANTED,
     command,
     files_in,
@@ -129,7 +130,7 @@ ALONE = (
 COMMANDS = (
     "run --show-config --json", "run --show-config --environment demo", "pairs --mode live --json", "report --mode live",
     "report --html var/page.html", "doctor --json", "db check", "halt", "flatten", "resume --reason again",
-    "export --parquet var/out",
+    "export --parquet var/out", "alerts --all --json", "rebalance",
 )  # fmt: skip
 
 
@@ -161,6 +162,9 @@ def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingV
     asked += [json.dumps(["explain", secret, "--db", DB]) for secret in sorted(place.secrets(venue))[:12]]
     asked += [json.dumps(["replay", "var/run.jsonl.gz", "--journal", "var/a.journal.sqlite"])]
     spoken |= said("commands", end_of(script(folder, EVERY_COMMAND, *asked, variables=place.variables()), within_s=600))
+    shown = end_of(script(folder, PAGE, "--mode", "live", "--db", DB, variables=place.variables()))
+    assert shown.code == 0 and shown.out.count(" 200 {") >= 9, shown
+    spoken |= said("the page", shown)
     crash = end_of(script(folder, CRASH, *RUN, variables=place.variables()))
     assert crash.code == 1 and "RuntimeError" in crash.err, crash
     spoken |= said("a crash", crash)

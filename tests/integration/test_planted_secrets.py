@@ -67,6 +67,24 @@ from arb.cli import main
 for line in sys.argv[1:]:
     print(json.loads(line)[0], main(json.loads(line)))
 """
+PAGE = """
+import http.client, json, subprocess, sys
+shown = subprocess.Popen([sys.executable, "-m", "arb", "ui", "--port", "0", "--json", *sys.argv[1:]], stdout=subprocess.PIPE)
+about = json.loads(shown.stdout.readline())
+host = about["address"].split("/")[2]
+page = http.client.HTTPConnection(host, timeout=60)
+def ask(way, path, body=None, cookie=""):
+    page.request(way, path, body, {"Origin": f"http://{host}", "Content-Type": "application/json", "Cookie": cookie})
+    answer = page.getresponse()
+    print(path, answer.status, answer.read().decode())
+    return (answer.getheader("Set-Cookie") or "").split(";")[0]
+token = open(about["token_file"]).read().strip()
+cookie = ask("POST", "/api/session", json.dumps({"token": token}))
+for name in ("status", "pairs", "story?id=1", "report", "earned", "holdings", "incidents", "alerts", "reconciliation"):
+    ask("GET", f"/api/{name}", cookie=cookie)
+shown.terminate()
+sys.exit(shown.wait(30))
+"""
 BUG = """
 import os, sys
 import arb.app.review
@@ -130,6 +148,7 @@ def a_run(folder: Path, venue: EchoingVenue, *more: str, code: Path = REPO) -> P
 COMMANDS = (
     "status", "status --json", "pairs --json", "explain 1", "report", "report --json", "report --html var/page.html",
     "db current", "db check", "db rebuild", "db compact", "halt", "resume --reason again", "flatten", "explain 0 --json",
+    "alerts --all", "alerts --all --json", "alerts ack 1 --reason seen",
 )  # fmt: skip
 """Each is also asked about a ledger that is none."""
 
@@ -155,12 +174,19 @@ def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None
     asked = [[*line.split(), "--db", url] for line in COMMANDS for url in (DB, "sqlite:///var/none.sqlite")]
     asked += [["explain", secret, "--db", DB] for secret in PLANTED.values()]
     asked += [
+        *(
+            ["sql", f"SELECT * FROM {table}", "--json", "--db", DB]
+            for table in ("incidents", "alerts", "orders", "runs")
+        ),
         ["export", "--parquet", "var/out", "--db", DB],
         ["replay", "var/run.jsonl.gz", "--journal", "var/a.journal.sqlite"],
         ["run", "--show-config"],
         ["run", "--sandbox", "http://127.0.0.1:9/admin", "--db", DB],
     ]
     spoken |= said("commands", end_of(script(folder, EVERY_COMMAND, *map(json.dumps, asked)), within_s=600))
+    shown = end_of(script(folder, PAGE, "--db", DB))
+    assert shown.code == 0 and shown.out.count(" 200 {") >= 9, shown
+    spoken |= said("the page", shown)
     bug = end_of(script(folder, BUG))
     assert bug.code == 1 and "RuntimeError: ***" in bug.err
     spoken |= said("a bug", bug)
