@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 from arb.market.numbers import plain
 from tests.contract.stock_clients import SYMBOL, rest_client
 from tests.integration import truth
+from tests.integration.killed import carries
 from tests.integration.support import (
     DB,
     VENUES,
@@ -55,6 +56,23 @@ def until_reported(engine: EngineProcess, kind: str, text: str = "") -> str:
     return next(found for found in incidents(engine, kind) if text in found)
 
 
+def carry(engine: EngineProcess, sandbox: SandboxProcess) -> None:
+    """Have closed pairs leave base unhedged, and halt, so that no other pair offsets it."""
+    folder = engine.journal.parent
+    while True:
+        for venue in VENUES:
+            sandbox.fault(venue, "partial_fill", count=20)
+        engine.until(carries, "something is carried unhedged")
+        sandbox.no_more_faults()
+        assert run_arb("halt", *where(folder), cwd=folder).code == 0
+        halted = engine.until(
+            lambda status: status["halted"] is not None and not status["pairs"]["open"], "it has halted"
+        )
+        if carries(halted):
+            return
+        assert run_arb("resume", "--reason", "offset meanwhile", *where(folder), cwd=folder).code == 0
+
+
 def test_flatten_brings_own_exposure_back_and_leaves_foreign_orders_alone(tmp_path: Path) -> None:
     write_config(tmp_path, on_single_leg='"hold"')
     with sandbox_process(tmp_path) as sandbox:
@@ -62,11 +80,7 @@ def test_flatten_brings_own_exposure_back_and_leaves_foreign_orders_alone(tmp_pa
         by_hand = other_client.create_order(SYMBOL, "limit", "buy", 0.01, 20_000.0)["id"]
         with engine_process(tmp_path, sandbox) as engine:
             engine.until_pairs(3)
-            for venue in VENUES:
-                sandbox.fault(venue, "partial_fill", count=20)
-            engine.until(lambda status: Decimal(status["unhedged_notional"]) > 5, "something is carried unhedged")
-            sandbox.no_more_faults()
-
+            carry(engine, sandbox)
             asked = run_arb("flatten", "--json", "--reason", "enough", *where(tmp_path), cwd=tmp_path)
             assert asked.code == 0, asked.err
             assert asked.summary["engine"] == "told"
