@@ -72,21 +72,21 @@ function depth(books, leg) {
   const beyond = (row) => (leg === "buy" ? Number(row[name]) > Number(limit) : Number(row[name]) < Number(limit));
   const figure = (title, key) => col(title, (row) => size(row[key]), { number: true, mark: (row) => (row[to] === null ? "" : "reached") });
   return [heading, table([
-    figure("price", name), figure("size", `${name}_size`), col("", (row) => bars(most, [["lies", row[`${name}_size`]], ["taken", row[to]]])),
+    figure("price", name), figure("size", `${name}_size`), col("", (row) => bars("level", [["lies", row[`${name}_size`]], ["taken", row[to] ?? 0]].map(([mark, of]) => [mark, 0, 1000 * Number(of) / most]))),
     figure("total", `${name}_total`), figure(`to ${leg}`, to),
     col("limit", (row) => (limit === null ? "-" : beyond(row) ? "beyond" : "within"), { word: true, mark: (row) => (limit !== null && beyond(row) ? "dim" : "") }),
   ], levels, { caption: `${name}s at the decision` })];
 }
 
-// Bars on top of each other, each [class, length], on a ground of the length `most`.
-function bars(most, lengths) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true", class: "level" })) made.setAttribute(key, value);
-  for (const [mark, length] of lengths.filter(([, length]) => length !== null)) {
-    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    for (const [key, value] of Object.entries({ x: 0, y: 3, width: 1000 * Number(length) / most, height: 14, class: mark })) bar.setAttribute(key, value);
-    made.append(bar);
-  }
+// Bars on a ground that is 1000 wide, each [class, from, width], the later ones on top.
+function bars(kind, parts) {
+  const svg = (name, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+  const made = svg("svg", { viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true", class: kind });
+  made.append(...parts.map(([mark, x, width]) => svg("rect", { x, y: 3, width, height: 14, class: mark })));
   return made;
 }
 
@@ -96,18 +96,11 @@ function falls(terms) {
   if (values.some(([, value]) => value === null)) return el("p", { class: "dim" }, "not finished yet");
   const sum = values.at(-1)[1], parts = values.slice(0, -1);
   let at = 0, low = Math.min(0, sum), high = Math.max(0, sum);
-  const bars = parts.map(([name, value]) => { const from = at; at += value; low = Math.min(low, at); high = Math.max(high, at); return [name, value, from, at]; });
+  const steps = parts.map(([name, value]) => { const from = at; at += value; low = Math.min(low, at); high = Math.max(high, at); return [name, value, from, at]; });
   const wide = high - low || 1, place = (value) => 1000 * (value - low) / wide;
-  const rows = [...bars.map(([name, value, from, to]) => [name, value, Math.min(from, to), Math.max(from, to), value < 0 ? "down" : "up"]), [values.at(-1)[0], sum, Math.min(0, sum), Math.max(0, sum), "sum"]];
-  const svg = (from, to, mark) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", "svg"), bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    made.setAttribute("viewBox", "0 0 1000 20"); made.setAttribute("preserveAspectRatio", "none"); made.setAttribute("aria-hidden", "true");
-    for (const [key, value] of Object.entries({ x: place(from), y: 3, width: Math.max(place(to) - place(from), 3), height: 14, class: mark })) bar.setAttribute(key, value);
-    made.append(bar);
-    return made;
-  };
+  const rows = [...steps.map(([name, value, from, to]) => [name, value, Math.min(from, to), Math.max(from, to), value < 0 ? "down" : "up"]), [values.at(-1)[0], sum, Math.min(0, sum), Math.max(0, sum), "sum"]];
   const wrong = Math.abs(at - sum) > 1e-6 ? el("p", { class: "bad", role: "alert" }, "these terms do not add up") : null;
-  return el("div", {}, el("div", { class: "falls" }, rows.flatMap(([name, value, from, to, mark]) => [el("span", {}, name.replaceAll("_", " ")), svg(from, to, mark), el("span", { class: signOf(value) }, money(value))])), wrong);
+  return el("div", {}, el("div", { class: "falls" }, rows.flatMap(([name, value, from, to, mark]) => [el("span", {}, name.replaceAll("_", " ")), bars("fall", [[mark, place(from), Math.max(place(to) - place(from), 3)]]), el("span", { class: signOf(value) }, money(value))])), wrong);
 }
 
 async function opportunities({ get }) {

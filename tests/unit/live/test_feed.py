@@ -81,12 +81,12 @@ def test_nobody_else_may_connect_and_nothing_is_computed_while_nobody_listens(
 
 
 STANDS_STILL = """
-import socket, sys, time
+import signal, socket, sys
 page = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 page.connect(sys.argv[1])
 print("connected", flush=True)
 while page.recv(1 << 20):
-    time.sleep(10)
+    signal.pause()
 """
 
 
