@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy.engine import URL
 
-from arb.errors import ConfigError, StoreError
+from arb.errors import ArbError, ConfigError, StoreError
 from arb.masking import clean
 from arb.store.database import (
     SHOWN_OPTIONS,
@@ -41,6 +41,8 @@ _READ_ACTIONS = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
+_SESSION_BEGUN = "SELECT backend_start FROM pg_stat_activity WHERE pid = %s"
+_END_SESSION = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 _WRITES = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)
 
 
@@ -68,6 +70,7 @@ class ReadOnlyLedger:
         finally:
             engine.dispose()
         self._file = sqlite_file(parse_url(db_url))
+        self._session: tuple[int, Any] = (0, None)
         self._database: Any = self._connected()
 
     def close(self) -> None:
@@ -95,9 +98,13 @@ class ReadOnlyLedger:
     def _connected(self) -> Any:
         if self._file is None:
             try:
-                return psycopg.connect(**postgres_arguments(self._db_url), autocommit=True)
+                opened = psycopg.connect(**postgres_arguments(self._db_url), autocommit=True)
+                pid = opened.info.backend_pid  # of a pooler no session: such a one is not ended
+                begun = opened.execute(_SESSION_BEGUN, [pid]).fetchone()
             except psycopg.Error as error:
                 raise driver_error(self._db_url, error) from None
+            self._session = (pid, begun and begun[0])
+            return opened
         database = sqlite3.connect(f"{self._file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
         database.execute("PRAGMA query_only=ON")
         database.set_authorizer(
@@ -129,22 +136,26 @@ class ReadOnlyLedger:
                 raise ConfigError(f"SQL: {_first_line(error)}") from None
             raise StoreError(f"ledger {mask_url(self._db_url)}: {_first_line(error)}") from None
         finally:
-            if self._file is None and not self._database.closed:
+            if self._file is None:
                 self._end_transaction()
 
     def _end_transaction(self) -> None:
-        """Leave PostgreSQL without a transaction; where that cannot be, end what it is at and connect anew.
+        """Leave PostgreSQL without a transaction; where that cannot be, connect anew and end what it is at from there.
 
-        It cannot where Ctrl-C came between two steps of the driver: with a statement sent that nobody waits for, or a request
-        to cancel under way that meets the next statement.
+        It cannot where the connection is lost, or Ctrl-C came between two steps of the driver: with a statement sent that
+        nobody waits for, or a request to cancel under way that meets the next statement. Such a request is not enough: a server
+        that has not begun the statement yet ignores it, and goes on when the connection is closed.
         """
         try:
             self._database.rollback()
         except psycopg.Error:
+            left = self._session
             with suppress(psycopg.Error):
                 self._database.cancel()
             self._database.close()
-            self._database = self._connected()
+            with suppress(ArbError, psycopg.Error):  # without a server nothing goes on, and the next question says so
+                self._database = self._connected()
+                self._database.execute(_END_SESSION, left)
 
 
 _READS_ONLY = "the ledger is only read here, the engine alone writes it"

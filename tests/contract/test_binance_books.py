@@ -57,7 +57,7 @@ def test_every_book_costs_the_weight_of_a_hundred_levels_and_its_quotes_bear_wit
 
     run(venues, story)
     state = binance(venues)
-    assert (state["weight"], state["snapshots"], state["refused"]) == (5 * SYMBOLS, SYMBOLS, {})
+    assert (state["used"], state["snapshots"], state["refused"]) == (5 * SYMBOLS, SYMBOLS, {})
 
 
 def test_a_name_that_is_acknowledged_and_never_served_has_no_book_and_costs_nothing(venues: Venues) -> None:
@@ -66,7 +66,7 @@ def test_a_name_that_is_acknowledged_and_never_served_has_no_book_and_costs_noth
         assert watch.state("NOSUCHUSDT") is BookState.WAITING
 
     run(venues, story, "NOSUCHUSDT")
-    assert binance(venues)["weight"] == 5 * SYMBOLS
+    assert binance(venues)["used"] == 5 * SYMBOLS
 
 
 def test_with_most_of_the_minutes_weight_used_by_others_nothing_is_asked_until_the_next(venues: Venues) -> None:

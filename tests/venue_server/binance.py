@@ -115,8 +115,9 @@ class Binance(FetchedServer):
             return self._refuse_weight(418, self._banned_until_s - now_s)
         if int(now_s // MINUTE_S) != self._minute:
             self._minute, self._used, self._over = int(now_s // MINUTE_S), 0, 0
-        self._used += _weight(path, request)
-        self.weight_most = max(self.weight_most, self._used)
+        weight = _weight(path, request)
+        self._used += weight
+        self.used += weight
         if self._used <= WEIGHT:
             return None
         self.refused["weight"] += 1

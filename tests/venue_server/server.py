@@ -3,8 +3,8 @@
 POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
 POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
 GET /book       ?venue=&symbol=: what stands published of a book: id, bids, asks
-GET /state      for each venue: connections, and how many were ever opened, frames and snapshots sent, the most weight used in a
-                minute, what was refused for breaking a limit; and what went wrong
+GET /state      for each venue: connections, and how many were ever opened, frames and snapshots sent, the weight used in
+                all, what was refused for breaking a limit; and what went wrong
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class World:
                 "connections": {number: sorted(session.subscribed) for number, session in venue.sessions.items()},
                 "sent": venue.sent,
                 "snapshots": venue.snapshots,
-                "weight": venue.weight_most,
+                "used": venue.used,
                 "opened": venue.opened,
                 "refused": dict(venue.refused),
             }

@@ -70,7 +70,7 @@ class VenueServer(ABC):
         # By the name of the limit or the error: a client that behaves leaves it empty.
         self.refused: Counter[str] = Counter()
         self.sent = self.snapshots = 0
-        self.weight_most = 0
+        self.used = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
         self.gone: dict[str, tuple[Row, Channel]] = {}

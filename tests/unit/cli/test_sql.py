@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from arb.cli import main
 from arb.cli.sql import statements
-from arb.errors import ConfigError
+from arb.errors import ConfigError, StoreError
 from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.store.read_only import Interrupted, ReadOnlyLedger, connections
@@ -185,17 +185,34 @@ def test_ctrl_c_ends_a_long_question_and_the_next_one_is_answered(ledger: str) -
     asked.close()
 
 
-def test_ctrl_c_between_two_steps_of_the_driver_leaves_a_ledger_that_answers(postgres_url: str) -> None:
+STUBBORN = """
+DO $$ BEGIN PERFORM pg_sleep(600);
+EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(600); END $$"""
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(600)", STUBBORN], ids=["obeys", "goes on when cancelled"])
+def test_ctrl_c_between_two_steps_of_the_driver_leaves_nothing_that_runs(postgres_url: str, statement: str) -> None:
     upgrade(postgres_url)
     asked = ReadOnlyLedger(postgres_url)
-    asked._database.pgconn.send_query(b"SELECT pg_sleep(600)")  # sent, and not waited for yet
+    asked._database.pgconn.send_query(statement.encode())  # sent, and not waited for yet
     with pytest.raises(Interrupted), asked._errors():
         raise KeyboardInterrupt
     assert asked.ask("SELECT 1").rows == [(1,)]
-    active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)'"
-    while asked.ask(active).rows != [(0,)]:  # nothing goes on in the database
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    while asked.ask(others).rows != [(0,)]:  # a session takes a moment to end
         pass
     asked.close()
+
+
+def test_a_connection_that_is_lost_costs_one_question(postgres_url: str) -> None:
+    upgrade(postgres_url)
+    asked, other = ReadOnlyLedger(postgres_url), ReadOnlyLedger(postgres_url)
+    other._database.execute("SELECT pg_terminate_backend(%s)", [asked._database.info.backend_pid])
+    with pytest.raises(StoreError, match=r"^ledger postgresql\S+: .*connection"):
+        asked.ask("SELECT 1")
+    assert asked.ask("SELECT 1").rows == [(1,)]
+    asked.close()
+    other.close()
 
 
 # The prompt, in a terminal.
