@@ -203,6 +203,20 @@ def wait_while(
     raise AssertionError(f"not within {within_s} s: {what}")
 
 
+def stopped_when(start: Callable[[], Process], met: Callable[[], bool]) -> Process:
+    """Start a process and return it stopped (SIGSTOP) at an instant when `met`; start anew while it is over before that."""
+    while True:
+        process = start()
+        while process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            if met():
+                return process
+            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SOON_S)
+        process.communicate()
+
+
 class EngineProcess:
     """A running engine on a sandbox, with its ledger `a.sqlite` in `folder`."""
 
@@ -286,6 +300,20 @@ def engine_of(folder: Path, process: Process) -> Iterator[EngineProcess]:
 def run_arguments(folder: Path, sandbox: SandboxProcess) -> list[str]:
     """Return the options of `arb run` that name the settings and the ledger in `folder`, and a sandbox."""
     return [*embedded_arguments(folder), "--sandbox", sandbox.admin]
+
+
+def run_until(
+    wanted: Callable[[dict[str, Any]], bool], what: str, *more: str, cwd: Path, db: str = DB, **given: Any
+) -> Ended:
+    """Run `arb run --json` with `more` options, on the ledger `db` in `cwd`, until its status is as wanted; then stop it.
+
+    However slow the machine is, it has then done what it was started for, and however quick, nobody waits any longer.
+    """
+    with engine_of(cwd, arb("run", "--json", *more, cwd=cwd, **given)) as engine:
+        engine.db = cwd / db
+        engine.journal = engine.db.with_name(f"{engine.db.stem}.journal.sqlite")
+        engine.until(wanted, what)
+        return engine.stop()
 
 
 def embedded_arguments(folder: Path) -> list[str]:
