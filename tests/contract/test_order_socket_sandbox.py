@@ -130,7 +130,7 @@ def test_an_order_delayed_beyond_its_expiry_is_refused_by_okx_and_executed_by_ga
                 break
             # Something held us up until it had expired: it was not sent at all.
         async with asyncio.timeout(60):
-            while not requests_of(bench, order):  # executed or refused
+            while not requests_of(bench, order):  # noqa: ASYNC110 - executed or refused, in another process
                 await asyncio.sleep(0.05)
         return order, answer, await gateway.query_order(query(order))
 
