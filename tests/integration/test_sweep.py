@@ -27,7 +27,7 @@ def sweep(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
 
 
 def stopped_at_the_first_row(folder: Path, *arguments: str) -> Process:
-    """Start a sweep that knows nothing yet, and return it stopped (SIGSTOP) with a row or more in its file, and some to come."""
+    """Start a sweep that knows nothing; return it stopped (SIGSTOP) with a row or more in its file, and some to come."""
     whole, part = folder / "s.jsonl", folder / "s.jsonl.part"
 
     def start() -> Process:
