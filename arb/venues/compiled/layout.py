@@ -8,8 +8,6 @@ grow at both ends: so nothing is outside, however far from the best level and ho
 of the book have in common; where they have less, the run takes more.
 """
 
-from arb.market.words import BOOK_AT
-
 WORD, PAIR = 8, 16
 STEPS = 1024
 BITS = STEPS // 64

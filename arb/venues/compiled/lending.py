@@ -19,7 +19,16 @@ from arb.core.connection import HANDED_OVER
 from arb.market.arena import INT64_MAX, BookArena
 from arb.market.book import BookSide, Number, Quoted
 from arb.market.feed import FeedCounts
-from arb.market.words import AHEAD_NS, ARENA_ADDRESS, BOOK_AT, QUIET_FRAMES, ROW_WORDS, SYMBOL_ADDRESS, SYMBOL_WORDS, zeros
+from arb.market.words import (
+    AHEAD_NS,
+    ARENA_ADDRESS,
+    BOOK_AT,
+    QUIET_FRAMES,
+    ROW_WORDS,
+    SYMBOL_ADDRESS,
+    SYMBOL_WORDS,
+    zeros,
+)
 from arb.venues.compiled.layout import (
     ARENA_AT,
     ARENA_STRIDE,
