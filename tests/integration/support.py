@@ -316,6 +316,22 @@ def run_until(
         return engine.stop()
 
 
+def record_segments(count: int, *more: str, cwd: Path) -> Ended:
+    """Record segments of a second into `rec`, with `more` options, until so many more are finished; then stop."""
+    out, process = cwd / "rec", arb("record", "--out", "rec", "--every", "1s", "--json", *more, cwd=cwd)
+
+    def finished() -> int:
+        return sum(".part." not in path.name for path in out.glob("*.jsonl.gz"))
+
+    before = finished()
+    try:
+        wait_while(process, lambda: finished() >= before + count, f"{count} segments are finished")
+        process.send_signal(signal.SIGINT)
+        return end_of(process)
+    finally:
+        process.kill()
+
+
 def embedded_arguments(folder: Path) -> list[str]:
     """Return the options of `arb run` that name the settings and the ledger in `folder`."""
     return ["--json", *where(folder)]

@@ -22,6 +22,7 @@ class RawServer:
     def __init__(self, *answers: bytes | None, hang: bool = False) -> None:
         self.answers = list(answers)
         self.requests: list[bytes] = []
+        self.came = asyncio.Semaphore(0)
         self.hang = hang  # once all is answered that can be
         self.port = 0
 
@@ -40,6 +41,7 @@ class RawServer:
                     (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line), 0
                 )
                 self.requests.append(head + await reader.readexactly(length))
+                self.came.release()
                 if self.hang and not self.answers:
                     await reader.read()
                 answer = self.answers.pop(0) if self.answers else None
@@ -47,7 +49,7 @@ class RawServer:
                     break
                 writer.write(answer)
                 await writer.drain()
-                if b"close" in answer or b"Content-Length: 99" in answer:
+                if b"close" in answer or b"Content-Length: 99" in answer or answer.endswith(b"Content-Le"):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -71,7 +73,7 @@ def talk(
 ) -> list[HttpAnswer | str]:
     """Send `times` requests one after another; return each answer, or which exception came instead.
 
-    The last one is given up after `timeout_s`, and that it came to the server is waited for.
+    The last one is given up after `timeout_s`; that each came to the server is waited for.
     """
 
     async def scenario() -> list[HttpAnswer | str]:
@@ -84,9 +86,7 @@ def talk(
                     found.append(await transport.send(request, timeout_s if number == times else PATIENCE_S))
                 except (NeverSent, AnswerLost) as error:
                     found.append(f"{type(error).__name__}: {error}")
-            async with asyncio.timeout(PATIENCE_S):
-                while len(server.requests) < times:  # noqa: ASYNC110 - a server of plain sockets
-                    await asyncio.sleep(0)
+                await asyncio.wait_for(server.came.acquire(), PATIENCE_S)
             await transport.close()
         return found
 

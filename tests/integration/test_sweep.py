@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.integration.support import Process, arb, stopped_when, write_config
+from tests.integration.support import Process, arb, run_until, stopped_when, write_config
 from tests.unit.replay.sweep.markets import write_day
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
@@ -27,7 +27,7 @@ def sweep(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
 
 
 def stopped_at_the_first_row(folder: Path, *arguments: str) -> Process:
-    """Start a sweep that knows nothing; return it stopped (SIGSTOP) with a row or more in its file, and some to come."""
+    """Start a sweep that knows nothing yet, and return it stopped (SIGSTOP) when a row or more stand in its file."""
     whole, part = folder / "s.jsonl", folder / "s.jsonl.part"
 
     def start() -> Process:
@@ -169,9 +169,11 @@ def _stats() -> list[Path]:
 
 
 def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path) -> None:
-    process = arb("run", "--for", "4s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
-    _, err = process.communicate(timeout=LONG_S)
-    assert process.returncode == 0, err
+    options = ("--seed", "5", "--tape", "run.jsonl.gz")
+    run = run_until(
+        lambda status: status["pairs"]["completed"] >= 8, "some pairs", *options, cwd=tmp_path, db="var/sandbox.sqlite"
+    )
+    assert run.code == 0, run.err
     process = arb("sweep", "run.jsonl.gz", "--set", "limits.min_edge_bps=0,9", "--json", cwd=tmp_path)
     out, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 0, err
