@@ -14,7 +14,7 @@ from arb.core.commands import PlaceOrder
 from arb.core.events import OrderRejected, OutcomeUnknown
 from arb.core.incidents import IncidentKind
 from arb.errors import require
-from arb.market.ids import pair_part
+from arb.market.ids import PAIR_PART
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
 IN_FLIGHT_MAX = "in_flight_max"
@@ -23,6 +23,8 @@ OTHER_LEG = "other_leg"
 
 IncidentListener = Callable[[IncidentKind, str], None]
 """Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
+
+_Ask = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 
 
 class Tasks:
@@ -78,7 +80,7 @@ class Placing:
         """Send entries: all legs of a pair are made ready before the first one leaves, and if one cannot leave none does."""
         pairs: dict[str, list[PlaceOrder]] = {}
         for leg in entries:
-            pairs.setdefault(pair_part(leg.client_order_id) or leg.client_order_id, []).append(leg)
+            pairs.setdefault(leg.client_order_id[:PAIR_PART], []).append(leg)
         for legs in pairs.values():
             self._enter(legs)
 
@@ -95,41 +97,40 @@ class Placing:
         self._await(command, partial(self._gateways[command.venue].place, command), on_unstarted)
 
     def _enter(self, legs: list[PlaceOrder]) -> None:
-        departures: list[tuple[PlaceOrder, Departure]] = []
+        ready: list[Departure] = []
         refusals: list[OrderRejected] = []
+        kept: list[PlaceOrder] = []
         for leg in legs:
-            ready = self._prepare(leg)
-            if isinstance(ready, OrderRejected):
-                refusals.append(ready)
+            departure = self._prepare(leg)
+            if isinstance(departure, OrderRejected):
+                refusals.append(departure)
             else:
-                departures.append((leg, ready))
+                ready.append(departure)
+                kept.append(leg)
         if not refusals:
-            self._leave(departures)
+            self._leave(legs, ready)
             return
         for refusal in refusals:
             self._emit(refusal)
-        for leg, _ in departures:
+        for leg in kept:
             self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refusals[0].code}"))
 
-    def _leave(self, departures: list[tuple[PlaceOrder, Departure]]) -> None:
+    def _leave(self, legs: list[PlaceOrder], ready: list[Departure]) -> None:
         """Send one leg right after the other; only then does anybody wait for an answer."""
-        answers: list[tuple[PlaceOrder, Coroutine[Any, Any, PlaceAnswer]]] = []
-        bugs: list[tuple[PlaceOrder, Exception]] = []
-        try:
-            for leg, depart in departures:
-                try:
-                    answers.append((leg, depart()))
-                except Exception as error:  # a bug of ours, and by now the order may have left
-                    bugs.append((leg, error))
-        except BaseException:  # the process ends between two legs: nobody will wait for the first one's answer
-            for _, answer in answers:
-                answer.close()
-            raise
-        for leg, answer in answers:
-            self._await_answer(leg, answer)
-        for leg, bug in bugs:
-            self._emit(_unknown(leg, f"bug: {bug!r}", self._clock.wall_ns()))
-            self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
+        bugs: dict[str, Exception] = {}
+        for number, departure in enumerate(ready):
+            try:
+                departure.leave()
+            except Exception as error:  # a bug of ours, and by now the order may have left
+                bugs[legs[number].client_order_id] = error
+        for leg, departure in zip(legs, ready, strict=True):
+            if leg.client_order_id not in bugs:
+                self._await_answer(leg, departure)
+        for leg in legs:
+            bug = bugs.get(leg.client_order_id)
+            if bug is not None:
+                self._emit(_unknown(leg, f"bug: {bug!r}", self._clock.wall_ns()))
+                self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
 
     def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
         refusal = self._refusal(leg)
@@ -151,16 +152,15 @@ class Placing:
             return None
         return _not_sent(command, code, f"{len(self._tasks)} requests under way")
 
-    def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
+    def _await_answer(self, command: PlaceOrder, departure: Departure) -> None:
         sent_ns = self._clock.wall_ns()
 
         def on_unstarted() -> None:  # the order had left already
-            answer.close()
             self._emit(_unknown(command, "stopped before its answer came", sent_ns))
 
-        self._await(command, lambda: answer, on_unstarted)
+        self._await(command, departure.answer, on_unstarted)
 
-    def _await(self, command: PlaceOrder, depart: Departure, on_unstarted: Callable[[], None]) -> None:
+    def _await(self, command: PlaceOrder, ask: _Ask, on_unstarted: Callable[[], None]) -> None:
         """Wait for an order's answer in a task; `on_unstarted` answers for one that is cancelled before its first step."""
         begun: list[bool] = []
 
@@ -168,13 +168,13 @@ class Placing:
             if not begun:
                 on_unstarted()
 
-        self._tasks.spawn(self._place(command, depart, begun)).add_done_callback(on_done)
+        self._tasks.spawn(self._place(command, ask, begun)).add_done_callback(on_done)
 
-    async def _place(self, command: PlaceOrder, depart: Departure, begun: list[bool]) -> None:
+    async def _place(self, command: PlaceOrder, ask: _Ask, begun: list[bool]) -> None:
         begun.append(True)
         started_ns = self._clock.wall_ns()
         try:
-            answer = await depart()
+            answer = await ask()
             require(
                 answer.client_order_id == command.client_order_id,
                 f"asked about {command.client_order_id}, answered about {answer.client_order_id}",
