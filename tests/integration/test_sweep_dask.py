@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import pytest
 from arb import __version__
 from tests.integration.certificates import write_certificate
 from tests.integration.support import REPO, arb, wait_while
+from tests.integration.test_sweep import stopped_at_the_first_row
 from tests.unit.replay.sweep.markets import write_day
 
 pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
@@ -160,15 +162,14 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
     assert swept(tmp_path, *tapes, "--dask", cluster.address) == here
 
     part = tmp_path / "s.jsonl.part"
-    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
-    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
+    process = stopped_at_the_first_row(tmp_path, *tapes, *SETS, "--json", "--dask", cluster.address)
     cluster.workers[1].kill()
-    at_kill = len(part.read_bytes().splitlines()) if part.exists() else 0
+    assert len(part.read_bytes().splitlines()) < 36, "it was over before anybody was killed"
+    process.send_signal(signal.SIGCONT)
     cluster.remove(cluster.workers[1])
     out, err = process.communicate(timeout=LONG_S)
 
     assert process.returncode == 0, err
-    assert at_kill < 36, "it was over before anybody was killed"
     assert json.loads(out)["runs_made_now"] == 36
     assert (tmp_path / "s.jsonl").read_bytes() == here
 
@@ -205,10 +206,10 @@ def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refus
 def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
 ) -> None:
-    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     part = tmp_path / "s.jsonl.part"
-    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
+    process = stopped_at_the_first_row(tmp_path, *tapes, *SETS, "--json", "--dask", cluster.address)
     cluster.remove(*cluster.workers)
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 3
     assert "what is done is kept" in err.splitlines()[-1]
