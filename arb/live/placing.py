@@ -33,26 +33,23 @@ class Tasks:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
-        self._tasks: dict[asyncio.Task[None], None] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
+        self.under_way: dict[asyncio.Task[None], None] = {}
 
     @property
     def full(self) -> bool:
         """Return whether there is room for nothing more: what takes risk away gets room when orders do not."""
-        return len(self._tasks) >= 2 * self.limit
+        return len(self.under_way) >= 2 * self.limit
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a piece of work."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
+        self.under_way[task] = None
+        task.add_done_callback(self.under_way.pop)
         return task
 
     async def stop(self) -> None:
         """Cancel everything, and wait for its end."""
-        tasks = tuple(self._tasks)
+        tasks = tuple(self.under_way)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -86,15 +83,15 @@ class Placing:
 
     def repair(self, command: PlaceOrder) -> None:
         """Send a repair; it may wait for a slot of its venue's budget."""
-        refusal = self._refusal(command)
-        if refusal is not None:
-            self._emit(refusal)
+        gateway = self._gateways.get(command.venue)
+        if gateway is None or len(self._tasks.under_way) >= self._tasks.limit:
+            self._emit(self._refused(command))
             return
 
         def on_unstarted() -> None:
             self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
 
-        self._await(command, partial(self._gateways[command.venue].place, command), on_unstarted)
+        self._await(command, partial(gateway.place, command), on_unstarted)
 
     def _enter(self, legs: list[PlaceOrder]) -> None:
         ready: list[Departure] = []
@@ -133,24 +130,19 @@ class Placing:
                 self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
 
     def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
-        refusal = self._refusal(leg)
-        if refusal is not None:
-            return refusal
+        gateway = self._gateways.get(leg.venue)
+        if gateway is None or len(self._tasks.under_way) >= self._tasks.limit:
+            return self._refused(leg)
         try:
-            return self._gateways[leg.venue].prepare(leg)
+            return gateway.prepare(leg)
         except Exception as error:  # a bug of ours; nothing has left yet, so the rejection is certain
             self._on_bug(f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
             return _not_sent(leg, "bug", repr(error))
 
-    def _refusal(self, command: PlaceOrder) -> OrderRejected | None:
-        """Return why an order cannot be handed to a gateway now, None when it can."""
-        if command.venue not in self._gateways:
-            code = "no_gateway"
-        elif len(self._tasks) >= self._tasks.limit:
-            code = IN_FLIGHT_MAX
-        else:
-            return None
-        return _not_sent(command, code, f"{len(self._tasks)} requests under way")
+    def _refused(self, command: PlaceOrder) -> OrderRejected:
+        """Say why an order cannot be handed to a gateway now."""
+        code = IN_FLIGHT_MAX if command.venue in self._gateways else "no_gateway"
+        return _not_sent(command, code, f"{len(self._tasks.under_way)} requests under way")
 
     def _await_answer(self, command: PlaceOrder, departure: Departure) -> None:
         sent_ns = self._clock.wall_ns()

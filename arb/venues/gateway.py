@@ -53,7 +53,7 @@ from arb.venues.rules.outcome import (
 )
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent, WriteTransport
-from arb.venues.writes import Ready, ReadyOrder, VenueWrites
+from arb.venues.writes import ReadyOrder, VenueWrites
 
 _LOG = logging.getLogger(__name__)
 
@@ -238,12 +238,13 @@ class VenueGateway:
         now_ns, steady_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         try:
             form = self._writes.form(command)
-            slot = self._pacer.try_entry(form.scope, steady_ns)
-            ready = self._ready(command, form, now_ns, steady_ns, slot=slot)
+            if not self._pacer.try_entry(form.scope, steady_ns):
+                return self._without_slot(command, form)
+            if now_ns >= command.expires_ns:
+                return self._expired(command)
+            ready = self._writes.order(form, command, now_ns, steady_ns)
         except (VenueError, ValueError) as refused:
             return self._unwritten(command, refused)
-        if isinstance(ready, OrderRejected):
-            return ready
         connection = None
         if isinstance(ready, Outgoing):
             connection = self._transport.standing(form.origin)
@@ -261,23 +262,22 @@ class VenueGateway:
             else:
                 left_s = max(0.0, (command.expires_ns - self._clock.wall_ns()) / NS_PER_S)
                 slot = await self._pacer.wait(form.scope, Priority.REPAIR, left_s)
+            if not slot:
+                return self._without_slot(command, form)
             sent_ns = self._clock.wall_ns()
-            ready = self._ready(command, form, sent_ns, self._clock.monotonic_ns(), slot=slot)
+            if sent_ns >= command.expires_ns:
+                return self._expired(command)
+            ready = self._writes.order(form, command, sent_ns, self._clock.monotonic_ns())
         except (VenueError, ValueError) as refused:
             return self._unwritten(command, refused)
-        if isinstance(ready, OrderRejected):
-            return ready
         sending = self._writes.send(ready, self._timing.place_timeout_s)
         return await self._placed(command, form.scope, sent_ns, sending)
 
-    def _ready(
-        self, command: PlaceOrder, form: OrderForm, now_ns: int, steady_ns: int, *, slot: bool
-    ) -> Ready | OrderRejected:
-        if not slot:
-            return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.scope!r}")
-        if now_ns >= command.expires_ns:
-            return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
-        return self._writes.order(form, command, now_ns, steady_ns)
+    def _without_slot(self, command: PlaceOrder, form: OrderForm) -> OrderRejected:
+        return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.scope!r}")
+
+    def _expired(self, command: PlaceOrder) -> OrderRejected:
+        return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
 
     def _unwritten(self, command: PlaceOrder, error: VenueError | ValueError) -> OrderRejected:
         code = error.code if isinstance(error, VenueError) else None

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from arb.core.commands import PlaceOrder
 from arb.errors import VenueError
 from arb.venues.base import PlaceAnswer
@@ -38,45 +40,37 @@ Ready = Outgoing | ReadyFrame
 """A write that is signed and rendered: handing it over is all there is left to do."""
 
 
-class ReadyOrder:
+class ReadyOrder(msgspec.Struct):
     """An order that is ready to leave; see `arb.venues.base.Departure`.
 
     `connection`: the one that stands ready for a request, None where it leaves as `VenueWrites.send` finds a way. `placed`
     waits for what brings the answer, and judges it.
     """
 
-    __slots__ = ("_connection", "_data", "_placed", "_ready", "_sending", "_sent_ns", "_timeout_s", "_writes")
+    writes: "VenueWrites"
+    ready: Ready
+    connection: Connection | None
+    placed: Callable[[Awaitable[HttpAnswer]], Coroutine[Any, Any, PlaceAnswer]]
+    sent_ns: int
+    timeout_s: float
+    sending: Awaitable[HttpAnswer] | None = None
 
-    def __init__(
-        self,
-        writes: "VenueWrites",
-        ready: Ready,
-        connection: Connection | None,
-        placed: Callable[[Awaitable[HttpAnswer]], Coroutine[Any, Any, PlaceAnswer]],
-        sent_ns: int,
-        timeout_s: float,
-    ) -> None:
-        self._writes = writes
-        self._ready = ready
-        self._data = ready.data if isinstance(ready, Outgoing) else b""
-        self._connection = connection
-        self._placed = placed
-        self._sent_ns = sent_ns
-        self._timeout_s = timeout_s
-        self._sending: Awaitable[HttpAnswer] | None = None
+    def __repr__(self) -> str:
+        return f"ReadyOrder({self.ready!r})"
 
     def leave(self) -> None:
         """Hand it over, once."""
-        if self._connection is None or not self._connection.write(self._data):
-            self._sending = self._writes.send(self._ready, self._timeout_s)
+        connection, ready = self.connection, self.ready
+        if connection is None or not (isinstance(ready, Outgoing) and connection.write(ready.data)):
+            self.sending = self.writes.send(ready, self.timeout_s)
 
     def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
         """Return what waits for what became of it."""
-        sending = self._sending
-        if sending is None and self._connection is not None:
-            sending = self._connection.answer(self._sent_ns, self._timeout_s)
+        sending = self.sending
+        if sending is None and self.connection is not None:
+            sending = self.connection.answer(self.sent_ns, self.timeout_s)
         assert sending is not None
-        return self._placed(sending)
+        return self.placed(sending)
 
 
 class VenueWrites:

@@ -120,7 +120,10 @@ class SigningGuard:
             text = f"an order to {command.side} {command.symbol} in the form of one to {side} {symbol}"
             raise self._refused("guard_parameter", text)
         size, placed_ns = command.size, self._placed_ns
-        self._check(symbol, value_of(size, command.price), None if side == "buy" else size)
+        value = value_of(size, command.price)
+        bounded = value is not None and value.is_finite() and 0 < value <= self._max_value and symbol in self.symbols
+        if not bounded or side != "buy":
+            self._check(symbol, value, None if side == "buy" else size)
         if placed_ns and now_ns - placed_ns[0] < _WINDOW_NS and len(placed_ns) < self._max_orders:
             placed_ns.append(now_ns)  # as `_count` does, where nothing is to be forgotten
         else:

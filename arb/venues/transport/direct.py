@@ -84,6 +84,9 @@ class DirectTransport:
 
     def standing(self, origin: Origin) -> Line | None:
         """Return a connection that nothing has come on; where none stands ready one is made, in the background."""
+        idle = self._idle.get(origin)
+        if idle and idle[-1].ready(self._clock.monotonic_ns() - self._idle_max_ns):
+            return idle[-1]
         line = self._silent(origin)
         if line is None and origin in self._warm:
             self._spare(origin)
