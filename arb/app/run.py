@@ -245,7 +245,8 @@ class Run:
         )
         await control.start()
         if self._options.mode is not Mode.PAPER:
-            rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0))
+            compiled = node.engine.state.books.find_plan is not None
+            rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0), compiled=compiled)
             work = rehearsal.step
             if self._venues.settings.engine.spin:
                 # A loop that waits has little time to spare: there it is better spent on rehearsing more often.

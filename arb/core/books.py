@@ -19,6 +19,9 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.connection import HANDED_OVER, Connection
 from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.spread import Unsure, episode
+from arb.core.pricing.terms import PairTerms
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import PACE_WORDS, BookPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
@@ -36,6 +39,8 @@ _WAITING, _LIVE, _GAP, _CROSSED = map(int, BookState)
 """As the arena's words have them."""
 Quote = tuple[int | None, int | None]
 """The best bid and ask as integers on the symbol's scale; None for an empty side."""
+FindPlan = Callable[[PairTerms, int, int], Plan | Unsure | None]
+"""Answers as `episode` does for what is bought at one row of the arena and sold at another, or is not sure."""
 
 
 class Impact(msgspec.Struct):
@@ -83,6 +88,8 @@ class Books:
         self._changes = [FrameResult(rows=(row,)) for row in range(arena.rows)]
         self._frames = 0
         self._updates = 0
+        self.find_plan: FindPlan | None = None
+        """What finds the best plans, where compiled code does; plain code otherwise, and where that is not sure."""
 
     @property
     def frames(self) -> int:
@@ -436,6 +443,17 @@ class Books:
         """Return the asks and the bids of a route: symbol, where it buys, where it sells."""
         symbol, buy_venue, sell_venue = route
         return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
+
+    def best_plan(self, route: tuple[str, str, str], terms: PairTerms) -> Plan | None:
+        """Return the plan of the greatest net on a route, as `episode` does."""
+        if self.find_plan is not None:
+            symbol, buy_venue, sell_venue = route
+            buy_row, sell_row = self.rows.get((buy_venue, symbol)), self.rows.get((sell_venue, symbol))
+            if buy_row is not None and sell_row is not None:
+                plan = self.find_plan(terms, buy_row, sell_row)
+                if plan is not Unsure.UNSURE:
+                    return plan
+        return episode(terms, *self.sides(route))
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""

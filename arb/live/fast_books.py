@@ -19,6 +19,7 @@ from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncB
 from arb.market.scale import Scale
 from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load
+from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.wire.base import WireFeed
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,9 @@ def _saying_that_it_compiles() -> Iterator[None]:
 
 
 def compile_books(books: Books) -> None:
-    """Have compiled code keep the books of every connection whose frames it knows."""
+    """Have compiled code keep the books of every connection whose frames it knows, and find the best plans."""
     compiled = CompiledBooks(books.arena)
+    books.find_plan = CompiledPlans(books.arena)
     for connection in books.connections.values():
         if isinstance(connection.feed, WireFeed) and connection.feed.shape:
             side = CompiledConnection(compiled, connection.words, connection.feed.shape)
