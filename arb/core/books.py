@@ -31,7 +31,17 @@ from arb.market.arena import INT64_MAX, BookArena, BookState
 from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
-from arb.market.words import LAST_BYTE_NS, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
+from arb.market.words import (
+    LAG_KNOWN,
+    LAG_NS,
+    LAST_BYTE_NS,
+    NOTED_BID,
+    NOTED_NS,
+    PACE,
+    QUIET_FRAMES,
+    ROW_WORDS,
+    UPDATED,
+)
 
 Key = tuple[str, str]
 """(venue, symbol)."""
@@ -295,7 +305,7 @@ class Books:
             return Reason.STALE_BOOK
         if connection.pace.book_still(row, now_ns):
             return Reason.STALE_BOOK
-        if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
+        if connection.words[LAG_KNOWN] and connection.words[LAG_NS] > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == _CROSSED else None
 
@@ -321,14 +331,18 @@ class Books:
 
     def standing_still(self, now_ns: int) -> set[str]:
         """Return the connections that are alive and whose books stand still together."""
-        found = self.connections.items()
-        return {name for name, one in found if one.words[LAST_BYTE_NS] and one.pace.still(now_ns)}
+        still = set()
+        for name, one in self.connections.items():
+            if one.words[LAST_BYTE_NS] and one.pace.still(now_ns):
+                still.add(name)
+        return still
 
     def skewed(self, symbol: str, first: str, second: str) -> bool:
         """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
         rows, carriers = self.rows, self._carriers
-        one, other = carriers[rows[first, symbol]].lag_ns or 0, carriers[rows[second, symbol]].lag_ns or 0
-        return abs(one - other) > self._timing.max_skew_ms * NS_PER_MS
+        one, other = carriers[rows[first, symbol]].words, carriers[rows[second, symbol]].words
+        skew_ns = (one[LAG_NS] if one[LAG_KNOWN] else 0) - (other[LAG_NS] if other[LAG_KNOWN] else 0)
+        return abs(skew_ns) > self._timing.max_skew_ms * NS_PER_MS
 
     def lag_ms(self, venue: str) -> float | None:
         """Return the last frame's time on its way, on the latest of the venue's connections, for display."""
@@ -387,11 +401,11 @@ class Books:
     def quotes(self, symbol: str, venues: Iterable[str]) -> dict[str, Quote]:
         """Return the best bid and ask of a symbol's live books among those of `venues`."""
         rows, arena, quotes = self.rows, self.arena, dict[str, Quote]()
-        words, stride = arena.words, arena.stride
+        words, stride, best = arena.words, arena.stride, arena.best
         for venue in venues:
             row = rows.get((venue, symbol))
             if row is not None and words[row * stride] == _LIVE:
-                quotes[venue] = arena.best(row)
+                quotes[venue] = best(row)
         return quotes
 
     def best_bids(self, symbol: str, venues: Iterable[str]) -> list[int]:

@@ -206,7 +206,8 @@ class Detector:
                 if any_followed and self.standing.follows(route):
                     followed.append(route)  # what is decided may depend on it only where its edge stands
                 terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
-                if ask is not None and bid is not None and terms.crosses(ask, bid):
+                # As `terms.crosses` says, of each route before any order leaves.
+                if ask is not None and bid is not None and bid * terms.bid_weight > ask * terms.ask_weight:
                     crossings.append(Crossing(route, terms, ask, bid))
                 elif any_open:
                     self.episodes.miss(route, now_ns)

@@ -3,6 +3,8 @@
 It works in one block of words: the terms of a pair of venues, what it worked out on the way, and the answer.
 """
 
+from math import gcd
+
 import numpy as np
 
 from arb.core.pricing.plan import Plan
@@ -17,11 +19,12 @@ NONE, UNSURE = 0, -1
 """No size is feasible, or there is no edge; and plain code has to find out. Else the answer is how many sizes were found."""
 DEPTH, BUY_LOT, SELL_LOT, LEAST_LOTS, MOST_LOTS, SELL_MIN, SELL_MAX, BUY_MIN_COST, SELL_MIN_NOTIONAL = range(9)
 WINDOW, PARTS, RECEIVED, SLIP_ONE, SLIP_UP, BUY_TICK, SELL_TICK, DUST, MAX_LOCKED = range(9, 18)
-BUY_UP, BUY_ONE, SELL_DOWN, SELL_ONE, BID_WEIGHT, ASK_WEIGHT, TERM_WORDS = range(18, 25)
-"""The terms; `UNBOUNDED` stands for no greatest size, dust or lock, a `..._ONE` of 0 for no price band."""
-FIRST, LAST, SALE_MIN, SALE_MAX, ASKS, ASK_LEVELS, BIDS, BID_LEVELS = range(24, 32)
+BUY_UP, BUY_ONE, SELL_DOWN, SELL_ONE, BID_WEIGHT, ASK_WEIGHT, COMMON, TERM_WORDS = range(18, 26)
+"""The terms; `UNBOUNDED` stands for no greatest size, dust or lock, a `..._ONE` of 0 for no price band. Fine sizes are counted in
+`COMMON` parts each, the greatest common divisor of what a unit bought brings and of a whole one: fewer digits do."""
+FIRST, LAST, SALE_MIN, SALE_MAX, ASKS, ASK_LEVELS, BIDS, BID_LEVELS = range(25, 33)
 """Worked out on the way: the bounds of the sizes, and where the prices of each side begin and how many there are."""
-FOUND, FOUND_WORDS = 32, 10
+FOUND, FOUND_WORDS = 33, 10
 """The answer: once or twice a `Walked`."""
 SUMS = FOUND + 2 * FOUND_WORDS
 """From here on, a word for each level: sizes down to each ask, and each bid, and the amounts; then `STEPS` of a search."""
@@ -89,6 +92,8 @@ def packed(terms: PairTerms, depth: int) -> memoryview | None:
     """Return the terms as words, None where they, or what is made of them alone, do not fit."""
     buy_up, buy_one = terms.buy_band or (0, 0)
     sell_down, sell_one = terms.sell_band or (0, 0)
+    common = gcd(terms.received, terms.parts)
+    parts = terms.parts // common
     words = (
         depth,
         terms.buy_lot,
@@ -99,14 +104,14 @@ def packed(terms: PairTerms, depth: int) -> memoryview | None:
         UNBOUNDED if terms.sell_max_size is None else min(terms.sell_max_size, UNBOUNDED),
         terms.buy_min_cost,
         terms.sell_min_notional,
-        terms.window,
-        terms.parts,
-        terms.received,
+        terms.window // common,
+        parts,
+        terms.received // common,
         terms.slip_one,
         terms.slip_up,
         terms.buy_tick,
         terms.sell_tick,
-        UNBOUNDED if terms.dust_max is None else min(terms.dust_max, UNBOUNDED),
+        UNBOUNDED if terms.dust_max is None else min(terms.dust_max // common, UNBOUNDED),
         UNBOUNDED if terms.max_locked is None else min(terms.max_locked, UNBOUNDED),
         buy_up,
         buy_one,
@@ -114,11 +119,12 @@ def packed(terms: PairTerms, depth: int) -> memoryview | None:
         sell_one,
         terms.bid_weight,
         terms.ask_weight,
+        common,
     )
     products = (
         2 * max(buy_one, terms.slip_one) * terms.buy_tick,
         2 * max(sell_one, terms.slip_one) * terms.sell_tick,
-        terms.sell_lot * terms.parts,
+        terms.sell_lot * parts,
     )
     if max(map(abs, (*words, *products))) > UNBOUNDED:
         return None

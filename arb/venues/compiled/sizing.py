@@ -13,6 +13,7 @@ from arb.venues.compiled.plans import (
     BID_LEVELS,
     BIDS,
     BUY_LOT,
+    COMMON,
     DEPTH,
     DUST,
     FIRST,
@@ -48,8 +49,29 @@ def least_in_level(block: int, level: int):
 
 
 @inlined
+def least_with_dust(block: int, end: int):
+    """Return the smallest sale that leaves no more than dust of the fine size `end`."""
+    parts, bids, count = at(block, PARTS), at(block, BIDS), at(block, BID_LEVELS)
+    ends, amounts = ends_of(block, 1), ends_of(block, 3)
+    whole = end // parts
+    rest, total = end - whole * parts, word_at(ends + (count - 1) * WORD)
+    if whole >= total:
+        worth, more = word_at(amounts + (count - 1) * WORD), 0
+    else:
+        worth = amount_of(ends, amounts, bids, first_end(ends, count, whole), whole) if whole else 0
+        more = rest * word_at(bids + first_end(ends, count, whole + 1) * WORD)
+    worth += up(more - at(block, DUST), parts)
+    if worth <= 0:
+        return 0
+    level = first_end(amounts, count, worth)
+    if level == count:
+        return total + 1
+    return word_at(ends + level * WORD) - (word_at(amounts + level * WORD) - worth) // word_at(bids + level * WORD)
+
+
+@inlined
 def smallest_sale(block: int, i: int):
-    """Return the smallest feasible sale for `i` lots bought, `NONE` or `UNSURE`."""
+    """Return the smallest feasible sale for `i` lots bought, or `NONE`."""
     if i < at(block, FIRST) or i > at(block, LAST):
         return NONE
     parts, lot, bids, count = at(block, PARTS), at(block, SELL_LOT), at(block, BIDS), at(block, BID_LEVELS)
@@ -59,7 +81,7 @@ def smallest_sale(block: int, i: int):
     least = max((end - window) // parts + 1, at(block, SALE_MIN))
     left = end - least * parts
     if left > 0 and left * word_at(bids) > at(block, DUST):
-        return UNSURE
+        least = max(least, least_with_dust(block, end))
     s = up(least, lot) * lot
     while s <= most:
         level = first_end(ends, count, s)
@@ -75,9 +97,8 @@ def smallest_sale(block: int, i: int):
 
 @inlined
 def found(block: int, i: int):
-    """Return `i` where it has a feasible sale, else `NONE` or `UNSURE`."""
-    s = smallest_sale(block, i)
-    return i if s > 0 else s
+    """Return `i` where it has a feasible sale, else `NONE`."""
+    return i if smallest_sale(block, i) else NONE
 
 
 @inlined
@@ -139,8 +160,7 @@ def next_residue(block: int, level: int, bottom: int, top: int, way: int):
     if steps < 0 or steps > top - bottom:
         return NONE
     i = start + way * steps
-    s = smallest_sale(block, i)
-    return i if s > 0 else UNSURE
+    return i if smallest_sale(block, i) else UNSURE  # never: the residue is that of a feasible sale
 
 
 @inlined
@@ -288,7 +308,7 @@ def write_found(block: int, place: int, i: int):
     keep(block, answer + 4, amount_of(bid_ends, bid_amounts, bids, last, sale))
     keep(block, answer + 5, word_at(bids + last * WORD))
     keep(block, answer + 6, amount)
-    keep(block, answer + 7, rest)
+    keep(block, answer + 7, rest * at(block, COMMON))
     keep(block, answer + 8, price)
     keep(block, answer + 9, 0 if sale >= total else word_at(bids + first_end(bid_ends, count, sale + 1) * WORD))
 

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 from arb.core.pricing.depth import Depth, Depths
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import Unsure, episode
+from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.market.arena import BookArena
+from arb.market.instrument import FeeIn
+from arb.market.numbers import exact
+from arb.market.scale import Scale
 from arb.venues.compiled.loading import is_available
 from arb.venues.compiled.plans import CompiledPlans
 from tests.unit.core.pricing.test_same_plan import Case, a_case
@@ -67,3 +72,28 @@ def test_it_is_sure_of_most_and_not_of_what_does_not_fit_a_word() -> None:
             seen["band"] += plain is not None and case.terms.buy_band is not None
     assert min(seen[kind] for kind in ("unsure", "plan", "none", "deep plan", "band")) > 20, seen
     assert seen["plan"] > seen["unsure, and a plan"], seen
+
+
+def test_it_is_sure_of_a_coin_that_costs_much_and_of_one_that_costs_nearly_nothing() -> None:
+    for scale, mid, unit in ((Scale(4, 8), 600_000_000, 10**8), (Scale(12, 2), 9_000_000, 10**11)):
+        rules = VenueTerms(
+            taker_fee=Decimal("0.0008"),
+            buy_fee_in=FeeIn.BASE,
+            tick=exact(1000, scale.price_exp),
+            lot=exact(10_000, scale.size_exp),
+            min_size=exact(10_000, scale.size_exp),
+            min_notional=Decimal(1),
+            price_band=Decimal("0.1"),
+        )
+        limits = EdgeLimits(
+            max_edge_bps=Decimal(300),
+            max_notional=Decimal(2000),
+            max_slippage_bps=Decimal(5),
+            dust_max_quote=Decimal(5),
+        )
+        sizes = [unit // 50 + 7 * level for level in range(50)]
+        asks = Depth([mid + 1000 * level for level in range(50)], sizes, mid - 1000)
+        bids = Depth([mid + mid // 150 - 1000 * level for level in range(50)], sizes, mid + mid // 100)
+        case = Case(PairTerms(scale, rules, rules, limits), asks, bids, Funds(), Decimal(0), Decimal(50))
+        found, plain = Twin().answers(case)
+        assert isinstance(plain, Plan) and found == plain
