@@ -250,7 +250,7 @@ class Run:
             work = rehearsal.step
             if self._venues.settings.engine.spin:
                 # A loop that waits has little time to spare: there it is better spent on rehearsing more often.
-                work = in_turn(work, Glances(node.engine, self._clock).step)
+                work = in_turn(work, Glances(node.engine, self._clock, node.runner.unread).step)
             self._turns.idle_work = work
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()

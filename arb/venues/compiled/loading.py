@@ -75,10 +75,8 @@ def load_blocks() -> tuple[Step, Step, Step]:
 
 @cache
 def load_sizes() -> Search:
-    """Return what searches the best size of two rows, as `load` does."""
+    """Return what searches the best size of two rows, as `load` does; five seconds to compile."""
     cached = _prepared()
-    if not is_compiled("sizing"):
-        log.info("compiling the code that searches the best size, once for this version: about three seconds")
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.sizing import best_sizes
 

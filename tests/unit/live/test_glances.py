@@ -49,7 +49,7 @@ def glancing() -> Iterator[list[int]]:
             return
         engine, now_ns = frame.f_locals["self"], frame.f_locals["event"].t_ns
         if engine not in known:
-            known[engine] = Glances(engine, ManualClock(now_ns))
+            known[engine] = Glances(engine, ManualClock(now_ns), list)
         known[engine]._clock = ManualClock(now_ns)
         counted[0] += sum(known[engine].step() for _ in range(4))
 
@@ -63,7 +63,7 @@ def glancing() -> Iterator[list[int]]:
 
 def test_the_symbols_judged_last_are_gone_through_a_part_at_a_time() -> None:
     rehearsal = a_rehearsal()
-    glances = Glances(rehearsal._engine, rehearsal._clock)
+    glances = Glances(rehearsal._engine, rehearsal._clock, list)
     judged(rehearsal)[SYMBOL] = None
     parts = 1
     while not glances.step():
@@ -90,7 +90,7 @@ def judged(rehearsal: Rehearsal) -> dict[str, None]:
 def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
     rehearsal = a_rehearsal()
     judged(rehearsal).clear()
-    glances = Glances(rehearsal._engine, rehearsal._clock)
+    glances = Glances(rehearsal._engine, rehearsal._clock, list)
     assert [glances.step() for _ in range(3)] == [True] * 3
 
 
