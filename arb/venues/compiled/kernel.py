@@ -182,11 +182,11 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
         set_levels(row, ask_side, read + ASKS_READ, asks)
         ask, ask_size = best(row, ask_side)
         ask = -ask
-    if checked and astray(row, bid_side, bid) or checked and astray(row, ask_side, -ask):
+    if (checked and astray(row, bid_side, bid)) or (checked and astray(row, ask_side, -ask)):
         return HAND_OVER
     if bid_size and ask_size and bid > ask:
         return HAND_OVER
-    if not bids_stay and used_up(bid_side, bid, bid_size) or not asks_stay and used_up(ask_side, -ask, ask_size):
+    if (not bids_stay and used_up(bid_side, bid, bid_size)) or (not asks_stay and used_up(ask_side, -ask, ask_size)):
         return HAND_OVER
     if not witnessed(row, connection, last, bid, bid_size, ask, ask_size):
         return HAND_OVER
