@@ -26,6 +26,8 @@ READ_WHILE_IMPORTING = "SSL_CERT_FILE"
 START_S = 180.0
 """How long a process may take to be there, on a machine with other things to do."""
 END_S = 180.0
+BUSY_MACHINE = "[timing]\nmax_feed_lag_ms = 60_000\n"
+"""Settings for a doctor who is to find nothing wrong: that this machine stood still for a second is no lag of a venue's."""
 MAY_HALT = "leg_deadline"
 """What strikes a repair may leave a leg open for longer than allowed: the proof of absence takes its time."""
 VENUES = ("gate", "okx", "bitget")

@@ -384,8 +384,9 @@ def test_a_warm_connection_is_replaced_before_it_is_too_old_to_use() -> None:
 
 
 def test_a_venue_that_is_away_is_dialled_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens there yet
+    port = reserved.getsockname()[1]
 
     async def scenario(transport: DirectTransport) -> None:
         transport.keep_warm(f"http://127.0.0.1:{port}/", 1)
@@ -397,7 +398,7 @@ def test_a_venue_that_is_away_is_dialled_again() -> None:
             there.set()
             writer.close()
 
-        server = await asyncio.start_server(greet, "127.0.0.1", port)
+        server = await asyncio.start_server(greet, sock=reserved)
         await there.wait()
         server.close()
 

@@ -19,6 +19,7 @@ from tests.integration.kill_points import POINTS
 from tests.integration.killed import Stage
 from tests.integration.live_mode import keys_of, live_config
 from tests.integration.support import (
+    BUSY_MACHINE,
     DB,
     VENUES,
     Ended,
@@ -103,6 +104,7 @@ def rest_an_order(sandbox: SandboxProcess, venue: str, name: str) -> None:
 
 
 def test_an_account_that_is_well_passes_and_nothing_is_sent_but_questions(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(BUSY_MACHINE)
     with sandbox_process(tmp_path) as sandbox:
         found = doctored(tmp_path, sandbox)
         asked = [request for venue in VENUES for request in sandbox.ledger()[venue]["requests"]]

@@ -9,7 +9,7 @@ import pytest
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
 from tests.contract.venue_server import Venues, venue_server
-from tests.integration.support import arb, end_of, record_segments, run_arb, where
+from tests.integration.support import BUSY_MACHINE, arb, end_of, record_segments, run_arb, where
 
 READ = ("bybit", "binance")
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "DOGE/USDT", "SOL/USDT")
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def settings_on(venues: Venues) -> str:
-    text = f"[run]\nsymbols = {json.dumps(SYMBOLS)}\n{OTHERS}"
+    text = f"[run]\nsymbols = {json.dumps(SYMBOLS)}\n{BUSY_MACHINE}{OTHERS}"
     for venue in READ:
         address = venues.info["venues"][venue]
         text += f"[venues.{venue}]\nenabled = true\n[venues.{venue}.endpoints]\n"

@@ -26,15 +26,15 @@ def sweep(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
     return document
 
 
-def stopped_at_the_first_row(folder: Path, *arguments: str) -> Process:
-    """Start a sweep that knows nothing yet, and return it stopped (SIGSTOP) when a row or more stand in its file."""
+def stopped_in_its_midst(folder: Path, runs: int, *arguments: str) -> Process:
+    """Start a sweep of so many runs that knows none yet, and return it stopped (SIGSTOP) when some stand in its file."""
     whole, part = folder / "s.jsonl", folder / "s.jsonl.part"
 
     def start() -> Process:
         whole.unlink(missing_ok=True)
         return arb("sweep", *arguments, "--out", "s.jsonl", cwd=folder)
 
-    return stopped_when(start, lambda: part.exists() and part.stat().st_size > 0)
+    return stopped_when(start, lambda: part.exists() and 0 < part.read_bytes().count(b"\n") < runs)
 
 
 def refused(folder: Path, *arguments: str, code: int = 2) -> str:
@@ -125,7 +125,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
 ) -> None:
     part = days / "s.jsonl.part"
     tapes = sorted(path.name for path in days.glob("day*.jsonl"))
-    process = stopped_at_the_first_row(days, *tapes, *SETS, "--json", "--jobs", "1")
+    process = stopped_in_its_midst(days, 18, *tapes, *SETS, "--json", "--jobs", "1")
     if killed != "worker":
         process.send_signal(signal.SIGKILL if killed == "sweep" else signal.SIGINT)
         process.send_signal(signal.SIGCONT)
@@ -208,7 +208,7 @@ def test_the_answer_for_a_person_begins_with_a_plain_sentence(known: Path) -> No
 
 
 def test_two_sweeps_into_one_file_are_refused(days: Path) -> None:
-    process = stopped_at_the_first_row(days, "day0.jsonl", *SETS)
+    process = stopped_in_its_midst(days, 6, "day0.jsonl", *SETS)
     try:
         assert "another sweep is writing there" in refused(days, "day0.jsonl", *SETS, "--out", "s.jsonl")
     finally:
