@@ -10,6 +10,7 @@ import numpy as np
 
 from arb.market.arena import INT64_MAX
 from arb.market.book import ExactLevels
+from arb.market.scale import Scale
 from arb.market.words import CONNECTION_WORDS, ROW_WORDS, words_of
 from arb.replay.blocks import FrameBlocks
 from arb.replay.tapes import Captured, Merged
@@ -18,12 +19,10 @@ from arb.venues.compiled.layout import (
     KIND,
     LEVELS_MAX,
     MEASURE_EXP,
-    PRICE_EXP,
     PRICE_UNIT,
     ROWS_AT,
     SCRATCH,
     SHAPE,
-    SIZE_EXP,
     SIZE_UNIT,
 )
 from arb.venues.compiled.names import PLAIN_NAME, Block, NameTable
@@ -56,8 +55,7 @@ class _Measured:
         self._known[native_symbol] = row, name
         if kind and PLAIN_NAME.fullmatch(name):
             self._rows[row, KIND] = kind
-            self._rows[row, PRICE_EXP] = self._rows[row, SIZE_EXP] = MEASURE_EXP
-            self.names.enter(name, row)
+            self.names.enter(name, row, Scale(MEASURE_EXP, MEASURE_EXP))
 
     def steps(self) -> Iterator[tuple[str, int, int]]:
         """Yield each book with the steps of its prices and of its sizes, on `TAPE_SCALE`; 0: there was none but 0."""

@@ -5,23 +5,20 @@ held against the book by the change that reaches its id. Where one disagrees tha
 are kept; so is a quote for which there is no room.
 """
 
-from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES, ROW_WORDS
-from arb.venues.compiled.frames import ASKS_READ, DATA, A, B, S, U, looked_up, passed_over, side_read
+from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES
+from arb.venues.compiled.frames import ASKS_READ, DATA, A, B, S, U, exps, looked_up, passed_over, side_read
 from arb.venues.compiled.layout import (
     ASKS,
     BIDS,
     BINANCE,
     HELD,
     OTHERS,
-    PRICE_EXP,
     QUOTE_WORDS,
     QUOTES,
     QUOTES_BEYOND,
     QUOTES_FIRST,
     QUOTES_MAX,
-    ROWS_AT,
     SCRATCH,
-    SIZE_EXP,
     WORD,
 )
 from arb.venues.compiled.memory import byte_at, inlined, move, put_word, word_at
@@ -124,10 +121,9 @@ def number_read(at: int, end: int, exp: int, target: int):
 
 
 @inlined
-def ticker_data(at: int, end: int, connection: int, row: int):
+def ticker_data(at: int, end: int, connection: int):
     """Read best quotes, to where a frame's levels are read to, as one level a side: where they end, and their id."""
-    block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
-    price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
+    price_exp, size_exp = exps(connection)
     read = word_at(connection + SCRATCH * WORD)
     last, seen = 0, 0
     if at >= end or byte_at(at) != OPEN:
@@ -182,7 +178,7 @@ def binance(at: int, end: int, connection: int):
     if kind == DEPTH:
         at, first, last, bids, asks, sent_ms = depth_data(at, end, connection, row)
     else:
-        at, last = ticker_data(at, end, connection, row)
+        at, last = ticker_data(at, end, connection)
     if at == FAILED or at >= end or byte_at(at) != CLOSE:
         return failed
     return at + 1, row, BINANCE, first, last, bids, asks, sent_ms * NS_PER_MS

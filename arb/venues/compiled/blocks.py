@@ -28,15 +28,14 @@ from arb.venues.compiled.layout import (
     LINE_FEED,
     LINE_NS,
     LINE_WORDS,
+    MEASURE_EXP,
     NAMES_AT,
     ONE_BY_ONE,
     PAIR,
     PASSED_OVER,
-    PRICE_EXP,
     PRICE_UNIT,
     ROWS_AT,
     SCRATCH,
-    SIZE_EXP,
     SIZE_UNIT,
     SOURCE_COUNT,
     SOURCE_CURSOR,
@@ -164,8 +163,8 @@ def measure(row: int, read: int, count: int):
     """Note the greatest power of ten, at most 1, that all prices and all sizes are multiples of."""
     price_unit, size_unit = word_at(row + PRICE_UNIT * WORD), word_at(row + SIZE_UNIT * WORD)
     for at in range(read, read + count * PAIR, PAIR):
-        price_unit = unit_of(price_unit, word_at(at), word_at(row + PRICE_EXP * WORD))
-        size_unit = unit_of(size_unit, word_at(at + WORD), word_at(row + SIZE_EXP * WORD))
+        price_unit = unit_of(price_unit, word_at(at), MEASURE_EXP)
+        size_unit = unit_of(size_unit, word_at(at + WORD), MEASURE_EXP)
     put_word(row + PRICE_UNIT * WORD, price_unit)
     put_word(row + SIZE_UNIT * WORD, size_unit)
 

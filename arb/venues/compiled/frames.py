@@ -7,31 +7,31 @@ comes first; one that comes twice, that is not known, or is of another type, fai
 the fields mean is said in `<venue>/books.py`.
 """
 
-from arb.market.words import ROW_WORDS, SYMBOL_WORDS
+from arb.market.words import BOOK_AT, ROW_WORDS, SYMBOL_WORDS
 from arb.venues.compiled.layout import (
     ARENA_AT,
     ARENA_STRIDE,
     BEST_STEP,
     BITGET,
-    BITS,
     ENTRY_NAME,
     ENTRY_SIZE,
     ENTRY_WORDS,
-    LADDER_BYTES,
-    LADDERS_AT,
+    EXP_BITS,
+    EXP_MASK,
     LEVELS_MAX,
     NAMES_AT,
+    NEAR_AT,
+    NEAR_BYTES,
     OKX,
     PAIR,
-    PRICE_EXP,
     READ_AT,
+    READ_EXPS,
     READ_SIZE,
     ROW_BITS,
     ROW_MASK,
     ROWS_AT,
     SCRATCH,
     SHAPE,
-    SIZE_EXP,
     SYMBOLS_AT,
     TABLE,
     TABLE_MASK,
@@ -78,23 +78,18 @@ def is_text(at: int, end: int, wanted: int, size: int):
 
 @inlined
 def fetch_book(connection: int, row: int, symbol: int):
-    """Have all that a change will touch fetched at once, while levels are read: of many books none is in the caches.
+    """Have what every change touches fetched at once, while levels are read: of many books none is in the caches.
 
     Where that lies is reckoned, and not read: reading it would be one more wait.
     """
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
-    for line in range(0, ROW_WORDS * WORD, LINE):
+    for line in range(0, BOOK_AT * WORD, LINE):
         fetch(words + line)
     fetch(word_at(connection + NAMES_AT * WORD) + row * ENTRY_WORDS * WORD)
-    ladders = word_at(connection + LADDERS_AT * WORD)
-    if ladders == 0:
+    arena = word_at(connection + ARENA_AT * WORD)
+    if arena == 0:
         return
-    ladders += 2 * row * LADDER_BYTES
-    for ladder in (ladders, ladders + LADDER_BYTES):
-        fetch(ladder + BEST_STEP // 64 * WORD)
-        for line in range(LINES_NEAR_BEST):
-            fetch(ladder + (BITS + BEST_STEP) * WORD - line * LINE)
-    fetch(word_at(connection + ARENA_AT * WORD) + row * word_at(connection + ARENA_STRIDE * WORD))
+    fetch(arena + row * word_at(connection + ARENA_STRIDE * WORD))
     block = word_at(connection + SYMBOLS_AT * WORD) + symbol * SYMBOL_WORDS * WORD
     fetch(block)
     fetch(block + LINE)
@@ -103,6 +98,17 @@ def fetch_book(connection: int, row: int, symbol: int):
 LINE = 64
 LINES_NEAR_BEST = 7
 """Of eight steps each: those from the best level on, where most changes are."""
+
+
+@inlined
+def fetch_side(connection: int, row: int, asks: bool):
+    """Have what a change of one side will touch fetched, too."""
+    ladder = word_at(connection + ROWS_AT * WORD) + (row * ROW_WORDS + BOOK_AT) * WORD
+    if asks:
+        ladder += NEAR_BYTES
+    fetch(ladder + BEST_STEP // 64 * WORD)
+    for line in range(LINES_NEAR_BEST):
+        fetch(ladder + NEAR_AT + line * LINE)
 
 
 @inlined
@@ -126,9 +132,17 @@ def looked_up(connection: int, began: int, size: int, mixed: int, fetched: bool)
     if number:
         if fetched:
             fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
+        put_word(connection + READ_EXPS * WORD, shifted_down(found, 2 * ROW_BITS))
         put_word(connection + READ_AT * WORD, began)
         put_word(connection + READ_SIZE * WORD, size)
     return number
+
+
+@inlined
+def exps(connection: int):
+    """Return the decimals of prices and of sizes of the book that was looked up last."""
+    found = word_at(connection + READ_EXPS * WORD)
+    return found & EXP_MASK, (found >> EXP_BITS) & EXP_MASK
 
 
 @inlined
@@ -151,8 +165,9 @@ def side_read(at: int, end: int, connection: int, row: int, read: int):
     """Read one side's levels to `read` on the scale of a row + 1; where it is not known yet, say only where they end."""
     if row == 0:
         return past_levels(at, end), 0
-    block = word_at(connection + ROWS_AT * WORD) + (row - 1) * ROW_WORDS * WORD
-    price_exp, size_exp = word_at(block + PRICE_EXP * WORD), word_at(block + SIZE_EXP * WORD)
+    if end - at > 2 and byte_at(at + 1) == OPEN_LIST:
+        fetch_side(connection, row - 1, read != word_at(connection + SCRATCH * WORD))
+    price_exp, size_exp = exps(connection)
     shape = word_at(connection + SHAPE * WORD)
     return levels(at, end, price_exp, size_exp, read, shape in (OKX, BITGET))
 

@@ -13,7 +13,7 @@ from numba import njit
 from arb.core.connection import HANDED_OVER
 from arb.core.risk.book_pace import JUDGED_AFTER_NS, MISSING
 from arb.core.risk.sale_price import NOTED_EVERY_NS
-from arb.market.arena import UPDATES
+from arb.market.arena import ASK_COUNT, BID_COUNT, UPDATES
 from arb.market.words import (
     AHEAD_NS,
     ARENA_ADDRESS,
@@ -61,7 +61,7 @@ from arb.venues.compiled.layout import (
     ROWS_AT,
     SCRATCH,
     SHAPE,
-    TICK,
+    SHOWN,
     WORD,
 )
 from arb.venues.compiled.memory import float_at, inlined, put_float, put_word, word_at
@@ -153,6 +153,13 @@ def note_lag(connection: int, received_ns: int, lag_ns: int):
 
 
 @inlined
+def stays(shown: int, count: int, checked: bool):
+    """Return whether a side of which `count` levels change is as it is shown, and the best level that is shown, its size."""
+    price, size = word_at(shown), word_at(shown + WORD)
+    return count == 0 and size > 0 and not checked, price, size
+
+
+@inlined
 def commit(number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int):
     """Apply a change that continues the book, whose levels stand in the scratch.
 
@@ -160,29 +167,36 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
     """
     read = word_at(connection + SCRATCH * WORD)
     bid_side, ask_side = row + BIDS * WORD, row + ASKS * WORD
-    if not has_room(bid_side, bids) or not has_room(ask_side, asks):
-        return HAND_OVER
-    head, tick = word_at(row + ARENA_ADDRESS * WORD), word_at(row + TICK * WORD)
-    if bids or asks:
-        set_levels(row, bid_side, read, bids)
-        set_levels(row, ask_side, read + ASKS_READ, asks)
-    bid, bid_size = best(row, bid_side)
-    ask_key, ask_size = best(row, ask_side)
-    ask = -ask_key
+    head = word_at(row + ARENA_ADDRESS * WORD)
     # Now and then a book is handed over to be lent with its ladder where the best level is now.
-    moved = word_at(head + UPDATES * WORD) % MOVED_EVERY == 0 and (
-        astray(bid_side, bid, tick) or astray(ask_side, ask_key, tick)
-    )
-    if moved or (bid_size and ask_size and bid > ask):
+    checked = word_at(head + UPDATES * WORD) % MOVED_EVERY == 0
+    # A side that does not change is as it is shown: its levels are not looked at.
+    bids_stay, bid, bid_size = stays(row + SHOWN * WORD, bids, checked)
+    asks_stay, ask, ask_size = stays(row + (SHOWN + 2) * WORD, asks, checked)
+    if not (bids_stay or has_room(bid_side, bids)) or not (asks_stay or has_room(ask_side, asks)):
         return HAND_OVER
-    if used_up(bid_side, bid, bid_size) or used_up(ask_side, ask_key, ask_size):
+    if not bids_stay:
+        set_levels(row, bid_side, read, bids)
+        bid, bid_size = best(row, bid_side)
+    if not asks_stay:
+        set_levels(row, ask_side, read + ASKS_READ, asks)
+        ask, ask_size = best(row, ask_side)
+        ask = -ask
+    if (checked and astray(row, bid_side, bid)) or (checked and astray(row, ask_side, -ask)):
+        return HAND_OVER
+    if bid_size and ask_size and bid > ask:
+        return HAND_OVER
+    if (not bids_stay and used_up(bid_side, bid, bid_size)) or (not asks_stay and used_up(ask_side, -ask, ask_size)):
         return HAND_OVER
     if not witnessed(row, connection, last, bid, bid_size, ask, ask_size):
         return HAND_OVER
     if bids or asks:
         depth_max = word_at(row + DEPTH_MAX * WORD)
-        left = known(row, bid_side, trim(row, bid_side, depth_max))
-        beside = known(row, ask_side, trim(row, ask_side, depth_max))
+        left, beside = word_at(head + BID_COUNT * WORD), word_at(head + ASK_COUNT * WORD)
+        if not bids_stay:
+            left = known(row, bid_side, trim(row, bid_side, depth_max))
+        if not asks_stay:
+            beside = known(row, ask_side, trim(row, ask_side, depth_max))
         show_best(row, left, bid, bid_size, beside, ask, ask_size)
     put_word(head + WORD, last)
     put_word(head + 2 * WORD, event_ns)

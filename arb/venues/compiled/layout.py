@@ -11,21 +11,27 @@ of the book have in common; where they have less, the run takes more.
 WORD, PAIR = 8, 16
 STEPS = 1024
 BITS = STEPS // 64
-"""Words of a ladder before its sizes: a bit for each step."""
-LADDER_BYTES = (BITS + STEPS) * WORD
-"""A book has two, the bids' and the asks', one behind the other."""
-BEST_STEP = 3 * STEPS // 4
-"""On which step of the ladder the best level stands when a book is lent; most levels are worse."""
+"""Words of a ladder beside its sizes: a bit for each step."""
+BEST_STEP, TOP_STEP, NEAR_STEPS = 832, 839, 64
+"""On which step of the ladder the best level stands when a book is lent, most levels being worse; and the highest of the near
+steps, which are those that most changes touch."""
+NEAR_AT = BITS * WORD
+NEAR_BYTES = NEAR_AT + NEAR_STEPS * WORD
+"""Of a side's ladder the bits and the sizes of the near steps, from the highest on, stand in the book's row, the bids' before
+the asks'. So what a change touches lies together, and a thousand symbols' on few pages of memory: each page more is one more
+that the processor has to look up."""
+FAR_BYTES = (STEPS - NEAR_STEPS) * WORD
+"""The sizes of the other steps lie elsewhere: those below, down to step 0, and then those above, from the highest on."""
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
-KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 6
-"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows; the tick, and 1 / tick
-as a float."""
+KIND, DEPTH_MAX, FAR, DEPTH, TICK, PER_TICK = 0, 1, 2, 4, 5, 6
+"""What its frames are; levels kept a side (0: all); of the bids and of the asks, where the sizes of steps that are not near
+would begin if those of the near ones lay before them; levels that the arena shows; the tick, and 1 / tick as a float."""
 BIDS, ASKS = 8, 16
 """Where a side begins: eight words from here on."""
 BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR, HORIZON = 0, 1, 2, 3, 4, 5, 6, 7
-"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the ladder
-begins; then the key of the ladder's first step, how many steps have a level, and the key of the worst level that the
+"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the bits of
+the ladder begin; then the key of the ladder's first step, how many steps have a level, and the key of the worst level that the
 snapshot knew: what lies beyond is kept, and not shown."""
 NO_HORIZON = -(1 << 63)
 """The horizon of a side of which the snapshot knew all."""
@@ -44,18 +50,20 @@ TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
 """Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
 """What was counted of frames that the plain reader has not seen; it only rises."""
-NAMES_AT, LADDERS_AT, ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 18, 19, 20, 21, 22
-"""Where the names of its books begin, by row; and those of all: ladders (0: none), rows of the arena and how long one is, and
+NAMES_AT, ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 18, 20, 21, 22
+"""Where the names of its books begin, by row; and those of all: rows of the arena (0: none) and how long one is, and
 blocks of symbols. So it is known at once where all that a book needs lies."""
-READ_AT, READ_SIZE = 23, 24
-"""The name that stands in the frame which is read: where it begins, and how long it is."""
+READ_EXPS, READ_AT, READ_SIZE = 19, 23, 24
+"""The name that stands in the frame which is read: the decimals of its book, as its table has them, where it begins, and how
+long it is."""
 OTHERS, HELD = 25, 26
 """Counted as `BOOK_FRAMES` is: frames that are no changes, and quotes that agreed with their book."""
 
 # A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest stands
-# the row + 1, then the number of the symbol's block, then the hash's highest bits; that it is the name is seen in `NAMES_AT`.
-ROW_BITS = 20
-ROW_MASK, TAG_MASK = (1 << ROW_BITS) - 1, -(1 << 2 * ROW_BITS)
+# the row + 1, then the number of the symbol's block, the decimals of its prices and sizes, so that levels can be read before
+# anything else of the book is, and the hash's highest bits; that it is the name is seen in `NAMES_AT`.
+ROW_BITS, EXP_BITS = 20, 4
+ROW_MASK, EXP_MASK, TAG_MASK = (1 << ROW_BITS) - 1, (1 << EXP_BITS) - 1, -(1 << 2 * (ROW_BITS + EXP_BITS))
 # There a book has its name's length, and the name itself.
 ENTRY_WORDS, ENTRY_SIZE, ENTRY_NAME = 8, 0, 1
 NAME_MAX = 40
@@ -68,9 +76,11 @@ GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT, BINANCE = 1, 2, 3, 4, 5, 6
 LEVELS_MAX = 1024
 """Levels a side that one frame may have; longer ones are the plain reader's."""
 
-# As FNV-1a, 64 bits, but of eight characters at a time; the start as the signed number that has the same bits.
+# As FNV-1a, 64 bits, but of eight characters at a time, and spread at last, by an odd number near 2**64 / 1.618, so that its
+# highest bits differ where names differ in one character; start and spread as the signed numbers that have the same bits.
 HASH_START = 0xCBF29CE484222325 - 2**64
 HASH_PRIME = 0x100000001B3
+HASH_SPREAD = 0x9E3779B97F4A7C15 - 2**64
 
 
 def hashed(name: bytes) -> int:
@@ -78,7 +88,7 @@ def hashed(name: bytes) -> int:
     mixed = HASH_START % 2**64
     for at in range(0, len(name) + 1, 8):
         mixed = (mixed ^ int.from_bytes(name[at : at + 8], "little")) * HASH_PRIME % 2**64
-    mixed ^= mixed >> 32
+    mixed = (mixed ^ mixed >> 32) * HASH_SPREAD % 2**64
     return (mixed + 2**63) % 2**64 - 2**63
 
 

@@ -10,6 +10,7 @@ CPython keeps the characters of a `bytes` object at a fixed place behind its hea
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,16 @@ from arb.core.connection import HANDED_OVER
 from arb.market.arena import INT64_MAX, BookArena
 from arb.market.book import BookSide, Number, Quoted
 from arb.market.feed import FeedCounts
-from arb.market.words import AHEAD_NS, ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS, SYMBOL_ADDRESS, SYMBOL_WORDS, zeros
+from arb.market.words import (
+    AHEAD_NS,
+    ARENA_ADDRESS,
+    BOOK_AT,
+    QUIET_FRAMES,
+    ROW_WORDS,
+    SYMBOL_ADDRESS,
+    SYMBOL_WORDS,
+    zeros,
+)
 from arb.venues.compiled.layout import (
     ARENA_AT,
     ARENA_STRIDE,
@@ -35,20 +45,21 @@ from arb.venues.compiled.layout import (
     DEPTH,
     DEPTH_MAX,
     EXP_MAX,
+    FAR,
+    FAR_BYTES,
     FIRST,
     HELD,
     HORIZON,
     KIND,
     LADDER,
-    LADDERS_AT,
     LEVELS,
     LEVELS_MAX,
     NEAR,
+    NEAR_STEPS,
     NO_HORIZON,
     OTHERS,
     PAIR,
     PER_TICK,
-    PRICE_EXP,
     QUOTE_WORDS,
     QUOTES,
     QUOTES_BEYOND,
@@ -59,10 +70,10 @@ from arb.venues.compiled.layout import (
     SHAPE,
     SHOWN,
     SHOWN_ONLY_BEST,
-    SIZE_EXP,
     STEPS,
     SYMBOLS_AT,
     TICK,
+    TOP_STEP,
     WORD,
 )
 from arb.venues.compiled.loading import BYTES_AT, Take, load
@@ -70,6 +81,8 @@ from arb.venues.compiled.names import PLAIN_NAME, NameTable, address_of
 from arb.venues.wire.slot import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
+PLACES = (TOP_STEP - np.arange(STEPS)) % STEPS
+"""Where the size of each step stands, the near ones first."""
 LEAST_PAIRS = 128
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
@@ -77,6 +90,28 @@ REST_MAX = 256
 """How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
 PAID_AFTER = 16
 """As many frames taken by compiled code save what lending and taking back cost: after them a book rests for one frame alone."""
+
+
+class Ladder(NamedTuple):
+    """The steps of one side of a book: a bit for each, and the sizes of those near and of the others."""
+
+    bits: Block
+    near: Block
+    far: Block
+
+    def put(self, steps: Block, sizes: Block) -> None:
+        """Have levels on these steps and on no others."""
+        self.bits[:] = 0
+        np.bitwise_or.at(self.bits, steps >> 6, np.int64(1) << (steps & 63))
+        every = np.zeros(STEPS, dtype=np.int64)
+        every[PLACES[steps]] = sizes
+        self.near[:], far = every[:NEAR_STEPS], every[NEAR_STEPS:]
+        if far.any() or self.far.any():  # what was never written takes no memory
+            self.far[:] = far
+
+    def sizes(self) -> Block:
+        """Return the size of each step, 0 where there is no level."""
+        return np.concatenate([self.near, self.far])[PLACES]
 
 
 class CompiledBooks:
@@ -87,9 +122,17 @@ class CompiledBooks:
         self.take, self._show = load()
         self.arena = arena
         self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
-        # All in one piece, for which large pages are asked: of a thousand symbols each book would have some of its own else.
-        self.ladders = zeros(2 * arena.rows, BITS + STEPS).reshape(-1, 2, BITS + STEPS)
+        self._far = zeros(arena.rows, 2 * FAR_BYTES // WORD)
+        self._near = np.frombuffer(arena.market.rows, dtype=np.int64).reshape(-1, ROW_WORDS)[:, BOOK_AT:]
         arena.compiled_by(self.write_levels)
+
+    def ladders_of(self, row: int) -> tuple[Ladder, Ladder]:
+        """Return the bids' ladder of a row and the asks'."""
+        bids, asks = (
+            Ladder(near[:BITS], near[BITS:], far)
+            for near, far in zip(self._near[row].reshape(2, -1), self._far[row].reshape(2, -1), strict=True)
+        )
+        return bids, asks
 
     def write_levels(self, row: int) -> None:
         """Write what the arena shows of a row that is lent."""
@@ -114,7 +157,7 @@ class CompiledConnection(CompiledSide):
         words[SCRATCH] = books.scratch.ctypes.data
         words[SHAPE] = shape
         words[AHEAD_NS] = INT64_MAX
-        words[LADDERS_AT], words[ARENA_AT] = books.ladders.ctypes.data, books.arena.block.ctypes.data
+        words[ARENA_AT] = books.arena.block.ctypes.data
         words[ARENA_STRIDE], words[SYMBOLS_AT] = books.arena.stride * WORD, books.arena.market.symbol_address
         self.block = self.names.block
 
@@ -138,7 +181,7 @@ class CompiledConnection(CompiledSide):
         bids, asks = (np.array(side.prices, dtype=np.int64) for side in (book.bids, book.asks))
         tick = int(np.gcd.reduce(np.diff(np.concatenate([bids, asks])))) or 1
         tick = tick if tick * STEPS <= PRICE_MAX else 1
-        kept, ladders = self._runs.get(slot.row, (None, None)), self._books.ladders[slot.row]
+        kept, ladders = self._runs.get(slot.row, (None, None)), self._books.ladders_of(slot.row)
         self._runs[slot.row] = (
             self._filled(
                 kept[0], ladders[0], head + BIDS, bids, [book.bids.sizes[price] for price in book.bids.prices], tick
@@ -149,9 +192,10 @@ class CompiledConnection(CompiledSide):
         )
         book.bids, book.asks = BookSide(), BookSide()
         words[head + DEPTH_MAX], words[head + DEPTH] = book.depth_max, arena.depth
-        words[head + PRICE_EXP], words[head + SIZE_EXP] = scale.price_exp, scale.size_exp
         words[head + ARENA_ADDRESS] = arena.block.ctypes.data + slot.row * arena.stride * WORD
         words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
+        for side, ladder in enumerate(ladders):
+            words[head + FAR + side] = ladder.far.ctypes.data - NEAR_STEPS * WORD
         words[head + SHOWN_ONLY_BEST] = 0
         words[head + SHOWN + 1] = words[head + SHOWN + 3] = -1
         words[head + BIDS + HORIZON] = NO_HORIZON if book.bid_horizon is None else int(book.bid_horizon)
@@ -159,7 +203,7 @@ class CompiledConnection(CompiledSide):
         self._keep_quotes(slot.row, head, slot.ahead)
         words[head + KIND] = kind
         block = words[head + SYMBOL_ADDRESS] - arena.market.symbol_address
-        self.names.enter(name, slot.row, block // (SYMBOL_WORDS * WORD))
+        self.names.enter(name, slot.row, scale, block // (SYMBOL_WORDS * WORD))
         slot.lent = True
         slot.lent_at = arena.updates.item(slot.row)
 
@@ -168,7 +212,7 @@ class CompiledConnection(CompiledSide):
         arena, head = self._books.arena, slot.row * ROW_WORDS
         self._books.write_levels(slot.row)
         self._rows[head + KIND] = 0
-        book, (bids, asks), ladders = slot.book, self._runs[slot.row], self._books.ladders[slot.row]
+        book, (bids, asks), ladders = slot.book, self._runs[slot.row], self._books.ladders_of(slot.row)
         tick = self._rows[head + TICK]
         book.bids = self._side(bids, ladders[0], head + BIDS, 1, tick)
         book.asks = self._side(asks, ladders[1], head + ASKS, -1, tick)
@@ -225,7 +269,7 @@ class CompiledConnection(CompiledSide):
             yield sequence, (bid, bid_size, ask, ask_size)
 
     def _filled(
-        self, kept: Block | None, ladder: Block, place: int, keys: Block, sizes: list[Number], tick: int
+        self, kept: Block | None, ladder: Ladder, place: int, keys: Block, sizes: list[Number], tick: int
     ) -> Block:
         """Write a side's levels, to the ladder or the run, and say where; return the run, the old one where it suffices."""
         best = int(keys.max()) if len(keys) else 0
@@ -236,23 +280,21 @@ class CompiledConnection(CompiledSide):
         far, run = len(order), kept
         if run is None or not far + LEAST_PAIRS // 2 <= len(run) // 2 <= 4 * far + LEAST_PAIRS:
             run = np.zeros(2 * max(LEAST_PAIRS, far + far // 4 + LEAST_PAIRS // 2), dtype=np.int64)
-        ladder[:] = 0
         taken, numbers = steps[near], np.array(sizes, dtype=np.int64)
-        ladder[BITS + taken] = numbers[near]
-        np.bitwise_or.at(ladder, taken >> 6, np.int64(1) << (taken & 63))
+        ladder.put(taken, numbers[near])
         first = (len(run) // 2 - far) // 2
         run[2 * first : 2 * (first + far) : 2] = keys[~near][order]
         run[2 * first + 1 : 2 * (first + far) + 1 : 2] = numbers[~near][order]
         words, begin = self._rows, run.ctypes.data
         words[place + BLOCK], words[place + BLOCK_END] = begin, begin + len(run) // 2 * PAIR
         words[place + FIRST], words[place + BEYOND] = begin + first * PAIR, begin + (first + far) * PAIR
-        words[place + LADDER], words[place + BASE], words[place + NEAR] = ladder.ctypes.data, base, len(taken)
+        words[place + LADDER], words[place + BASE], words[place + NEAR] = ladder.bits.ctypes.data, base, len(taken)
         return run
 
-    def _side(self, run: Block, ladder: Block, place: int, sign: int, tick: int) -> BookSide:
+    def _side(self, run: Block, ladder: Ladder, place: int, sign: int, tick: int) -> BookSide:
         begin, first, beyond = (self._rows[place + word] for word in (BLOCK, FIRST, BEYOND))
         pairs = run[(first - begin) // WORD : (beyond - begin) // WORD]
-        sizes = ladder[BITS:]
+        sizes = ladder.sizes()
         steps = np.flatnonzero(sizes)
         keys = np.concatenate([pairs[::2], steps * tick + self._rows[place + BASE]])
         prices = keys * sign

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from arb.market.scale import Scale
 from arb.market.words import zeros
 from arb.venues.compiled.layout import (
     ENTRY_WORDS,
+    EXP_BITS,
     FEED_TABLE,
     NAME_MAX,
     NAMES_AT,
@@ -36,21 +38,22 @@ class NameTable:
         self.block: Block = np.array([address_of(words), 0, 0, 0], dtype=np.int64)
         """What compiled code needs to know to take frames of this feed in a row (`layout.FEED_WORDS`)."""
 
-    def enter(self, name: str, row: int, symbol: int = 0) -> None:
+    def enter(self, name: str, row: int, scale: Scale, symbol: int = 0) -> None:
         """Have frames of this name be those of a row; `symbol`: the number of its symbol's block, to have it fetched early."""
-        entry = symbol << ROW_BITS | row + 1
+        exps = scale.size_exp << EXP_BITS | scale.price_exp
+        entry = exps << 2 * ROW_BITS | symbol << ROW_BITS | row + 1
         if row >= ROW_MASK or symbol > ROW_MASK or self._entries.get(name) == entry:
             return
-        known = name in self._entries
+        before = self._entries.get(name, 0)
         self._entries[name] = entry
         if row >= len(self._names):
             names, self._names = self._names, zeros(max(_LEAST, 2 * row), ENTRY_WORDS)
             self._names[: len(names)] = names
         self._names[row] = np.frombuffer(_packed(name), dtype=np.int64)
-        if known or 2 * len(self._entries) > len(self._table):
+        if 2 * len(self._entries) > len(self._table):
             self._write()
         else:
-            self._put(name, entry)
+            self._put(name, entry, before)
             self._point()
 
     def forget(self, name: str) -> None:
@@ -75,10 +78,11 @@ class NameTable:
         self.block[FEED_TABLE:] = self._table.ctypes.data, len(self._table) - 1, self._names.ctypes.data
         self.show()
 
-    def _put(self, name: str, entry: int) -> None:
+    def _put(self, name: str, entry: int, before: int = 0) -> None:
+        """Write an entry where the one before it stands, or, where the name had none, to the first free place."""
         mixed, mask = hashed(name.encode()), len(self._table) - 1
-        at = mixed & mask
-        while self._table[at]:
+        at, replaced = mixed & mask, mixed & TAG_MASK | before if before else 0
+        while self._table[at] != replaced:
             at = (at + 1) & mask
         self._table[at] = mixed & TAG_MASK | entry
 

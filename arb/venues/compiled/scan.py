@@ -5,7 +5,7 @@ cut, or written in a way that only the plain reader understands (an exponent, an
 holds, a fraction finer than the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
 """
 
-from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
+from arb.venues.compiled.layout import HASH_PRIME, HASH_SPREAD, HASH_START, LEVELS_MAX, NAME_MAX
 from arb.venues.compiled.memory import (
     DIGITS_MAX,
     SHORT,
@@ -201,7 +201,7 @@ def name(at: int, end: int, mark: int):
         size = quote_in(word ^ turned)
         if size < 8:
             mixed = (mixed ^ (word & ((1 << (8 * size)) - 1))) * HASH_PRIME
-            return at + size + 1, began, mixed ^ shifted_down(mixed, 32)
+            return at + size + 1, began, (mixed ^ shifted_down(mixed, 32)) * HASH_SPREAD
         mixed = (mixed ^ word) * HASH_PRIME
         at += 8
     return FAILED, 0, 0

@@ -11,10 +11,13 @@ from arb.venues.compiled.layout import (
     BLOCK,
     BLOCK_END,
     DEPTH,
+    FAR,
     FIRST,
     HORIZON,
     LADDER,
     NEAR,
+    NEAR_AT,
+    NEAR_STEPS,
     NO_HORIZON,
     PAIR,
     PER_TICK,
@@ -22,6 +25,7 @@ from arb.venues.compiled.layout import (
     SHOWN_ONLY_BEST,
     STEPS,
     TICK,
+    TOP_STEP,
     WORD,
 )
 from arb.venues.compiled.memory import (
@@ -86,15 +90,16 @@ def set_levels(row: int, side: int, read: int, count: int):
     begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
     first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
     ladder, base, near = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(side + NEAR * WORD)
-    sizes = ladder + BITS * WORD
+    far = far_of(row, side)
     for at in range(read, read + count * PAIR, PAIR):
         key, size = sign * word_at(at), word_at(at + WORD)
         above = key - base
         place = int(above * per_tick + 0.5)
         if 0 <= place < STEPS and place * tick == above:
-            before = word_at(sizes + place * WORD)
-            put_word(sizes + place * WORD, size)
-            bits = ladder + (place >> 6) * WORD
+            step = step_of(ladder, far, place)
+            before = word_at(step)
+            put_word(step, size)
+            bits = bits_of(ladder, place >> 6)
             bit = place & 63
             put_word(bits, (word_at(bits) & ~(1 << bit)) | (int(size != 0) << bit))
             near += int(size != 0) - int(before != 0)
@@ -106,18 +111,37 @@ def set_levels(row: int, side: int, read: int, count: int):
 
 
 @inlined
+def bits_of(ladder: int, number: int):
+    """Return where the bits of 64 steps of a ladder stand, from step 64 * `number` on."""
+    return ladder + number * WORD
+
+
+@inlined
+def far_of(row: int, side: int):
+    """Return what a side has in `FAR`."""
+    return word_at(row + FAR * WORD + (side - row - BIDS * WORD) // (ASKS - BIDS))
+
+
+@inlined
+def step_of(ladder: int, far: int, place: int):
+    """Return where the size of a step of a ladder stands."""
+    below_top = (TOP_STEP - place) & (STEPS - 1)
+    return (ladder + NEAR_AT if below_top < NEAR_STEPS else far) + below_top * WORD
+
+
+@inlined
 def below(ladder: int, place: int):
     """Return the highest step taken below `place`, -1 where there is none."""
     if place <= 0:
         return -1
     last = place - 1
     number = last >> 6
-    bits = word_at(ladder + number * WORD) & shifted_down(-1, 63 - (last & 63))
+    bits = word_at(bits_of(ladder, number)) & shifted_down(-1, 63 - (last & 63))
     while bits == 0:
         number -= 1
         if number < 0:
             return -1
-        bits = word_at(ladder + number * WORD)
+        bits = word_at(bits_of(ladder, number))
     return (number << 6) + highest_bit(bits)
 
 
@@ -125,9 +149,9 @@ def below(ladder: int, place: int):
 def lowest(ladder: int):
     """Return the lowest step taken; there must be one."""
     number = 0
-    while word_at(ladder + number * WORD) == 0:
+    while word_at(bits_of(ladder, number)) == 0:
         number += 1
-    return (number << 6) + lowest_bit(word_at(ladder + number * WORD))
+    return (number << 6) + lowest_bit(word_at(bits_of(ladder, number)))
 
 
 @inlined
@@ -138,7 +162,7 @@ def best(row: int, side: int):
         ladder = word_at(side + LADDER * WORD)
         place = below(ladder, STEPS)
         key = word_at(side + BASE * WORD) + place * word_at(row + TICK * WORD)
-        size = word_at(ladder + (BITS + place) * WORD)
+        size = word_at(step_of(ladder, far_of(row, side), place))
     first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
     if beyond > first and (size == 0 or word_at(beyond - PAIR) > key):
         key, size = word_at(beyond - PAIR), word_at(beyond - WORD)
@@ -163,17 +187,17 @@ def known(row: int, side: int, count: int):
     step = -((word_at(side + BASE * WORD) - horizon) // word_at(row + TICK * WORD))  # the first one not below
     if step < STEPS:
         number = max(step, 0) >> 6
-        count += bits_in(word_at(ladder + number * WORD) & (-1 << (max(step, 0) & 63)))
+        count += bits_in(word_at(bits_of(ladder, number)) & (-1 << (max(step, 0) & 63)))
         for further in range(number + 1, BITS):
-            count += bits_in(word_at(ladder + further * WORD))
+            count += bits_in(word_at(bits_of(ladder, further)))
     return count
 
 
 @inlined
-def astray(side: int, key: int, tick: int):
+def astray(row: int, side: int, key: int):
     """Return whether the best level, which has this key, stands where the ladder does not reach."""
     above = key - word_at(side + BASE * WORD)
-    return key != 0 and (above < 0 or above >= STEPS * tick)
+    return key != 0 and (above < 0 or above >= STEPS * word_at(row + TICK * WORD))
 
 
 @inlined
@@ -190,8 +214,8 @@ def trim(row: int, side: int, depth_max: int):
         if far and (near == 0 or word_at(first) < base + place * tick):
             first += PAIR
         else:
-            put_word(ladder + (BITS + place) * WORD, 0)
-            bits = ladder + (place >> 6) * WORD
+            put_word(step_of(ladder, far_of(row, side), place), 0)
+            bits = bits_of(ladder, place >> 6)
             put_word(bits, word_at(bits) & ~(1 << (place & 63)))
             near -= 1
         count -= 1
@@ -216,7 +240,7 @@ def show_side(run: int, row: int, side: int, depth: int, sign: int):
             at -= PAIR
         elif place >= 0:
             if key >= horizon:
-                price, size = sign * key, word_at(ladder + (BITS + place) * WORD)
+                price, size = sign * key, word_at(step_of(ladder, far_of(row, side), place))
             place = below(ladder, place)
         put_word(run + level * WORD, price)
         put_word(run + (depth + level) * WORD, size)

@@ -263,10 +263,9 @@ class Pacer:
         self._penalty: ScopeThrottler | None = None
         self._penalty_until_ns = 0
 
-    def try_entry(self, scope: str) -> bool:
-        """Take a slot for an entry at once, leaving the reserve alone, or return False."""
-        now_ns, account = self._clock.monotonic_ns(), self._account
-        throttler = self._scopes.get(scope) or self._of(scope)
+    def try_entry(self, scope: str, now_ns: int) -> bool:
+        """Take a slot for an entry at once, leaving the reserve alone, or return False; `now_ns`: monotonic."""
+        account, throttler = self._account, self._scopes.get(scope) or self._of(scope)
         if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
         if not (throttler.entry_fits(now_ns) and (account is None or account.entry_fits(now_ns))):

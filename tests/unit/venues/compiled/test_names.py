@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 numba = pytest.importorskip("numba", reason="compiled books need numba")
 
+from arb.market.scale import Scale  # noqa: E402
 from arb.market.words import CONNECTION_WORDS, words_of  # noqa: E402
 from arb.venues.compiled.layout import NAME_MAX, TAG_MASK, hashed  # noqa: E402
 from arb.venues.compiled.loading import BYTES_AT  # noqa: E402
 from arb.venues.compiled.names import PLAIN_NAME, NameTable, address_of  # noqa: E402
 
+SCALE = Scale(1, 4)
 NAMES = st.text("ABC_19.", min_size=1, max_size=NAME_MAX).filter(lambda name: PLAIN_NAME.fullmatch(name) is not None)
 
 
@@ -56,7 +58,7 @@ def test_each_known_name_leads_to_its_row_and_no_other_does(names: list[str], se
     for _ in range(3 * len(names)):
         place = rng.randrange(len(names))
         if rng.random() < 0.7:
-            named.table.enter(names[place], rows[place], rng.randrange(100))
+            named.table.enter(names[place], rows[place], SCALE, rng.randrange(100))
             known[names[place]] = rows[place]
         else:
             named.table.forget(names[place])
@@ -77,16 +79,16 @@ def test_a_name_is_never_taken_for_one_whose_hash_looks_the_same(pattern: str) -
             break
     assert alike is not None
     named = Named()
-    named.table.enter(alike[0], 3)
+    named.table.enter(alike[0], 3, SCALE)
     assert named.row(alike[0]) == 3
     assert named.row(alike[1]) is None
 
 
 def test_a_row_that_changes_its_name_is_found_by_the_new_one() -> None:
     named = Named()
-    named.table.enter("ob.BTC_USDT.50", 7)
+    named.table.enter("ob.BTC_USDT.50", 7, SCALE)
     named.table.forget("ob.BTC_USDT.50")
-    named.table.enter("ob.BTC_USDT.400", 7)
+    named.table.enter("ob.BTC_USDT.400", 7, SCALE)
     assert named.row("ob.BTC_USDT.50") is None
     assert named.row("ob.BTC_USDT.400") == 7
     assert named.row("ob.BTC_USDT.4000") is None
