@@ -66,7 +66,7 @@ def test_an_opening_goes_from_a_websockets_frame_through_the_runner_to_a_connect
 
 @pytest.mark.skipif(not is_available(), reason="compiled code cannot be had here")
 def test_compiled_code_finds_the_plans_of_a_rehearsal_where_it_does_in_the_run() -> None:
-    rehearsal = Rehearsal(VENUES, SystemClock(), random.Random(1), compiled=True)
+    rehearsal = Rehearsal(VENUES, ManualClock(NOW_NS), random.Random(1), compiled=True)
     assert isinstance(rehearsal._engine.state.books.find_plan, CompiledPlans)
     for _ in range(ROUTES):
         opening(rehearsal)
