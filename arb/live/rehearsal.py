@@ -7,7 +7,9 @@ into text, and both orders are written and signed, a part at a time (`step`). No
 - the engine is another one, with state, ids and books of its own, and no journal, ledger or tape;
 - the orders are written for accounts that do not exist, with keys that are none, for a host that cannot exist (RFC 2606,
   section 2: `.invalid`), and `Nowhere` is all the network there is: it opens no socket and takes no byte;
-- nothing here is given to it of the run but the names of the venues, and the clock.
+- nothing here is given to it of the run but the names of the venues, the clock, and whether compiled code finds its plans.
+
+What the runner does before and after a decision is rehearsed by a real one (`rehearsed_runner.py`).
 """
 
 import random
