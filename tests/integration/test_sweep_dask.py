@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.integration.support import REPO, arb, wait_while
 from tests.integration.test_sweep import stopped_in_its_midst
 from tests.unit.replay.sweep.markets import write_day
 
-pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
+distributed: Any = pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
 LONG_S = 400.0
@@ -70,6 +71,11 @@ class DaskCluster:
             yield
         finally:
             self.remove(self.workers[-1])
+
+    def rest(self) -> None:
+        """Wait until no worker has anything left to do."""
+        with distributed.Client(self.address, set_as_default=False) as looker:
+            wait_while(self._scheduler, lambda: not any(looker.processing().values()), "all is done")
 
     def of(self, count: int) -> "DaskCluster":
         """Start as many workers as are missing."""
@@ -202,11 +208,14 @@ def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refus
     assert "cannot be reached" in refused(tmp_path, *tapes, "--dask", made.address)
 
 
+@pytest.mark.parametrize("done", [True, pytest.param(False, marks=pytest.mark.thorough)], ids=["done", "at work"])
 def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
-    tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
+    tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes, done: bool
 ) -> None:
     part = tmp_path / "s.jsonl.part"
     process = stopped_in_its_midst(tmp_path, 36, *tapes, *SETS, "--json", "--dask", cluster.address)
+    if done:  # and what was worked out is lost with them, before anybody has fetched it
+        cluster.rest()
     cluster.remove(*cluster.workers)
     process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=LONG_S)

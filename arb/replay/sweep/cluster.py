@@ -8,6 +8,7 @@ certificates on both sides. Needs the package `distributed` (the extra `dask`).
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -99,21 +100,26 @@ class Cluster:
         try:
             for future in futures:
                 future.add_done_callback(ready.put)
-            alone = 0
             while futures:
-                try:
-                    future = ready.get(timeout=LOOK_S)
-                except Empty:
-                    alone = 0 if self._client.nthreads() else alone + 1
-                    if alone == ALONE_LOOKS:
-                        raise CheckFailed(f"--dask {self._address}: no worker is left: what is done is kept") from None
-                    continue
+                future = self._awaited(partial(ready.get, timeout=LOOK_S))
                 piece = futures.pop(future)
                 with self._explained(name(piece)):
-                    done: R = future.result()
+                    # It may lie on a worker that has vanished since, and be worked out anew.
+                    done: R = self._awaited(partial(future.result, timeout=LOOK_S))
                 yield done
         finally:
             self._client.cancel(list(futures), force=True)
+
+    def _awaited(self, ask: Callable[[], Any]) -> Any:
+        """Ask for something until it is there, as long as there are workers."""
+        alone = 0
+        while True:
+            try:
+                return ask()
+            except (Empty, TimeoutError):
+                alone = 0 if self._client.nthreads() else alone + 1
+                if alone == ALONE_LOOKS:
+                    raise CheckFailed(f"--dask {self._address}: no worker is left: what is done is kept") from None
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
