@@ -8,13 +8,13 @@ Each of them only reads, or keeps what it has worked out until that changes; not
 What orders are written with and leave on is little, and looked at where the loop waits, too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import localcontext
 
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.core.opportunities.detector import Detector
-from arb.core.pricing.spread import evaluate
+from arb.core.opportunities.obstacles import TOKENS_PER_VENUE
 from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
 from arb.venues.base import OrderGateway
@@ -23,8 +23,10 @@ from arb.venues.base import OrderGateway
 class Glances:
     """Goes through the symbols that an engine has judged last."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, unread: Callable[[], object]) -> None:
+        """`unread` looks whether received bytes wait anywhere, as is done before each decision."""
         self._engine = engine
+        self._unread = unread
         self._clock = clock
         self._parts = self._rounds()
 
@@ -46,6 +48,10 @@ class Glances:
 
     def _symbol(self, strategy: Detector, symbol: str) -> Iterator[bool]:
         state, now_ns = self._engine.state, self._clock.wall_ns()
+        self._unread()
+        state.books.standing_still(now_ns)
+        state.residuals.unhedged()
+        yield False
         assets = Symbol.of(symbol).base_and_quote
         for venue in tuple(strategy.routes.venues(symbol)):
             if (venue, symbol) not in state.instruments:
@@ -60,9 +66,11 @@ class Glances:
                 return
             asks, bids = state.books.sides(route)
             if asks.total and bids.total:
-                over_bps = state.edge_over_bps(route, now_ns)
-                evaluate(terms, asks, bids, strategy.obstacles.funds(route), over_bps)
+                state.books.best_plan(route, terms)
+                strategy.obstacles.funds(route)
+                state.edge_over_bps(route, now_ns)
                 state.least_limit(route)
+                state.budget.free_ns(route[1:], symbol, TOKENS_PER_VENUE, now_ns)
             yield False
 
 

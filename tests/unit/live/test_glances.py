@@ -54,7 +54,7 @@ def glancing() -> Iterator[list[int]]:
             return
         engine, now_ns = frame.f_locals["self"], frame.f_locals["event"].t_ns
         if engine not in known:
-            known[engine] = Glances(engine, ManualClock(now_ns)), OrderGlances(engine, gateways)
+            known[engine] = Glances(engine, ManualClock(now_ns), list), OrderGlances(engine, gateways)
         of_state, of_orders = known[engine]
         of_state._clock = ManualClock(now_ns)
         counted[0] += sum(of_state.step() for _ in range(4))
@@ -70,7 +70,7 @@ def glancing() -> Iterator[list[int]]:
 
 def test_the_symbols_judged_last_are_gone_through_a_part_at_a_time() -> None:
     rehearsal = a_rehearsal()
-    glances = Glances(rehearsal._engine, rehearsal._clock)
+    glances = Glances(rehearsal._engine, rehearsal._clock, list)
     judged(rehearsal)[SYMBOL] = None
     parts = 1
     while not glances.step():
@@ -97,7 +97,7 @@ def judged(rehearsal: Rehearsal) -> dict[str, None]:
 def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
     rehearsal = a_rehearsal()
     judged(rehearsal).clear()
-    glances = Glances(rehearsal._engine, rehearsal._clock)
+    glances = Glances(rehearsal._engine, rehearsal._clock, list)
     assert [glances.step() for _ in range(3)] == [True] * 3
 
 
