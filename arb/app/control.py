@@ -6,6 +6,7 @@ nothing answers there, a ledger on PostgreSQL is asked.
 
 import contextlib
 import getpass
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,15 +17,18 @@ from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, Settings
 from arb.core.commands import Persist
 from arb.core.events import ResumeAsked
+from arb.core.incidents import IncidentKind
 from arb.core.risk.halts import Control
 from arb.core.settings import Limits
-from arb.errors import CheckFailed, ConfigError
+from arb.errors import ArbError, CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
 from arb.masking import clean
 from arb.store.guards import running_engines
 from arb.store.journal import Journal
+
+log = logging.getLogger(__name__)
 
 LOCK_TRIES = 10
 LOCK_TRY_S = 0.1
@@ -62,7 +66,8 @@ def halt(settings: Settings, options: ControlOptions) -> Answer:
 def resume(settings: Settings, options: ControlOptions) -> Answer:
     """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one.
 
-    `halted` in the answer is what goes on to keep everything from opening: the day's loss, unless `--allow-loss` was given.
+    `halted` in the answer is what goes on to keep everything from opening: the day's loss, unless `--allow-loss` was given;
+    `alerts`, where no engine runs, those that have ended with it.
     """
     allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
     journal, answer = _asked(settings, options, "resume", allowance)
@@ -76,7 +81,8 @@ def resume(settings: Settings, options: ControlOptions) -> Answer:
         except ConfigError as error:
             return Answer(document | {"engine": NO_ANSWER}, f"nothing was lifted: {error}")
     if remove_halt_file(journal) or known:
-        return Answer(document | {"engine": "not running", "halted": still})
+        ended = _end_alerts(journal, stores(settings, options.mode, options.db)[0], options) if known else []
+        return Answer(document | {"engine": "not running", "halted": still, "alerts": ended})
     return Answer(document | {"engine": NO_ANSWER}, f"no engine ever ran on journal {journal}")
 
 
@@ -180,6 +186,27 @@ def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: Contr
         InlineLedger(url, journal).close()
     finally:
         journal.close()
+
+
+def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[int]:
+    """Take note of the alerts that a resumption ends, as a running engine does; without a ledger they wait for a person."""
+    from arb.store import alerts
+    from arb.store.ledger import InlineLedger
+    from arb.store.queries import LedgerReader
+
+    kinds = alerts.ended_by(IncidentKind.RESUMED)
+    try:
+        reader, journal = LedgerReader(url), _opened(path, SystemClock())
+        with contextlib.closing(journal):
+            InlineLedger(url, journal).close()  # up to what its engine has journalled last
+            ended = [alert for alert in reader.alerts(limit=INT64_MAX) if alert["kind"] in kinds]
+            for alert in ended:
+                alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], this_user(), options.reason)
+            InlineLedger(url, journal).close()
+    except ArbError as error:
+        log.warning("alerts stay as they are: %s", error)
+        return []
+    return [alert["id"] for alert in ended]
 
 
 def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:

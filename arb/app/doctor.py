@@ -247,17 +247,19 @@ def _local(url: str, journal: Path, config: Path | None) -> list[Finding]:
         faults = migrate.schema_faults(url) if there else []
     except ArbError as error:
         faults = [str(error)]
-    files = [config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
-    files.append(intents_of(journal))
-    modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
+    records = [beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES]
     return [
         local_checks.check_python(sys.version_info[:3]),
         local_checks.check_disk(str(folder), shutil.disk_usage(folder).free),
         local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
         local_checks.check_schema(mask_url(url), faults, there=there),
-        local_checks.check_permissions(modes),
+        local_checks.check_permissions(_modes(config), _modes(*records, intents_of(journal))),
         local_checks.check_clock_discipline(clock_discipline()),
     ]
+
+
+def _modes(*files: Path | None) -> dict[str, int]:
+    return {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
 
 
 def _existing(folder: Path) -> Path:

@@ -64,7 +64,7 @@ def _contenders(cap: Decimal) -> tuple[Callable[[], object], Callable[[], object
         sides = books.sides(route)
         best = episode(terms, *sides)
         answer = evaluate(terms, *sides, _FUNDS, best=best)
-        return isinstance(answer, Plan) and worst_partial_ok(answer, *sides)
+        return isinstance(answer, Plan) and worst_partial_ok(answer, sides[0].prices[0], sides[1].prices[0])
 
     if not judge():
         raise AssertionError("the edge was not taken")

@@ -11,33 +11,32 @@ from arb.clock import NS_PER_MS
 from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
-from arb.config.overrides import Overrides, read_overrides
-from arb.config.settings import (
-    AUTO,
+from arb.config.options import (
     EMBEDDED,
     ControlOptions,
     DoctorOptions,
-    LiveSettings,
-    LogLevel,
     MarketsOptions,
-    Mode,
-    NetworkSettings,
-    PaperSettings,
     RebalanceOptions,
     RecordOptions,
     ReplayOptions,
     ReviewOptions,
     RunOptions,
+    SweepOptions,
+    UiOptions,
+)
+from arb.config.overrides import Overrides, read_overrides
+from arb.config.settings import (
+    AUTO,
+    LiveSettings,
+    LogLevel,
+    Mode,
+    NetworkSettings,
     RunSettings,
     Settings,
     StoreSettings,
-    SweepOptions,
-    TradedVenueSettings,
-    UiOptions,
-    VenueSettings,
-    VenuesSettings,
     require_consents,
 )
+from arb.config.venue_settings import PaperSettings, TradedVenueSettings, VenueSettings, VenuesSettings
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol

@@ -14,7 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from arb.config.keyring import SystemKeyring
-from arb.config.settings import Settings, VenueSettings
+from arb.config.settings import Settings
+from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
 from arb.masking import SECRET_LENGTH_MIN, SECRETS
 from arb.venues.endpoints import Credentials

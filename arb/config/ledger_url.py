@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from arb.config.settings import DEFAULT_URL, MODE_FILE, Mode, Settings, StoreSettings, VenuesSettings
+from arb.config.settings import DEFAULT_URL, MODE_FILE, Mode, Settings, StoreSettings
+from arb.config.venue_settings import VenuesSettings
 from arb.errors import ConfigError
 from arb.masking import HIDDEN
 

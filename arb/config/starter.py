@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from arb.config import load_settings
-from arb.config.settings import PaperSettings, Settings
+from arb.config.settings import Settings
+from arb.config.venue_settings import PaperSettings
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol

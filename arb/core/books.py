@@ -19,6 +19,9 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.connection import HANDED_OVER, Connection
 from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.spread import Unsure, episode
+from arb.core.pricing.terms import PairTerms
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import PACE_WORDS, BookPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
@@ -28,7 +31,17 @@ from arb.market.arena import INT64_MAX, BookArena, BookState
 from arb.market.feed import NOTHING, BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
-from arb.market.words import LAST_BYTE_NS, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS, UPDATED
+from arb.market.words import (
+    LAG_KNOWN,
+    LAG_NS,
+    LAST_BYTE_NS,
+    NOTED_BID,
+    NOTED_NS,
+    PACE,
+    QUIET_FRAMES,
+    ROW_WORDS,
+    UPDATED,
+)
 
 Key = tuple[str, str]
 """(venue, symbol)."""
@@ -36,6 +49,8 @@ _WAITING, _LIVE, _GAP, _CROSSED = map(int, BookState)
 """As the arena's words have them."""
 Quote = tuple[int | None, int | None]
 """The best bid and ask as integers on the symbol's scale; None for an empty side."""
+FindPlan = Callable[[PairTerms, int, int], Plan | Unsure | None]
+"""Answers as `episode` does for what is bought at one row of the arena and sold at another, or is not sure."""
 
 
 class Impact(msgspec.Struct):
@@ -83,6 +98,8 @@ class Books:
         self._changes = [FrameResult(rows=(row,)) for row in range(arena.rows)]
         self._frames = 0
         self._updates = 0
+        self.find_plan: FindPlan | None = None
+        """What finds the best plans, where compiled code does; plain code otherwise, and where that is not sure."""
 
     @property
     def frames(self) -> int:
@@ -288,7 +305,7 @@ class Books:
             return Reason.STALE_BOOK
         if connection.pace.book_still(row, now_ns):
             return Reason.STALE_BOOK
-        if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
+        if connection.words[LAG_KNOWN] and connection.words[LAG_NS] > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == _CROSSED else None
 
@@ -314,14 +331,18 @@ class Books:
 
     def standing_still(self, now_ns: int) -> set[str]:
         """Return the connections that are alive and whose books stand still together."""
-        found = self.connections.items()
-        return {name for name, one in found if one.words[LAST_BYTE_NS] and one.pace.still(now_ns)}
+        still = set()
+        for name, one in self.connections.items():
+            if one.words[LAST_BYTE_NS] and one.pace.still(now_ns):
+                still.add(name)
+        return still
 
     def skewed(self, symbol: str, first: str, second: str) -> bool:
         """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
         rows, carriers = self.rows, self._carriers
-        one, other = carriers[rows[first, symbol]].lag_ns or 0, carriers[rows[second, symbol]].lag_ns or 0
-        return abs(one - other) > self._timing.max_skew_ms * NS_PER_MS
+        one, other = carriers[rows[first, symbol]].words, carriers[rows[second, symbol]].words
+        skew_ns = (one[LAG_NS] if one[LAG_KNOWN] else 0) - (other[LAG_NS] if other[LAG_KNOWN] else 0)
+        return abs(skew_ns) > self._timing.max_skew_ms * NS_PER_MS
 
     def lag_ms(self, venue: str) -> float | None:
         """Return the last frame's time on its way, on the latest of the venue's connections, for display."""
@@ -380,11 +401,11 @@ class Books:
     def quotes(self, symbol: str, venues: Iterable[str]) -> dict[str, Quote]:
         """Return the best bid and ask of a symbol's live books among those of `venues`."""
         rows, arena, quotes = self.rows, self.arena, dict[str, Quote]()
-        words, stride = arena.words, arena.stride
+        words, stride, best = arena.words, arena.stride, arena.best
         for venue in venues:
             row = rows.get((venue, symbol))
             if row is not None and words[row * stride] == _LIVE:
-                quotes[venue] = arena.best(row)
+                quotes[venue] = best(row)
         return quotes
 
     def best_bids(self, symbol: str, venues: Iterable[str]) -> list[int]:
@@ -436,6 +457,17 @@ class Books:
         """Return the asks and the bids of a route: symbol, where it buys, where it sells."""
         symbol, buy_venue, sell_venue = route
         return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
+
+    def best_plan(self, route: tuple[str, str, str], terms: PairTerms) -> Plan | None:
+        """Return the plan of the greatest net on a route, as `episode` does."""
+        if self.find_plan is not None:
+            symbol, buy_venue, sell_venue = route
+            buy_row, sell_row = self.rows.get((buy_venue, symbol)), self.rows.get((sell_venue, symbol))
+            if buy_row is not None and sell_row is not None:
+                plan = self.find_plan(terms, buy_row, sell_row)
+                if plan is not Unsure.UNSURE:
+                    return plan
+        return episode(terms, *self.sides(route))
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""

@@ -18,7 +18,8 @@ from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookAr
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
-from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load
+from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load, load_sizes
+from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.wire.base import WireFeed
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,10 @@ def chosen(wanted: FastBooks) -> BooksBy:
     if wanted is False:
         return BooksBy.PLAIN
     try:
-        with contextlib.nullcontext() if is_compiled() else _saying_that_it_compiles():
+        there = is_compiled() and is_compiled("sizing")
+        with contextlib.nullcontext() if there else _saying_that_it_compiles():
             load()
+            load_sizes()
     except CompiledUnavailable as error:
         if wanted != "auto":
             shown = "true" if wanted is True else f'"{wanted}"'
@@ -57,7 +60,7 @@ def chosen(wanted: FastBooks) -> BooksBy:
 @contextlib.contextmanager
 def _saying_that_it_compiles() -> Iterator[None]:
     """Say so at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
-    log.info("compiling the code that keeps books, once for this version: some ten seconds")
+    log.info("compiling the code that keeps books, once for this version: some fifteen seconds")
     done = threading.Event()
 
     def say() -> None:
@@ -76,8 +79,9 @@ def _saying_that_it_compiles() -> Iterator[None]:
 
 
 def compile_books(books: Books) -> None:
-    """Have compiled code keep the books of every connection whose frames it knows."""
+    """Have compiled code keep the books of every connection whose frames it knows, and find the best plans."""
     compiled = CompiledBooks(books.arena)
+    books.find_plan = CompiledPlans(books.arena)
     for connection in books.connections.values():
         if isinstance(connection.feed, WireFeed) and connection.feed.shape:
             side = CompiledConnection(compiled, connection.words, connection.feed.shape)

@@ -127,13 +127,18 @@ def check_clock_discipline(clock: ClockDiscipline) -> Finding:
     return Finding(LOCAL, check, Result.PASS, f"kept by NTP, to within {clock.error_ms:.0f} ms")
 
 
-def check_permissions(modes: Mapping[str, int]) -> Finding:
-    """Judge who else may read settings, ledger and journal; `modes` are the permission bits of those that exist."""
-    others = sorted(path for path, mode in modes.items() if mode & 0o077)
-    if others:
-        found = f"others may read {', '.join(others)}"
-        return Finding(LOCAL, "permissions", Result.WARN, found, f"chmod go= {' '.join(others)}")
-    return Finding(LOCAL, "permissions", Result.PASS, f"{len(modes)} files, for this user alone")
+def check_permissions(settings: Mapping[str, int], records: Mapping[str, int]) -> Finding:
+    """Judge who else may write the settings, or read ledger and journal; each by path, with its permission bits, if it exists.
+
+    Settings hold no secret: who may only read them learns what a clone shows.
+    """
+    written = sorted(path for path, mode in settings.items() if mode & 0o022)
+    read = sorted(path for path, mode in records.items() if mode & 0o077)
+    if written or read:
+        found = [f"others may {may} {', '.join(paths)}" for may, paths in (("write", written), ("read", read)) if paths]
+        remedy = f"chmod go= {' '.join((*written, *read))}"
+        return Finding(LOCAL, "permissions", Result.WARN, " and ".join(found), remedy)
+    return Finding(LOCAL, "permissions", Result.PASS, f"{len(settings) + len(records)} files, for this user alone")
 
 
 def check_halt(halted: str | None) -> Finding:

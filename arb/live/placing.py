@@ -14,7 +14,7 @@ from arb.core.commands import PlaceOrder
 from arb.core.events import OrderRejected, OutcomeUnknown
 from arb.core.incidents import IncidentKind
 from arb.errors import require
-from arb.market.ids import pair_part
+from arb.market.ids import PAIR_PART
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
 IN_FLIGHT_MAX = "in_flight_max"
@@ -24,6 +24,8 @@ OTHER_LEG = "other_leg"
 IncidentListener = Callable[[IncidentKind, str], None]
 """Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
 
+_Ask = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
+
 
 class Tasks:
     """What is under way on the loop: at most `limit` orders, and twice that of everything."""
@@ -31,26 +33,23 @@ class Tasks:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
-        self._tasks: dict[asyncio.Task[None], None] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
+        self.under_way: dict[asyncio.Task[None], None] = {}
 
     @property
     def full(self) -> bool:
         """Return whether there is room for nothing more: what takes risk away gets room when orders do not."""
-        return len(self._tasks) >= 2 * self.limit
+        return len(self.under_way) >= 2 * self.limit
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a piece of work."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
+        self.under_way[task] = None
+        task.add_done_callback(self.under_way.pop)
         return task
 
     async def stop(self) -> None:
         """Cancel everything, and wait for its end."""
-        tasks = tuple(self._tasks)
+        tasks = tuple(self.under_way)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -78,89 +77,82 @@ class Placing:
         """Send entries: all legs of a pair are made ready before the first one leaves, and if one cannot leave none does."""
         pairs: dict[str, list[PlaceOrder]] = {}
         for leg in entries:
-            pairs.setdefault(pair_part(leg.client_order_id) or leg.client_order_id, []).append(leg)
+            pairs.setdefault(leg.client_order_id[:PAIR_PART], []).append(leg)
         for legs in pairs.values():
             self._enter(legs)
 
     def repair(self, command: PlaceOrder) -> None:
         """Send a repair; it may wait for a slot of its venue's budget."""
-        refusal = self._refusal(command)
-        if refusal is not None:
-            self._emit(refusal)
+        gateway = self._gateways.get(command.venue)
+        if gateway is None or len(self._tasks.under_way) >= self._tasks.limit:
+            self._emit(self._refused(command))
             return
 
         def on_unstarted() -> None:
             self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
 
-        self._await(command, partial(self._gateways[command.venue].place, command), on_unstarted)
+        self._await(command, partial(gateway.place, command), on_unstarted)
 
     def _enter(self, legs: list[PlaceOrder]) -> None:
-        departures: list[tuple[PlaceOrder, Departure]] = []
+        ready: list[Departure] = []
         refusals: list[OrderRejected] = []
+        kept: list[PlaceOrder] = []
         for leg in legs:
-            ready = self._prepare(leg)
-            if isinstance(ready, OrderRejected):
-                refusals.append(ready)
+            departure = self._prepare(leg)
+            if isinstance(departure, OrderRejected):
+                refusals.append(departure)
             else:
-                departures.append((leg, ready))
+                ready.append(departure)
+                kept.append(leg)
         if not refusals:
-            self._leave(departures)
+            self._leave(legs, ready)
             return
         for refusal in refusals:
             self._emit(refusal)
-        for leg, _ in departures:
+        for leg in kept:
             self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refusals[0].code}"))
 
-    def _leave(self, departures: list[tuple[PlaceOrder, Departure]]) -> None:
+    def _leave(self, legs: list[PlaceOrder], ready: list[Departure]) -> None:
         """Send one leg right after the other; only then does anybody wait for an answer."""
-        answers: list[tuple[PlaceOrder, Coroutine[Any, Any, PlaceAnswer]]] = []
-        bugs: list[tuple[PlaceOrder, Exception]] = []
-        try:
-            for leg, depart in departures:
-                try:
-                    answers.append((leg, depart()))
-                except Exception as error:  # a bug of ours, and by now the order may have left
-                    bugs.append((leg, error))
-        except BaseException:  # the process ends between two legs: nobody will wait for the first one's answer
-            for _, answer in answers:
-                answer.close()
-            raise
-        for leg, answer in answers:
-            self._await_answer(leg, answer)
-        for leg, bug in bugs:
-            self._emit(_unknown(leg, f"bug: {bug!r}", self._clock.wall_ns()))
-            self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
+        bugs: dict[str, Exception] = {}
+        for number, departure in enumerate(ready):
+            try:
+                departure.leave()
+            except Exception as error:  # a bug of ours, and by now the order may have left
+                bugs[legs[number].client_order_id] = error
+        for leg, departure in zip(legs, ready, strict=True):
+            if leg.client_order_id not in bugs:
+                self._await_answer(leg, departure)
+        for leg in legs:
+            bug = bugs.get(leg.client_order_id)
+            if bug is not None:
+                self._emit(_unknown(leg, f"bug: {bug!r}", self._clock.wall_ns()))
+                self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
 
     def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
-        refusal = self._refusal(leg)
-        if refusal is not None:
-            return refusal
+        gateway = self._gateways.get(leg.venue)
+        if gateway is None or len(self._tasks.under_way) >= self._tasks.limit:
+            return self._refused(leg)
         try:
-            return self._gateways[leg.venue].prepare(leg)
+            return gateway.prepare(leg)
         except Exception as error:  # a bug of ours; nothing has left yet, so the rejection is certain
             self._on_bug(f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
             return _not_sent(leg, "bug", repr(error))
 
-    def _refusal(self, command: PlaceOrder) -> OrderRejected | None:
-        """Return why an order cannot be handed to a gateway now, None when it can."""
-        if command.venue not in self._gateways:
-            code = "no_gateway"
-        elif len(self._tasks) >= self._tasks.limit:
-            code = IN_FLIGHT_MAX
-        else:
-            return None
-        return _not_sent(command, code, f"{len(self._tasks)} requests under way")
+    def _refused(self, command: PlaceOrder) -> OrderRejected:
+        """Say why an order cannot be handed to a gateway now."""
+        code = IN_FLIGHT_MAX if command.venue in self._gateways else "no_gateway"
+        return _not_sent(command, code, f"{len(self._tasks.under_way)} requests under way")
 
-    def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
+    def _await_answer(self, command: PlaceOrder, departure: Departure) -> None:
         sent_ns = self._clock.wall_ns()
 
         def on_unstarted() -> None:  # the order had left already
-            answer.close()
             self._emit(_unknown(command, "stopped before its answer came", sent_ns))
 
-        self._await(command, lambda: answer, on_unstarted)
+        self._await(command, departure.answer, on_unstarted)
 
-    def _await(self, command: PlaceOrder, depart: Departure, on_unstarted: Callable[[], None]) -> None:
+    def _await(self, command: PlaceOrder, ask: _Ask, on_unstarted: Callable[[], None]) -> None:
         """Wait for an order's answer in a task; `on_unstarted` answers for one that is cancelled before its first step."""
         begun: list[bool] = []
 
@@ -168,13 +160,13 @@ class Placing:
             if not begun:
                 on_unstarted()
 
-        self._tasks.spawn(self._place(command, depart, begun)).add_done_callback(on_done)
+        self._tasks.spawn(self._place(command, ask, begun)).add_done_callback(on_done)
 
-    async def _place(self, command: PlaceOrder, depart: Departure, begun: list[bool]) -> None:
+    async def _place(self, command: PlaceOrder, ask: _Ask, begun: list[bool]) -> None:
         begun.append(True)
         started_ns = self._clock.wall_ns()
         try:
-            answer = await depart()
+            answer = await ask()
             require(
                 answer.client_order_id == command.client_order_id,
                 f"asked about {command.client_order_id}, answered about {answer.client_order_id}",

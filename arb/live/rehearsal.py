@@ -7,7 +7,9 @@ into text, and both orders are written and signed, a part at a time (`step`). No
 - the engine is another one, with state, ids and books of its own, and no journal, ledger or tape;
 - the orders are written for accounts that do not exist, with keys that are none, for a host that cannot exist (RFC 2606,
   section 2: `.invalid`), and `Nowhere` is all the network there is: it opens no socket and takes no byte;
-- nothing here is given to it of the run but the names of the venues, and the clock.
+- nothing here is given to it of the run but the names of the venues, the clock, and whether compiled code finds its plans.
+
+What the runner does before and after a decision is rehearsed by a real one (`rehearsed_runner.py`).
 """
 
 import random
@@ -40,14 +42,17 @@ from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import require
+from arb.live.rehearsed_runner import RehearsedRunner
 from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import DECIMALS
 from arb.market.scale import Scale
 from arb.store.intents import slot_text
+from arb.venues.base import Departure
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.call import HttpRequest, Origin, Outgoing
+from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
@@ -75,8 +80,10 @@ _NONE = Credentials(key="rehearsal", secret="rehearsal", passphrase="rehearsal")
 class Rehearsal:
     """Openings between `venues` in turn, at least two of them, all of which take orders of ours."""
 
-    def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random) -> None:
+    def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random, *, compiled: bool = False) -> None:
+        """`compiled`: compiled code finds the plans, as it does in the run."""
         require(len(venues) > 1, "a pair needs two venues")
+        self._compiled = compiled
         self.opened = self.written = 0
         """How many pairs were decided on, and orders made ready."""
         self._ahead_ns = 0
@@ -93,6 +100,7 @@ class Rehearsal:
         self._seq = self._ahead_ns = 0
         self._arena = BookArena(len(self._rows), _LEVELS)
         self._engine = self._made(self._venues)
+        self._runner = RehearsedRunner(self._engine, self._venues, self._clock)
         let_trade(self._venues, self._take, self._clock.wall_ns())
         for venue in self._venues:
             self._show(venue, _BID)
@@ -118,15 +126,15 @@ class Rehearsal:
         engine, state = self._engine, self._engine.state
         rows = self._show(cheaper, _BID - _APART), self._show(dearer, _BID + _APART)
         yield False
+        # And again in what follows, when it is quick.
+        state.health.take(QueueDrained(seq=self._seq, t_ns=self._clock.wall_ns()))
+        yield False
+        self._runner.read()
+        yield False
         engine.strategy.mark(rows)
         yield False
         self._seq, now_ns = self._seq + 1, self._clock.wall_ns()
-        drained = QueueDrained(seq=self._seq, t_ns=now_ns)
         state.out.begin(self._seq)
-        state.health.take(drained)  # and again in what follows, when it is quick
-        yield False
-        engine.venue_monitor.before(drained)
-        yield False
         state.books.drained((), ())
         strategy = engine.strategy
         assert isinstance(strategy, Detector)
@@ -135,10 +143,16 @@ class Rehearsal:
         for intent in state.out.intents:
             yield False
             slot_text(intent, 0)
+            departures = list[Departure]()
             for place in intent.places:
                 yield False
-                if not isinstance(self._gateways[place.venue].prepare(place), OrderRejected):
-                    self.written += 1
+                ready = self._gateways[place.venue].prepare(place)
+                if not isinstance(ready, OrderRejected):
+                    departures.append(ready)
+            yield False
+            self._runner.send(intent, departures)
+            yield False
+            self.written += len(departures)
             state.inventory.release(intent.pair_id)
             self.opened += 1
 
@@ -157,7 +171,10 @@ class Rehearsal:
             venues=tuple(VenueProfile(venue, PlaceRate(_ALL.count, _ALL.window_ms), True) for venue in venues),
             symbols=(SYMBOL,),
         )
-        return Engine(settings, Books(self._arena, self._rows, {SYMBOL: _SCALE}, feeds, timing))
+        books = Books(self._arena, self._rows, {SYMBOL: _SCALE}, feeds, timing)
+        if self._compiled:
+            books.find_plan = CompiledPlans(self._arena)
+        return Engine(settings, books)
 
     def _take(self, event: AnyEvent) -> None:
         self._seq += 1

@@ -175,7 +175,7 @@ class Runner:
         self._loop_turns.cause = "frames"
         if self._scheduled is None or self.fatal is not None:
             return
-        unread = self._unread()
+        unread = self.unread()
         if unread and self.engine.waits_for(unread):
             return  # what is scheduled looks again
         self._scheduled.cancel()
@@ -231,11 +231,11 @@ class Runner:
                 unread = None
             for _ in range(len(self._queue)):
                 self._take(self._queue.popleft())
-            self._drain(self._unread() if unread is None else unread)
+            self._drain(self.unread() if unread is None else unread)
         except Exception as error:  # the top of the loop: whatever it is, trading stops
             self.fail(error)
 
-    def _unread(self) -> list[str]:
+    def unread(self) -> list[str]:
         """Return the connections on which received bytes wait."""
         return [name for name, feed in self._feeds.items() if feed.unread()]
 

@@ -28,7 +28,8 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _WIDTHS = (9, 6, 1, 2)
 _LENGTH = len(PREFIX) + sum(_WIDTHS)
-_PAIR_PART = len(PREFIX) + _WIDTHS[0] + _WIDTHS[1]
+PAIR_PART = len(PREFIX) + _WIDTHS[0] + _WIDTHS[1]
+"""How long the part of an id is that both legs of one pair have, and no other order."""
 # The leg of an entry is part of its role letter, so that both legs of one pair have different ids.
 _LETTERS = {"buy": "b", "sell": "s", Role.HEDGE: "h", Role.UNWIND: "u", Role.DUST: "d", Role.TEST: "t"}
 _ROLES = {letter: role for role, letter in _LETTERS.items()}
@@ -76,9 +77,9 @@ def decode(text: str) -> ClientOrderId | None:
 
 def pair_part(text: str) -> str | None:
     """Return what the ids of both legs of one pair, and of no other, begin with; None when `text` is foreign."""
-    if len(text) != _LENGTH or not text.startswith(PREFIX) or text[_PAIR_PART] not in _ROLES:
+    if len(text) != _LENGTH or not text.startswith(PREFIX) or text[PAIR_PART] not in _ROLES:
         return None
-    return text[:_PAIR_PART] if text.isascii() and text.isalnum() else None
+    return text[:PAIR_PART] if text.isascii() and text.isalnum() else None
 
 
 def number_again(pair_id: int) -> int:

@@ -22,7 +22,7 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.records import DecisionBookRecord, FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
 from arb.core.recovery_records import ControlRecord
 from arb.errors import StoreError
 from arb.live.fast_books import compiled_feeds
@@ -92,14 +92,14 @@ class Judge:
 
     `same_rules`: the run was decided by the rules of today. Else the timers that the engine sets are not compared: it may wake
     itself at other times, and what became of that is on the tape. Nor are rows of orders that repeat the row before, nor the
-    planned fees of fills, which earlier versions did not keep.
+    planned fees of fills and the books of decisions, which earlier versions did not keep.
     """
 
     def __init__(self, entries: Iterable[Entry], *, same_rules: bool = True) -> None:
         self.compared = 0
         self._same_rules = same_rules
         groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
-        self._groups = (one for one in groups if same_rules or not _sets_timers_only(entry.message for entry in one[1]))
+        self._groups = (one for one in groups if same_rules or not _not_compared(entry.message for entry in one[1]))
         # Orders that the journal does not know because it refused them; an event of the run's own says so.
         self._refused: dict[str, Difference] = {}
         self._orders: dict[int, OrderRecord] = {}
@@ -108,7 +108,7 @@ class Judge:
         """Return the first difference in one event's entry, or None."""
         if isinstance(event, OrderRejected) and event.code == NOT_JOURNALLED:
             self._refused.pop(event.client_order_id, None)
-        if type(event) is QueueDrained and (not commands or (not self._same_rules and _sets_timers_only(commands))):
+        if type(event) is QueueDrained and (not commands or (not self._same_rules and _not_compared(commands))):
             return None
         seq, entries = next(self._groups, (None, []))
         if seq != event.seq:
@@ -119,7 +119,7 @@ class Judge:
         expected = list(last_states([entry.message for entry in entries]))
         got: list[AnyEvent | AnyCommand] = [event, *commands]
         if not self._same_rules:
-            expected, got = _but_timers(self._but_repeats(expected)), list(map(_but_planned_fee, _but_timers(got)))
+            expected, got = _compared(self._but_repeats(expected)), list(map(_but_planned_fee, _compared(got)))
             expected = list(map(_but_planned_fee, expected))
         if len(expected) < len(got) and PlaceOrder not in map(type, expected):
             got = [message for message in got if not self._set_aside(event.seq, message)]
@@ -207,13 +207,17 @@ class Rerun:
         return difference
 
 
-def _sets_timers_only(messages: Iterable[AnyEvent | AnyCommand]) -> bool:
-    """Return whether a drain led to nothing but timers, without which it would not be an entry."""
-    return all(isinstance(message, SetTimer | QueueDrained) for message in messages)
+def _not_compared(messages: Iterable[AnyEvent | AnyCommand]) -> bool:
+    """Return whether a drain led to nothing that is compared, without which it would not be an entry."""
+    return all(isinstance(message, QueueDrained) for message in _compared(messages))
 
 
-def _but_timers(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:
-    return [message for message in messages if not isinstance(message, SetTimer)]
+def _compared(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:
+    return [message for message in messages if not (isinstance(message, SetTimer) or _is_book(message))]
+
+
+def _is_book(message: AnyEvent | AnyCommand) -> bool:
+    return isinstance(message, Persist) and isinstance(message.record, DecisionBookRecord)
 
 
 def _but_planned_fee(message: AnyEvent | AnyCommand) -> AnyEvent | AnyCommand:

@@ -58,6 +58,11 @@ def as_shown(row: Any) -> Row:
     return {name: shown[name] for name in order}
 
 
+def ended_by(kind: IncidentKind) -> tuple[str, ...]:
+    """Return the kinds of alerts that an incident of this kind ends."""
+    return _ENDS.get(kind.value, ())
+
+
 def acknowledge(journal: Journal, clock: Clock, alert_id: int, seen_id: int, by: str, reason: str) -> None:
     """Write into the journal of an engine that does not run that somebody has taken note of an alert, up to `seen_id`.
 

@@ -132,5 +132,5 @@ def pandas() -> Any:
         return importlib.import_module("pandas")
     except ImportError:
         raise ConfigError(
-            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+            "data frames need pandas: run `make dev` in a checkout, or install the extra `notebooks` (pandas, matplotlib)"
         ) from None

@@ -321,8 +321,9 @@ class TapeFile:
 
 
 HEAD_VERSION = 1
-RULES = 9
-"""Counts the changes of the rules by which the engine decides: a rerun of a run decided by others may lead elsewhere."""
+RULES = 10
+"""Counts the changes of the rules by which the engine decides, and of what it writes down: a rerun of a run decided by others
+may lead elsewhere."""
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):

@@ -17,7 +17,7 @@ from arb.ui.token import is_same
 log = logging.getLogger(__name__)
 
 BODY_MAX = 64 * 1024
-WITHIN_S = 5.0
+WITHIN_S = 30.0
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

@@ -24,10 +24,18 @@ from arb.market.instrument import Instrument
 from arb.venues.rules.guard import SalePrice
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
-Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
-"""Sends an order that was made ready, once: it may leave at the call, and its answer is what the coroutine returns."""
 EventListener = Callable[[AnyEvent], None]
 """Called with every event a venue gives rise to; must not block."""
+
+
+class Departure(Protocol):
+    """An order that was made ready to leave."""
+
+    def leave(self) -> None:
+        """Hand it over, once, and do nothing else: whatever this raises, it may have left."""
+
+    def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
+        """Return what waits for what became of it; asked for once, after `leave`."""
 
 
 class FrameListener(Protocol):
@@ -99,6 +107,12 @@ class OrderGateway(Protocol):
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""
+
+    def glance(self, symbol: str) -> None:
+        """Read all that an entry in a symbol would be written with and leave on, so that it is in the processor's caches.
+
+        What of it can be made ahead is made. Nothing is written, signed, counted or sent.
+        """
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order; an entry never waits for rate slots, a repair may."""

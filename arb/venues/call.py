@@ -124,7 +124,7 @@ class Origin(NamedTuple):
     authority: str
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A request as bytes, ready to leave."""
 
     origin: Origin

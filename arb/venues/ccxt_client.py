@@ -23,7 +23,7 @@ from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from arb.core.commands import PlaceOrder
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
-from arb.venues.call import Call, HttpRequest, Outgoing
+from arb.venues.call import Call, HttpRequest
 from arb.venues.order_form import OrderForm
 from arb.venues.public_client import RequestMaker, VenueTime
 from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
@@ -78,10 +78,11 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         """Return what orders like this one, which has marks, are written with; raises as `signed` does."""
 
     @abstractmethod
-    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
         """Return an order, admitted by the guard and signed: the bytes that `signed` and `render` would make of its call.
 
-        Raises `SigningRefused`, and `ValueError` for an id that the venue would refuse.
+        `now_ns` and `steady_ns` are the present by our two clocks. Raises `SigningRefused`, and `ValueError` for an id that the
+        venue would refuse.
         """
 
     def sign(self, path: str, api: Any = ("public", ""), method: str = "GET", params: Any = None) -> dict[str, Any]:
@@ -238,10 +239,7 @@ class Signer(RequestMaker, Protocol):
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of orders; see `FormMaker`."""
 
-    def order_source(self, call: Call) -> tuple[Any, ...]:
-        """Return what an order would leave with; see `FormMaker`."""
-
-    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
         """Return an order; see `GuardedClient.order`."""
 
 

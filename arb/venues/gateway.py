@@ -9,9 +9,9 @@ leaves over REST, or over the venue's order socket where the user wants that; wh
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -52,8 +52,8 @@ from arb.venues.rules.outcome import (
     judge_write,
 )
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
-from arb.venues.writes import Ready, ReadyFrame, VenueWrites
+from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent, WriteTransport
+from arb.venues.writes import ReadyOrder, VenueWrites
 
 _LOG = logging.getLogger(__name__)
 
@@ -235,62 +235,64 @@ class VenueGateway:
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""
+        now_ns, steady_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         try:
             form = self._writes.form(command)
-            scope = form.call.scope
-            ready = self._ready(command, form, slot=self._pacer.try_entry(scope))
+            if not self._pacer.try_entry(form.scope, steady_ns):
+                return self._without_slot(command, form)
+            if now_ns >= command.expires_ns:
+                return self._expired(command)
+            ready = self._writes.order(form, command, now_ns, steady_ns)
         except (VenueError, ValueError) as refused:
             return self._unwritten(command, refused)
-        if isinstance(ready, OrderRejected):
-            return ready
-        if isinstance(ready, ReadyFrame):
-            return partial(self._leave, command, scope, ready)
-        connection = self._transport.standing(form.origin)
-        if connection is None:
-            return not_sent(self.venue, command, NOT_SENT, "no connection stands ready")
-        return partial(self._leave_on, connection, command, scope, ready, self._clock.wall_ns())
+        connection = None
+        if isinstance(ready, Outgoing):
+            connection = self._transport.standing(form.origin)
+            if connection is None:
+                return not_sent(self.venue, command, NOT_SENT, "no connection stands ready")
+        placed = partial(self._placed, command, form.scope, now_ns)
+        return ReadyOrder(self._writes, ready, connection, placed, now_ns, self._timing.place_timeout_s)
+
+    def glance(self, symbol: str) -> None:
+        """Read what an entry in a symbol is written with and leaves on; see `OrderGateway.glance`."""
+        for form in self._writes.glance(symbol):
+            self._pacer.glance(form.scope)
+            if self.order_socket is None:
+                self._transport.standing(form.origin)
+        self._signer.guard.glance(symbol)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""
         try:
             form = self._writes.form(command)
             if command.role is Role.ENTRY:
-                slot = self._pacer.try_entry(form.call.scope)
+                slot = self._pacer.try_entry(form.scope, self._clock.monotonic_ns())
             else:
                 left_s = max(0.0, (command.expires_ns - self._clock.wall_ns()) / NS_PER_S)
-                slot = await self._pacer.wait(form.call.scope, Priority.REPAIR, left_s)
-            ready = self._ready(command, form, slot=slot)
+                slot = await self._pacer.wait(form.scope, Priority.REPAIR, left_s)
+            if not slot:
+                return self._without_slot(command, form)
+            sent_ns = self._clock.wall_ns()
+            if sent_ns >= command.expires_ns:
+                return self._expired(command)
+            ready = self._writes.order(form, command, sent_ns, self._clock.monotonic_ns())
         except (VenueError, ValueError) as refused:
             return self._unwritten(command, refused)
-        return ready if isinstance(ready, OrderRejected) else await self._leave(command, form.call.scope, ready)
+        sending = self._writes.send(ready, self._timing.place_timeout_s)
+        return await self._placed(command, form.scope, sent_ns, sending)
 
-    def _ready(self, command: PlaceOrder, form: OrderForm, *, slot: bool) -> Ready | OrderRejected:
-        if not slot:
-            return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.call.scope!r}")
-        if self._clock.wall_ns() >= command.expires_ns:
-            return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
-        return self._writes.order(form, command)
+    def _without_slot(self, command: PlaceOrder, form: OrderForm) -> OrderRejected:
+        return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.scope!r}")
+
+    def _expired(self, command: PlaceOrder) -> OrderRejected:
+        return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
 
     def _unwritten(self, command: PlaceOrder, error: VenueError | ValueError) -> OrderRejected:
         code = error.code if isinstance(error, VenueError) else None
         return not_sent(self.venue, command, code or NOT_SENT, str(error))
 
-    def _leave_on(
-        self, connection: Connection, command: PlaceOrder, scope: str, ready: Outgoing, sent_ns: int
-    ) -> Coroutine[Any, Any, PlaceAnswer]:
-        """Write the order on a connection that stands ready; the coroutine waits for what becomes of it."""
-        timeout_s = self._timing.place_timeout_s
-        if connection.write(ready.data):
-            return self._placed(command, scope, Later(partial(connection.answer, sent_ns, timeout_s)), sent_ns)
-        return self._leave(command, scope, ready)
-
-    def _leave(self, command: PlaceOrder, scope: str, ready: Ready) -> Coroutine[Any, Any, PlaceAnswer]:
-        """Hand the order to the network by whichever way there is; the coroutine waits for what becomes of it."""
-        sent_ns = self._clock.wall_ns()
-        return self._placed(command, scope, self._writes.send(ready, self._timing.place_timeout_s), sent_ns)
-
     async def _placed(
-        self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int
+        self, command: PlaceOrder, scope: str, sent_ns: int, sending: Awaitable[HttpAnswer]
     ) -> PlaceAnswer:
         try:
             answer = await sending

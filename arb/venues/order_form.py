@@ -1,51 +1,77 @@
-"""Orders half written: all that is the same for the orders of one symbol, side and time in force stands ready as text.
+"""Orders half written: all that is the same for the orders of one symbol, side and time in force stands ready.
 
-Only the id, price, size, times and signature are filled in, and the whole is turned into bytes once. A form is cut out of what
-the general path (`GuardedClient.signed`, `render`) writes of one order with marks in the places to be filled, so that both ways
-lead to the same bytes. It is made anew when the address, a header or the key is another one than when it was made.
+Only the id, price, size, times and signature are filled in, once each. A form is cut out of what the general path
+(`GuardedClient.signed`, `render`) writes of one order with marks in the places to be filled, so that both ways lead to the same
+bytes. Address, headers and key are those of the client when it was made: for another key another client is made.
 """
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
+from arb.clock import NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.errors import require
-from arb.market.order import Role
-from arb.venues.call import Call, HttpRequest, Origin, Outgoing, render
+from arb.market.order import Role, Side, TimeInForce
+from arb.venues.call import Call, HttpRequest, Origin, render
+from arb.venues.keyed_hash import KeyedHash
 from arb.venues.rules.guard import OrderClaim, limit_claim
 
 ID = "x7id7x"
 PRICE, SIZE = Decimal("7777777.7777777"), Decimal("8888888.8888888")
 TIMESTAMP, SIGNATURE, EXPIRY = "x7time7x", "x7signature7x", "x7expiry7x"
-_LENGTH = "x7length7x"
+_LENGTH, _BODY = "x7length7x", "x7body7x"
+_BLANKS = ("",) * 8
 
 
-class OrderForm(NamedTuple):
+class Places(NamedTuple):
+    """A text with places (`%s`) for what `pick` takes out of the values for all marks, in the order of the places."""
+
+    text: str
+    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+class OrderForm:
     """What is fixed about the orders of one (symbol, side, time in force).
 
-    `body` makes the JSON of (id, price, size, times that the venue has there), `head` what precedes it, of (timestamp,
-    signature, length of the body, expiry where the venue has it there). `symbol` and `side` are those that the guard reads in
-    the body's parameters. `source`: what the form was made from, see `FormMaker.order_source`.
+    `body` is their JSON with places for what `in_body` picks of (id, price, size, times that the venue has there). `whole` is
+    the request with places for what `in_whole` picks of (timestamp, signature, length of the body, body, expiry where the venue
+    has it in the head). Method, path and what else is signed besides time and body stand in `signed`, and `keyed` signs.
+    `symbol` and `side` are those that the guard reads in the body's parameters; `scope`: what the venue meters it under.
     """
 
-    call: Call
-    symbol: str
-    side: str
-    origin: Origin
-    target: str
-    body: Callable[..., str]
-    head: Callable[..., str]
-    source: tuple[Any, ...]
+    __slots__ = ("body", "in_body", "in_whole", "keyed", "origin", "scope", "side", "signed", "symbol", "whole")
+
+    def __init__(
+        self,
+        scope: str,
+        claim: OrderClaim,
+        origin: Origin,
+        body: "Places",
+        whole: "Places",
+        signed: str,
+        keyed: KeyedHash,
+    ) -> None:
+        self.scope = scope
+        self.symbol = claim.symbol
+        self.side = "buy" if claim.sold is None else "sell"
+        self.origin = origin
+        self.body, self.in_body = body
+        self.whole, self.in_whole = whole.text.encode("ascii"), whole.pick
+        self.signed = signed.encode("ascii")
+        self.keyed = keyed
 
     def __repr__(self) -> str:
         # The head holds key and passphrase.
-        return f"OrderForm({self.call.scope}, {self.side})"
+        return f"OrderForm({self.scope}, {self.side})"
 
-    def outgoing(self, body: bytes, timestamp: str, signature: str, *expiry: str) -> Outgoing:
-        """Return the whole request; what is filled in is digits, hex or base64."""
-        return Outgoing(self.origin, self.head(timestamp, signature, len(body), *expiry).encode("ascii") + body)
+    def glance(self) -> None:
+        """Read all of it, so that it is in the processor's caches; nothing of an order is written or signed."""
+        self.in_body(_BLANKS), self.in_whole(_BLANKS)
+        _ = "\0" in self.body or b"\0" in self.whole or b"\0" in self.signed
+        self.keyed.seal(b"")
 
 
 class FormMaker(Protocol):
@@ -53,9 +79,6 @@ class FormMaker(Protocol):
 
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of the orders like this one, which has marks; raises as `GuardedClient.signed` does."""
-
-    def order_source(self, call: Call) -> tuple[Any, ...]:
-        """Return the address, headers and key that such an order would leave with now."""
 
 
 class OrderForms:
@@ -65,18 +88,19 @@ class OrderForms:
         self._place = place
         self._maker = maker
         # By symbol and the identities of side and time in force, which are one object each: an `Enum` hashes its name anew.
-        self._forms: dict[tuple[str, int, int], OrderForm] = {}
+        self.made: dict[tuple[str, int, int], OrderForm] = {}
 
-    def get(self, command: PlaceOrder) -> OrderForm | None:
-        """Return the form of an order; None where there is none, or what it was made from has changed."""
-        form = self._forms.get((command.symbol, id(command.side), id(command.tif)))
-        return form if form is not None and form.source == self._maker.order_source(form.call) else None
+    def of_entries(self, venue: str, symbol: str) -> tuple[OrderForm, OrderForm]:
+        """Return the forms of entries in a symbol, made now where there are none; raises as `make` does."""
+        buy, sell = (self.made.get((symbol, id(side), id(TimeInForce.IOC))) for side in Side)
+        return buy or self.make(_marked(venue, symbol, Side.BUY)), sell or self.make(_marked(venue, symbol, Side.SELL))
 
     def make(self, command: PlaceOrder) -> OrderForm:
         """Make the form of an order, and keep it; raises as `GuardedClient.signed` does where none like it may be signed."""
-        form = self._maker.order_form(self._place(_marked(command)))
+        marked = _marked(command.venue, command.symbol, command.side, command.tif, command.expires_ns)
+        form = self._maker.order_form(self._place(marked))
         # Only of what the guard allows: a few dozen symbols.
-        self._forms[command.symbol, id(command.side), id(command.tif)] = form
+        self.made[command.symbol, id(command.side), id(command.tif)] = form
         return form
 
 
@@ -84,8 +108,8 @@ def half_written(
     call: Call,
     claim: OrderClaim,
     request: HttpRequest,
-    target: str,
-    source: tuple[Any, ...],
+    signed: str,
+    keyed: KeyedHash,
     *,
     body_marks: Sequence[str] = (),
     head_marks: Sequence[str] = (),
@@ -94,18 +118,17 @@ def half_written(
     signature in its head and `head_marks` besides. `claim` is the guard's of the same parameters."""
     side = "sell" if claim.sold is not None else "buy"
     require(claim == limit_claim(claim.symbol, side, SIZE, PRICE), "an order that is not written as it was meant")
-    origin, data = render(request)
-    head, _, body = data.decode("ascii").partition("\r\n\r\n")
-    head = f"{head.removesuffix(str(len(body)))}{_LENGTH}\r\n\r\n"
+    outgoing = render(request)
+    head, _, body = outgoing.data.decode("ascii").partition("\r\n\r\n")
+    whole = f"{head.removesuffix(str(len(body)))}{_LENGTH}\r\n\r\n{_BODY}"
     return OrderForm(
-        call,
-        claim.symbol,
-        side,
-        origin,
-        target,
+        call.scope,
+        claim,
+        outgoing.origin,
         _cut(body, (ID, f"{PRICE:f}", f"{SIZE:f}", *body_marks)),
-        _cut(head, (TIMESTAMP, SIGNATURE, _LENGTH, *head_marks)),
-        source,
+        _cut(whole, (TIMESTAMP, SIGNATURE, _LENGTH, _BODY, *head_marks)),
+        signed,
+        keyed,
     )
 
 
@@ -114,25 +137,37 @@ def id_text(client_order_id: str) -> str:
     return encode_basestring_ascii(client_order_id)[1:-1]
 
 
-def _marked(command: PlaceOrder) -> PlaceOrder:
+def decimal_texts(command: PlaceOrder) -> tuple[str, str]:
+    """Return price and size of an order as `plain` writes them, which are finite."""
+    price, size = str(command.price), str(command.size)
+    if (price + size).replace(".", "").isdigit():
+        return price, size
+    return f"{command.price:f}", f"{command.size:f}"  # no exponents, which very small and very great numbers would have
+
+
+def _marked(
+    venue: str, symbol: str, side: Side, tif: TimeInForce = TimeInForce.IOC, expires_ns: int = NS_PER_S
+) -> PlaceOrder:
     return PlaceOrder(
         cause=0,
-        venue=command.venue,
-        symbol=command.symbol,
+        venue=venue,
+        symbol=symbol,
         client_order_id=ID,
         role=Role.ENTRY,
-        side=command.side,
-        tif=command.tif,
+        side=side,
+        tif=tif,
         price=PRICE,
         size=SIZE,
-        expires_ns=command.expires_ns,
+        expires_ns=expires_ns,
     )
 
 
-def _cut(text: str, marks: Sequence[str]) -> Callable[..., str]:
-    """Return what puts values in the place of the marks; raises `InvariantError` unless each stands in the text just once."""
-    text = text.replace("{", "{{").replace("}", "}}")
-    for number, mark in enumerate(marks):
+def _cut(text: str, marks: Sequence[str]) -> Places:
+    """Put places where marks stand; raises `InvariantError` unless each stands in the text just once."""
+    text = text.replace("%", "%%")
+    for mark in marks:
         require(text.count(mark) == 1, f"{mark} does not stand just once in an order")
-        text = text.replace(mark, f"{{{number}}}")
-    return text.format
+    order = sorted(range(len(marks)), key=lambda number: text.index(marks[number]))
+    for mark in marks:
+        text = text.replace(mark, "%s")
+    return Places(text, itemgetter(*order))

@@ -9,7 +9,6 @@ and its private stream. Questions are answered as of the instant at which they a
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -177,20 +176,23 @@ class PaperGateway:
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an order ready to leave; nothing here ever refuses one before it was sent."""
-        return partial(self._leave, command)
+        return _Departure(self, command)
+
+    def glance(self, symbol: str) -> None:
+        """Do nothing: nothing here is written."""
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order."""
-        return await self._leave(command)
+        return await self.send(command)
 
-    def _leave(self, command: PlaceOrder) -> Coroutine[Any, Any, PlaceAnswer]:
+    def send(self, command: PlaceOrder) -> "asyncio.Future[PlaceAnswer]":
         """Send an order; it goes its way whether or not anybody waits for its answer."""
         sent_ns = self._clock.wall_ns()
         way = self._way_of(command) or Way(self._latency_ns, self._latency_ns)
         order = self._matching.leave(command, sent_ns + way.there_ns)
         answer: asyncio.Future[PlaceAnswer] = asyncio.get_running_loop().create_future()
         self._spawn(self._execute(order, sent_ns, way, answer))
-        return _awaited(answer)
+        return answer
 
     async def _execute(self, order: Underway, sent_ns: int, way: Way, answer: asyncio.Future[PlaceAnswer]) -> None:
         try:
@@ -420,5 +422,17 @@ async def _pass(way: Way) -> None:
         await asyncio.sleep(sum(way) / NS_PER_S)
 
 
-async def _awaited(answer: asyncio.Future[PlaceAnswer]) -> PlaceAnswer:
-    return await answer
+class _Departure:
+    """See `arb.venues.base.Departure`."""
+
+    def __init__(self, gateway: PaperGateway, command: PlaceOrder) -> None:
+        self._gateway = gateway
+        self._command = command
+
+    def leave(self) -> None:
+        """Send the order."""
+        self._answer = self._gateway.send(self._command)
+
+    async def answer(self) -> PlaceAnswer:
+        """Wait for what became of it."""
+        return await self._answer

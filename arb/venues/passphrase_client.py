@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS
 from arb.core.commands import PlaceOrder
-from arb.venues.call import Call, HttpRequest, Outgoing, body_text
+from arb.venues.call import Call, HttpRequest, body_text
 from arb.venues.ccxt_client import GuardedClient
 from arb.venues.keyed_hash import KeyedHash
-from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, half_written, id_text
+from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written, id_text
 from arb.venues.rules.guard import OrderClaim, OrderFields
 
 PLACE, CANCEL = "place", "cancel"
@@ -73,26 +73,25 @@ class PassphraseClient(GuardedClient):
             call,
             claim,
             request,
-            target,
-            self.order_source(call),
+            f"POST{target}",
+            _keyed(self.secret),
             body_marks=tuple(self.window_marks.values()),
             head_marks=(EXPIRY,) if self.expiry_in_head else (),
         )
 
-    def order_source(self, call: Call) -> tuple[Any, ...]:
-        """Return what such an order would leave with; see `FormMaker`."""
-        return self._base_url(call), self.apiKey, self.secret, self.password, tuple(self.site_headers.items())
-
-    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
         """Return an order, signed; see `GuardedClient.order`."""
-        now_ns, offset_ns = self.instant()
-        now_ms, expires_ms = (now_ns + offset_ns) // NS_PER_MS, (command.expires_ns + offset_ns) // NS_PER_MS
+        name, venue_ns = command.client_order_id, steady_ns + self._ahead_of_steady_ns
+        if not (name.isalnum() and name.isascii()):
+            name = id_text(name)
+        now_ms, expires_ms = venue_ns // NS_PER_MS, (command.expires_ns - now_ns + venue_ns) // NS_PER_MS
         window = self._window(expires_ms, now_ms)
-        self.guard.admit_order(form.symbol, form.side, command)
-        timestamp = self._timestamp(now_ms)
-        body = form.body(id_text(command.client_order_id), f"{command.price:f}", f"{command.size:f}", *window)
-        signature = _signature(_keyed(self.secret), f"{timestamp}POST{form.target}{body}".encode())
-        return form.outgoing(body.encode("ascii"), timestamp, signature, str(expires_ms))
+        self.guard.admit_order(form.symbol, form.side, command, steady_ns)
+        timestamp = self._timestamp(now_ms).encode("ascii")
+        body = (form.body % form.in_body((name, *decimal_texts(command), *window))).encode("ascii")
+        seal = form.keyed.seal(b"%b%b%b" % (timestamp, form.signed, body))
+        signature = b2a_base64(seal.digest(), newline=False)
+        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, b"%d" % expires_ms))
 
     def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""

@@ -40,11 +40,6 @@ class VenueTime:
         """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""
         return self.wall_clock.wall_ns() + self.server_offset_ns
 
-    def instant(self) -> tuple[int, int]:
-        """Return our time and what must be added to it to get the venue's, ns."""
-        now_ns = self.wall_clock.wall_ns()
-        return now_ns, self._ahead_of_steady_ns - now_ns + self.wall_clock.monotonic_ns()
-
 
 class PublicClient(VenueTime):
     """Writes questions to a venue that is read only: there is no key in it, and so nothing that it could sign.

@@ -6,18 +6,22 @@ of a pair can be written, and then leave one right after the other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import ccxt
+import msgspec
 
 from arb.core.commands import PlaceOrder
-from arb.errors import VenueError
+from arb.errors import ArbError, VenueError
+from arb.venues.base import PlaceAnswer
 from arb.venues.call import Call, Outgoing, render
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import TradeDialect
 from arb.venues.order_form import OrderForm, OrderForms
 from arb.venues.order_socket import OrderSocket
-from arb.venues.transport.http import HttpAnswer, NeverSent, WriteTransport
+from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import SocketEnded
 
 
@@ -37,6 +41,39 @@ Ready = Outgoing | ReadyFrame
 """A write that is signed and rendered: handing it over is all there is left to do."""
 
 
+class ReadyOrder(msgspec.Struct):
+    """An order that is ready to leave; see `arb.venues.base.Departure`.
+
+    `connection`: the one that stands ready for a request, None where it leaves as `VenueWrites.send` finds a way. `placed`
+    waits for what brings the answer, and judges it.
+    """
+
+    writes: "VenueWrites"
+    ready: Ready
+    connection: Connection | None
+    placed: Callable[[Awaitable[HttpAnswer]], Coroutine[Any, Any, PlaceAnswer]]
+    sent_ns: int
+    timeout_s: float
+    sending: Awaitable[HttpAnswer] | None = None
+
+    def __repr__(self) -> str:
+        return f"ReadyOrder({self.ready!r})"
+
+    def leave(self) -> None:
+        """Hand it over, once."""
+        connection, ready = self.connection, self.ready
+        if connection is None or not (isinstance(ready, Outgoing) and connection.write(ready.data)):
+            self.sending = self.writes.send(ready, self.timeout_s)
+
+    def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
+        """Return what waits for what became of it."""
+        sending = self.sending
+        if sending is None and self.connection is not None:
+            sending = self.connection.answer(self.sent_ns, self.timeout_s)
+        assert sending is not None
+        return self.placed(sending)
+
+
 class VenueWrites:
     """See the module; raises `VenueError` or `ValueError` for what cannot be written: then nothing was sent."""
 
@@ -51,14 +88,27 @@ class VenueWrites:
 
     def form(self, command: PlaceOrder) -> OrderForm:
         """Return what an order like this one is written with."""
-        form = self._forms.get(command)
+        form = self._forms.made.get((command.symbol, id(command.side), id(command.tif)))
         return signed(self._dialect.venue, self._forms.make, command) if form is None else form
 
-    def order(self, form: OrderForm, command: PlaceOrder) -> Ready:
-        """Return an order, ready to leave."""
+    def glance(self, symbol: str) -> tuple[OrderForm, ...]:
+        """Read what entries in a symbol are written with, made ahead where it may be; see `OrderForm.glance`."""
+        try:
+            forms = self._forms.of_entries(self._dialect.venue, symbol)
+        except (ccxt.BaseError, ArbError, ValueError):
+            return ()  # an order says why
+        for form in forms:
+            form.glance()
+        return forms
+
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> Ready:
+        """Return an order, ready to leave; `now_ns` and `steady_ns`: the present by our two clocks."""
         if self._socket is None:
-            return self._signer.order(form, command)
-        return self._framed(self._dialect.place(command), partial(self._signer.order, form, command))
+            return Outgoing(form.origin, self._signer.order(form, command, now_ns, steady_ns))
+        return self._framed(
+            self._dialect.place(command),
+            lambda: Outgoing(form.origin, self._signer.order(form, command, now_ns, steady_ns)),
+        )
 
     def other(self, call: Call) -> Ready:
         """Return a write that is no order, ready to leave."""

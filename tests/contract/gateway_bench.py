@@ -33,8 +33,10 @@ BIDS = [["49990", "0.5"], ["49980", "1"]]
 ASKS = [["50000", "0.3"], ["50010", "0.2"]]
 NUMBERS = itertools.count(1)
 NONCE = random.SystemRandom().getrandbits(48)
-FAST = GatewayTiming(place_timeout_s=1.5, cancel_timeout_s=1.5, read_timeout_s=6.0)
-"""Short for a test that waits for a time-out, long for an answer on a machine with other things to do."""
+CALM = GatewayTiming(place_timeout_s=60.0, cancel_timeout_s=60.0, read_timeout_s=60.0)
+"""For what is answered, however long this machine stands still meanwhile."""
+FAST = GatewayTiming(place_timeout_s=1.5, cancel_timeout_s=1.5, read_timeout_s=60.0)
+"""For a test that waits for a write's time-out."""
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def an_account(account: str, sandbox: Sandbox) -> Iterator[str]:
 class Bench:
     """One venue's gateway, the book it trades on, and the sandbox's truth about it.
 
-    `mode`: the kind of the account, which a gateway learns by asking, "" for the usual one.
+    `mode`: the kind of the account, which a gateway learns by asking, "" for the usual one; `timing`: how long a gateway waits.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Bench:
         symbol: str = SYMBOL,
         mode: str = "",
     ) -> None:
+        self.timing = CALM
         self.venue = venue
         self.mode = mode
         self.symbol = symbol
@@ -93,7 +96,7 @@ class Bench:
             limits=GatewayLimits(
                 symbols=(self.symbol, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
-                timing=FAST,
+                timing=self.timing,
                 key=policy or KeyPolicy(),
             ),
             sandbox_id=self.sandbox.info["sandbox_id"],

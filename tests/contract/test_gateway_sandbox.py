@@ -35,7 +35,9 @@ from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import (
     ACCOUNTS,
+    CALM,
     CLOCK,
+    FAST,
     Bench,
     an_account,
     an_order,
@@ -78,9 +80,11 @@ def test_an_order_below_the_smallest_size_is_rejected(bench: Bench) -> None:
 
 
 def test_an_order_that_arrives_after_its_expiry_is_rejected(bench: Bench) -> None:
+    bench.fault("delayed_request", "place", param=300)  # later than it may arrive, however quick the way is
+
     async def story(gateway: VenueGateway) -> tuple[bool | None, PlaceOrder, PlaceAnswer]:
         while True:
-            order = an_order("50010", "0.01", expires_ns=CLOCK.wall_ns() + 4 * NS_PER_MS)
+            order = an_order("50010", "0.01", expires_ns=CLOCK.wall_ns() + 200 * NS_PER_MS)
             answer = await gateway.place(order)
             if isinstance(answer, OrderAccepted) or answer.sent_ns:
                 return gateway.expiry_proved, order, answer
@@ -133,6 +137,7 @@ def test_a_sale_that_nothing_values_is_not_sent_at_all(bench: Bench) -> None:
 def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
+    bench.timing = FAST
 
     answer, looked = place_and_look(bench, order)
 
@@ -147,6 +152,7 @@ def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(ben
 def test_an_order_that_never_arrived_is_unknown_and_a_query_is_complete_and_empty(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
+    bench.timing = FAST
 
     async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, OrderQueried]:
         return await gateway.place(order), await gateway.query_order(query(order))
@@ -346,6 +352,8 @@ def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_
     ("fault", "outcome"), [("lost_ack", Outcome.UNKNOWN), ("http_500", Outcome.UNKNOWN), ("http_429", Outcome.REJECTED)]
 )
 def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, outcome: Outcome) -> None:
+    bench.timing = FAST if fault == "lost_ack" else CALM
+
     async def story(gateway: VenueGateway) -> tuple[CancelAnswered, ...]:
         orders, cancels = resting_and_gone(gateway, 2)
         for order in orders:

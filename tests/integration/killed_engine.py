@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 from collections.abc import Coroutine, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,18 +102,19 @@ class WatchedGateway:
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Place a repair, watched."""
-        return await self._leave(command, partial(self._inner.place, command))
+        self._killer.before(command)
+        return await self.followed(command, self._inner.place(command))
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave, watched."""
         departure = self._inner.prepare(command)
-        return departure if isinstance(departure, OrderRejected) else partial(self._leave, command, departure)
+        return departure if isinstance(departure, OrderRejected) else WatchedDeparture(self, command, departure)
 
-    def _leave(self, command: PlaceOrder, departure: Departure) -> Coroutine[Any, Any, PlaceAnswer]:
+    def before(self, command: PlaceOrder) -> None:
+        """Take note that an entry is about to leave."""
         self._killer.before(command)
-        return self._followed(command, departure())
 
-    async def _followed(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> PlaceAnswer:
+    async def followed(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> PlaceAnswer:
         watch = asyncio.get_running_loop().call_later(ON_ITS_WAY_S, self._killer.sent, command)
         try:
             return await answer
@@ -130,6 +130,22 @@ class WatchedGateway:
             listener(reported)
 
         await self._inner.run_private(watched)
+
+
+class WatchedDeparture:
+    """An entry that is ready to leave, watched."""
+
+    def __init__(self, gateway: WatchedGateway, command: PlaceOrder, inner: Departure) -> None:
+        self._gateway, self._command, self._inner = gateway, command, inner
+
+    def leave(self) -> None:
+        """Hand it over."""
+        self._gateway.before(self._command)
+        self._inner.leave()
+
+    def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
+        """Wait for what became of it."""
+        return self._gateway.followed(self._command, self._inner.answer())
 
 
 class WatchedJournal:

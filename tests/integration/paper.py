@@ -318,7 +318,7 @@ def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> 
         lines.append(
             f"{venue:<8} {len(shares):>5}  {whole:>16.2%}  {sum(shares) / max(1, len(shares)):>17.2%}"
             f"  {min(shares, default=0):>10.2%}"
-            f"  {seen['snapshots']:>9}  {seen['opened']:>11}  {seen['sent']:>11}  {seen['weight'] or '-':>6}"
+            f"  {seen['snapshots']:>9}  {seen['opened']:>11}  {seen['sent']:>11}  {seen['used'] or '-':>6}"
         )
     used = [(b.processor_s - a.processor_s) / (b.at_s - a.at_s) for a, b in pairwise(samples)]
     return [

@@ -26,6 +26,8 @@ READ_WHILE_IMPORTING = "SSL_CERT_FILE"
 START_S = 180.0
 """How long a process may take to be there, on a machine with other things to do."""
 END_S = 180.0
+BUSY_MACHINE = "[timing]\nmax_feed_lag_ms = 60_000\n"
+"""Settings for a doctor who is to find nothing wrong: that this machine stood still for a second is no lag of a venue's."""
 MAY_HALT = "leg_deadline"
 """What strikes a repair may leave a leg open for longer than allowed: the proof of absence takes its time."""
 VENUES = ("gate", "okx", "bitget")
@@ -67,10 +69,11 @@ def write_config(folder: Path, **changes: str) -> Path:
     """Write the repository's settings with other values for some keys into `folder`.
 
     Without further word a venue that knows no expiry may deliver an unanswered order for 4 s and not 30, so that proofs of
-    absence do not hold up the tests; the sandbox's own delays are far below.
+    absence do not hold up the tests; the sandbox's own delays are far below. And a leg may be open for 20 s and not 5: on a
+    machine that is late with everything a run would be halted by that alone.
     """
     text = (REPO / "config.toml").read_text()
-    for key, value in ({"unknown_grace_ms": "4000"} | changes).items():
+    for key, value in ({"unknown_grace_ms": "4000", "leg_deadline_ms": "20000"} | changes).items():
         text, found = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
         assert found == 1, f"{key}: {found} lines of config.toml"
     path = folder / "config.toml"
@@ -202,6 +205,20 @@ def wait_while(
     raise AssertionError(f"not within {within_s} s: {what}")
 
 
+def stopped_when(start: Callable[[], Process], met: Callable[[], bool]) -> Process:
+    """Start a process and return it stopped (SIGSTOP) at an instant when `met`; start anew while it is over before that."""
+    while True:
+        process = start()
+        while process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            if met():
+                return process
+            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SOON_S)
+        process.communicate()
+
+
 class EngineProcess:
     """A running engine on a sandbox, with its ledger `a.sqlite` in `folder`."""
 
@@ -285,6 +302,36 @@ def engine_of(folder: Path, process: Process) -> Iterator[EngineProcess]:
 def run_arguments(folder: Path, sandbox: SandboxProcess) -> list[str]:
     """Return the options of `arb run` that name the settings and the ledger in `folder`, and a sandbox."""
     return [*embedded_arguments(folder), "--sandbox", sandbox.admin]
+
+
+def run_until(
+    wanted: Callable[[dict[str, Any]], bool], what: str, *more: str, cwd: Path, db: str = DB, **given: Any
+) -> Ended:
+    """Run `arb run --json` with `more` options, on the ledger `db` in `cwd`, until its status is as wanted; then stop it.
+
+    However slow the machine is, it has then done what it was started for, and however quick, nobody waits any longer.
+    """
+    with engine_of(cwd, arb("run", "--json", *more, cwd=cwd, **given)) as engine:
+        engine.db = cwd / db
+        engine.journal = engine.db.with_name(f"{engine.db.stem}.journal.sqlite")
+        engine.until(wanted, what)
+        return engine.stop()
+
+
+def record_segments(count: int, *more: str, cwd: Path) -> Ended:
+    """Record segments of a second into `rec`, with `more` options, until so many more are finished; then stop."""
+    out, process = cwd / "rec", arb("record", "--out", "rec", "--every", "1s", "--json", *more, cwd=cwd)
+
+    def finished() -> int:
+        return sum(".part." not in path.name for path in out.glob("*.jsonl.gz"))
+
+    before = finished()
+    try:
+        wait_while(process, lambda: finished() >= before + count, f"{count} segments are finished")
+        process.send_signal(signal.SIGINT)
+        return end_of(process)
+    finally:
+        process.kill()
 
 
 def embedded_arguments(folder: Path) -> list[str]:

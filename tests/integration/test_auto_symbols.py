@@ -13,7 +13,7 @@ from tests.contract.venue_server import Venues, venue_server
 from tests.integration import truth
 from tests.integration.live_mode import coins_traded, live_config, live_engine
 from tests.integration.login_page import login_page
-from tests.integration.support import WELL_ENDED, arb, end_of, run_arb, sandbox_process
+from tests.integration.support import WELL_ENDED, arb, end_of, run_arb, run_until, sandbox_process
 
 AHEAD_S, AFTER_S = 25, 20
 """How long before the hour a run begins at least, until its books are there, and how long it goes on after it."""
@@ -85,13 +85,11 @@ def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_pa
 def test_a_start_chooses_with_the_venues_that_answer(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "5") as venues, login_page() as address:
         write_config(tmp_path, venues, volume="100_000_000", okx=address)
-        ended = run_arb("run", "--for", "2s", "--json", cwd=tmp_path)
+        of_five = {"gate": "5/5", "okx": "0/0", "bitget": "5/5"}  # 2.0, 1.0, 0.5, 0.25, 0.125 billion
+        ended = run_until(
+            lambda status: bool(status["books"] == of_five), "the five are live", cwd=tmp_path, db="var/paper.sqlite"
+        )
     assert ended.code == 0, ended.err
-    assert ended.summary["books"] == {
-        "gate": "5/5",
-        "okx": "0/0",
-        "bitget": "5/5",
-    }  # 2.0, 1.0, 0.5, 0.25, 0.125 billion
     assert "okx: unreadable HTTP 200" in ended.err and "symbols are chosen without it" in ended.err
 
 
@@ -138,8 +136,9 @@ def test_live_trading_chooses_only_what_is_proved_and_its_guards_let_that_leave(
         config.write_text(text.replace("overrides = {}", denied))
         with live_engine(tmp_path, sandbox) as engine:
             engine.until_pairs(5)
+            of_four = dict.fromkeys(("gate", "okx", "bitget"), "4/4")
+            engine.until(lambda status: bool(status["books"] == of_four), "four are live everywhere")
             ended = engine.stop()
         assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
         assert coins_traded(engine) <= {"BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT"}
-        assert ended.summary["books"] == dict.fromkeys(("gate", "okx", "bitget"), "4/4")
         assert truth.differences(engine.db, sandbox.ledger()) == [], ended

@@ -6,7 +6,7 @@ import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
-from tests.integration.support import Ended, run_arb
+from tests.integration.support import Ended, run_arb, run_until
 from tests.support.journals import lay_open
 
 PAPER = '[paper.fees]\ngate = "0.09%"\nokx = "0.08%"\nbitget = "0.06%"\n[paper.latency_ms]\ngate = 60\nokx = 60\nbitget = 60\n'
@@ -14,7 +14,10 @@ PAPER = '[paper.fees]\ngate = "0.09%"\nokx = "0.08%"\nbitget = "0.06%"\n[paper.l
 
 def test_a_run_is_compared_with_paper_and_every_difference_has_its_cause(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(PAPER)
-    run = run_arb("run", "--for", "4s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
+    options = ("--seed", "5", "--tape", "run.jsonl.gz")
+    run = run_until(
+        lambda status: status["pairs"]["completed"] >= 3, "some pairs", *options, cwd=tmp_path, db="var/sandbox.sqlite"
+    )
     assert run.code == 0, run.err
     beside = run_arb("replay", "run.jsonl.gz", "--paper", "--json", cwd=tmp_path)
     assert beside.code == 0, beside.err

@@ -23,9 +23,31 @@ from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import FRAME_BYTES_MAX
 
-QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
+QUICK = ConnectionTiming(connect_timeout_s=60.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)
 Serve = Callable[[web.WebSocketResponse, int], Awaitable[None]]
+
+
+class Unstopped:
+    """A clock for which this process never stands still: from one look at it to the next a tick passes at most.
+
+    So a connection is silent when nothing came for as many ticks as its silence has, and not when all of us slept.
+    """
+
+    TICK_NS = 60_000_000
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+        self._passed_ns, self._looked_ns = 0, self._system.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        return self._system.wall_ns()
+
+    def monotonic_ns(self) -> int:
+        now_ns = self._system.monotonic_ns()
+        self._passed_ns += min(now_ns - self._looked_ns, self.TICK_NS)
+        self._looked_ns = now_ns
+        return self._passed_ns
 
 
 class Server:
@@ -129,7 +151,7 @@ class Log:
 def connection(url: str, log: Log, timing: ConnectionTiming = QUICK, **more: Any) -> StreamConnection:
     return StreamConnection(
         fixed(url),
-        clock=SystemClock(),
+        clock=Unstopped(),
         rng=random.Random(1),
         greetings=lambda: ("hello",),
         on_frame=log.frame,
@@ -187,7 +209,7 @@ def test_a_frame_longer_than_the_limit_ends_the_connection_unread() -> None:
             Server(lambda socket, _: serve(socket, 0)) as longest,
             Server(lambda socket, _: serve(socket, 1)) as longer,
         ):
-            calm = ConnectionTiming(connect_timeout_s=5.0)
+            calm = ConnectionTiming(connect_timeout_s=60.0)
             await run_until(connection(longest.url, within := Log(1), calm).run, within.full)
             await run_until(connection(longer.url, log, calm).run, log.full)
         assert [len(raw) for raw in within.frames] == [FRAME_BYTES_MAX]

@@ -212,6 +212,9 @@ def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stop
         with engine_process(tmp_path, sandbox) as engine:
             engine.until_pairs(2)
             engine.until(lambda status: status["seconds"] > 4, "balances were compared")
+            # An order that is unknown might explain what is taken secretly: none is under way.
+            assert run_arb("halt", *where(tmp_path), cwd=tmp_path).code == 0
+            engine.until(lambda status: status["halted"] is not None and not status["pairs"]["open"], "none is open")
             engine.process.kill()
             end_of(engine.process)
         amount = free(sandbox, "okx", "USDT") + 1000
@@ -225,6 +228,7 @@ def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stop
             assert until_reported(engine, "transfer")
             assert until_reported(engine, "foreign_order", "at gate")
             assert engine.status()["stopped_assets"] == {"bitget": ["SOL"]}
+            assert run_arb("resume", "--reason", "go on", *where(tmp_path), cwd=tmp_path).code == 0
             engine.until_pairs(2)
             ended = engine.stop()
         assert ended.code == 0, f"seed {sandbox.seed}: {ended.err[-3000:]}"

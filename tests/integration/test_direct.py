@@ -88,6 +88,7 @@ def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
 
     async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
+            await standing(transport, origin_of_venue(venue))  # so that only the answer is waited for
             with pytest.raises(AnswerLost, match=r"no answer within 0\.5 s"):
                 await transport.send(venue.order("first"), 0.5)
             late.set()
@@ -223,7 +224,7 @@ def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
             bodies.append(connection.recv(65536).partition(b"\r\n\r\n")[2])
             connection.sendall(full(b"%d" % len(bodies)))
             if not last:
-                closing.wait(5)
+                closing.wait(60)
             connection.close()
             closed.set()
 
@@ -234,7 +235,7 @@ def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         assert (await transport.send(HttpRequest("POST", url, {}, "one"), 30.0)).body == b"1"
         closing.set()
-        closed.wait(5)  # the loop stands still meanwhile, as in a long turn
+        assert closed.wait(60)  # the loop stands still meanwhile, as in a long turn
         assert (await transport.send(HttpRequest("POST", url, {}, "two"), 30.0)).body == b"2"
 
     run(scenario)
@@ -383,8 +384,9 @@ def test_a_warm_connection_is_replaced_before_it_is_too_old_to_use() -> None:
 
 
 def test_a_venue_that_is_away_is_dialled_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens there yet
+    port = reserved.getsockname()[1]
 
     async def scenario(transport: DirectTransport) -> None:
         transport.keep_warm(f"http://127.0.0.1:{port}/", 1)
@@ -396,7 +398,7 @@ def test_a_venue_that_is_away_is_dialled_again() -> None:
             there.set()
             writer.close()
 
-        server = await asyncio.start_server(greet, "127.0.0.1", port)
+        server = await asyncio.start_server(greet, sock=reserved)
         await there.wait()
         server.close()
 

@@ -24,7 +24,7 @@ def test_orders_travel_over_tls_on_one_connection_to_a_venue_that_is_trusted(cer
     async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo, theirs) as venue:
             for text in ("one", "two", "three"):
-                assert (await transport.send(venue.order(text), 5.0)).body == text.encode()
+                assert (await transport.send(venue.order(text), 60.0)).body == text.encode()
             assert venue.visits.qsize() <= 2
 
     run(scenario, tls=ours)
@@ -37,7 +37,7 @@ def test_a_venue_that_is_not_trusted_is_never_sent_anything(certificate: Path) -
     async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo, theirs) as venue:
             with pytest.raises(NeverSent, match="CERTIFICATE_VERIFY_FAILED"):
-                await transport.send(venue.order(), 5.0)
+                await transport.send(venue.order(), 60.0)
             assert venue.visits.empty()
 
     run(scenario)

@@ -16,7 +16,7 @@ from tests.contract.venue_server import venue_server
 from tests.integration.certificates import write_certificate
 from tests.integration.host_clock import HostClock
 from tests.integration.login_page import login_page
-from tests.integration.support import Ended, end_of, run_arb, run_script, sandbox_process
+from tests.integration.support import BUSY_MACHINE, Ended, end_of, run_arb, run_script, sandbox_process
 
 Found = dict[tuple[str, str], dict[str, Any]]
 
@@ -29,6 +29,8 @@ def findings(run: Ended) -> Found:
 def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         sandbox_of = ("doctor", "--sandbox", sandbox.admin, "--json")
+        (tmp_path / "config.toml").write_text(BUSY_MACHINE)
+        (tmp_path / "config.toml").chmod(0o600)
         well = run_arb(*sandbox_of, cwd=tmp_path)
         assert well.code == 0, well.out
         assert well.summary["failed"] == 0 and well.summary["passed"] >= 30
@@ -37,11 +39,11 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
         (tmp_path / "config.toml").chmod(0o644)
         (tmp_path / "var").mkdir()
         (tmp_path / "var" / "sandbox.sqlite").write_text("no database at all")
-        sandbox.fault("gate", "fine_levels", seconds=60)
-        sandbox.fault("gate", "clock_skew", seconds=60, param=5000)
-        sandbox.fault("gate", "ws_lag", seconds=60, param=1500)
-        sandbox.fault("okx", "http_503_maintenance", seconds=60)
-        sandbox.fault("bitget", "ws_disconnect", seconds=60)
+        sandbox.fault("gate", "fine_levels", seconds=3600)
+        sandbox.fault("gate", "clock_skew", seconds=3600, param=5000)
+        sandbox.fault("gate", "ws_lag", seconds=3600, param=1500)
+        sandbox.fault("okx", "http_503_maintenance", seconds=3600)
+        sandbox.fault("bitget", "ws_disconnect", seconds=3600)
         ill = run_arb(*sandbox_of, cwd=tmp_path)
         found = findings(ill)
         for venue in sandbox.ledger():

@@ -19,6 +19,7 @@ from tests.integration.kill_points import POINTS
 from tests.integration.killed import Stage
 from tests.integration.live_mode import keys_of, live_config
 from tests.integration.support import (
+    BUSY_MACHINE,
     DB,
     VENUES,
     Ended,
@@ -103,6 +104,7 @@ def rest_an_order(sandbox: SandboxProcess, venue: str, name: str) -> None:
 
 
 def test_an_account_that_is_well_passes_and_nothing_is_sent_but_questions(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(BUSY_MACHINE)
     with sandbox_process(tmp_path) as sandbox:
         found = doctored(tmp_path, sandbox)
         asked = [request for venue in VENUES for request in sandbox.ledger()[venue]["requests"]]
@@ -146,10 +148,10 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
         rest_an_order(sandbox, "bitget", ClientOrderId(5, 6, Role.HEDGE, 0).encode())
         sandbox.ask("/balance", {"venue": "okx", "asset": "BTC", "free": "0.001"})
         sandbox.choose("okx", {"addresses": []})
-        sandbox.fault("okx", "fee_tier_change", param="10", seconds=120)
-        sandbox.fault("okx", "min_size_change", param="100000", seconds=120)
-        sandbox.fault("gate", "key_revoked", seconds=120)
-        sandbox.fault("bitget", "ws_disconnect", seconds=120)
+        sandbox.fault("okx", "fee_tier_change", param="10", seconds=3600)
+        sandbox.fault("okx", "min_size_change", param="100000", seconds=3600)
+        sandbox.fault("gate", "key_revoked", seconds=3600)
+        sandbox.fault("bitget", "ws_disconnect", seconds=3600)
         found = doctored(tmp_path, sandbox)
     expect(found, "local", "halt", "warn", "asked", "arb resume")
     expect(found, "local", "open_pairs", "pass")

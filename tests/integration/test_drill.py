@@ -12,7 +12,7 @@ from arb.venues.rules.outcome import judge_write
 from arb.venues.transport.http import HttpAnswer
 from tests.integration import truth
 from tests.integration.live_mode import keys_of, live_config
-from tests.integration.support import VENUES, Ended, arb, end_of, run_arb, sandbox_process
+from tests.integration.support import BUSY_MACHINE, VENUES, Ended, arb, end_of, run_arb, sandbox_process
 from tests.integration.test_doctor_accounts import expect, findings
 
 STEPS = ("drill_rest", "drill_expired", "drill_trade")
@@ -43,12 +43,10 @@ def test_both_consents_are_needed_and_somebody_to_ask(tmp_path: Path) -> None:
 
 def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        config = str(live_config(tmp_path, sandbox.announced))
+        config = str(live_config(tmp_path, sandbox.announced, changes={"max_feed_lag_ms": "60000"}))
         keys = keys_of(sandbox.announced)
         doctor = ("doctor", "--json", "--config", config)
-        run = end_of(
-            arb(*doctor, "--drill", "--live", "--yes", "--keep", "answers", cwd=tmp_path, variables=keys), 120.0
-        )
+        run = end_of(arb(*doctor, "--drill", "--live", "--yes", "--keep", "answers", cwd=tmp_path, variables=keys))
         found = findings(run)
         ledger = sandbox.ledger()
         for venue in VENUES:
@@ -109,11 +107,10 @@ HIDDEN = ("key", "secret", "passphrase")
     ("fault", "step"), [("reject_balance", "drill_rest"), ("http_500", "drill_rest")], ids=["refused", "unknown"]
 )
 def test_a_step_that_went_otherwise_is_said_and_nothing_is_left(tmp_path: Path, fault: str, step: str) -> None:
+    (tmp_path / "config.toml").write_text(BUSY_MACHINE)
     with sandbox_process(tmp_path) as sandbox:
         sandbox.fault("gate", fault, count=1)
-        run = run_arb(
-            "doctor", "gate", "--sandbox", sandbox.admin, "--drill", "--yes", "--json", cwd=tmp_path, within_s=150.0
-        )
+        run = run_arb("doctor", "gate", "--sandbox", sandbox.admin, "--drill", "--yes", "--json", cwd=tmp_path)
         found = findings(run)
         books = sandbox.ledger()["gate"]
     assert not [order for order in books["orders"] if order["status"] == "open"]
@@ -127,7 +124,7 @@ def test_a_step_that_went_otherwise_is_said_and_nothing_is_left(tmp_path: Path, 
 
 def test_no_drill_is_tried_where_a_check_failed(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
-        sandbox.fault("okx", "key_revoked", seconds=120)
+        sandbox.fault("okx", "key_revoked", seconds=3600)
         run = run_arb("doctor", "--sandbox", sandbox.admin, "--drill", "--yes", "--json", cwd=tmp_path)
         orders = [order for books in sandbox.ledger().values() for order in books["orders"]]
     expect(findings(run), "local", "drill", "fail", "okx signature", "name the venues that are well")

@@ -6,7 +6,7 @@ from pathlib import Path
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
 from tests.contract.venue_server import venue_server
-from tests.integration.support import run_arb
+from tests.integration.support import record_segments, run_arb, run_until
 
 SYMBOLS = "BTC/USDT,DOGE/USDT,XRP/USDT,SOL/USDT"
 
@@ -26,11 +26,13 @@ def test_init_doctor_record_paper_and_replay_work_where_snapshots_are_fetched(tm
             for check in examined.summary["checks"]
             if check["check"] == "books"
         } == {("gate", "books", "pass"), ("okx", "books", "pass")}
-        recorded = run_arb("record", "--out", "rec", "--every", "1s", "--for", "4s", "--json", cwd=tmp_path)
+        recorded = record_segments(4, cwd=tmp_path)
         assert recorded.code == 0, recorded.err
-        paper = run_arb(
-            "run", "--mode", "paper", "--for", "3s", "--tape", "run.jsonl", "--db", "sqlite:///p.sqlite", "--json",
-            cwd=tmp_path,
+        live = {"gate": "4/4", "okx": "4/4"}
+        paper = run_until(
+            lambda status: bool(status["books"] == live), "all books are live",
+            "--mode", "paper", "--tape", "run.jsonl", "--db", "sqlite:///p.sqlite",
+            cwd=tmp_path, db="p.sqlite",
         )  # fmt: skip
         assert paper.code == 0, paper.err
         refused = venues.look("/state")["venues"]["gate"]["refused"]

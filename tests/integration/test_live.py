@@ -6,9 +6,11 @@ from pathlib import Path
 
 from tests.integration import truth
 from tests.integration.live_mode import CONSENTS, coins_traded, keys_of, live_config, live_engine
-from tests.integration.support import DB, WELL_ENDED, arb, end_of, engine_of, run_arb, sandbox_process, where
+from tests.integration.support import DB, WELL_ENDED, arb, end_of, engine_of, run_arb, run_until, sandbox_process, where
 from tests.integration.tls_front import tls_front
 
+LINES_S = 11
+"""Within this a run has written two lines of its state into its log."""
 THREE_COINS = (
     'overrides = { "gate:NOVA" = "different from okx:NOVA", "okx:NOVA" = "different from bitget:NOVA",'
     ' "bitget:NOVA" = "different from gate:NOVA" }'
@@ -48,10 +50,17 @@ def test_demo_has_keys_and_a_ledger_of_its_own_and_says_demo_everywhere(tmp_path
         config = live_config(tmp_path, sandbox.announced)
         demo = ("--environment", "demo", "--config", str(config))
         keys = keys_of(sandbox.announced, "DEMO_")
-        live = ["run", *CONSENTS, *demo, "--for", "20s"]
-        wrong = end_of(arb(*live, cwd=tmp_path, variables=keys_of(sandbox.announced)))
+        live = [*CONSENTS, *demo, "--for", "10m"]
+        wrong = end_of(arb("run", *live, cwd=tmp_path, variables=keys_of(sandbox.announced)))
         assert wrong.code == 2 and "set DEMO_GATE_API_KEY" in wrong.err, wrong
-        ended = end_of(arb(*live, "--json", cwd=tmp_path, variables=keys))
+        ended = run_until(
+            lambda status: status["pairs"]["completed"] > 0 and status["seconds"] > LINES_S,
+            "a pair is completed, and the log has lines",
+            *live,
+            cwd=tmp_path,
+            db="var/demo.sqlite",
+            variables=keys,
+        )
         assert (ended.code, ended.summary["mode"]) == (0, "demo"), ended
         assert ended.summary["note"].startswith("DEMO: ") and ended.summary["pairs"]["completed"] > 0, ended
         assert " DEMO ON A SANDBOX | " in ended.err, "every line of the log says so"

@@ -65,7 +65,7 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
         with live_engine(tmp_path, sandbox) as engine:
             engine.until_pairs(1)
             # No expiry is proved yet, so what was never answered stays unknown for as long as `unknown_grace_ms`.
-            sandbox.strike("lost_request", count=3)
+            sandbox.strike("lost_request", count=1000)
             engine.until(lambda status: status["unknown_orders"] > 0 and status["pairs"]["open"] > 0, "a pair waits")
             engine.process.send_signal(signal.SIGKILL)
             engine.process.wait()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.live.control import socket_path
-from tests.integration.support import end_of
+from arb.live.control import ask, socket_path
+from tests.integration.support import end_of, wait_while
 
 NOBODY = 65534
 WANT = """
@@ -60,11 +60,9 @@ def place() -> Iterator[Path]:
 
 
 def an_engine(folder: Path) -> "subprocess.Popen[str]":
-    """Start an engine for a moment, whose umask takes no right from anybody."""
+    """Start an engine whose umask takes no right from anybody."""
     arguments = [
         "run",
-        "--for",
-        "1s",
         "--seed",
         "5",
         "--json",
@@ -85,28 +83,37 @@ def an_engine(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def seen_modes(folder: Path, over: threading.Event) -> dict[str, set[int]]:
-    """Return the modes that each thing in `folder` was ever seen with until it is over."""
-    seen: dict[str, set[int]] = {}
+def note_modes(folder: Path, seen: dict[str, set[int]], over: threading.Event) -> None:
+    """Note the modes that each thing in `folder` is ever seen with until it is over."""
     while not over.is_set():
         with contextlib.suppress(OSError):
             for entry in (folder, *folder.iterdir()):
                 seen.setdefault(entry.name, set()).add(stat.S_IMODE(entry.stat().st_mode))
-    return seen
+
+
+def trades(place: Path) -> bool:
+    """Return whether the engine has answered, and so written all that it writes."""
+    return ask(place / "var" / "a.journal.sqlite", {"do": "status"}, timeout_s=10.0) is not None
+
+
+WRITTEN = {"a.sqlite", "a.journal.sqlite", "a.journal.sock", "run.jsonl.gz", "a.journal.sqlite.lock"}
 
 
 def test_what_a_run_writes_is_its_users_alone_from_the_first_byte_even_under_umask_000(place: Path) -> None:
     over, found = threading.Event(), dict[str, set[int]]()
-    watching = threading.Thread(target=lambda: found.update(seen_modes(place / "var", over)))
-    engine = an_engine(place)
+    watching = threading.Thread(target=note_modes, args=(place / "var", found, over))
     watching.start()
-    ended = end_of(engine)
-    over.set()
-    watching.join()
+    engine = an_engine(place)
+    try:
+        wait_while(engine, lambda: found.keys() >= WRITTEN, "all that it writes was seen")
+        engine.terminate()
+        ended = end_of(engine)
+    finally:
+        engine.kill()
+        over.set()
+        watching.join()
     assert ended.code == 0, ended.err
     assert found.pop("var") == {0o700}
-    for name in ("a.sqlite", "a.journal.sqlite", "a.journal.sock", "run.jsonl.gz", "a.journal.sqlite.lock"):
-        assert name in found, sorted(found)
     assert {name: [oct(mode) for mode in modes] for name, modes in found.items() if modes - {0o600}} == {}
 
 
@@ -120,7 +127,13 @@ def test_another_user_reads_nothing_and_commands_nothing(place: Path, mode: int)
     )
     try:
         assert neighbour.stdout is not None and neighbour.stdout.readline() == "ready\n"
-        ended = end_of(an_engine(place))
+        engine = an_engine(place)
+        try:
+            wait_while(engine, lambda: trades(place), "it answers")
+            engine.terminate()
+            ended = end_of(engine)
+        finally:
+            engine.kill()
     finally:
         (place / "over").touch()
     got, err = neighbour.communicate(timeout=60)

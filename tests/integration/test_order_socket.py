@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from tests.integration import truth
 from tests.integration.support import (
@@ -51,7 +52,13 @@ def test_orders_over_websockets_leave_equal_ledgers_through_lost_answers_and_los
 def strike(sandbox: SandboxProcess, engine: EngineProcess, fault: str, more: dict[str, str], seen: str) -> None:
     """Put a fault on the venues whose orders go over a websocket, and wait until each has felt it."""
     faults = [sandbox.fault(venue, fault, **more) for venue in SOCKETS]
-    engine.until(lambda _: all(sandbox.hits(one) for one in faults), f"{seen}: {fault} strikes every venue")
+    what = f"{seen}: {fault} strikes every venue"
+
+    def has_struck(status: dict[str, Any]) -> bool:
+        engine.lift(status, what)
+        return all(sandbox.hits(one) for one in faults)
+
+    engine.until(has_struck, what)
 
 
 def over(ledger: truth.Truth, venue: str) -> set[str]:

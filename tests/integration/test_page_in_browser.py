@@ -50,8 +50,7 @@ async def opened(folder: Path, *options: str) -> AsyncIterator[tuple[Tab, str]]:
         token = (await asyncio.to_thread(Path(said["token_file"]).read_text)).strip()
         async with a_tab() as tab:
             await tab.size(1280)
-            await tab.open(f"{said['address']}#{token}")
-            await tab.until(SHOWN)
+            await show(tab, f"{said['address']}#{token}")
             assert token not in await tab.run("location.href + document.cookie")
             yield tab, said["address"]
             assert {url.split("/")[2] for url in tab.requested if url.startswith("http")} == {
@@ -60,7 +59,14 @@ async def opened(folder: Path, *options: str) -> AsyncIterator[tuple[Tab, str]]:
             assert tab.errors == []
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+
+
+async def show(tab: Tab, address: str, wanted: str = SHOWN) -> None:
+    """Open a page, and wait until that stands on it."""
+    await tab.open("about:blank")
+    await tab.open(address)
+    await tab.until(wanted)
 
 
 def in_browser(folder: Path, work: Callable[[Tab, str], Coroutine[Any, Any, None]], *options: str) -> None:
@@ -93,9 +99,7 @@ CONTRAST = """(() => {
 def test_every_page_at_every_width_light_and_dark_is_read_without_scrolling_sideways(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
         for page in PAGES:
-            await tab.open("about:blank")
-            await tab.open(f"{address}?page={page}")
-            await tab.until(SHOWN)
+            await show(tab, f"{address}?page={page}")
             for width in (400, 768, 1280, 1920):
                 for dark in (False, True):
                     await tab.size(width, dark=dark)
@@ -108,9 +112,7 @@ def test_every_page_at_every_width_light_and_dark_is_read_without_scrolling_side
 
 def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await tab.open("about:blank")
-        await tab.open(f"{address}?page=pairs")
-        await tab.until("document.querySelector('main table td a')")
+        await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
         assert await tab.run("document.querySelector('table').getAttribute('aria-rowcount')") == "10001"
         await tab.until(
             "(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === 10000)"
@@ -121,8 +123,7 @@ def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(folder: Path)
 
 def test_a_pair_opens_by_a_click_and_the_way_back_leads_back(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await tab.open(f"{address}?page=pairs&venue=gate")
-        await tab.until("document.querySelector('main table td a')")
+        await show(tab, f"{address}?page=pairs&venue=gate", "document.querySelector('main table td a')")
         await tab.run("document.querySelector('main table td a').click()")
         await tab.until(
             "document.querySelector('h1').textContent === 'Pair' && document.querySelectorAll('.card').length > 4"
@@ -144,9 +145,7 @@ def test_a_story_shows_both_books_with_what_the_plan_took_at_every_width_light_a
     assert kind == "arb"
 
     async def work(tab: Tab, address: str) -> None:
-        await tab.open("about:blank")
-        await tab.open(f"{address}?page=story&id={planned}")
-        await tab.until("document.querySelectorAll('.level').length > 0")
+        await show(tab, f"{address}?page=story&id={planned}", "document.querySelectorAll('.level').length > 0")
         for side, size in zip(("asks", "bids"), sizes, strict=True):
             rows = await tab.run(
                 f"[...document.querySelectorAll('[aria-label=\"{side} at the decision\"] tbody tr')].map((row) => "
@@ -162,10 +161,10 @@ def test_a_story_shows_both_books_with_what_the_plan_took_at_every_width_light_a
                 assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
                 least, where = await tab.run(CONTRAST)
                 assert least >= 4.5, (width, dark, where)
-        await tab.open("about:blank")
-        await tab.open(f"{address}?page=story&id={other}")
-        await tab.until(
-            "[...document.querySelectorAll('.card .dim')].some((node) => node.textContent.startsWith('none: '))"
+        await show(
+            tab,
+            f"{address}?page=story&id={other}",
+            "[...document.querySelectorAll('.card .dim')].some((node) => node.textContent.startsWith('none: '))",
         )
 
     in_browser(folder, work)
@@ -208,8 +207,7 @@ def test_by_keyboard_alone_one_reaches_a_page_and_a_pair(folder: Path) -> None:
 
 def test_names_that_are_markup_are_shown_as_text(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await tab.open(f"{address}?page=incidents")
-        await tab.until("document.querySelectorAll('main table').length")
+        await show(tab, f"{address}?page=incidents", "document.querySelectorAll('main table').length")
         assert await tab.run("document.querySelectorAll('main img, main script').length") == 0
         assert "<script>alert(1)</script>" in await tab.run("document.querySelector('main').textContent")
         assert await tab.run("document.documentElement.scrollWidth <= innerWidth")

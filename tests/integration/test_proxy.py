@@ -206,7 +206,7 @@ def test_a_proxy_that_is_down_is_named() -> None:
         http = network.http()
         for asked in (ORDER, QUESTION):
             with pytest.raises(NeverSent, match=r"proxy 127.0.0.1:9"):
-                await http.send(asked, 2.0)
+                await http.send(asked, PATIENCE_S)
         with pytest.raises(SocketEnded, match=r"proxy 127.0.0.1:9"):
             await network.dial(STREAM)
         await http.close()

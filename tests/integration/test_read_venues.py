@@ -9,7 +9,7 @@ import pytest
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
 from tests.contract.venue_server import Venues, venue_server
-from tests.integration.support import arb, end_of, run_arb, where
+from tests.integration.support import BUSY_MACHINE, arb, end_of, record_segments, run_arb, where
 
 READ = ("bybit", "binance")
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "DOGE/USDT", "SOL/USDT")
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def settings_on(venues: Venues) -> str:
-    text = f"[run]\nsymbols = {json.dumps(SYMBOLS)}\n{OTHERS}"
+    text = f"[run]\nsymbols = {json.dumps(SYMBOLS)}\n{BUSY_MACHINE}{OTHERS}"
     for venue in READ:
         address = venues.info["venues"][venue]
         text += f"[venues.{venue}]\nenabled = true\n[venues.{venue}.endpoints]\n"
@@ -43,7 +43,7 @@ def test_the_doctor_examines_their_public_side_and_asks_for_no_key(folder: Path)
 
 
 def test_each_segment_of_their_books_replays_alone(folder: Path) -> None:
-    run = run_arb("record", "--out", "rec", "--every", "1s", "--for", "5s", "--json", cwd=folder)
+    run = record_segments(4, cwd=folder)
     assert run.code == 0, run.err
     files = [folder / "rec" / segment["file"] for segment in run.summary["segments"]]
     assert len(files) >= 3 and run.summary["gaps"] == []

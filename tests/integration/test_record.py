@@ -8,7 +8,7 @@ from pathlib import Path
 from arb.errors import ArbError
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
-from tests.integration.support import Process, arb, end_of, run_arb, sandbox_process
+from tests.integration.support import Process, arb, end_of, record_segments, run_arb, sandbox_process
 
 BOOKS = 15  # three venues, five symbols
 
@@ -24,7 +24,7 @@ def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_w
         (torn,) = out.glob("*.part.jsonl.gz")
         before = {path: path.read_bytes() for path in out.iterdir()}
         sandbox.fault("okx", "venue_down", seconds=1)
-        run = run_arb("record", *more, "--for", "5s", cwd=tmp_path)
+        run = record_segments(4, "--sandbox", sandbox.admin, cwd=tmp_path)
         assert run.code == 0, run.err
         _no_request_was_signed(sandbox.ledger())
     assert run.summary["gaps"] == [] and run.summary["frames"] > 100

@@ -11,7 +11,7 @@ from tests.integration.test_paper import PAIRS, make_edge, paper_config
 
 PUBLIC = {"gate": '"0.2%"', "okx": '"0.1%"', "bitget": '"0.2%"'}
 """The venues' public schedules, by which segments are recorded."""
-WITHIN_S = 30.0
+WITHIN_S = 180.0
 
 
 def test_segments_lead_to_papers_first_decision_and_say_where_a_listing_changed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tests.integration.support import run_arb
+from tests.integration.support import run_arb, run_until
 from tests.support.journals import lay_open
 
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives", "decision_books")
@@ -21,7 +21,10 @@ def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(SYMBOLS + LIMITS)
-    run = run_arb("run", "--for", "3s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
+    options = ("--seed", "5", "--tape", "run.jsonl.gz")
+    run = run_until(
+        lambda status: status["pairs"]["completed"] >= 3, "some pairs", *options, cwd=tmp_path, db="var/sandbox.sqlite"
+    )
     assert run.code == 0, run.err
     assert run.summary["pairs"]["opened"] > 0
     again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.integration.support import arb, wait_while, write_config
+from tests.integration.support import Process, arb, run_until, stopped_when, write_config
 from tests.unit.replay.sweep.markets import write_day
 
 SETS = ("--set", "limits.min_edge_bps=0,40,80", "--set", "limits.max_notional_quote=150,2000")
@@ -24,6 +24,17 @@ def sweep(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
     assert process.returncode == code, err
     document: dict[str, Any] = json.loads(out)
     return document
+
+
+def stopped_in_its_midst(folder: Path, runs: int, *arguments: str) -> Process:
+    """Start a sweep of so many runs that knows none yet, and return it stopped (SIGSTOP) when some stand in its file."""
+    whole, part = folder / "s.jsonl", folder / "s.jsonl.part"
+
+    def start() -> Process:
+        whole.unlink(missing_ok=True)
+        return arb("sweep", *arguments, "--out", "s.jsonl", cwd=folder)
+
+    return stopped_when(start, lambda: part.exists() and 0 < part.read_bytes().count(b"\n") < runs)
 
 
 def refused(folder: Path, *arguments: str, code: int = 2) -> str:
@@ -114,14 +125,16 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
 ) -> None:
     part = days / "s.jsonl.part"
     tapes = sorted(path.name for path in days.glob("day*.jsonl"))
-    process = arb("sweep", *tapes, *SETS, "--json", "--jobs", "1", "--out", "s.jsonl", cwd=days)
-    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
+    process = stopped_in_its_midst(days, 18, *tapes, *SETS, "--json", "--jobs", "1")
     if killed != "worker":
         process.send_signal(signal.SIGKILL if killed == "sweep" else signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
         _, err = process.communicate(timeout=LONG_S)
         assert process.returncode == (-signal.SIGKILL if killed == "sweep" else 130)
         # A slow one says how far it is.
-        assert [line for line in err.splitlines() if line and not line.startswith("replaying: ")] == []
+        assert [
+            line for line in err.splitlines() if not re.match(r"$|(reading tapes|replaying): \d+ of \d+", line)
+        ] == []
         kept = len(part.read_bytes().splitlines())
         part.write_bytes(part.read_bytes() + b'{"key":"half of a row')
         found = sweep(days, "--jobs", "1", "--out", "s.jsonl")
@@ -129,6 +142,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
     else:
         (worker,) = _workers_of(process.pid)
         signal.pidfd_send_signal(worker, signal.SIGKILL)
+        process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=LONG_S)
         assert process.returncode == 0, err
         assert json.loads(out)["runs_made_now"] == 18
@@ -155,9 +169,11 @@ def _stats() -> list[Path]:
 
 
 def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path) -> None:
-    process = arb("run", "--for", "4s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
-    _, err = process.communicate(timeout=LONG_S)
-    assert process.returncode == 0, err
+    options = ("--seed", "5", "--tape", "run.jsonl.gz")
+    run = run_until(
+        lambda status: status["pairs"]["completed"] >= 8, "some pairs", *options, cwd=tmp_path, db="var/sandbox.sqlite"
+    )
+    assert run.code == 0, run.err
     process = arb("sweep", "run.jsonl.gz", "--set", "limits.min_edge_bps=0,9", "--json", cwd=tmp_path)
     out, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 0, err
@@ -192,8 +208,10 @@ def test_the_answer_for_a_person_begins_with_a_plain_sentence(known: Path) -> No
 
 
 def test_two_sweeps_into_one_file_are_refused(days: Path) -> None:
-    process = arb("sweep", "day0.jsonl", *SETS, "--out", "s.jsonl", cwd=days)
-    wait_while(process, (days / "s.jsonl.part").exists, "it writes")
-    assert "another sweep is writing there" in refused(days, "day0.jsonl", *SETS, "--out", "s.jsonl")
+    process = stopped_in_its_midst(days, 6, "day0.jsonl", *SETS)
+    try:
+        assert "another sweep is writing there" in refused(days, "day0.jsonl", *SETS, "--out", "s.jsonl")
+    finally:
+        process.send_signal(signal.SIGCONT)
     process.communicate(timeout=LONG_S)
     assert process.returncode == 0

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import pytest
 from arb import __version__
 from tests.integration.certificates import write_certificate
 from tests.integration.support import REPO, arb, wait_while
+from tests.integration.test_sweep import stopped_in_its_midst
 from tests.unit.replay.sweep.markets import write_day
 
 pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
@@ -38,13 +40,15 @@ class DaskCluster:
         wait_while(self._scheduler, lambda: place.exists() and bool(place.read_text().strip()), "its address is known")
         self.address: str = json.loads(place.read_text())["address"]
 
-    def add(self, code: Path = REPO) -> None:
-        """Start a worker that imports arb from `code`, and wait until it is known."""
-        self._started += 1
-        announced = self._folder / f"worker{self._started}.log"
+    def add(self, count: int = 1, code: Path = REPO) -> None:
+        """Start workers that import arb from `code`, all at once, and wait until they are known."""
+        logs = [self._folder / f"worker{self._started + number}.log" for number in range(1, count + 1)]
+        self._started += count
         one = ("--nthreads", "1", "--nworkers", "1", "--no-nanny", "--local-directory", str(self._folder))
-        self.workers.append(self._start("worker", self.address, *one, log=announced, code=code))
-        wait_while(self.workers[-1], lambda: b"Registered to" in announced.read_bytes(), "it is registered")
+        started = [self._start("worker", self.address, *one, log=log, code=code) for log in logs]
+        self.workers += started
+        for worker, log in zip(started, logs, strict=True):
+            wait_while(worker, lambda log=log: b"Registered to" in log.read_bytes(), "it is registered")  # type: ignore[misc]
 
     def remove(self, *workers: subprocess.Popen[bytes]) -> None:
         """Kill workers, and wait until the scheduler knows of it."""
@@ -61,7 +65,7 @@ class DaskCluster:
     @contextlib.contextmanager
     def having(self, code: Path) -> Iterator[None]:
         """Have one more worker, which imports arb from `code`."""
-        self.add(code)
+        self.add(code=code)
         try:
             yield
         finally:
@@ -69,8 +73,7 @@ class DaskCluster:
 
     def of(self, count: int) -> "DaskCluster":
         """Start as many workers as are missing."""
-        while len(self.workers) < count:
-            self.add()
+        self.add(max(0, count - len(self.workers)))
         return self
 
     def _start(self, part: str, *arguments: str, log: Path | None = None, code: Path = REPO) -> subprocess.Popen[bytes]:
@@ -159,16 +162,13 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
 ) -> None:
     assert swept(tmp_path, *tapes, "--dask", cluster.address) == here
 
-    part = tmp_path / "s.jsonl.part"
-    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
-    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
+    process = stopped_in_its_midst(tmp_path, 36, *tapes, *SETS, "--json", "--dask", cluster.address)
     cluster.workers[1].kill()
-    at_kill = len(part.read_bytes().splitlines()) if part.exists() else 0
+    process.send_signal(signal.SIGCONT)
     cluster.remove(cluster.workers[1])
     out, err = process.communicate(timeout=LONG_S)
 
     assert process.returncode == 0, err
-    assert at_kill < 36, "it was over before anybody was killed"
     assert json.loads(out)["runs_made_now"] == 36
     assert (tmp_path / "s.jsonl").read_bytes() == here
 
@@ -205,10 +205,10 @@ def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refus
 def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
 ) -> None:
-    process = arb("sweep", *tapes, *SETS, "--json", "--out", "s.jsonl", "--dask", cluster.address, cwd=tmp_path)
     part = tmp_path / "s.jsonl.part"
-    wait_while(process, lambda: part.exists() and part.stat().st_size > 0, "the first row")
+    process = stopped_in_its_midst(tmp_path, 36, *tapes, *SETS, "--json", "--dask", cluster.address)
     cluster.remove(*cluster.workers)
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 3
     assert "what is done is kept" in err.splitlines()[-1]

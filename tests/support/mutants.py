@@ -311,8 +311,8 @@ MUTANTS = {
     "late-opens": Mutant(
         "nothing opens in the symbol and at the venues of a late pair",
         "arb/core/opportunities/obstacles.py",
-        "if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):",
-        "if not state.control.opening_allowed:",
+        "if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):",
+        "if not control.opening_allowed:",
     ),
     "late-alone": Mutant(
         "two pairs that are late at the same time halt trading",

@@ -169,8 +169,12 @@ class Idle:
 def test_idle_work_is_done_while_nothing_is_ready_and_is_measured_by_its_parts(spin: bool) -> None:
     turns, idle = Turns(), Idle(100_000)
     turns.idle_work = idle
-    run(lambda: asyncio.sleep(0.1), turns, spin=spin)
-    assert idle.rounds >= 2
+
+    async def work() -> None:
+        while idle.rounds < 2:  # noqa: ASYNC110 - a loop is idle between timers
+            await asyncio.sleep(0.01)
+
+    run(work, turns, spin=spin)
     (row,) = (row for row in turns.summary() if row["cause"] == IDLE_WORK)
     assert row["turns"] == idle.parts
 
@@ -185,9 +189,8 @@ def test_idle_work_takes_little_of_a_loop_that_waits() -> None:
     began_ns = CLOCK.monotonic_ns()
     run(work, turns)
     passed_ns = CLOCK.monotonic_ns() - began_ns
-    in_all_ns = sum(row["s"] for row in turns.summary() if row["cause"] == IDLE_WORK) * 10**9
-    # And one round at most before its pause is known.
-    assert in_all_ns <= passed_ns * IDLE_PERCENT / 100 + 2 * 10**6
+    # By what its parts take at least, since a machine may stand still within one; and one round before its pause is known.
+    assert idle.parts * idle.part_ns <= passed_ns * IDLE_PERCENT / 100 + 3 * idle.part_ns
 
 
 @pytest.mark.parametrize("spin", [False, True])

@@ -21,7 +21,7 @@ from arb.core.opportunities.standing import StandingEdges
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
-from arb.core.pricing.spread import episode, evaluate, least_edge
+from arb.core.pricing.spread import answer_of, evaluate, least_edge
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.core.risk.entry_band import off_band
@@ -206,7 +206,8 @@ class Detector:
                 if any_followed and self.standing.follows(route):
                     followed.append(route)  # what is decided may depend on it only where its edge stands
                 terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
-                if ask is not None and bid is not None and terms.crosses(ask, bid):
+                # As `terms.crosses` says, of each route before any order leaves.
+                if ask is not None and bid is not None and bid * terms.bid_weight > ask * terms.ask_weight:
                     crossings.append(Crossing(route, terms, ask, bid))
                 elif any_open:
                     self.episodes.miss(route, now_ns)
@@ -218,7 +219,7 @@ class Detector:
 
     def _best(self, route: Route, now_ns: int) -> Plan | None:
         """Return the best trade of a route, ignoring thresholds and balances; None for no edge."""
-        plan = episode(self.routes.terms[route], *self.state.books.sides(route))
+        plan = self.state.books.best_plan(route, self.routes.terms[route])
         if plan is None:
             self.episodes.miss(route, now_ns)
         return plan
@@ -312,11 +313,16 @@ class Detector:
         if before is not None:
             return before
         yield
-        state, (asks, bids) = self.state, self.state.books.sides(route)
+        state, books, (symbol, buy_venue, sell_venue) = self.state, self.state.books, route
+        ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
+        assert ask is not None and bid is not None, "a plan without a book"
         over_bps = state.edge_over_bps(route, now_ns)
         if state.bands.skews:
             self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
-        answer = evaluate(self.routes.terms[route], asks, bids, self.obstacles.funds(route), over_bps, best)
+        funds = self.obstacles.funds(route)
+        answer = answer_of(best, ask, bid, funds, over_bps)
+        if answer is None:
+            answer = evaluate(best.terms, *books.sides(route), funds, over_bps, best)
         reason = None if isinstance(answer, Plan) else answer.reason
         if stands := self.standing.stands(route):
             self._follow(route, now_ns)
@@ -328,7 +334,7 @@ class Detector:
             return Reason.EDGE_IMPLAUSIBLE
         if not isinstance(answer, Plan):
             return answer.reason
-        if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=state.policy.leg_loss_max_bps):
+        if not worst_partial_ok(answer, ask, bid, leg_loss_max_bps=state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
         yield
         return self._limit_reason(route, answer, now_ns) or answer

@@ -127,7 +127,8 @@ class Obstacles:
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason, of those that come before any price, not to open a pair now; None if there is none."""
         state, (symbol, *venues) = self.state, route
-        if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
+        control = state.control
+        if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
             return Reason.HALTED
         first, second = self.reason_at(venues[0], symbol, now_ns), self.reason_at(venues[1], symbol, now_ns)
         if first is not None or second is not None:

@@ -32,6 +32,8 @@ class Residuals:
         self._dust_max = dust_total_max_quote
         self._dust: dict[str, Residual] = {}
         self._carried: dict[str, Residual] = {}
+        # What counts as unhedged, None where it has to be worked out anew: each decision asks.
+        self._unhedged: list[Residual] | None = None
         # Journalled residuals on accounts that are not connected now, but may be at a later start: kept, and never traded here.
         self._away_dust: tuple[Residual, ...] = ()
         self._away_carried: tuple[Residual, ...] = ()
@@ -41,6 +43,7 @@ class Residuals:
 
         Of those, the ones whose accounts are all present or `may_return` are kept, untouched, for a later start.
         """
+        self._unhedged = None
         elsewhere: list[Residual] = []
 
         def restored(journalled: Iterable[Residual], kept: dict[str, Residual]) -> tuple[Residual, ...]:
@@ -76,6 +79,7 @@ class Residuals:
         than there is in sum, where residuals of other pairs have offset it. Of pairs that have offset one another the first
         to ask takes what is left.
         """
+        self._unhedged = None
         kept = self._carried if carried else self._dust
         held = kept.get(booked.symbol)
         if held is None or held.since_ns > booked.since_ns or held.size * booked.size <= 0:
@@ -89,6 +93,7 @@ class Residuals:
 
     def offset(self, symbol: str, imbalance: Decimal) -> Residual:
         """Remove and return what offsets an imbalance, at its booked value: of what is carried, else of the dust."""
+        self._unhedged = None
         for kept in (self._carried, self._dust):
             held = kept.get(symbol)
             if held is None or held.size * imbalance >= 0:
@@ -102,10 +107,12 @@ class Residuals:
 
     def add_dust(self, residual: Residual) -> None:
         """Add a residual to the dust of its symbol."""
+        self._unhedged = None
         _add(self._dust, residual)
 
     def take_dust(self, symbol: str) -> Residual:
         """Remove and return all dust of a symbol, to be traded away."""
+        self._unhedged = None
         return self._dust.pop(symbol, _nothing(symbol))
 
     def dust(self, symbol: str) -> Residual:
@@ -130,6 +137,7 @@ class Residuals:
 
     def carry(self, residual: Residual) -> None:
         """Add base that a pair ended with unhedged."""
+        self._unhedged = None
         _add(self._carried, residual)
 
     def carried(self, symbol: str) -> Residual:
@@ -138,6 +146,7 @@ class Residuals:
 
     def take_carried(self, symbol: str) -> Residual:
         """Remove and return all carried base of a symbol, to be traded away."""
+        self._unhedged = None
         return self._carried.pop(symbol, _nothing(symbol))
 
     def carried_symbols(self) -> list[str]:
@@ -159,10 +168,13 @@ class Residuals:
         return sum((abs(held.booked) for held in self.unhedged()), ZERO)
 
     def unhedged(self) -> list[Residual]:
-        """Return what counts as unhedged: what was carried, and dust where there is too much of it."""
+        """Return what counts as unhedged, not to be changed: what was carried, and dust where there is too much of it."""
+        if self._unhedged is not None:
+            return self._unhedged
         unhedged = [held for held in self._carried.values() if held.size] if self._carried else []
         if self._dust and self.dust_value() > self._dust_max:
             unhedged += [held for held in self._dust.values() if held.size]
+        self._unhedged = unhedged
         return unhedged
 
 

@@ -13,7 +13,6 @@ fills reach them, and a fee in base is added whole.
 from decimal import Decimal
 from math import gcd
 
-from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.terms import PairTerms
 
@@ -22,21 +21,20 @@ LEG_LOSS_MAX_BPS = Decimal(50)
 
 def worst_partial_ok(
     plan: Plan,
-    asks: Depth,
-    bids: Depth,
+    best_ask: int,
+    best_bid: int,
     *,
     leg_loss_max_bps: Decimal = LEG_LOSS_MAX_BPS,
     may_overshoot: bool = True,
 ) -> bool:
     """Return whether every partial fill of `plan` can be repaired by a legal order or is dust (reason `unhedgeable_partial`).
 
-    `asks` and `bids` are the sides the plan was made from. With `may_overshoot` False, repair orders never exceed the
-    imbalance. Unlimited dust is always enough.
+    `best_ask` and `best_bid` are those of the sides the plan was made from. With `may_overshoot` False, repair orders never
+    exceed the imbalance. Unlimited dust is always enough.
     """
     terms = plan.terms
     if terms.dust_fine is None:
         return True
-    best_ask, best_bid = asks.prices[0], bids.prices[0]
     cheapest, dearest = min(best_ask, plan.worst_bid), max(best_ask, best_bid)  # asks rise, bids fall
     loss, one = leg_loss_max_bps.as_integer_ratio()
     lowest = cheapest * (10_000 * one - loss) // (10_000 * one)

@@ -16,7 +16,9 @@ have: the n-th unit costs no less and brings no more than the first.
 
 from collections.abc import Callable
 from decimal import Decimal
+from enum import Enum, auto
 from fractions import Fraction
+from typing import NamedTuple
 
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
@@ -42,17 +44,24 @@ def evaluate(
     `best`: the answer of `episode` for the same terms and sides, where it is known.
     """
     best = best or episode(terms, asks, bids)
-    if best is None or _may_be_implausible(terms, asks, bids) or not _covered(best, funds, bids):
-        return _search(terms, asks, bids, funds, over_bps)
+    answer = None if best is None else answer_of(best, asks.prices[0], bids.prices[0], funds, over_bps)
+    return _search(terms, asks, bids, funds, over_bps) if answer is None else answer
+
+
+def answer_of(best: Plan, best_ask: int, best_bid: int, funds: Funds, over_bps: Decimal) -> Plan | Refusal | None:
+    """Return what `evaluate` answers where `best`, the answer of `episode`, and the best quotes show it; None: search."""
+    terms = best.terms
+    if _may_be_implausible(terms, best_ask, best_bid) or not _covered(best, funds, best_bid):
+        return None
     if best.net < terms.min_net:
         return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
     numerator, denominator = terms.edge_over(over_bps)
     if 10_000 * denominator * best.net >= numerator * best.paid:
         return best
-    ask, bid = asks.prices[0] * terms.ask_weight, bids.prices[0] * terms.bid_weight
+    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
     if 10_000 * denominator * (bid - ask) < numerator * ask:
         return Refusal(Reason.EDGE_BELOW_THRESHOLD, best.net, terms.amount_exp)
-    return _search(terms, asks, bids, funds, over_bps)
+    return None
 
 
 def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
@@ -98,16 +107,16 @@ def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO)
     return sizes
 
 
-def _may_be_implausible(terms: PairTerms, asks: Depth, bids: Depth) -> bool:
+def _may_be_implausible(terms: PairTerms, best_ask: int, best_bid: int) -> bool:
     """Return whether the best quotes alone have more than `max_edge_bps`: else no size has."""
     if terms.max_edge is None:
         return False
     numerator, denominator = terms.max_edge
-    ask, bid = asks.prices[0] * terms.ask_weight, bids.prices[0] * terms.bid_weight
+    ask, bid = best_ask * terms.ask_weight, best_bid * terms.bid_weight
     return 10_000 * denominator * (bid - ask) > numerator * ask
 
 
-def _covered(plan: Plan, funds: Funds, bids: Depth) -> bool:
+def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
     """Return whether a plan is among the sizes that `funds` cover (`Sizes.limit_funds`)."""
     terms, one = plan.terms, plan.terms.fee_one
     exp = terms.scale.notional_exp + terms.fee_exp
@@ -116,7 +125,7 @@ def _covered(plan: Plan, funds: Funds, bids: Depth) -> bool:
         if 2 * terms.buy_fee * locked > floor_scaled(funds.buy_fee_funds, exp):
             return False
     if funds.sell_fee_funds is not None and terms.sell.buy_fee_in is FeeIn.OTHER and terms.sell_fee > 0:
-        dearest = 2 * terms.sell_fee * terms.unwind_cap(bids.prices[0])
+        dearest = 2 * terms.sell_fee * terms.unwind_cap(best_bid)
         if dearest * plan.sell_size > floor_scaled(funds.sell_fee_funds, exp):
             return False
     if funds.base is not None and plan.sell_size > floor_scaled(funds.base, terms.scale.size_exp):
@@ -186,13 +195,54 @@ def _lifted(terms: PairTerms, net: int) -> int:
     return net * (terms.fee_one // terms.parts)
 
 
+class Walked(NamedTuple):
+    """What two sides say of a size: `lots` bought and `sale` sold, what both cost and bring, and the worst levels touched.
+
+    All the base received would fetch `whole`, the amount of its whole units, and what `rest` of the next, in parts of
+    `PairTerms.parts`, fetches at `rest_price`. `next_bid`: the best bid left after the sale, 0 for none.
+    """
+
+    lots: int
+    sale: int
+    cost: int
+    worst_ask: int
+    proceeds: int
+    worst_bid: int
+    whole: int
+    rest: int
+    rest_price: int
+    next_bid: int
+
+
+class Unsure(Enum):
+    """What a quick search answers where only the thorough one can."""
+
+    UNSURE = auto()
+
+
+def worth(terms: PairTerms, walked: Walked) -> int:
+    """Return the net of a size, as `Sizes.net` has it."""
+    arrived = terms.parts * walked.whole + walked.rest * walked.rest_price
+    return terms.sell_keep * arrived - terms.ask_weight * walked.cost
+
+
 def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     terms, asks, bids = sizes.terms, sizes.asks, sizes.bids
+    (cost, worst_ask), (proceeds, worst_bid) = asks.walk(i * terms.buy_lot), bids.walk(s)
+    # In parts of the smallest unit all of it: nothing is left to be a rest of.
+    arrived = bids.fine_amount(i * terms.window, terms.parts)
+    whole, rest = divmod(arrived, terms.parts)
+    walked = Walked(i, s, cost, worst_ask, proceeds, worst_bid, whole, rest, 1, bids.price_after(s) or 0)
+    return plan_of(terms, walked, terms.buy_top(asks.twice_middle), terms.sell_bottom(bids.twice_middle))
+
+
+def plan_of(terms: PairTerms, walked: Walked, buy_top: int | None, sell_bottom: int | None) -> Plan:
+    """Return the plan of a size; `buy_top`, `sell_bottom`: the prices that the venues' bands allow, None for any."""
+    i, s, cost, worst_ask, proceeds, worst_bid, whole, rest, rest_price, next_bid = walked
     one, parts = terms.fee_one, terms.parts
     lift = one // parts
     q = i * terms.buy_lot
-    (cost, worst_ask), (proceeds, worst_bid) = asks.walk(q), bids.walk(s)
-    residual_amount = bids.fine_amount(i * terms.window, parts) - parts * proceeds
+    residual_amount = parts * (whole - proceeds) + rest * rest_price
     paid, got = cost * terms.buy_cost * one, proceeds * terms.sell_keep * one
     residual_value = residual_amount * terms.sell_keep * lift
     # The profit if everything filled at the worst touched levels: half of it may be given up on each leg.
@@ -201,8 +251,8 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
         terms=terms,
         buy_size=q,
         sell_size=s,
-        buy_limit=_buy_limit(terms, q, worst_ask, spare, terms.buy_top(asks.twice_middle)),
-        sell_limit=_sell_limit(terms, s, worst_bid, spare, terms.sell_bottom(bids.twice_middle)),
+        buy_limit=_buy_limit(terms, q, worst_ask, spare, buy_top),
+        sell_limit=_sell_limit(terms, s, worst_bid, spare, sell_bottom),
         worst_ask=worst_ask,
         worst_bid=worst_bid,
         cost=cost,
@@ -213,7 +263,7 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
         residual_value=residual_value,
         net=got + residual_value - paid,
         hold=q * terms.buy_cap(worst_ask) * terms.buy_hold * one,
-        next_bid=bids.price_after(s),
+        next_bid=next_bid or None,
     )
 
 

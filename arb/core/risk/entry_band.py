@@ -24,12 +24,9 @@ def off_band(state: EngineState, route: tuple[str, str, str], plan: Plan, now_ns
     """
     symbol, buy_venue, sell_venue = route
     books, band = state.books, int(state.limits_at(symbol).entry_band_bps * _PARTS)
-    twice: dict[str, int] = {}
-    for venue in state.venues:
-        if (venue, symbol) in state.instruments:
-            bid, ask = books.best(venue, symbol)
-            if bid is not None and ask is not None:
-                twice[venue] = bid + ask
+    listed = [venue for venue in state.venues if (venue, symbol) in state.instruments]
+    quotes = books.quotes(symbol, listed)  # no other book shows any
+    twice = {venue: bid + ask for venue, (bid, ask) in quotes.items() if bid is not None and ask is not None}
     prices = plan.buy_limit, plan.sell_limit
     if buy_venue in twice and sell_venue in twice and within_all(prices, twice.values(), band):
         return None  # so they are within those of the usable books, too, whichever these are

@@ -46,11 +46,8 @@ class ExposureMeter:
     def __init__(self) -> None:
         self.day = 0
         self.by_venue: dict[str, Decimal] = {}
-
-    @property
-    def total(self) -> Decimal:
-        """Return the day's sum over all venues."""
-        return sum(self.by_venue.values(), ZERO)
+        self.total = ZERO
+        """The day's sum over all venues."""
 
     @property
     def day_utc(self) -> str:
@@ -66,6 +63,7 @@ class ExposureMeter:
         """Restore what the journal last said of a day."""
         self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
         self.by_venue = dict(by_venue)
+        self.total = sum(self.by_venue.values(), ZERO)
 
     def kept(self) -> dict[str, Decimal]:
         """Return the sums for the journal, to 1e-9."""
@@ -77,7 +75,7 @@ class ExposureMeter:
         if day == self.day:
             return None
         ended = (self.day_utc, self.by_venue) if self.by_venue else None
-        self.day, self.by_venue = day, {}
+        self.day, self.by_venue, self.total = day, {}, ZERO
         return ended
 
     def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
@@ -86,6 +84,7 @@ class ExposureMeter:
         if held_ns > 0:
             for venue, amount in shares.items():
                 self.by_venue[venue] = self.by_venue.get(venue, ZERO) + amount * held_ns / NS_PER_S
+            self.total = sum(self.by_venue.values(), ZERO)
 
 
 class Control:

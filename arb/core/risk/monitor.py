@@ -125,6 +125,8 @@ class ExposureWatch:
         self._carried_since_ns = 0
         self._reported: set[object] = set()
         self._kept = ZERO
+        # The day and its sum that were held against the limit last.
+        self._checked: tuple[int, Decimal] | None = None
 
     def measure(self, now_ns: int) -> None:
         """Count what was exposed since the last event; halt at a limit."""
@@ -132,10 +134,15 @@ class ExposureWatch:
         if now_ns >= meter.ends_ns:
             self._accrue(meter.ends_ns)
             self._begin_day(now_ns)
-        self._accrue(now_ns)
-        for pair in self.orders.open.values():
-            self._check_pair(pair, now_ns)
-        self._check_day(now_ns)
+        if self.orders.open or self.state.residuals.unhedged():
+            self._accrue(now_ns)
+            for pair in self.orders.open.values():
+                self._check_pair(pair, now_ns)
+        elif now_ns > self._carried_since_ns:
+            self._carried_since_ns = now_ns
+        if (meter.day, meter.total) != self._checked:
+            self._check_day(now_ns)
+            self._checked = meter.day, meter.total
 
     def recover(self, recorded_ns: int, now_ns: int) -> None:
         """Count what restored pairs were exposed to: whole for the pair, for the day since the last record of it."""

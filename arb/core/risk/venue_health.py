@@ -30,6 +30,7 @@ from arb.core.events import (
     OrderRejected,
     OutcomeUnknown,
     PrivateDown,
+    QueueDrained,
     TroubleReported,
 )
 from arb.core.settings import HealthLimits
@@ -247,6 +248,15 @@ class HealthBoard:
     def take(self, event: AnyEvent) -> list[Change]:
         """Read an event's signs, and return the changes of state that follow now."""
         now_ns = event.t_ns
+        if type(event) is not QueueDrained:
+            self._read(event, now_ns)
+        return [
+            Change(venue, *found)
+            for venue, health in self.venues.items()
+            if (found := health.judge(now_ns)) is not None
+        ]
+
+    def _read(self, event: AnyEvent, now_ns: int) -> None:
         match event:
             case OrderAccepted(venue=venue, sent_ns=sent_ns, acked_ns=acked_ns):
                 self.venues[venue].ack(acked_ns - sent_ns, now_ns)
@@ -270,11 +280,6 @@ class HealthBoard:
                 venue in self.venues
             ):
                 self.venues[venue].sign(Sign.UNREAD, now_ns)
-        return [
-            Change(venue, *found)
-            for venue, health in self.venues.items()
-            if (found := health.judge(now_ns)) is not None
-        ]
 
     def unwell(self) -> tuple[str, ...]:
         """Return the venues that a restart must not take for healthy."""

@@ -45,9 +45,9 @@ class _Worker:
 
     def end(self) -> None:
         """End it, whatever it is doing."""
-        self.pipe.close()
         self.process.kill()
         self.process.join()
+        self.pipe.close()
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
@@ -57,13 +57,16 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
     while True:
         try:
             work, piece = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # nobody asks any more, and maybe left without an answer
             return
         try:
             done: object = work(piece)
         except ArbError as error:
             done = error
-        pipe.send(done)
+        try:
+            pipe.send(done)
+        except OSError:
+            return
 
 
 def _end_with_parent() -> None:

@@ -24,6 +24,8 @@ Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
 Step = Callable[[int], int]
 """Does what an order in memory says, of which it is given the address."""
+Search = Callable[[int, int, int], int]
+"""Answers for a block of words and two rows of an arena, all by their addresses; see `sizing.py`."""
 BYTES_AT = bytes.__basicsize__ - 1
 """Where CPython keeps the characters of a `bytes` object, counted from its head; one more byte ends them."""
 
@@ -69,6 +71,17 @@ def load_blocks() -> tuple[Step, Step, Step]:
     made = (entry_point(found, "int64(int64)", cached=cached) for found in (read_lines, take_frames, measure_frames))
     read, take, measure = made
     return read, take, measure
+
+
+@cache
+def load_sizes() -> Search:
+    """Return what searches the best size of two rows, as `load` does; five seconds to compile."""
+    cached = _prepared()
+    from arb.venues.compiled.kernel import entry_point
+    from arb.venues.compiled.sizing import best_sizes
+
+    search: Search = entry_point(best_sizes, "int64(int64, int64, int64)", cached=cached)
+    return search
 
 
 def _prepared() -> bool:

@@ -12,7 +12,9 @@ The query is built once. Values are sent so that encoded and decoded text are th
 since Gate signs the decoded text in the order sent. The body is serialised once, too.
 """
 
+import hashlib
 import re
+from binascii import hexlify
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -24,12 +26,12 @@ import ccxt.pro
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.commands import PlaceOrder
 from arb.errors import ConfigError
-from arb.venues.call import Call, HttpRequest, Outgoing, RequestError, body_text, plain, to_json
+from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.dialect import ID_LENGTH_MAX, to_text
 from arb.venues.gate.records import TEXT_PREFIX
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, half_written
+from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written
 from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
@@ -160,26 +162,24 @@ class Gate(GateMethods, ccxt.pro.gate):
         self._check_credentials()
         path, _, _, body = build(endpoint, call)
         request = HttpRequest(call.method, base + path, self._headers(SIGNATURE, TIMESTAMP, EXPIRY), body)
-        return half_written(call, claim, request, API_ROOT + path, self.order_source(call), head_marks=(EXPIRY,))
+        return half_written(
+            call, claim, request, f"POST\n{API_ROOT}{path}\n\n", self.signer.keyed, head_marks=(EXPIRY,)
+        )
 
-    def order_source(self, call: Call) -> tuple[Any, ...]:
-        """Return what such an order would leave with; see `FormMaker`."""
-        access, section = call.api
-        return self.urls["api"][access][section], self.apiKey, self.secret, tuple(self.site_headers.items())
-
-    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
         """Return an order, signed; see `GuardedClient.order`."""
-        name = command.client_order_id
+        name, expires_ns, ahead_ns = command.client_order_id, command.expires_ns, self._ahead_of_steady_ns
         if not (name.isalnum() and name.isascii() and len(name) <= ID_LENGTH_MAX):
             name = to_text(name).removeprefix(TEXT_PREFIX)
-        now_ns, offset_ns = self.instant()
-        if command.expires_ns <= now_ns:
-            raise self.guard.refuse_expired(now_ns - command.expires_ns)
-        self.guard.admit_order(form.symbol, form.side, command)
-        timestamp = str((now_ns + offset_ns) // NS_PER_S)
-        body = form.body(name, f"{command.price:f}", f"{command.size:f}").encode("ascii")
-        signature = self.signer.post(form.target, body, timestamp)
-        return form.outgoing(body, timestamp, signature, str((command.expires_ns + offset_ns) // NS_PER_MS))
+        if expires_ns <= now_ns:
+            raise self.guard.refuse_expired(now_ns - expires_ns)
+        self.guard.admit_order(form.symbol, form.side, command, steady_ns)
+        timestamp = b"%d" % ((steady_ns + ahead_ns) // NS_PER_S)
+        body = (form.body % form.in_body((name, *decimal_texts(command)))).encode("ascii")
+        hashed = hexlify(hashlib.sha512(body).digest())
+        signature = hexlify(form.keyed.seal(b"%b%b\n%b" % (form.signed, hashed, timestamp)).digest())
+        expiry = b"%d" % ((expires_ns - now_ns + steady_ns + ahead_ns) // NS_PER_MS)
+        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, expiry))
 
     def _headers(self, signature: str, timestamp: str, expiry: str | None) -> dict[str, str]:
         headers = rest_headers(self.apiKey, signature, timestamp)

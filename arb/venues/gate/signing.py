@@ -45,15 +45,15 @@ def api_text(channel: str, req_param: str, time_s: int) -> str:
 class Signer:
     """Sign with one secret."""
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("keyed",)
 
     def __init__(self, secret: str) -> None:
-        self._keyed = KeyedHash(secret, hashlib.sha512)
+        self.keyed = KeyedHash(secret, hashlib.sha512)
 
     def signature(self, text: str) -> str:
         """Return the lower-case hex HMAC-SHA512 of `text`."""
         # Lone surrogates are bytes of a command line that are not UTF-8: they are signed as given.
-        return self._keyed.seal(text.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.keyed.seal(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def request(self, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
         """Sign one REST request: the double hash.
@@ -64,11 +64,6 @@ class Signer:
         body_hash = hashlib.sha512(body).hexdigest() if body else EMPTY_BODY_SHA512
         text = f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
         return SignedRequest(body_hash, text, self.signature(text))
-
-    def post(self, path: str, body: bytes, timestamp: str) -> str:
-        """Return the signature that `request` makes of a POST with a body and no query."""
-        text = f"POST\n{path}\n\n{hashlib.sha512(body).hexdigest()}\n{timestamp}"
-        return self._keyed.seal(text.encode("ascii")).hexdigest()
 
 
 def rest_headers(api_key: str, signature: str, timestamp: str) -> dict[str, str]:

@@ -112,16 +112,26 @@ class SigningGuard:
         """Count these placements, or raise `SigningRefused` and count none of them."""
         for claim in claims:
             self._check(*claim)
-        self._count(len(claims))
+        self._count(len(claims), self._clock.monotonic_ns())
 
-    def admit_order(self, symbol: str, side: str, command: PlaceOrder) -> None:
-        """Count an order that is written with the form of this symbol and side, or raise `SigningRefused`."""
+    def admit_order(self, symbol: str, side: str, command: PlaceOrder, now_ns: int) -> None:
+        """Count an order, written with the form of this symbol and side at `now_ns` (monotonic), or raise `SigningRefused`."""
         if command.symbol != symbol or command.side != side:
             text = f"an order to {command.side} {command.symbol} in the form of one to {side} {symbol}"
             raise self._refused("guard_parameter", text)
-        size = command.size
-        self._check(symbol, value_of(size, command.price), None if side == "buy" else size)
-        self._count(1)
+        size, placed_ns = command.size, self._placed_ns
+        value = value_of(size, command.price)
+        bounded = value is not None and value.is_finite() and 0 < value <= self._max_value and symbol in self.symbols
+        if not bounded or side != "buy":
+            self._check(symbol, value, None if side == "buy" else size)
+        if placed_ns and now_ns - placed_ns[0] < _WINDOW_NS and len(placed_ns) < self._max_orders:
+            placed_ns.append(now_ns)  # as `_count` does, where nothing is to be forgotten
+        else:
+            self._count(1, now_ns)
+
+    def glance(self, symbol: str) -> None:
+        """Read what an order in a symbol is checked by; nothing is counted."""
+        _ = symbol in self.symbols and self._placed_ns and self._placed_ns[0], self._sale_price(symbol)
 
     def check_symbol(self, symbol: str) -> None:
         """Raise `SigningRefused` for a symbol that the user has not named."""
@@ -152,8 +162,8 @@ class SigningGuard:
         """Return the error for a request whose expiry has passed before it was signed."""
         return self._refused("guard_expired", f"the request expired {late_ns} ns before it was signed")
 
-    def _count(self, placements: int) -> None:
-        now_ns, placed_ns = self._clock.monotonic_ns(), self._placed_ns
+    def _count(self, placements: int, now_ns: int) -> None:
+        placed_ns = self._placed_ns
         while placed_ns and now_ns - placed_ns[0] >= _WINDOW_NS:
             placed_ns.popleft()
         if len(placed_ns) + placements > self._max_orders:

@@ -263,10 +263,9 @@ class Pacer:
         self._penalty: ScopeThrottler | None = None
         self._penalty_until_ns = 0
 
-    def try_entry(self, scope: str) -> bool:
-        """Take a slot for an entry at once, leaving the reserve alone, or return False."""
-        now_ns, account = self._clock.monotonic_ns(), self._account
-        throttler = self._scopes.get(scope) or self._of(scope)
+    def try_entry(self, scope: str, now_ns: int) -> bool:
+        """Take a slot for an entry at once, leaving the reserve alone, or return False; `now_ns`: monotonic."""
+        account, throttler = self._account, self._scopes.get(scope) or self._of(scope)
         if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
         if not (throttler.entry_fits(now_ns) and (account is None or account.entry_fits(now_ns))):
@@ -275,6 +274,10 @@ class Pacer:
         if account is not None:
             account.take(now_ns)
         return True
+
+    def glance(self, scope: str) -> None:
+        """Read what an entry is paced by, and take nothing."""
+        self._of(scope).entry_fits(self._clock.monotonic_ns())
 
     async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
         """Wait for a slot for at most `timeout_s`, without end for None; False when none comes in time."""

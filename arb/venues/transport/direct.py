@@ -14,7 +14,7 @@ from functools import partial
 
 import msgspec
 
-from arb.clock import Clock
+from arb.clock import NS_PER_S, Clock
 from arb.venues.call import HttpRequest, Origin, Outgoing, origin_of, render
 from arb.venues.transport.http import CONNECTIONS_MAX, KEEPALIVE_S, HttpAnswer, HttpTransport, Later, NeverSent
 from arb.venues.transport.line import Line
@@ -54,6 +54,7 @@ class DirectTransport:
         self._proxy = proxy
         self._clock = clock
         self._timing = PoolTiming() if timing is None else timing
+        self._idle_max_ns = int(self._timing.idle_max_s * NS_PER_S)
         self._tls = tls
         self._idle: dict[Origin, list[Line]] = {}
         self._lines: set[Line] = set()
@@ -83,6 +84,9 @@ class DirectTransport:
 
     def standing(self, origin: Origin) -> Line | None:
         """Return a connection that nothing has come on; where none stands ready one is made, in the background."""
+        idle = self._idle.get(origin)
+        if idle and idle[-1].ready(self._clock.monotonic_ns() - self._idle_max_ns):
+            return idle[-1]
         line = self._silent(origin)
         if line is None and origin in self._warm:
             self._spare(origin)
@@ -135,16 +139,14 @@ class DirectTransport:
     def _silent(self, origin: Origin) -> Line | None:
         """Return the connection that may be used next, the one used latest; what may not be used is dropped."""
         idle = self._idle.get(origin)
-        now_s = asyncio.get_running_loop().time()
+        since_ns = self._clock.monotonic_ns() - self._idle_max_ns
         while idle:
             line = idle[-1]
-            if line.asked:  # taken in this turn of the loop, or nobody waits for its answer
-                idle.pop()
-                continue
-            if now_s - line.idle_since_s < self._timing.idle_max_s and line.silent():
+            if line.ready(since_ns):
                 return line
             idle.pop()
-            line.abort()
+            if not line.asked:  # else taken in this turn of the loop, or nobody waits for its answer
+                line.abort()
         return None
 
     def _spare(self, origin: Origin) -> None:
@@ -175,7 +177,7 @@ class DirectTransport:
         loop = asyncio.get_running_loop()
         left_s = self._timing.refresh_s
         if line in idle and not line.asked:
-            left_s += line.idle_since_s - loop.time()
+            left_s -= (self._clock.monotonic_ns() - line.idle_since_ns) / NS_PER_S
         elif line.forsaken():
             line.abort()  # whoever sent something on it has dropped the answer
             return

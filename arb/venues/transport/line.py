@@ -32,18 +32,20 @@ class Line(asyncio.Protocol):
     def __init__(self, origin: Origin, clock: Clock, pool: Pool, made_s: float) -> None:
         self.origin = origin
         self.made_s = made_s
-        self.idle_since_s = made_s
+        self.idle_since_ns = 0
+        """By the monotonic clock."""
         self.watch: asyncio.TimerHandle | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._clock = clock
         self._pool = pool
         self._transport: asyncio.WriteTransport | None = None
         self._readable = select.poll()
+        self._poll = self._readable.poll
         self.rest()
 
     def rest(self) -> None:
         """Be idle from now on, with all that the next request needs."""
-        self.idle_since_s = asyncio.get_running_loop().time()
+        self.idle_since_ns = self._clock.monotonic_ns()
         self._reader = AnswerReader()
         self.asked = False
         """Whether a request was written since."""
@@ -56,9 +58,13 @@ class Line(asyncio.Protocol):
         """Return whether the connection stands, as far as the loop knows."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def silent(self) -> bool:
-        """Return whether the connection stands and nothing has come on it, an end included, that the loop has not read."""
-        return self.usable and not self._readable.poll(0)
+    def ready(self, since_ns: int) -> bool:
+        """Return whether a request may be written: none was, the connection stands and is idle for no longer than since then
+        (monotonic), and nothing has come on it, an end included, that the loop has not read."""
+        transport = self._transport
+        if self.asked or transport is None or self.idle_since_ns < since_ns:
+            return False
+        return not (transport.is_closing() or self._poll(0))
 
     def forsaken(self) -> bool:
         """Return whether nobody waits for the answer to a request now, nor did when this was asked before."""

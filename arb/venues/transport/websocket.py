@@ -269,5 +269,5 @@ def _handshake(url: str, headers: Mapping[str, str], key: str) -> tuple[Origin, 
         "Sec-WebSocket-Key": key,
         "Sec-WebSocket-Version": "13",
     }
-    origin, data = render(HttpRequest("GET", f"{_SCHEMES[scheme]}://{rest}", {**headers, **asked}))
-    return origin, data
+    outgoing = render(HttpRequest("GET", f"{_SCHEMES[scheme]}://{rest}", {**headers, **asked}))
+    return outgoing.origin, outgoing.data

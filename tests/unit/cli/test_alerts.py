@@ -134,3 +134,18 @@ def test_a_journal_that_an_engine_holds_without_answering_is_no_success(ledger: 
         held.close()
     assert "nothing was acknowledged" in capsys.readouterr().err
     assert len(listed(ledger, capsys)) == 2
+
+
+def test_a_resumption_ends_what_it_would_end_in_a_running_engine(ledger: str, capsys: Captured) -> None:
+    assert main(["resume", "--reason", "a deposit", "--db", ledger, "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["alerts"] == [RUN + 1]
+    assert [alert["id"] for alert in listed(ledger, capsys)] == [RUN + 3], "a carried leg is not resumed"
+    (ended,) = query(ledger, f"SELECT reason, acknowledged_ns > last_ns FROM alerts WHERE id = {RUN + 1}")
+    assert ended == ("a deposit", 1)
+
+
+def test_a_resumption_holds_where_the_ledger_is_not_to_be_had(ledger: str, capsys: Captured) -> None:
+    Path("ledger.sqlite").unlink()
+    assert main(["resume", "--reason", "a deposit", "--db", ledger, "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["alerts"] == []
+    assert not Path("ledger.sqlite").exists()

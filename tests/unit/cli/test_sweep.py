@@ -54,7 +54,7 @@ def test_what_cannot_be_is_refused_in_one_line_and_no_file_is_touched(
     assert main(["sweep", *arguments.split()]) == 2
 
     out, err = capsys.readouterr()
-    (line,) = err.splitlines()
-    assert out == "" and said in line
+    *progress, line = err.splitlines()  # a machine that is late says how far it is
+    assert out == "" and said in line and not any(before.startswith("arb:") for before in progress)
 
     assert {path.name: path.read_bytes() for path in days.glob("*.jsonl")} == before

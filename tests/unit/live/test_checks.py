@@ -101,8 +101,9 @@ CASES: list[tuple[Finding, Result, str]] = [
     (local_checks.check_clock_discipline(ClockDiscipline(kept=True, error_ms=12)), PASS, "to within 12 ms"),
     (local_checks.check_clock_discipline(ClockDiscipline()), PASS, "does not say"),
     (local_checks.check_clock_discipline(ClockDiscipline(kept=False, error_ms=16000)), WARN, "nothing keeps"),
-    (local_checks.check_permissions({"config.toml": 0o600}), PASS, "1 files"),
-    (local_checks.check_permissions({"b": 0o640, "a": 0o604, "c": 0o600}), WARN, "others may read a, b"),
+    (local_checks.check_permissions({"config.toml": 0o644}, {"a": 0o600}), PASS, "2 files"),
+    (local_checks.check_permissions({}, {"b": 0o640, "a": 0o604, "c": 0o600}), WARN, "others may read a, b"),
+    (local_checks.check_permissions({"s": 0o664}, {"a": 0o604}), WARN, "others may write s and others may read a"),
 ]
 
 

@@ -42,6 +42,19 @@ from tests.virtual import START_NS, a_clock, run_virtual
 Scenario = Callable[["Bench"], Any]
 
 
+class FakeDeparture:
+    """Leaves as its gateway says."""
+
+    def __init__(self, gateway: "FakeGateway", command: PlaceOrder) -> None:
+        self.gateway, self.command = gateway, command
+
+    def leave(self) -> None:
+        self.gateway.leave()
+
+    def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
+        return self.gateway.place(self.command)
+
+
 class FakeGateway:
     """Answers after `delay_s`, or raises what it is told to."""
 
@@ -62,6 +75,8 @@ class FakeGateway:
         if self.error is not None:
             raise self.error
 
+    def leave(self) -> None: ...
+
     async def start(self) -> None:
         await self._work("start")
 
@@ -73,6 +88,8 @@ class FakeGateway:
     def value_sales(self, price: SalePrice) -> None:
         return
 
+    def glance(self, symbol: str) -> None: ...
+
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         if self.refusal is not None:
             return OrderRejected(
@@ -83,7 +100,7 @@ class FakeGateway:
                 sent_ns=0,
                 acked_ns=0,
             )
-        return partial(self.place, command)
+        return FakeDeparture(self, command)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         await self._work("place")
@@ -321,14 +338,8 @@ def test_orders_that_are_not_waited_for_any_longer_are_unknown() -> None:
 
 def test_an_entry_has_left_when_perform_returns_and_stopping_it_then_leaves_it_unknown() -> None:
     bench = Bench()
-    gate, okx = bench.gateways["gate"], bench.gateways["okx"]
-
-    def leaving(gateway: FakeGateway, command: PlaceOrder) -> Coroutine[Any, Any, PlaceAnswer]:
-        bench.log.append(f"left {gateway.venue}")
-        return gateway.place(command)
-
-    for gateway in (gate, okx):
-        gateway.prepare = partial(lambda gateway, command: partial(leaving, gateway, command), gateway)  # type: ignore[method-assign]
+    for venue in ("gate", "okx"):
+        bench.gateways[venue].leave = partial(bench.log.append, f"left {venue}")  # type: ignore[method-assign]
 
     async def scenario() -> None:
         bench.executor.perform([place(), place("okx", "arb2")])
@@ -343,10 +354,10 @@ def test_an_entry_has_left_when_perform_returns_and_stopping_it_then_leaves_it_u
 def test_a_bug_in_leaving_makes_that_leg_unknown_and_the_other_one_leaves() -> None:
     bench = Bench()
 
-    def broken() -> Coroutine[Any, Any, PlaceAnswer]:
+    def broken() -> None:
         raise ZeroDivisionError
 
-    bench.gateways["gate"].prepare = lambda command: broken  # type: ignore[method-assign]
+    bench.gateways["gate"].leave = broken  # type: ignore[method-assign]
     bench.perform(place(), place("okx", "arb2"))
 
     [unknown], [accepted] = bench.reported(OutcomeUnknown), bench.reported(OrderAccepted)

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from arb.clock import Clock, ManualClock, SystemClock
+from arb.clock import NS_PER_S, Clock, ManualClock
 from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Simulation
 from arb.live.rehearsal import LATEST_NS, DeadLine, Nowhere, Rehearsal
 from arb.store.intents import intents_of
 from arb.venues.call import HttpRequest, Origin, Outgoing
+from arb.venues.compiled.loading import is_available
+from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.registry import TRADED
 from arb.venues.transport.http import AnswerLost, NeverSent
 from arb.venues.transport.network import SocketEnded
@@ -24,11 +26,13 @@ from tests.virtual import a_clock, run_virtual
 
 VENUES = tuple(spec.name for spec in TRADED)
 ROUTES = len(list(permutations(VENUES, 2)))
+NOW_NS = 1_800_000_000 * NS_PER_S
 ORIGIN = Origin("rehearsal.invalid", 443, True, "rehearsal.invalid")
 
 
 def a_rehearsal(clock: Clock | None = None) -> Rehearsal:
-    return Rehearsal(VENUES, SystemClock() if clock is None else clock, random.Random(1))
+    """Make one whose time stands still, so that no leg is too late because this machine did."""
+    return Rehearsal(VENUES, ManualClock(NOW_NS) if clock is None else clock, random.Random(1))
 
 
 def opening(rehearsal: Rehearsal) -> int:
@@ -45,6 +49,28 @@ def test_every_opening_decides_on_a_pair_and_makes_both_its_orders_ready() -> No
         parts = opening(rehearsal)
         assert (rehearsal.opened, rehearsal.written) == (count, 2 * count)
         assert parts >= 10, "no part is much of the whole"
+
+
+def test_an_opening_goes_from_a_websockets_frame_through_the_runner_to_a_connection() -> None:
+    rehearsal, passed = a_rehearsal(), set[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: passed.add(frame.f_code.co_qualname) if event == "call" else None)
+    try:
+        opening(rehearsal)
+    finally:
+        sys.setprofile(before)
+    way = ["FrameReader.take", "Runner.on_frame", "Runner.on_read", "Runner._pump", "Runner._take", "Engine.begin",
+           "Runner._send", "Placing.enter", "Placing._leave", "DeadLine.write"]  # fmt: skip
+    assert [step for step in way if step not in passed] == []
+
+
+@pytest.mark.skipif(not is_available(), reason="compiled code cannot be had here")
+def test_compiled_code_finds_the_plans_of_a_rehearsal_where_it_does_in_the_run() -> None:
+    rehearsal = Rehearsal(VENUES, ManualClock(NOW_NS), random.Random(1), compiled=True)
+    assert isinstance(rehearsal._engine.state.books.find_plan, CompiledPlans)
+    for _ in range(ROUTES):
+        opening(rehearsal)
+    assert rehearsal.opened == ROUTES
 
 
 def test_when_time_is_over_it_begins_anew() -> None:

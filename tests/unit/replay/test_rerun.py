@@ -31,7 +31,7 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import IncidentRecord, RunRecord
+from arb.core.records import DecisionBookRecord, IncidentRecord, RunRecord
 from arb.core.recovery_records import ControlRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
@@ -210,11 +210,11 @@ class Kept:
 
 
 def rerun(
-    tape: list[TapeLine], entries: list[Entry] | None, engine: Engine | None = None
+    tape: list[TapeLine], entries: list[Entry] | None, engine: Engine | None = None, *, same_rules: bool = True
 ) -> tuple[Difference | None, Rerun, Kept, Judge | None]:
     """Run a tape again beside a journal."""
     kept = Kept()
-    judge = None if entries is None else Judge(entries)
+    judge = None if entries is None else Judge(entries, same_rules=same_rules)
     again = Rerun(engine or an_engine(), kept, judge)
     return again.run(tape), again, kept, judge
 
@@ -270,6 +270,20 @@ def test_a_row_written_twice_in_a_step_as_by_earlier_versions_is_judged_by_its_l
     assert rerun(run.tape, with_a_row_more(entries, cut, row))[0] is None
     difference, *_ = rerun(run.tape, with_a_row_more(run.entries, cut, before))
     assert difference is not None and difference.expected is not None and "none yet" in difference.expected
+
+
+def test_a_journal_of_before_decisions_kept_their_books_is_repeated_without_them() -> None:
+    run = InMemoryRun()
+    entries = [entry for entry in run.entries if not _has_a_book(entry)]
+    assert len(entries) == len(run.entries) - 2
+    difference, _, _, judge = rerun(run.tape, entries, same_rules=False)
+    assert difference is None and judge is not None and judge.compared > 10
+    difference, *_ = rerun(run.tape, entries)
+    assert difference is not None and difference.got is not None and "DecisionBookRecord" in difference.got
+
+
+def _has_a_book(entry: Entry) -> bool:
+    return isinstance(entry.message, Persist) and isinstance(entry.message.record, DecisionBookRecord)
 
 
 @pytest.mark.parametrize("kind", ["carried", "late_fill"])

@@ -5,6 +5,7 @@ Needs the right to mount one, as root in most containers has; skips where it is 
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,23 @@ def test_a_server_whose_disk_is_full_loses_no_journalled_row_and_goes_on_when_th
     states = States()
     journal = a_journal(tmp_path / "full.journal.sqlite")
     ledger = Ledger(full_url, journal, states, spool_rows=SPOOL_ROWS)
-    assert ledger.flush(WAIT_S)
-    ballast = fill(small_disk, but_for=50_000)
-    ledger.submit(fill_journal(journal, PAIRS))
-    for number in range(SPOOL_ROWS + 5):
-        ledger.submit_untraded(an_opportunity(100_000 + number))
-    assert "No space left on device" in states.wait_for(blocked=True)
-    with psycopg.connect(full_url.replace("+psycopg", "")) as other, pytest.raises(psycopg.errors.DiskFull) as told:
-        other.execute("CREATE TABLE more AS SELECT repeat('x', 100) FROM generate_series(1, 100000)")
-    assert told.value.sqlstate == "53100"
-    assert counts(full_url)["fills"] == 0  # the batch as a whole, or nothing
-    ballast.unlink()
-    states.wait_for(blocked=False)
-    assert ledger.close(WAIT_S)
+    # A session can hardly begin on a full disk: this one is there before.
+    with ExitStack() as ends, psycopg.connect(full_url.replace("+psycopg", ""), autocommit=True) as other:
+        ends.callback(ledger.close, WAIT_S)
+        assert ledger.flush(WAIT_S)
+        ballast = fill(small_disk, but_for=50_000)
+        ends.callback(ballast.unlink, missing_ok=True)
+        ledger.submit(fill_journal(journal, PAIRS))
+        for number in range(SPOOL_ROWS + 5):
+            ledger.submit_untraded(an_opportunity(100_000 + number))
+        assert "No space left on device" in states.wait_for(blocked=True)
+        with pytest.raises(psycopg.errors.DiskFull) as told:
+            other.execute("CREATE TABLE more AS SELECT repeat('x', 100) FROM generate_series(1, 100000)")
+        assert told.value.sqlstate == "53100"
+        assert other.execute("SELECT count(*) FROM fills").fetchall() == [(0,)]  # the batch as a whole, or nothing
+        ballast.unlink()
+        states.wait_for(blocked=False)
+        assert ledger.close(WAIT_S)
     found = counts(full_url)
     assert (found["pair_trades"], found["orders"], found["fills"]) == (PAIRS, 2 * PAIRS, 2 * PAIRS)
     assert found["opportunities"] == PAIRS + SPOOL_ROWS and ledger.dropped_untraded == 5

@@ -22,7 +22,8 @@ from tests.support.postgres_proxy import PostgresProxy
 from tests.unit.store.conftest import a_journal, query
 
 QUICK = Pace(renew_s=0.2, retry_s=0.1, exchange_s=3.0, linger_s=0.6)
-WAIT_S = 30.0
+PATIENT = QUICK._replace(linger_s=60.0)
+WAIT_S = 60.0
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
 OF_BOTH = "kernel-1:8:15"
 
@@ -63,9 +64,9 @@ def lease_of() -> Iterator[Open]:
     """Return what makes leases that end with the test."""
     made: list[AccountLease] = []
 
-    def make(url: str, mine: Holder, *, clock: Clock | None = None) -> tuple[AccountLease, Told]:
+    def make(url: str, mine: Holder, *, clock: Clock | None = None, pace: Pace = QUICK) -> tuple[AccountLease, Told]:
         told = Told()
-        made.append(AccountLease(url, mine, clock or SystemClock(), told, QUICK))
+        made.append(AccountLease(url, mine, clock or SystemClock(), told, pace))
         return made[-1], told
 
     yield make
@@ -199,7 +200,7 @@ def test_a_restart_waits_for_the_end_of_the_session_of_the_process_before(url: s
     left_by(url, host(1, OF_BOTH))
     ends = threading.Timer(0.2, session.close)
     ends.start()
-    again, _ = lease_of(url, host(2, OF_BOTH))
+    again, _ = lease_of(url, host(2, OF_BOTH), pace=PATIENT)
     again.take(["gate-1"])
     assert leases(url) == [("gate-1", "run-2", "host-2", 1002)]
 
@@ -238,7 +239,7 @@ def test_a_session_that_is_cut_is_noticed_and_made_anew_and_nobody_comes_in_betw
     execute(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'arb process%'")
     with pytest.raises(ConfigError, match="process 1001 on host-1"):
         lease_of(url, host(2))[0].take(["gate-1"])
-    told.wait_for(lambda causes: len(causes) == 2)
+    told.wait_for(lambda causes: len(causes) >= 2)
     assert "terminating connection" in str(told.causes[0])
     assert told.causes[1] is None
     assert locks(url) == 1
@@ -251,7 +252,7 @@ def test_a_lease_that_another_has_taken_is_not_taken_back_and_is_held_again_when
         first, told = lease_of(proxy.url, host(1))
         first.take(["gate-1"])
         proxy.silent.set()
-        told.wait_for(lambda causes: len(causes) == 1)
+        told.wait_for(lambda causes: len(causes) >= 1)
         proxy.cut()
         execute(url, f"UPDATE account_leases SET renewed_ns = renewed_ns - {LEASE_S * NS_PER_S}")
         second, _ = lease_of(url, host(2))
@@ -265,9 +266,10 @@ def test_a_lease_that_another_has_taken_is_not_taken_back_and_is_held_again_when
 
 def _take_until_free(lease: AccountLease) -> None:
     """Take gate-1 as soon as the server has ended the session that was cut."""
-    for _ in range(200):
+    for _ in range(600):
         with suppress(ConfigError):
             return lease.take(["gate-1"])
+        threading.Event().wait(0.05)
     raise AssertionError("the session that was cut does not end")
 
 
@@ -275,7 +277,7 @@ def test_a_row_that_somebody_deleted_is_written_again(url: str, lease_of: Open) 
     first, _ = lease_of(url, host(1))
     first.take(["gate-1"])
     execute(url, "DELETE FROM account_leases")
-    for _ in range(100):
+    for _ in range(600):
         if leases(url):
             break
         threading.Event().wait(0.05)
@@ -287,7 +289,7 @@ def test_a_server_that_stands_still_holds_up_neither_the_report_nor_the_end(url:
         first, told = lease_of(proxy.url, host(1))
         first.take(["gate-1"])
         proxy.silent.set()
-        told.wait_for(lambda causes: len(causes) == 1)
+        told.wait_for(lambda causes: len(causes) >= 1)
         proxy.cut()
         proxy.silent.clear()
         told.wait_for(lambda causes: causes[-1] is None)
@@ -327,7 +329,7 @@ def test_a_machine_that_was_suspended_counts_its_lease_as_lost_until_it_is_renew
     first, told = lease_of(url, host(1), clock=clock)
     first.take(["gate-1"])
     clock.advance((STALE_S + 1) * NS_PER_S)
-    told.wait_for(lambda causes: len(causes) == 2)
+    told.wait_for(lambda causes: len(causes) >= 2)
     assert "could not be renewed in time" in str(told.causes[0])
     assert told.causes[1] is None
 

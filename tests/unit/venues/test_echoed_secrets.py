@@ -15,6 +15,7 @@ from arb.errors import VenueError
 from arb.masking import SECRETS
 from arb.venues.answers import answered
 from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.call import Outgoing
 from arb.venues.endpoints import Credentials
 from arb.venues.gateway import VenueGateway
 from arb.venues.rules.outcome import decode_body, error_of, judge_read, judge_write
@@ -176,7 +177,8 @@ def test_nothing_that_is_printed_of_a_request_a_gateway_or_a_client_shows_one(sp
     )
     call = dialect.place(order)
     request, form = signer.signed(call), built._writes.form(order)
-    ready = signer.order(form, order)
+    ready = built._writes.order(form, order, SystemClock().wall_ns(), SystemClock().monotonic_ns())
+    assert isinstance(ready, Outgoing)
     assert PLANTED[0].encode() in ready.data
     shown = [
         built,

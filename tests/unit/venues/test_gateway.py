@@ -28,8 +28,9 @@ from arb.venues.call import (
 )
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import AccountParts, VenueGateway
-from arb.venues.order_form import OrderForm
-from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.keyed_hash import KeyedHash
+from arb.venues.order_form import OrderForm, Places
+from arb.venues.rules.guard import OrderClaim, SigningGuard, SigningRefused
 from arb.venues.rules.key_rights import KeyPolicy
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, NeverSent, WriteTransport
@@ -72,13 +73,14 @@ class FakeSigner:
     def order_form(self, call: Call) -> OrderForm:
         if self.error is not None:
             raise self.error
-        return OrderForm(call, "", "", Origin("venue", 80, False, "venue"), "", str, str, ())
+        self.form_call = call
+        nothing = Places("", tuple)
+        return OrderForm(
+            call.scope, OrderClaim("", None), Origin("venue", 80, False, "venue"), nothing, nothing, "", KeyedHash("")
+        )
 
-    def order_source(self, call: Call) -> tuple[Any, ...]:
-        return ()
-
-    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
-        return render(self.signed(msgspec.structs.replace(form.call, expires_ns=command.expires_ns)))
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
+        return render(self.signed(msgspec.structs.replace(self.form_call, expires_ns=command.expires_ns))).data
 
     async def close(self) -> None:
         return

@@ -37,7 +37,8 @@ def test_an_entry_leaves_in_the_call_on_the_connection_that_stands() -> None:
 
     departure = bench.gateway.prepare(bench.order())
     assert not isinstance(departure, OrderRejected) and connection.written == []
-    answer = departure()
+    departure.leave()
+    answer = departure.answer()
 
     assert len(connection.written) == 1 and bench.transport.sent == []
     assert isinstance(run_virtual(answer, bench.clock), OrderAccepted)
@@ -50,5 +51,18 @@ def test_an_entry_whose_connection_was_used_meanwhile_leaves_once_on_another() -
     departure = bench.gateway.prepare(bench.order())
     assert not isinstance(departure, OrderRejected)
 
-    assert isinstance(run_virtual(departure(), bench.clock), OrderAccepted)
+    departure.leave()
+
+    assert isinstance(run_virtual(departure.answer(), bench.clock), OrderAccepted)
     assert len(bench.transport.sent) == 1
+
+
+def test_a_glance_sends_nothing_takes_no_slot_and_signs_nothing() -> None:
+    bench = Bench()
+    connection = bench.transport.connection = Standing(bench.transport)
+
+    for _ in range(1000):
+        bench.gateway.glance("BTC/USDT")
+
+    assert (connection.written, bench.transport.sent, bench.signer.calls) == ([], [], [])
+    assert not isinstance(bench.gateway.prepare(bench.order()), OrderRejected)

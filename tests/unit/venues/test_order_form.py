@@ -18,6 +18,7 @@ from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.call import Outgoing, render
 from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.gateway import VenueGateway
+from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningRefused
 from arb.venues.spec import VenueSpec
 from tests.unit.venues.accounts import ACCOUNTS
@@ -61,7 +62,12 @@ class Venue:
 
     def by_form(self, command: PlaceOrder) -> Outgoing:
         """Return the order as it leaves."""
-        return self.signer.order(self.gateway._writes.form(command), command)
+        return self.written(self.gateway._writes.form(command), command)
+
+    def written(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        """Return an order as a form writes it now."""
+        instants = self.clock.wall_ns(), self.clock.monotonic_ns()
+        return Outgoing(form.origin, self.signer.order(form, command, *instants))
 
     def by_call(self, command: PlaceOrder) -> Outgoing:
         """Return it as the general path writes it."""
@@ -179,20 +185,13 @@ def test_an_order_is_not_written_with_the_form_of_another_one(spec: VenueSpec) -
     buying = venue.gateway._writes.form(an_order(spec))
     for changes in ({"side": Side.SELL}, {"symbol": "A-B/USDT"}):
         with pytest.raises(SigningRefused, match="in the form of one to buy BTC/USDT"):
-            venue.signer.order(buying, an_order(spec, **changes))
+            venue.written(buying, an_order(spec, **changes))
 
 
 @VENUES
-def test_a_new_key_another_header_and_another_address_make_new_forms(spec: VenueSpec) -> None:
+def test_there_is_no_form_for_an_address_that_is_not_allowed(spec: VenueSpec) -> None:
     venue, command = Venue(spec), an_order(spec)
     signer: Any = venue.signer
-    seen = {venue.by_form(command).data}
-    signer.apiKey = "another-key"
-    seen.add(venue.by_form(command).data)
-    signer.site_headers["x-more"] = "1"
-    seen.add(venue.by_form(command).data)
-    assert len(seen) == 3
-    assert venue.by_form(command) == venue.by_call(command)
     api = signer.urls["api"]
     for name in ("private", "rest", "spot", "uta"):
         if isinstance(api.get(name), str):
@@ -201,6 +200,32 @@ def test_a_new_key_another_header_and_another_address_make_new_forms(spec: Venue
             api[name] = dict.fromkeys(api[name], "https://example.com/api/v4")
     with pytest.raises(SigningRefused, match="not in the allow-list"):
         venue.by_form(command)
+
+
+@VENUES
+def test_a_glance_makes_the_forms_of_entries_ahead_and_counts_and_changes_nothing(spec: VenueSpec) -> None:
+    venue, other = Venue(spec, max_orders_per_minute=2), Venue(spec, max_orders_per_minute=2)
+    pacer = venue.gateway._pacer
+    for _ in range(20):
+        venue.gateway._writes.glance("BTC/USDT")
+        venue.signer.guard.glance("BTC/USDT")
+        pacer.glance(f"place {venue.dialect.native_symbol('BTC/USDT')}")
+
+    orders = [an_order(spec, side=side) for side in Side]
+    made = [venue.gateway._writes.form(order) for order in orders]
+    assert [form.side for form in made] == ["buy", "sell"]
+    for order, form in zip(orders, made, strict=True):
+        assert pacer.try_entry(form.scope, venue.clock.monotonic_ns())
+        assert venue.written(form, order) == other.by_call(order)
+    assert all(venue.gateway._writes.form(order) is form for order, form in zip(orders, made, strict=True))
+
+
+@VENUES
+def test_a_glance_at_what_may_not_be_traded_makes_nothing(spec: VenueSpec) -> None:
+    venue = Venue(spec)
+    assert venue.gateway._writes.glance("ETH/USDT") == ()
+    with pytest.raises(SigningRefused, match="not in the allow-list"):
+        venue.by_form(an_order(spec, symbol="ETH/USDT"))
 
 
 @VENUES

@@ -140,9 +140,10 @@ class Market:
         """Let frames come so many ns after an order has left; return its fills."""
 
         async def story() -> PlaceAnswer:
-            answer = self.venue.prepare(order)
-            assert not isinstance(answer, OrderRejected)
-            leaving, sent_ns = asyncio.create_task(answer()), self.clock.wall_ns()
+            departure = self.venue.prepare(order)
+            assert not isinstance(departure, OrderRejected)
+            departure.leave()
+            leaving, sent_ns = asyncio.create_task(departure.answer()), self.clock.wall_ns()
             for asks, after_ns in frames:
                 await asyncio.sleep((sent_ns + after_ns - self.clock.wall_ns()) / NS_PER_S)
                 self.frame(asks, lag_ns)

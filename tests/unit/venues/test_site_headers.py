@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from arb.core.commands import CancelOrder
+from arb.core.events import OrderRejected
 from arb.errors import VenueError
 from arb.market.arena import BookArena
 from arb.venues.build import GatewayLimits, build_gateway
@@ -110,8 +111,9 @@ async def talk(gateway: VenueGateway) -> None:
     order = msgspec.structs.replace(ORDER, venue=gateway.venue, size=Decimal("0.01"), expires_ns=START_NS + 10**15)
     cancel = CancelOrder(cause=1, venue=gateway.venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id="7")
     departure = gateway.prepare(order)
-    assert callable(departure)
-    await departure()
+    assert not isinstance(departure, OrderRejected)
+    departure.leave()
+    await departure.answer()
     await gateway.place(order)
     await gateway.cancel(cancel)
     await gateway.cancel_many([cancel, cancel])

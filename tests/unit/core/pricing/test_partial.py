@@ -39,8 +39,12 @@ def planned(buy: VenueTerms, sell: VenueTerms, dust: str | None) -> Plan:
     return plan
 
 
+def safe(plan: Plan, may_overshoot: bool) -> bool:
+    return worst_partial_ok(plan, ASKS.prices[0], BIDS.prices[0], may_overshoot=may_overshoot)
+
+
 def hedgeable(buy: VenueTerms, sell: VenueTerms, dust: str | None, *, may_overshoot: bool = True) -> bool:
-    return worst_partial_ok(planned(buy, sell, dust), ASKS, BIDS, may_overshoot=may_overshoot)
+    return safe(planned(buy, sell, dust), may_overshoot)
 
 
 def test_minimum_at_both_venues_above_twice_the_dust_is_unhedgeable() -> None:
@@ -108,7 +112,7 @@ def test_every_partial_of_an_accepted_plan_leaves_a_legal_order_or_dust(
 ) -> None:
     terms = PairTerms(SCALE, buy, sell, EdgeLimits(dust_max_quote=Decimal(dust)))
     plan = evaluate(terms, ASKS, BIDS)
-    assume(isinstance(plan, Plan) and worst_partial_ok(plan, ASKS, BIDS, may_overshoot=may_overshoot))
+    assume(isinstance(plan, Plan) and safe(plan, may_overshoot))
     assert isinstance(plan, Plan)
     price = Fraction(1000, 10) * Fraction(995, 1000)
     orders = [(Fraction(rules.lot), least_legal(rules, price)) for rules in (buy, sell)]

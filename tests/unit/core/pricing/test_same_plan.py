@@ -121,7 +121,9 @@ def answers(case: Case) -> tuple[object, ...]:
     best = episode(terms, asks, bids)
     answer = evaluate(terms, asks, bids, case.funds, case.over_bps, best)
     assert evaluate(terms, asks, bids, case.funds, case.over_bps) == answer  # the hint changes nothing
-    safe = isinstance(answer, Plan) and worst_partial_ok(answer, asks, bids, leg_loss_max_bps=case.leg_loss_max_bps)
+    safe = isinstance(answer, Plan) and worst_partial_ok(
+        answer, asks.prices[0], bids.prices[0], leg_loss_max_bps=case.leg_loss_max_bps
+    )
     return best, answer, safe, least_edge(terms, asks, bids)
 
 

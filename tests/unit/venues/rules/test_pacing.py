@@ -21,17 +21,21 @@ def ms(clock: ManualClock) -> int:
     return (clock.wall_ns() - START_NS) // NS_PER_MS
 
 
+def try_entry(pacer: Pacer, scope: str) -> bool:
+    return pacer.try_entry(scope, pacer._clock.monotonic_ns())
+
+
 def test_an_entry_is_refused_at_once_when_only_the_reserve_is_left() -> None:
     pacer = Pacer(LIMITS, a_clock())
 
-    assert [pacer.try_entry("place BTC_USDT") for _ in range(3)] == [True, True, False]
-    assert pacer.try_entry("place ETH_USDT")  # another market has a budget of its own
+    assert [try_entry(pacer, "place BTC_USDT") for _ in range(3)] == [True, True, False]
+    assert try_entry(pacer, "place ETH_USDT")  # another market has a budget of its own
 
 
 def test_a_repair_gets_the_reserve_that_entries_left() -> None:
     async def story() -> list[bool]:
         clock_ns = clock.wall_ns()
-        got = [pacer.try_entry("place X") for _ in range(3)]
+        got = [try_entry(pacer, "place X") for _ in range(3)]
         got += [await pacer.wait("place X", Priority.REPAIR, 1.0) for _ in range(2)]
         assert clock.wall_ns() == clock_ns  # no waiting so far
         return got
@@ -47,7 +51,7 @@ def test_a_repair_waits_for_the_window_and_an_entry_does_not_overtake_it() -> No
             assert await pacer.wait("place X", Priority.REPAIR, 1.0)
         waiting = asyncio.create_task(pacer.wait("place X", Priority.REPAIR, 1.0))
         await asyncio.sleep(0)
-        assert not pacer.try_entry("place X")
+        assert not try_entry(pacer, "place X")
         assert await waiting
         return ms(clock)
 
@@ -87,8 +91,8 @@ def test_who_cannot_be_served_in_time_is_reported_without_waiting() -> None:
 def test_a_scope_that_was_limited_stands_still_for_as_long_as_the_venue_says() -> None:
     async def story() -> int:
         pacer.limited("place X", 3.0)
-        assert not pacer.try_entry("place X")
-        assert pacer.try_entry("place Y")
+        assert not try_entry(pacer, "place X")
+        assert try_entry(pacer, "place Y")
         assert not await pacer.wait("place X", Priority.REPAIR, 2.0)
         assert await pacer.wait("place X", Priority.REPAIR, 4.0)
         return ms(clock)
@@ -190,9 +194,9 @@ def test_a_limited_scope_has_no_room_for_entries_before_repairs_have_enough() ->
     pacer = Pacer(LIMITS, clock)
     pacer.limited("place X", 0.0)
 
-    assert not pacer.try_entry("place X")  # 2 of 4 slots are left, and 2 are kept for repairs
+    assert not try_entry(pacer, "place X")  # 2 of 4 slots are left, and 2 are kept for repairs
     clock.advance(REGAIN_NS)
-    assert pacer.try_entry("place X")
+    assert try_entry(pacer, "place X")
 
 
 def test_who_waits_in_a_slowed_scope_waits_for_the_right_slot() -> None:
@@ -213,9 +217,9 @@ def test_who_waits_in_a_slowed_scope_waits_for_the_right_slot() -> None:
 def test_the_venues_own_count_is_believed() -> None:
     async def story() -> int:
         pacer.note_limits("place X", 5)
-        assert pacer.try_entry("place X")
+        assert try_entry(pacer, "place X")
         pacer.note_limits("place X", 1)
-        assert not pacer.try_entry("place X")
+        assert not try_entry(pacer, "place X")
         assert await pacer.wait("place X", Priority.REPAIR, 0.0)
         pacer.note_limits("place X", 0)
         assert not await pacer.wait("place X", Priority.REPAIR, 0.4)
@@ -262,7 +266,7 @@ def test_a_limit_below_the_documented_one_lowers_the_budget_until_the_venue_lift
 
     def room() -> int:
         clock.advance(NS_PER_S)
-        return sum(pacer.try_entry("place X") for _ in range(10))
+        return sum(try_entry(pacer, "place X") for _ in range(10))
 
     note_limits = {10: 4, 5: 2, 2: 1, 1: 1, 0: 1, 100: 4}
     for limit, count in note_limits.items():
@@ -275,7 +279,7 @@ def test_all_placements_together_keep_to_the_accounts_own_limit_and_leave_repair
     clock = a_clock()
     pacer = Pacer(limits, clock)
 
-    assert [pacer.try_entry(f"place {symbol}") for symbol in "AAABBCD"] == [True] * 4 + [False] * 3
+    assert [try_entry(pacer, f"place {symbol}") for symbol in "AAABBCD"] == [True] * 4 + [False] * 3
 
     async def repairs() -> list[bool]:
         return [await pacer.wait(f"place {symbol}", Priority.REPAIR, 0.1) for symbol in "ABC"]
@@ -288,28 +292,28 @@ def test_when_all_together_were_too_many_every_symbol_stands_still() -> None:
     clock = a_clock()
     pacer = Pacer(limits, clock)
     pacer.limited("place A", 1.0, account=True)
-    assert not pacer.try_entry("place B")
+    assert not try_entry(pacer, "place B")
     clock.advance(NS_PER_S)
-    assert [pacer.try_entry(f"place {symbol}") for symbol in "ABCD"] == [True, True, True, False]  # half of six
+    assert [try_entry(pacer, f"place {symbol}") for symbol in "ABCD"] == [True, True, True, False]  # half of six
 
 
 def test_a_refused_entry_takes_nothing_from_the_accounts_limit() -> None:
     limits = PacingLimits(place=Budget(1, 500), cancel=Budget(9, 500), read=Budget(9, 500), account=Budget(2, 500))
     pacer = Pacer(limits, a_clock())
-    assert [pacer.try_entry("place A") for _ in range(5)] == [True] + [False] * 4
-    assert pacer.try_entry("place B")
+    assert [try_entry(pacer, "place A") for _ in range(5)] == [True] + [False] * 4
+    assert try_entry(pacer, "place B")
 
 
 def test_a_low_fill_ratio_stops_entries_everywhere_for_an_hour_and_repairs_keep_the_rate_that_is_left() -> None:
     async def story() -> int:
         pacer.penalised()
-        assert not pacer.try_entry("place X") and not pacer.try_entry("place Y")
+        assert not try_entry(pacer, "place X") and not try_entry(pacer, "place Y")
         for number in range(10):
             assert await pacer.wait(f"place {number}", Priority.REPAIR, 11.0)
         waited_ms = ms(clock)
         assert await pacer.wait("cancel", Priority.CANCEL, 0.0)  # cancels are metered apart
         await asyncio.sleep(FILL_RATIO_STOP_S)
-        assert pacer.try_entry("place X")
+        assert try_entry(pacer, "place X")
         return waited_ms
 
     clock = a_clock()

@@ -160,10 +160,10 @@ def test_what_cannot_be_sent_as_it_stands_is_not_sent(request_: HttpRequest) -> 
 
 
 def test_url_headers_and_body_leave_exactly_as_they_were_signed() -> None:
-    origin, data = render(HttpRequest("POST", "https://venue:8443/a%2Cb?x=1%2C2", {"KEY": "k"}, '{"a":"\u20ac"}'))
+    outgoing = render(HttpRequest("POST", "https://venue:8443/a%2Cb?x=1%2C2", {"KEY": "k"}, '{"a":"\u20ac"}'))
 
-    assert origin == Origin("venue", 8443, True, "venue:8443")
-    head, _, body = data.partition(b"\r\n\r\n")
+    assert outgoing.origin == Origin("venue", 8443, True, "venue:8443")
+    head, _, body = outgoing.data.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     assert first == b"POST /a%2Cb?x=1%2C2 HTTP/1.1"
     assert {b"Host: venue:8443", b"KEY: k", b"Accept-Encoding: identity", b"Content-Length: 11"} <= set(lines)

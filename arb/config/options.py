@@ -1,0 +1,172 @@
+"""What a user asks of one command on its command line: typed, and read by what carries it out."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.config.settings import Mode
+
+EMBEDDED = "embedded"
+"""In the place of a sandbox's address: one of our own."""
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb run`. `for_s` counts from the first live book on two venues; None: until a signal.
+
+    `sandbox` is the admin URL of a running sandbox to trade on, or `EMBEDDED`; None: an embedded one, but for paper the real
+    venues. `seed` None: drawn at start. `db` overrides the ledger's URL. `live` is the consent given on the command line.
+    `tape`: a file to be made, into which every frame and event goes.
+    """
+
+    mode: Mode
+    for_s: float | None = None
+    seed: int | None = None
+    db: str | None = None
+    sandbox: str | None = None
+    live: bool = False
+    tape: Path | None = None
+
+
+class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb replay DAYS...`: files, and folders of tapes.
+
+    `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
+    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
+    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
+    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
+    """
+
+    files: tuple[Path, ...]
+    db: str | None = None
+    seed: int | None = None
+    journal: Path | None = None
+    latency_ms: int | None = None
+    fee_bps: Decimal | None = None
+    overrides: tuple[str, ...] = ()
+    config_given: bool = False
+    paper: bool = False
+
+
+class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb sweep TAPES...`.
+
+    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as it was written, and what it means. `out`: the file of
+    results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address; `dask_tls`: the
+    files of authority, certificate and key. `config_given`: --config stood on the command line.
+    """
+
+    tapes: tuple[Path, ...]
+    sets: tuple[str, ...] = ()
+    fees_bps: tuple[tuple[str, Decimal], ...] = ()
+    latencies_ms: tuple[tuple[str, int], ...] = ()
+    out: Path
+    jobs: int = 1
+    hold_out: str | None = None
+    max_sets: int = 100_000
+    dask: str | None = None
+    dask_tls: tuple[Path, Path, Path] | None = None
+    config_given: bool = False
+
+
+class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
+
+    `rows`: which are meant, as written by the user (`arb/store/selection.py`); `every`: of alerts, acknowledged ones, too.
+    """
+
+    mode: str
+    db: str | None = None
+    rows: Mapping[str, Any] = {}
+    limit: int = 20
+    ident: str | None = None
+    every: bool = False
+    parquet: Path | None = None
+
+
+class UiOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb ui`: whose ledger, at which port of 127.0.0.1 (0: any free one), and whether the page may steer the engine."""
+
+    mode: str
+    db: str | None = None
+    port: int
+    allow_control: bool = False
+
+
+class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+
+    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    """
+
+    mode: str
+    db: str | None = None
+    asset: str | None = None
+    max_cost_bps: Decimal = Decimal(100)
+    fees: dict[tuple[str, str], Decimal] = {}
+
+
+class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb halt`, `arb flatten`, `arb resume --reason TEXT`, `arb alerts ack ID`: which engine, by its journal, and why.
+
+    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before. `ident`:
+    which alert, as written by the user, and `by` whom it is acknowledged.
+    """
+
+    mode: str
+    db: str | None = None
+    reason: str
+    allow_loss: Decimal | None = None
+    ident: str = ""
+    by: str = ""
+
+
+class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb record`: into which folder, and when the next segment begins.
+
+    That is at the multiples of `every_s` seconds in UTC, and once a segment has `size_bytes` on disk. `for_s` counts from the
+    start; None: until a signal. `sandbox` is the admin URL of a running sandbox, or `EMBEDDED`; None: the real venues.
+    """
+
+    out: Path
+    every_s: float
+    size_bytes: int
+    for_s: float | None = None
+    sandbox: str | None = None
+
+
+class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb doctor`: which venues (none: all that are enabled), by whose addresses (see `RecordOptions.sandbox`), whose rights.
+
+    `config`: the file that the settings are from, or would be.
+    """
+
+    venues: tuple[str, ...] = ()
+    sandbox: str | None = None
+    config: Path
+
+
+class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
+
+    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
+    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
+    """
+
+    min_venues: int | None = None
+    top: int | None = None
+    quote: str | None = None
+    why: str | None = None
+    write: bool = False
+    watch: bool = False
+    every_s: float = 30.0
+    for_s: float | None = None
+    sandbox: str | None = None
+    config: Path
+
+    def rules(self) -> dict[str, int]:
+        """Return what is given of the rules."""
+        given = {"min_venues": self.min_venues, "top": self.top}
+        return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,212 @@
+"""What a user may set of each venue, real or in paper: a table each, made from the list of venues."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.config.values import Fee, fee_ratio
+from arb.market.numbers import plain
+from arb.venues.addresses import AddressOverrides, PublicOverrides, resolve_site
+from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
+from arb.venues.registry import SPECS, spec_of
+from arb.venues.rules.key_rights import KeyPolicy
+from arb.venues.spec import VenueSpec
+
+DEMO_BEGIN = "DEMO_"
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue, as far as its public data go: nothing else is needed where these alone are read.
+
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `key_env`, `secret_env`:
+    what holds its key, if there is one; where orders are not sent it is for the currency list (`[coins] keyed`).
+    """
+
+    enabled: bool = False
+    environment: Environment = Environment.PRODUCTION
+    region: str = GLOBAL
+    symbols: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    endpoints: PublicOverrides = PublicOverrides()
+    key_env: str = ""
+    secret_env: str = ""
+
+    def key_names(self) -> dict[str, str]:
+        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.
+
+        So both keys of a venue may stand side by side, and neither is ever sent where the other belongs. None where no key is
+        of use.
+        """
+        begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
+        return {part: begin + name for part, name in self._named().items() if name}
+
+    def every_key_name(self) -> tuple[str, ...]:
+        """Return the names under which its keys are found in any environment."""
+        own = tuple(filter(None, self._named().values()))
+        return (*own, *(DEMO_BEGIN + name for name in own))
+
+    def _named(self) -> dict[str, str]:
+        return {"key": self.key_env, "secret": self.secret_env}
+
+
+class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
+    """One venue that orders can be sent to: where its keys are, and the guards that stand next to its signer.
+
+    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the
+    venue takes fees from (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    """
+
+    enabled: bool = True
+    passphrase_env: str = ""
+    max_order_value_quote: Decimal = Decimal(5000)
+    max_orders_per_minute: int = 1200
+    dedicated_account: bool = False
+    withdrawal_disabled_confirmed: bool = False
+    unbound_key_allowed: bool = False
+    borrowing_allowed: bool = False
+    fee_asset_prices_quote: dict[str, Decimal] = {}
+    endpoints: AddressOverrides = AddressOverrides()
+
+    def key_policy(self) -> KeyPolicy:
+        """Return what the user has confirmed and allowed of the venue's key."""
+        return KeyPolicy(
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
+            unbound_key_allowed=self.unbound_key_allowed,
+            borrowing_allowed=self.borrowing_allowed,
+        )
+
+    def _named(self) -> dict[str, str]:
+        return {**super()._named(), "passphrase": self.passphrase_env}
+
+
+class SocketVenueSettings(TradedVenueSettings, frozen=True, kw_only=True):
+    """One venue that also takes orders over a websocket."""
+
+    order_entry: OrderEntry = OrderEntry.REST
+
+
+class GenericSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Exchanges that ccxt knows, by its names: shown and recorded, never traded on."""
+
+    venues: tuple[str, ...] = ()
+
+
+class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
+    """The venues: a field each, made from the list of venues."""
+
+    def every(self) -> dict[str, VenueSettings]:
+        """Return all venues by name, in the order of their declaration."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+    def enabled(self) -> dict[str, VenueSettings]:
+        """Return the enabled ones."""
+        return {name: venue for name, venue in self.every().items() if venue.enabled}
+
+    def traded(self) -> dict[str, TradedVenueSettings]:
+        """Return those of the enabled ones that orders can be sent to."""
+        return {name: venue for name, venue in self.enabled().items() if isinstance(venue, TradedVenueSettings)}
+
+    @property
+    def are_demos(self) -> bool:
+        """Return whether no enabled venue trades real money, but a demo or a test network does; else all of them do."""
+        return any(venue.environment is not Environment.PRODUCTION for venue in self.enabled().values())
+
+    def on_demo(self) -> Self:
+        """Return these settings with every enabled venue's demo in the place of what they name, or its test network.
+
+        Raises `ConfigError` where a venue has neither, and for a region or an address that its demo has not.
+        """
+        changed = {}
+        for name, venue in self.enabled().items():
+            known = {site.environment for site in spec_of(name).sites}
+            demo = Environment.DEMO if Environment.DEMO in known else Environment.TESTNET
+            changed[name] = msgspec.structs.replace(venue, environment=demo)
+        found = msgspec.structs.replace(self, **changed)
+        for name in changed:
+            found.site(name)
+        return found
+
+    def site(self, venue: str) -> Site:
+        """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.
+
+        Raises `ConfigError` for settings that no site of the venue fits.
+        """
+        chosen = self.every()[venue]
+        return resolve_site(spec_of(venue), chosen.environment, chosen.region, chosen.endpoints, chosen.hosts)
+
+    def order_entry(self, venue: str) -> OrderEntry:
+        """Return how orders go to a venue; over REST where it knows nothing else."""
+        chosen = getattr(self, venue)
+        return chosen.order_entry if isinstance(chosen, SocketVenueSettings) else OrderEntry.REST
+
+
+def _defaults(spec: VenueSpec) -> VenueSettings:
+    """Return the settings of a venue that the user says nothing of: production, and keys by its name, where one has a use."""
+    prefix = spec.name.upper()
+    if spec.trading is None:
+        has_use = spec.currency_key is not None
+        return VenueSettings(
+            key_env=f"{prefix}_API_KEY" if has_use else "", secret_env=f"{prefix}_API_SECRET" if has_use else ""
+        )
+    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else TradedVenueSettings
+    return kind(
+        key_env=f"{prefix}_API_KEY",
+        secret_env=f"{prefix}_API_SECRET",
+        passphrase_env=f"{prefix}_API_PASSPHRASE" if spec.trading.has_passphrase else "",
+    )
+
+
+if TYPE_CHECKING:
+
+    class PaperFees(msgspec.Struct, frozen=True, kw_only=True):
+        """What a checker can know of the structures below: that they have a value for every venue."""
+
+        def __getattr__(self, name: str) -> Fee: ...
+
+    class PaperLatency(msgspec.Struct, frozen=True, kw_only=True):
+        """As `PaperFees`."""
+
+        def __getattr__(self, name: str) -> int: ...
+
+else:
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.public_taker_fee)}%") for spec in SPECS}
+    PaperFees = msgspec.defstruct(
+        "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
+    )
+    PaperLatency = msgspec.defstruct("PaperLatency", [(name, int, 0) for name in _PUBLIC], frozen=True, kw_only=True)
+
+
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is simulated in paper trading.
+
+    `fees`: what a taker pays at each venue, with its unit; by default what the venue's public schedule says. `latency_ms`: an
+    order's way to each venue, and that of its answer back; 0: measured. `balances`: what a new account is given, by asset;
+    none: what each asset is to be worth follows from `[limits] max_notional_quote`.
+    """
+
+    fees: PaperFees = PaperFees()
+    latency_ms: PaperLatency = PaperLatency()
+    balances: dict[str, Decimal] = {}
+
+    def taker_fee(self, venue: str) -> Decimal:
+        """Return what a taker pays at a venue, as a ratio."""
+        return fee_ratio(getattr(self.fees, venue))
+
+    def latency_ns(self, venue: str) -> int | None:
+        """Return an order's way to a venue; None: it is to be measured."""
+        chosen: int = getattr(self.latency_ms, venue)
+        return chosen * NS_PER_MS or None
+
+
+if TYPE_CHECKING:
+
+    class VenuesSettings(VenuesBase, frozen=True, kw_only=True):
+        """What a checker can know of the structure below: that every venue's settings are such settings."""
+
+        def __getattr__(self, name: str) -> VenueSettings: ...
+
+else:
+    _FIELDS = [(spec.name, type(default), default) for spec in SPECS for default in (_defaults(spec),)]
+    VenuesSettings = msgspec.defstruct("VenuesSettings", _FIELDS, bases=(VenuesBase,), frozen=True, kw_only=True)
