@@ -83,6 +83,8 @@ class MarketWords:
         self._symbols = zeros(rows, SYMBOL_WORDS)
         self.rows = self._rows.reshape(-1).data
         self.row_address = self._rows.ctypes.data
+        self.frames_of, self.since_of, self.last_of = (self._rows[:, PACE + place] for place in range(3))
+        """Of each row, how many frames its book's pace knows, since when, and when the last one came."""
         self._words = self._symbols.reshape(-1).data
         self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view("float64").data)
         self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view("float64").data)

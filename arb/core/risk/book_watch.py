@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from arb.clock import NS_PER_S
 from arb.core.connection import Connection
 from arb.core.incidents import IncidentKind, Severity, some
+from arb.core.risk.book_pace import MISSING
 from arb.core.state import EngineState
-from arb.market.arena import BookArena
+from arb.market.arena import BookArena, BookState
 
 MISSING_AFTER_NS = 5 * NS_PER_S
 """A book without a clean snapshot for so long, on a connection that stands, is an incident."""
@@ -35,14 +36,17 @@ class BookWatch:
             return
         self._checked_ns = now_ns
         arena = self._state.books.arena
+        silent, waiting = maybe_silent(arena, now_ns), _waiting(arena, now_ns)
         for name, connection in self._state.books.connections.items():
             if not connection.up_ns:
                 continue
-            for row in connection.dead_books(arena, now_ns):
-                if self._tradable(row):  # else its book has nothing to show, for days perhaps
-                    self._renew(connection, row, now_ns)
+            if not silent.isdisjoint(connection.rows):
+                for row in connection.dead_books(arena, now_ns):
+                    if self._tradable(row):  # else its book has nothing to show, for days perhaps
+                        self._renew(connection, row, now_ns)
             reported = self._missing.get(name, set()) & connection.rows.keys()
-            missing = _missing(arena, connection, now_ns) - reported
+            late = connection.up_ns <= now_ns - MISSING_AFTER_NS
+            missing = (waiting & connection.rows.keys()) - reported if late else set()
             come = {row for row in reported if arena.usable(row)}
             if missing or come:
                 self._report(connection, missing, now_ns, come=False)
@@ -76,9 +80,20 @@ class BookWatch:
         self._state.incident(IncidentKind.BOOK_MISSING, text, now_ns, severity=severity, venue=connection.venue)
 
 
-def _missing(arena: BookArena, connection: Connection, now_ns: int) -> set[int]:
-    """Return the rows of a connection whose books have been without a clean snapshot for too long since it stands."""
-    latest_ns = now_ns - MISSING_AFTER_NS
-    if connection.up_ns > latest_ns:
-        return set()
-    return {row for row in connection.rows if not arena.usable(row) and arena.state_ns.item(row) <= latest_ns}
+def maybe_silent(arena: BookArena, now_ns: int) -> set[int]:
+    """Return the rows of all books that may have too few frames by time, and hardly any other: to be judged exactly.
+
+    All at once, as orders may wait: what `Pace.missing` says in floats, with some room.
+    """
+    market = arena.market
+    silent_ns = (now_ns - market.last_of).astype(float)
+    span_ns = 2.0 * (market.last_of - market.since_of) + silent_ns
+    found = (market.last_of != 0) & (silent_ns > 0)
+    found &= (span_ns <= 0) | (2.0 * market.frames_of * silent_ns >= 0.99 * MISSING * span_ns)
+    return set(found.nonzero()[0].tolist())
+
+
+def _waiting(arena: BookArena, now_ns: int) -> set[int]:
+    """Return the rows, free ones too, that have been without a clean snapshot for too long."""
+    found = (arena.state != BookState.LIVE) & (arena.state_ns <= now_ns - MISSING_AFTER_NS)
+    return set(found.nonzero()[0].tolist())

@@ -108,6 +108,8 @@ LINES_NEAR_BEST = 7
 @inlined
 def fetch_side(connection: int, row: int, asks: bool):
     """Have what a change of one side will touch fetched, too."""
+    if word_at(connection + ARENA_AT * WORD) == 0:
+        return
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
     ladder = words + BOOK_AT * WORD + (NEAR_BYTES if asks else 0)
     fetch(words + (ASKS if asks else BIDS) * WORD)

@@ -1,13 +1,18 @@
 """Books that never come, and books that die among live ones: on an engine with real feeds."""
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.core.commands import AnyCommand, RequestBook
 from arb.core.events import FeedDown, FeedUp, InstrumentListed, QueueDrained
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord
-from arb.market.arena import BookState
+from arb.core.risk.book_pace import MISSING, PACE_WORDS, Pace
+from arb.core.risk.book_watch import maybe_silent
+from arb.market.arena import BookArena, BookState
 from arb.market.order import Side
+from arb.market.words import PACE
 from tests.support.floor import BTC, ETH, Floor, listed, native
 
 VENUES = ("gate", "okx", "bitget")
@@ -111,3 +116,33 @@ def test_books_that_stand_still_with_their_whole_connection_are_not_asked_for_on
     move(floor, 60)
     assert move(floor, 20, still=(("okx", BTC), ("okx", ETH))) == []
     assert int(floor.books.arena.state[floor.books.rows["okx", ETH]]) == BookState.LIVE
+
+
+@given(
+    frames=st.integers(0, 10**7),
+    learned_ns=st.integers(-(10**9), 10**13),
+    silent_ns=st.integers(-(10**9), 10**13),
+    last_ns=st.sampled_from([0, 1_800_000_000 * 10**9]),
+)
+def test_no_book_that_is_missing_frames_is_passed_over(
+    frames: int, learned_ns: int, silent_ns: int, last_ns: int
+) -> None:
+    arena = BookArena(3)
+    pace = Pace(arena.market.of_row(1, PACE, PACE_WORDS))
+    pace.frames, pace.since_ns, pace.last_ns = frames, last_ns - learned_ns, last_ns
+    now_ns = last_ns + silent_ns
+    if 2 * learned_ns + silent_ns > 0 and pace.missing(now_ns) >= MISSING:
+        assert maybe_silent(arena, now_ns) == {1}
+    elif silent_ns <= 0 or not last_ns:
+        assert not maybe_silent(arena, now_ns)
+
+
+def test_a_book_at_the_very_bound_is_judged() -> None:
+    arena = BookArena(1)
+    pace = Pace(arena.market.of_row(0, PACE, PACE_WORDS))
+    pace.frames, pace.since_ns, pace.last_ns = 20, 10**18, 10**18 + 10**9
+    at_ns = pace.last_ns + 2 * 10**9
+    assert pace.missing(at_ns) == MISSING
+    assert pace.missing(at_ns - 1) == MISSING - 1
+    assert maybe_silent(arena, at_ns) == {0}
+    assert not maybe_silent(arena, at_ns - 10**8)
