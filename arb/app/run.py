@@ -39,7 +39,7 @@ from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import chosen
 from arb.live.feed import StateFeed
-from arb.live.glances import Glances
+from arb.live.glances import Glances, OrderGlances
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.rehearsal import Rehearsal
@@ -247,11 +247,11 @@ class Run:
         if self._options.mode is not Mode.PAPER:
             compiled = node.engine.state.books.find_plan is not None
             rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0), compiled=compiled)
-            work = rehearsal.step
+            works = [rehearsal.step, OrderGlances(node.engine, parts.gateways).step]
             if self._venues.settings.engine.spin:
                 # A loop that waits has little time to spare: there it is better spent on rehearsing more often.
-                work = in_turn(work, Glances(node.engine, self._clock, node.runner.unread).step)
-            self._turns.idle_work = work
+                works.append(Glances(node.engine, self._clock, node.runner.unread).step)
+            self._turns.idle_work = in_turn(*works)
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()

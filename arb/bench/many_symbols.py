@@ -18,7 +18,8 @@ from arb.market.feed import BookFeed, BookSeat
 from arb.venues.compiled.loading import is_available
 from arb.venues.gate.books import GateFeed
 
-_FEW, _MANY, _LEVELS, _FRAMES = 10, 1000, 50, 400
+FEW, MANY = 10, 1000
+_LEVELS, _FRAMES = 50, 400
 _BEST_TICKS = 600_000
 _KEPT, _COST = 0.999, 1.001
 _PAGE_BYTES = 4096
@@ -29,12 +30,12 @@ Key = tuple[str, str]
 def many_symbols(clock: Clock, effort: Effort) -> list[Row]:
     """Measure both on five venues, on books that compiled code keeps."""
     if not is_available():
-        return [absent_row("frame_symbols", "us", f"{_FEW} symbols", "numba")]
+        return [absent_row("frame_symbols", "us", f"{FEW} symbols", "numba")]
     count = effort.count(_FRAMES)
     before = _resident_mb()
-    many = Market(_MANY)
+    many = Market(MANY)
     grown_mb = _resident_mb() - before
-    markets = {"many": many, "few": Market(_FEW)}
+    markets = {"many": many, "few": Market(FEW)}
     taken = alternate(
         clock,
         {name: partial(market.send, market.frames(count * effort.rounds), count) for name, market in markets.items()},
@@ -48,7 +49,7 @@ def many_symbols(clock: Clock, effort: Effort) -> list[Row]:
             unit="us",
             baseline=round(taken["few"] / 1e3, 3),
             ratio=round(grown, 3),
-            against=f"{_FEW} symbols instead of {_MANY}, {len(VENUES)} venues",
+            against=f"{FEW} symbols instead of {MANY}, {len(VENUES)} venues",
             target="<= 1.15",
             met=grown <= 1.15,
             note=f"one change a frame, {_LEVELS} levels a side",
@@ -61,7 +62,7 @@ def many_symbols(clock: Clock, effort: Effort) -> list[Row]:
             ratio=None,
             target="<= 150 MB",
             met=grown_mb <= 150 if before else None,
-            note=f"what {len(VENUES)} x {_MANY} books add to the process" if before else "not known on this system",
+            note=f"what {len(VENUES)} x {MANY} books add to the process" if before else "not known on this system",
         ),
     ]
 
@@ -74,7 +75,7 @@ def _resident_mb() -> float:
 class Market:
     """Books of so many symbols at five venues that speak as Gate does; each frame changes one level of one of them."""
 
-    def __init__(self, symbols: int) -> None:
+    def __init__(self, symbols: int, at_ns: int = START_NS) -> None:
         natives = [f"S{number}_USDT" for number in range(symbols)]
         rows = {(venue, native): row for row, (native, venue) in enumerate(product(natives, VENUES))}
         arena = BookArena(len(rows))
@@ -87,7 +88,7 @@ class Market:
         self._rng = random.Random(symbols)
         self._ids = dict.fromkeys(rows, 1)
         for venue, native in rows:
-            self.books.on_frame(venue, START_NS, _frame(native, 0, 1))
+            self.books.on_frame(venue, at_ns, _frame(native, 0, 1))
             self.books.set_terms(venue, native, _KEPT, _COST)
             self.books.attend(native, False)
 

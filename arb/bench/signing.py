@@ -1,6 +1,7 @@
-"""Signing one Gate order: the double hash of an exact body, and the whole guarded client, against ccxt's `sign()`.
+"""Signing one Gate order: the double hash of an exact body, and the whole request as it leaves, against ccxt's `sign()`.
 
-ccxt's figure includes writing the body as JSON; so does ours where the row says *whole*.
+ccxt's figure includes writing the body as JSON; so does ours where the row says *whole*, which is the way that orders go:
+written with the form of their symbol, checked by the guard, signed.
 """
 
 from decimal import Decimal
@@ -9,9 +10,13 @@ from typing import Any
 from arb.bench.peers import find
 from arb.bench.rounds import Contender, Effort, Row, alternate, time_row
 from arb.clock import NS_PER_S, Clock
-from arb.venues.call import Call
+from arb.core.commands import PlaceOrder
+from arb.market.ids import ClientOrderId
+from arb.market.order import Role, Side, TimeInForce
 from arb.venues.gate.client import Gate
+from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
+from arb.venues.order_form import OrderForms
 from arb.venues.rules.guard import SigningGuard
 
 KEY, SECRET = "0123456789abcdef", "fedcba9876543210" * 4
@@ -75,22 +80,30 @@ def _whole(clock: Clock, count: int) -> Contender:
     )
     gate = Gate(clock=clock, guard=guard, api_key=KEY, secret=SECRET, rest_url="http://127.0.0.1:1/api/v4")
 
+    orders = [_order(clock, number) for number in range(count)]
+    form = OrderForms(GateDialect().place, gate).make(orders[0])
+
     def sign() -> int:
-        expires_ns = clock.wall_ns() + 10 * NS_PER_S
-        for number in range(count):
-            gate.signed(
-                Call(
-                    scope="place BTC_USDT",
-                    api=("private", "spot"),
-                    method="POST",
-                    path="orders",
-                    params=params(f"{60_000 + number}.5"),
-                    expires_ns=expires_ns,
-                )
-            )
+        for order in orders:
+            gate.order(form, order, clock.wall_ns(), clock.monotonic_ns())
         return count
 
     return sign
+
+
+def _order(clock: Clock, number: int) -> PlaceOrder:
+    return PlaceOrder(
+        cause=number,
+        venue="gate",
+        symbol="BTC/USDT",
+        client_order_id=ClientOrderId(1, number, "buy", 0).encode(),
+        role=Role.ENTRY,
+        side=Side.BUY,
+        tif=TimeInForce.IOC,
+        price=Decimal(f"{60_000 + number}.5"),
+        size=Decimal("0.0123"),
+        expires_ns=clock.wall_ns() + 3600 * NS_PER_S,
+    )
 
 
 def _ccxt(ccxt: Any, count: int) -> Contender:

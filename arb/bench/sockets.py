@@ -1,4 +1,5 @@
-"""From five websockets to the books of 300 symbols each and the mark: how many frames one processor takes in a second.
+"""From five websockets to their books and the mark: how many frames one processor takes in a second, and what one costs
+where there are a thousand symbols, against ten.
 
 The frames change one level each and come as fast as they are read, over the loopback, from a process of its own. What one costs
 in processor time is what bounds a burst: more of them in a second than fit, and the books are late.
@@ -10,22 +11,27 @@ import ipaddress
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from arb.bench.frame_server import on_wire
-from arb.bench.many_symbols import Market
+from arb.bench.many_symbols import FEW, MANY, Market
 from arb.bench.market_data import VENUES
 from arb.bench.peers import find
-from arb.bench.rounds import Effort, Row, absent_row, rate_row, settle
+from arb.bench.rounds import Effort, Row, absent_row, rate_row, settle, time_row
 from arb.clock import Clock, SystemClock
 from arb.venues.compiled.loading import is_available
 from arb.venues.transport.websocket import nothing, open_websocket
 
 _SYMBOLS, _FRAMES, _ROUNDS_MAX = 300, 30_000, 9
 _AT_LEAST = 100_000
+_BATCH, _TURNS_MAX = 4000, 45
 
 
 def from_sockets(clock: Clock, effort: Effort) -> list[Row]:
@@ -40,8 +46,37 @@ def from_sockets(clock: Clock, effort: Effort) -> list[Row]:
     return rows
 
 
+def symbols_from_sockets(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure what a frame costs from the socket on, of many symbols and of few in turn."""
+    if not is_available():
+        return [absent_row("sockets_symbols", "us", f"{FEW} symbols", "numba")]
+    taken: dict[int, list[float]] = {MANY: [], FEW: []}
+    with _server() as send:
+        markets = {symbols: Market(symbols, SystemClock().wall_ns()) for symbols in taken}
+        for _ in range(min(_TURNS_MAX, effort.rounds)):
+            for symbols, market in markets.items():
+                taken[symbols].append(send(clock, market, effort.count(_BATCH)))
+    note = f"from five websockets, one change a frame; {FEW} symbols: the baseline"
+    many_ns, few_ns = (median(taken[symbols]) for symbols in (MANY, FEW))
+    row = time_row("sockets_symbols", many_ns, few_ns, against=f"{FEW} symbols instead of {MANY}", note=note)
+    return [msgspec.structs.replace(row, ratio=round(many_ns / few_ns, 3))]
+
+
 def _measured(clock: Clock, effort: Effort, name: str, certificate: Path | None, at_least: float | None) -> Row:
-    market, count = Market(_SYMBOLS), effort.count(_FRAMES)
+    market, count = Market(_SYMBOLS, SystemClock().wall_ns()), effort.count(_FRAMES)
+    with _server(certificate) as send:
+        taken = [send(clock, market, count) for _ in range(min(_ROUNDS_MAX, effort.rounds))]
+    note = f"{len(VENUES)} connections, {_SYMBOLS} symbols each, one change a frame"
+    return rate_row(name, "frames/s", median(taken), None, at_least_rate=at_least, note=note)
+
+
+Send = Callable[[Clock, Market, int], float]
+"""Sends so many frames of a market; returns the time that reading and applying one of them took, in ns."""
+
+
+@contextmanager
+def _server(certificate: Path | None = None) -> Iterator[Send]:
+    """Have frames sent by a process of its own."""
     with TemporaryDirectory(prefix="arb-bench-") as folder:
         command = [sys.executable, "-m", "arb.bench.frame_server", folder]
         command += [] if certificate is None else [str(certificate)]
@@ -50,18 +85,18 @@ def _measured(clock: Clock, effort: Effort, name: str, certificate: Path | None,
             assert server.stdout is not None
             port = int(server.stdout.readline())
             tls = None if certificate is None else ssl.create_default_context(cafile=str(certificate))
-            taken = []
-            for _ in range(min(_ROUNDS_MAX, effort.rounds)):
+
+            def send(clock: Clock, market: Market, count: int) -> float:
                 frames: dict[str, list[bytes]] = {venue: [] for venue in VENUES}
                 for venue, raw in market.frames(count):
                     frames[venue].append(on_wire(raw))
                 for venue, made in frames.items():
                     (Path(folder) / venue).write_bytes(b"".join(made))
-                taken.append(asyncio.run(_read(clock, market, port, tls, count)) / count)
+                return asyncio.run(_read(clock, market, port, tls, count)) / count
+
+            yield send
         finally:
             server.communicate(timeout=10)
-    note = f"{len(VENUES)} connections, {_SYMBOLS} symbols each, one change a frame"
-    return rate_row(name, "frames/s", median(taken), None, at_least_rate=at_least, note=note)
 
 
 async def _read(clock: Clock, market: Market, port: int, tls: ssl.SSLContext | None, count: int) -> int:

@@ -17,6 +17,7 @@ BENCHES: dict[str, Bench] = {
     "frame_1kb": market_data.full_frames,
     "frame_thin": market_data.thin_frames,
     "symbols": many_symbols.many_symbols,
+    "sockets_symbols": sockets.symbols_from_sockets,
     "sockets": sockets.from_sockets,
     "detect": market_data.per_update,
     "judge": judging.one_edge,
@@ -30,7 +31,9 @@ BENCHES: dict[str, Bench] = {
 }
 
 
-COMPUTING = frozenset({"frame_1kb", "frame_thin", "symbols", "sockets", "detect", "judge", "sign", "replay"})
+COMPUTING = frozenset(
+    {"frame_1kb", "frame_thin", "symbols", "sockets_symbols", "sockets", "detect", "judge", "sign", "replay"}
+)
 """Benches of one thread that waits for nothing: measured in processor time, which neighbours do not take part in."""
 
 

@@ -1,12 +1,14 @@
-"""Glances: what a decision would read of the run's own state, read again and again while nothing is to be decided.
+"""Glances: what an opening would read of the run's own state, read again and again while nothing is to be decided.
 
 A rehearsal (`live/rehearsal.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
 knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So where the loop polls
 the symbols that were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes.
 Each of them only reads, or keeps what it has worked out until that changes; nothing is decided, opened or written.
+
+What orders are written with and leave on is little, and looked at where the loop waits, too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import localcontext
 
 from arb.clock import Clock
@@ -15,6 +17,7 @@ from arb.core.opportunities.detector import Detector
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE
 from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
+from arb.venues.base import OrderGateway
 
 
 class Glances:
@@ -69,3 +72,30 @@ class Glances:
                 state.least_limit(route)
                 state.budget.free_ns(route[1:], symbol, TOKENS_PER_VENUE, now_ns)
             yield False
+
+
+class OrderGlances:
+    """Goes through what orders in the symbols that an engine has judged last would be written with and leave on."""
+
+    def __init__(self, engine: Engine, gateways: Mapping[str, OrderGateway]) -> None:
+        self._engine = engine
+        self._gateways = gateways
+        self._parts = self._rounds()
+
+    def step(self) -> bool:
+        """Look at one symbol at one venue, some twenty microseconds; return whether the symbol is complete."""
+        with localcontext(DECIMALS):
+            return next(self._parts)
+
+    def _rounds(self) -> Iterator[bool]:
+        strategy = self._engine.strategy
+        while True:
+            symbols = tuple(strategy.judged_last) if isinstance(strategy, Detector) else ()
+            for symbol in symbols:
+                for venue, gateway in self._gateways.items():
+                    if (venue, symbol) in self._engine.state.instruments:
+                        gateway.glance(symbol)
+                        yield False
+                yield True
+            if not symbols:
+                yield True

@@ -8,7 +8,7 @@ whether a symbol may have an edge. A block of one row:
     32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
     36 to 41 the pace of the book's frames | 42 when its bid was noted last
     43 where its row of the arena begins (an address) | 44 the bid that was noted
-    48 to 207 the levels near the best ones, as compiled code keeps them
+    45 to 50 the name that the book's frames call it | 56 to 215 the levels near the best ones, as compiled code keeps them
 
 and of one symbol:
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Words = npt.NDArray[np.int64]
 
-ROW_WORDS, BOOK_AT = 208, 48
+ROW_WORDS, NAME_AT, BOOK_AT = 216, 45, 56
 SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
 PACE, NOTED_NS, ARENA_ADDRESS, NOTED_BID = 36, 42, 43, 44
 FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4

@@ -39,8 +39,8 @@ class _Measured:
     def __init__(self, feed: WireFeed, scratch: Block) -> None:
         self._feed = feed
         self._words = words_of(CONNECTION_WORDS)
-        self.names = NameTable(self._words)
         self._rows: Block = np.zeros((BOOKS_MAX, ROW_WORDS), dtype=np.int64)
+        self.names = NameTable(self._words, self._rows)
         self._known: dict[str, tuple[int, str]] = {}
         self._words[ROWS_AT], self._words[SCRATCH] = self._rows.ctypes.data, scratch.ctypes.data
         self._words[SHAPE] = feed.shape

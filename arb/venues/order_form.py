@@ -11,9 +11,10 @@ from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
+from arb.clock import NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.errors import require
-from arb.market.order import Role
+from arb.market.order import Role, Side, TimeInForce
 from arb.venues.call import Call, HttpRequest, Origin, render
 from arb.venues.keyed_hash import KeyedHash
 from arb.venues.rules.guard import OrderClaim, limit_claim
@@ -22,6 +23,7 @@ ID = "x7id7x"
 PRICE, SIZE = Decimal("7777777.7777777"), Decimal("8888888.8888888")
 TIMESTAMP, SIGNATURE, EXPIRY = "x7time7x", "x7signature7x", "x7expiry7x"
 _LENGTH, _BODY = "x7length7x", "x7body7x"
+_BLANKS = ("",) * 8
 
 
 class Places(NamedTuple):
@@ -65,6 +67,12 @@ class OrderForm:
         # The head holds key and passphrase.
         return f"OrderForm({self.scope}, {self.side})"
 
+    def glance(self) -> None:
+        """Read all of it, so that it is in the processor's caches; nothing of an order is written or signed."""
+        self.in_body(_BLANKS), self.in_whole(_BLANKS)
+        _ = "\0" in self.body or b"\0" in self.whole or b"\0" in self.signed
+        self.keyed.seal(b"")
+
 
 class FormMaker(Protocol):
     """The part of a venue's client that makes forms."""
@@ -82,9 +90,15 @@ class OrderForms:
         # By symbol and the identities of side and time in force, which are one object each: an `Enum` hashes its name anew.
         self.made: dict[tuple[str, int, int], OrderForm] = {}
 
+    def of_entries(self, venue: str, symbol: str) -> tuple[OrderForm, OrderForm]:
+        """Return the forms of entries in a symbol, made now where there are none; raises as `make` does."""
+        buy, sell = (self.made.get((symbol, id(side), id(TimeInForce.IOC))) for side in Side)
+        return buy or self.make(_marked(venue, symbol, Side.BUY)), sell or self.make(_marked(venue, symbol, Side.SELL))
+
     def make(self, command: PlaceOrder) -> OrderForm:
         """Make the form of an order, and keep it; raises as `GuardedClient.signed` does where none like it may be signed."""
-        form = self._maker.order_form(self._place(_marked(command)))
+        marked = _marked(command.venue, command.symbol, command.side, command.tif, command.expires_ns)
+        form = self._maker.order_form(self._place(marked))
         # Only of what the guard allows: a few dozen symbols.
         self.made[command.symbol, id(command.side), id(command.tif)] = form
         return form
@@ -131,18 +145,20 @@ def decimal_texts(command: PlaceOrder) -> tuple[str, str]:
     return f"{command.price:f}", f"{command.size:f}"  # no exponents, which very small and very great numbers would have
 
 
-def _marked(command: PlaceOrder) -> PlaceOrder:
+def _marked(
+    venue: str, symbol: str, side: Side, tif: TimeInForce = TimeInForce.IOC, expires_ns: int = NS_PER_S
+) -> PlaceOrder:
     return PlaceOrder(
         cause=0,
-        venue=command.venue,
-        symbol=command.symbol,
+        venue=venue,
+        symbol=symbol,
         client_order_id=ID,
         role=Role.ENTRY,
-        side=command.side,
-        tif=command.tif,
+        side=side,
+        tif=tif,
         price=PRICE,
         size=SIZE,
-        expires_ns=command.expires_ns,
+        expires_ns=expires_ns,
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
+import ccxt
 import msgspec
 
 from arb.core.commands import PlaceOrder
-from arb.errors import VenueError
+from arb.errors import ArbError, VenueError
 from arb.venues.base import PlaceAnswer
 from arb.venues.call import Call, Outgoing, render
 from arb.venues.ccxt_client import Signer, signed
@@ -89,6 +90,16 @@ class VenueWrites:
         """Return what an order like this one is written with."""
         form = self._forms.made.get((command.symbol, id(command.side), id(command.tif)))
         return signed(self._dialect.venue, self._forms.make, command) if form is None else form
+
+    def glance(self, symbol: str) -> tuple[OrderForm, ...]:
+        """Read what entries in a symbol are written with, made ahead where it may be; see `OrderForm.glance`."""
+        try:
+            forms = self._forms.of_entries(self._dialect.venue, symbol)
+        except (ccxt.BaseError, ArbError, ValueError):
+            return ()  # an order says why
+        for form in forms:
+            form.glance()
+        return forms
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> Ready:
         """Return an order, ready to leave; `now_ns` and `steady_ns`: the present by our two clocks."""

@@ -18,7 +18,6 @@ from arb.venues.compiled.layout import (
     CLOCKED,
     FEED_CONNECTION,
     FEED_MASK,
-    FEED_NAMES,
     FEED_TABLE,
     FRAME_AT,
     FRAME_SIZE,
@@ -29,7 +28,6 @@ from arb.venues.compiled.layout import (
     LINE_NS,
     LINE_WORDS,
     MEASURE_EXP,
-    NAMES_AT,
     ONE_BY_ONE,
     PAIR,
     PASSED_OVER,
@@ -109,7 +107,6 @@ def connection_of(line: int, source: int):
     connection = word_at(feed + FEED_CONNECTION * WORD)
     put_word(connection + TABLE * WORD, word_at(feed + FEED_TABLE * WORD))
     put_word(connection + TABLE_MASK * WORD, word_at(feed + FEED_MASK * WORD))
-    put_word(connection + NAMES_AT * WORD, word_at(feed + FEED_NAMES * WORD))
     return connection
 
 

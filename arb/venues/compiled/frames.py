@@ -11,15 +11,15 @@ from arb.market.words import BOOK_AT, ROW_WORDS, SYMBOL_WORDS
 from arb.venues.compiled.layout import (
     ARENA_AT,
     ARENA_STRIDE,
+    ASKS,
     BEST_STEP,
+    BIDS,
     BITGET,
-    ENTRY_NAME,
-    ENTRY_SIZE,
-    ENTRY_WORDS,
     EXP_BITS,
     EXP_MASK,
     LEVELS_MAX,
-    NAMES_AT,
+    NAME_SIZE,
+    NAME_TEXT,
     NEAR_AT,
     NEAR_BYTES,
     OKX,
@@ -32,6 +32,7 @@ from arb.venues.compiled.layout import (
     ROWS_AT,
     SCRATCH,
     SHAPE,
+    SHOWN,
     SYMBOLS_AT,
     TABLE,
     TABLE_MASK,
@@ -83,9 +84,11 @@ def fetch_book(connection: int, row: int, symbol: int):
     Where that lies is reckoned, and not read: reading it would be one more wait.
     """
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
-    for line in range(0, BOOK_AT * WORD, LINE):
+    fetch(words)
+    for line in range(SHOWN * WORD, NAME_TEXT * WORD, LINE):
         fetch(words + line)
-    fetch(word_at(connection + NAMES_AT * WORD) + row * ENTRY_WORDS * WORD)
+    if word_at(connection + READ_SIZE * WORD) > NAME_NEAR:
+        fetch(words + (NAME_TEXT * WORD + NAME_NEAR))
     arena = word_at(connection + ARENA_AT * WORD)
     if arena == 0:
         return
@@ -96,6 +99,8 @@ def fetch_book(connection: int, row: int, symbol: int):
 
 
 LINE = 64
+NAME_NEAR = 16
+"""Characters of a name that lie beside what is always needed."""
 LINES_NEAR_BEST = 7
 """Of eight steps each: those from the best level on, where most changes are."""
 
@@ -103,9 +108,9 @@ LINES_NEAR_BEST = 7
 @inlined
 def fetch_side(connection: int, row: int, asks: bool):
     """Have what a change of one side will touch fetched, too."""
-    ladder = word_at(connection + ROWS_AT * WORD) + (row * ROW_WORDS + BOOK_AT) * WORD
-    if asks:
-        ladder += NEAR_BYTES
+    words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
+    ladder = words + BOOK_AT * WORD + (NEAR_BYTES if asks else 0)
+    fetch(words + (ASKS if asks else BIDS) * WORD)
     fetch(ladder + BEST_STEP // 64 * WORD)
     for line in range(LINES_NEAR_BEST):
         fetch(ladder + NEAR_AT + line * LINE)
@@ -130,11 +135,11 @@ def looked_up(connection: int, began: int, size: int, mixed: int, fetched: bool)
         found = word_at(table + slot * WORD)
     number = found & ROW_MASK
     if number:
-        if fetched:
-            fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
         put_word(connection + READ_EXPS * WORD, shifted_down(found, 2 * ROW_BITS))
         put_word(connection + READ_AT * WORD, began)
         put_word(connection + READ_SIZE * WORD, size)
+        if fetched:
+            fetch_book(connection, number - 1, shifted_down(found, ROW_BITS) & ROW_MASK)
     return number
 
 
@@ -148,11 +153,11 @@ def exps(connection: int):
 @inlined
 def is_named(connection: int, number: int):
     """Return whether the name read last is that of a row + 1; at least eight characters of the frame follow its beginning."""
-    entry = word_at(connection + NAMES_AT * WORD) + (number - 1) * ENTRY_WORDS * WORD
+    row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
     began, size = word_at(connection + READ_AT * WORD), word_at(connection + READ_SIZE * WORD)
-    if word_at(entry + ENTRY_SIZE * WORD) != size:
+    if word_at(row + NAME_SIZE * WORD) != size:
         return False
-    entry += ENTRY_NAME * WORD
+    entry = row + NAME_TEXT * WORD
     while size >= WORD:
         if word_at(entry) != word_at(began):
             return False

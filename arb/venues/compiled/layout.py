@@ -8,6 +8,8 @@ grow at both ends: so nothing is outside, however far from the best level and ho
 of the book have in common; where they have less, the run takes more.
 """
 
+from arb.market.words import NAME_AT
+
 WORD, PAIR = 8, 16
 STEPS = 1024
 BITS = STEPS // 64
@@ -50,9 +52,9 @@ TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
 """Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
 """What was counted of frames that the plain reader has not seen; it only rises."""
-NAMES_AT, ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 18, 20, 21, 22
-"""Where the names of its books begin, by row; and those of all: rows of the arena (0: none) and how long one is, and
-blocks of symbols. So it is known at once where all that a book needs lies."""
+ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 20, 21, 22
+"""Where rows of the arena begin (0: none), how long one is, and where blocks of symbols do. So it is known at once where all
+that a book needs lies."""
 READ_EXPS, READ_AT, READ_SIZE = 19, 23, 24
 """The name that stands in the frame which is read: the decimals of its book, as its table has them, where it begins, and how
 long it is."""
@@ -61,11 +63,11 @@ OTHERS, HELD = 25, 26
 
 # A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest stands
 # the row + 1, then the number of the symbol's block, the decimals of its prices and sizes, so that levels can be read before
-# anything else of the book is, and the hash's highest bits; that it is the name is seen in `NAMES_AT`.
+# anything else of the book is, and the hash's highest bits; that it is the name is seen in the row.
 ROW_BITS, EXP_BITS = 20, 4
 ROW_MASK, EXP_MASK, TAG_MASK = (1 << ROW_BITS) - 1, (1 << EXP_BITS) - 1, -(1 << 2 * (ROW_BITS + EXP_BITS))
 # There a book has its name's length, and the name itself.
-ENTRY_WORDS, ENTRY_SIZE, ENTRY_NAME = 8, 0, 1
+NAME_SIZE, NAME_TEXT, ENTRY_WORDS = NAME_AT, NAME_AT + 1, 6
 NAME_MAX = 40
 EXP_MAX = 12
 """Decimals of a scale at most, so that a number of several digits still fits 64 bits (`arb/market/scale.py`)."""
@@ -99,8 +101,8 @@ def hashed(name: bytes) -> int:
 LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
 TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 
-# Of a feed: its connection's words, and table and names of its books (a capture may show one venue by several connections).
-FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK, FEED_NAMES = 4, 0, 1, 2, 3
+# Of a feed: its connection's words, and table of its books (a capture may show one venue by several connections).
+FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK = 3, 0, 1, 2
 
 # The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to, the names
 # of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none), how many lines of

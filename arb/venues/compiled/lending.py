@@ -123,14 +123,14 @@ class CompiledBooks:
         self.arena = arena
         self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
         self._far = zeros(arena.rows, 2 * FAR_BYTES // WORD)
-        self._near = np.frombuffer(arena.market.rows, dtype=np.int64).reshape(-1, ROW_WORDS)[:, BOOK_AT:]
+        self.rows = np.frombuffer(arena.market.rows, dtype=np.int64).reshape(-1, ROW_WORDS)
         arena.compiled_by(self.write_levels)
 
     def ladders_of(self, row: int) -> tuple[Ladder, Ladder]:
         """Return the bids' ladder of a row and the asks'."""
         bids, asks = (
             Ladder(near[:BITS], near[BITS:], far)
-            for near, far in zip(self._near[row].reshape(2, -1), self._far[row].reshape(2, -1), strict=True)
+            for near, far in zip(self.rows[row, BOOK_AT:].reshape(2, -1), self._far[row].reshape(2, -1), strict=True)
         )
         return bids, asks
 
@@ -151,7 +151,7 @@ class CompiledConnection(CompiledSide):
         self._ratios = self._rows.cast("B").cast("d")
         self._runs: dict[int, tuple[Block, Block]] = {}
         self._quotes: dict[int, Block] = {}
-        self.names = NameTable(words)
+        self.names = NameTable(words, books.rows)
         self._counted = [words[place] for place in _COUNTED]
         words[ROWS_AT] = books.arena.market.row_address
         words[SCRATCH] = books.scratch.ctypes.data

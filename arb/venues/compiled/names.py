@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from arb.market.scale import Scale
-from arb.market.words import zeros
+from arb.market.words import NAME_AT
 from arb.venues.compiled.layout import (
     ENTRY_WORDS,
     EXP_BITS,
     FEED_TABLE,
     NAME_MAX,
-    NAMES_AT,
     ROW_BITS,
     ROW_MASK,
     TABLE,
@@ -28,28 +27,27 @@ _LEAST = 16
 
 
 class NameTable:
-    """The names of one feed's books, each with its row; `words`: the connection's."""
+    """The names of one feed's books, each with its row; `words`: the connection's, `rows`: those of all its rows."""
 
-    def __init__(self, words: memoryview) -> None:
+    def __init__(self, words: memoryview, rows: Block) -> None:
         self._words = words
+        self._names = rows[:, NAME_AT : NAME_AT + ENTRY_WORDS]
         self._entries: dict[str, int] = {}
         self._table: Block = np.zeros(0, dtype=np.int64)
-        self._names: Block = zeros(0, ENTRY_WORDS)
-        self.block: Block = np.array([address_of(words), 0, 0, 0], dtype=np.int64)
+        self.block: Block = np.array([address_of(words), 0, 0], dtype=np.int64)
         """What compiled code needs to know to take frames of this feed in a row (`layout.FEED_WORDS`)."""
 
     def enter(self, name: str, row: int, scale: Scale, symbol: int = 0) -> None:
         """Have frames of this name be those of a row; `symbol`: the number of its symbol's block, to have it fetched early."""
         exps = scale.size_exp << EXP_BITS | scale.price_exp
         entry = exps << 2 * ROW_BITS | symbol << ROW_BITS | row + 1
-        if row >= ROW_MASK or symbol > ROW_MASK or self._entries.get(name) == entry:
+        if row >= ROW_MASK or symbol > ROW_MASK:
             return
-        before = self._entries.get(name, 0)
-        self._entries[name] = entry
-        if row >= len(self._names):
-            names, self._names = self._names, zeros(max(_LEAST, 2 * row), ENTRY_WORDS)
-            self._names[: len(names)] = names
         self._names[row] = np.frombuffer(_packed(name), dtype=np.int64)
+        before = self._entries.get(name, 0)
+        if before == entry:
+            return
+        self._entries[name] = entry
         if 2 * len(self._entries) > len(self._table):
             self._write()
         else:
@@ -63,7 +61,7 @@ class NameTable:
 
     def show(self) -> None:
         """Have the connection's next frames looked up here: the feeds of a capture may share a connection's words."""
-        self._words[TABLE], self._words[TABLE_MASK], self._words[NAMES_AT] = self.block[FEED_TABLE:].tolist()
+        self._words[TABLE], self._words[TABLE_MASK] = self.block[FEED_TABLE:].tolist()
 
     def _write(self) -> None:
         size = _LEAST
@@ -75,7 +73,7 @@ class NameTable:
         self._point()
 
     def _point(self) -> None:
-        self.block[FEED_TABLE:] = self._table.ctypes.data, len(self._table) - 1, self._names.ctypes.data
+        self.block[FEED_TABLE:] = self._table.ctypes.data, len(self._table) - 1
         self.show()
 
     def _put(self, name: str, entry: int, before: int = 0) -> None:

@@ -275,6 +275,10 @@ class Pacer:
             account.take(now_ns)
         return True
 
+    def glance(self, scope: str) -> None:
+        """Read what an entry is paced by, and take nothing."""
+        self._of(scope).entry_fits(self._clock.monotonic_ns())
+
     async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
         """Wait for a slot for at most `timeout_s`, without end for None; False when none comes in time."""
         deadline_ns = None if timeout_s is None else self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)

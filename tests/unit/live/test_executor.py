@@ -88,6 +88,8 @@ class FakeGateway:
     def value_sales(self, price: SalePrice) -> None:
         return
 
+    def glance(self, symbol: str) -> None: ...
+
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         if self.refusal is not None:
             return OrderRejected(

@@ -14,13 +14,15 @@ from arb.core.opportunities.detector import LAST_KEPT, Detector
 from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Simulation
-from arb.live.glances import Glances
+from arb.live.glances import Glances, OrderGlances
 from arb.live.rehearsal import SYMBOL, Rehearsal
 from arb.measured_loop import in_turn
 from arb.store.intents import intents_of
+from arb.venues.base import OrderGateway
+from arb.venues.gateway import VenueGateway
 from tests.unit.live.test_rehearsal import a_rehearsal, opening
 
-STARTS = Engine.begin.__code__
+STARTS, GATEWAY_STARTS = Engine.begin.__code__, VenueGateway.start.__code__
 
 
 @pytest.mark.parametrize("seed", [68_000_002, 68_000_003, 68_000_005])
@@ -29,7 +31,7 @@ def test_a_run_writes_the_same_byte_for_byte_with_glances_before_any_of_its_even
         alone = written(seed, files)
     with temporary_files() as files, glancing() as counted:
         beside = written(seed, files)
-    assert counted[0] > 100, "whole symbols were gone through between events"
+    assert min(counted) > 100, "whole symbols were gone through between events"
     assert beside == alone
 
 
@@ -41,17 +43,22 @@ def written(seed: int, files: Files) -> tuple[bytes, bytes]:
 
 @contextmanager
 def glancing() -> Iterator[list[int]]:
-    """Go through two parts before every event that an engine takes; yield the number of those that ended a symbol."""
-    counted, known = [0], WeakKeyDictionary[Engine, Glances]()
+    """Go through some parts before every event that an engine takes; yield the numbers of those that ended a symbol."""
+    counted, known = [0, 0], WeakKeyDictionary[Engine, tuple[Glances, OrderGlances]]()
+    gateways: dict[str, OrderGateway] = {}
 
     def on_call(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is GATEWAY_STARTS:
+            gateways[frame.f_locals["self"].venue] = frame.f_locals["self"]
         if event != "call" or frame.f_code is not STARTS:
             return
         engine, now_ns = frame.f_locals["self"], frame.f_locals["event"].t_ns
         if engine not in known:
-            known[engine] = Glances(engine, ManualClock(now_ns), list)
-        known[engine]._clock = ManualClock(now_ns)
-        counted[0] += sum(known[engine].step() for _ in range(4))
+            known[engine] = Glances(engine, ManualClock(now_ns), list), OrderGlances(engine, gateways)
+        of_state, of_orders = known[engine]
+        of_state._clock = ManualClock(now_ns)
+        counted[0] += sum(of_state.step() for _ in range(4))
+        counted[1] += sum(of_orders.step() for _ in range(4))
 
     before = sys.getprofile()
     sys.setprofile(on_call)
@@ -91,6 +98,26 @@ def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
     rehearsal = a_rehearsal()
     judged(rehearsal).clear()
     glances = Glances(rehearsal._engine, rehearsal._clock, list)
+    assert [glances.step() for _ in range(3)] == [True] * 3
+
+
+def test_what_orders_are_written_with_is_gone_through_venue_by_venue_and_counts_no_order() -> None:
+    rehearsal = a_rehearsal()
+    glances = OrderGlances(rehearsal._engine, rehearsal._gateways)
+    judged(rehearsal)[SYMBOL] = None
+    assert [glances.step() for _ in range(2 * len(rehearsal._venues) + 2)] == [
+        *[False] * len(rehearsal._venues),
+        True,
+    ] * 2
+    for gateway in rehearsal._gateways.values():
+        assert len(gateway._writes._forms.made) == 2
+        assert not gateway._signer.guard._placed_ns
+
+
+def test_where_nothing_was_judged_no_order_is_looked_at() -> None:
+    rehearsal = a_rehearsal()
+    judged(rehearsal).clear()
+    glances = OrderGlances(rehearsal._engine, rehearsal._gateways)
     assert [glances.step() for _ in range(3)] == [True] * 3
 
 

@@ -203,6 +203,32 @@ def test_there_is_no_form_for_an_address_that_is_not_allowed(spec: VenueSpec) ->
 
 
 @VENUES
+def test_a_glance_makes_the_forms_of_entries_ahead_and_counts_and_changes_nothing(spec: VenueSpec) -> None:
+    venue, other = Venue(spec, max_orders_per_minute=2), Venue(spec, max_orders_per_minute=2)
+    pacer = venue.gateway._pacer
+    for _ in range(20):
+        venue.gateway._writes.glance("BTC/USDT")
+        venue.signer.guard.glance("BTC/USDT")
+        pacer.glance(f"place {venue.dialect.native_symbol('BTC/USDT')}")
+
+    orders = [an_order(spec, side=side) for side in Side]
+    made = [venue.gateway._writes.form(order) for order in orders]
+    assert [form.side for form in made] == ["buy", "sell"]
+    for order, form in zip(orders, made, strict=True):
+        assert pacer.try_entry(form.scope, venue.clock.monotonic_ns())
+        assert venue.written(form, order) == other.by_call(order)
+    assert all(venue.gateway._writes.form(order) is form for order, form in zip(orders, made, strict=True))
+
+
+@VENUES
+def test_a_glance_at_what_may_not_be_traded_makes_nothing(spec: VenueSpec) -> None:
+    venue = Venue(spec)
+    assert venue.gateway._writes.glance("ETH/USDT") == ()
+    with pytest.raises(SigningRefused, match="not in the allow-list"):
+        venue.by_form(an_order(spec, symbol="ETH/USDT"))
+
+
+@VENUES
 def test_nothing_but_an_order_has_a_form(spec: VenueSpec) -> None:
     venue = Venue(spec)
     call = venue.dialect.place(an_order(spec))

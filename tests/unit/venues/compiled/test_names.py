@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 numba = pytest.importorskip("numba", reason="compiled books need numba")
 
 from arb.market.scale import Scale  # noqa: E402
-from arb.market.words import CONNECTION_WORDS, words_of  # noqa: E402
-from arb.venues.compiled.layout import NAME_MAX, TAG_MASK, hashed  # noqa: E402
+from arb.market.words import CONNECTION_WORDS, ROW_WORDS, words_of, zeros  # noqa: E402
+from arb.venues.compiled.layout import NAME_MAX, ROWS_AT, TAG_MASK, hashed  # noqa: E402
 from arb.venues.compiled.loading import BYTES_AT  # noqa: E402
 from arb.venues.compiled.names import PLAIN_NAME, NameTable, address_of  # noqa: E402
 
@@ -43,7 +43,9 @@ class Named:
 
     def __init__(self) -> None:
         self.words = words_of(CONNECTION_WORDS)
-        self.table = NameTable(self.words)
+        self._rows = zeros(200, ROW_WORDS)
+        self.words[ROWS_AT] = self._rows.ctypes.data
+        self.table = NameTable(self.words, self._rows)
 
     def row(self, name: str) -> int | None:
         raw = b'"' + name.encode() + b'","U":12345678'
