@@ -32,7 +32,7 @@ from arb.store.journal_reader import Row as JournalRow
 from arb.store.tape import TapeLine
 from arb.venues.compiled.loading import is_available
 
-_FRAMES = 60_000  # ten minutes of the tape, so that they are measured and not the start, which takes 20 ms
+_FRAMES = 120_000  # twenty minutes of the tape, so that they are measured and not the start, which takes 13 ms
 _PEER_FRAMES = 2_000
 _FEE = Decimal("0.001")
 _BASES = tuple(f"S{number}" for number in range(10))
