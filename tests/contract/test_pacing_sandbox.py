@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderAccepted, OrderRejected
 from arb.market.order import Role
@@ -25,6 +25,8 @@ WAYS = (
     ("bitget", OrderEntry.REST, "SOL/USDT"),
 )
 """How orders go, and a market where nobody else's placements are counted."""
+OUR_WINDOW_NS, VENUES_WINDOW_NS = 500 * NS_PER_MS, NS_PER_S
+"""The shortest window of ours, and Gate's."""
 BURST = {"gate": 13, "okx": 65, "bitget": 13}
 """More than the venue takes within its own window."""
 
@@ -74,20 +76,25 @@ def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Ben
 
 
 def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(bench: Bench) -> None:
-    opening, repair = entries(bench, 15), repairs(bench, 1)
+    async def story(gateway: VenueGateway) -> tuple[list[PlaceOrder], list[PlaceAnswer], PlaceAnswer]:
+        while True:
+            opening, (repair,) = entries(bench, 15), repairs(bench, 1)
+            began_ns = CLOCK.monotonic_ns()
+            placing = [asyncio.ensure_future(gateway.place(order)) for order in opening]
+            await asyncio.sleep(0)  # each has left or was kept back
+            took_ns = CLOCK.monotonic_ns() - began_ns
+            answers, repaired = await asyncio.gather(*placing), await gateway.place(repair)
+            if took_ns < OUR_WINDOW_NS / 2:
+                return [*opening, repair], answers, repaired
+            await asyncio.sleep(VENUES_WINDOW_NS / NS_PER_S)  # held up for so long, they had more than one window
 
-    async def story(gateway: VenueGateway) -> tuple[list[PlaceAnswer], PlaceAnswer, int]:
-        answers = await asyncio.gather(*(gateway.place(order) for order in opening))
-        began_ns = CLOCK.monotonic_ns()
-        return answers, await gateway.place(repair[0]), CLOCK.monotonic_ns() - began_ns
-
-    answers, repaired, _ = bench.run(story)
+    orders, answers, repaired = bench.run(story)
 
     kept_back = [answer for answer in answers if isinstance(answer, OrderRejected)]
     assert {(answer.code, answer.sent_ns) for answer in kept_back} == {("rate_budget", 0)}
     assert len(answers) - len(kept_back) == {"gate": 3, "okx": 11, "bitget": 3}[bench.venue]
     assert isinstance(repaired, OrderAccepted)
-    assert 429 not in statuses(bench, opening + repair)
+    assert 429 not in statuses(bench, orders)
 
 
 @pytest.mark.parametrize("bench", WAYS[1:3], ids=named, indirect=True)
@@ -119,22 +126,29 @@ def test_what_gate_reports_in_headers_is_obeyed_when_another_program_uses_the_sa
 ) -> None:
     symbol, price, size = market  # of this test alone, so that nobody else's placements are counted
     ours, theirs = Bench("gate", sandbox, entry), Bench("gate", sandbox)
-    repair, later, blocked = (
-        an_order(price, size, symbol=symbol, role=role) for role in (Role.HEDGE, Role.HEDGE, Role.ENTRY)
-    )
 
-    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer]:
+    def placed(role: Role) -> PlaceOrder:
+        return an_order(price, size, symbol=symbol, role=role)
+
+    async def story(gateway: VenueGateway) -> tuple[list[PlaceOrder], list[PlaceAnswer]]:
         others = [theirs.gateway() for _ in range(3)]  # which do not know of each other, either
-        await asyncio.gather(
-            *(other.place(an_order(price, size, symbol=symbol, role=Role.HEDGE)) for other in others for _ in range(3))
-        )
-        answers = await gateway.place(repair), await gateway.place(blocked), await gateway.place(later)
-        await asyncio.gather(*(other.close() for other in others))
-        return answers
+        try:
+            while True:
+                began_ns = CLOCK.monotonic_ns()
+                await asyncio.gather(*(other.place(placed(Role.HEDGE)) for other in others for _ in range(3)))
+                repair, blocked, later = placed(Role.HEDGE), placed(Role.ENTRY), placed(Role.HEDGE)
+                answers = [await gateway.place(repair), await gateway.place(blocked)]
+                took_ns = CLOCK.monotonic_ns() - began_ns
+                answers.append(await gateway.place(later))
+                if took_ns < VENUES_WINDOW_NS:
+                    return [repair, later], answers
+                await asyncio.sleep(VENUES_WINDOW_NS / NS_PER_S)  # held up for so long, the allowance was renewed
+        finally:
+            await asyncio.gather(*(other.close() for other in others))
 
-    last, entry_after, waited = ours.run(story)
+    repairs_of_ours, (last, entry_after, waited) = ours.run(story)
 
     assert isinstance(last, OrderAccepted)  # the tenth of ten
     assert isinstance(entry_after, OrderRejected) and (entry_after.code, entry_after.sent_ns) == ("rate_budget", 0)
     assert isinstance(waited, OrderAccepted)
-    assert statuses(ours, [repair, later]) == [201 if entry is OrderEntry.REST else 200] * 2
+    assert statuses(ours, repairs_of_ours) == [201 if entry is OrderEntry.REST else 200] * 2
