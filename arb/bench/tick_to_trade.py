@@ -33,6 +33,8 @@ from arb.errors import VenueProtocolError
 ROUNDS_MAX = 20
 QUIET_S, AFTER_S, ANSWER_MAX_S = 0.25, 0.3, 3.0
 """Stillness before an edge, a pause after it, and how long its orders are waited for."""
+REST_S = 0.7
+"""A pause before each round: the orders of one round are no more than the venues' rate limits give back until the next."""
 BURST = 50
 MISSED_MAX = 20
 """How many edges a client may let pass without orders; each is made again, so that a round is never one of them."""
@@ -180,9 +182,10 @@ class _Stage:
 
     def edge(self, burst: int) -> Edge:
         """Make an edge, after quiet or as the last of `burst` changes; return what came of it."""
-        for venue in (BUY_AT, SELL_AT):
-            self._show(venue, 60000)
-        self._pause.wait(QUIET_S)
+        for pause_s in (REST_S, QUIET_S):
+            for venue in (BUY_AT, SELL_AT):
+                self._show(venue, 60000)
+            self._pause.wait(pause_s)
         self._noted()
         begin_ns = SystemClock().wall_ns()
         for number in range(burst):
