@@ -21,7 +21,7 @@ WAKING_UP = "waking up"
 """Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
 IDLE_WORK = "idle work"
 """Not a turn, but a part of what is done while the loop has nothing to do."""
-IDLE_PERCENT = 10
+IDLE_PERCENT = 25
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
@@ -122,12 +122,48 @@ class Turns:
         return rows
 
 
+class IdlePace:
+    """How long idle work rests between two rounds: as long as the processor's caches keep what a round goes through.
+
+    A round after too long a rest finds them empty and takes two to four times as long; one after a short rest was hardly
+    needed. So the rest grows while rounds take about as long as one that follows another at once, and shrinks while they do
+    not. How long caches keep what they hold is the machine's and its neighbours' business: two milliseconds, or seconds.
+    """
+
+    SLOW = 1.5
+    """From how many times the quick rounds on a round counts as one that found the caches empty."""
+    REST_NS_MIN, REST_NS_MAX = NS_PER_MS, 20 * NS_PER_MS
+    _GROWS, _SHRINKS = 1.1, 0.6
+    _AT_ONCE_EVERY, _FORGETS = 50, 1.05
+    """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
+
+    def __init__(self) -> None:
+        self._rest_ns: float = self.REST_NS_MIN
+        self._quick_ns = math.inf
+        self._rounds = 0
+
+    def rest_ns(self, took_ns: int, *, complete: bool) -> int:
+        """Return how long to rest after a round, or after a part of one, which says nothing about caches."""
+        if complete:
+            followed_at_once = self._rounds % self._AT_ONCE_EVERY == 0
+            self._rounds += 1
+            if followed_at_once:
+                self._quick_ns = min(self._quick_ns * self._FORGETS, took_ns)
+            else:
+                change = self._SHRINKS if took_ns > self._quick_ns * self.SLOW else self._GROWS
+                self._rest_ns = min(max(self._rest_ns * change, self.REST_NS_MIN), self.REST_NS_MAX)
+            if self._rounds % self._AT_ONCE_EVERY == 0:
+                return 0
+        return max(int(self._rest_ns), took_ns * (100 - IDLE_PERCENT) // IDLE_PERCENT)
+
+
 class _MeasuredSelector(selectors.DefaultSelector):
     def __init__(self, clock: Clock, turns: Turns, *, spin: bool) -> None:
         super().__init__()
         self._clock = clock
         self._turns = turns
         self._spin = spin
+        self._pace = IdlePace()
         self._work_ns = 0  # when idle work may go on
         self._began_ns = clock.monotonic_ns()
 
@@ -161,7 +197,8 @@ class _MeasuredSelector(selectors.DefaultSelector):
                 ready, began_ns = self._round(idle_work, until_ns), now_ns
                 now_ns = self._clock.monotonic_ns()
                 if not self._spin:
-                    self._work_ns = now_ns + (now_ns - began_ns) * (100 - IDLE_PERCENT) // IDLE_PERCENT
+                    took_ns, complete = now_ns - began_ns, not ready and now_ns < until_ns
+                    self._work_ns = now_ns + self._pace.rest_ns(took_ns, complete=complete)
             if ready or now_ns >= until_ns:
                 return ready
 
