@@ -42,15 +42,22 @@ CONNECTION_WORDS, LAGS_KEPT = 32, 301
 """Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
-_BYTES, _LINE_WORDS = 8, 8
+_BYTES, _LINE_WORDS, _LARGE_PAGE_WORDS = 8, 8, 2**18
 
 
 def zeros(rows: int, count: int) -> "Words":
-    """Return rows of `count` words each, all 0; the first one begins where a line of the processor's caches does."""
+    """Return rows of `count` words each, all 0; the first one begins where a line of the processor's caches does.
+
+    Where there are many, with a large page of memory, and they end with one: numpy asks for such pages from 4 MB on. A change
+    of one of a thousand books then looks up pages that the processor still knows.
+    """
     import numpy as np  # late: most commands read what happened, and make no books
 
-    made = np.zeros(rows * count + _LINE_WORDS, dtype=np.int64)
-    first = -made.ctypes.data // _BYTES % _LINE_WORDS
+    wanted, begins = rows * count, _LINE_WORDS
+    if wanted >= _LARGE_PAGE_WORDS:
+        wanted, begins = -(-wanted // _LARGE_PAGE_WORDS) * _LARGE_PAGE_WORDS, _LARGE_PAGE_WORDS
+    made = np.zeros(wanted + begins, dtype=np.int64)
+    first = -made.ctypes.data // _BYTES % begins
     return made[first : first + rows * count].reshape(rows, count)
 
 

@@ -65,7 +65,7 @@ class NameTable:
 
     def _write(self) -> None:
         size = _LEAST
-        while size < 4 * len(self._entries):
+        while size < 2 * len(self._entries):  # small, since a wait for it hides behind nothing: it says what to fetch
             size *= 2
         self._table = np.zeros(size, dtype=np.int64)
         for name, entry in self._entries.items():

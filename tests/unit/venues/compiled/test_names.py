@@ -96,10 +96,11 @@ def test_a_row_that_changes_its_name_is_found_by_the_new_one() -> None:
     assert named.row("ob.BTC_USDT.4000") is None
 
 
-def test_rows_begin_where_lines_of_the_caches_do() -> None:
+@pytest.mark.parametrize(("books", "begin"), [(3, 64), (5_000, 2 << 20)], ids=["lines", "large pages"])
+def test_rows_begin_where_lines_of_the_caches_do_and_many_of_them_where_large_pages_do(books: int, begin: int) -> None:
     from arb.market.arena import BookArena
 
-    arena = BookArena(3)
+    arena = BookArena(books)
     for words in (arena.block, np.frombuffer(arena.market.rows, dtype=np.int64)):
-        assert words.ctypes.data % 64 == 0
-    assert arena.market.symbol_address % 64 == 0
+        assert words.ctypes.data % begin == 0
+    assert arena.market.symbol_address % begin == 0

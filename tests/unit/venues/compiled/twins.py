@@ -20,7 +20,7 @@ from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
 
 SYMBOL = "BTC/USDT"
-GUARDED_BYTES = 1 << 16
+GUARDED_BYTES = 1 << 24
 
 
 class Plain:
