@@ -114,6 +114,9 @@ def test_a_step_that_went_otherwise_is_said_and_nothing_is_left(tmp_path: Path, 
         found = findings(run)
         books = sandbox.ledger()["gate"]
     assert not [order for order in books["orders"] if order["status"] == "open"]
+    (answers,) = (tmp_path / "var").glob("sandbox.drill-*")
+    assert len(list(answers.rglob("*.json"))) > 3 and answers.stat().st_mode & 0o077 == 0
+    expect(found, "local", "drill_answers", "pass", str(answers.name))
     if fault == "reject_balance":
         expect(found, "gate", step, "fail", "refused (BALANCE_NOT_ENOUGH)")
         assert run.code == 3
