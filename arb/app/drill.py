@@ -31,7 +31,6 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.checks import Finding, Result
 from arb.live.node import Node
 from arb.live.parts import Parts
-from arb.market.ids import TEST_NAME
 from arb.market.numbers import plain
 from arb.market.order import Outcome
 from arb.masking import clean
@@ -109,7 +108,7 @@ class DrillRun(Run):
         self._kept = kept
         self._done = asyncio.Event()
         self._drill: Drill | None = None
-        watch = Watch(TEST_NAME, self._held_until_ns, self._seen)
+        watch = Watch(self._name_in, self._held_until_ns, self._seen)
         self._venues.network = WatchedNetwork(self._venues.network, self._clock, watch)
 
     def findings(self) -> list[Finding]:
@@ -143,6 +142,9 @@ class DrillRun(Run):
         for venue, holds in proved(self._drill.results).items():
             node.runner.emit(ExpiryProved(venue=venue, holds=holds))
         return EXIT_OK if self._done.is_set() else EXIT_CHECK
+
+    def _name_in(self, text: str) -> str | None:
+        return None if self._drill is None else self._drill.name_in(text)
 
     def _held_until_ns(self, name: str) -> int | None:
         return None if self._drill is None else self._drill.held_until_ns(name)
