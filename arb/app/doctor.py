@@ -102,7 +102,7 @@ async def _examine(
         )
         if sandbox is None:
             keyed = {venue: site for venue, site in chosen.items() if venue in keys}
-            behind = await sandbox_behind(sites.values()) if keyed else None
+            behind = await sandbox_behind(sites) if keyed else None
             sandbox_id = None if behind is None else behind.sandbox_id
             gateways = build_live_gateways(settings, keyed, keys, clock, rng, network, sandbox_id)
         else:

@@ -11,14 +11,16 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from arb.app import stores
 from arb.app.account_exam import DrillCost
 from arb.app.run import Run
-from arb.clock import SystemClock
+from arb.clock import NS_PER_S, SystemClock
 from arb.config import RunOptions, Settings
 from arb.core.events import ExpiryProved
 from arb.core.opportunities.drill import Drill, DrillResult, DrillStep
@@ -29,7 +31,6 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.checks import Finding, Result
 from arb.live.node import Node
 from arb.live.parts import Parts
-from arb.market.ids import TEST_NAME
 from arb.market.numbers import plain
 from arb.market.order import Outcome
 from arb.masking import clean
@@ -46,18 +47,23 @@ def drill(
 ) -> tuple[list[Finding], int]:
     """Carry out a drill and return what it found, and the exit code of the run.
 
-    `symbols`: in what to trade at each venue; `keep`: the directory for the answers, None: none are kept; `of_run`: what `Run`
-    takes besides. Raises `ConfigError` for a directory that cannot be made, and whatever a run raises.
+    `symbols`: in what to trade at each venue; `keep`: the directory for the answers, None: one beside the journal; `of_run`:
+    what `Run` takes besides. Raises `ConfigError` for a directory that cannot be made, and whatever a run raises.
     """
-    kept = None if keep is None else KeptAnswers(keep)
+    _, journal = stores(settings, options.mode.value, options.db)
+    kept = KeptAnswers(keep or answers_beside(journal, SystemClock().wall_ns()))
     turns = Turns()
     run = DrillRun(settings, options, dict(symbols), kept, turns=turns, **of_run)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=False)) as runner:
         _, exit_code = runner.run(run.main())
-    found = run.findings()
-    if kept is not None:
-        found.append(Finding("local", "drill_answers", Result.PASS, f"{kept.count} answers kept in {kept.folder}"))
-    return found, exit_code
+    answers = Finding("local", "drill_answers", Result.PASS, f"{kept.count} answers kept in {kept.folder}")
+    return [*run.findings(), answers], exit_code
+
+
+def answers_beside(journal: Path, now_ns: int) -> Path:
+    """Return the directory for the answers of a drill that begins now: `NAME.drill-INSTANT` beside `NAME.journal.sqlite`."""
+    instant = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return journal.with_name(f"{journal.name.removesuffix('.journal.sqlite')}.drill-{instant}")
 
 
 class KeptAnswers:
@@ -94,7 +100,7 @@ class DrillRun(Run):
         settings: Settings,
         options: RunOptions,
         symbols: dict[str, str],
-        kept: KeptAnswers | None,
+        kept: KeptAnswers,
         **of_run: Any,
     ) -> None:
         super().__init__(settings, options, examines=False, **of_run)  # the doctor has just looked
@@ -102,7 +108,7 @@ class DrillRun(Run):
         self._kept = kept
         self._done = asyncio.Event()
         self._drill: Drill | None = None
-        watch = Watch(TEST_NAME, self._held_until_ns, self._seen)
+        watch = Watch(self._name_in, self._held_until_ns, self._seen)
         self._venues.network = WatchedNetwork(self._venues.network, self._clock, watch)
 
     def findings(self) -> list[Finding]:
@@ -137,11 +143,14 @@ class DrillRun(Run):
             node.runner.emit(ExpiryProved(venue=venue, holds=holds))
         return EXIT_OK if self._done.is_set() else EXIT_CHECK
 
+    def _name_in(self, text: str) -> str | None:
+        return None if self._drill is None else self._drill.name_in(text)
+
     def _held_until_ns(self, name: str) -> int | None:
         return None if self._drill is None else self._drill.held_until_ns(name)
 
     def _seen(self, exchange: Exchange) -> None:
-        if self._kept is None or self._node is None:
+        if self._node is None:
             return
         order = self._node.engine.manager.orders.get(exchange.name)
         if order is not None and self._drill is not None:

@@ -1,5 +1,6 @@
 """What live mode is built from besides: gateways with the user's own keys, and what the doctor's findings forbid."""
 
+import asyncio
 import random
 from collections.abc import Iterable, Mapping
 
@@ -12,6 +13,7 @@ from arb.live.embedded import Sandbox
 from arb.venues.addresses import origins_of
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_gateway
+from arb.venues.call import Origin
 from arb.venues.endpoints import LOOPBACK, Credentials, Site
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
@@ -46,25 +48,40 @@ def build_live_gateways(
     }
 
 
-async def sandbox_behind(sites: Iterable[Site]) -> Sandbox | None:
-    """Return the sandbox that all sites lead to, where they lead to this machine alone and one answers; else None.
+async def sandbox_behind(sites: Mapping[str, Site]) -> Sandbox | None:
+    """Return the sandbox that all sites lead to, None where no address of theirs leads to one.
 
-    An address on this machine may be a tunnel to the real venue: only the sandbox's own answer proves that it is none.
+    An address on this machine may be a tunnel to the real venue: only the sandbox's own answer proves that it is none. Raises
+    `ConfigError` where some addresses lead to a sandbox and others do not, or to another one.
     """
-    origins = {origin for site in sites for origin in origins_of(site.endpoint)}
-    if not origins or any(origin.host not in LOOPBACK for origin in origins):
+    venues: dict[Origin, list[str]] = {}
+    for venue, site in sites.items():
+        for origin in origins_of(site.endpoint):
+            venues.setdefault(origin, []).append(venue)
+    found = dict(zip(venues, await asyncio.gather(*map(_sandbox_at, venues)), strict=True))
+    named = {None if sandbox is None else sandbox.sandbox_id for sandbox in found.values()}
+    if len(named) > 1:
+        said = "; ".join(
+            f"{' and '.join(venues[origin])} at {origin.authority}: {f'sandbox {at.sandbox_id}' if at else 'none'}"
+            for origin, at in found.items()
+        )
+        raise ConfigError(
+            f"[venues] mix a sandbox with what is none, or another ({said}), and what is bought for nothing cannot be sold for "
+            "money: lead all enabled venues to one sandbox by [venues.NAME.endpoints], or none"
+        )
+    return next(iter(found.values()), None)
+
+
+async def _sandbox_at(origin: Origin) -> Sandbox | None:
+    """Return the sandbox that answers at an address of this machine, if one does."""
+    if origin.host not in LOOPBACK:
         return None
-    found: dict[str, Sandbox] = {}
-    for origin in sorted(origins, key=str):
-        try:
-            sandbox = await Sandbox.running(f"{'https' if origin.tls else 'http'}://{origin.authority}/admin")
-        except ConfigError:
-            return None
-        named = sandbox.announced.get("sandbox_id")
-        if not isinstance(named, str) or not named:
-            return None
-        found[named] = sandbox
-    return next(iter(found.values())) if len(found) == 1 else None
+    try:
+        sandbox = await Sandbox.running(f"{'https' if origin.tls else 'http'}://{origin.authority}/admin")
+    except ConfigError:
+        return None
+    named = sandbox.announced.get("sandbox_id")
+    return sandbox if isinstance(named, str) and named else None
 
 
 DOWN = "rest"

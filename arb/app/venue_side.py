@@ -84,9 +84,9 @@ class VenueSide:
         return RunKind(self._options.mode, self.settings.venues.are_demos, sandbox)
 
     async def look_behind(self) -> None:
-        """Find out whether what stands for a live run's venues is a sandbox."""
+        """Find out whether what stands for a live run's venues is a sandbox; raises `ConfigError` where one stands for some."""
         if self._options.mode is Mode.LIVE:
-            self._behind = await sandbox_behind(sites_of(self.settings, None).values())
+            self._behind = await sandbox_behind(sites_of(self.settings, None))
 
     @contextlib.asynccontextmanager
     async def sandbox(self) -> AsyncIterator[Sandbox | None]:

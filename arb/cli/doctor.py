@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the venues' answers to them here, one file each, secrets removed.",
+    help="Keep the venues' answers to them here [default: a new directory beside the ledger], one file each, secrets removed.",
 )
 @demo_option
 @config_and_json

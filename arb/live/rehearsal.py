@@ -85,7 +85,7 @@ class Rehearsal:
         require(len(venues) > 1, "a pair needs two venues")
         self._compiled = compiled
         self.opened = self.written = 0
-        """How many pairs were decided on, and orders made ready."""
+        """How many pairs were decided on with both orders ready, and how many orders that were."""
         self._ahead_ns = 0
         self._clock = SystemClock(clock.wall_ns, lambda: clock.monotonic_ns() + self._ahead_ns)
         self._venues = tuple(venues)
@@ -150,11 +150,14 @@ class Rehearsal:
                 if not isinstance(ready, OrderRejected):
                     departures.append(ready)
             yield False
-            self._runner.send(intent, departures)
+            if len(departures) == len(
+                intent.places
+            ):  # else they have expired: the machine was busy for longer than they live
+                self._runner.send(intent, departures)
+                self.written += len(departures)
+                self.opened += 1
             yield False
-            self.written += len(departures)
             state.inventory.release(intent.pair_id)
-            self.opened += 1
 
     # The second engine.
 

@@ -33,8 +33,6 @@ PAIR_PART = len(PREFIX) + _WIDTHS[0] + _WIDTHS[1]
 # The leg of an entry is part of its role letter, so that both legs of one pair have different ids.
 _LETTERS = {"buy": "b", "sell": "s", Role.HEDGE: "h", Role.UNWIND: "u", Role.DUST: "d", Role.TEST: "t"}
 _ROLES = {letter: role for role, letter in _LETTERS.items()}
-TEST_NAME = re.compile(rf"{PREFIX}[0-9A-Za-z]{{15}}{_LETTERS[Role.TEST]}[0-9A-Za-z]{{2}}")
-"""An id of an order of a drill, wherever it stands in a text."""
 MAX_PAIR_NUMBER = 62**6 - 1
 MAX_ATTEMPT = 62**2 - 1
 

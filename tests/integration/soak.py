@@ -50,7 +50,7 @@ LASTS_S = 4.0
 ENDS_TRADING = {"contradiction", "key_revoked", "clock_skew"}
 """What stops trading for good reason, until a user has looked: a soak of needless stops leaves them out."""
 WARM_UP = 0.6
-"""The share of the run after which memory must be flat: a day's closed pairs are kept, 10,000 at most."""
+"""The share of the run after which memory must be flat: a day's closed pairs are kept, 4,000 at most."""
 GROWTH_MAX = 1.10
 LEFT_MAX_QUOTE = Decimal(20)
 """What the dust of several pairs in one coin may come to."""

@@ -125,7 +125,7 @@ ALONE = (
     "keys test --environment demo", "keys add gate", "keys add bitget", "keys add nowhere", "keys remove gate",
     "keys remove okx --environment demo", "run --mode live", "run --mode live --live --environment demo",
     "run --mode live --live --seed 1", "run --mode live --live --sandbox embedded", "run --show-config", "status --mode live",
-    "explain 1 --mode live", "doctor",
+    "explain 1 --mode live", "doctor", "doctor --drill --live --yes",
 )  # fmt: skip
 """Each in a process of its own, which has read no key but those that it needs."""
 COMMANDS = (

@@ -191,6 +191,16 @@ def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None
         ["replay", "var/run.jsonl.gz", "--journal", "var/a.journal.sqlite"],
         ["run", "--show-config"],
         ["run", "--sandbox", "http://127.0.0.1:9/admin", "--db", DB],
+        ["rebalance", "--db", DB],
+        ["doctor", "--sandbox", venue.admin],
+        ["markets", "--sandbox", venue.admin],
+        ["record", "--sandbox", venue.admin, "--out", "var/taped", "--for", "1s"],
+        ["books", "var/run.jsonl.gz", "--at", "100"],
+        ["sweep", "var/run.jsonl.gz", "--set", "limits.min_edge_bps=2,4", "--jobs", "1"],
+        ["tape", "convert", "var/run.jsonl.gz", "--parquet", "--out", "var/converted"],
+        ["scan", "var/none.json"],
+        ["init", "--config", "var/paper.toml", "--venues", "gate,okx", "--symbols", "BTC/USDT"],
+        ["faultsim", "--seed", "1"],
     ]
     spoken |= said("commands", end_of(script(folder, EVERY_COMMAND, *map(json.dumps, asked)), within_s=600))
     shown = end_of(script(folder, PAGE, "--db", DB))

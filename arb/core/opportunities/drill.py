@@ -9,6 +9,7 @@ Each is a pair of kind `test` with one order of role `test`: journalled, queried
 like any other. A step is tried again where it could not be carried out, and not where its answer was another than hoped.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from enum import StrEnum
@@ -100,6 +101,11 @@ def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
     return ceil_to_step(least, instrument.lot)
 
 
+def _names(text: str, number: str) -> bool:
+    """Return whether a venue's number of an order stands in a text, and not as a part of another."""
+    return number in text and re.search(rf"(?<![0-9A-Za-z]){re.escape(number)}(?![0-9A-Za-z])", text) is not None
+
+
 class _Part:
     """One venue's part of a drill: what is left to do, and the pair that is open."""
 
@@ -130,7 +136,7 @@ class Drill:
         self._parts = {venue: _Part(symbol) for venue, symbol in symbols.items()}
         self._on_end = on_end
         self._stopped = False
-        self._steps: dict[str, DrillStep] = {}
+        self._pairs: list[tuple[DrillStep, PairTrade]] = []
 
     @property
     def marked(self) -> bool:
@@ -152,8 +158,19 @@ class Drill:
         return None
 
     def step_of(self, client_order_id: str) -> str:
-        """Return the step that an order was sent for, "" for one that is not known."""
-        return self._steps.get(client_order_id, "")
+        """Return the step that an order was sent for, of a repair its role, and "" for one that is not known."""
+        for step, pair in self._pairs:
+            if (order := pair.orders.get(client_order_id)) is not None:
+                return str(step) if order.role is Role.TEST else str(order.role)
+        return ""
+
+    def name_in(self, text: str) -> str | None:
+        """Return the client order id of an order of ours that a text names, by that id or by the venue's, or None."""
+        for _, pair in self._pairs:
+            for name, order in pair.orders.items():
+                if name in text or (order.venue_order_id and _names(text, order.venue_order_id)):
+                    return name
+        return None
 
     def waits_for(self, unread: Collection[str]) -> bool:
         """Wait for nothing: a book whose connection has unread bytes is passed by."""
@@ -271,7 +288,7 @@ class Drill:
         if not state.budget.try_take((venue,), symbol, TOKENS_PER_VENUE, now_ns):
             return str(Reason.RATE_BUDGET)
         part.pair = self._send(instrument, wanted, hold, now_ns)
-        self._steps |= dict.fromkeys(part.pair.orders, step)
+        self._pairs.append((step, part.pair))
         return ""
 
     def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:

@@ -13,8 +13,8 @@ from arb.market.numbers import ZERO
 CLOSED_KEPT_NS = 86_400 * NS_PER_S
 """How long closed pairs stay known for what comes late. Gate's private history lags by seconds, and a restart knows those of
 some minutes."""
-CLOSED_KEPT = 10_000
-"""How many at most, at 8 kB each: the busiest minutes of the sandbox close 400."""
+CLOSED_KEPT = 4_000
+"""How many at most, at 12 kB of objects each: the busiest minutes of the sandbox close 400."""
 
 
 class OrderTable:

@@ -54,6 +54,12 @@ _ROWS: tuple[Row, ...] = (
         "key, passphrase or signature is missing or refused",
     ),
     (
+        "40099",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the key is one of another environment: refused at the door",
+    ),
+    (
         "40018",
         Outcome.REJECTED,
         Trouble.AUTH,
@@ -146,8 +152,9 @@ _KEYS = (
     ("40011 40012", KeyTrouble.PASSPHRASE),
     ("40099", KeyTrouble.ENVIRONMENT),
     ("40018", KeyTrouble.ADDRESS),
-    ("40014", KeyTrouble.RIGHTS),
-    ("40084 40085", KeyTrouble.MODE),
+    ("40014 25620", KeyTrouble.RIGHTS),
+    ("40031 25005 25006 25007 25008 25012", KeyTrouble.ACCOUNT),
+    ("40084 40085 25245", KeyTrouble.MODE),
 )
 
 POLICY = OutcomePolicy(

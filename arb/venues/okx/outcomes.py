@@ -169,7 +169,7 @@ _KEYS = (
     ("50119", KeyTrouble.REGION),
     ("50110 50035", KeyTrouble.ADDRESS),
     ("50030 50114 50120", KeyTrouble.RIGHTS),
-    ("50007 50008 50009 50012 50027", KeyTrouble.ACCOUNT),
+    ("50007 50008 50009 50012 50027 51024", KeyTrouble.ACCOUNT),
     ("51010", KeyTrouble.MODE),
 )
 

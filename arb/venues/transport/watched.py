@@ -1,12 +1,11 @@
 """A network that shows what it carries of some orders, and holds some requests back: for drills.
 
-Whatever names one of those orders, a request or an answer, a frame that comes, is handed on as an `Exchange`, without headers
-that could hold a key, and masked. A request is written and signed when it always is, and only then held back: what a venue is
-asked here, whether it refuses what comes too late, would not be asked by a request that had never been in time.
+Whatever is about one of those orders, a request or an answer, a frame that comes, is handed on as an `Exchange`, masked, and
+without headers that could hold a key. A request is written and signed when it always is, and only then held back: what a venue
+is asked here, whether it refuses what comes too late, would not be asked by a request that had never been in time.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -25,7 +24,7 @@ KEPT_HEADERS = ("content-type", "retry-after", "x-gate-ratelimit", "ratelimit", 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An answer to a request, or a frame that came; its form is that of recorded answers.
 
-    `name`: the client order id that it names. `recorded_at`: when it came, ns UTC. `raw`: the whole text, masked.
+    `name`: the client order id of the order it is about. `recorded_at`: when it came, ns UTC. `raw`: the whole text, masked.
     """
 
     name: str
@@ -43,11 +42,12 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Watch(msgspec.Struct, frozen=True):
     """What is looked for, and what is done about it.
 
-    `names` finds the client order ids that count. `held_until_ns`: until when (our clock) a request that places such an order
+    `name_in` returns the client order id of the order that counts which a text is about, None for a text about none.
+    `held_until_ns`: until when (our clock) a request that places such an order
     is held back, None: not at all. `seen` takes every exchange, on the loop's thread.
     """
 
-    names: re.Pattern[str]
+    name_in: Callable[[str], str | None]
     held_until_ns: Callable[[str], int | None]
     seen: Callable[[Exchange], None]
 
@@ -89,10 +89,10 @@ class WatchedTransport:
     def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
         """Carry an order or a cancel; one that is to be held back has its time counted from when it leaves."""
         asked = request_of(request)
-        found = self._watch.names.search(f"{asked.url} {asked.body or ''}")
-        held_ns = None if found is None else self._watch.held_until_ns(found.group())
-        if found is None:
+        name = self._watch.name_in(f"{asked.url} {asked.body or ''}")
+        if name is None:
             return self._inner.write(request, timeout_s)
+        held_ns = self._watch.held_until_ns(name)
         if held_ns is None:
             answer = self._inner.write(request, timeout_s)
             return Later(partial(self._shown, asked, lambda: answer))
@@ -105,12 +105,12 @@ class WatchedTransport:
     async def _shown(self, asked: HttpRequest, carry: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
         answer = await carry()
         raw = answer.body.decode("utf-8", "replace")
-        found = self._watch.names.search(f"{asked.url} {asked.body or ''} {raw}")
-        if found is not None:
+        name = self._watch.name_in(f"{asked.url} {asked.body or ''} {raw}")
+        if name is not None:
             address, _, query = asked.url.partition("?")
             self._watch.seen(
                 Exchange(
-                    name=found.group(),
+                    name=name,
                     kind="rest",
                     recorded_at=answer.received_ns,
                     raw=SECRETS.masked(raw),
@@ -140,11 +140,11 @@ class WatchedSocket:
 
         def watched(raw: bytes) -> None:
             text = raw.decode("utf-8", "replace")
-            found = self._watch.names.search(text)
-            if found is not None:
+            name = self._watch.name_in(text)
+            if name is not None:
                 self._watch.seen(
                     Exchange(
-                        name=found.group(),
+                        name=name,
                         kind="ws",
                         recorded_at=self._clock.wall_ns(),
                         raw=SECRETS.masked(text),
@@ -157,8 +157,8 @@ class WatchedSocket:
 
     def write(self, text: str) -> None:
         """Hand one frame to the network, later where it is to be held back; then nobody learns that it could not leave."""
-        found = self._watch.names.search(text)
-        held_ns = None if found is None else self._watch.held_until_ns(found.group())
+        name = self._watch.name_in(text)
+        held_ns = None if name is None else self._watch.held_until_ns(name)
         if held_ns is None:
             self._inner.write(text)
             return

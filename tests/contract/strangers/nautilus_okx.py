@@ -1,8 +1,9 @@
 """NautilusTrader's OKX client against the sandbox: run by an interpreter that has it, with the first line on stdin.
 
 A whole TradingNode connects, receives data, buys at the best ask, rests an order, modifies and cancels it. Only addresses are
-set; that of the business socket, which the client has no option for, is replaced where the client reads it. The last line
-on stdout is JSON: what was seen, counted by name, refusals with their reason, and the account's totals.
+set (that of the business socket, which the client has no option for, is replaced where the client reads it) and, with
+`--cross`, that spot is traded against the margin of all assets, as OKX's margin modes ask for. The last line on stdout is JSON:
+what was seen, counted by name, refusals with their reason, and the account's totals.
 """
 
 import asyncio
@@ -144,12 +145,15 @@ def main() -> None:
         "instrument_types": (nautilus_pyo3.OKXInstrumentType.SPOT,),
         "instrument_provider": InstrumentProviderConfig(load_all=True),
     }
+    margin = (
+        {"use_spot_margin": True, "margin_mode": nautilus_pyo3.OKXMarginMode.CROSS} if "--cross" in sys.argv else {}
+    )
     node = TradingNode(
         config=TradingNodeConfig(
             trader_id=TraderId("STRANGER-001"),
             logging=LoggingConfig(log_level="ERROR"),
             data_clients={"OKX": OKXDataClientConfig(**shared, base_url_ws=okx["ws_public"])},
-            exec_clients={"OKX": OKXExecClientConfig(**shared, base_url_ws=okx["ws_private"])},
+            exec_clients={"OKX": OKXExecClientConfig(**shared, **margin, base_url_ws=okx["ws_private"])},
         )
     )
     # the venue takes letters and digits only

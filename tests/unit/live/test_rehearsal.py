@@ -51,6 +51,22 @@ def test_every_opening_decides_on_a_pair_and_makes_both_its_orders_ready() -> No
         assert parts >= 10, "no part is much of the whole"
 
 
+@pytest.mark.parametrize("at", [2, 7, 12, 20, 24])
+def test_an_opening_that_the_machine_held_up_until_its_orders_had_expired_is_dropped_and_the_next_is_whole(
+    at: int,
+) -> None:
+    clock = ManualClock(NOW_NS)
+    rehearsal = a_rehearsal(clock)
+    complete = [rehearsal.step() for _ in range(at)]
+    clock.advance(10 * NS_PER_S)
+    if not complete[-1]:
+        opening(rehearsal)
+    before = rehearsal.opened, rehearsal.written
+    opening(rehearsal)
+    assert (rehearsal.opened, rehearsal.written) == (before[0] + 1, before[1] + 2)
+    assert rehearsal.written == 2 * rehearsal.opened
+
+
 def test_an_opening_goes_from_a_websockets_frame_through_the_runner_to_a_connection() -> None:
     rehearsal, passed = a_rehearsal(), set[str]()
     before = sys.getprofile()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,6 +144,20 @@ def test_three_orders_of_the_smallest_size_and_what_was_bought_is_sold_again() -
     assert all(row.waterfall is not None and row.buy_size > 0 for row in pairs.values())
     name = decode(trades.client_order_id)
     assert name is not None and name.leg == "test"
+    assert [drill.step_of(order.client_order_id) for order in (rests, late, trades, back)] == [*DrillStep, "unwind"]
+
+
+def test_a_text_is_about_an_order_that_it_names_by_our_id_or_by_the_venues_whole_number() -> None:
+    bench, drill, _ = drilling("gate")
+    rests, theirs = next_order(bench), "1795518941664720"
+    report = msgspec.structs.replace(a_report(rests, "0", is_open=True), venue_order_id=theirs)
+    bench.tell(OrderUpdated(report=report))
+    ours = rests.client_order_id
+    for text in (f"t-{ours}", f'[{{"order_id":"{theirs}","fee":"0"}}]', f"https://a.example/orders/{theirs}?x=1"):
+        assert drill.name_in(text) == ours
+    for text in ("{}", f'{{"order_id":"1{theirs}"}}', f'{{"order_id":"{theirs}7"}}'):
+        assert drill.name_in(text) is None
+    assert drill.step_of("another") == ""
 
 
 def test_each_order_is_written_down_in_the_step_that_sends_it() -> None:

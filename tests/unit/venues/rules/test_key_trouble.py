@@ -11,6 +11,7 @@ from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.registry import TRADED, spec_of
 from arb.venues.rules.key_trouble import diagnosed
 from arb.venues.rules.outcome import KeyTrouble, judge_read
+from arb.venues.rules.retry import Trouble
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import HttpAnswer
 
@@ -43,6 +44,8 @@ DEMO = Site(environment=Environment.DEMO, endpoint=ENDPOINT, region="eea")
         ("bitget", "40018", KeyTrouble.ADDRESS),
         ("bitget", "40014", KeyTrouble.RIGHTS),
         ("bitget", "40085", KeyTrouble.MODE),
+        ("bitget", "25245", KeyTrouble.MODE),
+        ("bitget", "25006", KeyTrouble.ACCOUNT),
     ],
 )
 def test_a_code_says_what_is_wrong(venue: str, code: str, trouble: KeyTrouble) -> None:
@@ -54,9 +57,15 @@ def test_a_code_says_what_is_wrong(venue: str, code: str, trouble: KeyTrouble) -
 @pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
 def test_every_code_of_a_refused_key_stands_in_the_table_of_outcomes_too(spec: VenueSpec) -> None:
     policy = spec.outcomes
-    unlisted = {code for code in policy.key_troubles if code not in policy.table}
-    # What no order ever meets: another environment, another kind of account.
-    assert unlisted <= {"40099", "40084", "40085"}
+    assert {code for code in policy.key_troubles if code not in policy.table} == set()
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_every_code_by_which_a_key_or_its_account_is_refused_says_what_is_wrong_with_it(spec: VenueSpec) -> None:
+    policy = spec.outcomes
+    refused = {code for code, rule in policy.table.items() if rule.trouble is Trouble.AUTH}
+    # A websocket that is not logged in is no fault of the key.
+    assert refused - policy.key_troubles.keys() <= {"60011"}
 
 
 @pytest.mark.parametrize(

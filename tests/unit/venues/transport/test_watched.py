@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.market.ids import TEST_NAME, ClientOrderId
+from arb.market.ids import ClientOrderId
 from arb.market.order import Role
 from arb.masking import SECRETS
 from arb.venues.call import HttpRequest, Origin, Outgoing, render, request_of
@@ -18,6 +18,10 @@ NAME = ClientOrderId(7, 8, Role.TEST, 0).encode()
 OTHER = ClientOrderId(7, 8, Role.HEDGE, 0).encode()
 SECRET = "4f7b0a9c1d2e-not-to-be-seen"
 HELD_MS = 700
+
+
+def name_in(text: str) -> str | None:
+    return NAME if NAME in text else None
 
 
 class Wire:
@@ -74,7 +78,7 @@ def test_a_late_order_leaves_whole_when_it_is_too_late_and_all_else_at_once() ->
         wire, seen = Wire(clock.wall_ns), list[Exchange]()
         began_ns = clock.wall_ns()
         late = {NAME: began_ns + HELD_MS * NS_PER_MS}
-        network = WatchedNetwork(wire, clock, Watch(TEST_NAME, late.get, seen.append))
+        network = WatchedNetwork(wire, clock, Watch(name_in, late.get, seen.append))
         held = asyncio.create_task(_awaited(network.http().write(order(NAME), 2.0)))
         other = network.http().write(order(OTHER), 2.0)
         assert [body for _, body in wire.came] == [f'{{"text":"{OTHER}"}}'], "at the call, not when it is awaited"
@@ -100,7 +104,7 @@ def test_what_is_shown_holds_the_answer_and_no_secret() -> None:
     async def main() -> None:
         wire, seen = Wire(clock.wall_ns), list[Exchange]()
         wire.frames = [f'{{"text":"{NAME}","api_key":"{SECRET}"}}'.encode(), b'{"text":"foreign"}']
-        network = WatchedNetwork(wire, clock, Watch(TEST_NAME, lambda _: None, seen.append))
+        network = WatchedNetwork(wire, clock, Watch(name_in, lambda _: None, seen.append))
         await network.http().write(order(NAME), 2.0)
         await network.http().send(HttpRequest("GET", "https://a.example/api/v4/time", {}), 2.0)
         socket = await network.dial("wss://a.example/ws/v4/")
@@ -128,7 +132,7 @@ def test_a_frame_that_is_to_be_late_is_written_late() -> None:
     async def main() -> None:
         wire = Wire(clock.wall_ns)
         until_ns = clock.wall_ns() + HELD_MS * NS_PER_MS
-        watch = Watch(TEST_NAME, lambda _: until_ns, lambda _: None)
+        watch = Watch(name_in, lambda _: until_ns, lambda _: None)
         network = WatchedNetwork(wire, clock, watch)
         socket = await network.dial("wss://a.example/ws/v4/")
         socket.write(f'{{"text":"{NAME}"}}')
