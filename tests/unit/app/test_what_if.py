@@ -117,6 +117,14 @@ def test_a_venues_fee_latency_and_balances_are_those_of_paper_where_they_are_ove
     assert [row["reason"] for row in poor["answer"]["reasons"]] == ["insufficient_balance"]
 
 
+def test_limits_of_a_symbol_that_the_settings_do_not_name_are_refused_with_what_to_add(capture: Path) -> None:
+    limit = "limits.OMG/USDT.min_edge_bps=4"
+    said = refused(capture, overrides=(limit,))
+    assert "OMG/USDT is not in [run] symbols" in said and "--set 'run.symbols=[\"OMG/USDT\"]'" in said
+    both = replayed(capture, overrides=('run.symbols=["BTC/USDT", "OMG/USDT"]', limit))
+    assert both["pairs"]["opened"] == 1
+
+
 def test_symbols_that_are_asked_for_are_traded_alone(capture: Path) -> None:
     assert replayed(capture, overrides=('run.symbols=["BTC/USDT"]',))["pairs"]["opened"] == 1
     with pytest.raises(ConfigError, match="shows no book of ETH/USDT"):
