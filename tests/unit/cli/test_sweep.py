@@ -40,6 +40,7 @@ def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("day0.jsonl --set limits.min_edge_bps=1 --out day1.jsonl/s.jsonl", "cannot be written"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask-ca day0.jsonl", "belong together, and to --dask"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask localhost", "write tcp://HOST:PORT"),
+        ("day0.jsonl --set limits.min_edge_bps=1 --dask tcp://localhost", "is no address (the port is missing): write tcp://"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line_and_no_file_is_touched(
