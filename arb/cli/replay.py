@@ -110,8 +110,13 @@ def _show_answer(summary: dict[str, Any]) -> None:
     tables = tables_of(summary["answer"])
     if replayed["kind"] == "what_if":
         tables |= {name: replayed[name] for name in ("changed", "first_difference", "compared", "limits")}
+        tables["compared"] = [row | {"net": _amounts(row["net"])} for row in replayed["compared"]]
     tables["assumed"] = _assumed(replayed)
     show(tables | {"halted": summary["halted"], "db": summary["db"], "more": _DETAILS}, as_json=False)
+
+
+def _amounts(net: dict[str, Any]) -> str:
+    return ", ".join(f"{amount} {quote}" for quote, amount in net.items()) or "0"
 
 
 def _assumed(replayed: dict[str, Any]) -> dict[str, Any]:

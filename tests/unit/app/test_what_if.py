@@ -190,7 +190,7 @@ def test_a_what_if_shows_the_run_the_same_simulated_unchanged_and_the_change(run
     assert was["what"].startswith("run ") and Decimal(was["net"]["USDT"]) == tally.net["USDT"]
     assert was["pairs"] == tally.opened > 3
     assert unchanged["pairs"] > 0 and changed["net"] == found["net"]
-    assert len(what_if["run_ids"]) == 1 and len(what_if["limits"]) == 3
+    assert len(what_if["run_ids"]) == 1 and len(what_if["limits"]) == 4
     assert Decimal(changed["net"]["USDT"]) < Decimal(unchanged["net"]["USDT"])
 
 
