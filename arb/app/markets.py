@@ -159,7 +159,8 @@ class MarketView:
 
     def _common(self) -> list[CommonSymbol]:
         if len(self.overview.listed) < 2:
-            causes = "; ".join(self.overview.failed.values()) or "enable another in [venues]"
+            failed = "; ".join(self.overview.failed.values())
+            causes = f"{failed}: see `arb doctor`" if failed else "enable another in [venues]"
             raise CheckFailed(f"fewer than two venues answer, and nothing is common to one: {causes}")
         return self.overview.common(self._quote, self._rules.min_venues)
 

@@ -48,6 +48,7 @@ LIMITS = (
         "the run itself"
     ),
     "nobody reacts to simulated orders, and rivals show only through the frames",
+    "after the first difference every other decision may differ for that reason alone",
 )
 Replay = Callable[[Stores], tuple[dict[str, Any], int]]
 """Replays into stores; returns the summary and the exit code. Raises `StoreError` at a malformed line, when everything before

@@ -5,6 +5,7 @@ what its accounts held when they were asked first, and how long its orders took.
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from decimal import Decimal
 from itertools import chain
 from statistics import median_low
@@ -135,6 +136,8 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
     overrides that config.toml could not have, and for such as mean nothing to a replay.
     """
     engine, overrides = trial.settings, changes.overrides
+    if not engine.symbols and not settings.run.chooses and ("run", "symbols") not in overrides.values:
+        _require_known(overrides, settings.run.symbols)
     found = overridden(_as_settings(trial, settings), overrides)
     for path, name in zip(overrides.values, overrides.names, strict=True):
         if path[0] not in TABLES and path[:2] not in PARTS:
@@ -166,6 +169,16 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
 def _named(overrides: Overrides, key: str) -> list[str]:
     """Return what is overridden under a key of [paper]."""
     return [path[2] for path in overrides.values if path[:2] == ("paper", key) and len(path) > 2]
+
+
+def _require_known(overrides: Overrides, symbols: Collection[str]) -> None:
+    """Raise `ConfigError` for a limit of a symbol that captures may well show and the settings do not name."""
+    for path, name in zip(overrides.values, overrides.names, strict=True):
+        if path[0] == "limits" and len(path) > 2 and "/" in path[1] and path[1] not in symbols:
+            raise ConfigError(
+                f"--set {name}: {path[1]} is not in [run] symbols: name there what is replayed, "
+                f"with --set 'run.symbols=[\"{path[1]}\"]' say"
+            )
 
 
 def _as_settings(trial: Trial, settings: Settings) -> Settings:

@@ -175,7 +175,7 @@ def _symbol(document: dict[str, Any]) -> dict[str, Any]:
                 "buy": edge["buy_venue"],
                 "sell": edge["sell_venue"],
                 "edge_bps": _number(edge["edge_bps"], 1),
-                "size": edge["size"],
+                "size": _number(edge["size"]),
                 "wallets": edge["wallets"],
             }
             for edge in document["edges"]

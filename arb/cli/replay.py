@@ -13,8 +13,11 @@ from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, config_and_json, se
 from arb.config import ReplayOptions, Settings, database_url
 from arb.errors import ConfigError
 from arb.logs import logging_to
+from arb.market.numbers import plain
 
 TAPES = click.Path(exists=True, readable=True, path_type=Path)
+ROWS_SHOWN = 20
+"""Of what was assumed book by book."""
 _DETAILS = "arb report --mode replay --html FILE"
 
 
@@ -107,16 +110,29 @@ def _show_answer(summary: dict[str, Any]) -> None:
     tables = tables_of(summary["answer"])
     if replayed["kind"] == "what_if":
         tables |= {name: replayed[name] for name in ("changed", "first_difference", "compared", "limits")}
-    assumed = (
-        "latency_ms",
-        "latency_ms_at",
-        "start_balance_of_each_asset",
-        "start_balances",
-        "instruments",
-        "left_out",
-    )
-    tables["assumed"] = {name: replayed[name] for name in assumed if replayed[name]}
+        tables["compared"] = [row | {"net": _amounts(row["net"])} for row in replayed["compared"]]
+    tables["assumed"] = _assumed(replayed)
     show(tables | {"halted": summary["halted"], "db": summary["db"], "more": _DETAILS}, as_json=False)
+
+
+def _amounts(net: dict[str, Any]) -> str:
+    return ", ".join(f"{amount} {quote}" for quote, amount in net.items()) or "0"
+
+
+def _assumed(replayed: dict[str, Any]) -> dict[str, Any]:
+    """Return what was assumed, for a person: of rules those that no tape holds, and some alone of what could be thousands."""
+    names = ("latency_ms", "latency_ms_at", "start_balance_of_each_asset", "start_balances")
+    found = {name: replayed[name] for name in names if replayed[name]}
+    fees: dict[str, set[str]] = {}
+    for row in replayed["instruments"]:
+        if row["taker_fee"] is not None:
+            fees.setdefault(row["venue"], set()).add(f"{plain(100 * Decimal(row['taker_fee']))}%")
+    found["taker_fees"] = ", ".join(f"{venue} {' or '.join(sorted(rates))}" for venue, rates in sorted(fees.items()))
+    seen = [row for row in replayed["instruments"] if row["rules"] == "seen"]
+    for name, rows in (("instruments", seen), ("left_out", replayed["left_out"])):
+        found |= {name: rows[:ROWS_SHOWN]} if rows else {}
+        found |= {f"more_{name}": f"{len(rows) - ROWS_SHOWN:,}, see --json"} if len(rows) > ROWS_SHOWN else {}
+    return found
 
 
 def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int:

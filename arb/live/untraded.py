@@ -104,10 +104,11 @@ def _unlisted(
 def nearest_listed(symbol: str, listed: Mapping[str, Collection[str]]) -> str:
     """Return a question with the nearest name that two venues list, or else one; empty where none is near.
 
-    Base and quote must both be near: all symbols of one quote look much alike as a whole.
+    Base and quote must both be near: all symbols of one quote look much alike as a whole. Listings are in capitals.
     """
     counts = Counter(name for names in listed.values() for name in names)
     known = {name: parts for name in counts if (parts := _assets(name)) is not None}
+    symbol = symbol.upper()
     base, quote = Symbol.of(symbol).base_and_quote
     for least in (2, 1):
         among = {name: parts for name, parts in known.items() if counts[name] >= least}

@@ -167,7 +167,7 @@ def tables_of(answer: dict[str, Any]) -> dict[str, Any]:
     if answer["edges_by_size_and_life"]:
         shown["edges_by_size_and_life_time"] = _cross(answer["edges_by_size_and_life"])
         shown["venue_pairs"] = _venue_pairs(answer["venue_pairs_by_hour_utc"])
-        shown["symbols"] = answer["routes"][:_ROUTES_SHOWN]
+        shown["symbols"] = [_named(row) for row in answer["routes"][:_ROUTES_SHOWN]]
         shown["reasons"] = [row | {"reason": row["reason"] or "(taken)"} for row in answer["reasons"]]
     return shown
 
@@ -219,8 +219,13 @@ def _venue_pairs(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "net": row["net"],
             "quote": row["quote"],
         }
-        for row in hours
+        for row in map(_named, hours)
     ]
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a route; one venue on both sides is where dust was sold."""
+    return row | ({"buy": "(dust)"} if row["buy"] == row["sell"] else {})
 
 
 def first_difference(one: Sequence[Any], other: Sequence[Any]) -> tuple[Any, Any] | None:

@@ -74,7 +74,8 @@ def _refuse_two_forms(tapes: Iterable[Path]) -> None:
             before = begun.setdefault(first, tape)
             if first is not None and before.suffix != tape.suffix:
                 raise ConfigError(
-                    f"{before} and {tape}: are one tape in two forms: every frame would count twice: give one of them"
+                    f"{before} and {tape}: are one tape in two forms: every frame would count twice: give one of them, or "
+                    "keep Parquet in a folder of its own (`arb tape convert --out DIR`)"
                 )
 
 

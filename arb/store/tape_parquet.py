@@ -125,7 +125,7 @@ class ParquetTape:
             )
         except (self._pa.ArrowException, OSError) as error:
             raise StoreError(
-                f"{path}: a Parquet file that is cut or damaged: {error}; make it anew from the tape"
+                f"{path}: a Parquet file that is cut or damaged: {str(error).rstrip('.')}; make it anew from the tape"
             ) from None
 
     def __enter__(self) -> "ParquetTape":

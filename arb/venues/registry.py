@@ -47,7 +47,7 @@ def tape_dialect(name: str) -> TapeDialect:
     """Return a dialect of recorded frames; raises `ConfigError` for one that cannot be read."""
     found = find_dialect(name)
     if found is None:
-        raise ConfigError(f"cannot rebuild books of the dialect {name!r}; there are {', '.join(TAPES)}")
+        raise ConfigError(f"frames of {name!r} cannot be read here, those of {', '.join(TAPES)} can")
     return found
 
 

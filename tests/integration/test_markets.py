@@ -116,6 +116,7 @@ def test_a_venue_that_answers_with_a_page_is_named_and_the_others_are_shown(venu
     assert ended.err.startswith(
         "arb: fewer than two venues answer, and nothing is common to one: gate: unreadable HTTP 200"
     )
+    assert ended.err.endswith(": see `arb doctor`\n")
 
 
 def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
@@ -144,6 +145,8 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
     assert ended.err == (
         "arb: --why BTCC/USDT: gate, okx, bitget answered, and none lists it: did you mean 'BTC/USDT'?\n"
     )
+    ended = run_arb("markets", "--why", "btc/usdt", cwd=tmp_path)
+    assert ended.err.endswith("and none lists it: did you mean 'BTC/USDT'?\n")
     ended = run_arb("markets", "--why", "BTCUSDT", cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "") and "--why 'BTCUSDT' is no symbol: no '/' stands between" in ended.err
 

@@ -59,8 +59,10 @@ class Cluster:
         self._dask = dask
         try:
             place = urlsplit(address)
+            if not place.hostname or not place.port:
+                raise ValueError("the port is missing" if place.hostname else "the host is missing")
             # Asked before Dask, whose client goes on complaining when nobody is there.
-            socket.create_connection((place.hostname or "", place.port or 0), CONNECT_S).close()
+            socket.create_connection((place.hostname, place.port), CONNECT_S).close()
             security = _security(dask, tls)
             self._client = dask.Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
         except OSError as error:  # a TimeoutError, too

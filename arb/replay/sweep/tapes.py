@@ -58,7 +58,7 @@ def examine(path: Path) -> TapeFile:
             try:
                 tape_feed(line.venue)
             except ConfigError as error:
-                raise ConfigError(f"{path}: {error}") from None
+                raise ConfigError(f"{path}: {error}: leave it out") from None
             known.add(line.venue)
         first_ns, last_ns = first_ns or line.received_ns, max(last_ns, line.received_ns)
     if not known:

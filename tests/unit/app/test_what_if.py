@@ -117,6 +117,14 @@ def test_a_venues_fee_latency_and_balances_are_those_of_paper_where_they_are_ove
     assert [row["reason"] for row in poor["answer"]["reasons"]] == ["insufficient_balance"]
 
 
+def test_limits_of_a_symbol_that_the_settings_do_not_name_are_refused_with_what_to_add(capture: Path) -> None:
+    limit = "limits.OMG/USDT.min_edge_bps=4"
+    said = refused(capture, overrides=(limit,))
+    assert "OMG/USDT is not in [run] symbols" in said and "--set 'run.symbols=[\"OMG/USDT\"]'" in said
+    both = replayed(capture, overrides=('run.symbols=["BTC/USDT", "OMG/USDT"]', limit))
+    assert both["pairs"]["opened"] == 1
+
+
 def test_symbols_that_are_asked_for_are_traded_alone(capture: Path) -> None:
     assert replayed(capture, overrides=('run.symbols=["BTC/USDT"]',))["pairs"]["opened"] == 1
     with pytest.raises(ConfigError, match="shows no book of ETH/USDT"):
@@ -182,7 +190,7 @@ def test_a_what_if_shows_the_run_the_same_simulated_unchanged_and_the_change(run
     assert was["what"].startswith("run ") and Decimal(was["net"]["USDT"]) == tally.net["USDT"]
     assert was["pairs"] == tally.opened > 3
     assert unchanged["pairs"] > 0 and changed["net"] == found["net"]
-    assert len(what_if["run_ids"]) == 1 and len(what_if["limits"]) == 3
+    assert len(what_if["run_ids"]) == 1 and len(what_if["limits"]) == 4
     assert Decimal(changed["net"]["USDT"]) < Decimal(unchanged["net"]["USDT"])
 
 

@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from arb.cli.replay import ROWS_SHOWN
 from arb.cli.root import main
 from tests.unit.replay.makings import START_S, Tape, one_dislocation
+from tests.unit.replay.test_rules import both, segment
 
 Captured = pytest.CaptureFixture[str]
 
@@ -40,6 +43,31 @@ def test_a_person_reads_the_sentence_first_then_tables_and_what_was_assumed(caps
     ]
 
 
+def test_rules_that_a_tape_holds_are_not_listed_among_what_was_assumed(capsys: Captured, days: Path) -> None:
+    assert main(["replay", str(days)]) == 0
+    guessed = capsys.readouterr().out
+    assert "taker_fees: gate 0.1%, okx 0.1%" in guessed and "gate   BTC/USDT" in guessed
+    recorded = segment(days.parent / "rec", one_dislocation(), *both(taker_fee=Decimal("0.0015")))
+    assert main(["replay", str(recorded)]) == 0
+    known = capsys.readouterr().out
+    assert "taker_fees: gate 0.15%, okx 0.15%" in known and "instruments" not in known
+
+
+def test_of_many_books_some_are_shown_and_the_others_counted(capsys: Captured, tmp_path: Path) -> None:
+    tape = Tape()
+    for number in range(ROWS_SHOWN + 3):
+        tape.raw(0.0, "binance", _depth(f"{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[number]}USDT"))
+    assert main(["replay", str(tape.write(tmp_path / "many.jsonl"))]) == 0
+    out = capsys.readouterr().out
+    assert out.count("    binance  ") == ROWS_SHOWN and "more_instruments: 3, see --json" in out
+
+
+def _depth(symbol: str) -> str:
+    """Return a change of a book, which shows its steps before any snapshot has come."""
+    data = {"e": "depthUpdate", "E": 1, "s": symbol, "U": 1, "u": 2, "b": [["1.5", "1"]], "a": [["1.6", "1"]]}
+    return json.dumps({"stream": f"{symbol.lower()}@depth", "data": data})
+
+
 def test_json_is_one_document_with_the_sentence_and_nothing_else_on_stdout(capsys: Captured, days: Path) -> None:
     assert main(["replay", str(days), "--json"]) == 0
     out = capsys.readouterr().out
@@ -67,7 +95,7 @@ def test_options_reach_the_replay(capsys: Captured, days: Path) -> None:
     ("arguments", "said"),
     [
         (["empty"], "arb: empty: holds no tape, neither here nor in its folders"),
-        (["unknown.jsonl"], "arb: unknown.jsonl: cannot rebuild books of the dialect 'kraken'; there are gate"),
+        (["unknown.jsonl"], "arb: unknown.jsonl: frames of 'kraken' cannot be read here, those of gate, gate_futures"),
         (["days", "days/0/frames.jsonl"], "days/0/frames.jsonl: is given twice"),
         (
             ["days", "--set", "limits.min_edge=4"],

@@ -34,12 +34,13 @@ def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("day0.jsonl --set limits.min_edge_bps=1 --hold-out 1", "would leave no day to choose on"),
         ("day0.jsonl day1.jsonl --set limits.min_edge_bps=1 --hold-out 2020-01-01", "no tape is of that day"),
         ("absent.jsonl --set limits.min_edge_bps=1", "'absent.jsonl' does not exist"),
-        ("unknown.jsonl --set limits.min_edge_bps=1", "mtgox"),
+        ("unknown.jsonl --set limits.min_edge_bps=1", "unknown.jsonl: frames of 'mtgox' cannot be read here, those of gate"),
         ("torn.jsonl --set limits.min_edge_bps=1", "torn.jsonl:3: malformed tape line"),
         ("day0.jsonl --set limits.min_edge_bps=1 --out day1.jsonl", "day1.jsonl:1: is no row of a sweep"),
         ("day0.jsonl --set limits.min_edge_bps=1 --out day1.jsonl/s.jsonl", "cannot be written"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask-ca day0.jsonl", "belong together, and to --dask"),
         ("day0.jsonl --set limits.min_edge_bps=1 --dask localhost", "write tcp://HOST:PORT"),
+        ("day0.jsonl --set limits.min_edge_bps=1 --dask tcp://localhost", "is no address (the port is missing): write tcp://"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line_and_no_file_is_touched(

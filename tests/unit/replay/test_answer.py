@@ -122,6 +122,16 @@ def test_the_tables_for_a_person_have_every_edge_once() -> None:
     ]
 
 
+def test_a_person_reads_of_a_sale_of_dust_that_it_was_one() -> None:
+    answer = document_of(SPAN, found(untraded=[an_edge(1)]), D(1000), None)
+    [bought] = answer["venue_pairs_by_hour_utc"]
+    answer["venue_pairs_by_hour_utc"] = [bought, bought | {"buy": "okx", "sell": "okx"}]
+    assert [(row["buy"], row["sell"]) for row in tables_of(answer)["venue_pairs"]] == [
+        (bought["buy"], bought["sell"]),
+        ("(dust)", "okx"),
+    ]
+
+
 # The same from tapes.
 
 

@@ -82,7 +82,7 @@ def test_a_tape_that_lies_there_in_two_forms_is_refused(tmp_path: Path) -> None:
     convert_tapes([tape], tmp_path / "parquet", to_parquet=True)
     assert complaint(tmp_path) == (
         f"{tape} and {tmp_path / 'parquet' / '1.parquet'}: are one tape in two forms: every frame would count twice: "
-        "give one of them"
+        "give one of them, or keep Parquet in a folder of its own (`arb tape convert --out DIR`)"
     )
 
 
