@@ -1,6 +1,7 @@
 """The commands that run the engine or its simulated exchanges: `run`, `sandbox`."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from shlex import quote
@@ -96,7 +97,8 @@ def run_command(
     if as_json:
         show(summary, as_json=True)
     else:
-        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config), width))
     return exit_code
 
 
