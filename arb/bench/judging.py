@@ -1,7 +1,8 @@
 """What it costs to judge one edge exactly: hot, and in life, where edges come after quiet and find cold caches.
 
 Two books of 50 levels, all of which cross, of which one has changed since it was looked at last: its running sums, the best
-trade, the plan under balances and thresholds, and whether its worst partial fill can be repaired. Against the obvious way: the
+trade, the plan under balances and thresholds, and whether its worst partial fill can be repaired, as `Detector` asks for them.
+Once with the best trade found by compiled code, as in a run that has it, and once by plain code. Against the obvious way: the
 two sides walked in floats, which gives a profit and no order.
 """
 
@@ -11,12 +12,13 @@ from threading import Event
 
 from arb.bench.market_data import walk
 from arb.bench.rounds import Effort, Row, alternate, quantile, time_row
-from arb.bench.stage import SCALE, START_NS, SYMBOL, Stage
+from arb.bench.stage import SCALE, START_NS, SYMBOL, Level, Stage
 from arb.clock import NS_PER_US, Clock
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
-from arb.core.pricing.spread import episode, evaluate
+from arb.core.pricing.spread import answer_of
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
+from arb.venues.compiled.loading import is_available
 
 LEVELS = 50
 QUIET_S = 0.25
@@ -31,26 +33,22 @@ def one_edge(clock: Clock, effort: Effort) -> list[Row]:
     """Measure an edge that ends within the first level, and one that takes all levels."""
     rows: list[Row] = []
     for name, cap in _CAPS.items():
-        judge, plain = _contenders(cap)
-        taken = alternate(
-            clock,
-            {"ours": _many(judge, effort.count(_HOT)), "floats": _many(plain, effort.count(_HOT))},
-            effort.rounds,
-        )
-        rows.append(
-            time_row(
-                name, taken["ours"], taken["floats"], against="both sides walked in floats", note=f"{LEVELS} levels"
-            )
-        )
-        rows.append(_in_life(clock, f"{name}_in_life", judge, taken["ours"], effort.count(_IN_LIFE)))
+        contenders = {f"{name}_plain": _judge(cap, compiled=False), "floats": _walked()}
+        if is_available():
+            contenders |= {name: _judge(cap, compiled=True)}
+        count = effort.count(_HOT)
+        taken = alternate(clock, {who: _many(work, count) for who, work in contenders.items()}, effort.rounds)
+        floats = taken.pop("floats")
+        for who, hot_ns in sorted(taken.items()):
+            rows.append(time_row(who, hot_ns, floats, against="both sides walked in floats", note=f"{LEVELS} levels"))
+            rows.append(_in_life(clock, f"{who}_in_life", contenders[who], hot_ns, effort.count(_IN_LIFE)))
     return rows
 
 
-def _contenders(cap: Decimal) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return what judges the edge anew, and what walks it in floats."""
-    stage = Stage(("gate", "okx"), depth=LEVELS)
-    bids = [(_MID + _SHIFT - 1 - i, 1_000 + 37 * i) for i in range(LEVELS)]
-    asks = [(_MID + 1 + i, 1_000 + 41 * i) for i in range(LEVELS)]
+def _judge(cap: Decimal, *, compiled: bool) -> Callable[[], object]:
+    """Return what judges the edge anew."""
+    stage = Stage(("gate", "okx"), depth=LEVELS, compiled=compiled)
+    asks, bids = _crossing()
     stage.show("gate", [(_MID - 1, 1_000)], asks)
     changed = stage.show("okx", bids, [(_MID + _SHIFT + 1, 1_000)])
     buy, sell = (VenueTerms.of(stage.engine.state.instruments[venue, SYMBOL]) for venue in stage.venues)
@@ -58,18 +56,29 @@ def _contenders(cap: Decimal) -> tuple[Callable[[], object], Callable[[], object
         min_edge_bps=Decimal(1), max_notional=cap, max_slippage_bps=Decimal(5), dust_max_quote=Decimal(5)
     )
     terms, route, books = PairTerms(SCALE, buy, sell, limits), (SYMBOL, "gate", "okx"), stage.books
+    ask, bid = asks[0][0], bids[0][0]
 
     def judge() -> bool:
         stage.arena.write(changed, 1, START_NS, START_NS)
-        sides = books.sides(route)
-        best = episode(terms, *sides)
-        answer = evaluate(terms, *sides, _FUNDS, best=best)
-        return isinstance(answer, Plan) and worst_partial_ok(answer, sides[0].prices[0], sides[1].prices[0])
+        best = books.best_plan(route, terms)
+        answer = None if best is None else answer_of(best, ask, bid, _FUNDS, Decimal(0))
+        return isinstance(answer, Plan) and worst_partial_ok(answer, ask, bid)
 
     if not judge():
         raise AssertionError("the edge was not taken")
-    floats = [[(price / 10, size / 10_000) for price, size in side] for side in (asks, bids)]
-    return judge, lambda: walk(floats[0], floats[1])
+    return judge
+
+
+def _walked() -> Callable[[], object]:
+    floats = [[(price / 10, size / 10_000) for price, size in side] for side in _crossing()]
+    return lambda: walk(floats[0], floats[1])
+
+
+def _crossing() -> tuple[list[Level], list[Level]]:
+    """Return the asks that are bought from and the bids that are sold to."""
+    bids = [(_MID + _SHIFT - 1 - i, 1_000 + 37 * i) for i in range(LEVELS)]
+    asks = [(_MID + 1 + i, 1_000 + 41 * i) for i in range(LEVELS)]
+    return asks, bids
 
 
 def _many(work: Callable[[], object], count: int) -> Callable[[], int]:

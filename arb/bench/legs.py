@@ -12,7 +12,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from statistics import median
 from types import TracebackType
@@ -92,7 +92,7 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
     sockets = _Ours(clock, server.port, OrderEntry.WEBSOCKET)
     await ours.connect()
     await sockets.connect()
-    server.forget()
+    server.instants()  # of the orders that opened connections
     contenders: dict[str, Pair] = {"ours": ours.pair, "sockets": sockets.pair}
     if theirs is not None:
         contenders["ccxt"] = theirs.pair
@@ -102,16 +102,15 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
     try:
         for place in range(_WARM_UP + min(_ROUNDS_MAX, effort.rounds)):
             for name, pair in contenders.items():
-                for _ in range(effort.count(_PAIRS)):  # on end: it is hot after the first
-                    number += 1
-                    times = await _timed(server, pair, number)
-                    if place >= _WARM_UP:
-                        _note(found[name], times)
+                first, number = number + 1, number + effort.count(_PAIRS)
+                times = await _timed(server, pair, range(first, number + 1))  # on end: it is hot after the first
+                if place >= _WARM_UP:
+                    _note(found[name], times)
         found["in life"] = ([], [])
         for _ in range(min(_QUIET_PAIRS_MAX, effort.rounds)):
             number += 1
             await asyncio.sleep(_QUIET_S)
-            _note(found["in life"], await _timed(server, ours.pair, number))
+            _note(found["in life"], await _timed(server, ours.pair, [number]))
     finally:
         await ours.close()
         await sockets.close()
@@ -120,16 +119,23 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
     return found
 
 
-async def _timed(server: "_Server", pair: Pair, number: int) -> tuple[int, int]:
-    """Send a pair; return the time to its later leg, and that between its legs, in ns."""
-    began_ns, texts = await pair(number)
-    first, second = server.instants(texts)
-    return max(first, second) - began_ns, abs(second - first)
+async def _timed(server: "_Server", pair: Pair, numbers: Iterable[int]) -> Times:
+    """Send pairs one after the other; return what each took to its later leg, and between its legs."""
+    sent = [await pair(number) for number in numbers]
+    instants = server.instants()
+    if set(instants) != {text for _, texts in sent for text in texts}:
+        raise VenueProtocolError("bench", f"sent {sent}, arrived {sorted(instants)}")
+    to_later, between = list[float](), list[float]()
+    for began_ns, (first, second) in sent:
+        first_ns, second_ns = instants[first], instants[second]
+        to_later.append(max(first_ns, second_ns) - began_ns)
+        between.append(abs(second_ns - first_ns))
+    return to_later, between
 
 
-def _note(times: Times, taken: tuple[int, int]) -> None:
-    for kept, value in zip(times, taken, strict=True):
-        kept.append(value)
+def _note(times: Times, taken: Times) -> None:
+    for kept, values in zip(times, taken, strict=True):
+        kept.extend(values)
 
 
 class _Server:
@@ -146,18 +152,8 @@ class _Server:
     ) -> None:
         self._process.communicate(timeout=10)
 
-    def instants(self, texts: tuple[str, str]) -> tuple[int, int]:
-        """Return when the first byte of each of these two orders came."""
-        stamps = self._ask()
-        if set(stamps) != set(texts):
-            raise VenueProtocolError("bench", f"sent {texts}, arrived {sorted(stamps)}")
-        return stamps[texts[0]], stamps[texts[1]]
-
-    def forget(self) -> None:
-        """Forget what came so far."""
-        self._ask()
-
-    def _ask(self) -> dict[str, int]:
+    def instants(self) -> dict[str, int]:
+        """Return when the first byte of each order came, of those since this was asked before."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()

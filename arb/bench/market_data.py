@@ -168,7 +168,7 @@ def per_update(clock: Clock, effort: Effort) -> list[Row]:
 
 def _measured(clock: Clock, effort: Effort, name: str, shift: int, count: int) -> Row:
     """`shift`: ticks by which the changed venue's book stands above the others'."""
-    stage = Stage(VENUES)
+    stage = Stage(VENUES, compiled=is_available())  # as a run has it
     # A halted engine judges every edge and opens nothing, so that each update finds the same state.
     stage.handle(HaltAsked(reason="bench"))
     books = {venue: _book(shift if venue == VENUES[0] else 0) for venue in VENUES}
