@@ -312,6 +312,11 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
         )
         net = Decimal(net_e8).scaleb(-8)
         assert f"{abs(net):,.2f}" in tile and tile.endswith("1 pairs")
+        for width, dark in ((400, False), (1024, True), (1920, False), (1280, True)):
+            await tab.size(width, dark=dark)
+            assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
+            least, where = await tab.run(CONTRAST)
+            assert least >= 4.5, (width, dark, where)
         # Whoever is at a link by keyboard stays there, and what has not changed is not drawn anew, while states go on coming.
         await tab.run(
             "(document.querySelector('main td a').focus(), window.kept = document.querySelectorAll('.card')[1])"
