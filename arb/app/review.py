@@ -88,7 +88,7 @@ def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
     nothing = not (sums.pairs or sums.unproved or sums.opportunities)
     return {
         **note_on(str(run["mode"]) for run in sums.runs),
-        **({"empty": f"no pair trade and no opportunity {selection}"} if nothing else {}),
+        **({"empty": _nothing(selection)} if nothing else {}),
         "selected": selection.shown(),
         "runs": len(sums.runs),
         "run_seconds": round(sum(max(0, ns) for ns in ran) / NS_PER_S, 3),
@@ -103,6 +103,10 @@ def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
         "incidents": sum(row["incidents"] for row in sums.incidents),
         "db": mask_url(url),
     }
+
+
+def _nothing(selection: Selection) -> str:
+    return f"no pair trade and no opportunity {selection}".rstrip()
 
 
 def _added(rows: Iterable[RowDict], by: str, column: str) -> dict[str, int]:
@@ -152,7 +156,10 @@ def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     from arb.report.summary import read_sources, summarise  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
-    return summarise(read_sources(url, selected(options)))
+    selection = selected(options)
+    document = summarise(read_sources(url, selection))
+    nothing = not document["pairs"] and not document["opportunities"]
+    return document | ({"empty": _nothing(selection)} if nothing else {})
 
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:

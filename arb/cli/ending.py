@@ -1,6 +1,7 @@
 """What stands on the screen when a run has ended: eight lines, what needs a person first, and the next command to type."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from arb.core.incidents import HaltReason
@@ -8,62 +9,80 @@ from arb.errors import EXIT_OK
 from arb.live.figures import short_amount, span_of
 from arb.masking import printable
 
-REASONS_SHOWN = 4
-ASSETS_SHOWN = 4
+SHOWN = 4
+"""So many reasons, and so many assets, are named at most."""
 
 
-def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str]) -> str:
-    """Return the lines about a run's summary; `options` are those that lead other commands to the same ledger."""
+def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str], width: int | None = None) -> str:
+    """Return the lines about a run's summary; `options` are those that lead other commands to the same ledger.
+
+    `width`: of the terminal, if it is one: fewer reasons and assets are named there, and what is still longer is indented.
+    """
     pairs = summary["pairs"]
     made = ", ".join(f"{pairs[name]} {name}" for name in pairs if name != "opened" and pairs[name]) or "none"
     title = [summary["note"]] if "note" in summary else []
-    lines = {
-        "run": f"{summary['run_id']} ({summary['mode']}), {span_of(summary['seconds'])}, books live at the end: "
-        f"{', '.join(f'{venue} {live}' for venue, live in summary['books'].items())}",
-        "net": _net(summary),
-        "pairs": f"{pairs['opened']}: {made}; {summary['orders']} orders, {summary['fills']} fills",
-        "not taken": _not_taken(summary),
-        "unhedged": _unhedged(summary),
-        "state": _state(summary),
-        "ledger": summary["db"],
-        "next": _next(summary, exit_code, " ".join(("", *options))),
+    texts: dict[str, Callable[[int], str]] = {
+        "run": lambda _: (
+            f"{summary['run_id']} ({summary['mode']}), {span_of(summary['seconds'])}, books live at the end: "
+            f"{', '.join(f'{venue} {live}' for venue, live in summary['books'].items())}"
+        ),
+        "net": lambda most: _net(summary, most),
+        "pairs": lambda _: f"{pairs['opened']}: {made}; {summary['orders']} orders, {summary['fills']} fills",
+        "not taken": lambda most: _not_taken(summary, most),
+        "unhedged": lambda most: _unhedged(summary, most),
+        "state": lambda _: _state(summary),
+        "ledger": lambda _: summary["db"],
+        "next": lambda _: _next(summary, exit_code, " ".join(("", *options))),
     }
-    width = max(len(name) for name in lines)
-    return "\n".join([*title, *(f"{name.ljust(width)}  {printable(str(text))}" for name, text in lines.items())])
+    return "\n".join([*title, *(line for name, text in texts.items() for line in _lines(name, text, width))])
 
 
-def _amounts(amounts: Mapping[str, Any], *, signed: bool = False) -> str:
+def _lines(name: str, text: Callable[[int], str], width: int | None) -> Iterator[str]:
+    """Yield a name and its text: with as much in it as fits a line, and where nothing does on several."""
+    first = f"{name:11}"
+    most = next((most for most in range(SHOWN, 1, -1) if width is None or len(first + text(most)) <= width), 1)
+    shown = first + printable(text(most))
+    yield from (
+        [shown]
+        if width is None
+        else textwrap.wrap(
+            shown, max(width, 40), subsequent_indent=" " * len(first), drop_whitespace=True, break_on_hyphens=False
+        )
+    )
+
+
+def _amounts(amounts: Mapping[str, Any], most: int = SHOWN, *, signed: bool = False) -> str:
     """Return amounts of some assets for the eye."""
-    shown = [f"{short_amount(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:ASSETS_SHOWN]]
+    shown = [f"{short_amount(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:most]]
     more = len(amounts) - len(shown)
     return " + ".join(shown) + (f" + {more} more" if more > 0 else "") if shown else "0"
 
 
-def _net(summary: Mapping[str, Any]) -> str:
+def _net(summary: Mapping[str, Any], most: int) -> str:
     fees = dict(sorted(summary["fees"].items(), key=lambda item: item[0] not in summary["net"]))  # those in quote first
-    text = f"{_amounts(summary['net'], signed=True)} after fees of {_amounts(fees)}"
+    text = f"{_amounts(summary['net'], signed=True)} after fees of {_amounts(fees, most)}"
     if summary.get("ceiling_net"):
-        text += f" (who knows all in advance: {_amounts(summary['ceiling_net'], signed=True)})"
+        text += f" (with perfect foresight: {_amounts(summary['ceiling_net'], signed=True)})"
     apart = summary["unproved"]
     if apart["pairs"]:
         text += f"; not in it: {_amounts(apart['net'], signed=True)} of {apart['pairs']} pairs of unproved coins"
     return text
 
 
-def _not_taken(summary: Mapping[str, Any]) -> str:
+def _not_taken(summary: Mapping[str, Any], most: int) -> str:
     reasons = sorted(summary["not_taken"].items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{reason} {count}" for reason, count in reasons[:REASONS_SHOWN])
-    more = sum(count for _, count in reasons[REASONS_SHOWN:])
+    shown = ", ".join(f"{reason} {count}" for reason, count in reasons[:most])
+    more = sum(count for _, count in reasons[most:])
     return f"{sum(summary['not_taken'].values())} of {summary['opportunities']} opportunities" + (
         f": {shown}{f', others {more}' if more else ''}" if shown else ""
     )
 
 
-def _unhedged(summary: Mapping[str, Any]) -> str:
+def _unhedged(summary: Mapping[str, Any], most: int) -> str:
     left = "; ".join(
         f"{short_amount(row['size'])} {row['asset']} worth {short_amount(row['value'])}" for row in summary["unhedged"]
     )
-    dust = f"; dust: {_amounts(summary['dust'])}" if summary["dust"] else ""
+    dust = f"; dust: {_amounts(summary['dust'], most)}" if summary["dust"] else ""
     return f"{short_amount(summary['unhedged_notional'])}{f' ({left})' if left else ''}{dust}"
 
 

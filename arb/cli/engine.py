@@ -1,6 +1,8 @@
 """The commands that run the engine or its simulated exchanges: `run`, `sandbox`."""
 
+import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from shlex import quote
@@ -8,6 +10,7 @@ from shlex import quote
 import click
 
 from arb.cli.ending import ending
+from arb.cli.progress import still
 from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
@@ -86,17 +89,19 @@ def run_command(
     elif chosen is Mode.PAPER and sandbox is None:
         keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     database_url(settings, chosen.value, db)
-    from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
-
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     lines = HeldLog(sys.stderr)
     screen = lines if not as_json and screen_possible(sys.stdout, os.environ) else None
-    with logging_to(lines, level=settings.run.log_level.value):
+    watched = still("starting") if sys.stderr.isatty() else contextlib.nullcontext()
+    with logging_to(lines, level=settings.run.log_level.value), watched:
+        from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
+
         summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
     if as_json:
         show(summary, as_json=True)
     else:
-        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config), width))
     return exit_code
 
 

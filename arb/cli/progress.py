@@ -1,6 +1,8 @@
 """How far a command is, on stderr: a bar where somebody watches a terminal, else a plain line now and then."""
 
+import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +10,9 @@ import click
 
 from arb.clock import NS_PER_S, SystemClock
 
+log = logging.getLogger(__name__)
+
+STILL_EVERY_S = 4.0
 LINE_EVERY_NS = 5 * NS_PER_S
 """How often a line says how far a command is, where there is no terminal."""
 Show = Callable[[str, int, int | None], None]
@@ -59,3 +64,36 @@ class _Lines:
         if now_ns - self._last_ns >= LINE_EVERY_NS:
             self._last_ns = now_ns
             click.echo(f"{what}: {done:,}" + ("" if of is None else f" of {of:,}"), err=True)
+
+
+class _Heard(logging.Handler):
+    """Knows whether anything else was logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anything = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of a line that is not ours."""
+        if record.name != __name__:
+            self.anything.set()
+
+
+@contextmanager
+def still(what: str, every_s: float = STILL_EVERY_S) -> Iterator[None]:
+    """Log every `every_s` that something goes on, until anything else is logged or the block ends."""
+    heard = _Heard()
+
+    def say() -> None:
+        seconds = every_s
+        while not heard.anything.wait(every_s):
+            log.info("still %s, for %.0f s", what, seconds)
+            seconds += every_s
+
+    logging.getLogger().addHandler(heard)
+    threading.Thread(target=say, name="arb-still", daemon=True).start()
+    try:
+        yield
+    finally:
+        heard.anything.set()
+        logging.getLogger().removeHandler(heard)

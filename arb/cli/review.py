@@ -68,8 +68,17 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit, rows=rows)
     from arb.app import review
 
-    show(review.pairs(settings, options), as_json=as_json)
+    document = review.pairs(settings, options)
+    show(document if as_json else _brief(document), as_json=as_json)
     return EXIT_OK
+
+
+def _brief(document: dict[str, Any]) -> dict[str, Any]:
+    """Return pairs without the columns that say nothing more: ids where all have numbers, `identity` where none has one."""
+    rows = document["pairs"]
+    numbered, proved = all(row["number"] is not None for row in rows), all(row["identity"] is None for row in rows)
+    hidden = [name for name, left_out in (("id", numbered), ("identity", proved)) if left_out]
+    return document | {"pairs": [{name: row[name] for name in row if name not in hidden} for row in rows]}
 
 
 @click.command("report")

@@ -201,7 +201,13 @@ RUN_MODES = click.Choice([mode.value for mode in Mode])
 
 
 def show(document: Any, *, as_json: bool) -> None:
-    """Print `document` (dicts, lists, scalars, Decimals) as JSON or as text; instants and amounts stay exact."""
+    """Print `document` (dicts, lists, scalars, Decimals) as JSON or as text; instants and amounts stay exact.
+
+    A person to whom nothing can be shown (`empty`) reads that one line, and what is noted of the ledger.
+    """
+    if not as_json and isinstance(document, Mapping) and "empty" in document:
+        click.echo("\n".join(printable(str(document[name])) for name in ("note", "empty") if name in document))
+        return
     click.echo(to_json(document) if as_json else to_text(document))
 
 

@@ -20,7 +20,14 @@ PORT = 8650
 
 
 @click.command("ui")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where; 0: any free port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    help="The port on 127.0.0.1; 0: any that is free.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser, with the token.")
 @click.option(
     "--allow-control",

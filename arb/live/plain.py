@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from arb.core.incidents import HaltReason
 from arb.live.figures import short_amount
 
 
@@ -25,6 +26,19 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     )
 
 
+def notices(state: dict[str, Any]) -> list[str]:
+    """Return what keeps pairs from opening, and what lifts it; of a state that is not whole, what it has of that."""
+    found = []
+    if state.get("halted"):
+        allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
+        found.append(f"{state['state']}: {state['halted']}: `arb resume --reason TEXT{allow}` lifts it")
+    elif state.get("state") == "REDUCING":
+        found.append("REDUCING: shutting down: open pairs are finished first; Ctrl-C again stops at once")
+    found += [f"{store} blocked: {cause}" for store, cause in state.get("blocked", {}).items()]
+    found += [stopped(leg) for leg in state.get("late_legs", ())]
+    return [*found, *apart(state), *trapped(state)]
+
+
 def stopped(leg: dict[str, Any]) -> str:
     """Return what a late pair has stopped, and why."""
     return (
@@ -34,7 +48,7 @@ def stopped(leg: dict[str, Any]) -> str:
 
 def apart(state: dict[str, Any]) -> list[str]:
     """Return what is refused because prices have stayed apart: the first, and how many more there are."""
-    found = state["prices_apart"]
+    found = state.get("prices_apart", ())
     more = f", and {len(found) - 1} more" if found[1:] else ""
     return [
         f"nothing opens in {row['symbol']} between {' and '.join(row['venues'])}: {row['reason']}{more}"
@@ -44,7 +58,7 @@ def apart(state: dict[str, Any]) -> list[str]:
 
 def trapped(state: dict[str, Any]) -> list[str]:
     """Return what is refused or capped because a wallet is closed: the first, and how many more there are."""
-    found = [row for row in state["wallets_closed"] if row["reason"] != "ignore"]
+    found = [row for row in state.get("wallets_closed", ()) if row["reason"] != "ignore"]
     more = f", and {len(found) - 1} more" if found[1:] else ""
     what = {"cap": "little opens"}
     return [

@@ -55,11 +55,16 @@ def _earned(facts: Facts, quote: str) -> list[str]:
 
 
 def _wrong(facts: Facts) -> str:
-    kinds = sorted(facts["incidents"], key=lambda row: (row["severity"] != "critical", -row["incidents"]))
-    found = [f"{row['kind']} {row['incidents']:,}{' (critical)' * (row['severity'] == 'critical')}" for row in kinds]
-    others = sum(row["incidents"] for row in kinds[KINDS_SHOWN:])
+    wrong = [row for row in facts["incidents"] if row["severity"] != "info"]  # which is said of what is well again
+    critical = {row["kind"] for row in wrong if row["severity"] == "critical"}
+    counts: dict[str, int] = {}
+    for row in wrong:
+        counts[row["kind"]] = counts.get(row["kind"], 0) + row["incidents"]
+    kinds = sorted(counts.items(), key=lambda item: (item[0] not in critical, -item[1]))
+    found = [f"{kind} {number:,}{' (critical)' * (kind in critical)}" for kind, number in kinds]
+    others = sum(number for _, number in kinds[KINDS_SHOWN:])
     shown = ", ".join(found[:KINDS_SHOWN]) + (f" and {others:,} of other kinds" if others else "")
-    parts = [f"{count(sum(row['incidents'] for row in kinds), 'incident')}: {shown}"] if kinds else []
+    parts = [f"{count(sum(counts.values()), 'incident')}: {shown}"] if kinds else []
     states = facts["pairs"]
     parts += [f"{count(states[state], 'pair')} {words}" for state, words in LEFT_OPEN.items() if state in states]
     halted = sum(run["halted"] is not None for run in facts["runs"])

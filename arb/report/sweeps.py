@@ -38,8 +38,14 @@ def sweep(tapes: str, sets: Mapping[str, str], *, hold_out: str | None = None, o
     """Try every combination of the values of `sets` (settings of config.toml, `--fee`, `--latency`) on tapes, and return all.
 
     Done by the command `arb sweep`, in a process of its own, since its workers need a program to start from that is no
-    notebook. What is in the file `out` already is not made again. Raises `CheckFailed` with the command's own line.
+    notebook. What is in the file `out` already is not made again. Raises `CheckFailed` with the command's own line, or one that
+    says how to come by tapes where there are none.
     """
+    if not Path(tapes).expanduser().exists():
+        raise CheckFailed(
+            f"no tapes at {tapes}: name a tape, or a folder of them; `arb record --out tapes --for 8h` records the venues, "
+            "`arb run --for 1m --tape tapes/run.jsonl.gz` a run of your own"
+        )
     options = [
         word
         for key, values in sets.items()

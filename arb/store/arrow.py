@@ -12,5 +12,6 @@ def arrow_module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise ConfigError(
-            "Parquet needs pyarrow: run `make dev` in the checkout (or, there, pip install -e '.[parquet]')"
+            "Parquet needs pyarrow: `make dev` in a checkout installs it, `pipx inject arb pyarrow` beside an arb that pipx "
+            "installed, `pip install 'arb[parquet]'` elsewhere"
         ) from None

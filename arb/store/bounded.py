@@ -36,9 +36,9 @@ def bounded(limit_ms: int = LIMIT_MS) -> Iterator[None]:
         _limit_ms.reset(token)
 
 
-def _open(dialect: Dialect, _record: object, arguments: list[Any], _named: dict[str, Any]) -> Any:
-    if _limit_ms.get() is None or dialect.name != "sqlite":
-        return None
+def _open(dialect: Dialect, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+    if _limit_ms.get() is None or dialect.name != "sqlite" or named.get("uri"):
+        return None  # what is opened by a URI lies on a read-only medium, and is opened as that wants it
     uri = f"{Path(arguments[0]).absolute().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
 

@@ -132,5 +132,6 @@ def pandas() -> Any:
         return importlib.import_module("pandas")
     except ImportError:
         raise ConfigError(
-            "data frames need pandas: run `make dev` in a checkout, or install the extra `notebooks` (pandas, matplotlib)"
+            "data frames need pandas: `make dev` in a checkout installs it, `pipx inject arb pandas` beside an arb that pipx "
+            "installed, `pip install 'arb[notebooks]'` elsewhere"
         ) from None

@@ -5,12 +5,15 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from arb.live.control import short_address
 from arb.live.feed import feed_path
+from arb.live.holdings import held_by_asset
+from arb.live.plain import notices
 from arb.ui.documents import encoded
 from arb.ui.gate import HEADERS
 
@@ -20,6 +23,11 @@ BEAT_S = 10.0
 WRITE_S = 3.0
 PAGES_MAX = 64
 NOT_RUNNING = b'{"engine":"not running"}'
+
+
+def in_words(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with what the screen makes of it: what keeps pairs from opening, and what venues hold of each asset."""
+    return state | {"notices": notices(state), "held": [one._asdict() for one in held_by_asset(state)]}
 
 
 class States:
@@ -51,7 +59,7 @@ class States:
                 with contextlib.suppress(BlockingIOError):  # older ones, of a time in which this process stood still
                     while later := engine.recv(PACKET_MAX):
                         packet = later
-                await self._keep(encoded(msgspec.json.decode(packet)))
+                await self._keep(encoded(in_words(msgspec.json.decode(packet))))
 
     async def _keep(self, state: bytes) -> None:
         if state is not self.newest:

@@ -17,6 +17,7 @@ from arb.masking import clean
 from arb.store.bounded import bounded
 from arb.store.journal_reader import JournalReader
 from arb.store.last_inventory import ReconciledBalance, reconciled_balances
+from arb.store.today import TodayReader
 
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
@@ -39,9 +40,10 @@ class Questions:
         self._kept: dict[tuple[str, ...], tuple[int, asyncio.Task[Document]]] = {}
         self.names: dict[str, Callable[[ReviewOptions], Document]] = {
             "status": lambda options: review.status(settings, options),
+            "today": self._today,
             "pairs": lambda options: review.pairs(settings, options),
             "story": self._story,
-            "report": self._report,
+            "report": lambda options: review.report(settings, options),
             "earned": self._earned,
             "holdings": self._holdings,
             "incidents": self._incidents,
@@ -80,14 +82,12 @@ class Questions:
             rows["run"] = int(rows["run"])
         return ReviewOptions(mode=self._mode, db=self._db, rows=rows, limit=PAIRS_MAX, ident=asked.get("id"))
 
+    def _today(self, _: ReviewOptions) -> Document:
+        """Return what the UTC day's pairs earned, split into its causes, and by minute."""
+        return TodayReader(stores(self._settings, self._mode, self._db)[0]).read(self._clock.wall_ns())
+
     def _story(self, options: ReviewOptions) -> Document:
         return review.explain(self._settings, options)
-
-    def _report(self, options: ReviewOptions) -> Document:
-        """Return the report; where nothing is selected, it says so."""
-        document, selection = review.report(self._settings, options), review.selected(options)
-        empty = not document["pairs"] and not document["opportunities"]
-        return document | ({"empty": f"nothing {selection}".rstrip()} if empty else {})
 
     def _earned(self, options: ReviewOptions) -> Document:
         """Return what was earned in all, pair after pair, by quote, and the stretches of time in which an engine ran."""

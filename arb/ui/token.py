@@ -1,4 +1,4 @@
-"""The token that lets a browser in: 32 random bytes in a file that only this user may read, beside the journal.
+"""The token that lets a browser in: 32 random bytes in a file that only this user may read, beside the journal as a rule.
 
 Whoever can read the file can read the ledger, too. A browser gets it once, as the fragment of an address, which is sent to no
 server; what it keeps is a cookie made from it, and not the token.
@@ -20,8 +20,12 @@ _TOKEN = re.compile(rf"[0-9a-f]{{{2 * BYTES}}}")
 
 
 def token_path(journal: Path) -> Path:
-    """Return the place of the token that belongs to a journal."""
-    return journal.with_name(journal.name.removesuffix(".sqlite") + ".ui-token")
+    """Return the place of the token that belongs to a journal: beside it; where nothing can be written, in the user's state."""
+    beside = journal.with_name(journal.name.removesuffix(".sqlite") + ".ui-token")
+    if beside.exists() or not beside.parent.exists() or os.access(beside.parent, os.W_OK):
+        return beside
+    of_user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "arb"
+    return of_user / f"{hashlib.sha256(str(journal.resolve()).encode()).hexdigest()[:16]}.ui-token"
 
 
 def load_token(path: Path, rng: random.Random) -> str:

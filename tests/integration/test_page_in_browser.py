@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from arb.clock import SystemClock
 from arb.live.feed import StateFeed
 from arb.store.database import open_engine
 from tests.support.browser import CHROMIUM, Tab, a_tab
@@ -28,7 +29,7 @@ HOSTILE = ("<img src=x onerror=alert(1)>", "\u202eevil\u202c<script>alert(1)</sc
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("page")
     url = f"sqlite:///{place / 'run.sqlite'}"
-    fill_ledger(url, a_history(pairs=10_000, days=5, untraded_per_pair=1))
+    fill_ledger(url, a_history(pairs=600, days=5, untraded_per_pair=1))
     with open_engine(url).connect() as connection, connection.begin():
         for place_of, text in zip(("venue", "venue", "text"), HOSTILE, strict=True):
             picked = "SELECT id FROM incidents ORDER BY ns DESC LIMIT 3"
@@ -110,7 +111,9 @@ def test_every_page_at_every_width_light_and_dark_is_read_without_scrolling_side
     in_browser(folder, work)
 
 
-def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(folder: Path) -> None:
+def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(tmp_path: Path) -> None:
+    fill_ledger(f"sqlite:///{tmp_path / 'run.sqlite'}", a_history(pairs=10_000, days=5, untraded_per_pair=1))
+
     async def work(tab: Tab, address: str) -> None:
         await show(tab, f"{address}?page=pairs", "document.querySelector('main table td a')")
         assert await tab.run("document.querySelector('table').getAttribute('aria-rowcount')") == "10001"
@@ -118,7 +121,7 @@ def test_ten_thousand_pairs_are_there_and_all_of_them_by_scrolling(folder: Path)
             "(scrollTo(0, document.body.scrollHeight), document.querySelectorAll('main tbody tr').length === 10000)"
         )
 
-    in_browser(folder, work)
+    in_browser(tmp_path, work)
 
 
 def test_a_pair_opens_by_a_click_and_the_way_back_leads_back(folder: Path) -> None:
@@ -245,6 +248,93 @@ def test_a_halt_from_the_page_needs_a_reason_and_flattening_its_name(folder: Pat
 
     in_browser(folder, work, "--allow-control")
     (folder / "run.journal.halt").unlink()
+
+
+def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
+    venue = {
+        "venue": "gate", "books": "4/5", "private": "up", "lags_ms": [20.5, 41.0], "offset_ms": -0.2,
+        "orders_left": [3, 4, 550], "health": "degraded", "health_cause": "misses 3 >= 3", "halted": None,
+    }  # fmt: skip
+    edge = {"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.5"}
+    state: dict[str, Any] = {
+        "state": "HALTED", "halted": "asked", "largest_pair_quote": "500", "venues": [venue, venue | {"venue": "okx"}],
+        "edges": [edge | {"not_taken": "rate_budget"}, edge | {"symbol": "ETH/USDT", "edge_bps": "-3", "not_taken": None}],
+        "holdings": {"gate": {"USDT": "120", "BTC": "2"}, "okx": {"USDT": "90000", "BTC": "0.5"}},
+        "open_pairs": [{"id": 1_795_470_486_000_000_007, "symbol": "BTC/USDT", "buy": "okx", "sell": "gate", "size": "1",
+                        "state": "opening", "age_ms": 20, "expected_net": "2"}],
+        "unhedged_notional": "1234.5", "unhedged": [{"asset": "BTC", "size": "0.1", "value": "1234.5", "age_ms": 70}],
+    }  # fmt: skip
+
+    def parts() -> Iterator[dict[str, Any]]:
+        state["frames"] = state.get("frames", 0) + 1
+        return iter([state])
+
+    with open_engine(f"sqlite:///{folder / 'run.sqlite'}").connect() as connection, connection.begin():
+        last = "SELECT MAX(id) FROM pair_trades WHERE realised_net_e8 IS NOT NULL"
+        before = connection.exec_driver_sql(f"SELECT decided_ns, closed_ns FROM pair_trades WHERE id = ({last})").one()
+        now_ns = SystemClock().wall_ns()
+        connection.exec_driver_sql(
+            f"UPDATE pair_trades SET decided_ns = ?, closed_ns = ? WHERE id = ({last})", (now_ns, now_ns)
+        )
+        (net_e8,) = connection.exec_driver_sql(f"SELECT realised_net_e8 FROM pair_trades WHERE id = ({last})").one()
+
+    async def work(tab: Tab, address: str) -> None:
+        feed = StateFeed(folder / "run.journal.sqlite", parts, lambda: {"mode": "sandbox"})
+        sending = asyncio.create_task(feed.run())
+        await show(tab, f"{address}?page=now", "document.querySelector('[aria-label=\"best edges\"]')")
+
+        async def said(name: str) -> list[list[str]]:
+            """Return the cells of a table, row by row."""
+            rows = f"document.querySelectorAll('[aria-label=\"{name}\"] tbody tr')"
+            found: list[list[str]] = await tab.run(
+                f"[...{rows}].map((row) => [...row.cells].map((c) => c.textContent))"
+            )
+            return found
+
+        assert await said("best edges") == [
+            ["BTC/USDT", "gate → okx", "12.50", "rate_budget"],
+            ["ETH/USDT", "gate → okx", "\u22123.00", "fees exceed it"],
+        ]
+        first = ["gate", "4/5", "20.5/41", "up", "degraded", "3/4 in 0.55 s", "-0.2"]
+        assert await said("venues") == [first, ["okx", *first[1:]]]
+        assert await said("inventory") == [
+            ["USDT", "scarce 120.00", "90,000.00", "90,120.00"],
+            ["BTC", "2.00", "0.50", "2.50"],
+        ]
+        page = await tab.run("document.querySelector('main').innerText")
+        for text in (
+            "HALTED: asked: `arb resume --reason TEXT` lifts it", "gate: misses 3 >= 3", "Alerts that need a person",
+            "1,234.50",
+        ):  # fmt: skip
+            assert text in page
+        tile = await tab.run(
+            "[...document.querySelectorAll('.tile')].find((one) => one.innerText.startsWith('Net today')).innerText"
+        )
+        net = Decimal(net_e8).scaleb(-8)
+        assert f"{abs(net):,.2f}" in tile and tile.endswith("1 pairs")
+        for width, dark in ((400, False), (1024, True), (1920, False), (1280, True)):
+            await tab.size(width, dark=dark)
+            assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), width
+            least, where = await tab.run(CONTRAST)
+            assert least >= 4.5, (width, dark, where)
+        # Whoever is at a link by keyboard stays there, and what has not changed is not drawn anew, while states go on coming.
+        await tab.run(
+            "(document.querySelector('main td a').focus(), window.kept = document.querySelectorAll('.card')[1])"
+        )
+        frames = "document.querySelector('dl').innerText.match(/frames read\\s+(\\d+)/)[1]"
+        seen = int(await tab.run(frames))
+        await tab.until(f"Number({frames}) > {seen + 1}")
+        assert await tab.run("document.activeElement.matches('main td a') && window.kept.isConnected")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    try:
+        in_browser(folder, work)
+    finally:
+        with open_engine(f"sqlite:///{folder / 'run.sqlite'}").connect() as connection, connection.begin():
+            connection.exec_driver_sql(
+                f"UPDATE pair_trades SET decided_ns = ?, closed_ns = ? WHERE id = ({last})", tuple(before)
+            )
 
 
 def test_an_open_pair_leads_to_its_own_story_whatever_its_number(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The live screen of a real run on a real terminal: keys, and the terminal given back on every way out."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from tests.integration import truth
 from tests.integration.support import DB, END_S, REPO, sandbox_process, wait_while, where, write_config
+from tests.support.history import a_history, fill_ledger
 from tests.support.terminals import TerminalPair
 
 LEFT = b"\x1b[?1049l"
@@ -196,8 +198,16 @@ def test_a_signal_ends_watching_and_gives_the_terminal_back(tmp_path: Path, name
 
 READ_ONLY = """
 mount -t tmpfs tmpfs "$1" && cp "$2" "$1/a.sqlite" && mount -o remount,ro "$1" && ! touch "$1/x" 2> /dev/null || exit 99
-exec "$3" -m arb status --db "sqlite:///$1/a.sqlite"
+shift 2; exec "$@"
 """
+
+
+def on_a_read_only_medium(tmp_path: Path, *arguments: str) -> list[str]:
+    """Return the command line of an `arb` that finds the ledger of `tmp_path` where nobody can write."""
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    shell = ["unshare", "-r", "-m", "sh", "-c", READ_ONLY, "sh", str(medium), str(tmp_path / DB)]
+    return [*shell, sys.executable, "-m", "arb", *arguments, "--db", f"sqlite:///{medium / 'a.sqlite'}"]
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
@@ -205,10 +215,8 @@ def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.process.send_signal(signal.SIGTERM)
         assert run.end() == 0
-    medium = tmp_path / "medium"
-    medium.mkdir()
     shown = subprocess.run(
-        ["unshare", "-r", "-m", "sh", "-c", READ_ONLY, "sh", str(medium), str(tmp_path / DB), sys.executable],
+        on_a_read_only_medium(tmp_path, "status"),
         cwd=tmp_path,
         env=os.environ | VARIABLES,
         capture_output=True,
@@ -219,3 +227,22 @@ def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
         pytest.skip(f"this machine lets us mount nothing: {shown.stderr}")
     assert shown.returncode == 0, shown.stderr
     assert "engine: not running" in shown.stdout
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
+def test_the_page_of_a_ledger_on_a_read_only_medium_keeps_its_token_in_the_users_state(tmp_path: Path) -> None:
+    fill_ledger(f"sqlite:///{tmp_path / DB}", a_history(pairs=3, days=1))
+    command = on_a_read_only_medium(tmp_path, "ui", "--port", "0", "--json")
+    env = os.environ | VARIABLES | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as page:
+        assert page.stdout is not None and page.stderr is not None
+        said = page.stdout.readline()
+        page.terminate()
+        why = page.stderr.read()
+    if not said and "arb:" not in why:
+        pytest.skip(f"this machine lets us mount nothing: {why}")
+    assert said, why
+    token = Path(json.loads(said)["token_file"])
+    assert token.is_relative_to(tmp_path / "state" / "arb") and token.stat().st_mode & 0o777 == 0o600

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.live.figures import short_amount
+from arb.live.holdings import held_by_asset
 from arb.live.plain import net_text
 from arb.live.screen.layout import Section
 from arb.live.screen.lines import Line, Span, columns_of, line, padded, width_of
-from arb.market.symbol import Symbol
 
 State = dict[str, Any]
 TERMS = {
@@ -27,8 +27,6 @@ MINUTES_SHOWN = 30
 RATE_FROM_S = 60.0
 """From so much trading on in the last hour it is said what a minute brought."""
 ASSETS_SHOWN = 60
-SCARCE = Decimal("-0.5")
-"""From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
 
 
 def pnl(state: State, width: int) -> Section:
@@ -87,51 +85,16 @@ def _one_line(spans: list[Span], width: int) -> Line:
 
 
 def inventory(state: State, width: int) -> Section:
-    """Return what venues hold of each asset: the quotes first, then what is scarce somewhere.
-
-    Scarce is what stands low in its band; of a quote without a band what is less than one pair may cost, and of any other
-    asset without one: nothing of what another venue holds.
-    """
-    holdings = state.get("holdings")
-    if not holdings:
+    """Return what venues hold of each asset: the quotes first, then what is scarce somewhere."""
+    if not state.get("holdings"):
         return Section("inventory", (), 8)
-    names = [venue["venue"] for venue in state["venues"] if venue["venue"] in holdings]
-    bases_and_quotes = [_base_and_quote(edge["symbol"]) for edge in state.get("edges", ())]
-    quotes = {quote for _, quote in bases_and_quotes}
-    banded = {(row["venue"], row["asset"]): row["position"] for row in state.get("inventory", ())}
-    most = Decimal(state["largest_pair_quote"])
-    traded = {asset for both in bases_and_quotes for asset in both}
-    assets = {asset for held in holdings.values() for asset in held if asset in quotes or asset in traded or not traded}
-    found = []
-    for asset in assets:
-        held = {venue: Decimal(holdings[venue].get(asset, 0)) for venue in names}
-        marks = {
-            venue: _mark(banded.get((venue, asset)), held[venue], most if asset in quotes else None) for venue in names
-        }
-        scarce = any(mark == "scarce" for mark in marks.values())
-        found.append(((asset not in quotes, not scarce, asset), asset, held, marks))
-    rows = [(asset, held, marks) for _, asset, held, marks in sorted(found, key=lambda one: one[0])[:ASSETS_SHOWN]]
+    found = held_by_asset(state)
+    rows = [(one.asset, one.amounts, one.marks) for one in found[:ASSETS_SHOWN]]
     made = [
-        line(Span("inventory", "dim"), Span(f" of {len(assets)} assets, scarce first", "dim")),
+        line(Span("inventory", "dim"), Span(f" of {len(found)} assets, scarce first", "dim")),
         *_assets(rows, width),
     ]
     return Section("inventory", made, 8, min(len(made), 2))
-
-
-def _base_and_quote(symbol: str) -> tuple[str, str]:
-    """Return the parts of a symbol; of what is none, nothing: the picture goes on without it."""
-    try:
-        return Symbol.of(symbol).base_and_quote
-    except ValueError:
-        return "", ""
-
-
-def _mark(position: str | None, held: Decimal, least: Decimal | None) -> str:
-    """Return what is to be said of a holding: `scarce`, `rich`, or nothing."""
-    if position is not None:
-        where = Decimal(position)
-        return "scarce" if where <= SCARCE else "rich" if where >= -SCARCE else ""
-    return "scarce" if held < (least or 0) or held <= 0 else ""
 
 
 def _assets(rows: list[tuple[str, dict[str, Decimal], dict[str, str]]], width: int) -> Iterator[Line]:

@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.incidents import HaltReason
 from arb.core.state import IDS_PER_RUN
 from arb.live.figures import short_amount, span_of
-from arb.live.plain import apart, net_text, stopped, trapped
+from arb.live.plain import net_text
+from arb.live.plain import notices as in_words
 from arb.live.screen.layout import Section
 from arb.live.screen.lines import Column, Line, Span, columns_of, line, table, width_of, wrapped
 
@@ -77,16 +77,7 @@ def _joined(width: int, *spans: Span) -> Line:
 
 def notices(state: State, width: int) -> Section:
     """Return what keeps pairs from opening, and how to lift it."""
-    found = []
-    if state["halted"]:
-        allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
-        found.append(f"{state['state']}: {state['halted']}: `arb resume --reason TEXT{allow}` lifts it")
-    elif state["state"] == "REDUCING":
-        found.append("REDUCING: shutting down: open pairs are finished first; Ctrl-C again stops at once")
-    found += [f"{store} blocked: {cause}" for store, cause in state.get("blocked", {}).items()]
-    found += [stopped(leg) for leg in state.get("late_legs", ())]
-    found += [*apart(state), *trapped(state)]
-    rows = [row for text in found for row in wrapped(f"! {text}", width, "warn")]
+    rows = [row for text in in_words(state) for row in wrapped(f"! {text}", width, "warn")]
     return Section("notices", rows, 2)
 
 
@@ -136,7 +127,7 @@ def _venue(venue: State) -> list[Span | str]:
         str(lags[1]),
         Span(venue["private"], "" if venue["private"] == "up" else "bad"),
         Span(venue["health"], HEALTH_STYLES.get(venue["health"], "warn")),
-        f"{left}/{count} per {window_ms / 1000:g} s",
+        f"{left}/{count} per {window_ms / 1000:.2g} s",
         "-" if venue["offset_ms"] is None else str(venue["offset_ms"]),
         Span(why, "warn"),
     ]

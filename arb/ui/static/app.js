@@ -1,12 +1,13 @@
 // Which page is shown, by which filters (both stand in the address), and what is known of the engine now.
-import { el, empty, money } from "./dom.js";
+import { clock, el, empty, money } from "./dom.js";
 import { PAGES, STORY } from "./pages.js";
-import { onState as onNow, steer } from "./now.js";
+import { now, renew, steer } from "./now.js";
 import { duration } from "./chart.js";
 
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
-let about = { control: false }, state = { engine: "not running" }, shownNumber = 0, events = null;
+const READ_EVERY_MS = 5000;
+let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, events = null;
 
 export class Refused extends Error {
   constructor(status, text) { super(text); this.status = status; }
@@ -48,21 +49,24 @@ const get = (name, more = {}) => {
 async function show(moved = false) {
   const number = ++shownNumber, name = pageName();
   drawNav(name);
+  form.hidden = name === "now" || name === "story";  // what is so now, and one pair, have no rows to choose from
   for (const field of FILTERS) form.elements[field].value = chosen().get(field) || "";
   const page = name === "story" ? STORY : PAGES[name] || PAGES.now;
   document.title = `${page.title} · arb`;
   main.setAttribute("aria-busy", "true");
   let made;
   try {
-    made = await page.make({ get, chosen: chosen(), state: () => state, about, act, linkTo });
+    made = await page.make({ get, chosen: chosen(), state: () => state, read: readLedger, about, act, linkTo });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401) return login(error.message);
     made = [el("p", { class: "empty error", role: "alert" }, error.message)];
   }
   if (number !== shownNumber) return;
-  main.replaceChildren(el("h1", {}, page.title), ...[made].flat());
+  const refresh = name === "now" ? null : el("p", { class: "dim" }, `as of ${clock()} UTC `, el("button", { type: "button", onclick: () => show(true) }, "refresh"));
+  main.replaceChildren(el("div", { class: "title" }, el("h1", {}, page.title), refresh ?? ""), ...[made].flat());
   main.removeAttribute("aria-busy");
+  if (name === "now") drawNow(read);  // a state that came meanwhile
   main.dataset.shown = String(number);
   if (moved) main.focus({ preventScroll: true });
 }
@@ -72,26 +76,46 @@ function drawNav(current) {
     el("a", { href: linkTo(name), "aria-current": name === current || (name === "pairs" && current === "story") ? "page" : null }, page.title)));
 }
 
+// What the ledger has beside the engine's state: asked for by the page Now alone, every 5 s; what cannot be read is left out.
+async function readLedger() {
+  if (performance.now() - readAt > READ_EVERY_MS) {
+    readAt = performance.now();
+    const [today, alerts] = await Promise.all(["today", "alerts"].map((name) => ask(`/api/${name}`).catch((error) => { if (error.status === 401) throw error; return null; })));
+    read = { ...(today && { today }), ...(alerts && { alerts }) };
+  }
+  return read;
+}
+
+function drawNow(known) {
+  if (pageName() === "now" && !main.hasAttribute("aria-busy")) renew(main, now(state, known, about.control ? act : null));
+}
+
 function drawStrip() {
-  const parts = [];
+  const at = state.about || {}, parts = [el("span", { class: "brand" }, "arb"), el("span", { class: "badge mode" }, (at.mark || at.mode || about.mode || "").toUpperCase())];
   if (state.engine === "not running") parts.push(el("span", { class: "badge warn" }, "no engine runs"));
   else {
     const active = state.state === "ACTIVE", exposed = Number(state.unhedged_notional || 0);
     parts.push(el("span", { class: `badge ${active ? "good" : "bad"}` }, state.halted ? `${state.state}: ${state.halted}` : state.state));
     const oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
     parts.push(el("span", { class: exposed ? "bad" : "good" }, exposed ? `UNHEDGED ${money(state.unhedged_notional, 2)}, oldest ${duration(oldest / 1000)}` : "unhedged 0"));
-    const at = state.about || {};
-    parts.push(el("span", {}, [at.mark || at.mode, at.started_ns ? `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}` : null].filter(Boolean).join(", ")));
+    if (at.started_ns) parts.push(el("span", { class: "dim" }, `up ${duration((Number(state.at_ns) - Number(at.started_ns)) / 1e9)}`));
     for (const [store, cause] of Object.entries(state.blocked || {})) parts.push(el("span", { class: "bad" }, `${store} blocked: ${cause}`));
   }
+  announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");
-  if (about.control) parts.push(...["halt", "resume", "flatten"].map((name) => el("button", { type: "button", id: `do-${name}`, onclick: () => act(name) }, name)));
+  if (about.control) parts.push(el("span", { class: "orders" }, ["halt", "resume", "flatten"].map((name) => el("button", { type: "button", id: `do-${name}`, onclick: () => act(name) }, name))));
   if (!strip.contains(document.activeElement) || strip.dataset.words !== words) strip.replaceChildren(...parts);
   strip.dataset.words = words;
 }
 
+// Said aloud by a screen reader when it changes: whether the engine trades, not each figure twice a second.
+function announce(words) {
+  const place = document.getElementById("said");
+  if (place.textContent !== words) place.textContent = words;
+}
+
 function act(name, id = "") {
-  steer(name, id, (asked) => post("/api/control", asked), () => show());
+  steer(name, id, (asked) => post("/api/control", asked), () => { readAt = -Infinity; show(); });
 }
 
 function login(text) {
@@ -110,8 +134,12 @@ function login(text) {
 function listen() {
   events?.close();
   events = new EventSource("/events");
-  events.onmessage = (event) => { state = JSON.parse(event.data); drawStrip(); if (pageName() === "now") onNow(state, main); };
-  events.onerror = () => { strip.replaceChildren(el("span", { class: "badge bad" }, "`arb ui` does not answer")); strip.dataset.words = ""; };
+  events.onmessage = async (event) => {
+    state = JSON.parse(event.data);
+    drawStrip();
+    if (pageName() === "now" && !main.hasAttribute("aria-busy")) drawNow(await readLedger().catch(() => read));
+  };
+  events.onerror = () => { strip.replaceChildren(el("span", { class: "badge bad" }, "`arb ui` does not answer")); announce("`arb ui` does not answer"); strip.dataset.words = ""; };
 }
 
 async function begin() {

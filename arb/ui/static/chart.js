@@ -37,8 +37,9 @@ export function chart(series, stretches, { unit = "", height = 260 } = {}) {
     const breaks = new Set(time.breaks);
     return xs.map((x) => (breaks.has(x) ? null : known.get(x)));  // undefined is joined over, null is a gap
   })];
-  const long = time.traded > 2 * 86400 || time.places.length > 1;
-  const label = (x) => new Date(time.back(x) * 1000).toISOString().slice(...(long ? [5, 16] : [11, 19])).replace("T", " ");
+  const iso = (x) => new Date(time.back(x) * 1000).toISOString();
+  const oneDay = iso(xs[0]).slice(0, 10) === iso(xs.at(-1)).slice(0, 10);
+  const label = (x) => iso(x).slice(...(oneDay ? [11, 19] : [5, 16])).replace("T", " ");
   const axis = { stroke: () => colour("var(--dim)"), grid: { stroke: () => colour("var(--line)") } };
   const make = () => {
     host.replaceChildren();

@@ -20,13 +20,21 @@ export function utc(ns) {
   return new Date(Number(BigInt(ns) / 1000000n)).toISOString().replace("T", " ").replace("Z", "");
 }
 
+export const clock = () => new Date().toISOString().slice(11, 19);
+
 export function money(text, places = 4) {
   if (text === null || text === undefined) return "-";
-  const value = Number(text);
-  return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(places)}`;
+  const value = Number(text), figure = grouped(Math.abs(value).toFixed(places));
+  return `${value < 0 && /[1-9]/.test(figure) ? "−" : ""}${figure}`;
 }
 
-export const size = (text) => (text === null || text === undefined ? "-" : String(text).replace(/(\.[0-9]*?)0+$/, "$1").replace(/\.$/, "").replace("-", "−"));
+// Thousands apart: 2434744.43 is 2,434,744.43.
+export const grouped = (figure) => { const [whole, rest] = figure.split("."); return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest === undefined ? "" : `.${rest}`); };
+
+// An amount for the eye: two decimals, or of a small one its first two digits.
+export const amount = (text) => { const value = Math.abs(Number(text)); return text === null || text === undefined ? "-" : money(text, value >= 1 || value === 0 ? 2 : Math.min(12, Math.max(2, 1 - Math.floor(Math.log10(value))))); };
+
+export const size = (text) => (text === null || text === undefined ? "-" : grouped(String(text).replace(/(\.[0-9]*?)0+$/, "$1").replace(/\.$/, "").replace("-", "−")));
 export const shown = (value) => (value === null || value === undefined || value === "" ? "-" : String(value));
 export const signOf = (text) => (Number(text) < 0 ? "bad" : Number(text) > 0 ? "good" : "");
 
@@ -62,7 +70,7 @@ export function table(columns, rows, { caption } = {}) {
   if (rows.length > FIRST) {
     const observer = new IntersectionObserver((seen) => {
       if (!seen.some((one) => one.isIntersecting) || drawn >= order.length) return;
-      draw(MORE);
+      draw(Math.max(MORE, drawn));  // twice as many: each time the browser lays all rows out anew
       observer.unobserve(end);  // looked at anew: it may be in sight again before it was ever out of it
       observer.observe(end);
     }, { rootMargin: "1500px" });

@@ -1,54 +1,149 @@
-// The present state, and what may be ordered.
-import { card, el, empty, money, pairs, shown, signOf, size, table } from "./dom.js";
+// The present state of a running engine, and what may be ordered.
+import { amount, card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { duration } from "./chart.js";
+import { byMinute, falls } from "./figures.js";
 
-export function now(state) {
-  if (state.engine === "not running") return [empty("No engine runs on this ledger. The other pages show what it holds.")];
-  const reasons = Object.entries(state.not_taken || {}).map(([reason, count]) => ({ reason, count }));
-  const net = Object.entries(state.net || {}).map(([asset, amount]) => `${money(amount)} ${asset}`).join(", ") || "0";
-  return [el("div", { class: "cards" },
-    card("Venues", table([
-      { name: "venue", of: (row) => row.venue, word: true },
-      { name: "books", of: (row) => row.books, number: true },
-      { name: "private", of: (row) => row.private, mark: (row) => (row.private === "up" ? "" : "bad") },
-      { name: "lag ms", of: (row) => shown(row.lag_ms), number: true },
-      { name: "health", of: (row) => row.health, mark: (row) => (row.health === "healthy" ? "good" : "warn") },
-      { name: "", of: (row) => row.halted || (row.health === "healthy" ? "" : row.health_cause) || "" },
-    ], state.venues || [], { caption: "venues" })),
-    card("Best edges", table([
-      { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
-      { name: "buy at", of: (row) => row.buy, word: true }, { name: "sell at", of: (row) => row.sell, word: true },
-      { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => signOf(row.edge_bps) },
-      { name: "", of: (row) => row.reason || row.why || "", word: true },
-    ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null),
-    card("Open pairs", (state.open_pairs || []).length ? table([
-      { name: "pair", of: (row) => el("a", { href: `?page=story&id=${row.id}` }, String(row.id).slice(-9).replace(/^0+/, "")), number: true },
-      { name: "symbol", of: (row) => row.symbol, word: true }, { name: "buy", of: (row) => row.buy, word: true }, { name: "sell", of: (row) => row.sell, word: true },
-      { name: "size", of: (row) => size(row.size), number: true }, { name: "state", of: (row) => row.state, word: true },
-      { name: "age", of: (row) => duration(row.age_ms / 1000), number: true }, { name: "expected", of: (row) => money(row.expected_net), number: true },
-    ], state.open_pairs, { caption: "open pairs" }) : el("p", { class: "dim" }, "none")),
-    card("Unhedged", (state.unhedged || []).length ? table([
-      { name: "asset", of: (row) => row.asset, word: true }, { name: "size", of: (row) => size(row.size), number: true },
-      { name: "value", of: (row) => money(row.value, 2), number: true, mark: () => "bad" }, { name: "age", of: (row) => duration(row.age_ms / 1000), number: true },
-    ], state.unhedged, { caption: "unhedged" }) : el("p", { class: "good" }, "nothing is unhedged")),
-    card("This run", pairs({
-      net, "pairs opened": state.pairs?.opened, completed: state.pairs?.completed, unwound: state.pairs?.unwound, orders: state.orders,
-      fills: state.fills, opportunities: state.opportunities, incidents: state.incidents, "frames read": state.frames,
-      "unhedged today": state.exposure ? `${money(state.exposure.quote_s, 2)} of ${money(state.exposure.limit_quote_s, 2)} quote x s` : "-",
-    })),
-    card("Not taken", reasons.length ? table([{ name: "reason", of: (row) => row.reason, word: true }, { name: "opportunities", of: (row) => row.count, number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none")),
-    (state.inventory || []).length ? card("Inventory in its bands", table([
-      { name: "venue", of: (row) => row.venue, word: true }, { name: "asset", of: (row) => row.asset, word: true },
-      { name: "held", of: (row) => size(row.held), number: true },
-      { name: "in its band", of: (row) => (row.position === null ? "-" : Number(row.position) <= -1 ? "scarce" : Number(row.position) >= 1 ? "too much" : row.position), number: true },
-    ], state.inventory, { caption: "inventory" })) : null,
-  )];
+const running = (state) => state.engine !== "not running";
+const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
+
+// `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
+export function now(state, read = {}, steering = null) {
+  const here = [...(state.notices || []).map((text) => el("p", { class: "notice warn" }, text)), alertsCard(read, steering), tiles(state, read)];
+  if (!running(state)) return [empty("No engine runs on this ledger: `arb run` starts one. The other pages show what the ledger holds."), ...here, todayCard(read)].filter(Boolean);
+  return [...here, el("div", { class: "two" },
+    el("div", {}, venuesCard(state), edgesCard(state), openCard(state), runCard(state), unhedgedCard(state)),
+    el("div", {}, todayCard(read), heldCard(state), notTakenCard(state)))].filter(Boolean);
 }
 
-export function onState(state, main) {
-  if (main.contains(document.activeElement) && document.activeElement !== main) return;  // somebody reads there by keyboard
-  const title = main.querySelector("h1");
-  if (title) main.replaceChildren(title, ...now(state));
+function tiles(state, read) {
+  const exposed = Number(state.unhedged_notional || 0), oldest = Math.max(0, ...(state.unhedged || []).map((row) => row.age_ms));
+  const quotes = Object.entries(read.today?.quotes || {}), alerts = read.alerts?.alerts || [];
+  const taken = state.opportunities - Object.values(state.not_taken || {}).reduce((sum, count) => sum + count, 0);
+  const found = [];
+  if (running(state)) {
+    const today = state.exposure ? `today ${money(state.exposure.quote_s, 0)} of ${money(state.exposure.limit_quote_s, 0)} quote × s` : "";
+    found.push(tile("Unhedged now", exposed ? money(state.unhedged_notional, 2) : "0", exposed ? `oldest ${duration(oldest / 1000)}; ${today}` : today, exposed ? "bad" : "good"));
+  }
+  if (read.today) {
+    const [quote, sums] = quotes[0] || ["", { realised_net: "0", pairs: 0 }];
+    const others = quotes.slice(1).map(([name, more]) => `${money(more.realised_net, 2)} ${name}`);
+    found.push(tile("Net today, UTC", `${money(sums.realised_net, 2)} ${quote}`.trim(), [`${money(sums.pairs, 0)} pairs`, rate(read.today, quote), ...others].filter(Boolean).join("; "), signOf(sums.realised_net)));
+  }
+  if (running(state)) {
+    const ended = ["completed", "unwound", "carried", "halted", "abandoned"].filter((name) => state.pairs?.[name]).map((name) => `${money(state.pairs[name], 0)} ${name}`);
+    found.push(tile("Pairs of this run", money(state.pairs?.opened ?? 0, 0), ended.join(", ") || "none has ended"));
+    found.push(tile("Opportunities", money(state.opportunities ?? 0, 0), `${money(taken || 0, 0)} taken or open`));
+  }
+  if (read.alerts) found.push(tile("Alerts", String(alerts.length), alerts.length ? alerts.map((row) => row.kind).slice(0, 3).join(", ") : "nothing needs a person", alerts.length ? "bad" : "good"));
+  return el("div", { class: "tiles" }, found);
+}
+
+function rate(today, quote) {
+  const known = (today.minutes?.[quote] || []).filter((net) => net !== null).map(Number);
+  return today.ran_s >= 60 && known.length ? `${money(known.reduce((sum, net) => sum + net, 0) * 60 / today.ran_s, 2)} a minute of trading` : null;
+}
+
+function alertsCard(read, steering) {
+  const found = read.alerts?.alerts || [];
+  return found.length ? card("Alerts that need a person", ...alertsList(found, steering)) : null;
+}
+
+export const alertsList = (found, steering) => found.map((row) => el("article", { class: "alert" }, el("div", {},
+  el("h3", { dir: "auto" }, el("span", { class: "bad" }, [row.kind, row.venue, row.symbol].filter(Boolean).join(" ")), el("span", { class: "dim" }, row.count > 1 ? ` ${row.count} times since ${utc(row.since_ns)}, last ${utc(row.last_ns)}` : ` at ${utc(row.last_ns)}`)),
+  el("p", { dir: "auto" }, row.text), el("p", { class: "dim" }, `What to do: ${row.what_to_do}`)),
+steering ? el("button", { type: "button", "data-alert": row.id, onclick: () => steering("acknowledge", row.id) }, "acknowledge") : null));
+
+export function venuesCard(state) {
+  const others = (state.display_only || []).map((row) => ({ venue: row.venue, books: row.books, private: "-", health: "-", halted: [row.use, row.trouble].filter(Boolean).join("; ") }));
+  const found = [...(state.venues || []), ...others];
+  const against = (row) => [row.halted, row.health === "healthy" ? "" : row.health_cause].filter(Boolean).join("; ");
+  return card("Venues", table([
+    { name: "venue", of: (row) => row.venue, word: true },
+    { name: "books", of: (row) => row.books, word: true, mark: (row) => (new Set(String(row.books).split("/")).size > 1 ? "warn" : "") },
+    { name: "lag ms p50/p99", of: (row) => (row.lags_ms ? row.lags_ms.join("/") : "-"), number: true },
+    { name: "private", of: (row) => row.private, word: true, mark: (row) => (row.private === "down" ? "bad" : "") },
+    { name: "health", of: (row) => row.health, word: true, mark: (row) => (row.health === "healthy" ? "good" : row.health === "-" ? "" : "warn") },
+    { name: "orders left", of: ({ orders_left: left }) => (left ? `${left[0]}/${left[1]} in ${Number((left[2] / 1000).toPrecision(2))} s` : "-"), number: true },
+    { name: "clock ms", of: (row) => shown(row.offset_ms), number: true },
+  ], found, { caption: "venues" }), ...found.filter(against).map((row) => el("p", { class: "warn" }, `${row.venue}: ${against(row)}`)));
+}
+
+function edgesCard(state) {
+  const open = new Set((state.open_pairs || []).map((row) => `${row.symbol} ${row.buy} ${row.sell}`));
+  const why = (row) => (Number(row.edge_bps) <= 0 ? "fees exceed it" : open.has(`${row.symbol} ${row.buy} ${row.sell}`) ? "(a pair is open)" : shown(row.not_taken));
+  return card("Best edges", table([
+    { name: "symbol", of: (row) => row.symbol + (row.identity ? ` (${row.identity})` : ""), word: true },
+    { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
+    { name: "net bps", of: (row) => money(row.edge_bps, 2), number: true, mark: (row) => (Number(row.edge_bps) > 0 ? "good" : "dim") },
+    { name: "not taken because", of: why, word: true, mark: (row) => (Number(row.edge_bps) > 0 ? "" : "dim") },
+  ], (state.edges || []).slice(0, 12), { caption: "best edges" }), state.edges_in_all > 12 ? el("p", { class: "dim" }, `${state.edges_in_all} symbols in all`) : null);
+}
+
+function openCard(state) {
+  const made = (state.open_pairs || []).length ? table([
+    { name: "pair", of: (row) => el("a", { href: `?page=story&id=${row.id}` }, String(row.id).slice(-9).replace(/^0+/, "")), number: true },
+    { name: "symbol", of: (row) => row.symbol, word: true }, { name: "buy → sell", of: (row) => `${row.buy} → ${row.sell}`, word: true },
+    { name: "size", of: (row) => size(row.size), number: true }, { name: "state", of: (row) => row.state, word: true, mark: (row) => (row.state === "opening" ? "" : "warn") },
+    { name: "age", of: (row) => duration(row.age_ms / 1000), number: true }, { name: "expected", of: (row) => amount(row.expected_net), number: true },
+  ], state.open_pairs, { caption: "open pairs" }) : el("p", { class: "dim" }, "none");
+  return el("section", { class: "card lively" }, el("h2", {}, "Open pairs"), made);
+}
+
+function unhedgedCard(state) {
+  if (!(state.unhedged || []).length) return null;
+  return card("Unhedged", table([
+    { name: "asset", of: (row) => row.asset, word: true }, { name: "size", of: (row) => size(row.size), number: true },
+    { name: "value", of: (row) => money(row.value, 2), number: true, mark: () => "bad" }, { name: "age", of: (row) => duration(row.age_ms / 1000), number: true },
+  ], state.unhedged, { caption: "unhedged" }));
+}
+
+function todayCard(read) {
+  const quotes = Object.entries(read.today?.quotes || {});
+  if (!quotes.length) return null;
+  return card("Net today, from expected to earned", ...quotes.flatMap(([quote, { pairs: _, ...terms }]) => [
+    el("h3", {}, `${quote}, pairs that closed on this UTC day`), falls(terms), read.today.minutes?.[quote] ? byMinute(read.today.minutes[quote], quote) : null]));
+}
+
+function heldCard(state) {
+  if (!(state.held || []).length) return null;
+  return card("Inventory", held(state.held, Object.keys(state.held[0].amounts)));
+}
+
+// Assets in rows, venues in columns; what is scarce or rich somewhere is said there.
+export function held(rows, venues) {
+  return table([
+    { name: "asset", of: (row) => row.asset, word: true },
+    ...venues.map((venue) => ({
+      name: venue, of: (row) => (row.amounts[venue] === undefined ? "" : `${row.marks?.[venue] ? `${row.marks[venue]} ` : ""}${amount(row.amounts[venue])}`), number: true, mark: (row) => (row.marks?.[venue] === "scarce" ? "warn" : ""),
+    })),
+    { name: "in all", of: (row) => amount(Object.values(row.amounts).reduce((sum, held) => sum + Number(held), 0)), number: true },
+  ], rows, { caption: "inventory" });
+}
+
+function runCard(state) {
+  const net = Object.entries(state.net || {}).map(([asset, value]) => `${amount(value)} ${asset}`).join(", ") || "0";
+  return card("This run", pairs({ run: state.run_id, net, orders: money(state.orders ?? 0, 0), fills: money(state.fills ?? 0, 0), incidents: state.incidents, "frames read": money(state.frames ?? 0, 0), ledger: state.about?.ledger }));
+}
+
+function notTakenCard(state) {
+  const reasons = Object.entries(state.not_taken || {}).map(([reason, count]) => ({ reason, count }));
+  return card("Opportunities not taken", reasons.length ? table([{ name: "reason", of: (row) => row.reason, word: true }, { name: "opportunities", of: (row) => money(row.count, 0), number: true }], reasons, { caption: "not taken" }) : el("p", { class: "dim" }, "none"));
+}
+
+// Puts what has changed in the place of what stands there, part by part: a reader keeps selection and focus in all others.
+export function renew(main, made) {
+  const title = main.querySelector(".title");
+  if (!title) return;
+  const present = [...main.children].filter((child) => child !== title);
+  if (present.length !== made.length || present.some((child, n) => child.className !== made[n].className)) main.replaceChildren(title, ...made);
+  else present.forEach((child, n) => exchange(child, made[n]));
+}
+
+function exchange(old, made) {
+  if (old.isEqualNode(made)) return;
+  const within = [...old.children], anew = [...made.children];  // both before anything moves
+  if (old.matches(".two, .two > div, .tiles") && within.length === anew.length) within.forEach((child, n) => exchange(child, anew[n]));
+  else if (!old.contains(document.activeElement)) old.replaceWith(made);  // where somebody reads by keyboard nothing moves
 }
 
 const WHAT = {

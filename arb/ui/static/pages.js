@@ -1,13 +1,14 @@
 // The pages, each from one or two answers.
-import { card, el, empty, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
 import { chart, duration } from "./chart.js";
-import { now } from "./now.js";
+import { bars, barsOf, falls } from "./figures.js";
+import { alertsList, held, now, venuesCard } from "./now.js";
 
 const noted = (document) => (document.note ? [el("p", { class: "warn" }, document.note)] : []);
 const ms = (value) => (value === null || value === undefined ? "-" : Number(value).toFixed(3));
 const col = (name, of, more = {}) => ({ name, of, ...more });
 const text = (name, key = name, more = {}) => col(name, (row) => shown(row[key]), { word: true, sort: (row) => row[key], ...more });
-const count = (name, key = name) => col(name, (row) => shown(row[key]), { number: true, sort: (row) => Number(row[key]) });
+const count = (name, key = name) => col(name, (row) => grouped(shown(row[key])), { number: true, sort: (row) => Number(row[key]) });
 const cash = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]), mark: (row) => signOf(row[key]) });
 const cost = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]) });
 const at = (name, key) => col(name, (row) => utc(row[key]), { word: true, sort: (row) => BigInt(row[key] || 0) });
@@ -15,12 +16,12 @@ const at = (name, key) => col(name, (row) => utc(row[key]), { word: true, sort: 
 async function pairsPage({ get, linkTo }) {
   const found = await get("pairs");
   if (!found.pairs.length) return [empty(found.empty)];
-  return [...noted(found), el("p", { class: "dim" }, `${found.pairs.length} pairs, the latest first${found.pairs.length === 10000 ? " (the page shows 10,000 at most: choose a range of time)" : ""}`), table([
+  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === 10000 ? " (the page shows 10,000 at most: choose a range of time)" : ""}`), table([
     at("decided", "decided_ns"),
     col("pair", (row) => el("a", { href: linkTo("story", { id: row.id }) }, String(row.number)), { number: true, sort: (row) => BigInt(row.id) }),
     text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
-    text("state", "state", { mark: (row) => (row.state === "completed" ? "good" : "warn") }), cash("expected"), cash("net"),
-    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure quote x s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
+    text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
+    col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
     col("", (row) => shown(row.identity).replace(/^-$/, "")),
   ], found.pairs, { caption: "pairs" })];
 }
@@ -41,12 +42,11 @@ async function story({ get, chosen, linkTo }) {
   });
   return [
     el("p", {}, el("a", { href: linkTo("pairs") }, "all pairs")), ...noted(one),
-    card(`Pair ${one.pair.id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
+    el("div", { class: "cards" }, card(`Pair ${one.pair.id}: ${one.pair.symbol}, ${one.pair.state}`, pairs({
       kind: one.pair.kind, decided: utc(one.pair.decided_ns), took: one.pair.took_ms === null ? "still open" : `${ms(one.pair.took_ms)} ms`,
-      "left over": size(one.pair.residual_size), "exposure, quote x s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
-      opportunity: one.opportunity ? `best edge ${one.opportunity.best_edge_bps} bps, ${one.opportunity.ticks} book changes` : "-",
-    })),
-    el("div", { class: "cards" }, ...sides, card("Where each cent went", falls(one.waterfall))),
+      residual: size(one.pair.residual_size), "exposure, quote × s": money(one.pair.exposure_quote_s, 2), "required edge": one.required_edge?.text,
+      opportunity: one.opportunity ? `best edge ${money(one.opportunity.best_edge_bps, 2)} bps, ${one.opportunity.ticks} book changes` : "-",
+    })), card("Where each cent went", falls(one.waterfall)), ...sides),
     card("Step by step", table([
       col("at ms", (row) => ms(row.at_ms), { number: true }), col("waited ms", (row) => ms(row.wait_ms), { number: true }), text("what", "what", { word: false }), text("of", "of", { word: false }),
     ], one.steps, { caption: "steps" })),
@@ -78,47 +78,27 @@ function depth(books, leg) {
   ], levels, { caption: `${name}s at the decision` })];
 }
 
-// Bars on a ground that is 1000 wide, each [class, from, width], the later ones on top.
-function bars(kind, parts) {
-  const svg = (name, attributes) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
-  };
-  const made = svg("svg", { viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true", class: kind });
-  made.append(...parts.map(([mark, x, width]) => svg("rect", { x, y: 3, width, height: 14, class: mark })));
-  return made;
-}
-
-// The terms of a waterfall, each from where the one before it ended; says so when they do not add up.
-function falls(terms) {
-  const values = Object.entries(terms).map(([name, value]) => [name, value === null ? null : Number(value)]);
-  if (values.some(([, value]) => value === null)) return el("p", { class: "dim" }, "not finished yet");
-  const sum = values.at(-1)[1], parts = values.slice(0, -1);
-  let at = 0, low = Math.min(0, sum), high = Math.max(0, sum);
-  const steps = parts.map(([name, value]) => { const from = at; at += value; low = Math.min(low, at); high = Math.max(high, at); return [name, value, from, at]; });
-  const wide = high - low || 1, place = (value) => 1000 * (value - low) / wide;
-  const rows = [...steps.map(([name, value, from, to]) => [name, value, Math.min(from, to), Math.max(from, to), value < 0 ? "down" : "up"]), [values.at(-1)[0], sum, Math.min(0, sum), Math.max(0, sum), "sum"]];
-  const wrong = Math.abs(at - sum) > 1e-6 ? el("p", { class: "bad", role: "alert" }, "these terms do not add up") : null;
-  return el("div", {}, el("div", { class: "falls" }, rows.flatMap(([name, value, from, to, mark]) => [el("span", {}, name.replaceAll("_", " ")), bars("fall", [[mark, place(from), Math.max(place(to) - place(from), 3)]]), el("span", { class: signOf(value) }, money(value))])), wrong);
-}
-
 async function opportunities({ get }) {
   const found = await get("report");
   if (found.empty) return [empty(found.empty)];
-  return [...noted(found), el("div", { class: "cards" },
-    card("By outcome", table([text("outcome"), count("opportunities")], Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number })), { caption: "by outcome" })),
-    card("Why not", table([text("reason"), text("outcome"), text("quote"), count("opportunities"), cash("best net together", "best_net")], found.refused, { caption: "reasons" })),
-    card("Other thresholds", table([text("quote"), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), count("seen"), cash("best net", "best_net")], found.what_if, { caption: "thresholds" })))];
+  const outcomes = Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number }));
+  const quote = (rows) => (new Set(rows.map((row) => row.quote)).size > 1 ? [text("quote")] : []);
+  return [...noted(found), el("div", { class: "two" }, el("div", {},
+    card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
+    card("Why not", table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }))),
+  el("div", {}, card("Other thresholds", el("p", { class: "dim" }, "what each least edge would have kept: of the pairs traded, and of all opportunities seen"),
+    table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
 }
 
-async function inventory({ get }) {
-  const found = await get("holdings");
-  if (found.empty) return [empty(found.empty)];
-  const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => Number(points.at(-1)[0]) - Number(points[0][0]) > 1e9));
-  return [card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
+async function inventory({ get, state, chosen }) {
+  const found = await get("holdings"), present = state().held || [];
+  const asked = chosen.get("venue"), here = present.length ? Object.keys(present[0].amounts).filter((venue) => !asked || venue === asked) : [];
+  const live = here.length ? card("Held now", el("p", { class: "dim" }, "what the engine computes from the venues' last reports and the fills since"), held(present, here)) : null;
+  if (found.empty) return [live, empty(found.empty)].filter(Boolean);
+  const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => points.some(([, value]) => value !== points[0][1])));
+  return [live, card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
     ...charted.map(([asset, venues]) => card(asset, chart(Object.entries(venues).map(([name, points]) => ({ name, points })), found.stretches, { unit: `${asset} held, by venue` }))),
-    charted.length ? null : el("p", { class: "dim" }, "Reported at the start alone so far: what changes is drawn from the next report on.")];
+    charted.length ? null : el("p", { class: "dim" }, "No report differs from the one before it: what changes is drawn from then on.")].filter(Boolean);
 }
 
 async function waterfall({ get }) {
@@ -134,7 +114,7 @@ async function waterfall({ get }) {
 
 async function venues({ get, state }) {
   const found = await get("report");
-  const live = state().venues ? now(state())[0].firstElementChild : null;
+  const live = state().venues ? venuesCard(state()) : null;
   return [live, found.execution.length ? card("How orders went", table([
     text("venue"), count("orders"), count("accepted"), count("rejected"), count("unknown"), count("repairs"), count("filled %", "fill_percent"),
     count("send p50 ms", "send_ms_p50"), count("p95", "send_ms_p95"), count("answer p50 ms", "ack_ms_p50"), count("p95", "ack_ms_p95"), count("fill p50 ms", "fill_ms_p50"), count("p95", "fill_ms_p95"),
@@ -144,10 +124,7 @@ async function venues({ get, state }) {
 
 async function incidents({ get, about, act }) {
   const [alerts, found] = await Promise.all([get("alerts"), get("incidents")]);
-  return [card("Alerts that need a person", alerts.alerts.length ? table([
-    text("kind", "kind", { mark: () => "bad" }), text("venue"), text("symbol"), at("since", "since_ns"), at("last", "last_ns"), count("times", "count"), text("what", "text", { word: false }), text("what to do", "what_to_do", { word: false }),
-    ...(about.control ? [col("", (row) => el("button", { type: "button", onclick: () => act("acknowledge", row.id) }, "acknowledge"))] : []),
-  ], alerts.alerts, { caption: "alerts" }) : el("p", { class: "good" }, alerts.empty)),
+  return [card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])),
   card("Incidents", found.incidents.length ? table([
     at("at", "ns"), text("severity", "severity", { mark: (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "" }), text("kind"), text("venue"), text("what", "text", { word: false }), cash("cost"),
   ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null)];
@@ -156,15 +133,15 @@ async function incidents({ get, about, act }) {
 async function reconciliation({ get }) {
   const found = await get("reconciliation");
   return [el("p", { class: "dim" }, `Tolerance: ${found.tolerance}.`), found.balances.length ? table([
-    text("venue"), text("asset"), col("venue reports", (row) => row.reported, { number: true }), col("ledger has", (row) => shown(row.computed), { number: true }),
-    col("difference", (row) => shown(row.difference), { number: true, mark: (row) => (row.agrees ? "good" : "bad") }), col("", (row) => (row.agrees ? "agrees" : row.computed === null ? "not compared" : "DIFFERS"), { word: true, mark: (row) => (row.agrees ? "good" : "bad") }),
+    text("venue"), text("asset"), col("venue reports", (row) => size(row.reported), { number: true }), col("ledger has", (row) => size(row.computed), { number: true }),
+    col("difference", (row) => size(row.difference), { number: true, mark: (row) => (row.agrees ? "good" : "bad") }), col("", (row) => (row.agrees ? "agrees" : row.computed === null ? "not compared" : "DIFFERS"), { word: true, mark: (row) => (row.agrees ? "good" : "bad") }),
     at("reported", "reported_ns"), at("last agreed", "agreed_ns"),
   ], found.balances, { caption: "reconciliation" }) : empty(found.empty)];
 }
 
 export const STORY = { title: "Pair", make: story };
 export const PAGES = {
-  now: { title: "Now", make: async ({ state }) => now(state()) },
+  now: { title: "Now", make: async ({ state, read, about, act }) => now(state(), await read(), about.control ? act : null) },
   pairs: { title: "Pairs", make: pairsPage },
   opportunities: { title: "Opportunities", make: opportunities },
   inventory: { title: "Inventory", make: inventory },

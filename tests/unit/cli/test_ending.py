@@ -85,3 +85,15 @@ def test_what_is_unhedged_is_named_with_its_worth_and_what_a_venue_calls_an_asse
 
 def test_the_mark_of_simulated_orders_stands_first() -> None:
     assert ending(a_summary(note="PAPER: simulated"), EXIT_OK, []).splitlines()[0] == "PAPER: simulated"
+
+
+def test_on_a_terminal_fewer_are_named_rather_than_lines_broken_and_what_is_longer_is_indented() -> None:
+    reasons = {"edge_below_threshold": 206, "rate_budget": 188, "pair_in_flight": 47, "halted": 15, "stale_book": 10}
+    fees = {"USDT": "1185.98", "BTC": "0.0051", "DOGE": "1760.63", "ETH": "0.072", "NOVA": "5"}
+    summary = a_summary(opportunities=936, not_taken=reasons, fees=fees, books=dict.fromkeys("abcdefghijkl", "100/100"))
+    lines = ending(summary, EXIT_OK, [], 80).splitlines()
+    assert all(len(line) <= 80 for line in lines) and [line for line in lines if line.startswith(" ")] == lines[1:3]
+    (net,), (not_taken,) = ([line for line in lines if line.startswith(name)] for name in ("net", "not taken"))
+    assert net == "net        -12.34 USDT after fees of 1185.98 USDT + 0.0051 BTC + 3 more"
+    assert not_taken == "not taken  466 of 936 opportunities: edge_below_threshold 206, others 260"
+    assert len(ending(summary, EXIT_OK, [], 200).splitlines()) == 8

@@ -14,6 +14,8 @@ pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
 pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 
 from arb.core.records import PairRecord
+from arb.errors import CheckFailed
+from arb.report.sweeps import sweep
 from arb.store.migrate import upgrade
 from tests import house
 from tests.support.history import a_history, fill_ledger
@@ -224,3 +226,9 @@ def test_the_first_review_is_kept_without_outputs() -> None:
 
 def test_all_notebooks_together_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.ipynb")) < SIZE_MAX
+
+
+def test_where_no_tapes_are_a_sweep_says_how_to_come_by_some(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match=r"^no tapes at .*nowhere: name a tape.*`arb record --out tapes"):
+        sweep(str(tmp_path / "nowhere"), {"limits.min_edge_bps": "2,4"}, out=str(tmp_path / "sweep.jsonl"))
+    assert list(tmp_path.iterdir()) == []

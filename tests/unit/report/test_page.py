@@ -7,6 +7,7 @@ from decimal import Decimal
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed
 from arb.core.commands import AnyRecord
 from arb.core.records import IncidentRecord
 from arb.report import page_tables
+from arb.report.brief import brief
 from arb.report.page import render
 from arb.report.summary import TERMS, Sources, read_sources
 from arb.report.text import Html, element
@@ -178,6 +180,17 @@ def test_the_summary_to_send_on_says_what_the_ledger_says(page: str) -> None:
     assert re.search(r"40 pairs earned [\d.,]+ USDT after all fees, \d+.% of the [\d.,]+ USDT expected", text), text
     assert "What cost most of it: hedges and unwinds, " in text and "What went wrong: " in text
     assert "<script" not in text
+
+
+def test_the_summary_names_each_kind_of_incident_once_and_none_that_is_but_news() -> None:
+    rows = [("venue_health", "gate", "warning", 2), ("venue_health", "gate", "info", 2), ("venue_health", "okx", "warning", 3),
+            ("halt", None, "critical", 1), ("resume", None, "info", 1)]  # fmt: skip
+    names = ("kind", "venue", "severity", "incidents")
+    facts: dict[str, Any] = {
+        "runs": [{"mode": "paper", "halted": None}], "run_seconds": 60, "from_ns": None, "selected": {}, "finished": {},
+        "incidents": [dict(zip(names, row, strict=True)) for row in rows], "pairs": {}, "repaired_pairs": 0,
+    }  # fmt: skip
+    assert brief(facts, [])[-1] == "What went wrong: 6 incidents: halt 1 (critical), venue_health 5."
 
 
 def test_no_two_things_on_the_page_have_one_id(page: str) -> None:
