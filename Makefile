@@ -13,6 +13,7 @@
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
 #   make same    compiled, plain and compared books on one run    ARGS="--minutes 10 --symbols 200 --folder DIR" (resumable)
+#   make fuzz    a million frames that no venue should send, to compiled books   ARGS="--frames 50000 --jobs 2 --resume FILE"
 #   make feeds   our feeds for half an hour on venues that misbehave    ARGS="--for 600 --symbols 100 --seed 3"
 #   make paper   paper trading for half an hour on venues that misbehave  ARGS="--minutes 5 --symbols 100 --seed 3"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
@@ -45,7 +46,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds paper same notebook docs outcomes pictures lock strangers
+.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -94,6 +95,9 @@ proof: $(DEV_READY)
 
 same: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.same_decisions $(ARGS)
+
+fuzz: $(DEV_READY)
+	@$(BIN)/python -m tests.unit.venues.compiled.fuzz $(ARGS)
 
 feeds: $(DEV_READY)
 	@$(BIN)/python -m tests.contract.feeds $(ARGS)

@@ -150,9 +150,8 @@ class Rehearsal:
                 if not isinstance(ready, OrderRejected):
                     departures.append(ready)
             yield False
-            if len(departures) == len(
-                intent.places
-            ):  # else they have expired: the machine was busy for longer than they live
+            # Orders that the machine was held up with for longer than they live are refused.
+            if len(departures) == len(intent.places):
                 self._runner.send(intent, departures)
                 self.written += len(departures)
                 self.opened += 1
