@@ -57,10 +57,10 @@ run: $(RUN_READY)
 dev: $(DEV_READY)
 
 unit: $(DEV_READY)
-	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 40 tests/unit $(ARGS)
+	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 15 tests/unit $(ARGS)
 
 test: $(DEV_READY)
-	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 100 $(ARGS)
+	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 30 $(ARGS)
 
 thorough: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m thorough $(ARGS)

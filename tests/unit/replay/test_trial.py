@@ -48,7 +48,9 @@ def test_a_tape_without_a_frame_is_refused(tmp_path: Path) -> None:
 def test_a_venue_that_nobody_knows_is_refused_with_the_name_of_its_file(tmp_path: Path) -> None:
     known = quiet_market().write(tmp_path / "known.jsonl")
     unknown = Tape().raw(0.05, "kraken", "{}").write(tmp_path / "unknown.jsonl")
-    with pytest.raises(ConfigError, match=r"unknown\.jsonl: .*'kraken'; there are gate, .*: leave it out") as caught:
+    with pytest.raises(
+        ConfigError, match=r"unknown\.jsonl: .*'kraken' cannot be read here, those of gate, .* can: leave it out"
+    ) as caught:
         run_trial(Stretch((known, unknown)), a_trial())
     assert "\n" not in str(caught.value)
 

@@ -80,7 +80,7 @@ def refusal(db_url: str, folder: Path) -> str:
 def test_without_pyarrow_the_extra_is_named(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(sqlite_url, a_run())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "pip install -e '.[parquet]'" in refusal(sqlite_url, tmp_path / "out")
+    assert "pip install 'arb[parquet]'" in refusal(sqlite_url, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -145,8 +145,8 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     tape = written(tmp_path / "a.jsonl", OWN)
     path = to_parquet(tape, tmp_path / "out")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "pip install -e '.[parquet]'" in refused(lambda: list(read_tape(path)))
-    assert "pip install -e '.[parquet]'" in refused(lambda: to_parquet(tape))
+    assert "pip install 'arb[parquet]'" in refused(lambda: list(read_tape(path)))
+    assert "pip install 'arb[parquet]'" in refused(lambda: to_parquet(tape))
     assert list(read_tape(tape))
 
 

@@ -89,7 +89,7 @@ def test_a_book_that_nobody_asked_for_is_counted_and_loses_none(dialect: Dialect
 
 
 @every_dialect
-@pytest.mark.parametrize("written", ["digits", "levels", "blanks"])
+@pytest.mark.parametrize("written", ["digits", "blanks", pytest.param("levels", marks=pytest.mark.thorough)])
 def test_ten_megabytes_are_judged_as_a_short_frame_is(dialect: Dialect, written: str) -> None:
     truth, twins = kept(dialect)
     if written == "digits":
