@@ -60,7 +60,7 @@ unit: $(DEV_READY)
 	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 15 tests/unit $(ARGS)
 
 test: $(DEV_READY)
-	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 30 $(ARGS)
+	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 100 $(ARGS)
 
 thorough: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m thorough $(ARGS)
