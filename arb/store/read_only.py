@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL
 
 from arb.errors import ArbError, ConfigError, StoreError
@@ -84,6 +85,8 @@ class ReadOnlyLedger:
         database fails, and `Interrupted` on Ctrl-C.
         """
         _require_reading(sql)
+        if self._file is None and self._database.info.transaction_status != TransactionStatus.IDLE:
+            self._end_transaction()  # a second Ctrl-C came while the first one ended the question before
         with self._errors(), closing(self._database.cursor()) as cursor:
             if self._file is None:
                 cursor.execute("BEGIN READ ONLY")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -31,6 +32,8 @@ from tests.unit.store.rows import a_finished_pair, a_run
 
 Captured = pytest.CaptureFixture[str]
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+SHOWN_S = 120.0
+"""After so long without a word, a terminal is not waited for any longer."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -204,6 +207,16 @@ def test_ctrl_c_between_two_steps_of_the_driver_leaves_nothing_that_runs(postgre
     asked.close()
 
 
+def test_a_second_ctrl_c_while_a_question_is_ended_costs_the_next_one_nothing(postgres_url: str) -> None:
+    upgrade(postgres_url)
+    asked = ReadOnlyLedger(postgres_url)
+    asked._database.execute("BEGIN READ ONLY")
+    with contextlib.suppress(psycopg.Error):
+        asked._database.execute("SELECT * FROM nothing_here")  # the transaction has failed, and nobody has ended it
+    assert asked.ask("SELECT 1").rows == [(1,)]
+    asked.close()
+
+
 def test_a_connection_that_is_lost_costs_one_question(postgres_url: str) -> None:
     upgrade(postgres_url)
     asked, other = ReadOnlyLedger(postgres_url), ReadOnlyLedger(postgres_url)
@@ -241,6 +254,7 @@ class Terminal:
     def until(self, text: str) -> str:
         """Return what is shown up to a text, which must come."""
         while text not in self._shown:
+            assert select.select([self._ours], [], [], SHOWN_S)[0], f"{text!r} did not come after {self._shown!r}"
             more = os.read(self._ours, 4096).decode()
             assert more, self._shown
             self._shown += more
@@ -251,7 +265,7 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def interrupt_until(self, text: str) -> None:
-        """Press Ctrl-C until a text is shown: what comes before a question has begun ends a line alone."""
+        """Press Ctrl-C until a text is shown, again where one press was not enough within two seconds."""
         while text not in self._shown:
             self.process.send_signal(signal.SIGINT)
             while text not in self._shown and select.select([self._ours], [], [], 2)[0]:
@@ -277,8 +291,13 @@ def test_the_prompt_takes_questions_of_several_lines_mistakes_and_ctrl_c(termina
     assert "only read here" in terminal.until("ledger> ")
     terminal.type(".columns fills\n")
     assert "fee_currency" in terminal.until("ledger> ")
-    terminal.type(f"SELECT 'begun';\n{ENDLESS};\n")
-    terminal.until("(1 row)")
+    first, last = ENDLESS.split(" SELECT COUNT")
+    terminal.type(f"{first}\n")
+    terminal.until("...> ")
+    terminal.type(f"SELECT COUNT{last};\n")
+    terminal.until(
+        f"{last};"
+    )  # it was read: pressed sooner, Ctrl-C would end the line before, and this would begin after it
     terminal.interrupt_until("interrupted")
     terminal.until("ledger> ")
     terminal.type("SELECT 4711;\n")
