@@ -7,6 +7,7 @@ Each is counted under the last cause that was noted in it. Measuring costs about
 import asyncio
 import logging
 import math
+import os
 import selectors
 import types
 from bisect import bisect_left
@@ -23,6 +24,8 @@ IDLE_WORK = "idle work"
 """Not a turn, but a part of what is done while the loop has nothing to do."""
 IDLE_PERCENT = 25
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
+BUSY_PERCENT = 4
+"""The same while others want the machine's processors, of which all are taken."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
 
@@ -122,12 +125,21 @@ class Turns:
         return rows
 
 
+def machine_load() -> float:
+    """Return how many threads want each processor of this machine, in the mean of the last minute; 0 where no system tells."""
+    if not hasattr(os, "getloadavg"):
+        return 0.0
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
+
+
 class IdlePace:
     """How long idle work rests between two rounds: as long as the processor's caches keep what a round goes through.
 
     A round after too long a rest finds them empty and takes two to four times as long; one after a short rest was hardly
     needed. So the rest grows while rounds take about as long as one that follows another at once, and shrinks while they do
     not. How long caches keep what they hold is the machine's and its neighbours' business: two milliseconds, or seconds.
+    Where more is to be done than the machine has processors for, idle work gives way: it would be in the way of others, and a
+    round that others interrupt says nothing about caches.
     """
 
     SLOW = 1.5
@@ -137,7 +149,10 @@ class IdlePace:
     _AT_ONCE_EVERY, _FORGETS = 50, 1.05
     """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[], float]) -> None:
+        """Make a pace; `load` returns how many threads want each processor."""
+        self._load = load
+        self._percent = IDLE_PERCENT
         self._rest_ns: float = self.REST_NS_MIN
         self._quick_ns = math.inf
         self._rounds = 0
@@ -148,13 +163,14 @@ class IdlePace:
             followed_at_once = self._rounds % self._AT_ONCE_EVERY == 0
             self._rounds += 1
             if followed_at_once:
+                self._percent = BUSY_PERCENT if self._load() > 1 else IDLE_PERCENT
                 self._quick_ns = min(self._quick_ns * self._FORGETS, took_ns)
             else:
                 change = self._SHRINKS if took_ns > self._quick_ns * self.SLOW else self._GROWS
                 self._rest_ns = min(max(self._rest_ns * change, self.REST_NS_MIN), self.REST_NS_MAX)
             if self._rounds % self._AT_ONCE_EVERY == 0:
                 return 0
-        return max(int(self._rest_ns), took_ns * (100 - IDLE_PERCENT) // IDLE_PERCENT)
+        return max(int(self._rest_ns), took_ns * (100 - self._percent) // self._percent)
 
 
 class _MeasuredSelector(selectors.DefaultSelector):
@@ -163,7 +179,7 @@ class _MeasuredSelector(selectors.DefaultSelector):
         self._clock = clock
         self._turns = turns
         self._spin = spin
-        self._pace = IdlePace()
+        self._pace = IdlePace(machine_load)
         self._work_ns = 0  # when idle work may go on
         self._began_ns = clock.monotonic_ns()
 

@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, SystemClock
-from arb.measured_loop import IDLE_PERCENT, IDLE_WORK, OTHER, WAKING_UP, Durations, IdlePace, Turns, measured_loop
+from arb.measured_loop import (
+    BUSY_PERCENT,
+    IDLE_PERCENT,
+    IDLE_WORK,
+    OTHER,
+    WAKING_UP,
+    Durations,
+    IdlePace,
+    Turns,
+    measured_loop,
+)
 
 CLOCK = SystemClock()
 
@@ -201,7 +211,7 @@ def rounds_where(caches_keep_ns: float, *, seed: int = 0) -> tuple[float, float]
 
     What a round touches is gone from the caches after so long, little by little, and then takes four times as long.
     """
-    pace, rng, rest_ns, quick_ns = IdlePace(), random.Random(seed), 0, 250_000
+    pace, rng, rest_ns, quick_ns = IdlePace(lambda: 0.5), random.Random(seed), 0, 250_000
     taken, rested = list[int](), list[int]()
     for _ in range(3_000):
         cold = min(1.0, rest_ns / caches_keep_ns)
@@ -224,28 +234,37 @@ def test_where_caches_keep_what_they_hold_idle_work_is_seldom() -> None:
 
 
 def test_idle_work_that_is_slow_at_the_start_alone_is_soon_as_often_as_it_may_be() -> None:
-    pace = IdlePace()
+    pace = IdlePace(lambda: 0.5)
     rests = [pace.rest_ns(10 * NS_PER_MS, complete=True) for _ in range(60)]  # a busy machine
     rests = [pace.rest_ns(NS_PER_MS // 4, complete=True) for _ in range(3_000)]
     assert max(rests) == IdlePace.REST_NS_MAX
 
 
 def test_idle_work_that_becomes_more_is_not_taken_for_cold_for_ever() -> None:
-    pace = IdlePace()
+    pace = IdlePace(lambda: 0.5)
     for took_ns in (NS_PER_MS // 4, NS_PER_MS // 2):
         rests = [pace.rest_ns(took_ns, complete=True) for _ in range(3_000)]
         assert max(rests[-100:]) == IdlePace.REST_NS_MAX
 
 
+def test_idle_work_gives_way_where_others_want_every_processor_and_comes_back_when_they_do_not() -> None:
+    loads = iter([0.9, 1.1, 0.9])
+    pace = IdlePace(lambda: next(loads))
+    rests = [pace.rest_ns(10 * NS_PER_MS, complete=True) for _ in range(150)]
+    for begin, percent in ((0, IDLE_PERCENT), (50, BUSY_PERCENT), (100, IDLE_PERCENT)):
+        *within, at_once = rests[begin : begin + 50]
+        assert set(within) == {10 * NS_PER_MS * (100 - percent) // percent} and at_once == 0
+
+
 def test_a_part_of_a_round_says_nothing_about_caches() -> None:
-    pace = IdlePace()
+    pace = IdlePace(lambda: 0.5)
     before_ns = [pace.rest_ns(NS_PER_MS // 4, complete=True) for _ in range(10)][-1]
     assert {pace.rest_ns(0, complete=False) for _ in range(200)} == {before_ns}
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.booleans()), max_size=200))
 def test_idle_work_never_rests_for_longer_than_its_bound_or_its_share_asks(rounds: list[tuple[int, bool]]) -> None:
-    pace = IdlePace()
+    pace = IdlePace(lambda: 0.5)
     for took_ns, complete in rounds:
         share_ns = took_ns * (100 - IDLE_PERCENT) // IDLE_PERCENT
         rest_ns = pace.rest_ns(took_ns, complete=complete)

@@ -341,7 +341,9 @@ def test_a_book_of_another_file_by_the_same_name_is_another_book(tmp_path: Path)
     "names",
     [
         ("gate_spot_20210422",), ("bybit_v5_ob500_20241201_xrp",), ("okx_20210722_conn1", "okx_20210722_conn2"),
-        ("binance_spot_20240808_btc",), ("binance_spot_20210417", "gate_spot_20210422"),
+        ("binance_spot_20240808_btc",), ("binance_spot_20210417",),
+        # Five days lie between these two, with timers in each second of them.
+        pytest.param(("binance_spot_20210417", "gate_spot_20210422"), marks=pytest.mark.thorough),
         ("binance_usdm_20210722", "okx_20210722_conn1"), ("bitget_spot_20220407", "bitget_perp_20220407"),
     ],
 )  # fmt: skip
