@@ -131,6 +131,16 @@ def test_ids_that_never_meet_leave_the_book_with_compiled_code() -> None:
     assert twins.compiled.feed.counts.checks_failed == 0
 
 
+def test_a_book_that_was_handed_over_comes_back_however_many_quotes_are_kept() -> None:
+    truth, twins = proven(4)
+    for number in range(QUOTES_MAX):
+        twins.give(wrong(10**9 + number))
+    twins.give(changed(truth).replace(b":", b": "))
+    for _ in range(2):
+        twins.give(changed(truth))
+    assert twins.compiled.lent
+
+
 def test_quotes_kept_by_either_reader_go_with_the_book() -> None:
     truth, twins = proven(4)
     for _ in range(30):
