@@ -64,6 +64,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     UNLISTED = "unlisted"
+    UNWITNESSED = "unwitnessed"
     VENUE_ABSENT = "venue_absent"
     VENUE_HEALTH = "venue_health"
     VIEW = "view"

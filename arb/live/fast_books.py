@@ -176,6 +176,10 @@ class ComparedFeed:
         """Return the plain feed's requests."""
         return self._plain.unsubscribe_messages(native_symbols, now_s)
 
+    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """Return the plain feed's requests."""
+        return self._plain.witness_messages(native_symbols, now_s, end=end)
+
     def ping_message(self, now_s: int) -> str | None:
         """Return the plain feed's heartbeat."""
         return self._plain.ping_message(now_s)

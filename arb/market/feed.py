@@ -79,6 +79,8 @@ class NoticeKind(StrEnum):
     """The venue refused a request of ours, or reports an error; `code` and `text` are the venue's own."""
     UPGRADE = "upgrade"
     """The venue is about to close this connection: open another first."""
+    UNWITNESSED = "unwitnessed"
+    """What was to bear witness of books does not; they are read without it. `text` says of which, and why."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -187,6 +189,12 @@ class BookFeed(Protocol):
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the text frames that end the subscriptions."""
+
+    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """Return the text frames that subscribe to what bears witness of the books by a channel of its own, or that end it.
+
+        A book that is subscribed anew keeps its witness; no book waits for one, and none is lost where it is refused.
+        """
 
     def ping_message(self, now_s: int) -> str | None:
         """Return the application's heartbeat frame, or `None` where protocol pings suffice."""

@@ -131,6 +131,10 @@ class CapturedFeed:
         """Return nothing to send."""
         return ()
 
+    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """Return nothing to send."""
+        return ()
+
     def ping_message(self, now_s: int) -> str | None:
         """Return nothing to send."""
         return None

@@ -14,6 +14,8 @@ from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
+from arb.venues.wire.base import WireFeed
+from arb.venues.wire.witness import PROVEN
 from tests.contract.conftest import Sandbox
 from tests.contract.feed_watch import FeedWatch
 from tests.contract.stock_clients import SYMBOL, VENUES
@@ -31,6 +33,8 @@ class Watch(FeedWatch):
         self.sandbox = sandbox
         self.arena = BookArena(1)
         books = spec_of(venue).make_books({NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
+        assert isinstance(books, WireFeed)
+        self.books = books
         super().__init__(venue, site, (NATIVE[venue],), books)
 
     async def move(self) -> str:
@@ -104,3 +108,21 @@ def test_a_book_follows_the_venue(run: Callable[[Any], None]) -> None:
         assert not watch.feed.unread()
 
     run(story)
+
+
+def test_the_best_quotes_of_okx_prove_themselves_on_its_books(sandbox: Sandbox) -> None:
+    async def whole() -> None:
+        watch = Watch("okx", sandbox)
+
+        async def story() -> None:
+            await watch.until(lambda: watch.arena.usable(0))
+            while watch.books.counts.checks_held < PROVEN:
+                best = await watch.move()
+                await watch.until(functools.partial(watch.shows, best))
+            assert watch.books.counts.checks_failed == 0
+            assert watch.resyncs == []
+
+        await watch.during(story())
+
+    sandbox.admin("DELETE", "/faults")
+    asyncio.run(whole())

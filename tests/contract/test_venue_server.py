@@ -9,6 +9,7 @@ import pytest
 from arb.core.events import FeedDown, FeedUp
 from arb.market.arena import BookState
 from arb.market.feed import NoticeKind
+from arb.venues.wire.witness import PROVEN
 from tests.contract.ccxt_books import Levels
 from tests.contract.feed_watch import PATIENCE_S
 from tests.contract.server_watch import Watch
@@ -215,6 +216,27 @@ def test_an_announced_upgrade_is_anticipated(venues: Venues, venue: str) -> None
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(play())
+
+
+def test_the_best_quotes_of_okx_agree_with_its_books_whatever_is_lost(venues: Venues) -> None:
+    async def play() -> None:
+        watch = Watch("okx", venues)
+
+        async def story() -> None:
+            await watch.until(lambda: watch.live() and watch.books.counts.checks_held == len(watch.natives))
+            await watch.step(PROVEN)
+            await watch.until(lambda: watch.books.counts.checks_held == (PROVEN + 1) * len(watch.natives))
+            await watch.strike("gap", symbol=watch.natives[0])
+            await watch.step(2)
+            await watch.until(lambda: bool(watch.resyncs))
+            await watch.step(PROVEN)
+            await watch.ends_equal()
+            assert watch.books.counts.checks_failed == 0
+            assert NoticeKind.REFUSED not in {notice.kind for notice in watch.notices}
+
+        await watch.during(story())
 
     asyncio.run(play())
 

@@ -48,6 +48,12 @@ class BookFrames:
         """Return a change; a size of 0 takes a level away."""
         return self._frame(_levels(bids), _levels(asks), sent_ns // NS_PER_MS, whole=False)
 
+    def best(self, bid: str, ask: str, sent_ns: int) -> bytes:
+        """Return OKX's best bid and offer as they were after the frame before."""
+        sides = {"asks": [[*_levels(ask)[0], "0", "1"]], "bids": [[*_levels(bid)[0], "0", "1"]]}
+        best = {**sides, "ts": str(sent_ns // NS_PER_MS), "seqId": self._id}
+        return json.dumps({"arg": {"channel": "bbo-tbt", "instId": self.native_symbol}, "data": [best]}).encode()
+
     def skip(self) -> None:
         """Lose a frame."""
         self._id += 5

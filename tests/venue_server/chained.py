@@ -58,10 +58,14 @@ class ChainedServer(VenueServer):
                 self.no_such(session, arg)
                 continue
             self.answer(session, request["op"], arg)
-            if request["op"] == "subscribe":
-                self.subscribe(session, native)
-            else:
-                self.unsubscribe(session, native)
+            self.serve(session, request["op"], arg, native)
+
+    def serve(self, session: Session, op: str, arg: Row, native: str) -> None:
+        """Begin or end what an arg asks for."""
+        if op == "subscribe":
+            self.subscribe(session, native)
+        else:
+            self.unsubscribe(session, native)
 
 
 def _args_of(request: Row) -> list[Any]:

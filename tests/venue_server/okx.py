@@ -1,4 +1,4 @@
-"""OKX's public side: API v5, spot, and the websocket channel `books` (400 levels, every 100 ms).
+"""OKX's public side: API v5, spot, and the websocket channels `books` (400 levels, every 100 ms) and `bbo-tbt`.
 
 From the documents: the first frame is `action` snapshot with `prevSeqId` -1, then `prevSeqId` is the last `seqId`; `checksum`
 is there and 0; what was not changed for a minute is confirmed by an empty frame with equal ids; what is subscribed to twice
@@ -22,6 +22,7 @@ from tests.venue_server.venue import Clock
 LIMITS = {"/public/instruments": Rate(20, 2.0), "/market/books": Rate(40, 2.0), "/public/time": Rate(10, 2.0)}
 OTHERS = Rate(20, 2.0)
 QUIET_MS = 60_000
+BEST = "bbo-tbt"
 
 
 class Okx(ChainedServer):
@@ -116,10 +117,31 @@ class Okx(ChainedServer):
 
     def native_of(self, arg: Any) -> str | None:
         """See `ChainedServer`."""
-        if not isinstance(arg, dict) or arg.get("channel") != "books":
+        if not isinstance(arg, dict) or arg.get("channel") not in ("books", BEST):
             return None
         native = arg.get("instId")
         return native if any(row["instId"] == native for row in self.rows) else None
+
+    def serve(self, session: Session, op: str, arg: Row, native: str) -> None:
+        """See `ChainedServer`; best quotes come first as they are, and then whenever the book has changed."""
+        if arg["channel"] != BEST:
+            super().serve(session, op, arg, native)
+        elif op == "subscribe":
+            session.quoted.add(native)
+            if native in self.channels and native not in self.muted:
+                self._send(session, self._best_frame(self.channels[native]))
+        else:
+            session.quoted.discard(native)
+
+    def step(self, native: str) -> None:
+        """See `VenueServer`; the best quotes follow it."""
+        before = self.channels[native].last
+        super().step(native)
+        channel = self.channels[native]
+        if channel.last != before:
+            for session in self.sessions.values():
+                if native in session.quoted and native not in session.muted:
+                    self._send(session, self._best_frame(channel))
 
     def answer(self, session: Session, event: str, arg: Row) -> None:
         """See `ChainedServer`."""
@@ -185,6 +207,11 @@ class Okx(ChainedServer):
         book = {**sides, "ts": str(ts_ms), "checksum": 0, "seqId": last, "prevSeqId": previous}
         frame = {"arg": {"channel": "books", "instId": channel.native}, "action": action, "data": [book]}
         return json.dumps(frame, separators=(",", ":"))
+
+    def _best_frame(self, channel: Channel) -> str:
+        sides = {"asks": self._side(channel, channel.asks)[:1], "bids": self._side(channel, channel.bids)[:1]}
+        best = {**sides, "ts": str(channel.changed_ms), "seqId": channel.last}
+        return json.dumps({"arg": {"channel": BEST, "instId": channel.native}, "data": [best]}, separators=(",", ":"))
 
     def _side(self, channel: Channel, side: Side | Change) -> list[list[str]]:
         prices, sizes = channel.book.price_decimals, channel.book.size_decimals

@@ -29,13 +29,14 @@ class Rate:
 
 
 class Session:
-    """A connection. `subscribed`: native symbols; `muted`: those acknowledged and never served."""
+    """A connection. `subscribed`: native symbols; `muted`: those acknowledged and never served; `quoted`: best quotes, too."""
 
     def __init__(self, number: int, request: web.Request, ws: web.WebSocketResponse, now_s: float) -> None:
         self.number = number
         self.conn_id = f"{number:08x}"
         self.subscribed: set[str] = set()
         self.muted: set[str] = set()
+        self.quoted: set[str] = set()
         self._rates: dict[float, Rate] = {}
         self.heard_s = now_s
         self._transport = request.transport

@@ -224,7 +224,8 @@ class OkxPublicSession(OkxSession):
         data = wire.book(view) | {"ts": wire.ms(now_ns)}
         if channel == "books5":
             data["instId"] = wire.inst_id(symbol)
-        self._push(channel, symbol, [data], "book", now_ns)
+        # Faults of books are for what books are built from.
+        self._push(channel, symbol, [data], "ticker" if channel == "bbo-tbt" else "book", now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
         figures = daily_figures(self.exchange.market(symbol), now_ns)

@@ -1,27 +1,8 @@
-"""Binance's changes of books and the best quotes that bear witness between them, read by compiled code; see `frames.py`.
+"""Binance's changes of books and the best quotes that bear witness between them, read by compiled code; see `frames.py`."""
 
-A quote whose id the book has not reached is kept beside it, as `TickerWitness` (`arb/venues/wire/chain.py`) keeps it, and
-held against the book by the change that reaches its id. Where one disagrees that change is handed over, with all quotes that
-are kept; so is a quote for which there is no room.
-"""
-
-from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES
 from arb.venues.compiled.frames import ASKS_READ, DATA, A, B, S, U, exps, looked_up, passed_over, side_read
-from arb.venues.compiled.layout import (
-    ASKS,
-    BIDS,
-    BINANCE,
-    HELD,
-    OTHERS,
-    QUOTE_WORDS,
-    QUOTES,
-    QUOTES_BEYOND,
-    QUOTES_FIRST,
-    QUOTES_MAX,
-    SCRATCH,
-    WORD,
-)
-from arb.venues.compiled.memory import byte_at, inlined, move, put_word, word_at
+from arb.venues.compiled.layout import BINANCE, SCRATCH, WORD
+from arb.venues.compiled.memory import byte_at, inlined, put_word, word_at
 from arb.venues.compiled.scan import (
     CLOSE,
     COMMA,
@@ -35,7 +16,6 @@ from arb.venues.compiled.scan import (
     sequence_number,
     text,
 )
-from arb.venues.compiled.sides import best
 from arb.venues.wire.base import MILLIS_MAX, NS_PER_MS
 
 STREAM = packed("stream")
@@ -44,7 +24,6 @@ AT_SIGN = ord("@")
 DEPTH_TEXT, DEPTH_END = packed("depth@10"), packed('0ms"')
 TICKER_TEXT, TICKER_END = packed("bookTick"), packed('er"')
 NO_STREAM, DEPTH, TICKER = 0, 1, 2
-QUOTE_BYTES = QUOTE_WORDS * WORD
 
 
 @inlined
@@ -182,74 +161,3 @@ def binance(at: int, end: int, connection: int):
     if at == FAILED or at >= end or byte_at(at) != CLOSE:
         return failed
     return at + 1, row, BINANCE, first, last, bids, asks, sent_ms * NS_PER_MS
-
-
-@inlined
-def take_quote(row: int, connection: int, sequence: int, received_ns: int):
-    """Take best quotes that were read, as `TickerWitness.check` does; return False where the plain reader must."""
-    stands = word_at(word_at(row + ARENA_ADDRESS * WORD) + WORD)
-    read = word_at(connection + SCRATCH * WORD)
-    if sequence == stands:
-        bid, bid_size = best(row, row + BIDS * WORD)
-        ask_key, ask_size = best(row, row + ASKS * WORD)
-        if not says(read, read + ASKS_READ, bid, bid_size, -ask_key, ask_size):
-            return False
-        put_word(connection + HELD * WORD, word_at(connection + HELD * WORD) + 1)
-    elif sequence > stands and not keep_quote(row, sequence, read):
-        return False
-    put_word(connection + LAST_BYTE_NS * WORD, received_ns)
-    put_word(connection + QUIET_FRAMES * WORD, word_at(connection + QUIET_FRAMES * WORD) + 1)
-    put_word(connection + OTHERS * WORD, word_at(connection + OTHERS * WORD) + 1)
-    return True
-
-
-@inlined
-def says(bid_at: int, ask_at: int, bid: int, bid_size: int, ask: int, ask_size: int):
-    """Return whether price and size at these places are those of both best levels."""
-    same_bid = word_at(bid_at) == bid and word_at(bid_at + WORD) == bid_size
-    return same_bid and word_at(ask_at) == ask and word_at(ask_at + WORD) == ask_size
-
-
-@inlined
-def keep_quote(row: int, sequence: int, read: int):
-    """Keep a quote that the book has not reached, unless a later one is kept; return False where there is no room."""
-    begin = word_at(row + QUOTES * WORD)
-    first, beyond = word_at(row + QUOTES_FIRST * WORD), word_at(row + QUOTES_BEYOND * WORD)
-    if first < beyond and word_at(beyond - QUOTE_BYTES) > sequence:
-        return True
-    if beyond == begin + QUOTES_MAX * QUOTE_BYTES:
-        if first == begin:
-            return False
-        move(begin, first, beyond - first)
-        beyond -= first - begin
-        put_word(row + QUOTES_FIRST * WORD, begin)
-    put_word(beyond, sequence)
-    for word in range(2):
-        put_word(beyond + (1 + word) * WORD, word_at(read + word * WORD))
-        put_word(beyond + (3 + word) * WORD, word_at(read + ASKS_READ + word * WORD))
-    put_word(row + QUOTES_BEYOND * WORD, beyond + QUOTE_BYTES)
-    return True
-
-
-@inlined
-def witnessed(row: int, connection: int, reached: int, bid: int, bid_size: int, ask: int, ask_size: int):
-    """Hold the kept quotes of the id that the book has reached against it, as `TickerWitness.reached` does.
-
-    Return False where one disagrees, and nothing has changed.
-    """
-    begin = word_at(row + QUOTES * WORD)
-    at, beyond, held = word_at(row + QUOTES_FIRST * WORD), word_at(row + QUOTES_BEYOND * WORD), 0
-    if begin == 0 or at == beyond:
-        return True
-    while at < beyond and word_at(at) <= reached:
-        if word_at(at) == reached:
-            if not says(at + WORD, at + 3 * WORD, bid, bid_size, ask, ask_size):
-                return False
-            held += 1
-        at += QUOTE_BYTES
-    if at == beyond:
-        at = begin
-        put_word(row + QUOTES_BEYOND * WORD, begin)
-    put_word(row + QUOTES_FIRST * WORD, at)
-    put_word(connection + HELD * WORD, word_at(connection + HELD * WORD) + held)
-    return True

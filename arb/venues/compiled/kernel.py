@@ -41,7 +41,7 @@ from arb.market.words import (
     SYMBOL_ADDRESS,
     UPDATED,
 )
-from arb.venues.compiled.binance_frames import binance, take_quote, witnessed
+from arb.venues.compiled.binance_frames import binance
 from arb.venues.compiled.frames import ASKS_READ, bybit, is_named, pushed
 from arb.venues.compiled.gate_frames import gate
 from arb.venues.compiled.layout import (
@@ -65,6 +65,8 @@ from arb.venues.compiled.layout import (
     WORD,
 )
 from arb.venues.compiled.memory import float_at, inlined, put_float, put_word, word_at
+from arb.venues.compiled.okx_frames import best_quote, is_best_quote
+from arb.venues.compiled.quotes import take_quote, witnessed
 from arb.venues.compiled.sides import (
     astray,
     best,
@@ -226,6 +228,8 @@ def read_frame(at: int, end: int, connection: int):
         return bybit(at, end, connection, shape)
     if shape == BINANCE:
         return binance(at, end, connection)
+    if shape == OKX and is_best_quote(at, end):
+        return best_quote(at, end, connection)
     return pushed(at, end, connection, shape)
 
 
@@ -239,8 +243,8 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
     row = word_at(connection + ROWS_AT * WORD) + (number - 1) * ROW_WORDS * WORD
     if word_at(row + KIND * WORD) != kind:
         return HAND_OVER
-    if kind == BINANCE and first < 0:
-        return QUIET if take_quote(row, connection, last, received_ns) else HAND_OVER
+    if kind in (BINANCE, OKX) and first < 0:
+        return QUIET if take_quote(row, connection, kind, last, received_ns) else HAND_OVER
     if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
         return HAND_OVER
     if out_of_habit(row + PACE * WORD, received_ns, False):
@@ -257,7 +261,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
             add(connection + CONTAINED * WORD, 1)
             return QUIET
     elif kind == OKX:
-        follows = first == stands and (last != first or bids + asks == 0)
+        follows = first == stands and (last > first or (last == first and bids + asks == 0))
     elif kind in (BITGET, BYBIT):
         follows = first == stands
     elif kind == BINANCE:

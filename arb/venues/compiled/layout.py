@@ -26,9 +26,10 @@ FAR_BYTES = (STEPS - NEAR_STEPS) * WORD
 """The sizes of the other steps lie elsewhere: those below, down to step 0, and then those above, from the highest on."""
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
-KIND, DEPTH_MAX, FAR, DEPTH, TICK, PER_TICK = 0, 1, 2, 4, 5, 6
+KIND, DEPTH_MAX, FAR, DEPTH, TICK, PER_TICK, AGREED = 0, 1, 2, 4, 5, 6, 7
 """What its frames are; levels kept a side (0: all); of the bids and of the asks, where the sizes of steps that are not near
-would begin if those of the near ones lay before them; levels that the arena shows; the tick, and 1 / tick as a float."""
+would begin if those of the near ones lay before them; levels that the arena shows; the tick, and 1 / tick as a float;
+how many best quotes have agreed with the book since it was lent."""
 BIDS, ASKS = 8, 16
 """Where a side begins: eight words from here on."""
 BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR, HORIZON = 0, 1, 2, 3, 4, 5, 6, 7
@@ -42,10 +43,11 @@ SHOWN, SHOWN_ONLY_BEST = 24, 28
 """The best levels as the arena shows them (bid, its size, ask, its size; a size of -1: not known), and whether it was noted
 there that the others are unwritten: what has not changed need not be written again."""
 QUOTES, QUOTES_FIRST, QUOTES_BEYOND = 29, 30, 31
-"""Of a book whose best quotes come by themselves, too (0: they do not), addresses: where the quotes are kept that it has not
-reached yet, the first of them, and the end of the last one."""
+"""Of a book whose best quotes come by themselves, too (0: they do not, or do not count), addresses: where the quotes are kept
+that it has not reached yet, the first of them, and the end of the last one."""
 QUOTE_WORDS, QUOTES_MAX = 5, 256
-"""A quote is its id, bid, its size, ask, its size; so many are kept, and what is more is the plain reader's."""
+"""A quote is its id, bid, its size, ask, its size; so many are kept; what is more is the plain reader's, or at OKX makes
+all that are kept be forgotten."""
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14

@@ -30,6 +30,7 @@ from arb.market.words import (
     zeros,
 )
 from arb.venues.compiled.layout import (
+    AGREED,
     ARENA_AT,
     ARENA_STRIDE,
     ASKS,
@@ -57,6 +58,7 @@ from arb.venues.compiled.layout import (
     NEAR,
     NEAR_STEPS,
     NO_HORIZON,
+    OKX,
     OTHERS,
     PAIR,
     PER_TICK,
@@ -168,7 +170,7 @@ class CompiledConnection(CompiledSide):
         if (
             book.fine
             or max(prices, default=0) > PRICE_MAX
-            or not _can_be_kept(slot.ahead)
+            or not _can_be_kept(kind, slot.ahead)
             or slot.texts is not None
             or max(scale.price_exp, scale.size_exp) > EXP_MAX
             or not PLAIN_NAME.fullmatch(name)
@@ -196,7 +198,7 @@ class CompiledConnection(CompiledSide):
         words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
         for side, ladder in enumerate(ladders):
             words[head + FAR + side] = ladder.far.ctypes.data - NEAR_STEPS * WORD
-        words[head + SHOWN_ONLY_BEST] = 0
+        words[head + SHOWN_ONLY_BEST] = words[head + AGREED] = 0
         words[head + SHOWN + 1] = words[head + SHOWN + 3] = -1
         words[head + BIDS + HORIZON] = NO_HORIZON if book.bid_horizon is None else int(book.bid_horizon)
         words[head + ASKS + HORIZON] = NO_HORIZON if book.ask_horizon is None else -int(book.ask_horizon)
@@ -218,6 +220,7 @@ class CompiledConnection(CompiledSide):
         book.asks = self._side(asks, ladders[1], head + ASKS, -1, tick)
         slot.sequence = arena.sequence.item(slot.row)
         slot.lent = False
+        slot.agreed += self._rows[head + AGREED]
         if slot.ahead is not None:
             slot.ahead.extend(self._kept_quotes(slot.row, head))
         lasted = arena.updates.item(slot.row) - slot.lent_at
@@ -309,11 +312,12 @@ _COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED, OTHERS, HELD)
 _QUOTES_KEPT = (QUOTES_FIRST, QUOTES_BEYOND)
 
 
-def _can_be_kept(ahead: deque[Quoted] | None) -> bool:
+def _can_be_kept(kind: int, ahead: deque[Quoted] | None) -> bool:
     """Return whether so many quotes have room beside a book, with some for those to come, and none is finer than its scale."""
     if ahead is None:
         return True
-    return len(ahead) <= QUOTES_MAX // 2 and all(type(number) is int for _, quote in ahead for number in quote)
+    most = QUOTES_MAX if kind == OKX else QUOTES_MAX // 2  # there all that are kept make room
+    return len(ahead) <= most and all(type(number) is int for _, quote in ahead for number in quote)
 
 
 def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:

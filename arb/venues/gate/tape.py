@@ -14,8 +14,8 @@ from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed, GateFrame, Snapshot, Update
 from arb.venues.wire.base import DECODE_ERRORS, Pair, Sequence64
-from arb.venues.wire.chain import TickerWitness
 from arb.venues.wire.slot import BookSlot
+from arb.venues.wire.witness import TickerWitness
 
 
 class _Contracts(msgspec.Struct):

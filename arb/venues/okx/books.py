@@ -5,21 +5,32 @@ Special cases of the chain: equal ids with empty sides are a keep-alive; after m
 0 on today's feeds, which means none; a present, non-zero one is verified. Frames of before `seqId` existed are read
 from tapes only, where the checksum alone vouches for them; a live feed refuses them.
 
+`bbo-tbt` (best bid and offer, every 10 ms) bears witness of a book that states no checksum. The documents number changes by
+channel and do not say that the ids of the two are comparable, so the witness is believed, book by book, once it has shown it
+(`arb/venues/wire/witness.py`): by book because a wrong one must not have the others' witnesses dismissed. Whether a book
+is live is said by `books` alone: the witness is subscribed beside it, and may be refused, silent or unreadable.
+
 OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
 snapshot of a quiet book may lie seconds back. So a snapshot and a keep-alive state no `event_ns`.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from arb.market.arena import NO_SEQUENCE, BookState
-from arb.market.feed import FrameResult, NoticeKind
+from arb.market.book import Quote, to_levels
+from arb.market.feed import NOTHING, BookSeat, FrameResult, Notice, NoticeKind
+from arb.market.scale import Scale
 from arb.masking import clean
 from arb.venues.compiled.layout import OKX
-from arb.venues.wire.base import DECODE_ERRORS, Sequence64, decode_problem
+from arb.venues.wire.base import DECODE_ERRORS, FrameError, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 from arb.venues.wire.slot import BookSlot
+from arb.venues.wire.witness import PROVEN, begin_hearing, hear, heard
 
 _DEPTHS = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
+_WITNESS = "bbo-tbt"
 _UPGRADE_CODE = "64008"
 
 
@@ -32,7 +43,14 @@ class _Book(msgspec.Struct):
     checksum: int | None = None
 
 
+class _Best(msgspec.Struct):
+    bids: list[list[str]]
+    asks: list[list[str]]
+    seqId: Sequence64
+
+
 _books = msgspec.json.Decoder(list[_Book]).decode
+_bests = msgspec.json.Decoder(list[_Best]).decode
 
 
 class OkxFeed(PushedFeed):
@@ -40,6 +58,29 @@ class OkxFeed(PushedFeed):
 
     channel = "books"
     shape = OKX
+    _said = False
+    """Whether it was said that a witness is missing or dismissed: of the first one only, the others may be hundreds."""
+
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a finer scale, and forget the quotes on the old one that it has not reached."""
+        super().rescale_book(native_symbol, scale, at_ns)
+        slot = self._slots[native_symbol]
+        if slot.ahead is not None:
+            slot.ahead.clear()
+
+    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """See `arb.market.feed.BookFeed`."""
+        args = [{"channel": _WITNESS, "instId": native_symbol} for native_symbol in native_symbols]
+        return self._requests("unsubscribe" if end else "subscribe", args)
+
+    def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
+        slot = super()._add(native_symbol, seat)
+        begin_hearing(slot)
+        return slot
+
+    def _empty(self, slot: BookSlot, state: BookState, at_ns: int) -> None:
+        super()._empty(slot, state, at_ns)
+        begin_hearing(slot)
 
     def _arg(self, native_symbol: str) -> dict[str, str]:
         return {"channel": self.channel, "instId": native_symbol}
@@ -50,6 +91,9 @@ class OkxFeed(PushedFeed):
     def _answer(self, frame: PushedFrame, arg: Arg | None) -> FrameResult:
         if frame.event == "notice" and str(frame.code) == _UPGRADE_CODE:
             return self._notice(NoticeKind.UPGRADE, (), frame.code, frame.msg or "")
+        if frame.event == "error" and _WITNESS in (frame.msg or ""):
+            cause = clean(f"{frame.code} {frame.msg}")
+            return self._unwitnessed(self._control(), f"refused the best quotes that bear witness of books: {cause}")
         return super()._answer(frame, arg)
 
     def _book(self, frame: PushedFrame, arg: Arg, received_ns: int) -> FrameResult:
@@ -69,7 +113,75 @@ class OkxFeed(PushedFeed):
             self._refuse(arg.instId, "data", f"{len(books)} books in one frame")
         if frame.action not in ("snapshot", "update"):
             self._refuse(arg.instId, "action", f"neither snapshot nor update: {clean(frame.action, 40)!r}")
-        return self._take(slot, books[0], frame.action == "snapshot", received_ns)
+        result = self._take(slot, books[0], frame.action == "snapshot", received_ns)
+        return self._witnessed(slot, result, received_ns)
+
+    def _witnessed(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
+        """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
+        if slot.state is not BookState.LIVE:
+            return result
+        held, failed = heard(slot)
+        self._counts.checks_held += held
+        self._counts.checks_failed += failed
+        if failed:
+            result = self._contradicted(slot, slot.sequence, result, received_ns)
+        if slot.state is BookState.LIVE:
+            super()._settled(slot)
+        return result
+
+    def _settled(self, slot: BookSlot) -> None:
+        """Leave the book here until its quotes have spoken."""
+
+    def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
+        slot = None if arg is None or arg.channel != _WITNESS else self._known(arg.instId)
+        if slot is None:
+            return self._other()
+        try:
+            sequence, quote = self._best(slot, frame.data)
+        except FrameError as error:
+            self._counts.malformed += 1
+            error.__traceback__ = error.__context__ = None
+            return FrameResult(error=error)
+        self._counts.other += 1
+        agreed = hear(slot, sequence, quote)
+        self._counts.checks_held += agreed is True
+        self._counts.checks_failed += agreed is False
+        return self._contradicted(slot, sequence, NOTHING, received_ns) if agreed is False else NOTHING
+
+    def _best(self, slot: BookSlot, raw: msgspec.Raw) -> tuple[int, Quote]:
+        """Read the id of best quotes, and what they are; 0 on a side that is empty."""
+        native_symbol = slot.native_symbol
+        try:
+            bests = _bests(raw)
+            if len(bests) != 1 or max(len(bests[0].bids), len(bests[0].asks)) > 1:
+                self._refuse(native_symbol, "data", "not one best level a side")
+            bids, asks = (to_levels(side, slot.prices, slot.sizes) for side in (bests[0].bids, bests[0].asks))
+        except DECODE_ERRORS as error:
+            self._refuse(native_symbol, *decode_problem(error, "data"))
+        except (ValueError, IndexError) as error:
+            self._refuse(native_symbol, "data[0]", str(error))
+        if self.on_levels is not None:
+            self.on_levels(native_symbol, [*bids, *asks])
+        (bid, bid_size), (ask, ask_size) = [*bids, (0, 0)][0], [*asks, (0, 0)][0]
+        return bests[0].seqId, (bid, bid_size, ask, ask_size)
+
+    def _contradicted(self, slot: BookSlot, sequence: int, result: FrameResult, received_ns: int) -> FrameResult:
+        """Lose a book whose witness is believed, and dismiss one that is not."""
+        if slot.agreed >= PROVEN:
+            return self._lose(slot, received_ns, f"best bid and offer at {sequence} disagree with the book")
+        slot.ahead = None
+        return self._unwitnessed(
+            result,
+            f"{_WITNESS} at {sequence} disagrees with the book of {slot.native_symbol} after it agreed {slot.agreed} times: it "
+            "is taken for no witness until the book's next snapshot",
+        )
+
+    def _unwitnessed(self, result: FrameResult, text: str) -> FrameResult:
+        """Say of the first witness that it is none; books go on without."""
+        if self._said:
+            return result
+        self._said = True
+        return msgspec.structs.replace(result, notice=Notice(NoticeKind.UNWITNESSED, text=text))
 
     def _take(self, slot: BookSlot, book: _Book, snapshot: bool, received_ns: int) -> FrameResult:
         sequence = self._sequence_of(slot, book, snapshot)
@@ -90,6 +202,8 @@ class OkxFeed(PushedFeed):
             if book.seqId is not None and book.seqId == book.prevSeqId and (bids or asks):
                 self._refuse(slot.native_symbol, "data[0].seqId", "a change under the id of its predecessor")
             slot.book.apply(bids, asks)
+        if sequence < slot.sequence:
+            begin_hearing(slot)  # the ids have begun anew
         remember_texts(slot, bids, asks, book.bids, book.asks)
         if not self._holds(slot, book.checksum):
             return self._lose(slot, received_ns, "the checksum does not hold")

@@ -12,7 +12,7 @@ unreadable or contradicted, and what others see of it is decided here, once:
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ MILLIS_MAX = 9_000_000_000_000  # the year 2255: in nanoseconds it still fits 64
 Sequence64 = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 Millis = Annotated[int, msgspec.Meta(ge=0, le=MILLIS_MAX)]
 Pair = tuple[str, str]
+Item = TypeVar("Item")
 
 TAPE_SCALE = Scale(40, 40)
 """The scale of books rebuilt from a tape, where no listing gives ticks: plain Python integers, so it costs no range."""
@@ -210,6 +211,10 @@ class WireFeed(ABC):
     @abstractmethod
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the text frames that end the subscriptions."""
+
+    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """See `arb.market.feed.BookFeed`; most venues have none, or have them with the books."""
+        return ()
 
     @abstractmethod
     def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult: ...
@@ -410,7 +415,7 @@ def decode_problem(error: Exception, root: str = "") -> tuple[str, str]:
     return (root + path.rstrip("`")).lstrip(".") or "frame", what
 
 
-def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Yield `items` in order, at most `size` (>= 1) at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

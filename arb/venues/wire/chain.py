@@ -15,14 +15,13 @@ venue's `Rule`:
     PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
 
 Best-bid/offer frames are checked against such books: where one carries the id of the book, price and size must agree on both
-sides (`TickerWitness`).
+sides (`arb/venues/wire/witness.py`).
 """
 
-from collections import deque
 from enum import Enum
 
 from arb.market.arena import NO_SEQUENCE, BookState
-from arb.market.book import ExactLevels, PlainBook, Quote, Quoted
+from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, FrameResult, Resync, ResyncBy
 from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, FrameError, WireFeed
 from arb.venues.wire.slot import BookSlot, Delta
@@ -168,43 +167,3 @@ class ChainFeed(WireFeed):
         """Ask for a snapshot of a book that only waits for it."""
         slot.asked_ns = at_ns
         return Resync(slot.native_symbol, slot.row, cause, ResyncBy.FETCH, lost=False)
-
-
-_KEPT_MAX = 4096
-
-
-class TickerWitness:
-    """The quotes of one symbol that the book has not reached yet."""
-
-    __slots__ = ("ahead",)
-
-    def __init__(self) -> None:
-        self.ahead: deque[Quoted] = deque(maxlen=_KEPT_MAX)
-
-    def check(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
-        """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
-        book_sequence = NO_SEQUENCE if slot is None else slot.sequence
-        if slot is not None and sequence == book_sequence:
-            return agrees(quote, slot.book)
-        if sequence > book_sequence and (not self.ahead or self.ahead[-1][0] <= sequence):
-            self.ahead.append((sequence, quote))
-        return None
-
-    def reached(self, slot: BookSlot) -> tuple[int, int]:
-        """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
-        held = failed = 0
-        ahead = self.ahead
-        while ahead and ahead[0][0] <= slot.sequence:
-            sequence, quote = ahead.popleft()
-            if sequence == slot.sequence:
-                agreed = agrees(quote, slot.book)
-                held += agreed
-                failed += not agreed
-        return held, failed
-
-
-def agrees(quote: Quote, book: PlainBook) -> bool:
-    """Return whether the quote equals the best level of both sides."""
-    bids, asks = book.levels(1)
-    bid, ask = bids[0] if bids else (0, 0), asks[0] if asks else (0, 0)
-    return quote == (*bid, *ask)

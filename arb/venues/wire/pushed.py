@@ -57,16 +57,15 @@ class PushedFeed(WireFeed):
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the requests that subscribe to the books."""
-        return self._requests("subscribe", native_symbols)
+        return self._requests("subscribe", [self._arg(symbol) for symbol in native_symbols])
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the requests that end the subscriptions."""
-        return self._requests("unsubscribe", native_symbols)
+        return self._requests("unsubscribe", [self._arg(symbol) for symbol in native_symbols])
 
-    def _requests(self, op: str, native_symbols: Sequence[str]) -> tuple[str, ...]:
+    def _requests(self, op: str, args: Sequence[dict[str, str]]) -> tuple[str, ...]:
         return tuple(
-            msgspec.json.encode({"op": op, "args": [self._arg(symbol) for symbol in batch]}).decode()
-            for batch in batches(native_symbols, ARGS_PER_REQUEST)
+            msgspec.json.encode({"op": op, "args": batch}).decode() for batch in batches(args, ARGS_PER_REQUEST)
         )
 
     @abstractmethod
@@ -89,8 +88,12 @@ class PushedFeed(WireFeed):
         if frame.event:
             return self._answer(frame, arg)
         if arg is None or not self._is_book(arg):
-            return self._other()
+            return self._besides(frame, arg, received_ns)
         return self._book(frame, arg, received_ns)
+
+    def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
+        """Take a frame of another channel."""
+        return self._other()
 
     def _answer(self, frame: PushedFrame, arg: Arg | None) -> FrameResult:
         symbols = (arg.instId,) if arg is not None and arg.instId and self._is_book(arg) else ()

@@ -20,6 +20,7 @@ class BookSlot:
     """One book of one connection: its content, its state, and what its dialect has to remember."""
 
     __slots__ = (
+        "agreed",
         "ahead",
         "asked_ns",
         "book",
@@ -69,6 +70,8 @@ class BookSlot:
         """How many they were the last time."""
         self.ahead: deque[Quoted] | None = None
         """Where quotes are kept that the book has not reached yet, where its best quotes come by themselves, too."""
+        self.agreed = 0
+        """How many of these have agreed with it (`arb/venues/wire/witness.py`)."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):

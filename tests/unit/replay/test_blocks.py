@@ -222,9 +222,14 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
             gone = (f"{old_bid}x0 " if old_bid != bid else "", f"{old_ask}x0 " if old_ask != ask else "")
             frame = frames.change(f"{gone[0]}{bid}x{size}", f"{gone[1]}{ask}x{size}", sent_ns)
         shown[key] = bid, ask
-        compact = json.dumps(json.loads(frame), separators=(",", ":")) if rng.random() < 0.97 else frame.decode()
-        line = TapeLine(at_ms / 1000, venue, "ws", compact, t_ns=at_ms * NS_PER_MS if step % 3 else None)
-        texts[file_of[venue]].append(msgspec.json.encode(line) + b"\n")
+        sent = [frame]
+        if venue == "okx" and rng.random() < 0.8:  # its witness, before the change or after it, and now and then wrong
+            said = size if rng.random() < 0.98 else "77.7"
+            sent.insert(rng.randrange(2), frames.best(f"{bid}x{said}", f"{ask}x{size}", sent_ns))
+        for raw in sent:
+            compact = json.dumps(json.loads(raw), separators=(",", ":")) if rng.random() < 0.97 else raw.decode()
+            line = TapeLine(at_ms / 1000, venue, "ws", compact, t_ns=at_ms * NS_PER_MS if step % 3 else None)
+            texts[file_of[venue]].append(msgspec.json.encode(line) + b"\n")
     paths = [folder / f"{number}.jsonl" for number, lines in enumerate(texts) if lines]
     for path, lines in zip(paths, filter(None, texts), strict=True):
         path.write_bytes(b"".join(lines))

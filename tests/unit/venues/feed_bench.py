@@ -13,6 +13,7 @@ from arb.venues.feed import SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
+from arb.venues.wire.base import WireFeed
 from tests.virtual import a_clock, run_virtual
 
 
@@ -74,7 +75,7 @@ class Line:
 
 
 class Bench:
-    """A feed of two books on such lines, or of those named. `connection`: its name."""
+    """A feed of two books on such lines, or of those named. `connection`: its name; `dialect`: another than `Words`."""
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Bench:
         timing: ConnectionTiming | None = None,
         natives: Sequence[str] = ("BTC_USDT", "ETH_USDT"),
         per_hour: int = 0,
+        dialect: WireFeed | None = None,
     ) -> None:
         self.natives = natives
         self.gap_s = 0.0 if timing is None else timing.send_gap_s
@@ -93,7 +95,7 @@ class Bench:
         self._dialled = asyncio.Event()
         self.events: list[AnyEvent] = []
         self.frames: list[str] = []
-        self.words = Words()
+        self.words = Words() if dialect is None else dialect
         self.feed = SocketFeed(
             fixed("ws://venue/"),
             self.words,
@@ -130,7 +132,8 @@ class Bench:
             running = asyncio.create_task(self.feed.run())
             await self.turns()
             await asyncio.sleep(100 * self.gap_s)
-            assert self.line.sent == [f"+{native}" for native in self.natives]
+            greeted = self.words.subscribe_messages(self.natives, 0) + self.words.witness_messages(self.natives, 0)
+            assert self.line.sent == [*greeted]
             self.line.sent.clear()
             await story()
             running.cancel()

@@ -162,6 +162,20 @@ def okx_frame(action: str, before: int, after: int, bids: Change, asks: Change, 
     return _json({"arg": {"channel": "books", "instId": "BTC-USDT"}, "action": action, "data": [book]})
 
 
+def okx_quote(at: int, bids: Side, asks: Side, **more: object) -> str:
+    """Return the best quotes of a state of the book, as `bbo-tbt` tells them beside its changes."""
+    bid = [max(bids.items(), key=lambda level: Decimal(level[0]))] if bids else []
+    ask = [min(asks.items(), key=lambda level: Decimal(level[0]))] if asks else []
+    best = {
+        "asks": [[*level, "0", "4"] for level in ask],
+        "bids": [[*level, "0", "2"] for level in bid],
+        "ts": str(NOW_MS),
+        "seqId": at,
+        **more,
+    }
+    return _json({"arg": {"channel": "bbo-tbt", "instId": "BTC-USDT"}, "data": [best]})
+
+
 def bitget_frame(action: str, before: int, after: int, bids: Change, asks: Change, **more: object) -> str:
     book = {"asks": asks, "bids": bids, "seq": after, "pseq": before, "ts": str(NOW_MS - 3), **more}
     arg = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
@@ -202,6 +216,7 @@ OKX = Dialect(
     lambda arena: OkxFeed("okx", seats("BTC-USDT"), arena),
     lambda truth: okx_frame("snapshot", -1, truth.id, *truth.sides()),
     lambda before, after, bids, asks: okx_frame("update", before, after, bids, asks),
+    quote=okx_quote,
 )
 BITGET = Dialect(
     "bitget",
