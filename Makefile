@@ -30,8 +30,7 @@ PYTHON ?= python3
 ARGS ?=
 # Tests that start processes wait for them much of their time; those of `make unit` wait for nothing, and each worker first
 # collects them all.
-WORKERS ?= 4
-UNIT_WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4)
+WORKERS ?= $(if $(filter unit,$(MAKECMDGOALS)),$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4),4)
 SEEDS ?= 200
 EXAMPLES ?= 30000
 # The same commit gets the same answer: what `make unit` and `make test` draw begins here. All other proofs draw anew each time.
@@ -60,7 +59,7 @@ run: $(RUN_READY)
 dev: $(DEV_READY)
 
 unit: $(DEV_READY)
-	@$(SEEDED) -n $(UNIT_WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 15 tests/unit $(ARGS)
+	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 15 tests/unit $(ARGS)
 
 test: $(DEV_READY)
 	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 100 $(ARGS)
