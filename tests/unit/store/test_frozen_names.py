@@ -254,7 +254,7 @@ INCIDENTS = (
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over new_listing"
     " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
     " stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome unknown_symbol unknown_too_long"
-    " unlisted venue_absent venue_health view wallet_closed"
+    " unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (
