@@ -126,7 +126,7 @@ class Turns:
 
 
 def machine_load() -> float:
-    """Return how many threads want each processor of this machine, in the mean of the last minute; 0 where no system tells."""
+    """Return how many threads want each processor, in the mean of the last minute; 0 where the system does not report it."""
     if not hasattr(os, "getloadavg"):
         return 0.0
     return os.getloadavg()[0] / (os.cpu_count() or 1)

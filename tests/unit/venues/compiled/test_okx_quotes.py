@@ -11,7 +11,8 @@ from arb.market.arena import BookState
 from arb.venues.compiled.layout import QUOTES_MAX
 from arb.venues.compiled.lending import PAID_AFTER
 from arb.venues.wire.witness import PROVEN
-from tests.unit.venues.compiled.test_same_books import begin, refresh, stream
+from tests.unit.venues.compiled.test_quotes import give_quotes_of_any_id
+from tests.unit.venues.compiled.test_same_books import begin, refresh
 from tests.unit.venues.compiled.twins import Twins, disturbed
 from tests.unit.venues.wire.dialects import OKX, Side, Truth, okx_frame, okx_quote
 
@@ -51,21 +52,11 @@ def state(twins: Twins) -> int:
 def test_quotes_of_any_id_right_and_wrong_are_held_against_the_same_books(seed: int, right: bool) -> None:
     truth, twins = proven(seed) if right else begin(OKX, seed)
     rng = random.Random(seed + 1)
-    for _ in range(25):
-        stream(OKX, truth, twins, rng.randrange(3))
-        change, ids = changed(truth), list(truth.states)[-4:]
-        for _ in range(rng.randrange(4)):
-            at = rng.choice((*ids, ids[-1] + rng.randrange(1, 4)))
-            bids, asks = truth.states.get(at, truth.states[ids[-1]])
-            if rng.random() < 0.1:
-                bids, asks = rng.choice((WRONG, (bids, {}), ({}, asks), ({**bids, "91.00": "1"}, asks)))
-            raw = okx_quote(at, bids, asks).encode()
-            twins.give(disturbed(raw, rng) if rng.random() < 0.2 else raw)
-        twins.give(change)
-        if twins.plain.arena.state.item(0) != BookState.LIVE:
-            refresh(OKX, truth, twins)
-    plain, compiled = twins.levels()
-    assert plain == compiled
+
+    def wrong_ones(bids: Side, asks: Side) -> tuple[Side, Side]:
+        return rng.choice((WRONG, (bids, {}), ({}, asks), ({**bids, "91.00": "1"}, asks)))
+
+    give_quotes_of_any_id(OKX, truth, twins, rng, okx_quote, wrong_ones)
 
 
 def test_quotes_are_taken_without_the_plain_reader_and_counted_as_held() -> None:

@@ -1,6 +1,7 @@
 """Best quotes that bear witness, and snapshots that were cut short: kept by compiled code as the plain reader keeps them."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from arb.market.arena import BookState
 from arb.venues.compiled.layout import QUOTES_MAX
 from tests.unit.venues.compiled.test_same_books import begin, refresh, stream
 from tests.unit.venues.compiled.twins import Twins, disturbed
-from tests.unit.venues.wire.dialects import BINANCE, Side, Truth, binance_frame, binance_quote, binance_whole
+from tests.unit.venues.wire.dialects import BINANCE, Dialect, Side, Truth, binance_frame, binance_quote, binance_whole
 
 pytest.importorskip("numba", reason="compiled books need numba")
 
@@ -19,8 +20,8 @@ def quoted(truth: Truth, at: int) -> bytes:
     return binance_quote(at, *truth.states[at]).encode()
 
 
-def changed(truth: Truth) -> bytes:
-    return BINANCE.change(*truth.step()).encode()
+def changed(truth: Truth, dialect: Dialect = BINANCE) -> bytes:
+    return dialect.change(*truth.step()).encode()
 
 
 def other(side: Side, rng: random.Random) -> Side:
@@ -28,25 +29,39 @@ def other(side: Side, rng: random.Random) -> Side:
     return {**side, rng.choice(("90.99", "91.00", "90.50")): rng.choice(("1", "2.50", "0.0001"))}
 
 
-@given(seed=st.integers(0, 2**32))
-def test_quotes_of_any_id_right_and_wrong_are_held_against_the_same_books(seed: int) -> None:
-    truth, twins = begin(BINANCE, seed)
-    rng = random.Random(seed + 1)
+def give_quotes_of_any_id(
+    dialect: Dialect,
+    truth: Truth,
+    twins: Twins,
+    rng: random.Random,
+    quote: Callable[[int, Side, Side], str],
+    wrong: Callable[[Side, Side], tuple[Side, Side]],
+) -> None:
+    """Give changes with best quotes among them, of ids that were, are and will be, right, wrong and disturbed; then compare."""
     for _ in range(25):
-        stream(BINANCE, truth, twins, rng.randrange(3))
-        change, ids = changed(truth), list(truth.states)[-4:]
+        stream(dialect, truth, twins, rng.randrange(3))
+        change, ids = changed(truth, dialect), list(truth.states)[-4:]
         for _ in range(rng.randrange(4)):
             at = rng.choice((*ids, ids[-1] + rng.randrange(1, 4)))
             bids, asks = truth.states.get(at, truth.states[ids[-1]])
             if rng.random() < 0.1:
-                bids, asks = other(bids, rng), other(asks, rng)
-            raw = binance_quote(at, bids, asks).encode()
+                bids, asks = wrong(bids, asks)
+            raw = quote(at, bids, asks).encode()
             twins.give(disturbed(raw, rng) if rng.random() < 0.2 else raw)
         twins.give(change)
         if twins.plain.arena.state.item(0) != BookState.LIVE:
-            refresh(BINANCE, truth, twins)
+            refresh(dialect, truth, twins)
     plain, compiled = twins.levels()
     assert plain == compiled
+
+
+@given(seed=st.integers(0, 2**32))
+def test_quotes_of_any_id_right_and_wrong_are_held_against_the_same_books(seed: int) -> None:
+    truth, twins = begin(BINANCE, seed)
+    rng = random.Random(seed + 1)
+    give_quotes_of_any_id(
+        BINANCE, truth, twins, rng, binance_quote, lambda bids, asks: (other(bids, rng), other(asks, rng))
+    )
 
 
 def test_a_quote_that_disagrees_costs_the_book_when_its_change_has_come() -> None:
