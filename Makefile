@@ -196,7 +196,7 @@ define install
 	@echo "[arb] compiling what is imported"
 	@$(SHOWN) $(BIN)/python -c "import $(2)"
 	@echo "[arb] compiling what keeps the books"
-	@$(SHOWN) $(BIN)/python -c "from arb.venues.compiled.loading import is_available, load_blocks, load_sizes; is_available() and (load_blocks(), load_sizes())"
+	@$(SHOWN) $(BIN)/python -c "from arb.venues.compiled.loading import is_available, load_blocks; is_available() and load_blocks()"
 	@echo "[arb] ready"
 endef
 

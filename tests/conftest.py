@@ -22,6 +22,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from arb.venues.compiled.loading import is_available, is_whole
+
 # No deadline per example: on a busy machine it measures the neighbours. Each test as a whole has one (pyproject.toml).
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
@@ -33,6 +35,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile once what a change of its sources needs compiled, and not in every worker: that starts a process, too."""
+    if not hasattr(session.config, "workerinput") and not is_whole():
+        is_available()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,7 @@ from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookAr
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
-from arb.venues.compiled.loading import CompiledUnavailable, is_compiled, load, load_sizes
+from arb.venues.compiled.loading import CompiledUnavailable, is_whole, load_all
 from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.wire.base import WireFeed
 
@@ -42,10 +42,8 @@ def chosen(wanted: FastBooks) -> BooksBy:
     if wanted is False:
         return BooksBy.PLAIN
     try:
-        there = is_compiled() and is_compiled("sizing")
-        with contextlib.nullcontext() if there else _saying_that_it_compiles():
-            load()
-            load_sizes()
+        with contextlib.nullcontext() if is_whole() else _saying_that_it_compiles():
+            load_all()
     except CompiledUnavailable as error:
         if wanted != "auto":
             shown = "true" if wanted is True else f'"{wanted}"'
@@ -60,7 +58,7 @@ def chosen(wanted: FastBooks) -> BooksBy:
 @contextlib.contextmanager
 def _saying_that_it_compiles() -> Iterator[None]:
     """Say so at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
-    log.info("compiling the code that keeps books, once for this version: some fifteen seconds")
+    log.info("compiling the code that keeps books, once for this version: some twenty seconds")
     done = threading.Event()
 
     def say() -> None:
