@@ -73,7 +73,7 @@ def load_all() -> None:
 
 @contextlib.contextmanager
 def _compiling_sizes() -> Iterator[None]:
-    """Have another process compile the search into the cache; wait for it at the end, stop it where that is not reached."""
+    """Have another process compile the search into the cache; wait for it at the end, or stop it if that is not reached."""
     try:
         child = subprocess.Popen(
             [sys.executable, "-c", _COMPILE_SIZES],
@@ -85,17 +85,17 @@ def _compiling_sizes() -> Iterator[None]:
         log.info("no second process helps to compile: %s", error)
         yield
         return
-    try:
-        yield
-        child.wait()
-    finally:
-        child.kill()
-        child.wait()
+    with child:
+        try:
+            yield
+        except BaseException:
+            child.kill()
+            raise
 
 
 @cache
 def load() -> tuple[Take, Show]:
-    """Return the compiled functions, which takes ten seconds to compile; raises `CompiledUnavailable` without numba."""
+    """Return the compiled functions, which takes ten to twenty seconds to compile; raises `CompiledUnavailable` without numba."""
     cached = _prepared()
     from arb.venues.compiled.kernel import compile_all
 
@@ -119,7 +119,7 @@ def load_blocks() -> tuple[Step, Step, Step]:
 
 @cache
 def load_sizes() -> Search:
-    """Return what searches the best size of two rows, as `load` does; five seconds to compile."""
+    """Return what searches the best size of two rows, as `load` does; five to eight seconds to compile."""
     cached = _prepared()
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.sizing import best_sizes
