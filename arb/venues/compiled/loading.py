@@ -95,7 +95,7 @@ def _compiling_sizes() -> Iterator[None]:
 
 @cache
 def load() -> tuple[Take, Show]:
-    """Return the compiled functions, which takes ten to twenty seconds to compile; raises `CompiledUnavailable` without numba."""
+    """Return the compiled functions, compiled in ten to twenty seconds; raises `CompiledUnavailable` without numba."""
     cached = _prepared()
     from arb.venues.compiled.kernel import compile_all
 
