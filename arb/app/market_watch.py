@@ -14,7 +14,7 @@ from arb.clock import NS_PER_S, Clock
 from arb.config import MarketsOptions, Settings
 from arb.market.listing import Change, Changed, Listed, changes
 from arb.market.wallets import Wallets
-from arb.signals import on_stop_signal
+from arb.process import on_stop_signal
 from arb.venues.endpoints import Credentials
 
 News = dict[str, Any]

@@ -24,7 +24,7 @@ from arb.live.recording import Recorder
 from arb.live.tasks import keep_rules
 from arb.market.feed import split_books
 from arb.market.instrument import Instrument
-from arb.signals import on_stop_signal
+from arb.process import on_stop_signal
 from arb.store.segments import Segments
 from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site

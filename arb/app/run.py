@@ -50,7 +50,7 @@ from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, present, show_live
 from arb.measured_loop import Turns, in_turn, measured_loop
-from arb.signals import on_stop_signal
+from arb.process import on_stop_signal
 from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.journal import Journal

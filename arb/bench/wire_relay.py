@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from arb.bench.leg_server import SO_TIMESTAMPNS, instant
 from arb.clock import SystemClock
+from arb.process import give_way
 
 _CHUNK = 1 << 18
 
@@ -94,6 +95,7 @@ class WireRelay:
 
 def main() -> None:
     """Pass on until stdin ends."""
+    give_way()
     relay = WireRelay(int(sys.argv[1]), sys.argv[2].encode())
     sys.stdout.write(f"{relay.port}\n")
     sys.stdout.flush()

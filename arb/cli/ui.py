@@ -77,7 +77,7 @@ def ui_command(
 
 
 async def _serve(page: "Page", said: Callable[[int], None]) -> None:
-    from arb.signals import on_stop_signal
+    from arb.process import on_stop_signal
 
     stopped = asyncio.Event()
     on_stop_signal(asyncio.get_running_loop(), stopped.set)

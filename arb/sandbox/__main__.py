@@ -12,9 +12,9 @@ from typing import Any
 
 from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
+from arb.process import give_way, on_stop_signal
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.sandbox.server import SandboxServer, as_line
-from arb.signals import on_stop_signal
 
 
 def run_sandbox(
@@ -27,10 +27,11 @@ def run_sandbox(
 ) -> None:
     """Serve the simulated exchanges until SIGINT, SIGTERM or SIGHUP, as a child also until stdin closes.
 
-    Port 0 takes any free one; without a seed one is drawn. Raises `ConfigError` when the port is taken or the file of
-    faults cannot be read.
+    Port 0 takes any free one; without a seed one is drawn. Who trades here goes first on a processor (`give_way`). Raises
+    `ConfigError` when the port is taken or the file of faults cannot be read.
     """
     planned = read_faults(faults) if faults is not None else []
+    give_way()
     if seed is None:
         seed = system_random().randrange(1 << 31)
     asyncio.run(_serve(port, seed, symbol_count, static, planned, child))

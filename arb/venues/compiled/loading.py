@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from arb.errors import ArbError
+from arb.process import no_interrupt_lost
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,10 @@ def load_all() -> None:
     time. What it leaves undone, for whatever reason, is compiled here.
     """
     apart = _prepared() and not is_compiled() and not is_compiled("sizing")
-    with _compiling_sizes() if apart else contextlib.nullcontext():
-        load()
-    load_sizes()
+    with no_interrupt_lost():
+        with _compiling_sizes() if apart else contextlib.nullcontext():
+            load()
+        load_sizes()
 
 
 @contextlib.contextmanager
@@ -113,7 +115,8 @@ def load_blocks() -> tuple[Step, Step, Step]:
     from arb.venues.compiled.tape_lines import read_lines
 
     made = (entry_point(found, "int64(int64)", cached=cached) for found in (read_lines, take_frames, measure_frames))
-    read, take, measure = made
+    with no_interrupt_lost():
+        read, take, measure = made
     return read, take, measure
 
 
