@@ -36,7 +36,7 @@ from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.rules.pacing import Budget, PacingLimits
 
-_PAIRS = 10
+_PAIRS = 30
 _FIRST = 1_000_000
 """The number of the orders that open connections."""
 _ROUNDS_MAX = 101

@@ -140,7 +140,7 @@ def id_text(client_order_id: str) -> str:
 def decimal_texts(command: PlaceOrder) -> tuple[str, str]:
     """Return price and size of an order as `plain` writes them, which are finite."""
     price, size = str(command.price), str(command.size)
-    if (price + size).replace(".", "").isdigit():
+    if "E" not in price and "E" not in size:
         return price, size
     return f"{command.price:f}", f"{command.size:f}"  # no exponents, which very small and very great numbers would have
 
