@@ -247,7 +247,7 @@ class Run:
         if self._options.mode is not Mode.PAPER:
             compiled = node.engine.state.books.find_plan is not None
             rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0), compiled=compiled)
-            works = [rehearsal.step, OrderGlances(node.engine, parts.gateways).step]
+            works = [rehearsal.step, OrderGlances(node.engine, parts.gateways).step, journal.rehearse_intent]
             if self._venues.settings.engine.spin:
                 # A loop that waits has little time to spare: there it is better spent on rehearsing more often.
                 works.append(Glances(node.engine, self._clock, node.runner.unread).step)

@@ -163,6 +163,12 @@ class Journal:
                 self._intents.write(intent, self._last_seq)
                 self._intended = intent.seq
 
+    def rehearse_intent(self) -> bool:
+        """Keep the way that an intent takes in the processor's caches; return True, since this is all of it."""
+        if self._intents is not None:
+            self._intents.rehearse()
+        return True
+
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write an event and its commands in one transaction, and return the rows among them, for the ledger.
 

@@ -106,6 +106,20 @@ def test_an_intent_too_long_for_a_place_is_refused_and_nothing_is_written(path: 
     assert found(path) == []
 
 
+def test_a_rehearsal_writes_into_the_file_and_changes_nothing_that_is_read(path: Path) -> None:
+    written(path, an_intent(1, 1), an_intent(2, 2))
+    with closing(IntentLog(path, OWN)) as log:
+        os.utime(path, ns=(0, 0))
+        before = path.read_bytes()
+        log.rehearse()
+        assert path.stat().st_mtime_ns > 0, "an intent takes the same way"
+        assert path.read_bytes() == before
+        log.write(an_intent(3, 3), 2)
+        log.rehearse()
+        with closing(IntentLog(path, OWN)) as again:
+            assert [intent.seq for intent in again.found] == [2, 3]
+
+
 def test_it_belongs_to_its_user_alone(path: Path) -> None:
     written(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -222,6 +236,20 @@ def test_without_space_for_it_nothing_is_intended_until_there_is_some(small_disk
         log.sync()
         log.write(an_intent(), 0)
     assert found(path) == [an_intent()]
+
+
+def test_a_rehearsal_never_fails_not_even_where_an_intent_has_no_place(small_disk: Path) -> None:
+    path = small_disk / "t.intents"
+    ballast = fill(small_disk, but_for=4_096)
+    with closing(IntentLog(path, OWN)) as log:
+        log.rehearse()
+        ballast.unlink()
+        log.sync()
+        os.truncate(path, 0)
+        fill(small_disk, but_for=0)
+        log.rehearse()
+        with pytest.raises(StoreError):
+            log.sync()
 
 
 def test_a_log_that_is_removed_or_replaced_while_running_is_found_out(path: Path, log: IntentLog) -> None:
