@@ -26,6 +26,8 @@ IDLE_PERCENT = 25
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 BUSY_PERCENT = 4
 """The same while others want the machine's processors, of which all are taken."""
+_EARLY_NS = NS_PER_MS // 2
+"""How much too early idle work may begin: epoll waits whole milliseconds, rounded up, and it would be late by up to one."""
 _PARTS = 8
 """How finely durations are kept apart within a power of two: to an eighth."""
 
@@ -144,7 +146,7 @@ class IdlePace:
 
     SLOW = 1.5
     """From how many times the quick rounds on a round counts as one that found the caches empty."""
-    REST_NS_MIN, REST_NS_MAX = NS_PER_MS, 20 * NS_PER_MS
+    REST_NS_MIN, REST_NS_MAX = NS_PER_MS // 2, 20 * NS_PER_MS
     _GROWS, _SHRINKS = 1.1, 0.6
     _AT_ONCE_EVERY, _FORGETS = 50, 1.05
     """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
@@ -205,16 +207,18 @@ class _MeasuredSelector(selectors.DefaultSelector):
         """
         while True:
             idle_work = self._turns.idle_work
-            next_ns = until_ns if idle_work is None else min(until_ns, self._work_ns)
+            work_ns = self._work_ns - _EARLY_NS
+            next_ns = until_ns if idle_work is None else min(until_ns, work_ns)
             wait_ns = 0 if self._spin else max(0, next_ns - now_ns)
             ready = super().select(None if wait_ns == math.inf else wait_ns / NS_PER_S)
             now_ns = self._clock.monotonic_ns()
-            if idle_work is not None and not ready and self._work_ns <= now_ns < until_ns:
+            if idle_work is not None and not ready and work_ns <= now_ns < until_ns:
                 ready, began_ns = self._round(idle_work, until_ns), now_ns
                 now_ns = self._clock.monotonic_ns()
                 if not self._spin:
                     took_ns, complete = now_ns - began_ns, not ready and now_ns < until_ns
-                    self._work_ns = now_ns + self._pace.rest_ns(took_ns, complete=complete)
+                    early_ns = max(0, self._work_ns - began_ns)  # which the next one makes up for
+                    self._work_ns = now_ns + self._pace.rest_ns(took_ns, complete=complete) + early_ns
             if ready or now_ns >= until_ns:
                 return ready
 

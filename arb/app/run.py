@@ -247,10 +247,9 @@ class Run:
         if self._options.mode is not Mode.PAPER:
             compiled = node.engine.state.books.find_plan is not None
             rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0), compiled=compiled)
-            works = [rehearsal.step, OrderGlances(node.engine, parts.gateways).step, journal.rehearse_intent]
-            if self._venues.settings.engine.spin:
-                # A loop that waits has little time to spare: there it is better spent on rehearsing more often.
-                works.append(Glances(node.engine, self._clock, node.runner.unread).step)
+            glances = Glances(node.engine, self._clock, node.runner.unread)
+            order_glances = OrderGlances(node.engine, parts.gateways)
+            works = rehearsal.step, order_glances.step, journal.rehearse_intent, glances.step
             self._turns.idle_work = in_turn(*works)
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()

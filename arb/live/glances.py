@@ -1,11 +1,10 @@
 """Glances: what an opening would read of the run's own state, read again and again while nothing is to be decided.
 
 A rehearsal (`live/rehearsal.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
-knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So where the loop polls
-the symbols that were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes.
-Each of them only reads, or keeps what it has worked out until that changes; nothing is decided, opened or written.
-
-What orders are written with and leave on is little, and looked at where the loop waits, too.
+knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So the symbols that
+were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes, and so is what
+orders in them would be written with and leave on. All of it only reads, or keeps what it has worked out until that changes;
+nothing is decided, opened or written.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.clock import NS_PER_MS, SystemClock
+from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, SystemClock
 from arb.measured_loop import (
     BUSY_PERCENT,
     IDLE_PERCENT,
@@ -191,8 +191,25 @@ def test_idle_work_is_done_while_nothing_is_ready_and_is_measured_by_its_parts(s
     assert row["turns"] == idle.parts
 
 
-def test_idle_work_takes_little_of_a_loop_that_waits() -> None:
-    turns, idle = Turns(), Idle(200_000)
+class Forgotten:
+    """Idle work in rounds of one part, which take `took_ns`, a quarter of that right after another: caches forget quickly."""
+
+    def __init__(self, took_ns: int) -> None:
+        self.took_ns, self.worked_ns, self.ended_ns = took_ns, 0, CLOCK.monotonic_ns() + NS_PER_S  # the first is quick
+
+    def __call__(self) -> bool:
+        rested = CLOCK.monotonic_ns() - self.ended_ns > NS_PER_MS // 10
+        took_ns = self.took_ns if rested else self.took_ns // 4
+        busy(took_ns)
+        self.worked_ns += took_ns
+        self.ended_ns = CLOCK.monotonic_ns()
+        return True
+
+
+@pytest.mark.parametrize("took_us", [240, 450, 600])
+def test_idle_work_takes_little_of_a_loop_that_waits(took_us: int) -> None:
+    """However far the rest that its share leaves is from whole milliseconds, which are all that can be waited for."""
+    turns, idle = Turns(), Forgotten(took_us * NS_PER_US)
     turns.idle_work = idle
 
     async def work() -> None:
@@ -201,9 +218,9 @@ def test_idle_work_takes_little_of_a_loop_that_waits() -> None:
     began_ns = CLOCK.monotonic_ns()
     run(work, turns)
     passed_ns = CLOCK.monotonic_ns() - began_ns
-    # By what its parts take at least, since a machine may stand still within one; and one round before its pause is known, and
+    # By what its rounds take at least, since a machine may stand still within one; and one round before its pause is known, and
     # one in fifty that follows at once.
-    assert idle.parts * idle.part_ns <= passed_ns * IDLE_PERCENT / 100 * 51 / 50 + 2 * 3 * idle.part_ns
+    assert idle.worked_ns <= passed_ns * IDLE_PERCENT / 100 * 51 / 50 + 2 * idle.took_ns
 
 
 def rounds_where(caches_keep_ns: float, *, seed: int = 0) -> tuple[float, float]:
