@@ -1,6 +1,8 @@
 """The journal and its intents: what may have left and is in no entry is in one before anything else happens."""
 
+import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -193,6 +195,7 @@ def test_while_the_log_is_gone_the_journal_cannot_be_made_durable(path: Path, jo
 
 def test_a_journal_that_protects_no_money_keeps_no_intents(path: Path) -> None:
     with closing(Journal.open(path, ManualClock(T0), reserve=NoReserve())) as journal:
+        assert journal.rehearse_intent(), "nothing is all of it"
         journal.intend((an_intent(5),))
         journal.append(an_event(6), ())
     assert not intents_of(path).exists()
@@ -216,3 +219,41 @@ def test_a_rebuild_writes_nothing_into_a_journal_that_lacks_nothing(path: Path, 
     before = path.read_bytes()
     db_rebuild(sqlite_url, path)
     assert path.read_bytes() == before
+
+
+class SlowDisk:
+    """A reserve that a sync has to wait for, as it does for a disk."""
+
+    held = True
+
+    def __init__(self) -> None:
+        self.asked, self.done = threading.Event(), threading.Event()
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    def establish(self) -> bool:
+        """Wait until the disk is done."""
+        self.asked.set()
+        return self.done.wait(10)
+
+
+def test_an_intent_is_rehearsed_but_not_while_a_sync_waits_for_the_disk(path: Path) -> None:
+    disk = SlowDisk()
+
+    def rehearsed(journal: Journal) -> bool:
+        os.utime(intents_of(path), ns=(0, 0))
+        assert journal.rehearse_intent(), "it is all of a round"
+        return intents_of(path).stat().st_mtime_ns > 0
+
+    with closing(Journal.open(path, ManualClock(T0), reserve=disk)) as journal:
+        assert rehearsed(journal)
+        sync = threading.Thread(target=journal.sync)
+        sync.start()
+        assert disk.asked.wait(10)
+        try:
+            assert not rehearsed(journal)
+        finally:
+            disk.done.set()
+            sync.join()
+        assert rehearsed(journal)
