@@ -25,7 +25,7 @@ LEVELS = 10
 LEVEL_QUOTE = 5_000
 LEARNED_FRAMES = 900
 """How many frames the engine has had, of thirty books, before one venue's stand still."""
-MISSED_FRAMES = 1_500
+MISSED_FRAMES = 600
 """After how many more, of the other twenty, the market moves away."""
 JUMP = Decimal("1.005")
 
