@@ -30,11 +30,15 @@ MISSED_FRAMES = 600
 JUMP = Decimal("1.005")
 
 
+PRICES_OF_A_ROUND = 7
+"""After so many steps the prices come again: a venue that sends every 100 ms must find others than those it has shown."""
+
+
 def show(sandbox: SandboxProcess, step: int, ratio: Decimal = Decimal(1)) -> None:
     """Quote all symbols at all venues around one price, which moves a little with every step."""
     for symbol in SYMBOLS:
         price = Decimal(PRICES[symbol.partition("/")[0].rstrip("2")])
-        middle, gap = price * ratio * (1 + Decimal(step % 2) / 10_000), price / 2_000
+        middle, gap = price * ratio * (1 + Decimal(step % PRICES_OF_A_ROUND) / 10_000), price / 2_000
         size = f"{LEVEL_QUOTE / price:.2f}" if price > 1 else f"{LEVEL_QUOTE / price:.0f}"
         bids, asks = (
             [[str((middle + way * gap * level).quantize(price)), size] for level in range(1, LEVELS)] for way in (-1, 1)

@@ -6,13 +6,16 @@ that a silence is nothing but chance; both must be below e^-20, which is 2e-9 fo
 - by time: a book had `own` frames in the `learned` ns up to its last one. The chance that it has none in `silent` ns more is
   (learned / (learned + silent)) ^ own <= exp(-2 * own * silent / (2 * learned + silent)), as ln(1 + x) >= 2x / (2 + x);
 - by others: up to its last frame there were `others` frames of the same symbol at other venues. The chance that `since` more of
-  them come without one of its own is the product of (others + i) / (own + others + i), i from 0 to `since` - 1, which by the
-  same inequality is at most exp(-2 * own * since / (own + 2 * (others + since))).
+  them come without one of its own is the product of (others + i) / (own + others + i), i from 0 to `since` - 1. As factorials
+  that is the product of (others + j) / (others + since + j), j from 0 to `own` - 1, whose factors are on average (logarithms
+  are convex in j) at most the one at the mean j; so by the same inequality it is at most
+  exp(-2 * own * since / (2 * others + own - 1 + since)).
 
-The exponents are the frames that are *missing*, by a cautious estimate. A book that few frames are known of is never missing
-20, so it is not judged alone, nor is one beside which there were fewer than 20 frames elsewhere; a slow venue has few frames
-to others' many, and in a market that is quiet everywhere nobody has any. The bounds hold where frames come independently
-(Poisson); venues that send at a fixed interval are steadier than that.
+The exponents are the frames that are *missing*, by a cautious estimate; by others never more than the book had, as few frames
+tell little of its habits. So a book that fewer than 20 frames are known of is not judged alone, nor is one beside which there
+were fewer than 20 frames elsewhere; a slow venue has few frames to others' many, and in a market that is quiet everywhere
+nobody has any. The bounds hold where frames come independently (Poisson); venues that send at a fixed interval are steadier
+than that.
 
 The same for a whole connection, whose books are judged together, so that it shows sooner: by the time since the last frame of
 any, and by the sum of what its books are missing by others. Without a standstill that is at most a sum of n exponential
@@ -117,7 +120,7 @@ class BookPace(Pace):
         """Return how many frames are missing by what other venues' books of the symbol had."""
         own, since = self.frames, self._symbol.frames - self._mark
         others = self._mark - self._base - own
-        return 2 * own * since // (own + 2 * (others + since)) if others >= MISSING else 0
+        return min(own, 2 * own * since // (2 * others + own - 1 + since)) if others >= MISSING else 0
 
     def still(self, now_ns: int) -> bool:
         """Return whether this book stands still, for all that its own frames show."""

@@ -83,6 +83,23 @@ def test_frames_are_called_missing_only_as_far_as_chance_allows(own: int, others
     assert book.missing_by_others() <= -exact
 
 
+def test_a_connection_that_stands_still_soon_after_it_began_is_found_out_by_all_its_books() -> None:
+    connection, others = ConnectionPace(), []
+    for row in range(10):
+        symbol = SymbolFrames()
+        connection.books[row] = BookPace(symbol)
+        others.append(BookPace(symbol))
+    learned_ms, silent_ms = 2_000, 1_200
+    for ms in range(20, learned_ms + silent_ms + 1, 20):
+        at_ns = START_NS + ms * NS_PER_MS
+        for other in others if ms > learned_ms or ms % 40 == 0 else ():
+            other.beat(at_ns)
+        for row in range(10) if ms % 200 == 0 and ms <= learned_ms else ():
+            connection.beat((row,), at_ns)
+    assert not connection.books[0].still(at_ns), "nine frames say too little of one book"
+    assert connection.still(at_ns)
+
+
 def test_false_alarms_among_independent_frames_are_as_rare_as_is_said() -> None:
     chance, symbol = random.Random(1), SymbolFrames()
     books = [BookPace(symbol) for _ in range(3)]
