@@ -316,8 +316,10 @@ def test_an_answer_that_never_comes_is_a_timeout_although_the_order_was_taken(st
     finally:
         client.timeout = patience_ms
 
-    while not (listed := client.fetch_open_orders(SYMBOL)):  # it may be on its way still
-        time.sleep(0.05)
+    for _ in range(1200):
+        if listed := client.fetch_open_orders(SYMBOL):
+            break
+        time.sleep(0.05)  # it may be on its way still
     [taken] = listed
     client.cancel_order(taken["id"], SYMBOL)
     placed = [request for request in stock_venue.ledger()["requests"] if request["kind"] == "place"][-1]

@@ -27,11 +27,9 @@ LEARNED_FRAMES = 900
 """How many frames the engine has had, of thirty books, before one venue's stand still."""
 MISSED_FRAMES = 600
 """After how many more, of the other twenty, the market moves away."""
-JUMP = Decimal("1.005")
-
-
 PRICES_OF_A_ROUND = 7
 """After so many steps the prices come again: a venue that sends every 100 ms must find others than those it has shown."""
+JUMP = Decimal("1.005")
 
 
 def show(sandbox: SandboxProcess, step: int, ratio: Decimal = Decimal(1)) -> None:
