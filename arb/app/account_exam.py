@@ -189,7 +189,7 @@ class AccountExam:
                 enforces=profile.enforces_expiry and kept is not False,
                 proved=proved,
                 by_socket=settings.venues.order_entry(venue) is OrderEntry.WEBSOCKET,
-                grace_ms=settings.timing.unknown_grace_ms,
+                presumed_ms=settings.timing.presume_absent_ms,
             ),
             checks.check_instruments_barred(venue, [held.text for held in barred if held.account_id in names]),
         ]

@@ -9,7 +9,7 @@ from arb.clock import Clock
 from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
-from arb.core.orders.reconciler import absence_proof_ms
+from arb.core.orders.reconciler import absence_found_ms
 from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
@@ -127,7 +127,7 @@ def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
     """
     warnings = []
     for venue, expiry_counts in proved.items():
-        needed_ms = absence_proof_ms(timing, expiry_counts=expiry_counts)
+        needed_ms = absence_found_ms(timing, expiry_counts=expiry_counts)
         if needed_ms < timing.leg_deadline_ms:
             continue
         if expiry_counts:
@@ -137,7 +137,7 @@ def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
                 "than that"
             )
         warnings.append(
-            f"{venue}: an order without answer is proved absent after {needed_ms} ms only, and its pair may be "
+            f"{venue}: an order without answer is presumed absent after {needed_ms} ms only, and its pair may be "
             f"unhedged for so long: after {timing.leg_deadline_ms} ms nothing opens in its symbol and at its venues, after "
             "twice that nothing at all"
         )

@@ -200,8 +200,8 @@ def judged(result: DrillResult) -> Finding:
         case DrillStep.EXPIRED:
             good = refused_as_late(result)
             remedy = (
-                "the venue took an order after its expiry, or refused it for another cause: nothing is proved, and an order "
-                "without answer counts as absent only after [timing] unknown_grace_ms"
+                "the venue took an order after its expiry, or refused it for another cause: nothing is proved, and the "
+                "absence of an order without answer is only presumed"
             )
             if good:
                 found += ": it counts as proved from now on that what has expired is not taken"

@@ -46,6 +46,8 @@ class IncidentKind(StrEnum):
     OPPORTUNITIES_DROPPED = "opportunities_dropped"
     ORDER_SOCKET = "order_socket"
     RECOVERED = "adopted"
+    PRESUMED_WRONG = "presumed_wrong"
+    READ_LAG = "read_lag"
     REJECTIONS = "rejections"
     RESIDUAL = "left_over"
     RESTORED = "restored"

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.order import OrderAbsence, OrderStatus, Outcome, Role, Side, TimeInForce
 
 
 class PairKind(StrEnum):
@@ -164,7 +164,7 @@ class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
     """One order, from intent to its end.
 
     Journal only: `expires_ns`, the instant on our clock after which the venue must refuse it, and `offset_ns`, the greatest
-    offset (venue time - ours) that it may have been signed with.
+    offset (venue time - ours) that it may have been signed with. `absence`: how its absence was found, None where it was not.
     """
 
     id: int
@@ -192,6 +192,7 @@ class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
     done_ns: int | None
     expires_ns: int | None = None
     offset_ns: int | None = None
+    absence: OrderAbsence | None = None
 
 
 class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):

@@ -116,6 +116,21 @@ class BarredInstrument(msgspec.Struct, frozen=True):
     listed: Instrument
 
 
+class ReadLag(msgspec.Struct, frozen=True):
+    """By how much (`lag_ns` > 0) an account's lists were behind its orders, as seen at `ns`."""
+
+    account_id: str
+    ns: int
+    lag_ns: int
+
+
+class WrongPresumption(msgspec.Struct, frozen=True):
+    """An order of an account, presumed absent, was seen at `ns` to have been taken after all."""
+
+    account_id: str
+    ns: int
+
+
 class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart.
 
@@ -123,7 +138,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
     `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
     `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was;
-    `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`).
+    `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8` what wrong presumptions of
+    absence have cost on the day, >= 0.
     """
 
     halted: str | None
@@ -145,6 +161,9 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     day_loss_reached: bool = False
     day_credits: tuple[DayCredit, ...] = ()
     clean_pairs: int = 0
+    read_lags: tuple[ReadLag, ...] = ()
+    wrong_presumptions: tuple[WrongPresumption, ...] = ()
+    day_presumed_e8: int = 0
 
 
 class Residual(msgspec.Struct, frozen=True):

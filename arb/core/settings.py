@@ -221,7 +221,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     max_clock_offset_error_ms: int = 250
     close_after_ms: int = 50
     order_expiry_ms: int = 1000
-    unknown_grace_ms: int = 30_000
+    presume_absent_ms: int = 3000
+    unknown_grace_ms: int = 10_000
     unknown_max_s: int = 120
     query_after_ms: int = 400
     leg_deadline_ms: int = 5000

@@ -6,7 +6,7 @@ Each judge returns what is wrong, one line per finding. Nothing is rounded and n
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
@@ -113,7 +113,9 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *on_belief(files.journal),
             *torn_apart(evidence.orders),
             *wrongly_written_off(evidence),
-            *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),
+            *orders_differ(
+                evidence, lost=any(POWER_CUT in strike for strike in outcome.fired), unproved=plan.without_expiry
+            ),
             *fills_differ(evidence),
             *foreign_misstated(evidence),
             *without_funds(evidence),
@@ -164,7 +166,8 @@ def sent_twice(evidence: Evidence) -> Iterator[str]:
 def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
     """No order is ever, even for a while, called absent or rejected that its venue has taken or will yet take.
 
-    But for one that by then had come to nothing (`_came_to_nothing`).
+    But for one that by then had come to nothing (`_came_to_nothing`), and for one that was only presumed absent: that may be
+    wrong, and has to be found out (`orders_differ`).
     """
     came_ns = {
         (venue, _name(row)): row["ts_ms"] * NS_PER_MS
@@ -175,7 +178,7 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
         if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
             continue
         record = json.loads(payload)["record"]
-        if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN:
+        if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN and record.get("absence") != "presumed":
             key = (record["venue"], record["client_order_id"])
             other = evidence.own_orders.get(key)
             if other is not None and not (_came_to_nothing(record, other) and came_ns[key] <= t_ns):
@@ -183,10 +186,11 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
                 return
 
 
-def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
+def orders_differ(evidence: Evidence, *, lost: bool, unproved: Collection[str] = ()) -> Iterator[str]:
     """Every order exists on both sides, and ended alike.
 
-    But one that the journal has `lost`, that came to its venue after the account snapshot, and ended there unfilled.
+    But one that the journal has `lost`, that came to its venue after the account snapshot, and ended there unfilled; and one
+    that never came to a venue without expiry (`unproved`): unless it may be presumed absent it stays unknown.
     """
     known = set()
     for row in evidence.orders:
@@ -194,6 +198,8 @@ def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
         known.add(key)
         other = evidence.own_orders.get(key)
         if row["status"] not in TERMINAL:
+            if row["status"] == "unknown" and row["venue"] in unproved and other is None:
+                continue
             yield f"order {key}: still {row['status']}"
         elif row["status"] in NOT_TAKEN:
             if other is not None and not _came_to_nothing(row, other):

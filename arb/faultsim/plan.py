@@ -159,6 +159,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     modes: dict[str, str] = {}
     """The kinds of the accounts that are not of their venue's usual one."""
 
+    @property
+    def without_expiry(self) -> frozenset[str]:
+        """Return the venues at which no order's expiry counts: Gate's order socket checks it on receipt only."""
+        return frozenset((self.unproved, *self.modes, *(("gate",) if self.sockets else ())))
+
 
 def make_plan(seed: int) -> Plan:
     """Return the plan of a seed; instants count from the start."""
@@ -193,9 +198,7 @@ def make_plan(seed: int) -> Plan:
             daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
         ),
         timing=Timing(
-            unknown_grace_ms=5_000,
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
-            unknown_max_s=10,
             leg_deadline_ms=_leg_deadline_ms(rng, test, mood, strikes),
             rules_refresh_s=_rules_refresh_s(seed, strikes),
         ),

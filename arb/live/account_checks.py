@@ -279,15 +279,17 @@ def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Fin
     return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")
 
 
-def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, grace_ms: int) -> Finding:
-    """Judge how long an order without answer may stay unknown."""
+def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, presumed_ms: int) -> Finding:
+    """Judge whether an order without answer is proved absent, or only presumed."""
     check = "expiry"
     if not enforces:
-        found = f"orders go where no expiry is kept: one without answer is unknown for {grace_ms} ms at least"
+        found = (
+            f"no expiry is enforced here: an order without answer is presumed absent after {presumed_ms} ms, not proved"
+        )
         rest = f'[venues.{about}] order_entry = "rest", or ' if by_socket else "no kind of order here has one: "
         return Finding(about, check, Result.WARN, found, f"{rest}allow for it in [timing] leg_deadline_ms")
     if not proved:
-        found = f"not seen to refuse what has expired: an order without answer is unknown for {grace_ms} ms at least"
+        found = f"not seen to refuse an expired order: one without answer is presumed absent after {presumed_ms} ms, not proved"
         return Finding(about, check, Result.WARN, found, "run `arb doctor --drill` once on this account")
     return Finding(about, check, Result.PASS, "the venue has refused an expired order of this account")
 

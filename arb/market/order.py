@@ -74,6 +74,13 @@ _TERMINAL = frozenset(
 )
 
 
+class OrderAbsence(StrEnum):
+    """How an order that no venue shows was found absent: by proof, or by a presumption that time may refute."""
+
+    PROVED = "proved"
+    PRESUMED = "presumed"
+
+
 class Outcome(StrEnum):
     """The three outcomes of every write to a venue."""
 

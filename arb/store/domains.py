@@ -27,7 +27,7 @@ from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcom
 from arb.errors import StoreError
 from arb.market.fill import FillSource, Liquidity
 from arb.market.numbers import plain
-from arb.market.order import OrderStatus, Role, TimeInForce
+from arb.market.order import OrderAbsence, OrderStatus, Role, TimeInForce
 
 # A row id. SQLite only lets INTEGER stand for its own row number; all its integers have 64 bits.
 RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -125,7 +125,12 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
     "runs": {"mode": MODES},
     "opportunities": {"outcome": tuple(OpportunityOutcome), "reason": tuple(Reason)},
     "pair_trades": {"kind": tuple(PairKind), "state": tuple(PairState)},
-    "orders": {"role": tuple(Role), "tif": tuple(TimeInForce), "status": tuple(OrderStatus)},
+    "orders": {
+        "role": tuple(Role),
+        "tif": tuple(TimeInForce),
+        "status": tuple(OrderStatus),
+        "absence": tuple(OrderAbsence),
+    },
     "fills": {"liquidity": tuple(Liquidity), "source": tuple(FillSource)},
     "balances": {"source": BALANCE_SOURCES},
     "incidents": {"severity": tuple(Severity)},

@@ -223,7 +223,7 @@ class Order(Base):
     avg_price: Mapped[Decimal | None] = mapped_column(comment="average price of its fills, quote per base")
     client_order_id: Mapped[str | None] = mapped_column(comment="our name for it, chosen before sending")
     venue_order_id: Mapped[str | None] = mapped_column(comment="the venue's name for it")
-    status: Mapped[str] = mapped_column(comment="where it stands; absent: proved never to have existed")
+    status: Mapped[str] = mapped_column(comment="where it stands; absent: no venue shows it, see absence")
     outcome: Mapped[str | None] = mapped_column(comment="of the place request: accepted, rejected or unknown")
     reject_code: Mapped[str | None] = mapped_column(comment="the venue's own label or code")
     journalled_ns: Mapped[int] = mapped_column(comment="written to the journal, ns UTC")
@@ -231,6 +231,9 @@ class Order(Base):
     acked_ns: Mapped[int | None] = mapped_column(comment="answered, ns UTC")
     first_fill_ns: Mapped[int | None] = mapped_column(comment="first fill, ns UTC")
     done_ns: Mapped[int | None] = mapped_column(comment="ended, ns UTC")
+    absence: Mapped[str | None] = mapped_column(
+        comment="how its absence was found: proved or presumed; null if it is not absent, and before 0016"
+    )
 
 
 class Fill(Base):

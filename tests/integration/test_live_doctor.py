@@ -78,7 +78,7 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
         live_config(tmp_path, sandbox.announced)
         with live_engine(tmp_path, sandbox) as engine:
             engine.until_pairs(1)
-            # No expiry is proved yet, so what was never answered stays unknown for as long as `unknown_grace_ms`.
+            # No expiry is proved yet, so an order without an answer is only presumed absent, and not at once.
             sandbox.strike("lost_request", count=1000)
             engine.until(lambda status: stopped_with_an_open_pair(engine, status), "a pair waits")
             engine.process.send_signal(signal.SIGKILL)

@@ -156,13 +156,13 @@ MUTANTS = {
     "no-expiry": Mutant(
         "absence needs the expiry to have passed",
         "arb/core/orders/reconciler.py",
-        "return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS",
-        "return sent_ns",
+        "            expired_ns = until_ns + venue_state.clock_error_ns + EXPIRY_MARGIN_NS",
+        "            expired_ns = order.sent_ns or order.journalled_ns",
     ),
     "no-grace": Mutant(
-        "absence needs a grace time where a venue knows no expiry",
-        "arb/core/orders/reconciler.py",
-        "return sent_ns + unknown_grace_ms * NS_PER_MS",
+        "absence is presumed after a while where a venue knows no expiry, and then only once queries find nothing",
+        "arb/core/orders/visibility.py",
+        "return sent_ns + max(least_ms * NS_PER_MS, 2 * slowest_ns)",
         "return sent_ns",
     ),
     "unproved-expiry": Mutant(

@@ -48,7 +48,7 @@ OKX's the same envelope. What is different is how an answer may fail to come.
 | status 401 on Gate's | rejected | not logged in: refused at the door; the connection is made anew |
 
 Gate checks an order's expiry when its websocket receives the frame, and not again. So an order without outcome on that socket
-is not proved absent by its expiry, be it that the receipt was lost: `unknown_grace_ms` has to pass, as at a venue without one.
+is not proved absent by its expiry, be it that the receipt was lost: it is presumed absent, as at a venue without one.
 
 ## Cancels in a batch
 

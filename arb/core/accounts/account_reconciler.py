@@ -85,6 +85,8 @@ class AccountReconciler:
         compared = not becomes_basis and state.inventory.comparable(event, quiet)
         differences = state.inventory.take_report(event, quiet)
         stopped = self.balances.on_balances(event, differences, compared=compared)
+        if shown_ns := state.inventory.shown_fill_ns(event):
+            self.manager.visibility.balances_agree(venue, shown_ns, event.asked_ns)
         if first:
             self._reported_venues.add(venue)
             if becomes_basis:

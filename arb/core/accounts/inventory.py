@@ -202,6 +202,14 @@ class Inventory:
         asked_late = event.asked_ns > self._last_fill_ns.get(event.venue, 0)
         return event.complete and quiet and asked_late and event.venue in self.with_basis
 
+    def shown_fill_ns(self, event: BalancesReported) -> int:
+        """Return when our last fill at a venue was received, if its balances report shows it; else 0."""
+        venue, last_ns = event.venue, self._last_fill_ns.get(event.venue, 0)
+        if not event.complete or event.asked_ns <= last_ns:
+            return 0
+        agree = all(self._reported_total(venue, asset) == self.computed(venue, asset) for asset in self.assets(venue))
+        return last_ns if agree else 0
+
     def take_report(self, event: BalancesReported, quiet: bool) -> list[BalanceDifference]:
         """Take a report of balances; return how it differs from the computed totals, where it can be compared.
 

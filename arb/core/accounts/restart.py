@@ -90,8 +90,8 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             order.released = order.settled
             if not order.settled:
                 state.books.sending(order.venue, order.symbol, now_ns)
-                if state.venues[order.venue].absent is None:
-                    state.out.timer(OrderTimer(order.client_order_id), now_ns)
+            if (order.watched or not order.settled) and state.venues[order.venue].absent is None:
+                state.out.timer(OrderTimer(order.client_order_id), now_ns)
         state.out.timer(PairTimer(pair.id), now_ns)
         state.incident(
             IncidentKind.RESTORED,
@@ -107,7 +107,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             pair.restore_result(closed.pair)
             for order in pair.orders.values():
                 order.released = True
-                if not order.settled:
+                if order.watched or not order.settled:
                     state.out.timer(OrderTimer(order.client_order_id), now_ns)
             manager.remember(pair)
 

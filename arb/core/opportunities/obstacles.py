@@ -171,6 +171,8 @@ class Obstacles:
             return Reason.CLOCK_OFFSET
         if key in state.lost or key in state.frozen.values():
             return Reason.UNKNOWN_OUTSTANDING
+        if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
+            return Reason.UNKNOWN_OUTSTANDING
         if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):
             return Reason.UNKNOWN_OUTSTANDING
         unusable = state.books.unusable(venue, symbol, now_ns)

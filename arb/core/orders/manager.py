@@ -8,6 +8,7 @@ that are silent are queried (`reconciler.py`). Orders that are not ours are kept
 from collections.abc import Callable
 from decimal import Decimal
 
+from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fill_record
 from arb.core.events import (
     NOT_SENT,
@@ -31,7 +32,7 @@ from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.fill import Fill
 from arb.market.ids import decode
-from arb.market.order import OrderReport, Outcome, Role, Side
+from arb.market.order import OrderAbsence, OrderReport, Outcome, Role, Side
 from arb.market.symbol import Symbol
 
 ORPHANS_KEPT = 1_000
@@ -60,6 +61,7 @@ class OrderManager(OrderSender):
         self._fee_check = fee_check
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._contradictions = Contradictions(state, self._reconciler)
+        self.visibility = self._reconciler.visibility
         self._bars = bars
 
     # What the venues report.
@@ -68,7 +70,8 @@ class OrderManager(OrderSender):
         """Take the venue's acknowledgement, with whatever it already reports of the order."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
-        order.outcome = Outcome.ACCEPTED
+        order.exists()
+        self.visibility.acknowledged(event.venue, event.acked_ns - event.sent_ns, event.t_ns)
         self.state.venues[event.venue].rejects_in_a_row = 0
         self._bars.accepted(order)
         if event.report is not None:
@@ -90,7 +93,10 @@ class OrderManager(OrderSender):
             self.state.incident(IncidentKind.CONTRADICTION, text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
             self._reconciler.ask_later(order, event.t_ns)
             return
+        if event.sent_ns:
+            self.visibility.acknowledged(event.venue, event.acked_ns - event.sent_ns, event.t_ns)
         order.outcome, order.reject_code = Outcome.REJECTED, event.code
+        order.absence, order.watched = None, False
         order.end(event.t_ns)
         if event.short_of_funds:
             order.short_of_funds = True
@@ -107,7 +113,7 @@ class OrderManager(OrderSender):
     def on_unknown(self, event: OutcomeUnknown) -> None:
         """Note that the order may exist; it is queried until it is found or proved absent."""
         order = self._own(event.client_order_id)
-        order.sent_ns = event.sent_ns
+        order.sent_ns, order.unwell = event.sent_ns, event.status is not None
         if event.refused:
             self._bars.refused_by_unknown_code(order, event.cause, event.t_ns)
         if order.outcome is None:
@@ -121,7 +127,8 @@ class OrderManager(OrderSender):
                 venue=event.venue,
                 pair_id=order.pair_id,
             )
-        self._reconciler.ask_later(order, event.t_ns)
+        if not order.settled:
+            self._reconciler.ask_later(order, event.t_ns, at_once=True)
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
@@ -175,9 +182,12 @@ class OrderManager(OrderSender):
         certain = self._contradictions.resolve(order, event, event.t_ns)
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns, certain=certain)
-        if event.report is None and not event.fills and event.complete and order.is_unknown:
+        if self.visibility.hides(order, event):
+            self._reconciler.begin_again(self.open_orders(), order.venue)
+        if event.report is None and not event.fills and event.complete and order.unanswered:
             self._reconciler.count_clean_query(order, event)
-        if not order.settled or order.overfilled:
+        self._reconciler.end_watch_if_due(order, event.t_ns)
+        if not order.settled or order.overfilled or order.watched:
             self._reconciler.ask_later(order, event.t_ns)
         if order.rests and event.report is not None:
             self._reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
@@ -193,7 +203,9 @@ class OrderManager(OrderSender):
     def on_timer(self, timer: OrderTimer, now_ns: int) -> None:
         """Query an order that has been silent for too long."""
         order = self.orders.get(timer.client_order_id)
-        if order is not None and (not order.settled or order.overfilled) and not order.query_in_flight:
+        if order is None or order.query_in_flight:
+            return
+        if not order.settled or order.overfilled or order.watched:
             self._reconciler.ask(order, now_ns)
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
@@ -213,10 +225,22 @@ class OrderManager(OrderSender):
 
         Return whether a proof failed because they do not agree.
         """
-        absent, uncertain = self._reconciler.weighed(self.orders, venue, asked_ns)
-        for order in absent:
-            order.absent = True
-            order.end(now_ns)
+        absent, uncertain = self._reconciler.weighed(self, venue, asked_ns, now_ns)
+        for order, absence in absent:
+            order.take_absence(absence, now_ns)
+            if order.watched:
+                self.know(order)
+                late_ms = (now_ns - (order.sent_ns or order.journalled_ns)) // NS_PER_MS
+                text = f"{venue} {order.client_order_id}: presumed absent after {late_ms} ms; its queries continue"
+                self.state.incident(
+                    IncidentKind.UNKNOWN_OUTCOME,
+                    text,
+                    now_ns,
+                    severity=Severity.INFO,
+                    venue=venue,
+                    pair_id=order.pair_id,
+                )
+                self._reconciler.ask_later(order, now_ns)
             self._after(order, now_ns)
         return bool(uncertain)
 
@@ -233,6 +257,8 @@ class OrderManager(OrderSender):
         return order
 
     def _take_report(self, order: WorkingOrder, report: OrderReport, now_ns: int) -> None:
+        if report.filled:
+            self._refute(order, now_ns)
         if objection := order.take_report(report, now_ns):
             self._contradictions.report(order, objection, now_ns)
         if self.named(order, report.venue_order_id):
@@ -245,6 +271,8 @@ class OrderManager(OrderSender):
         aside = fill.key in order.disproved if certain else self._contradictions.puts_aside(order, fill, now_ns)
         if aside:
             return
+        if fill.key not in order.fills:
+            self._refute(order, now_ns)
         if not order.take_fill(fill):
             return
         state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill, order))
@@ -256,6 +284,12 @@ class OrderManager(OrderSender):
         state.out.persist(*order.news(), row)
         self._fee_check(fill, order)
 
+    def _refute(self, order: WorkingOrder, now_ns: int) -> None:
+        """Count a presumption of absence as wrong: the order has filled."""
+        if order.absence is OrderAbsence.PRESUMED:
+            order.presumed_wrongly = True
+            self.visibility.presumed_wrongly(order, now_ns)
+
     def _planned_rate(self, order: WorkingOrder) -> Decimal | None:
         """Return the fee that an order was planned with, as a ratio; of a repair, what its venue is known to charge."""
         if order.role is Role.ENTRY:
@@ -265,6 +299,10 @@ class OrderManager(OrderSender):
         return None if instrument is None else instrument.taker_fee
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
+        if order.client_order_id in self.watched and not order.watched:
+            del self.watched[order.client_order_id]
+            if self.pairs[order.pair_id].closed:
+                self.state.inventory.release(order.pair_id)
         if order.released:
             self.note_fills_held(order)
         if order.settled and not order.released:

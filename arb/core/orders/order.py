@@ -21,7 +21,7 @@ from arb.core.records import FillRecord, OrderRecord
 from arb.errors import require
 from arb.market.fill import Fill, FillKey, FillSource, Liquidity
 from arb.market.numbers import ZERO, plain
-from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 
 _NO_FILLS: frozenset[FillKey] = frozenset()
 
@@ -32,7 +32,7 @@ class WorkingOrder:
     # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
     __slots__ = (
         "_written",
-        "absent",
+        "absence",
         "account_id",
         "acked_ns",
         "alarmed",
@@ -54,6 +54,7 @@ class WorkingOrder:
         "order_id",
         "outcome",
         "pair_id",
+        "presumed_wrongly",
         "price",
         "queries_sent",
         "query_in_flight",
@@ -70,8 +71,11 @@ class WorkingOrder:
         "size",
         "symbol",
         "tif",
+        "unseen",
+        "unwell",
         "venue",
         "venue_order_id",
+        "watched",
     )
 
     def __init__(
@@ -107,7 +111,16 @@ class WorkingOrder:
         self.venue_order_id: str | None = None
         self.reported_filled = ZERO
         self.ended = False
-        self.absent = False
+        # How its absence was found; a fill or a report takes that back.
+        self.absence: OrderAbsence | None = None
+        # Whether it is presumed absent and still queried: it may have been taken after all.
+        self.watched = False
+        # Whether it was presumed absent and filled, and what that cost is not counted yet.
+        self.presumed_wrongly = False
+        # Whether its venue answered without an outcome, or may have: it may be slow to take what it received.
+        self.unwell = False
+        # Whether the last complete query did not show all of it, though its venue had acknowledged it before.
+        self.unseen = False
         self.sent_ns: int | None = None
         self.acked_ns: int | None = None
         self.first_fill_ns: int | None = None
@@ -168,7 +181,9 @@ class WorkingOrder:
         order.recovered = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
         order.first_fill_ns, order.done_ns = record.first_fill_ns, record.done_ns
         order.ended = record.status.is_terminal
-        order.absent = record.status is OrderStatus.ABSENT
+        order.absence = record.absence or (OrderAbsence.PROVED if record.status is OrderStatus.ABSENT else None)
+        order.watched = order.absence is OrderAbsence.PRESUMED
+        order.unwell = True
         order.reported_filled = record.filled
         for row in fills:
             fill = fill_of(row, record)
@@ -194,6 +209,11 @@ class WorkingOrder:
         return self.outcome is Outcome.UNKNOWN and not self.ended
 
     @property
+    def unanswered(self) -> bool:
+        """Return whether nothing shows yet that the venue has taken the order, or refused it."""
+        return self.outcome in (None, Outcome.UNKNOWN) and not self.ended
+
+    @property
     def rests(self) -> bool:
         """Return whether the venue has taken the order and keeps it until it is filled or cancelled."""
         resting = self.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
@@ -214,7 +234,7 @@ class WorkingOrder:
         """Return the status as the ledger names it; a frozen order is unknown."""
         if self.frozen:
             return OrderStatus.UNKNOWN
-        if self.absent:
+        if self.absence is not None:
             return OrderStatus.ABSENT
         if self.outcome is Outcome.REJECTED:
             return OrderStatus.REJECTED
@@ -238,7 +258,7 @@ class WorkingOrder:
             return f"{plain(report.filled)} reported filled of {plain(self.size)}"
         if self.venue_order_id is None:
             self.venue_order_id = report.venue_order_id
-        self.outcome, self.absent = Outcome.ACCEPTED, False
+        self.exists()
         self.reported_filled = max(self.reported_filled, report.filled)
         if not report.is_open:
             self.reported_ended = True
@@ -279,11 +299,23 @@ class WorkingOrder:
         self.fills[fill.key] = fill
         self.venue_order_id = self.venue_order_id or fill.venue_order_id
         self.first_fill_ns = min(self.first_fill_ns or fill.received_ns, fill.received_ns)
-        # A fill proves the order exists, whatever an answer said or failed to say.
-        self.outcome, self.absent = Outcome.ACCEPTED, False
+        self.exists()
         if self.filled == self.size:
             self.end(fill.received_ns)
         return True
+
+    def exists(self) -> None:
+        """Take a sign that the venue has taken the order, whatever an answer said or failed to say."""
+        self.outcome = Outcome.ACCEPTED
+        if self.absence is not None:
+            self.absence, self.watched = None, False
+            self.ended, self.done_ns = False, None
+
+    def take_absence(self, absence: OrderAbsence, now_ns: int) -> None:
+        """End an order that its venue has never shown; a presumed absence is watched on."""
+        self.outcome, self.absence = Outcome.UNKNOWN, absence
+        self.watched = absence is OrderAbsence.PRESUMED
+        self.end(now_ns)
 
     def end(self, now_ns: int) -> None:
         """Note that the venue has ended the order."""
@@ -326,6 +358,7 @@ class WorkingOrder:
             done_ns=self.done_ns,
             expires_ns=self.expires_ns,
             offset_ns=self.offset_ns,
+            absence=self.absence,
         )
 
 

@@ -9,17 +9,19 @@ on receipt alone, by a gateway behind which a request may wait, and where this a
 that had expired: documents err.
 """
 
-from collections.abc import Iterable, Mapping, Reversible
+from collections.abc import Iterable, Reversible
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderQueried
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
+from arb.core.orders.table import OrderTable
+from arb.core.orders.visibility import DAY_NS, Visibility
 from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
-from arb.market.order import Outcome
+from arb.market.order import OrderAbsence, Outcome
 from arb.market.symbol import Symbol
 
 QUERY_BACKOFF_MAX_MS = 5_000
@@ -37,29 +39,35 @@ class OrderReconciler:
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
+        self.visibility = Visibility(state)
         self._proving: dict[str, int] = {}
         # When our clock was moved last: no grace time is counted across that.
         self._anchored_ns = 0
 
     def weighed(
-        self, orders: Mapping[str, WorkingOrder], venue: str, asked_ns: int
-    ) -> tuple[list[WorkingOrder], list[WorkingOrder]]:
-        """Return the orders whose absence balances asked for at `asked_ns` prove, and those whose proof begins anew."""
-        absent: list[WorkingOrder] = []
+        self, table: OrderTable, venue: str, asked_ns: int, now_ns: int
+    ) -> tuple[list[tuple[WorkingOrder, OrderAbsence]], list[WorkingOrder]]:
+        """Return the orders that are found absent by balances asked for at `asked_ns`, and those whose proof begins anew."""
+        absent: list[tuple[WorkingOrder, OrderAbsence]] = []
         uncertain: list[WorkingOrder] = []
+        hidden = table.hidden_at(venue)
         for name, proved_ns in list(self._proving.items()):
-            order = orders[name]
+            order = table.orders[name]
             if order.venue != venue or asked_ns < proved_ns:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
             reported = self.state.inventory.reported(venue, base)
-            if not order.is_unknown or reported is None:
+            if not order.unanswered or reported is None:
                 continue
             provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the queries
             still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= QUERIES_NEEDED
-            if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):
-                absent.append(order)
+            agrees = reported.free + reported.locked == self.state.inventory.computed(venue, base)
+            if still and agrees and not hidden:
+                if self.state.expiry_counts(venue):
+                    absent.append((order, OrderAbsence.PROVED))
+                elif self.visibility.may_presume(order, table.watched.values(), now_ns) and not absent:
+                    absent.append((order, OrderAbsence.PRESUMED))
             else:
                 order.clean_queries.clear()
                 uncertain.append(order)
@@ -84,14 +92,13 @@ class OrderReconciler:
         )
 
     def _provable_ns(self, order: WorkingOrder) -> int:
-        venue_state, timing = self.state.venues[order.venue], self.state.timing
-        until_ns = lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
-        return provable_from_ns(
-            sent_ns=max(order.sent_ns or order.journalled_ns, self._anchored_ns),
-            expires_ns=until_ns if self.state.expiry_counts(order.venue) else None,
-            clock_error_ns=venue_state.clock_error_ns,
-            unknown_grace_ms=timing.unknown_grace_ms,
-        )
+        venue_state = self.state.venues[order.venue]
+        if self.state.expiry_counts(order.venue):
+            until_ns = lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
+            expired_ns = until_ns + venue_state.clock_error_ns + EXPIRY_MARGIN_NS
+            return self.visibility.provable_ns(order, expired_ns)
+        sent_ns = max(order.sent_ns or order.journalled_ns, self._anchored_ns)
+        return self.visibility.presumable_ns(order, sent_ns) - QUERY_SPACING_NS * (QUERIES_NEEDED - 1)
 
     def count_clean_query(self, order: WorkingOrder, event: OrderQueried) -> None:
         """Count a complete query that found nothing; after enough of them ask for balances, the last part of the proof."""
@@ -100,8 +107,10 @@ class OrderReconciler:
         if len(order.clean_queries) < QUERIES_NEEDED:
             self._proving.pop(order.client_order_id, None)
         if not counts(order.clean_queries, event.started_ns, provable_ns):
+            if self.visibility.lag_ns(order.venue, provable_ns - DAY_NS):
+                self.state.out.refresh(order.venue)  # balances may show that nothing lags now
             return
-        order.clean_queries.append(event.started_ns)
+        order.clean_queries = [*order.clean_queries[1 - QUERIES_NEEDED :], event.started_ns]
         if len(order.clean_queries) >= QUERIES_NEEDED:
             self._proving[order.client_order_id] = event.started_ns
             self.state.out.refresh(order.venue)
@@ -120,9 +129,20 @@ class OrderReconciler:
     def clock_anchored(self, orders: Iterable[WorkingOrder], now_ns: int) -> None:
         """Begin every proof anew: what lies between two queries, or since an order was sent, may be our clock's move alone."""
         self._anchored_ns = now_ns
+        self.begin_again(orders)
+
+    def begin_again(self, orders: Iterable[WorkingOrder], venue: str | None = None) -> None:
+        """Count no query of `orders` that was made so far, at one venue or anywhere."""
         for order in orders:
-            order.clean_queries.clear()
-            self._proving.pop(order.client_order_id, None)
+            if venue in (None, order.venue):
+                order.clean_queries.clear()
+                self._proving.pop(order.client_order_id, None)
+
+    def end_watch_if_due(self, order: WorkingOrder, now_ns: int) -> None:
+        """Watch an order that is presumed absent no longer than `unknown_max_s`."""
+        since_ns = order.sent_ns or order.journalled_ns
+        if order.watched and now_ns - since_ns >= self.state.timing.unknown_max_s * NS_PER_S:
+            order.watched = False
 
     def query_after_outage(
         self, unfinished: Iterable[WorkingOrder], known: Reversible[WorkingOrder], venue: str, now_ns: int
@@ -145,12 +165,14 @@ class OrderReconciler:
         for order in late:
             self.ask(order, now_ns)
 
-    def ask_later(self, order: WorkingOrder, now_ns: int) -> None:
-        """Query an order after a while, if it stays silent."""
+    def ask_later(self, order: WorkingOrder, now_ns: int, *, at_once: bool = False) -> None:
+        """Query an order after a while, if it stays silent; `at_once`: as soon as a query that finds nothing counts."""
         first = self.state.timing.query_after_ms
         backoff_ns = min(first << min(order.queries_sent, 6), QUERY_BACKOFF_MAX_MS) * NS_PER_MS
+        if at_once:
+            backoff_ns = min(backoff_ns, max(0, self._provable_ns(order) - now_ns))
         at_ns = now_ns + backoff_ns
-        if order.is_unknown:
+        if order.unanswered:
             at_ns = next_query_ns(order.clean_queries, now_ns, self._provable_ns(order), backoff_ns)
         self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
@@ -199,18 +221,11 @@ def lives_until_ns(expires_ns: int, sent_offset_ns: int | None, offset_ns: int |
     return max(expires_ns, expires_ns + sent_offset_ns - offset_ns)
 
 
-def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: int, unknown_grace_ms: int) -> int:
-    """Return the first instant at which a query that finds nothing counts towards the proof."""
-    if expires_ns is None:
-        return sent_ns + unknown_grace_ms * NS_PER_MS
-    return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
-
-
-def absence_proof_ms(timing: Timing, *, expiry_counts: bool) -> int:
-    """Return how long after an order was sent its absence may still be unproved though every query is answered at once."""
+def absence_found_ms(timing: Timing, *, expiry_counts: bool) -> int:
+    """Return how long after it was sent an order's absence is found, where queries are answered at once and nothing lags."""
     spacing_ms = QUERY_SPACING_NS // NS_PER_MS * (QUERIES_NEEDED - 1)
     if not expiry_counts:
-        return timing.unknown_grace_ms + spacing_ms
+        return max(timing.presume_absent_ms, spacing_ms)
     margin_ms = EXPIRY_MARGIN_NS // NS_PER_MS + timing.max_clock_offset_error_ms
     return timing.order_expiry_ms + margin_ms + spacing_ms
 

@@ -30,6 +30,8 @@ class OrderTable:
         self._by_venue_id: dict[tuple[str, str], str] = {}
         # Orders of closed pairs whose venue reports more filled than the fills held: by name, with their symbol.
         self._short_of_fills: dict[str, str] = {}
+        # Presumed absent, and still queried: by client order id. Nothing opens in their books.
+        self.watched: dict[str, WorkingOrder] = {}
         # Each with the instant of its end, which moves when a late fill has opened it again.
         self._closed: deque[tuple[int, int]] = deque()
 
@@ -56,6 +58,7 @@ class OrderTable:
             self.orders.pop(order.client_order_id, None)
             self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
             self._short_of_fills.pop(order.client_order_id, None)
+            self.watched.pop(order.client_order_id, None)
 
     def note_fills_held(self, order: WorkingOrder) -> None:
         """Note whether all that is reported filled of an order that seemed over has come as fills."""
@@ -71,6 +74,8 @@ class OrderTable:
     def know(self, order: WorkingOrder) -> None:
         """Make an order findable by both its names."""
         self.orders[order.client_order_id] = order
+        if order.watched:
+            self.watched[order.client_order_id] = order
         if order.venue_order_id:
             self.named(order, order.venue_order_id)
 
@@ -121,6 +126,10 @@ class OrderTable:
     def unknown_orders(self) -> list[WorkingOrder]:
         """Return the orders that may or may not exist, and those that a venue contradicts itself about."""
         return [order for order in self.open_orders() if order.is_unknown or order.frozen]
+
+    def hidden_at(self, venue: str) -> bool:
+        """Return whether a venue's lists do not show an order that it has acknowledged."""
+        return any(order.unseen and not order.settled and order.venue == venue for order in self.open_orders())
 
     def open_orders(self) -> Iterator[WorkingOrder]:
         """Yield the orders of all open pairs."""

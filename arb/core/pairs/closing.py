@@ -13,7 +13,7 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.handover import holds_a_share
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.pairs.repair_choice import repair_size
+from arb.core.pairs.repair_choice import held_by, repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, Waterfall
 from arb.core.recovery_records import PlanRecord, Residual
@@ -43,7 +43,7 @@ class Closer:
         pair.residual_mark, pair.mark_ns, pair.booked_residual = mark, now_ns, residual
         pair.waterfall = self._waterfall(pair, mark)
         net_e8 = pair.waterfall.realised_net_e8
-        state.inventory.release(pair.id)
+        self._release(pair)
         self.orders.close(pair)
         state.tally.closed[pair.state] += 1
         self._tally(pair, quote, net_e8, 1)
@@ -58,9 +58,33 @@ class Closer:
         if residual:
             self.journal_residuals()
         self.late_legs.ended(pair)
+        self._count_presumptions(pair, now_ns)
         self._book_result(pair, net_e8, now_ns)
         if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
+
+    def _release(self, pair: PairTrade) -> None:
+        """Give back what a pair had reserved, but for what its orders may lock that are only presumed absent."""
+        state = self.state
+        state.inventory.release(pair.id)
+        for order in pair.orders.values():
+            if order.watched:
+                held = held_by(order.side, order.size, order.price, state.instruments[order.venue, order.symbol])
+                state.inventory.reserve_at_least(pair.id, order.venue, *held)
+
+    def _count_presumptions(self, pair: PairTrade, now_ns: int) -> None:
+        """Count what it cost the day that orders of the pair were presumed absent, and filled."""
+        wrong = [order for order in pair.orders.values() if order.presumed_wrongly]
+        if not wrong or pair.waterfall is None:
+            return
+        for order in wrong:
+            order.presumed_wrongly = False
+        cost_e8 = max(0, -pair.waterfall.hedge_cost_e8)
+        in_all = plain(Decimal(self.state.control.presumed_cost_e8(now_ns, cost_e8)).scaleb(-8))
+        text = f"pair {pair.id}: repairs cost {plain(Decimal(cost_e8).scaleb(-8))}, wrong presumptions {in_all} today"
+        self.state.incident(
+            IncidentKind.PRESUMED_WRONG, text, now_ns, severity=Severity.INFO, pair_id=pair.id, cost_e8=cost_e8
+        )
 
     def _tally(self, pair: PairTrade, quote: str, net_e8: int, pairs: int) -> None:
         """Count a pair's net: of coins that are not proved to be the same at both venues it is in no sum."""

@@ -201,7 +201,9 @@ class LegRepairer:
             symbol = pair.plan.symbol
             state.budget.take(order.venue, symbol, now_ns)
             state.inventory.reserve_at_least(
-                pair.id, order.venue, *held_by(order, state.instruments[order.venue, symbol])
+                pair.id,
+                order.venue,
+                *held_by(order.side, order.size, order.price, state.instruments[order.venue, symbol]),
             )
             wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
             self.manager.send(pair, [wanted], now_ns)

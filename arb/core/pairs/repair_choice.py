@@ -58,11 +58,11 @@ class RepairOrder(msgspec.Struct, frozen=True):
     worth: Decimal
 
 
-def held_by(order: RepairOrder, instrument: Instrument) -> tuple[str, Decimal]:
+def held_by(side: Side, size: Decimal, price: Decimal, instrument: Instrument) -> tuple[str, Decimal]:
     """Return which asset, and how much of it, an order holds at its venue until it has ended."""
-    if order.side is Side.SELL:
-        return instrument.base, order.size
-    return instrument.quote, order.size * order.price * _locked_per_quote(instrument)
+    if side is Side.SELL:
+        return instrument.base, size
+    return instrument.quote, size * price * _locked_per_quote(instrument)
 
 
 def loss_cap(side: Side, reference: Decimal, leg_loss_max_bps: Decimal) -> Decimal:

@@ -19,7 +19,15 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
-from arb.core.recovery_records import BarredInstrument, ControlRecord, DayCredit, LateLeg, StoppedAsset
+from arb.core.recovery_records import (
+    BarredInstrument,
+    ControlRecord,
+    DayCredit,
+    LateLeg,
+    ReadLag,
+    StoppedAsset,
+    WrongPresumption,
+)
 from arb.core.settings import Limits
 from arb.market.numbers import ZERO, to_e8
 
@@ -120,6 +128,10 @@ class Control:
         self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
+        # What is known of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
+        self.read_lags: tuple[ReadLag, ...] = ()
+        self.wrong_presumptions: tuple[WrongPresumption, ...] = ()
+        self.day_presumed_e8 = 0
 
     def restore(self, record: ControlRecord) -> None:
         """Restore what the journal last said."""
@@ -138,6 +150,8 @@ class Control:
         self.late = {leg.pair_id: leg for leg in record.late}
         self.lifted_ns = record.lifted_ns
         self.expiry_proved = set(record.expiry_proved)
+        self.read_lags, self.wrong_presumptions = record.read_lags, record.wrong_presumptions
+        self.day_presumed_e8 = record.day_presumed_e8
         self.barred = {(held.account_id, held.listed.symbol): held for held in record.barred}
 
     @property
@@ -263,6 +277,12 @@ class Control:
         self._roll(now_ns)
         self.day_net_e8 -= net_e8
 
+    def presumed_cost_e8(self, now_ns: int, more_e8: int = 0) -> int:
+        """Add what a wrong presumption of absence cost (>= 0) to the UTC day's sum, and return that."""
+        self._roll(now_ns)
+        self.day_presumed_e8 += more_e8
+        return self.day_presumed_e8
+
     def record(self, now_ns: int, text: str) -> ControlRecord:
         """Return the row that a restart restores."""
         return ControlRecord(
@@ -283,6 +303,9 @@ class Control:
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
             barred=tuple(held for _, held in sorted(self.barred.items())),
+            read_lags=self.read_lags,
+            wrong_presumptions=self.wrong_presumptions,
+            day_presumed_e8=self.day_presumed_e8,
             ns=now_ns,
             text=text,
         )
@@ -292,4 +315,4 @@ class Control:
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional = day, 0, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
-            self.day_credits, self.day_spent_reported = {}, False
+            self.day_credits, self.day_spent_reported, self.day_presumed_e8 = {}, False, 0

@@ -51,7 +51,7 @@ def test_an_order_expires_in_the_venues_time_where_our_clock_had_been_behind() -
 
 
 def test_the_grace_time_of_an_order_without_expiry_is_counted_anew() -> None:
-    bench = Bench(timing=Timing(unknown_grace_ms=GRACE_MS), no_expiry=("okx",))
+    bench = Bench(timing=Timing(presume_absent_ms=GRACE_MS), no_expiry=("okx",))
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1")

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder, RefreshBalances, SnapshotAccount
+from arb.core.commands import PlaceOrder, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import OrderQueried, OutcomeUnknown
 from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.fill import Fill, FillSource
-from arb.market.order import OrderReport, OrderStatus, Side
+from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Side
 from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
@@ -22,7 +22,7 @@ FUNDS = {"USDT": "100000", "BTC": "2"}
 
 def unknown_sell(**details: object) -> tuple[Bench, PlaceOrder, PlaceOrder]:
     """Return a bench whose buy leg filled and whose sell leg's answer was lost."""
-    bench = Bench(timing=Timing(order_expiry_ms=EXPIRY_MS, unknown_grace_ms=30_000), **details)  # type: ignore[arg-type]
+    bench = Bench(timing=Timing(order_expiry_ms=EXPIRY_MS), **details)  # type: ignore[arg-type]
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1")
@@ -63,6 +63,12 @@ def a_strangers_buy(bench: Bench, like: PlaceOrder) -> dict[str, Any]:
     by_hand = msgspec.structs.replace(like, side=Side.BUY, price=Decimal(100), size=Decimal(3), client_order_id="web-1")
     made = a_fill(by_hand, "3", trade_id="t77", fee="0", at_ns=bench.now_ns)
     return {"orders": (a_report(by_hand, "3"),), "fills": (made,)}
+
+
+def absence(bench: Bench, order: PlaceOrder) -> OrderAbsence | None:
+    """Return how an order's absence was found, as last written."""
+    rows = [row for row in bench.rows(OrderRecord) if isinstance(row, OrderRecord)]
+    return [row.absence for row in rows if row.client_order_id == order.client_order_id][-1]
 
 
 def status(bench: Bench, order: PlaceOrder) -> OrderStatus:
@@ -154,6 +160,7 @@ def test_the_whole_proof_makes_it_absent_and_only_then_the_other_leg_is_repaired
     assert len(bench.placed()) == 2
     prove_absent(bench, sell)
     assert status(bench, sell) is OrderStatus.ABSENT
+    assert absence(bench, sell) is OrderAbsence.PROVED
     bench.quote("okx", "100.9x5", "101.2x5")
     bench.quote("gate", "99.9x5", "100.5x5")
     bench.drain()
@@ -161,19 +168,6 @@ def test_the_whole_proof_makes_it_absent_and_only_then_the_other_leg_is_repaired
     assert repair.client_order_id != sell.client_order_id
     fill(bench, repair, str(repair.size), "t7")
     assert last_pair(bench).state is PairState.COMPLETED
-
-
-def test_where_no_expiry_stops_it_an_order_needs_the_whole_grace_time() -> None:
-    bench, _, sell = unknown_sell(no_expiry=("okx",))
-    prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.UNKNOWN
-    bench.wait_ms(30_000)
-    look(bench, sell)
-    bench.wait_ms(2000)
-    look(bench, sell)
-    bench.wait_ms(1)
-    balances(bench, sell)
-    assert status(bench, sell) is OrderStatus.ABSENT
 
 
 def test_an_order_found_by_a_look_is_taken_up_with_its_fills() -> None:
@@ -198,6 +192,42 @@ def test_an_order_that_turns_up_after_being_declared_absent_still_counts() -> No
     prove_absent(bench, sell)
     fill(bench, sell, "1", "t6")
     assert status(bench, sell) is OrderStatus.FILLED
+
+
+def test_a_look_counts_once_the_expiry_has_passed_though_the_answer_is_still_waited_for() -> None:
+    bench = Bench(timing=Timing(order_expiry_ms=EXPIRY_MS))
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    bench.wait_ms(EXPIRY_MS + 300)
+    look(bench, sell)
+    bench.wait_ms(700)
+    bench.tell(
+        OutcomeUnknown(venue=sell.venue, client_order_id=sell.client_order_id, cause="late", sent_ns=bench.now_ns)
+    )
+    bench.wait_ms(1300)
+    look(bench, sell)
+    balances(bench, sell)
+    assert absence(bench, sell) is OrderAbsence.PROVED
+
+
+def test_a_lost_answer_is_asked_for_at_once_when_a_look_counts_whatever_the_backoff() -> None:
+    bench, _, sell = unknown_sell()
+    for _ in range(4):
+        look(bench, sell, complete=False)  # the backoff is 5 s by now
+    bench.wait_ms(EXPIRY_MS + 300)
+    bench.tell(OutcomeUnknown(venue=sell.venue, client_order_id=sell.client_order_id, cause="late", sent_ns=1))
+    timers = [
+        command for command in bench.said if isinstance(command, SetTimer) and sell.client_order_id in command.timer
+    ]
+    assert timers[-1].at_ns == bench.now_ns
+
+
+def test_an_answer_after_the_proof_that_says_no_more_than_taken_has_the_order_queried_again() -> None:
+    bench, _, sell = unknown_sell()
+    prove_absent(bench, sell)
+    accept(bench, sell, "0", is_open=True)
+    assert status(bench, sell) is OrderStatus.OPEN
 
 
 def test_the_symbol_is_frozen_at_that_venue_while_unknown() -> None:

@@ -1,4 +1,4 @@
-"""An expiry shortens the proof of absence only where this account has seen its venue refuse an expired order."""
+"""An expiry proves absence only where this account has seen its venue refuse an expired order; elsewhere it is presumed."""
 
 from typing import Any
 
@@ -6,11 +6,9 @@ from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
 from arb.core.events import ExpiryProved
 from arb.core.recovery_records import ControlRecord
-from arb.market.order import OrderStatus
+from arb.market.order import OrderAbsence
 from tests.builders import Bench
-from tests.unit.core.orders.test_unknown import EXPIRY_MS, balances, look, prove_absent, status, unknown_sell
-
-GRACE_MS = 30_000
+from tests.unit.core.orders.test_unknown import absence, prove_absent, unknown_sell
 
 
 def unproved_sell(**details: Any) -> tuple[Bench, PlaceOrder]:
@@ -19,24 +17,10 @@ def unproved_sell(**details: Any) -> tuple[Bench, PlaceOrder]:
     return bench, sell
 
 
-def test_an_expiry_that_nobody_has_seen_enforced_proves_nothing_before_the_grace_time() -> None:
+def test_an_expiry_that_was_never_seen_enforced_proves_nothing() -> None:
     bench, sell = unproved_sell()
     prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.UNKNOWN
-
-    bench.wait_ms(GRACE_MS - EXPIRY_MS)
-    prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.ABSENT
-
-
-def test_looks_made_before_the_grace_time_do_not_count_after_it() -> None:
-    bench, sell = unproved_sell()
-    bench.wait_ms(GRACE_MS - 100)
-    look(bench, sell)
-    bench.wait_ms(2000)
-    look(bench, sell)
-    balances(bench, sell)
-    assert status(bench, sell) is OrderStatus.UNKNOWN
+    assert absence(bench, sell) is OrderAbsence.PRESUMED
 
 
 def test_what_an_account_has_seen_survives_a_restart() -> None:
@@ -45,7 +29,7 @@ def test_what_an_account_has_seen_survives_a_restart() -> None:
 
     bench, sell = unproved_sell(restored=Restored(control=kept))
     prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.ABSENT
+    assert absence(bench, sell) is OrderAbsence.PROVED
 
 
 def test_another_account_has_to_see_it_itself() -> None:
@@ -55,7 +39,7 @@ def test_another_account_has_to_see_it_itself() -> None:
     others = {"gate": "gate:other", "okx": "okx:other"}
     bench, sell = unproved_sell(restored=Restored(control=kept), accounts=others)
     prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.UNKNOWN
+    assert absence(bench, sell) is OrderAbsence.PRESUMED
 
 
 def test_an_account_that_is_of_another_kind_now_has_no_expiry_whatever_was_seen_of_it() -> None:
@@ -66,7 +50,7 @@ def test_an_account_that_is_of_another_kind_now_has_no_expiry_whatever_was_seen_
     for _ in range(2):
         bench.tell(ExpiryProved(venue=sell.venue, holds=False))
     prove_absent(bench, sell)
-    assert status(bench, sell) is OrderStatus.UNKNOWN
+    assert absence(bench, sell) is OrderAbsence.PRESUMED
     written = [row.expiry_proved for row in bench.rows(ControlRecord) if isinstance(row, ControlRecord)]
     assert written == [tuple({"gate:test", "okx:test"} - {f"{sell.venue}:test"})]
 

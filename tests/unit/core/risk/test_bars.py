@@ -10,7 +10,6 @@ from arb.core.commands import PlaceOrder
 from arb.core.events import InstrumentListed, OutcomeUnknown
 from arb.core.records import IncidentRecord
 from arb.core.recovery_records import ControlRecord
-from arb.core.settings import Timing
 from arb.market.instrument import Instrument
 from arb.market.order import OrderStatus
 from tests.builders import SYMBOL, Bench, a_refusal, an_instrument
@@ -42,7 +41,7 @@ def refuse_by_unknown_code(bench: Bench, order: PlaceOrder) -> None:
 
 def one_legged(venues: tuple[str, ...] = VENUES, **details: object) -> tuple[Bench, PlaceOrder]:
     """Return a bench of three venues whose buy leg has filled at gate, and the sell order at okx that is not answered yet."""
-    bench = Bench(venues=venues, timing=Timing(unknown_grace_ms=30_000), **details)  # type: ignore[arg-type]
+    bench = Bench(venues=venues, **details)  # type: ignore[arg-type]
     if "bitget" in venues:
         bench.quote("bitget", *THIRD)
     buy, sell = crossed(bench)

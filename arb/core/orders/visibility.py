@@ -1,0 +1,140 @@
+"""How late each venue shows our orders, and from when on a query that finds nothing counts towards an order's absence.
+
+A venue's lists of orders, fills and balances may all come from one replica that lags: two lists that agree are then one sign,
+not two. So a query counts only once it must show what the order may have done.
+
+- *Proved.* Where the venue enforces the order's expiry: after that, the clock error, and the longest lag seen there within 24
+  hours. A balance report that holds a later fill of ours shows that nothing lags now, and takes the place of that wait.
+- *Presumed.* Where it enforces none, time proves nothing. Absence is presumed after `presume_absent_ms`, or twice the slowest
+  acknowledgement or lag of the last ten minutes; after `unknown_grace_ms` where the venue answered without an outcome, or its
+  private stream is down. One order per venue is presumed absent at a time: a second may have the same cause. An order that
+  turns up after all is a late fill. Its cost is counted, and two within an hour end presumptions at that venue for 24 hours.
+
+While a complete query does not show all of an order that the venue has acknowledged, its lists lag: no absence follows there.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import pairwise
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.events import OrderQueried
+from arb.core.incidents import IncidentKind
+from arb.core.orders.order import WorkingOrder
+from arb.core.recovery_records import ReadLag, WrongPresumption
+from arb.core.state import EngineState
+from arb.market.numbers import ZERO, to_e8
+
+DAY_NS = 86_400 * NS_PER_S
+RECENT_NS = 600 * NS_PER_S
+LAG_MAX_NS = 60 * NS_PER_S
+"""The longest lag that is waited for; beyond it nothing opens at the venue while it lasts."""
+LAG_MIN_NS = NS_PER_S // 2
+"""A shorter lag is the network's, and the margins of every wait cover it."""
+LAGS_KEPT = 32
+WRONG_WITHIN_NS = 3600 * NS_PER_S
+CAP_BPS = 30
+"""What one wrong presumption may cost, by its leg's notional: no more is risked in sum than `DAY_SHARE` allows."""
+DAY_SHARE = 4
+"""Wrong presumptions of a day may cost this part of `daily_loss_quote`."""
+
+
+class Visibility:
+    """What the venues have shown of our orders, and how late."""
+
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
+        # By venue, (when, latency ns) of acknowledgements that no later one has exceeded.
+        self._acks: dict[str, deque[tuple[int, int]]] = {}
+        # By venue, the latest fill of ours that a balance report is known to hold, and when that report was asked for.
+        self._shown: dict[str, tuple[int, int]] = {}
+
+    def acknowledged(self, venue: str, latency_ns: int, now_ns: int) -> None:
+        """Record how long an answer to an order took."""
+        acks = self._acks.setdefault(venue, deque())
+        while acks and acks[-1][1] <= latency_ns:
+            acks.pop()
+        acks.append((now_ns, latency_ns))
+        while acks[0][0] <= now_ns - RECENT_NS:
+            acks.popleft()
+
+    def balances_agree(self, venue: str, last_fill_ns: int, asked_ns: int) -> None:
+        """Record that balances asked for at `asked_ns` hold our latest fill there; the first that do count."""
+        if last_fill_ns > self._shown.get(venue, (0, 0))[0]:
+            self._shown[venue] = last_fill_ns, asked_ns
+
+    def lag_ns(self, venue: str, since_ns: int) -> int:
+        """Return the longest lag seen at a venue after `since_ns`, at most `LAG_MAX_NS`."""
+        account_id = self.state.venues[venue].account_id
+        seen = (
+            lag.lag_ns for lag in self.state.control.read_lags if lag.account_id == account_id and lag.ns > since_ns
+        )
+        return min(max(seen, default=0), LAG_MAX_NS)
+
+    def hides(self, order: WorkingOrder, event: OrderQueried) -> bool:
+        """Return whether a complete query misses some of an order that its venue had acknowledged; record its lag then."""
+        known_ns = order.acked_ns or order.first_fill_ns or 0
+        report = event.report
+        missing = report is None or sum((fill.size for fill in event.fills), ZERO) < report.filled
+        order.unseen = event.complete and 0 < known_ns < event.started_ns and not order.unanswered and missing
+        if order.unseen:
+            self._lagged(event.venue, event.started_ns - known_ns, event.t_ns)
+        return order.unseen
+
+    def _lagged(self, venue: str, lag_ns: int, now_ns: int) -> None:
+        state, account_id = self.state, self.state.venues[venue].account_id
+        if lag_ns >= LAG_MAX_NS:
+            state.stop_entries(venue, LAG_MAX_NS / NS_PER_S, now_ns)
+        known_ns = self.lag_ns(venue, now_ns - RECENT_NS)
+        if not lag_ns >= LAG_MIN_NS or min(lag_ns, LAG_MAX_NS) <= known_ns:
+            return
+        text = f"{venue}: its lists do not show an acknowledged order after {lag_ns // NS_PER_MS} ms"
+        kept = [
+            lag
+            for lag in state.control.read_lags
+            if lag.ns > now_ns - DAY_NS and (lag.account_id != account_id or lag.lag_ns > lag_ns)
+        ]
+        state.control.read_lags = (*kept, ReadLag(account_id, now_ns, lag_ns))[-LAGS_KEPT:]
+        state.out.persist(state.control.record(now_ns, text))
+        if not known_ns:
+            state.incident(IncidentKind.READ_LAG, text, now_ns, venue=venue)
+
+    def provable_ns(self, order: WorkingOrder, expired_ns: int) -> int:
+        """Return when a query begins to count that finds nothing of an order which certainly expired at `expired_ns`."""
+        lag_ns = self.lag_ns(order.venue, order.journalled_ns - DAY_NS)
+        shown_ns, asked_ns = self._shown.get(order.venue, (0, 0))
+        if lag_ns and shown_ns > expired_ns:
+            return min(expired_ns + lag_ns, asked_ns)
+        return expired_ns + lag_ns
+
+    def presumable_ns(self, order: WorkingOrder, sent_ns: int) -> int:
+        """Return when an order without an enforced expiry, sent at `sent_ns`, may be presumed absent."""
+        timing, since_ns = self.state.timing, sent_ns - RECENT_NS
+        acks = (latency_ns for at_ns, latency_ns in self._acks.get(order.venue, ()) if at_ns > since_ns)
+        slowest_ns = max(max(acks, default=0), self.lag_ns(order.venue, since_ns))
+        unwell = order.unwell or not self.state.venues[order.venue].private_up
+        least_ms = max(timing.presume_absent_ms, timing.unknown_grace_ms if unwell else 0)
+        return sent_ns + max(least_ms * NS_PER_MS, 2 * slowest_ns)
+
+    def may_presume(self, order: WorkingOrder, watched: Iterable[WorkingOrder], now_ns: int) -> bool:
+        """Return whether an order may be presumed absent now, while the `watched` orders are."""
+        if not order.is_unknown or any(other.venue == order.venue for other in watched):
+            return False  # a request that is still waited for is not dead
+        control = self.state.control
+        wrong = [
+            at.ns for at in control.wrong_presumptions if at.account_id == order.account_id and at.ns > now_ns - DAY_NS
+        ]
+        if any(later - earlier <= WRONG_WITHIN_NS for earlier, later in pairwise(wrong)):
+            return False
+        worst_e8 = to_e8(order.size * order.price * CAP_BPS / Decimal(10_000))
+        return control.presumed_cost_e8(now_ns) + worst_e8 <= to_e8(self.state.limits.daily_loss_quote) // DAY_SHARE
+
+    def presumed_wrongly(self, order: WorkingOrder, now_ns: int) -> None:
+        """Record that an order presumed absent has filled."""
+        state, control = self.state, self.state.control
+        kept = [at for at in control.wrong_presumptions if at.ns > now_ns - DAY_NS]
+        control.wrong_presumptions = (*kept, WrongPresumption(order.account_id, now_ns))
+        text = f"{order.venue} {order.client_order_id}: presumed absent, and filled after all"
+        state.out.persist(control.record(now_ns, text))
+        state.incident(IncidentKind.PRESUMED_WRONG, text, now_ns, venue=order.venue, pair_id=order.pair_id)
