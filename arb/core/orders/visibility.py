@@ -7,7 +7,7 @@ not two. So a query counts only once it must show what the order may have done.
   hours. A balance report that holds a later fill of ours shows that nothing lags now, and takes the place of that wait.
 - *Presumed.* Where it enforces none, time proves nothing. Absence is presumed after `presume_absent_ms`, or twice the slowest
   acknowledgement or lag of the last ten minutes; after `unknown_grace_ms` where the venue answered without an outcome, or its
-  private stream is down. One order per venue is presumed absent at a time: a second may have the same cause. An order that
+  private stream is down. A second order of a venue waits as long for the first to turn up, for they may share a cause. One that
   turns up after all is a late fill. Its cost is counted, and two within an hour end presumptions at that venue for 24 hours.
 
 While a complete query does not show all of an order that the venue has acknowledged, its lists lag: no absence follows there.
@@ -119,9 +119,11 @@ class Visibility:
 
     def may_presume(self, order: WorkingOrder, watched: Iterable[WorkingOrder], now_ns: int) -> bool:
         """Return whether an order may be presumed absent now, while the `watched` orders are."""
-        if not order.is_unknown or any(other.venue == order.venue for other in watched):
-            return False  # a request that is still waited for is not dead
-        control = self.state.control
+        if not order.is_unknown:
+            return False  # its request is still waited for, and not dead
+        control, since_ns = self.state.control, now_ns - self.state.timing.unknown_grace_ms * NS_PER_MS
+        if any(other.venue == order.venue and (other.done_ns or now_ns) > since_ns for other in watched):
+            return False
         wrong = [
             at.ns for at in control.wrong_presumptions if at.account_id == order.account_id and at.ns > now_ns - DAY_NS
         ]

@@ -227,6 +227,33 @@ def test_two_wrong_presumptions_within_an_hour_end_them_there_for_a_day(
     assert status(bench, sell) is found
 
 
+def test_a_second_order_of_the_venue_waits_until_the_first_has_not_turned_up_for_ten_seconds() -> None:
+    instruments = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in ("BTC/USDT", "ETH/USDT")]
+    funds = {"USDT": "100000", "BTC": "2", "ETH": "9"}
+    bench, _, sell = unknown_sell(no_expiry=("okx",), instruments=instruments, balances=funds)
+    bench.quote("gate", "99.9x5", "100x1", symbol="ETH/USDT")
+    bench.quote("okx", "101x1", "101.2x5", symbol="ETH/USDT")
+    bench.drain()
+    other = next(order for order in bench.placed()[2:] if order.venue == "okx")
+    bench.tell(OutcomeUnknown(venue="okx", client_order_id=other.client_order_id, cause="reset", sent_ns=bench.now_ns))
+    bench.wait_ms(EXPIRY_MS + 300)
+    look(bench, sell)
+    look(bench, other)
+    bench.wait_ms(2000)
+    look(bench, sell)
+    look(bench, other)
+    bench.wait_ms(1)
+    balances(bench, sell, ETH="9")
+    assert {absence(bench, sell), absence(bench, other)} == {OrderAbsence.PRESUMED, None}
+
+    second = sell if absence(bench, sell) is None else other
+    bench.wait_ms(10_000)
+    look(bench, second)
+    bench.wait_ms(1)
+    balances(bench, sell, ETH="9")
+    assert absence(bench, second) is OrderAbsence.PRESUMED
+
+
 def test_no_presumption_is_made_that_could_cost_more_than_a_quarter_of_the_days_loss() -> None:
     limits = Limits(min_net_quote=Decimal(0), min_edge_bps=Decimal(1), daily_loss_quote=Decimal("1.2"))
     bench, _, sell = unknown_sell(no_expiry=("okx",), limits=limits)
