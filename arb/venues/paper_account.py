@@ -35,7 +35,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct):
-    """What we have taken from a level, the size it showed then, and when we did last (our clock; 0 in older files)."""
+    """What is missing from a level because we took it, the size it showed last, and when we took from it last.
+
+    `taken` is at most what we took. `at_ns` is on our clock, and 0 in older files.
+    """
 
     shown: Decimal
     taken: Decimal
@@ -130,16 +133,18 @@ class PaperAccount:
     def left(self, symbol: str, side: Side, price: Decimal, shown: Decimal) -> Decimal:
         """Return how much of a level that shows `shown` is there for us, after what we took of it before.
 
-        What we took is forgotten when the level shows more than it did then: that is new. One that shows less has lost
-        orders to others, and ours is missing from it still.
+        What the level shows more than before is new, and what we took is missing from it still. Where it shows less than is
+        missing, some of the orders that we took have left it.
         """
-        known = self._taken.get((symbol, side, price))
+        key = (symbol, side, price)
+        known = self._taken.get(key)
         if known is None:
             return shown
-        if shown > known.shown:
-            self._forget((symbol, side, price))
-            return shown
-        return max(ZERO, shown - known.taken)
+        missing = min(known.taken, shown)
+        if missing != known.taken:
+            self._taken[key] = Taken(shown, missing, known.at_ns)
+            self._note(TAKEN, _name(key), self._taken[key])
+        return shown - missing
 
     def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal, at_ns: int) -> None:
         """Remember that `size` was taken at `at_ns` from a level that showed `shown`."""

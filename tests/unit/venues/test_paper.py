@@ -204,7 +204,7 @@ def test_levels_are_taken_best_first_within_the_limit() -> None:
     assert sold == [("100", "1"), ("99.9", "0.5")]
 
 
-def test_what_was_taken_is_gone_until_the_level_shows_more_than_it_did_then() -> None:
+def test_what_was_taken_stays_missing_though_the_level_shows_more() -> None:
     market = Market()
     assert market.bought(an_order(size="0.4")) == [("100.1", "0.4")]
     assert market.bought(an_order(size="1")) == [("100.1", "0.6")]
@@ -212,7 +212,7 @@ def test_what_was_taken_is_gone_until_the_level_shows_more_than_it_did_then() ->
     market.frame("100.1x0.8")  # others have taken from it: what we took is missing still
     assert market.bought(an_order(size="1")) == []
     market.frame("100.1x1.2")
-    assert market.bought(an_order(size="2")) == [("100.1", "1.2")]
+    assert market.bought(an_order(size="2")) == [("100.1", "0.4")]  # what came since
 
 
 def test_of_a_level_that_has_shrunk_there_is_what_neither_we_nor_others_took() -> None:
@@ -372,6 +372,21 @@ def test_a_query_and_a_snapshot_find_an_order_once_it_has_arrived_and_a_cancel_c
 
 
 sizes = st.integers(1, 3000).map(lambda n: D(n) / 1000)
+
+
+@given(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=12))
+def test_no_level_gives_more_than_it_showed_first_and_what_came_to_it_since(
+    frames: list[tuple[Decimal, Decimal]],
+) -> None:
+    market = Market(asks=f"100.1x{frames[0][0]}")
+    came, before = frames[0][0], frames[0][0]
+    filled = D(0)
+    for shown, size in frames:
+        market.frame(f"100.1x{shown}")
+        came += max(D(0), shown - before)
+        before = shown
+        filled += sum((D(taken) for _, taken in market.bought(an_order(size=str(size)))), D(0))
+        assert filled <= came
 
 
 @given(st.lists(st.tuples(st.sampled_from(Side), sizes), max_size=12))
