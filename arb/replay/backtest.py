@@ -25,6 +25,7 @@ from arb.live.universe import Universe
 from arb.market.arena import INT64_MAX
 from arb.market.feed import Notice, ResyncBy, venue_of
 from arb.market.instrument import Instrument
+from arb.market.numbers import ZERO
 from arb.market.words import AHEAD_NS
 from arb.replay.blocks import FrameBlocks, OneByOne
 from arb.replay.captured import Capture, Charge, as_recorded, charged
@@ -38,7 +39,8 @@ from arb.virtual_loop import VirtualLoop
 
 MODE = "replay"
 START_BALANCE = Decimal(1_000_000)
-"""Of every asset at every venue: enough that inventory refuses nothing, unless the settings' own limits do."""
+"""Of the quote at every venue, and worth so much of every base: enough that inventory refuses nothing, unless the settings' own
+limits do."""
 EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
@@ -335,10 +337,18 @@ class Backtest:
             lambda: self._books,
             clock=self._clock,
             latency_ns=self._latencies_ns.get(venue, self._latency_ns),
-            opening=self._opening.get(
-                venue, {asset: START_BALANCE for one in listed for asset in (one.base, one.quote)}
-            ),
+            opening=self._opening.get(venue) or _ample(listed),
         )
+
+
+def _ample(listed: Iterable[Instrument]) -> dict[str, Decimal]:
+    """Return `START_BALANCE` of each quote, and of each base what is worth as much at its least price, one tick."""
+    balances: dict[str, Decimal] = {}
+    for one in listed:
+        worth = START_BALANCE / min(one.tick, Decimal(1))
+        balances[one.quote] = max(START_BALANCE, balances.get(one.quote, ZERO))
+        balances[one.base] = max(worth, balances.get(one.base, ZERO))
+    return balances
 
 
 class CapturedSource:
