@@ -15,7 +15,7 @@ from arb.core.commands import SnapshotAccount
 from arb.core.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
 from arb.core.opportunities.drill import DrillSizes
 from arb.core.opportunities.identity import RouteIdentities
-from arb.core.opportunities.obstacles import TOKENS_PER_VENUE
+from arb.core.risk.limits import TOKENS_PER_VENUE
 from arb.core.settings import CoinRule
 from arb.errors import VenueError
 from arb.live import account_checks as checks

@@ -13,7 +13,6 @@ from decimal import localcontext
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.core.opportunities.detector import Detector
-from arb.core.opportunities.obstacles import TOKENS_PER_VENUE
 from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
 from arb.venues.base import OrderGateway
@@ -69,7 +68,7 @@ class Glances:
                 strategy.obstacles.funds(route)
                 state.edge_over_bps(route, now_ns)
                 state.least_limit(route)
-                state.budget.free_ns(route[1:], symbol, TOKENS_PER_VENUE, now_ns)
+                state.budget.free_ns(route[1:], symbol, self._engine.manager.hedges_held, now_ns)
             yield False
 
 

@@ -15,7 +15,7 @@ from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.candidates import Candidates, Crossing
 from arb.core.opportunities.episodes import Episode, Episodes, Route
 from arb.core.opportunities.marks import Marks
-from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles, Refused
+from arb.core.opportunities.obstacles import Obstacles, Refused
 from arb.core.opportunities.routes import Routes
 from arb.core.opportunities.standing import StandingEdges
 from arb.core.orders.manager import OrderManager
@@ -361,7 +361,7 @@ class Detector:
         busy = self.manager.busy
         if (buy_venue, symbol) in busy or (sell_venue, symbol) in busy:
             return Reason.PAIR_IN_FLIGHT
-        if not state.budget.try_take((buy_venue, sell_venue), symbol, TOKENS_PER_VENUE, now_ns):
+        if not state.budget.try_enter((buy_venue, sell_venue), symbol, self.manager.hedges_held, now_ns):
             return Reason.RATE_BUDGET
         return None
 

@@ -19,7 +19,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
 from arb.core.opportunities.episodes import Route
-from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles
+from arb.core.opportunities.obstacles import Obstacles
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import Wanted
@@ -285,7 +285,7 @@ class Drill:
         limit = breached(state, self.manager, (symbol, venue, venue), hold, now_ns)
         if limit is not None:
             return f"limit {limit}"
-        if not state.budget.try_take((venue,), symbol, TOKENS_PER_VENUE, now_ns):
+        if not state.budget.try_enter((venue,), symbol, self.manager.hedges_held, now_ns):
             return str(Reason.RATE_BUDGET)
         part.pair = self._send(instrument, wanted, hold, now_ns)
         self._pairs.append((step, part.pair))

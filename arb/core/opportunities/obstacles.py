@@ -19,8 +19,6 @@ from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
 from arb.market.symbol import Symbol
 
-TOKENS_PER_VENUE = 2
-"""Placements that a venue must have room for: one for the leg and one for a hedge of it."""
 _SLOW = frozenset({Reason.STALE_BOOK, Reason.FEED_LAG, Reason.FEED_BACKLOG, Reason.BOOK_SKEW})
 """What ends with frames of other books on the same connections: looked at again after as long as it has lasted."""
 _LOOK_AGAIN_MS = 50
@@ -105,7 +103,7 @@ class Obstacles:
             case Reason.PAIR_IN_FLIGHT:
                 return [(venue, symbol) in self.manager.busy for venue in venues]
             case Reason.RATE_BUDGET:
-                return state.budget.free_ns(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns) > now_ns
+                return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns) > now_ns
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(venue, symbol) for venue in venues]
             case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns or state.bands.skews:
@@ -117,7 +115,7 @@ class Obstacles:
     def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
         state, (symbol, *venues) = self.state, route
         if reason is Reason.RATE_BUDGET:
-            return state.budget.free_ns(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns)
+            return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns)
         if reason is Reason.VENUE_HALTED:
             known = [state.venues[venue] for venue in venues]
             until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)

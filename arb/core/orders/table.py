@@ -107,6 +107,10 @@ class OrderTable:
         """Return the quote at stake in open pairs: what could at worst become unhedged."""
         return sum((pair.at_stake for pair in self.open.values()), ZERO)
 
+    def hedges_held(self, venue: str, symbol: str) -> int:
+        """Return how many open pairs of a symbol ("": of any) may still need their first hedge or unwind at a venue."""
+        return sum(pair.holds_hedge_at(venue) for pair in self.open.values() if symbol in ("", pair.plan.symbol))
+
     def quiet_at(self, venue: str) -> bool:
         """Return whether nothing of ours is under way at a venue that could move its balances."""
         for pair in self.open.values():

@@ -84,6 +84,7 @@ TRANSITIONS: dict[tuple[PairState, Trigger], PairState] = {
     (_S.CARRIED, _T.LATE_FILL): _S.REPAIRING,
 }
 
+_HEDGES = frozenset({Role.HEDGE, Role.UNWIND})
 CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
 
@@ -251,6 +252,12 @@ class PairTrade:
     def repairs(self) -> list[WorkingOrder]:
         """Return all orders but the entries, oldest first."""
         return [order for order in self.orders.values() if order.role is not Role.ENTRY]
+
+    def holds_hedge_at(self, venue: str) -> bool:
+        """Return whether room for a hedge is held at a venue: it has a leg of the pair there, and sent no repair there yet."""
+        if self.inherited or venue not in self.venues:
+            return False
+        return not any(order.venue == venue and order.role in _HEDGES for order in self.orders.values())
 
     def next_attempt(self, role: Role) -> int:
         """Return the number of the next order in a role: above all known ones, since the journal may have lost some between."""

@@ -9,12 +9,14 @@ The capital at a venue is the same sum of the pairs that trade there, and of the
 what could at most be stuck there if it went away now, the other side of each pair included. What you hold there besides is
 yours to decide.
 
-An edge is refused rather than sent into a venue's rate limit. Placements are counted in a sliding window per metered scope (a
-venue and symbol, or a whole venue). Entries take a token for each leg and one for a hedge of each together, or none at all;
-hedges take theirs unconditionally, since a repair may wait but never be refused.
+An edge is refused rather than sent into a venue's rate limit. Sent placements are counted in a sliding window per metered
+scope (a venue and symbol, or a whole venue). An entry needs room for its leg and a hedge at both venues; only the leg is
+counted. An open pair holds the room for its hedge until it sends one there or closes, so an entry never takes it. Repairs are
+counted and never refused.
 """
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
+TOKENS_PER_VENUE = 2
+"""Placements that a venue must have room for at an entry: its leg, and one hedge."""
+Held = Callable[[str, str], int]
+"""How many hedges open pairs hold room for at a venue: of one symbol, or of all for "" (`OrderTable.hedges_held`)."""
 
 
 def breached(
@@ -118,33 +124,33 @@ class PlaceRate(msgspec.Struct, frozen=True):
 
 
 class RateBudget:
-    """Sliding windows of placements: a venue's own limit, one window per metered scope, and the guard's orders a minute."""
+    """Sliding windows of sent placements: the venue's limit, one window per metered scope, and the guard's orders a minute."""
 
     def __init__(self, rates: dict[str, tuple[PlaceRate, ...]]) -> None:
         self._rates = rates
         self._taken: dict[tuple[str, PlaceRate, str], deque[int]] = {}
 
-    def try_take(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> bool:
-        """Take `tokens` at every venue, or none and return False."""
-        windows = list[tuple[PlaceRate, deque[int]]]()
+    def try_enter(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> bool:
+        """Count a leg at every venue where each has room for a hedge as well, or count none and return False."""
+        if self.free_ns(venues, symbol, held, now_ns) > now_ns:
+            return False
         for venue in venues:
-            windows += self._windows(venue, symbol, now_ns)
-        for rate, window in windows:
-            if len(window) + tokens > rate.count:
-                return False
-        for _, window in windows:
-            window.extend([now_ns] * tokens)
+            self.take(venue, symbol, now_ns)
         return True
 
-    def free_ns(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> int:
-        """Return when every venue has `tokens` left if nothing is taken meanwhile; now or earlier where all have them."""
-        free = []
-        for rate, window in (found for venue in venues for found in self._windows(venue, symbol, now_ns)):
-            over = len(window) + tokens - rate.count
-            if over > 0:
-                first_ns = window[min(over, len(window)) - 1] if window else now_ns
-                free.append(first_ns + rate.window_ms * NS_PER_MS)
-        return max(free, default=now_ns)
+    def free_ns(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> int:
+        """Return when every venue has room for an entry if nothing is sent meanwhile, `now_ns` where all have it.
+
+        Where held room alone is in the way, a pair that closes ends that: the answer is a window later at most.
+        """
+        free_ns = now_ns
+        for venue in venues:
+            for rate, window in self._windows(venue, symbol, now_ns):
+                over = len(window) + held(venue, symbol if rate.per_symbol else "") + TOKENS_PER_VENUE - rate.count
+                if over > 0:
+                    first_ns = window[over - 1] if over <= len(window) else now_ns
+                    free_ns = max(free_ns, first_ns + rate.window_ms * NS_PER_MS)
+        return free_ns
 
     def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
         """Return of a venue's fullest window how many placements are left (>= 0), of how many, and its length in ms."""
@@ -157,7 +163,7 @@ class RateBudget:
         return max(0, left) if found else rate.count, rate.count, rate.window_ms
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
-        """Count one placement that must not be refused."""
+        """Count one placement, which must not be refused."""
         for _, window in self._windows(venue, symbol, now_ns):
             window.append(now_ns)
 

@@ -154,7 +154,7 @@ SPEC = VenueSpec(
     trading=Trading(
         # A little below what is documented, since a burst may arrive closer together than it left: spot orders 10/s per user
         # and market, cancels 200/s per user, others 200/10 s each. Placements: the engine keeps a slot for the hedge of every
-        # entry itself (two tokens each); more than one in reserve here would refuse entries that it has let through.
+        # open pair itself; more than one in reserve here would refuse entries that it has let through.
         pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
         rights=RIGHTS,
         enforces_expiry=True,  # header `X-Gate-Exptime`

@@ -223,7 +223,7 @@ def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
         bench.quote("okx", "99.8x1", "101.2x5")  # the edge is eaten
         bench.drain()
         bench.end_episodes()
-    assert taken == 20  # 10 pairs: 2 tokens each of 20 per second and venue
+    assert taken == 38  # 19 pairs: a leg each of 20 per second and venue, and room for the hedge of the last one
     assert bench.not_taken().get(Reason.RATE_BUDGET, 0) > 0
 
 

@@ -11,7 +11,7 @@ from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord, OpportunityRecord, PairKind
 from arb.core.recovery_records import ControlRecord, PlanRecord, Residual
-from arb.core.risk.limits import PlaceRate, RateBudget, breached
+from arb.core.risk.limits import Held, PlaceRate, RateBudget, breached
 from arb.core.settings import Limits
 from arb.core.state import VenueProfile
 from arb.venues.registry import TRADED
@@ -255,7 +255,7 @@ def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
     assert recovered.day_notional == day_notional(bench) == most
 
 
-# Rate budgets: an entry is refused where the venue, as it counts placements, could have no room for its repair.
+# Rate budgets: an entry is refused where its leg could take the room of a hedge, its own or that of an open pair.
 
 
 def budget() -> RateBudget:
@@ -263,65 +263,120 @@ def budget() -> RateBudget:
     return RateBudget({"bitget": (PlaceRate(4, 500, per_symbol=False),), "gate": (PlaceRate(4, 500),)})
 
 
+def nothing_held(venue: str, symbol: str) -> int:
+    """Return that no open pair holds room for a hedge."""
+    return 0
+
+
+def enters(windows: RateBudget, venues: tuple[str, ...], symbol: str, now_ns: int, held: Held = nothing_held) -> bool:
+    """Return whether an entry was let through."""
+    return windows.try_enter(venues, symbol, held, now_ns)
+
+
 def test_where_a_venue_counts_all_symbols_together_another_symbol_finds_no_room_either() -> None:
     windows = budget()
-    assert windows.try_take(VENUES, "BTC/USDT", 2, 0)
+    assert enters(windows, VENUES, "BTC/USDT", 0)
+    assert enters(windows, VENUES, "ETH/USDT", 0)
     windows.take("bitget", "ETH/USDT", 0)
-    assert not windows.try_take(VENUES, "SOL/USDT", 2, 0)
+    assert not enters(windows, VENUES, "SOL/USDT", 0)
 
 
 def test_where_each_symbol_is_counted_by_itself_another_symbol_finds_room() -> None:
     windows = budget()
-    assert windows.try_take(("gate",), "BTC/USDT", 4, 0)
-    assert not windows.try_take(("gate",), "BTC/USDT", 1, 0)
-    assert windows.try_take(("gate",), "ETH/USDT", 4, 0)
+    assert [enters(windows, ("gate",), "BTC/USDT", 0) for _ in range(4)] == [True, True, True, False]
+    assert enters(windows, ("gate",), "ETH/USDT", 0)
 
 
 def test_a_refusal_takes_nothing_at_either_venue() -> None:
     windows = budget()
-    assert windows.try_take(("bitget",), "BTC/USDT", 3, 0)
-    assert not windows.try_take(VENUES, "BTC/USDT", 2, 0)
-    assert windows.try_take(("gate",), "BTC/USDT", 4, 0)
+    assert [enters(windows, ("bitget",), "BTC/USDT", 0) for _ in range(3)] == [True, True, True]
+    assert not enters(windows, VENUES, "BTC/USDT", 0)
+    assert [enters(windows, ("gate",), "BTC/USDT", 0) for _ in range(3)] == [True, True, True]
 
 
 def test_a_window_slides() -> None:
     windows = budget()
-    assert windows.try_take(("bitget",), "BTC/USDT", 4, 0)
-    assert not windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS - 1)
-    assert windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS)
+    for _ in range(3):
+        assert enters(windows, ("bitget",), "BTC/USDT", 0)
+    assert not enters(windows, ("bitget",), "BTC/USDT", 500 * NS_PER_MS - 1)
+    assert enters(windows, ("bitget",), "BTC/USDT", 500 * NS_PER_MS)
+
+
+def test_room_that_open_pairs_hold_for_hedges_is_refused_to_entries_and_free_once_they_close() -> None:
+    windows = budget()
+    assert enters(windows, ("bitget",), "BTC/USDT", 0)
+    two_open = {"bitget": 2}
+    assert not enters(windows, ("bitget",), "ETH/USDT", 1, lambda venue, _: two_open[venue])
+    two_open["bitget"] = 1
+    assert enters(windows, ("bitget",), "ETH/USDT", 1, lambda venue, _: two_open[venue])
+
+
+def test_where_only_held_room_is_in_the_way_it_is_looked_at_again_within_a_window() -> None:
+    assert budget().free_ns(("bitget",), "BTC/USDT", lambda *_: 3, 7) == 7 + 500 * NS_PER_MS
 
 
 def test_entries_keep_within_the_guards_orders_a_minute_and_repairs_count_too() -> None:
-    profile = VenueProfile("gate", PlaceRate(4, 500), enforces_expiry=True, max_orders_per_minute=7)
+    profile = VenueProfile("gate", PlaceRate(4, 500), enforces_expiry=True, max_orders_per_minute=5)
     windows = RateBudget({"gate": profile.rates()})
     second_ns = 1000 * NS_PER_MS
-    assert all(windows.try_take(("gate",), f"{n}/USDT", 2, n * second_ns) for n in range(3))
+    assert all(enters(windows, ("gate",), f"{n}/USDT", n * second_ns) for n in range(3))
     windows.take("gate", "9/USDT", 3 * second_ns)
-    assert not windows.try_take(("gate",), "4/USDT", 2, 59 * second_ns), "another symbol's, and another window's"
-    assert windows.free_ns(("gate",), "4/USDT", 2, 59 * second_ns) == 60_050 * NS_PER_MS
-    assert windows.try_take(("gate",), "4/USDT", 2, 60_050 * NS_PER_MS)
+    assert not enters(windows, ("gate",), "4/USDT", 59 * second_ns), "another symbol's, and another window's"
+    assert windows.free_ns(("gate",), "4/USDT", nothing_held, 59 * second_ns) == 60_050 * NS_PER_MS
+    assert enters(windows, ("gate",), "4/USDT", 60_050 * NS_PER_MS)
+
+
+WISHES = st.lists(st.tuples(st.sampled_from(["enter", "hedge", "close"]), st.integers(0, 200)), max_size=80)
 
 
 @pytest.mark.parametrize("venue", sorted(PACING))
-@given(wishes=st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=60))
-def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
-    venue: str, wishes: list[tuple[bool, int]]
+@given(wishes=WISHES)
+def test_every_hedge_finds_the_room_its_pair_holds_and_no_window_takes_more_than_the_venue_allows(
+    venue: str, wishes: list[tuple[str, int]]
 ) -> None:
     pacing = PACING[venue].place
     windows = RateBudget({venue: (PlaceRate(pacing.count, pacing.window_ms),)})
-    left_ns: list[int] = []
-    now_ns = 0
-    for is_entry, later_ms in wishes:
+    sent_ns, holding, now_ns = list[int](), 0, 0
+
+    def in_window() -> int:
+        return sum(at_ns > now_ns - pacing.window_ms * NS_PER_MS for at_ns in sent_ns)
+
+    for wish, later_ms in wishes:
         now_ns += later_ms * NS_PER_MS
-        left_ns = [at_ns for at_ns in left_ns if at_ns > now_ns - pacing.window_ms * NS_PER_MS]
-        if not is_entry:
-            windows.take(venue, "BTC/USDT", now_ns)
-        elif windows.try_take((venue,), "BTC/USDT", 2, now_ns):
-            assert len(left_ns) < pacing.count - pacing.reserve
-        else:
-            continue
-        if len(left_ns) < pacing.count:  # a repair without a slot waits: it leaves later, or not at all
-            left_ns.append(now_ns)
+        if wish == "enter":
+            has_room = in_window() + holding + 2 <= pacing.count
+            assert enters(windows, (venue,), "BTC/USDT", now_ns, lambda *_: holding) == has_room  # noqa: B023
+            if has_room:
+                assert in_window() < pacing.count - pacing.reserve, "the pacing would refuse it"
+                sent_ns.append(now_ns)
+                holding += 1
+        elif holding:
+            holding -= 1
+            if wish == "hedge":
+                windows.take(venue, "BTC/USDT", now_ns)
+                sent_ns.append(now_ns)
+        assert in_window() + holding <= pacing.count
+
+
+def test_a_pair_holds_a_hedge_at_both_venues_until_it_sends_one_there_or_closes() -> None:
+    bench = Bench(limits=ROOM)
+    held = bench.engine.manager.hedges_held
+    buy, sell = crossed(bench)
+    assert [held(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, "", ETH)] == [1, 1, 0, 1, 1, 0]
+    left = left_behind(bench)
+    again = Bench(restored=left, run_id=1_760_000_500)
+    assert again.engine.manager.hedges_held("gate", "") == 1, "a restart derives it from the open pair"
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    refuse(bench, sell)
+    tick(bench)
+    hedge = bench.placed()[2]
+    others = {"gate", "okx"} - {hedge.venue}
+    assert held(hedge.venue, "") == 0 and all(held(venue, "") == 1 for venue in others)
+    accept(bench, hedge, str(hedge.size))
+    fill(bench, hedge, str(hedge.size), trade_id="t2")
+    assert not bench.engine.manager.open
+    assert [held(venue, "") for venue in ("gate", "okx")] == [0, 0]
 
 
 LOSS_OF_FIVE = limited(daily_loss_quote=D(5), max_price_ratio_bps=D(1000))
