@@ -3,7 +3,7 @@
 A test names only what it is about; everything else is ordinary.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import Restored
 from arb.core.books import Books
-from arb.core.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.commands import AnyCommand, Persist, PlaceOrder, RecallOrders
 from arb.core.engine import Engine
 from arb.core.events import (
     AccountSnapshotTaken,
@@ -21,6 +21,7 @@ from arb.core.events import (
     ClockMeasured,
     ExpiryProved,
     OrderRejected,
+    OrdersRecalled,
     PrivateUp,
     QueueDrained,
     RunStarted,
@@ -106,6 +107,8 @@ class Bench:
 
     `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds. `absent` says
     which venues do not answer at the start, and why; `fee_prices` what is stated of the assets that venues take fees from.
+    `recall` searches the journal for orders; without it the journal has lost its last moments, and all of them with these.
+    `keep` is given each event with its commands, as a journal is, the first after `last_seq`.
     """
 
     def __init__(
@@ -128,6 +131,9 @@ class Bench:
         accounts: dict[str, str] | None = None,
         former: dict[str, str] | None = None,
         absent: dict[str, str] | None = None,
+        recall: Callable[[RecallOrders], OrdersRecalled] | None = None,
+        keep: Callable[[AnyEvent, tuple[AnyCommand, ...]], object] = lambda *_: None,
+        last_seq: int = 0,
         strategy: StrategyFactory = Detector,
         coins: CoinRule | None = None,
         fee_prices: dict[str, dict[str, str]] | None = None,
@@ -136,11 +142,13 @@ class Bench:
     ) -> None:
         self.venues = tuple(venues)
         self.absent = absent or {}
+        self.keep = keep
+        self.recall = recall or lost_with_the_last_moments
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
         listed = [instrument for instrument in listed if instrument.venue not in self.absent]
         symbols = sorted({instrument.symbol for instrument in listed})
         self.now_ns = start_ns
-        self.seq = 0
+        self.seq = last_seq
         self.said: list[AnyCommand] = []
         keys = [(instrument.venue, instrument.symbol) for instrument in listed]
         scales = {
@@ -150,7 +158,8 @@ class Bench:
             for symbol in symbols
         }
         self.timing = timing or Timing()
-        self.books = self.make_books(listed, {key: row for row, key in enumerate(keys)}, scales)
+        self.made_of = (listed, {key: row for row, key in enumerate(keys)}, scales)
+        self.books = self.make_books(*self.made_of)
         self.arena = self.books.arena
         settings = EngineSettings(
             limits=limits or Limits(min_net_quote=D(0), min_edge_bps=D(1)),
@@ -232,8 +241,13 @@ class Bench:
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""
         self.seq += 1
-        commands = self.engine.handle(msgspec.structs.replace(event, seq=self.seq, t_ns=self.now_ns))
+        stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self.now_ns)
+        commands = self.engine.handle(stamped)
+        self.keep(stamped, commands)
         self.said.extend(commands)
+        for command in commands:
+            if isinstance(command, RecallOrders):
+                commands += self.tell(self.recall(command))
         return commands
 
     def wait_ms(self, duration: float) -> None:
@@ -277,6 +291,12 @@ class Bench:
     def rows(self, kind: type[Record]) -> list[Record]:
         """Return every row of a kind persisted so far, in order."""
         return [c.record for c in self.said if isinstance(c, Persist) and isinstance(c.record, kind)]
+
+
+def lost_with_the_last_moments(command: RecallOrders) -> OrdersRecalled:
+    """Answer as a journal that lacks these orders, and that a power cut may have taken them from."""
+    names = tuple(name for _, name in command.orders if name is not None)
+    return OrdersRecalled(venue=command.venue, orders=command.orders, pairs=(), lost=names)
 
 
 def a_balance(venue: str, amounts: dict[str, str], *, asked_ns: int) -> BalancesReported:

@@ -7,9 +7,9 @@ from itertools import combinations
 
 from arb.clock import Clock
 from arb.config import Mode, Settings
-from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_found_ms
+from arb.core.recovery_records import OpenPair
 from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError

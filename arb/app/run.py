@@ -57,6 +57,7 @@ from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
+from arb.store.recall import recall
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import OrderGateway
@@ -308,6 +309,7 @@ class Run:
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
             upkeep=partial(self._keep_small, journal),
+            recall=lambda command, former: asyncio.to_thread(recall, journal, command, former),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.traded().items() if chosen.dedicated_account

@@ -96,6 +96,16 @@ class SnapshotAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
     since_ns: int
 
 
+class RecallOrders(Command, frozen=True, kw_only=True, tag="RecallOrders"):
+    """Search the whole journal for orders of a venue, each by its venue order id and its client order id (None: not reported).
+
+    Answered by `OrdersRecalled`.
+    """
+
+    venue: str
+    orders: tuple[tuple[str, str | None], ...]
+
+
 class SetTimer(Command, frozen=True, kw_only=True, tag="SetTimer"):
     """Hand back `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
 
@@ -126,6 +136,7 @@ AnyCommand = (
     | RefreshBalances
     | RequestBook
     | SnapshotAccount
+    | RecallOrders
     | SetTimer
     | Persist
     | Alert

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from arb.core.records import AcknowledgementRecord
+from arb.core.recovery_records import OpenPair
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
@@ -364,6 +365,21 @@ def parts_of(event: AccountSnapshotTaken) -> Iterator[AccountSnapshotTaken]:
     yield msgspec.structs.replace(event, orders=orders, fills=fills)
 
 
+class OrdersRecalled(Event, frozen=True, kw_only=True, tag="OrdersRecalled"):
+    """The journal was searched for orders with our prefix, as `RecallOrders` asked.
+
+    `pairs`: those they belong to, by their own names or by the number of a pair in them. `lost`: the client order ids that
+    follow the last one that the journal has of their process: a power cut may have taken them from it. `strangers`: those of
+    processes that never wrote into this journal.
+    """
+
+    venue: str
+    orders: tuple[tuple[str, str | None], ...]
+    pairs: tuple[OpenPair, ...]
+    lost: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+
 class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
     """A cancel was answered. Whatever the outcome, the order's cumulative fill still has to be asked for."""
 
@@ -474,6 +490,7 @@ AnyEvent = (
     | OrderFilled
     | OrderQueried
     | AccountSnapshotTaken
+    | OrdersRecalled
     | CancelAnswered
     | TimerFired
     | StoreStateChanged

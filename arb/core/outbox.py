@@ -18,6 +18,7 @@ from arb.core.commands import (
     Persist,
     PlaceOrder,
     QueryOrder,
+    RecallOrders,
     RefreshBalances,
     RequestBook,
     SetTimer,
@@ -100,6 +101,15 @@ class Outbox:
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self.cause, venue=venue, symbols=symbols, since_ns=since_ns))
+
+    def recall(self, venue: str, venue_order_id: str, client_order_id: str | None) -> None:
+        """Search the journal for an order; those of one step at one venue are searched for together."""
+        order = (venue_order_id, client_order_id)
+        for at, command in enumerate(self._commands):
+            if isinstance(command, RecallOrders) and command.venue == venue:
+                self._commands[at] = msgspec.structs.replace(command, orders=(*command.orders, order))
+                return
+        self._commands.append(RecallOrders(cause=self.cause, venue=venue, orders=(order,)))
 
     def alert(self, text: str) -> None:
         """Alert the user."""

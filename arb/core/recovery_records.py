@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.records import Record
+from arb.core.records import FillRecord, OrderRecord, PairRecord, Record
 from arb.core.settings import AppliedLimit
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.symbol import Symbol
@@ -231,3 +231,12 @@ class LegCostRecord(Record, frozen=True, kw_only=True, tag="LegCostRecord"):
 
 
 RecoveryRecord = PlanRecord | ControlRecord | ResidualsRecord | AgreedRecord | FormerAccountsRecord | LegCostRecord
+
+
+class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
+    """The journalled rows of one pair: unfinished, or closed."""
+
+    plan: PlanRecord
+    pair: PairRecord
+    orders: tuple[OrderRecord, ...]
+    fills: tuple[FillRecord, ...]

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from arb.clock import SystemClock
+from arb.core.commands import RecallOrders
 from arb.core.engine import Engine
+from arb.core.events import OrdersRecalled
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
 from arb.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
@@ -21,6 +23,7 @@ from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
+from arb.store.recall import recall
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
@@ -155,6 +158,7 @@ class Process:
             on_alert=lambda text: None,
             sync=simulated.sync,
             upkeep=partial(self._keep_small, journal),
+            recall=partial(_recall, journal),
             halt_file_of=self._files.journal,
             # A switch cancels whatever rests on the account, so not where somebody else trades there.
             dedicated=frozenset() if self._plan.scarce else frozenset(gateways),
@@ -207,6 +211,11 @@ class Process:
         """Return how orders go to a venue: in some seeds over websockets, wherever they are taken so."""
         takes = spec.trading is not None and spec.trading.make_order_socket is not None
         return OrderEntry.WEBSOCKET if self._plan.sockets and takes else OrderEntry.REST
+
+
+async def _recall(journal: Journal, command: RecallOrders, former: Mapping[str, str]) -> OrdersRecalled:
+    """Search the journal, as a run does, but for the thread."""
+    return recall(journal, command, former)
 
 
 async def _for_ever() -> int:

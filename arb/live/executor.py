@@ -4,7 +4,7 @@ Nothing here decides anything. What was handed in and wants an answer gets one, 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.commands import (
@@ -12,6 +12,7 @@ from arb.core.commands import (
     CancelOrder,
     PlaceOrder,
     QueryOrder,
+    RecallOrders,
     RefreshBalances,
     SetTimer,
     SnapshotAccount,
@@ -20,18 +21,23 @@ from arb.core.events import (
     AccountSnapshotTaken,
     CancelAnswered,
     OrderQueried,
+    OrdersRecalled,
     TimerFired,
     TroubleReported,
     parts_of,
 )
 from arb.core.incidents import IncidentKind
-from arb.errors import VenueError, require
+from arb.errors import ArbError, VenueError, require
 from arb.live.placing import IN_FLIGHT_MAX, IncidentListener, Placing, Tasks
 from arb.market.order import Outcome, Role
 from arb.venues.base import EventListener, OrderGateway
 
 BALANCES_AGAIN_S = 2.0
+RECALL_AGAIN_S = 5.0
 TIMERS_MAX = 10_000
+
+Recall = Callable[[RecallOrders], Awaitable[OrdersRecalled]]
+"""Searches the journal for orders, while the loop goes on; raises `ArbError` when it cannot be read."""
 
 
 class Executor:
@@ -44,12 +50,15 @@ class Executor:
         clock: Clock,
         emit: EventListener,
         on_incident: IncidentListener,
+        recall: Recall | None = None,
         in_flight_max: int = 256,
     ) -> None:
+        """Perform what concerns venues at `gateways`; without `recall` there is no journal that could know an order."""
         self._gateways = gateways
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
+        self._recall_from = recall
         self._tasks = Tasks(in_flight_max)
         self._placing = Placing(gateways, self._tasks, clock=clock, emit=emit, on_incident=on_incident)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -99,6 +108,8 @@ class Executor:
             self._refresh(command.venue)
         elif isinstance(command, SnapshotAccount):
             self._start_snapshot(command)
+        elif isinstance(command, RecallOrders):
+            self._tasks.spawn(self._recall(command))
         elif isinstance(command, SetTimer):
             self._set_timer(command)
 
@@ -180,6 +191,23 @@ class Executor:
         except Exception as error:  # the top of a task: a bug is a snapshot that shows nothing
             self._emit(AccountSnapshotTaken.unread(command.venue, self._clock.wall_ns(), f"bug: {error!r}"))
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"taking the account snapshot at {command.venue}: {error!r}")
+
+    async def _recall(self, command: RecallOrders) -> None:
+        """Search the journal until it can be read: nothing opens meanwhile in the symbols of these orders."""
+        answer: OrdersRecalled | None = None
+        while answer is None:
+            try:
+                if self._recall_from is None:
+                    answer = OrdersRecalled(venue=command.venue, orders=command.orders, pairs=())
+                else:
+                    answer = await self._recall_from(command)
+            except ArbError as error:
+                self._emit(TroubleReported(kind=IncidentKind.STORE, text=f"searching for orders: {error}"))
+                await asyncio.sleep(RECALL_AGAIN_S)
+            except Exception as error:  # the top of a task: a bug is a search that finds nothing
+                self._on_incident(IncidentKind.EXECUTOR_ERROR, f"searching for orders in the journal: {error!r}")
+                return
+        self._emit(answer)
 
     # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
 

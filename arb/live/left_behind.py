@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from arb.core.accounts.former_accounts import with_present_accounts
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
+from arb.core.recovery_records import OpenPair
 from arb.market.ids import sandbox_of
 from arb.store.journal_reader import JournalState
 from arb.venues.base import OrderGateway
@@ -38,7 +39,6 @@ def restored_from(state: JournalState) -> Restored:
         agreed=state.agreed,
         last_ns=state.last_ns,
         recent=recent.pairs,
-        known=recent.known,
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
         former_accounts=state.remembered_accounts,

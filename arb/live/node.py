@@ -16,6 +16,7 @@ from typing import Any
 from arb import __version__
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
+from arb.core.commands import RecallOrders
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
@@ -23,6 +24,7 @@ from arb.core.events import (
     CurrenciesListed,
     ExpiryProved,
     HaltAsked,
+    OrdersRecalled,
     RunEnded,
     RunStarted,
     ShutdownAsked,
@@ -175,6 +177,7 @@ class Node:
             clock=parts.clock,
             emit=lambda event: self.runner.emit(event),
             on_incident=lambda kind, text: self.runner.emit(TroubleReported(kind=kind, text=text)),
+            recall=self._recall if parts.recall else None,
         )
         self.runner = Runner(
             engine=self.engine,
@@ -188,6 +191,10 @@ class Node:
             tape=parts.tape,
             turns=parts.turns,
         )
+
+    async def _recall(self, command: RecallOrders) -> OrdersRecalled:
+        assert self._parts.recall is not None
+        return await self._parts.recall(command, self._former)
 
     def _begin(self, universe: Universe, state: JournalState, accounts: dict[str, str]) -> None:
         parts, take = self._parts, self.runner.take

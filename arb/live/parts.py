@@ -9,7 +9,9 @@ import msgspec
 
 from arb.clock import Clock
 from arb.core.books import Books
+from arb.core.commands import RecallOrders
 from arb.core.engine import Engine
+from arb.core.events import OrdersRecalled
 from arb.core.opportunities.detector import Detector
 from arb.core.state import EngineSettings
 from arb.core.strategy import StrategyFactory
@@ -50,7 +52,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
     traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
     journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
-    was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
+    was one; None: it may grow. `recall` searches the whole journal for orders, given accounts' former names; None: nothing can.
+    `halt_file_of`: the journal beside which a halt file may lie; None: there is
     none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
     nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `views`: what shows the
     run, and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns`
@@ -80,6 +83,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     waits_for_venues: bool = False
     sync: Callable[[], Awaitable[None]] | None = None
     upkeep: Callable[[], Awaitable[bool]] | None = None
+    recall: Callable[[RecallOrders, Mapping[str, str]], Awaitable[OrdersRecalled]] | None = None
     halt_file_of: Path | None = None
     dedicated: frozenset[str] = frozenset()
     tape: Tape | None = None

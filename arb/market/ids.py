@@ -28,7 +28,9 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _WIDTHS = (9, 6, 1, 2)
 _LENGTH = len(PREFIX) + sum(_WIDTHS)
-PAIR_PART = len(PREFIX) + _WIDTHS[0] + _WIDTHS[1]
+PROCESS_PART = len(PREFIX) + _WIDTHS[0]
+"""How long the part of an id is that all ids of one process begin with."""
+PAIR_PART = PROCESS_PART + _WIDTHS[1]
 """How long the part of an id is that both legs of one pair have, and no other order."""
 # The leg of an entry is part of its role letter, so that both legs of one pair have different ids.
 _LETTERS = {"buy": "b", "sell": "s", Role.HEDGE: "h", Role.UNWIND: "u", Role.DUST: "d", Role.TEST: "t"}

@@ -12,7 +12,6 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
-from arb.core.accounts.restart import OpenPair
 from arb.core.commands import AnyCommand, AnyRecord, Persist
 from arb.core.events import AnyEvent
 from arb.core.records import FillRecord, OrderRecord, PairRecord, PairState, RunRecord, tag_of
@@ -21,6 +20,7 @@ from arb.core.recovery_records import (
     ControlRecord,
     FormerAccountsRecord,
     LegCostRecord,
+    OpenPair,
     PlanRecord,
     ResidualsRecord,
 )
@@ -69,10 +69,9 @@ class Entry(NamedTuple):
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last while of the journal holds: pairs that finished in it, ids of own orders, and foreign rows."""
+    """What the last while of the journal holds: pairs that finished in it, and foreign rows."""
 
     pairs: tuple[OpenPair, ...]
-    known: tuple[str, ...]
     foreign_orders: tuple[OrderRecord, ...]
     foreign_fills: tuple[FillRecord, ...]
 
@@ -91,7 +90,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     residuals: ResidualsRecord | None = None
     agreed: AgreedRecord | None = None
     last_ns: int = 0
-    recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
+    recent: Recent = Recent(pairs=(), foreign_orders=(), foreign_fills=())
     former_accounts: dict[str, str] = {}
     remembered_accounts: dict[str, str] = {}
     leg_costs: tuple[LegCostRecord, ...] = ()
@@ -262,7 +261,7 @@ class JournalReader:
                 case LegCostRecord():
                     leg_costs.append(record)
         last_ns = self.last_ns()
-        # An account snapshot begins where its balances agreed last: an unknown order of that time would count as lost.
+        # An account snapshot begins where its balances agreed last.
         accounts = () if agreed is None else agreed.accounts
         former = present_names(remembered, former_accounts or {})
         present = None if account_ids is None else {former.get(name, name) for name in account_ids}
@@ -333,7 +332,6 @@ class JournalReader:
                 for key, plan in sorted(plans.items())
                 if key in pairs and pairs[key].state in FINISHED
             ),
-            known=tuple(order.client_order_id for order in orders.values() if order.client_order_id is not None),
             foreign_orders=foreign,
             foreign_fills=_fills_of(foreign, fills),
         )
@@ -375,6 +373,10 @@ class JournalReader:
         except (msgspec.MsgspecError, TypeError) as error:
             raise self._unreadable(line.id, error) from None
         return Entry(line.id >> SUB_BITS, line.id & MAX_SUB, line.t_ns, message)
+
+    def record(self, line: Line) -> AnyRecord:
+        """Return the record of an entry that keeps a row; raise `StoreError` when it cannot be read."""
+        return self._record(line.id, line.payload)
 
     def _row(self, line: Line) -> Row:
         return Row(line.id >> SUB_BITS, line.id & MAX_SUB, self._record(line.id, line.payload))

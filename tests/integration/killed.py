@@ -274,7 +274,7 @@ def unsettled_at_death(folder: Path, ledger: truth.Truth) -> tuple[dict[str, boo
     orders |= {place.client_order_id: False for intent in intended for place in intent.places}
     for pair in state.pairs:
         orders |= {str(order.client_order_id): order.status.is_terminal for order in pair.orders}
-    known = {str(order.client_order_id) for pair in state.pairs for order in pair.orders} | set(state.recent.known)
+    known = {str(order.client_order_id) for pair in (*state.pairs, *state.recent.pairs) for order in pair.orders}
     return {name: settled and name in known for name, settled in orders.items()}, len(state.pairs) + len(intended)
 
 

@@ -2,26 +2,28 @@
 
 At the start a snapshot is taken of every account before anything may open there: orders, fills and bills since shortly
 before the journal's last entry. What the journal knows is settled the sooner for it. An order that has our prefix and is not
-in the journal joins the pair it belongs to, or a pair is rebuilt from it (`recovery`). Everything else is foreign. A second
-snapshot changes nothing.
+among those known here is searched for in the whole journal: it reopens its own pair, however old that is, joins the pair it
+belongs to, or a pair is rebuilt from it where a power cut took it from the journal (`recovery`). Everything else is foreign,
+and so is an order with our prefix that even the journal does not know. A second snapshot changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.balance_reconciler import SNAPSHOT_MARGIN_S, BalanceReconciler
 from arb.core.accounts.recovery import RECOVERY_WAIT_S, rebuild_pairs, return_to_pairs
-from arb.core.accounts.restart import Restored
-from arb.core.events import AccountSnapshotTaken, BalancesReported
+from arb.core.accounts.restart import Restored, recall
+from arb.core.events import AccountSnapshotTaken, BalancesReported, OrdersRecalled
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import OrderManager
+from arb.core.pairs.pair import CLOSED
 from arb.core.records import BalanceRecord
 from arb.core.state import EngineState
 from arb.core.timers import PairTimer, RecoveryTimer, SnapshotTimer
 from arb.market.fill import Fill, FillKey
-from arb.market.ids import decode
-from arb.market.order import OrderReport
+from arb.market.ids import decode, pair_part
+from arb.market.order import OrderReport, Role
 from arb.market.symbol import Symbol
 
 SNAPSHOT_MAX_S = 3 * 86_400
@@ -44,16 +46,13 @@ class AccountReconciler:
         # Venues with a basis from a previous process: since when fills and bills have to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
         self._reported_venues: set[str] = set()
-        # The client order ids in the latest part of the journal.
-        self._known: frozenset[str] = frozenset()
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
-        # Since when a venue has reported fills of orders with our prefix that no list shows.
+        # Orders of ours of which only fills were reported so far: a fill of each, and since when a venue has some.
+        self._unlisted: dict[tuple[str, str], Fill] = {}
         self._unlisted_since_ns: dict[str, int] = {}
-        # Such fills in the parts of a snapshot that have come so far.
-        self._unlisted_fills: dict[str, list[Fill]] = {}
         # Such orders that are not waited for any longer, by venue order id.
         self._given_up: set[tuple[str, str]] = set()
 
@@ -62,7 +61,6 @@ class AccountReconciler:
         # What lies ahead of us was written by a clock that was wrong, so nobody knows when it was.
         last_ns = (restored.last_ns or now_ns) if restored.last_ns <= now_ns else 0
         self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
-        self._known = frozenset(restored.known)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
         self._received_ns = dict(_received_before(restored))
         self._explain_from_ns = self.balances.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S, now_ns)
@@ -107,45 +105,142 @@ class AccountReconciler:
         state, venue, now_ns = self.state, event.venue, event.t_ns
         # Before any report is taken: what a pair does next depends on all its orders.
         waiting = bool(self._lost_orders)
-        return_to_pairs(
-            state, self.manager, (order for order in event.orders if order.client_order_id not in self._known), now_ns
-        )
+        return_to_pairs(state, self.manager, event.orders, now_ns)
         for report in event.orders:
+            key = (venue, report.venue_order_id)
             if self.manager.on_found(report, now_ns):
                 continue
-            if decode(report.client_order_id or "") is None:
+            if self.foreign.owns(report):
                 self.foreign.on_report(report, now_ns)
-            elif report.client_order_id not in self._known:
-                self._lost_orders[venue, report.venue_order_id] = report
-                state.lost.add((venue, report.symbol))
-        unlisted = self._unlisted_fills.setdefault(venue, [])
+            elif key in self._lost_orders:
+                self._lost_orders[key] = report
+            else:
+                self.manager.unfamiliar.report(report)
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
             self._apply_fill(fill)
+            key = (venue, fill.venue_order_id)
             if self.manager.on_found_fill(fill, now_ns):
                 continue
-            if (venue, fill.venue_order_id) in self._lost_orders:
+            if key in self._lost_orders:
                 self._lost_fills[venue, fill.key] = fill
             elif self.foreign.owns(fill):
                 self.foreign.on_fill(fill, now_ns)
-            elif self._is_unlisted(fill):
-                unlisted.append(fill)
+            elif key not in self._unlisted and key not in self._given_up:
+                self.manager.search_for(fill)
         if event.more:
             return
-        del self._unlisted_fills[venue]
         self.balances.on_snapshot(event)
         venue_state = state.venues[venue]
-        cause = self._why_incomplete(venue, unlisted, now_ns) if event.complete else event.cause or "not all was read"
+        cause = self._why_incomplete(venue, now_ns) if event.complete else event.cause or "not all was read"
         if cause is None:
-            if not venue_state.snapshot_taken:
+            # What the journal is still searched for may be a repair of a recovered pair.
+            if not venue_state.snapshot_taken and not self.manager.unfamiliar.has_unlisted(venue):
                 self._note_first_snapshot(venue, now_ns)
         elif not venue_state.snapshot_taken:
             state.incident(IncidentKind.SNAPSHOT_FAILED, f"{venue}: {cause}", now_ns, venue=venue)
         if not venue_state.snapshot_taken or venue in self._unlisted_since_ns:
             state.out.timer(SnapshotTimer(venue), now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
-        if self._lost_orders and all(venue_state.snapshot_taken for venue_state in state.venues.values()):
+        self._recover_lost_once_read(now_ns, waiting=waiting)
+
+    def on_recalled(self, event: OrdersRecalled) -> None:
+        """Take what the journal knows of orders with our prefix, and what was reported of them meanwhile.
+
+        A pair that was closed is known again; of one that cannot be finished now, and is left in the journal as it is, its
+        orders are left alone. An order without a pair is lost or foreign.
+        """
+        state, manager, venue, now_ns = self.state, self.manager, event.venue, event.t_ns
+        waiting = bool(self._lost_orders)
+        out_of_reach: dict[str, int] = {}
+        for rows in event.pairs:
+            names = [order.client_order_id for order in rows.orders if order.client_order_id is not None]
+            if rows.pair.id in manager.pairs:
+                continue
+            finished = rows.pair.state in CLOSED
+            if not finished or not recall(state, manager, rows, now_ns):
+                out_of_reach.update(dict.fromkeys(names, rows.pair.id if finished else 0))
+        reports, fills = manager.unfamiliar.take(venue, (venue_order_id for venue_order_id, _ in event.orders))
+        self._note_strangers(event)
+        return_to_pairs(state, manager, reports, now_ns)
+        for report in reports:
+            if manager.on_found(report, now_ns) or out_of_reach.get(report.client_order_id or "") == 0:
+                continue
+            if report.client_order_id in event.lost:
+                self._lost_orders[venue, report.venue_order_id] = report
+                continue
+            self._note_foreign(report, out_of_reach, now_ns)
+            self.foreign.on_report(report, now_ns)
+        for fill in fills:
+            if manager.on_found_fill(fill, now_ns) or out_of_reach.get(fill.client_order_id or "") == 0:
+                continue
+            key = (venue, fill.venue_order_id)
+            if key in self._lost_orders:
+                self._lost_fills[venue, fill.key] = fill
+            elif self.foreign.owns(fill):
+                self.foreign.on_fill(fill, now_ns)
+            elif fill.client_order_id is None:
+                manager.keep_orphan(fill)
+            elif fill.client_order_id in event.lost or self._joins_a_pair(fill.client_order_id):
+                self._await_listing(fill, now_ns)
+            else:
+                self._note_foreign(fill, out_of_reach, now_ns)
+                self.foreign.on_fill(fill, now_ns)
+        self._mark_lost()
+        self._recover_lost_once_read(now_ns, waiting=waiting)
+
+    def _joins_a_pair(self, client_order_id: str) -> bool:
+        part = pair_part(client_order_id)
+        return any(pair_part(name) == part for name in self.manager.orders)
+
+    def _await_listing(self, fill: Fill, now_ns: int) -> None:
+        """Look again for an order of ours of which only a fill was reported."""
+        venue = fill.venue
+        if (venue, fill.venue_order_id) not in self._given_up:
+            self._unlisted[venue, fill.venue_order_id] = fill
+            self._unlisted_since_ns.setdefault(venue, now_ns)
+            self.state.out.timer(SnapshotTimer(venue), now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
+
+    def _note_strangers(self, event: OrdersRecalled) -> None:
+        """Note the processes of another journal whose orders are on an account of ours, each once."""
+        for client_order_id in event.strangers:
+            name = decode(client_order_id)
+            if name is None or name.nonce in self.foreign.strangers:
+                continue
+            self.foreign.strangers.add(name.nonce)
+            if name.leg == Role.TEST:
+                continue  # `arb doctor --drill` sends one now and then
+            text = (
+                f"{event.venue}: {client_order_id} has our prefix, but no process that this journal knows sent it: another"
+                " engine trades on this account. Its orders are noted as foreign and left alone"
+            )
+            self.state.incident(
+                IncidentKind.NOT_RECOVERED, text, event.t_ns, severity=Severity.CRITICAL, venue=event.venue
+            )
+
+    def _note_foreign(self, one: OrderReport | Fill, out_of_reach: Mapping[str, int], now_ns: int) -> None:
+        """Raise an incident for an order with our prefix that can only be noted as foreign."""
+        if self.foreign.owns(one) or one.client_order_id is None:
+            return
+        pair_id = out_of_reach.get(one.client_order_id)
+        why = f"its pair {pair_id} cannot be repaired now" if pair_id else "the journal does not know it"
+        name = f"{one.venue} {one.symbol} {one.client_order_id}"
+        text = f"{name} has our prefix, and {why}: it is noted as foreign and left alone"
+        self.state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=one.venue)
+
+    def _mark_lost(self) -> None:
+        """Let nothing open in symbols of orders that are searched for, or wait to be recovered."""
+        self.state.lost.clear()
+        self.state.lost |= self.manager.unfamiliar.symbols()
+        self.state.lost |= {(venue, report.symbol) for (venue, _), report in self._lost_orders.items()}
+
+    def _recover_lost_once_read(self, now_ns: int, *, waiting: bool) -> None:
+        """Recover lost orders once all accounts were read and the journal was searched, or after a while."""
+        if not self._lost_orders:
+            return
+        read = all(venue_state.snapshot_taken for venue_state in self.state.venues.values())
+        if read and not self.manager.unfamiliar.symbols():
             self.recover_lost(now_ns)
-        elif self._lost_orders and not waiting:
-            state.out.timer(RecoveryTimer(), now_ns + RECOVERY_WAIT_S * NS_PER_S)
+        elif not waiting:
+            self.state.out.timer(RecoveryTimer(), now_ns + RECOVERY_WAIT_S * NS_PER_S)
 
     def _note_first_snapshot(self, venue: str, now_ns: int) -> None:
         """Note the first complete snapshot of an account; pairs that waited for it go on."""
@@ -155,18 +250,17 @@ class AccountReconciler:
             if pair.await_snapshots_until_ns > now_ns:
                 self.state.out.timer(PairTimer(pair.id), now_ns)
 
-    def _is_unlisted(self, fill: Fill) -> bool:
-        """Return whether a fill is of an order with our prefix that neither the journal knows nor any list shows."""
-        given_up = (fill.venue, fill.venue_order_id) in self._given_up
-        return fill.client_order_id is not None and fill.client_order_id not in self._known and not given_up
-
-    def _why_incomplete(self, venue: str, unlisted: list[Fill], now_ns: int) -> str | None:
+    def _why_incomplete(self, venue: str, now_ns: int) -> str | None:
         """Return why a snapshot counts as incomplete: it has fills of orders of ours that its lists do not show; None if not.
 
         A venue's histories lag, each by its own time. Such fills have already moved the balances we compute, so that nothing
         else would ever reveal them. Orders that are not shown after `RECOVERY_WAIT_S` are given up and reported as an
         incident.
         """
+        for key, fill in list(self._unlisted.items()):
+            if key in self._lost_orders or self.manager.order_of(fill) is not None:
+                del self._unlisted[key]
+        unlisted = [fill for (at, _), fill in self._unlisted.items() if at == venue]
         if not unlisted:
             self._unlisted_since_ns.pop(venue, None)
             return None
@@ -174,7 +268,9 @@ class AccountReconciler:
         if now_ns < self._unlisted_since_ns.setdefault(venue, now_ns) + RECOVERY_WAIT_S * NS_PER_S:
             return f"it reports fills of orders that no list shows: {names}"
         del self._unlisted_since_ns[venue]
-        self._given_up |= {(venue, fill.venue_order_id) for fill in unlisted}
+        for fill in unlisted:
+            del self._unlisted[venue, fill.venue_order_id]
+            self._given_up.add((venue, fill.venue_order_id))
         text = f"{venue} reports fills of orders with our prefix, but lists no such orders: {names}"
         self.state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=venue)
         return None
@@ -186,7 +282,7 @@ class AccountReconciler:
         """
         lost, fills = self._lost_orders, self._lost_fills
         self._lost_orders, self._lost_fills = {}, {}
-        self.state.lost.clear()
+        self._mark_lost()
         rebuild_pairs(self.state, self.manager, (report for _, report in sorted(lost.items())), now_ns)
         for fill in fills.values():
             self.manager.on_found_fill(fill, now_ns)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from arb.core.accounts.restart import OpenPair, Restored, has_vanished
+from arb.core.accounts.restart import Restored, has_vanished
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.records import FillRecord, OrderRecord
 from arb.core.recovery_records import (
@@ -17,6 +17,7 @@ from arb.core.recovery_records import (
     AgreedRecord,
     ControlRecord,
     FormerAccountsRecord,
+    OpenPair,
     Residual,
     ResidualsRecord,
     StoppedAsset,
@@ -44,10 +45,10 @@ def with_present_accounts(restored: Restored, former: Mapping[str, str]) -> Rest
     return msgspec.structs.replace(
         restored,
         control=None if restored.control is None else _control(restored.control, former),
-        pairs=tuple(_pair(pair, former) for pair in restored.pairs),
+        pairs=tuple(pair_with_present_accounts(pair, former) for pair in restored.pairs),
         residuals=None if restored.residuals is None else _residuals(restored.residuals, former),
         agreed=None if restored.agreed is None else _agreed(restored.agreed, former),
-        recent=tuple(_pair(pair, former) for pair in restored.recent),
+        recent=tuple(pair_with_present_accounts(pair, former) for pair in restored.recent),
         foreign_orders=_orders(restored.foreign_orders, former),
         foreign_fills=_fills(restored.foreign_fills, former),
     )
@@ -95,7 +96,8 @@ def _control(record: ControlRecord, former: Mapping[str, str]) -> ControlRecord:
     )
 
 
-def _pair(pair: OpenPair, former: Mapping[str, str]) -> OpenPair:
+def pair_with_present_accounts(pair: OpenPair, former: Mapping[str, str]) -> OpenPair:
+    """Return the same for one pair."""
     return msgspec.structs.replace(pair, orders=_orders(pair.orders, former), fills=_fills(pair.fills, former))
 
 

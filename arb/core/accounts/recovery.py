@@ -1,12 +1,13 @@
-"""Recover orders with our prefix that the journal does not know: they join their pair, or a pair is rebuilt from their ids.
+"""Recover orders that a power cut took from the journal with its last moments: they join their pair, or it is rebuilt.
 
-That happens when a power cut took the journal's last moments, or when a journal was put aside. A client order id names the
-process, the pair's number and the leg, so that the orders of one pair can be brought together again. Where the pair is known
-(by another of its orders, or by the number it has in later processes; open, or closed of late) the lost order becomes one of
-its orders (`return_to_pairs`): in a pair of its own it would be traded back, and what it had repaired would be repaired again.
-Otherwise the pair is rebuilt (`rebuild_pairs`). What it was meant to earn is not known then: its limits stand in for its plan,
-its legs are counted and settled like any other's, and an imbalance is repaired. An order of ours that still rests is
-cancelled.
+A client order id names the process, the pair's number and the leg, so that the orders of one pair can be brought together
+again. Where the pair is known (by another of its orders, or by the number it has in later processes; open, or closed however
+long ago) the lost order becomes one of its orders (`return_to_pairs`): in a pair of its own it would be traded back, and what
+it had repaired would be repaired again. Where the journal lost all of a pair, its legs would be left naked: so it is rebuilt
+(`rebuild_pairs`), but only of orders that follow the last one that the journal has of their process, since nothing else can
+have been lost so. What it was meant to earn is not known then: its limits stand in for its plan, its legs are counted and
+settled like any other's, and an imbalance is repaired. An order of ours that still rests is cancelled. Any other order with our
+prefix that the journal does not know is another engine's: foreign, and never a pair.
 """
 
 from collections.abc import Iterable

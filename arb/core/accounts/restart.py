@@ -21,23 +21,20 @@ from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import FillRecord, OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import AgreedRecord, ControlRecord, LegCostRecord, PlanRecord, ResidualsRecord
+from arb.core.records import FillRecord, OrderRecord, PairState
+from arb.core.recovery_records import (
+    AgreedRecord,
+    ControlRecord,
+    LegCostRecord,
+    OpenPair,
+    ResidualsRecord,
+)
 from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
 from arb.market.ids import number_again, sandbox_of, venue_of_account
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
-
-
-class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
-    """The journalled rows of one pair: unfinished, or closed of late."""
-
-    plan: PlanRecord
-    pair: PairRecord
-    orders: tuple[OrderRecord, ...]
-    fills: tuple[FillRecord, ...]
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +48,6 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """When the journal's last entry was written, 0 for a new journal."""
     recent: tuple[OpenPair, ...] = ()
     """Pairs closed shortly before that, which a late fill may reopen."""
-    known: tuple[str, ...] = ()
-    """Client order ids journalled shortly before that."""
     foreign_orders: tuple[OrderRecord, ...] = ()
     foreign_fills: tuple[FillRecord, ...] = ()
     former_accounts: dict[str, str] = {}
@@ -101,15 +96,31 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             pair_id=pair.id,
         )
     for closed in restored.recent:
-        pair = _rebuild(state, closed, numbers, now_ns)
-        repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
-        if repairable and {order.account_id for order in closed.orders} <= present:
-            pair.restore_result(closed.pair)
-            for order in pair.orders.values():
-                order.released = True
-                if order.watched or not order.settled:
-                    state.out.timer(OrderTimer(order.client_order_id), now_ns)
-            manager.remember(pair)
+        _remember(state, manager, closed, numbers, present, now_ns)
+
+
+def recall(state: EngineState, manager: OrderManager, closed: OpenPair, now_ns: int) -> bool:
+    """Know a pair again that was closed long ago, for what is reported of it late; return whether it can be repaired now."""
+    numbers = {pair.number for pair in manager.pairs.values()}
+    present = _present_accounts(state, Restored(recent=(closed,)))
+    return _remember(state, manager, closed, numbers, present, now_ns)
+
+
+def _remember(
+    state: EngineState, manager: OrderManager, closed: OpenPair, numbers: set[int], present: set[str], now_ns: int
+) -> bool:
+    pair = _rebuild(state, closed, numbers, now_ns)
+    repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
+    if not repairable or not {order.account_id for order in closed.orders} <= present:
+        return False
+    pair.restore_result(closed.pair)
+    pair.counted = closed.pair.run_id == state.run_id
+    for order in pair.orders.values():
+        order.released = True
+        if order.watched or not order.settled:
+            state.out.timer(OrderTimer(order.client_order_id), now_ns)
+    manager.remember(pair)
+    return True
 
 
 def _present_accounts(state: EngineState, restored: Restored) -> set[str]:

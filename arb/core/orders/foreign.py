@@ -28,6 +28,8 @@ class ForeignOrders:
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
+        # The random bits of processes with our prefix that are another journal's.
+        self.strangers: set[int] = set()
         self._orders: dict[tuple[str, str], OrderRecord] = {}
         self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
 
@@ -42,11 +44,14 @@ class ForeignOrders:
                 key = numbers[fill.order_id]
                 self._fills.setdefault(key, {})[FillKey(fill.symbol, fill.trade_id, key[1])] = (fill.size, fill.price)
 
-    def owns(self, fill: Fill) -> bool:
-        """Return whether a fill is certainly foreign: by its order's name, or because its order is known."""
-        if fill.client_order_id is not None:
-            return decode(fill.client_order_id) is None
-        return (fill.venue, fill.venue_order_id) in self._orders
+    def owns(self, reported: OrderReport | Fill) -> bool:
+        """Return whether an order or a fill is certainly foreign: by its order's name, or because its order is known."""
+        if (reported.venue, reported.venue_order_id) in self._orders:
+            return True
+        if reported.client_order_id is None:
+            return isinstance(reported, OrderReport)  # a report names its order, if we have
+        name = decode(reported.client_order_id)
+        return name is None or name.nonce in self.strangers
 
     def on_report(self, report: OrderReport, now_ns: int) -> None:
         """Keep a venue's report on a foreign order."""

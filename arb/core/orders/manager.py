@@ -2,7 +2,8 @@
 
 Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
 by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
-that are silent are queried (`reconciler.py`). Orders that are not ours are kept as foreign and never acted on.
+that are silent are queried (`reconciler.py`). Orders with our prefix that are not known here are searched for in the journal
+(`unfamiliar.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
 from collections.abc import Callable
@@ -25,13 +26,13 @@ from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import OrderSender
+from arb.core.orders.unfamiliar import UnfamiliarOrders
 from arb.core.pairs.pair import PairTrade
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.fill import Fill
-from arb.market.ids import decode
 from arb.market.order import OrderAbsence, OrderReport, Outcome, Role, Side
 from arb.market.symbol import Symbol
 
@@ -59,6 +60,7 @@ class OrderManager(OrderSender):
         self.foreign = foreign
         self._progress = progress
         self._fee_check = fee_check
+        self.unfamiliar = UnfamiliarOrders(state)
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._contradictions = Contradictions(state, self._reconciler)
         self.visibility = self._reconciler.visibility
@@ -132,19 +134,21 @@ class OrderManager(OrderSender):
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
-        """Take the private stream's report on an order of ours; foreign orders are noted and left alone."""
+        """Take the private stream's report on an order of ours, or search for it; foreign orders are noted and left alone."""
         report = event.report
         order = self.find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
             self._take_report(order, report, event.t_ns)
             self._after(order, event.t_ns)
-        elif report.client_order_id is None or decode(report.client_order_id) is None:
+        elif self.foreign.owns(report):
             self.foreign.on_report(report, event.t_ns)
             for fill in self._orphans.pop((report.venue, report.venue_order_id), ()):
                 self.foreign.on_fill(fill, event.t_ns)
+        else:
+            self.unfamiliar.report(report)
 
     def on_filled(self, event: OrderFilled) -> None:
-        """Count a fill once; keep it aside while its order's venue id is not known yet."""
+        """Count a fill once; keep it aside while its order's venue id is not known yet, or its order is searched for."""
         fill = event.fill
         order = self.order_of(fill)
         if order is not None:
@@ -153,7 +157,17 @@ class OrderManager(OrderSender):
         elif self.foreign.owns(fill):
             self.foreign.on_fill(fill, event.t_ns)
         else:
-            self._keep_orphan(fill)
+            self.search_for(fill)
+
+    def search_for(self, fill: Fill) -> None:
+        """Search the journal for a fill's order, unless the fill may be of one that has just left: that is soon named."""
+        if fill.client_order_id is None and any(
+            order.venue == fill.venue and order.venue_order_id is None and not order.ended
+            for order in self.open_orders()
+        ):
+            self.keep_orphan(fill)
+        else:
+            self.unfamiliar.fill(fill)
 
     def on_found(self, report: OrderReport, now_ns: int) -> bool:
         """Take what an account snapshot says of an order; return whether it is one of ours."""
@@ -261,9 +275,9 @@ class OrderManager(OrderSender):
             self._refute(order, now_ns)
         if objection := order.take_report(report, now_ns):
             self._contradictions.report(order, objection, now_ns)
-        if self.named(order, report.venue_order_id):
-            for fill in self._orphans.pop((order.venue, report.venue_order_id), ()):
-                self._take_fill(order, fill, now_ns)
+        self.named(order, report.venue_order_id)
+        for fill in self._orphans.pop((order.venue, report.venue_order_id), ()):
+            self._take_fill(order, fill, now_ns)
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int, *, certain: bool = False) -> None:
         state = self.state
@@ -332,7 +346,8 @@ class OrderManager(OrderSender):
             text = f"{venue_state.rejects_in_a_row} rejections in a row, last {event.code}: {event.message}"
             self.state.incident(IncidentKind.REJECTIONS, text, event.t_ns, venue=event.venue)
 
-    def _keep_orphan(self, fill: Fill) -> None:
+    def keep_orphan(self, fill: Fill) -> None:
+        """Keep a fill aside until its order's venue id is known."""
         if len(self._orphans) >= ORPHANS_KEPT:
             self._orphans.pop(next(iter(self._orphans)))
         self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)

@@ -11,8 +11,7 @@ from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 
 CLOSED_KEPT_NS = 86_400 * NS_PER_S
-"""How long closed pairs stay known for what comes late. Gate's private history lags by seconds, and a restart knows those of
-some minutes."""
+"""How long closed pairs stay known for what comes late; older ones are searched for in the journal (`unfamiliar.py`)."""
 CLOSED_KEPT = 4_000
 """How many at most, at 12 kB of objects each: the busiest minutes of the sandbox close 400."""
 
@@ -79,11 +78,9 @@ class OrderTable:
         if order.venue_order_id:
             self.named(order, order.venue_order_id)
 
-    def named(self, order: WorkingOrder, venue_order_id: str) -> bool:
-        """Make an order findable by the name its venue gave it; return whether that is new."""
-        known = len(self._by_venue_id)
+    def named(self, order: WorkingOrder, venue_order_id: str) -> None:
+        """Make an order findable by the name its venue gave it."""
         self._by_venue_id.setdefault((order.venue, venue_order_id), order.client_order_id)
-        return len(self._by_venue_id) > known
 
     def close(self, pair: PairTrade) -> None:
         """Take a pair off the open ones; it stays known for late fills, for a day and among so many."""

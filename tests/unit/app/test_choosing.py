@@ -12,8 +12,7 @@ from arb.app.market_reader import Overview
 from arb.clock import NS_PER_S, ManualClock
 from arb.config import RunSettings, Settings, VenuesSettings
 from arb.config.settings import AUTO
-from arb.core.accounts.restart import OpenPair
-from arb.core.recovery_records import AgreedAccount, AgreedRecord, Residual, ResidualsRecord
+from arb.core.recovery_records import AgreedAccount, AgreedRecord, OpenPair, Residual, ResidualsRecord
 from arb.core.settings import ChoiceRules
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.market.listing import Listed, Ticker

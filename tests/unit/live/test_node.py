@@ -453,8 +453,8 @@ def test_the_journal_is_read_back_to_what_was_agreed_under_a_former_name(journal
     journal.append(an_event(1), keep(1, *a_finished_pair(1)))
     agreed = AgreedRecord(accounts=(AgreedAccount(OLD, T0, {}),))
     journal.append(msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S), keep(2, agreed))
-    assert restored_on(journal, [a_gateway(OWN, OLD)]).recent.known
-    assert not restored_on(journal, [a_gateway(OWN, OTHER)]).recent.known
+    assert restored_on(journal, [a_gateway(OWN, OLD)]).recent.pairs
+    assert not restored_on(journal, [a_gateway(OWN, OTHER)]).recent.pairs
 
 
 def test_former_names_outlive_the_story_they_were_told_in(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import msgspec.inspect
 import pytest
 
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.commands import AnyCommand, AnyRecord
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
@@ -37,6 +37,7 @@ from arb.core.recovery_records import (
     DayCredit,
     FeeHold,
     LateLeg,
+    OpenPair,
     Residual,
     SkewPart,
     StoppedAsset,
@@ -95,6 +96,7 @@ OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
 OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?
 AccountSurveyed: seq? t_ns? venue complete orders fills transfers transfers_complete started_ns cause? more?
+OrdersRecalled: seq? t_ns? venue orders pairs lost? strangers?
 CancelAnswered: seq? t_ns? venue client_order_id outcome code
 TimerFired: seq? t_ns? timer
 StoreStateChanged: seq? t_ns? store blocked cause
@@ -112,6 +114,7 @@ QueryOrder: cause venue symbol client_order_id venue_order_id since_ns look
 RefreshBalances: cause venue
 RequestBook: cause connection native_symbol
 SurveyAccount: cause venue symbols since_ns
+RecallOrders: cause venue orders
 SetTimer: cause timer at_ns
 Persist: cause record
 Alert: cause text
@@ -196,7 +199,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " misses_degraded? misses_quarantined?"
     " clock_offset_degraded_ms? clock_offset_quarantined_ms? clock_error_degraded_ms? clock_error_quarantined_ms?"
     " degraded_notional_share? probation_notional_share? clear_s? quarantine_s? probation_s?",
-    Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?"
+    Restored: "control? pairs? pool? agreed? last_ns? recent? foreign_orders? foreign_fills? former_accounts?"
     " leg_costs?",
     OpenPair: "plan pair orders fills",
     Intent: (
@@ -209,7 +212,11 @@ PARTS: dict[type[msgspec.Struct], str] = {
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
-GONE: dict[str | type[msgspec.Struct], str] = {"OutcomeUnknown": "received", VenueProfile: "receipts"}
+GONE: dict[str | type[msgspec.Struct], str] = {
+    "OutcomeUnknown": "received",
+    VenueProfile: "receipts",
+    Restored: "known",
+}
 """What older journals and tapes hold beside that: read by nobody any more, and never to be given another meaning."""
 
 GONE_TAGS = {"ResyncBook"}

@@ -273,22 +273,22 @@ def test_what_was_closed_since_the_accounts_agreed_last_is_read_again_however_lo
     later = msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S)
     journal.append(later, keep(2, an_agreement(T0 + agreed_s * NS_PER_S)))
     recent = journal.restore().recent
-    assert bool(recent.pairs) is bool(recent.known) is known
+    assert bool(recent.pairs) is known
 
 
 def test_of_an_agreement_older_than_any_look_no_more_is_read_than_a_look_asks_for(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, *a_finished_pair(1)))
     later = msgspec.structs.replace(an_event(2), t_ns=T0 + 4 * 86_400 * NS_PER_S)
     journal.append(later, keep(2, an_agreement(T0)))
-    assert not journal.restore().recent.known
+    assert not journal.restore().recent.pairs
 
 
 def test_accounts_that_are_not_of_this_run_are_not_read_back_to(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, *a_finished_pair(1)))
     later = msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S)
     journal.append(later, keep(2, an_agreement(T0)))
-    assert journal.restore({"gate:test"}).recent.known
-    assert not journal.restore({"gate:other"}).recent.known
+    assert journal.restore({"gate:test"}).recent.pairs
+    assert not journal.restore({"gate:other"}).recent.pairs
 
 
 def test_a_pair_opened_again_is_not_kept_waiting_for_what_was_written_before_its_decision(

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.accounts.restart import OpenPair
 from arb.core.events import RunStarted
 from arb.core.records import OpportunityRecord, attributes_of, tag_of
+from arb.core.recovery_records import OpenPair
 from arb.store.journal_reader import JournalReader
 from arb.store.migrate import check, current, head
 from arb.store.rebuild import db_rebuild, db_upgrade

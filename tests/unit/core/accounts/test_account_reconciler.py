@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
 from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import PlanRecord, ResidualsRecord
+from arb.core.recovery_records import OpenPair, PlanRecord, ResidualsRecord
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side
@@ -298,9 +298,8 @@ def finished() -> tuple[Bench, Restored]:
         fills=tuple(fills),  # type: ignore[arg-type]
     )
     assert closed.pair.state is PairState.COMPLETED
-    known = tuple(order.client_order_id for order in closed.orders if order.client_order_id)
     residuals = pools[-1] if pools else None
-    return dead, Restored(recent=(closed,), known=known, last_ns=dead.now_ns, residuals=residuals)  # type: ignore[arg-type]
+    return dead, Restored(recent=(closed,), last_ns=dead.now_ns, residuals=residuals)  # type: ignore[arg-type]
 
 
 def test_orders_of_a_pair_closed_before_the_restart_change_nothing_when_they_are_found_again() -> None:
@@ -342,15 +341,6 @@ def test_a_fill_that_came_after_the_end_and_after_the_restart_opens_the_pair_aga
     assert last_pair(bench).state in (PairState.COMPLETED, PairState.UNWOUND)
     tally = bench.engine.state.tally
     assert tally.opened == sum(tally.closed.values()) == 1
-
-
-def test_an_order_in_the_journals_tail_whose_pair_is_not_at_hand_is_not_recovered() -> None:
-    report = a_lost_order("gate", Side.BUY, "1")
-    assert report.client_order_id is not None
-    bench = Bench(restored=Restored(known=(report.client_order_id,)))
-    told(bench, report)
-    assert not bench.rows(PairRecord)
-    assert not bench.rows(OrderRecord)
 
 
 def test_an_open_pair_is_settled_by_the_snapshot_itself() -> None:

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder, QueryOrder, SetTimer
 from arb.core.events import HaltAsked, OrderQueried, OrderUpdated, ResumeAsked, RunEnded, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, Record, RunRecord
-from arb.core.recovery_records import ControlRecord, PlanRecord
+from arb.core.recovery_records import ControlRecord, OpenPair, PlanRecord
 from arb.market.ids import decode
 from arb.market.order import OrderStatus
 from tests.builders import SYMBOL, Bench, a_fill, a_report

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import (
     CancelAnswered,
@@ -23,7 +23,7 @@ from arb.core.opportunities.drill import Drill as TheDrill
 from arb.core.opportunities.drill import DrillSizes, DrillStep
 from arb.core.orders.manager import OrderManager
 from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord, PairState
-from arb.core.recovery_records import PlanRecord
+from arb.core.recovery_records import OpenPair, PlanRecord
 from arb.core.state import EngineState
 from arb.market.ids import decode
 from arb.market.instrument import FeeIn, floor_to_step

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
 from arb.core.events import FlattenAsked, TimerFired
 from arb.core.pairs.pair import CLOSED
 from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord, PairState
-from arb.core.recovery_records import ControlRecord, PlanRecord, ResidualsRecord
+from arb.core.recovery_records import ControlRecord, OpenPair, PlanRecord, ResidualsRecord
 from arb.core.risk.monitor import history, shares_of
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Side
