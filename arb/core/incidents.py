@@ -53,6 +53,7 @@ class IncidentKind(StrEnum):
     RESTORED = "restored"
     RESUMED = "resume"
     RISK_LIMIT = "risk_limit"
+    ROW_REFUSED = "row_refused"
     RULES_CHANGED = "rules_changed"
     SNAPSHOT_FAILED = "not_surveyed"
     STALE_BOOK = "stale_book"

@@ -117,6 +117,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
                 evidence, lost=any(POWER_CUT in strike for strike in outcome.fired), unproved=plan.without_expiry
             ),
             *fills_differ(evidence),
+            *rows_refused(evidence),
             *foreign_misstated(evidence),
             *without_funds(evidence),
             *assets_not_conserved(truth),
@@ -235,6 +236,12 @@ def _unlike(row: Row, other: Row) -> Iterator[str]:
     for name in ("price", "size", "filled"):
         if Decimal(row[name]) != Decimal(other[name]):
             yield f"{name} {row[name]} to us, {other[name]} at the venue"
+
+
+def rows_refused(evidence: Evidence) -> Iterator[str]:
+    """The ledger holds every row of the journal."""
+    refused = rows_of(evidence.files.ledger, "SELECT text FROM incidents WHERE kind = 'row_refused'")
+    yield from (row["text"] for row in refused)
 
 
 def fills_differ(evidence: Evidence) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 `Ledger` writes in a thread of its own. The queue of journalled rows is bounded; when it is full, rows are left to the
 journal and read back from there, so none of them is lost. The spool of untraded opportunities is bounded too; what
-does not fit is counted exactly. While the ledger is locked, unreachable or refuses a row, the thread tries again with
-growing pauses and says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
+does not fit is counted exactly. While the ledger is locked or unreachable, the thread tries again with growing pauses and
+says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
 fault simulation and replay.
 """
 
@@ -55,7 +55,7 @@ class Ledger:
 
         With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
         ledger could not be used until now, if it could not; `on_state` is then called when it can. `on_set_aside` is called
-        from the thread with each row that the database refuses; without it such a row blocks the ledger.
+        from the thread with each row that the database refuses.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url

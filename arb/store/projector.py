@@ -23,6 +23,7 @@ from arb.store.database import mask_url, open_engine, parse_url, recorded_journa
 from arb.store.guards import files_of
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
+from arb.store.refused import write
 from arb.store.retention import roll_up
 from arb.store.tables import Projection
 from arb.store.writer import TABLES, RowRefused, Writer
@@ -45,8 +46,8 @@ class Projector:
         """Remember what to project; nothing is opened yet. `sync` makes the journal durable.
 
         A row is only projected once its journal entry is durable: else a power cut could leave the ledger ahead. A record that
-        the database refuses is left to the journal, which holds it whole, and `on_set_aside` called with which and why; without
-        that it is an error.
+        the database refuses is left to the journal, which holds it whole; an incident takes its place (`refused.py`), and
+        `on_set_aside` is called with which and why.
         """
         self.db_url = db_url
         self.position = START
@@ -113,8 +114,7 @@ class Projector:
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows that follow the position, in order; rows at or before it are passed over.
 
-        Raises `RowRefused` when a record is refused and may not be set aside, `StoreError` for every other failure. Nothing of
-        the batch is then written, and the same rows may be tried again.
+        Raises `StoreError` when the database fails. Nothing of the batch is then written, and the same rows may be tried again.
         """
         fresh = [row for row in rows if (row.seq, row.sub) > self.position]
         if not fresh:
@@ -125,23 +125,20 @@ class Projector:
         records = [row.record for row in fresh]
         try:
             with self._ready().begin():
-                refused = self._written(records)
-                if refused and self._on_set_aside is None:
-                    raise refused[0]
+                assert self._writer is not None
+                refused = write(self._ready(), self._writer, records)
                 alerts.project(self._ready(), records)
                 self._move(last)
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
-        except RowRefused:
-            raise
         except StoreError:
             self.close()  # somebody else writes: read again how far the ledger is, and whose rows it holds
             raise
         self.position = self._stored = last
         for one in refused:
-            assert self._on_set_aside is not None
-            self._on_set_aside(one)
+            if self._on_set_aside is not None:
+                self._on_set_aside(one)
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
         """Write untraded opportunities; return how many were refused (the others are written)."""

@@ -27,6 +27,7 @@ from arb.store.journal_reader import START, JournalReader, Position
 from arb.store.journal_upkeep import drop_story
 from arb.store.migrate import upgrade
 from arb.store.projector import BATCH_ROWS, place_of
+from arb.store.refused import write
 from arb.store.retention import roll_up
 from arb.store.tables import (
     Alert,
@@ -65,12 +66,12 @@ def db_check(db_url: str) -> dict[str, Any]:
 
 def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[str, Any]:
     """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected, and
-    which were set aside because the database refuses them.
+    which were set aside because the database refuses them: an incident takes the place of each (`refused.py`).
 
     What the journal lacks of the intents beside it is appended to it before: orders that may have left belong in a ledger.
     Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
     that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when the
-    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks, and when the database refuses a row.
+    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks.
     With `force` a copy of the ledger is made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the
     ledger is written anew nonetheless.
 
@@ -215,8 +216,6 @@ def _write_anew(
         with engine.begin() as connection:
             _empty(connection, held[Run])
             records, refused = _project(connection, reader)
-            if refused and not force:
-                raise refused[0]
             return records, refused, copy
     except DBAPIError as error:
         raise store_error(db_url, error) from None
@@ -265,6 +264,8 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
         found = select(table.id)  # type: ignore[attr-defined]
         if table is Opportunity:
             found = found.where(Opportunity.outcome == OpportunityOutcome.TRADED.value)
+        elif table is Incident:
+            found = found.where(Incident.id > 0)  # the others stand for rows that the ledger refused
         if lacking := sum(row_id not in ids for row_id in connection.execute(found).scalars()):
             lost.append(f"{lacking} {table.__tablename__}")
     return f"holds rows that journal {reader.path} lacks ({', '.join(lost)})" if lost else None
@@ -288,7 +289,7 @@ def _project(connection: Connection, reader: JournalReader) -> tuple[int, list[R
     rows = reader.records_from()
     while batch := list(islice(rows, BATCH_ROWS)):
         records = [row.record for row in batch]
-        refused += writer.write_but_for(connection, records)
+        refused += write(connection, writer, records)
         alerts.project(connection, records)
         last, total = Position(batch[-1].seq, batch[-1].sub), total + len(batch)
     position = {"seq": last.seq, "sub": last.sub, "journal_path": place_of(reader), "alert_rules": ALERT_RULES}

@@ -72,6 +72,7 @@ class RowRefused(StoreError):
     def __init__(self, record: Any, cause: str) -> None:
         super().__init__(f"{tag_of(record)} {record.id} is refused: {cause}")
         self.record = record
+        self.cause = cause
 
 
 class Writer:

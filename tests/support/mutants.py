@@ -192,7 +192,7 @@ MUTANTS = {
     "balance-twice": Mutant(
         "a fill reported twice moves the balances once",
         "arb/core/accounts/inventory.py",
-        "        if (fill.venue, fill.key) in self._seen:\n            return\n",
+        "        if not self._fills.add(fill.venue, fill.key, fill.event_ns):\n            return\n",
         "",
     ),
     "repair-early": Mutant(
@@ -395,19 +395,20 @@ MUTANTS = {
     "nameless": Mutant(
         "a fill without our name waits for its order before it is called foreign",
         "arb/core/orders/foreign.py",
-        "        if fill.client_order_id is not None:\n            return decode(fill.client_order_id) is None\n"
-        "        return (fill.venue, fill.venue_order_id) in self._orders",
-        "        return fill.client_order_id is None or decode(fill.client_order_id) is None",
+        "            return isinstance(reported, OrderReport)  # a report names its order, if we have\n",
+        "            return True\n",
     ),
     "unrecovered": Mutant(
         "orders of ours that the journal has lost are recovered",
         "arb/core/accounts/account_reconciler.py",
-        '            if decode(report.client_order_id or "") is None:\n'
-        "                self.foreign.on_report(report, now_ns)\n"
-        "            elif report.client_order_id not in self._known:\n"
-        "                self._lost_orders[venue, report.venue_order_id] = report",
-        "            if report.client_order_id not in self._known:\n"
-        "                self.foreign.on_report(report, now_ns)",
+        "            if report.client_order_id in event.lost:\n",
+        "            if report.client_order_id is None:\n",
+    ),
+    "journal-unsearched": Mutant(
+        "an order that this process does not know is searched for in the whole journal",
+        "arb/store/recall.py",
+        "        if pair_part(name) in self._pair_parts or (",
+        "        if (",
     ),
     "torn-apart": Mutant(
         "an order that the journal has lost joins the pair that is known",

@@ -25,6 +25,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.accounts.counted import Counted
 from arb.core.accounts.inventory import BalanceDifference
 from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
 from arb.core.incidents import IncidentKind, Severity
@@ -70,8 +71,7 @@ class BalanceReconciler:
         self._agreed_ns: dict[str, int] = {}
         self._agreed: dict[str, AgreedAccount] = {}
         self._asked_ns: dict[str, int] = {}
-        # By (venue, id), when each transfer was made (our clock).
-        self._transfers: dict[tuple[str, str], int] = {}
+        self._transfers = Counted(TRANSFERS_KEPT)
         # When the last snapshot that read all transfers began.
         self._transfers_read_ns: dict[str, int] = {}
 
@@ -143,9 +143,8 @@ class BalanceReconciler:
         first_ns = (
             asked_ns - 2 * SNAPSHOT_MARGIN_S * NS_PER_S
         )  # no snapshot reads from before that, clock errors included
-        bills = sorted(
-            number for (at, number), made_ns in self._transfers.items() if at == venue and made_ns >= first_ns
-        )
+        first_ns += state.venues[venue].offset_ns or 0
+        bills = sorted(str(number) for number, made_ns in self._transfers.at(venue) if made_ns >= first_ns)
         self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals, tuple(bills))
         state.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
 
@@ -164,7 +163,8 @@ class BalanceReconciler:
         if agreed is None:
             return None
         self.state.inventory.restore_basis(venue, agreed.totals, agreed.ns)
-        self._transfers.update(dict.fromkeys(((venue, number) for number in agreed.bills), agreed.ns))
+        for number in agreed.bills:
+            self._transfers.add(venue, number, agreed.ns)
         self._agreed_ns[venue] = agreed.ns
         return agreed.ns
 
@@ -285,14 +285,10 @@ class BalanceReconciler:
         self.state.out.timer(DriftTimer(venue), now_ns + REFRESH_AGAIN_MS * NS_PER_MS)
 
     def _count(self, venue: str, transfer: Transfer, now_ns: int) -> None:
-        key = (venue, transfer.transfer_id)
-        if key in self._transfers:
+        if not self._transfers.add(venue, transfer.transfer_id, transfer.event_ns):
             return
-        while len(self._transfers) >= TRANSFERS_KEPT:
-            self._transfers.pop(next(iter(self._transfers)))
         state = self.state
         made_ns = transfer.event_ns - (state.venues[venue].offset_ns or 0)
-        self._transfers[key] = made_ns
         at_ns = max(made_ns, self._transfers_read_ns.get(venue, 0))
         amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
         if state.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):

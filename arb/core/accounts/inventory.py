@@ -23,8 +23,9 @@ from itertools import combinations
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.accounts.counted import Counted
 from arb.core.events import AssetBalance, BalancesReported
-from arb.market.fill import Fill, FillKey
+from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 
@@ -68,7 +69,7 @@ class Inventory:
         self._uncertain: dict[tuple[str, str], list[UncertainChange]] = {}
         # The latest changes, each with its instant: a basis taken after them may still lack them.
         self._recent_changes: dict[tuple[str, str], deque[tuple[int, Decimal]]] = {}
-        self._seen: dict[tuple[str, FillKey], None] = {}
+        self._fills = Counted(FILLS_KEPT)
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()
         # How often a computed total was set: what was worked out from them holds as long as this stays.
@@ -134,11 +135,8 @@ class Inventory:
         `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the basis was
         asked for is in it already (a fill found after a restart). A fill reported again changes nothing.
         """
-        if (fill.venue, fill.key) in self._seen:
+        if not self._fills.add(fill.venue, fill.key, fill.event_ns):
             return
-        while len(self._seen) >= FILLS_KEPT:
-            del self._seen[next(iter(self._seen))]
-        self._seen[fill.venue, fill.key] = None
         sign = 1 if fill.side is Side.BUY else -1
         amounts = {base: sign * fill.size, quote: -sign * fill.size * fill.price}
         amounts[fill.fee_currency] = amounts.get(fill.fee_currency, ZERO) - fill.fee

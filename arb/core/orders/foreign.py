@@ -9,7 +9,9 @@ from decimal import Decimal
 
 import msgspec
 
+from arb.core.accounts.counted import Counted
 from arb.core.accounts.fees import fill_record
+from arb.core.accounts.inventory import FILLS_KEPT
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
@@ -32,6 +34,7 @@ class ForeignOrders:
         self.strangers: set[int] = set()
         self._orders: dict[tuple[str, str], OrderRecord] = {}
         self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
+        self._counted = Counted(FILLS_KEPT)
 
     def restore(self, orders: Iterable[OrderRecord], fills: Iterable[FillRecord]) -> None:
         """Keep the rows of a previous process, so that they are not written again."""
@@ -42,7 +45,9 @@ class ForeignOrders:
         for fill in fills:
             if fill.order_id in numbers:
                 key = numbers[fill.order_id]
-                self._fills.setdefault(key, {})[FillKey(fill.symbol, fill.trade_id, key[1])] = (fill.size, fill.price)
+                traded = FillKey(fill.symbol, fill.trade_id, key[1])
+                self._fills.setdefault(key, {})[traded] = (fill.size, fill.price)
+                self._counted.add(fill.venue, traded, fill.event_ns)
 
     def owns(self, reported: OrderReport | Fill) -> bool:
         """Return whether an order or a fill is certainly foreign: by its order's name, or because its order is known."""
@@ -81,9 +86,9 @@ class ForeignOrders:
     def on_fill(self, fill: Fill, now_ns: int) -> None:
         """Count a foreign fill once: write it down, and move the balances we compute."""
         key = (fill.venue, fill.venue_order_id)
-        fills = self._fills.setdefault(key, {})
-        if fill.key in fills:
+        if not self._counted.add(fill.venue, fill.key, fill.event_ns):
             return
+        fills = self._fills.setdefault(key, {})
         fills[fill.key] = (fill.size, fill.price)
         before = self._orders.get(key)
         traded = sum((size for size, _ in fills.values()), ZERO)

@@ -259,7 +259,8 @@ INCIDENTS = (
     " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
     " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over new_listing"
-    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
+    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit row_refused"
+    " rules_changed"
     " stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome unknown_symbol unknown_too_long"
     " unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )

@@ -21,7 +21,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, prepare_ledger
 from arb.store.projector import Projector
 from arb.store.rebuild import db_rebuild
-from arb.store.writer import COPY_ROWS, RowRefused
+from arb.store.writer import COPY_ROWS
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (
     T0,
@@ -270,12 +270,13 @@ def test_an_unreachable_postgres_is_one_line_without_its_password(journal: Journ
     assert "\n" not in str(raised.value)
 
 
-def test_a_row_the_ledger_refuses_is_named(db_url: str, journal: Journal) -> None:
+def test_a_row_the_ledger_refuses_is_named_and_takes_no_other_with_it(db_url: str, journal: Journal) -> None:
     ledger = InlineLedger(db_url, journal)
     ledger.submit(journal.append(an_event(1), keep(1, a_run(), an_order(1, None), an_order(7, 55))))
-    with pytest.raises(RowRefused, match="OrderRecord 7 is refused"):
-        ledger.flush()
-    assert counts(db_url)["orders"] == 0  # all or nothing
+    ledger.flush()
+    assert counts(db_url)["orders"] == 1
+    [(text, ns)] = query(db_url, "SELECT text, ns FROM incidents WHERE kind = 'row_refused'")
+    assert text.startswith("OrderRecord 7 ") and ns == an_order(7, 55).journalled_ns
 
 
 def test_an_untraded_opportunity_the_ledger_refuses_is_dropped_and_counted(db_url: str, journal: Journal) -> None:

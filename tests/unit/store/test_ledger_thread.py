@@ -12,7 +12,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, Ledger, prepare_ledger
 from arb.store.migrate import upgrade
 from arb.store.rebuild import db_rebuild
-from arb.store.writer import RowRefused, Writer
+from arb.store.writer import Writer
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (
     D,
@@ -113,18 +113,19 @@ def test_a_ledger_removed_while_running_is_made_again_from_the_journal(
     assert counts(sqlite_url) == WHOLE
 
 
-def test_a_refused_row_blocks_by_name_and_everything_after_it_waits(
-    sqlite_url: str, journal: Journal, ledger: Ledger, states: States
+def test_a_refused_row_is_an_incident_until_it_can_be_written(
+    sqlite_url: str, journal: Journal, ledger: Ledger
 ) -> None:
     ledger.submit(journal.append(an_event(1), keep(1, a_run(), an_order(7, 55))))
-    assert "OrderRecord 7 is refused" in states.wait_for(blocked=True)
-    assert not ledger.flush(0.0)
+    assert ledger.flush(WAIT_S)
+    assert said_of_refused(sqlite_url) == [
+        "OrderRecord 7 is in the journal only: pair_trade_id 55 is not in the ledger"
+    ]
     seq = journal.last_seq + 1
-    ledger.submit(
-        journal.append(an_event(seq), keep(seq, a_pair(55)))
-    )  # the reference it lacked: one batch with it now
-    states.wait_for(blocked=False)
+    ledger.submit(journal.append(an_event(seq), keep(seq, a_pair(55), an_order(7, 55))))  # the reference it lacked
+    assert ledger.flush(WAIT_S)
     assert counts(sqlite_url)["orders"] == 1
+    assert not said_of_refused(sqlite_url)
 
 
 CJK = "".join(chr(0x4E00 + 7 * number % 20_000) for number in range(1_000))
@@ -132,7 +133,13 @@ REFUSED: dict[str, AnyRecord] = {
     "a reference to nothing": an_order(7, 55),
     "a number beyond 64 bits": an_order(7, 1, sent_ns=2**63),
     "no number": an_order(7, 1, price=D("NaN")),
+    "the name of another order": an_order(7, 1, client_order_id=an_order(1, 1).client_order_id),
 }
+
+
+def said_of_refused(url: str) -> list[str]:
+    """Return the texts of the incidents that stand for refused rows."""
+    return [text for (text,) in query(url, "SELECT text FROM incidents WHERE kind = 'row_refused' ORDER BY text")]
 
 
 @pytest.mark.parametrize("why", REFUSED)
@@ -147,15 +154,16 @@ def test_a_row_that_cannot_be_written_is_set_aside_and_named_and_all_others_are_
     ledger.submit(rows)
     assert ledger.close(WAIT_S)
     assert [text.partition(" is refused")[0] for text in aside] == ["OrderRecord 7", "FillRecord 70"]
-    assert counts(db_url) == WHOLE
+    texts, incidents = said_of_refused(db_url), query(db_url, "SELECT * FROM incidents ORDER BY id")
+    assert [text.partition(" is in")[0] for text in texts] == ["FillRecord 70", "OrderRecord 7"]
+    assert counts(db_url) == WHOLE | {"incidents": WHOLE["incidents"] + 2}
     assert states.heard == []
     prepare_ledger(db_url, journal)  # the next start knows its ledger, though the newest rows are not there
     journal.close()
-    with pytest.raises(RowRefused, match="OrderRecord 7"):
-        db_rebuild(db_url, tmp_path / "ledger.journal.sqlite")
-    answer = db_rebuild(db_url, tmp_path / "ledger.journal.sqlite", force=True)
-    assert answer["set_aside"] == aside and answer["copy"] is not None
-    assert counts(db_url) == WHOLE
+    answer = db_rebuild(db_url, tmp_path / "ledger.journal.sqlite")
+    assert answer["set_aside"] == aside
+    assert query(db_url, "SELECT * FROM incidents ORDER BY id") == incidents
+    assert db_rebuild(db_url, tmp_path / "ledger.journal.sqlite")["set_aside"] == aside  # its own incidents are no loss
 
 
 def test_text_that_postgresql_cannot_index_is_set_aside(postgres_url: str, journal: Journal, states: States) -> None:
@@ -165,7 +173,7 @@ def test_text_that_postgresql_cannot_index_is_set_aside(postgres_url: str, journ
     ledger.submit(journal.append(an_event(journal.last_seq + 1), keep(1, a_fill(70, 1, trade_id=CJK))))
     assert ledger.close(WAIT_S)
     assert len(aside) == 1 and "exceeds btree" in aside[0]
-    assert counts(postgres_url) == WHOLE
+    assert counts(postgres_url) == WHOLE | {"incidents": WHOLE["incidents"] + 1}
 
 
 def test_text_that_a_database_cannot_hold_is_written_harmless(db_url: str, journal: Journal, states: States) -> None:

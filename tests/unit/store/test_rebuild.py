@@ -14,6 +14,7 @@ from arb.core.commands import Persist
 from arb.core.events import TroubleReported
 from arb.core.records import RunRecord
 from arb.errors import ConfigError, StoreError
+from arb.store import alerts
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.projector import require_journal
@@ -157,15 +158,29 @@ def test_force_rebuilds_after_a_copy_of_the_whole_ledger(stores: tuple[str, Path
     assert runs(copied, table) == 2
 
 
-def test_a_rebuild_that_fails_half_way_leaves_the_ledger_as_it_was(stores: tuple[str, Path]) -> None:
+def test_a_rebuild_that_fails_half_way_leaves_the_ledger_as_it_was(
+    stores: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    db_url, path = stores
+    monkeypatch.setattr(alerts, "project", fail)
+    with pytest.raises(StoreError, match="the disk is full"):
+        db_rebuild(db_url, path)
+    assert runs(db_url) == 1
+
+
+def test_a_row_that_the_database_refuses_makes_no_journal_unreadable(stores: tuple[str, Path]) -> None:
     db_url, path = stores
     journal = Journal.open(path, ManualClock(0), rng=random.Random(2))
     orphan = an_order(5, 77)  # of a pair that is in no row: the database refuses it
     journal.append(TroubleReported(seq=2, t_ns=2, kind="x", text="y"), (Persist(cause=2, record=orphan),))
     journal.close()
-    with pytest.raises(StoreError, match="OrderRecord 5 is refused"):
-        db_rebuild(db_url, path)
-    assert runs(db_url) == 1
+    for _ in range(2):
+        [said] = db_rebuild(db_url, path)["set_aside"]
+        assert said.startswith("OrderRecord 5 is refused")
+        assert runs(db_url) == 1
 
 
 def test_a_start_without_the_ledgers_journal_is_refused_and_makes_none(

@@ -148,3 +148,16 @@ def test_a_foreign_order_that_fills_on_keeps_its_fills_however_many_others_there
         bench.tell(OrderFilled(fill=a_foreign_fill(bench, trade_id=trade_id)))
     told = [row.trade_id for row in bench.rows(FillRecord) if isinstance(row, FillRecord)]
     assert told == ["first", "second"]
+
+
+def test_a_foreign_fill_is_counted_once_though_its_order_was_forgotten() -> None:
+    bench = agreed()
+    made = a_foreign_fill(bench, trade_id="first")
+    bench.tell(OrderUpdated(report=a_foreign_order("1", "1")))
+    bench.tell(OrderFilled(fill=made))
+    for number in range(ORDERS_KEPT):
+        other = msgspec.structs.replace(a_foreign_order("1", "0"), venue_order_id=f"other-{number}", is_open=True)
+        bench.tell(OrderUpdated(report=other))
+    bench.tell(OrderUpdated(report=a_foreign_order("1", "1")))
+    bench.tell(OrderFilled(fill=made))
+    assert len(bench.rows(FillRecord)) == 1
