@@ -13,6 +13,7 @@ from arb.cli.ending import ending
 from arb.cli.progress import still
 from arb.cli.shared import (
     ADMIN_URL,
+    DEFAULT_CONFIG,
     DURATION,
     ENVIRONMENT,
     INPUT_FILE,
@@ -29,6 +30,7 @@ from arb.cli.shared import (
 from arb.config import Mode, RunOptions, Settings, database_url, require_consents
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, credentials_of, list_keys
+from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.live.screen.held import HeldLog
@@ -88,6 +90,7 @@ def run_command(
         keys = credentials_of(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
     elif chosen is Mode.PAPER and sandbox is None:
         keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
+    require_own_limits(settings, chosen, config or DEFAULT_CONFIG)
     database_url(settings, chosen.value, db)
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     lines = HeldLog(sys.stderr)

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from arb.cli.shared import DEFAULT_CONFIG, config_and_json, show
+from arb.config.quotes import DOLLARS
 from arb.config.starter import Wanted, refuse_wrong, regions_of, write_starter
+from arb.config.values import read_amount
 from arb.errors import EXIT_OK, ConfigError
 from arb.live.checks import Result, check_quote
 from arb.market.symbol import Symbol
@@ -26,9 +28,19 @@ from arb.venues.registry import TRADED
     metavar="VENUE=REGION",
     help="Where an account is, as in okx=eea [default: global].",
 )
+@click.option(
+    "--max-notional",
+    metavar="AMOUNT",
+    help="What one pair may pay, in the quote of the symbols; the other limits follow. Needed where that is no dollar.",
+)
 @config_and_json
 def init_command(
-    venues: str | None, symbols: str | None, regions: tuple[str, ...], config: Path | None, as_json: bool
+    venues: str | None,
+    symbols: str | None,
+    regions: tuple[str, ...],
+    max_notional: str | None,
+    config: Path | None,
+    as_json: bool,
 ) -> int:
     """Write a commented config.toml, for paper trading.
 
@@ -40,7 +52,7 @@ def init_command(
     if path.exists() or path.is_symlink():
         raise ConfigError(f"{path}: exists already, and is not written over: name another with --config PATH")
     asks = sys.stdin.isatty() and not as_json
-    wanted = _wanted(venues, symbols, regions, asks=asks)
+    wanted = _wanted(venues, symbols, regions, max_notional, asks=asks)
     settings = write_starter(path, wanted)
     quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
     notes = [check_quote(venue, settings.venues.site(venue).region, quotes) for venue in wanted.venues]
@@ -56,7 +68,9 @@ def init_command(
     return EXIT_OK
 
 
-def _wanted(venues: str | None, symbols: str | None, regions: tuple[str, ...], *, asks: bool) -> Wanted:
+def _wanted(
+    venues: str | None, symbols: str | None, regions: tuple[str, ...], max_notional: str | None, *, asks: bool
+) -> Wanted:
     """Return what the options say, and what the user answers where they do not; raises `ConfigError` where nobody does."""
     known = ",".join(spec.name for spec in TRADED)
     chosen = _list(_answer("--venues", "Venues to trade at", venues, known, asks=asks))
@@ -72,7 +86,15 @@ def _wanted(venues: str | None, symbols: str | None, regions: tuple[str, ...], *
             )
             for venue, known_regions in several.items()
         }
-    return Wanted(venues=chosen, symbols=traded, regions=found)
+    most = None
+    if max_notional is not None or wanted.quote not in DOLLARS:
+        text = _answer("--max-notional", f"What one pair may pay, in {wanted.quote}", max_notional, "0.02", asks=asks)
+        problem, most = read_amount(text)
+        if problem:
+            raise ConfigError(f"--max-notional {text}: {problem}")
+    wanted = Wanted(venues=chosen, symbols=traded, regions=found, max_notional=most)
+    refuse_wrong(wanted)
+    return wanted
 
 
 def _answer(option: str, question: str, given: str | None, proposed: str, *, asks: bool) -> str:

@@ -3,13 +3,16 @@
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from arb.config import load_settings
-from arb.config.settings import Settings
-from arb.config.venue_settings import PaperSettings
+from arb.config.quotes import MONEY, own_amounts
+from arb.config.settings import LiveSettings, Settings
+from arb.config.venue_settings import PaperSettings, TradedVenueSettings
+from arb.core.settings import Limits
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
@@ -17,16 +20,26 @@ from arb.venues.endpoints import GLOBAL
 from arb.venues.registry import SPECS, spec_of
 from arb.venues.spec import VenueSpec
 
+USUAL = Limits().max_notional_quote
 PER_LINE = 6
 """How many symbols stand on a line of the file."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user chose; `regions` by venue, where it is not `GLOBAL`."""
+    """What a user chose; `regions` by venue, where it is not `GLOBAL`.
+
+    `max_notional`: what one pair may pay, > 0, in a quote that is no dollar; None: the defaults of limits hold.
+    """
 
     venues: tuple[str, ...]
     symbols: tuple[str, ...]
     regions: Mapping[str, str] = {}
+    max_notional: Decimal | None = None
+
+    @property
+    def quote(self) -> str:
+        """Return the quote of all symbols."""
+        return Symbol.of(self.symbols[0]).quote
 
 
 def refuse_wrong(wanted: Wanted) -> None:
@@ -45,6 +58,8 @@ def refuse_wrong(wanted: Wanted) -> None:
     quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
     if len(quotes) != 1:
         raise ConfigError(f"--symbols: give at least one, all of one quote currency, not of {len(quotes)}")
+    if wanted.max_notional is not None and not wanted.max_notional:
+        raise ConfigError("--max-notional 0: no pair could ever open: give what one pair may pay")
     for venue, region in wanted.regions.items():
         if venue not in wanted.venues:
             raise ConfigError(f"--region {venue}={region}: {venue!r} is not among --venues")
@@ -60,7 +75,7 @@ def regions_of(venue: str) -> tuple[str, ...]:
 
 def starter_text(wanted: Wanted) -> str:
     """Return the file's text."""
-    quote = Symbol.of(wanted.symbols[0]).quote
+    quote, most = wanted.quote, wanted.max_notional
     lines = [
         "# The settings of arb, as `arb init` wrote them. Every other key has its default: `arb run --show-config` prints",
         "# all of them. Units end a key's name; an unknown key is refused with the nearest known name.",
@@ -72,9 +87,9 @@ def starter_text(wanted: Wanted) -> str:
         "]",
         f'report_currency = "{quote}"             # the quote of all symbols, in which limits and losses are meant',
         "",
-        "[limits]",
-        f"max_notional_quote = 2000            # the most, in {quote}, that one pair trade may pay for its buy leg",
-        f"daily_loss_quote = 100               # a loss of so much {quote} within one UTC day ends opening until the next",
+        f"[limits]                             # amounts of {quote}: a pair pays max_notional_quote at most for its buy leg,",
+        "                                     # and daily_loss_quote lost within one UTC day ends opening until the next",
+        *own_amounts(Limits(), ("max_notional_quote", "daily_loss_quote") if most is None else MONEY, most or USUAL),
         "",
         "[paper.fees]                         # what a taker pays in paper trading: put in what your accounts pay",
         *(
@@ -84,6 +99,7 @@ def starter_text(wanted: Wanted) -> str:
         "",
         "[live]",
         "enabled = false                      # the first of two consents for orders with your keys; the other is --live",
+        *([] if most is None else own_amounts(LiveSettings(), ("ramp_start_quote",), most)),
     ]
     for spec in SPECS:
         lines += ["", *_venue_lines(spec, wanted)]
@@ -116,6 +132,11 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
         region_line,
         *map(_commented, keys, comments),
         "withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",
+        *(
+            own_amounts(TradedVenueSettings(), ("max_order_value_quote",), most)
+            if (most := wanted.max_notional)
+            else []
+        ),
     ]
 
 
