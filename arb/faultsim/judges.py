@@ -124,7 +124,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *false_alarms(files),
             *too_exposed(evidence, plan.limits),
             *lost_too_much(evidence.pairs, evidence.orders, evidence.fills, plan.repair),
-            *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
+            *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open, plan.without_expiry),
             *pairs_misstated(evidence),
             *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
             *ran_out(plan, files.journal, evidence.orders, evidence.fills),
@@ -340,10 +340,18 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
         yield f"exposure: {worst:.2f} unhedged at the venues, at most {bound:.2f} allowed"
 
 
-def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int]) -> Iterator[str]:
-    """After the faults nothing is left open, or trading is halted; what pairs leave is dust, or booked as carried."""
-    if left_open and halted is None:
-        yield f"not ended: pairs {left_open} are open and trading is not halted"
+def not_ended(
+    evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int], unproved: Collection[str] = ()
+) -> Iterator[str]:
+    """After the faults nothing is left open, or trading is halted; what pairs leave is dust, or booked as carried.
+
+    But a pair may wait for an order that stays unknown at a venue without expiry (`unproved`).
+    """
+    waiting = {
+        row["pair_trade_id"] for row in evidence.orders if row["status"] == "unknown" and row["venue"] in unproved
+    }
+    if halted is None and (ended_not := [pair for pair in left_open if pair not in waiting]):
+        yield f"not ended: pairs {ended_not} are open and trading is not halted"
     for key, order in evidence.own_orders.items():
         if order["status"] == "open":
             yield f"not ended: order {key} is open at the venue"

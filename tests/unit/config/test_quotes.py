@@ -20,7 +20,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("mode", [Mode.PAPER, Mode.LIVE])
-def test_defaults_that_are_meant_for_dollars_start_nothing_on_real_books_in_another_quote(tmp_path: Path, mode: Mode) -> None:
+def test_defaults_that_are_meant_for_dollars_start_nothing_on_real_books_in_another_quote(
+    tmp_path: Path, mode: Mode
+) -> None:
     path = write(tmp_path, TEXT + "[limits]\nmax_notional_quote = 0.02\n")
     with pytest.raises(ConfigError, match="the quote BTC is no dollar") as refused:
         require_own_limits(load_settings(path), mode, path)
