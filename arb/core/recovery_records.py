@@ -139,7 +139,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
     `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was;
     `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8` what wrong presumptions of
-    absence have cost on the day, >= 0.
+    absence have cost on the day, >= 0; `day_unfilled` what of `day_notional` closed pairs did not trade.
     """
 
     halted: str | None
@@ -164,6 +164,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     read_lags: tuple[ReadLag, ...] = ()
     wrong_presumptions: tuple[WrongPresumption, ...] = ()
     day_presumed_e8: int = 0
+    day_unfilled: Decimal = Decimal(0)
 
 
 class Residual(msgspec.Struct, frozen=True):

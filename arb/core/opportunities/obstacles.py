@@ -98,7 +98,7 @@ class Obstacles:
                 return self.funds(route)
             case Reason.RISK_LIMIT:
                 control, manager = state.control, self.manager
-                day = control.day_loss_blocks(now_ns), control.day_notional, control.exposure.total
+                day = control.day_loss_blocks(now_ns), control.day_turnover, control.exposure.total
                 return len(manager.open), manager.open_notional(), state.residuals.unhedged_value(), day
             case Reason.PAIR_IN_FLIGHT:
                 return [(venue, symbol) in self.manager.busy for venue in venues]

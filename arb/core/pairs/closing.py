@@ -113,6 +113,7 @@ class Closer:
             pair.counted = True
             state.tally.opened += 1
         state.control.take_back(net_e8, now_ns)
+        state.control.give_back(-pair.unfilled, pair.decided_ns, now_ns)
         ramp.uncount(state, pair, now_ns)
         # A restart must not count the result before this one as well, once the pair has closed again.
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
@@ -207,6 +208,8 @@ class Closer:
         state, control = self.state, self.state.control
         blocked = control.day_loss_blocks(now_ns)
         reason = control.book_result(net_e8, now_ns)
+        pair.unfilled = pair.unfilled_notional()
+        control.give_back(pair.unfilled, pair.decided_ns, now_ns)
         ramp.count(state, pair, now_ns)
         state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
         day_net = plain(Decimal(control.day_net_e8).scaleb(-8))

@@ -46,6 +46,7 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.records import PairKind, PairRecord, PairState, Waterfall
 from arb.core.recovery_records import PlanRecord
 from arb.errors import InvariantError
+from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, to_e8
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
@@ -114,6 +115,7 @@ class PairTrade:
         "residual_mark",
         "run_id",
         "state",
+        "unfilled",
         "unhedged_since_ns",
         "waiting_since_ns",
         "wake_ns",
@@ -150,6 +152,8 @@ class PairTrade:
         self.residual_mark: Decimal | None = None
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
+        # What its closing gave back to the day's turnover, in quote.
+        self.unfilled = ZERO
         self.waterfall: Waterfall | None = None
         # Until when repairs of a recovered pair wait for account snapshots (`core/pairs/repair_timing.py`).
         self.await_snapshots_until_ns = 0
@@ -181,6 +185,7 @@ class PairTrade:
         """Restore the result with which a previous process closed this pair."""
         self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
         self.booked_residual = record.residual_size - record.handed_size
+        self.unfilled = self.unfilled_notional()
         self.counted = False
 
     @property
@@ -271,6 +276,16 @@ class PairTrade:
         """Give `size` base (below zero: take it), booked at `value` quote, into the hands of other pairs."""
         self.handed_size += size
         self.handed_value += value
+
+    def unfilled_notional(self) -> Decimal:
+        """Return the quote of its part in `plan.day_notional` that no entry traded, by the leg that traded more."""
+        plan = self.plan
+        if not plan.day_notional:
+            return ZERO  # it counted nothing: it has no entries, or the journal lost its buy leg
+        bought = sum((order.filled for order in self.entries(Side.BUY)), ZERO) / plan.buy_size
+        sold = sum((order.filled for order in self.entries(Side.SELL)), ZERO) / plan.sell_size
+        fee = ZERO if plan.buy_fee_in is FeeIn.BASE else plan.buy_fee
+        return max(ZERO, 1 - max(bought, sold)) * plan.buy_size * plan.buy_vwap * (1 + fee)
 
     def certain_imbalance(self, base: str) -> Decimal:
         """Return what of the imbalance stays, whatever the orders that are not settled turn out to have traded.

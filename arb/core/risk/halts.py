@@ -4,7 +4,7 @@ A halt stops opening, never closing. Only the user lifts it, and gives a reason,
 (`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also
 trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
 that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily notional is
-what pairs opened on the present UTC day were to pay.
+what pairs opened on the present UTC day were to pay, less the part that those of them that have closed did not trade.
 
 The day's loss is no halt. Once the realised net of the pairs closed on the present UTC day has fallen by `daily_loss_quote`,
 nothing opens until the day ends (`risk_limit`), whatever pairs that are still open bring, or until the user resumes with a new
@@ -109,7 +109,9 @@ class Control:
         # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
         self.day_floor_e8 = self._usual_floor_e8
         self.day_loss_reached = False
+        # What pairs opened on the day were to pay, and what of that the closed ones did not trade.
         self.day_notional = ZERO
+        self.day_unfilled = ZERO
         self.day_spent_reported = False
         # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
         self.day_credits: dict[tuple[str, str], Decimal] = {}
@@ -140,7 +142,7 @@ class Control:
         self.day_net_e8 = record.day_net_e8
         self.day_floor_e8 = self._usual_floor_e8 if record.day_floor_e8 is None else record.day_floor_e8
         self.day_loss_reached = record.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
-        self.day_notional = record.day_notional
+        self.day_notional, self.day_unfilled = record.day_notional, record.day_unfilled
         self.day_credits = {(known.account_id, known.asset): known.value for known in record.day_credits}
         self.losses_in_a_row = record.consecutive_losses
         self.clean_pairs = record.clean_pairs
@@ -215,7 +217,21 @@ class Control:
     def day_allows(self, notional: Decimal, now_ns: int) -> bool:
         """Return whether a pair that pays `notional` quote stays within the day's turnover."""
         self._roll(now_ns)
-        return self.day_notional + notional <= self._limits.daily_notional_quote
+        return self.day_turnover + notional <= self._limits.daily_notional_quote
+
+    @property
+    def day_turnover(self) -> Decimal:
+        """Return the day's notional: what pairs opened on it were to pay, less what closed ones did not trade."""
+        return max(ZERO, self.day_notional - self.day_unfilled)
+
+    def give_back(self, notional: Decimal, decided_ns: int, now_ns: int) -> None:
+        """Give untraded quote of a pair back to the turnover of the day it was decided on, unless that day is over.
+
+        Below zero: the pair is open again and may trade it yet.
+        """
+        self._roll(now_ns)
+        if decided_ns // DAY_NS == self.day:
+            self.day_unfilled = max(ZERO, self.day_unfilled + notional)
 
     def agree_credit(self, account_id: str, asset: str, value: Decimal, now_ns: int) -> bool:
         """Count a credit that nothing explains, worth `value` quote, where the limits allow it; return whether they do."""
@@ -293,6 +309,7 @@ class Control:
             day_loss_reached=self.day_loss_reached,
             day_credits=tuple(DayCredit(*key, value) for key, value in sorted(self.day_credits.items())),
             day_notional=self.day_notional,
+            day_unfilled=self.day_unfilled,
             consecutive_losses=self.losses_in_a_row,
             clean_pairs=self.clean_pairs,
             exposure_day_utc=self.exposure.day_utc,
@@ -313,6 +330,6 @@ class Control:
     def _roll(self, now_ns: int) -> None:
         day = now_ns // DAY_NS
         if day != self.day:
-            self.day, self.day_net_e8, self.day_notional = day, 0, ZERO
+            self.day, self.day_net_e8, self.day_notional, self.day_unfilled = day, 0, ZERO, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
             self.day_credits, self.day_spent_reported, self.day_presumed_e8 = {}, False, 0

@@ -109,7 +109,7 @@ def report_day_spent(state: "EngineState", now_ns: int) -> None:
     if not control.day_spent_reported:
         control.day_spent_reported = True
         text = (
-            f"{DAILY_NOTIONAL}: {plain(control.day_notional)} traded today of {plain(state.limits.daily_notional_quote)}: "
+            f"{DAILY_NOTIONAL}: {plain(control.day_turnover)} traded today of {plain(state.limits.daily_notional_quote)}: "
             "pairs that do not fit into the rest do not open before the UTC day ends, or the limit is raised"
         )
         state.incident(IncidentKind.RISK_LIMIT, text, now_ns)

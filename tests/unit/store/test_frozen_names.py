@@ -140,7 +140,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
     leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps? refill?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
-    day_credits? clean_pairs?
+    day_credits? clean_pairs? day_unfilled?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present

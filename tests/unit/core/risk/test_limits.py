@@ -255,6 +255,52 @@ def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
     assert recovered.day_notional == day_notional(bench) == most
 
 
+def turnover(bench: Bench) -> object:
+    """Return what counts towards the turnover of this UTC day."""
+    return bench.engine.state.control.day_turnover
+
+
+def test_a_pair_whose_legs_filled_nothing_takes_no_turnover_in_the_end() -> None:
+    bench = Bench(limits=ONE_A_DAY)
+    for order in crossed(bench):
+        refuse(bench, order, "ORDER_EXPIRED")
+    assert turnover(bench) == 0
+    again = Bench(limits=ONE_A_DAY, restored=Restored(control=last_control(bench)), run_id=1_760_000_500)
+    assert turnover(again) == 0, "a restart gives the same figure"
+    bench.wait_ms(5_000)
+    assert cross(bench) == 2
+
+
+def test_of_a_pair_that_filled_half_half_counts_and_all_while_a_late_fill_has_it_open_again() -> None:
+    bench = Bench(limits=ROOM)
+    legs = crossed(bench)
+    for order in legs:
+        accept(bench, order, "0.5")
+        fill(bench, order, "0.5", trade_id=f"a{order.client_order_id}")
+    assert turnover(bench) == D("50.05")
+    first, second = legs
+    fill(bench, first, "0.2", trade_id="late")
+    assert turnover(bench) == D("100.1"), "open again"
+    fill(bench, second, "0.2", trade_id="late too")
+    assert not bench.engine.manager.open
+    assert turnover(bench) == D("70.07")
+
+
+def test_a_pair_of_yesterday_gives_nothing_back_to_this_day() -> None:
+    bench = Bench(limits=ROOM)
+    legs = crossed(bench)
+    bench.wait_ms(DAY_MS)
+    for order in legs:
+        refuse(bench, order)
+    bench.engine.state.control.opened(D(70), bench.now_ns)
+    assert turnover(bench) == 70
+
+
+def last_control(bench: Bench) -> ControlRecord:
+    """Return the control row that a restart restores."""
+    return [row for row in bench.rows(ControlRecord) if isinstance(row, ControlRecord)][-1]
+
+
 # Rate budgets: an entry is refused where its leg could take the room of a hedge, its own or that of an open pair.
 
 
