@@ -5,12 +5,14 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
+import msgspec
+
 from arb.clock import Clock
 from arb.config import Mode, Settings
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_found_ms
 from arb.core.recovery_records import OpenPair
-from arb.core.settings import CoinRule, Timing
+from arb.core.settings import CoinRule, Limits, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
@@ -182,8 +184,12 @@ def engine_settings(
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
     ):
         log.warning("%s", warning)
+    limits = settings.limits
+    if mode is Mode.SANDBOX and limits.daily_notional_quote == Limits().daily_notional_quote:
+        # Simulated markets offer an edge every tenth of a second: the default would end each run within half an hour.
+        limits = msgspec.structs.replace(limits, daily_notional_quote=1000 * limits.daily_notional_quote)
     return EngineSettings(
-        limits=settings.limits,
+        limits=limits,
         timing=settings.timing,
         repair=settings.repair,
         venues=profiles,

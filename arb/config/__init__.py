@@ -143,6 +143,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
         if limits.entry_band_bps == 0:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+        if limits.dust_max_quote is not None and limits.dust_max_quote > settings.limits.dust_total_max_quote:
+            yield f"{table} dust_max_quote is above dust_total_max_quote, the limit of all symbols: raise that"
     yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"

@@ -174,7 +174,9 @@ class EngineState:
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
         self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
-        self.residuals = Residuals(settings.limits.dust_total_max_quote)
+        self.residuals = Residuals(
+            lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote
+        )
         self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)

@@ -62,6 +62,7 @@ class Closer:
         self._book_result(pair, net_e8, now_ns)
         if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
+            self._trade_excess_dust(now_ns)
 
     def _release(self, pair: PairTrade) -> None:
         """Give back what a pair had reserved, but for what its orders may lock that are only presumed absent."""
@@ -230,11 +231,25 @@ class Closer:
         It leaves at the next `QueueDrained`, as a repair.
         """
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) < state.limits_at(symbol).dust_max_quote or not state.control.opening_allowed:
-            return
-        if state.control.stopped_by_late(symbol, state.venues_of(symbol)):
-            return
-        self.trade_dust(symbol, now_ns)
+        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol):
+            self.trade_dust(symbol, now_ns)
+
+    def _trade_excess_dust(self, now_ns: int) -> None:
+        """Trade dust away, the most valuable first, until the sum is within `dust_total_max_quote`, or no order is legal.
+
+        Orders under way count as traded; a pair that closes later tries the rest.
+        """
+        excess, symbols = self.state.residuals.excess_dust()
+        for symbol in symbols:
+            if excess <= 0 or len(self.orders.open) >= self.state.limits.max_open_pairs:
+                return
+            value = abs(self.state.residuals.dust(symbol).booked)
+            if self._may_trade_dust(symbol) and self.trade_dust(symbol, now_ns) is not None:
+                excess -= value
+
+    def _may_trade_dust(self, symbol: str) -> bool:
+        control = self.state.control
+        return control.opening_allowed and not control.stopped_by_late(symbol, self.state.venues_of(symbol))
 
     def trade_dust(self, symbol: str, now_ns: int) -> PairTrade | None:
         """Open a pair that trades the dust of a symbol away, at a venue where that is a legal order now; None without one."""

@@ -3,8 +3,9 @@ carried unhedged.
 
 Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so
 that trading it away later books the difference only. Carried base is what a pair ended with because no legal order for it
-existed at any venue, or because the policy is to hold; it counts as unhedged. Dust does so only once its sum exceeds
-`dust_total_max_quote`.
+existed at any venue, or because the policy is to hold; it counts as unhedged. The dust of a symbol does so only where it is
+worth more than `dust_max_quote`, once all such dust is worth more than `dust_total_max_quote`: small dust of many symbols is
+traded away at that sum (`core/pairs/closing.py`), and the part that no venue takes halts nothing.
 """
 
 from collections.abc import Callable, Iterable, Set
@@ -28,8 +29,9 @@ class Unhedged(msgspec.Struct, frozen=True):
 class Residuals:
     """Dust and carried base of closed pairs; sizes below zero are base that is missing."""
 
-    def __init__(self, dust_total_max_quote: Decimal) -> None:
-        self._dust_max = dust_total_max_quote
+    def __init__(self, dust_max_quote: Callable[[str], Decimal], dust_total_max_quote: Decimal) -> None:
+        self._dust_max = dust_max_quote
+        self._dust_total_max = dust_total_max_quote
         self._dust: dict[str, Residual] = {}
         self._carried: dict[str, Residual] = {}
         # What counts as unhedged, None where it has to be worked out anew: each decision asks.
@@ -123,6 +125,13 @@ class Residuals:
         """Return the symbols that have dust."""
         return sorted(symbol for symbol, held in self._dust.items() if held.size)
 
+    def excess_dust(self) -> tuple[Decimal, list[str]]:
+        """Return the quote by which all dust exceeds `dust_total_max_quote`, and its symbols, the most valuable first."""
+        excess = self.dust_value() - self._dust_total_max
+        if excess <= 0:
+            return excess, []
+        return excess, sorted(self.dust_symbols(), key=lambda symbol: -abs(self._dust[symbol].booked))
+
     def dust_sizes(self) -> dict[str, Decimal]:
         """Return the dust per asset, in base."""
         sizes: dict[str, Decimal] = {}
@@ -154,7 +163,7 @@ class Residuals:
         return sorted(symbol for symbol, held in self._carried.items() if held.size)
 
     def unhedged_by_asset(self) -> dict[str, Unhedged]:
-        """Return what counts as unhedged, by asset: all carried base, and all dust once its sum exceeds the limit."""
+        """Return what counts as unhedged, by asset."""
         unhedged: dict[str, Unhedged] = {}
         for held in self.unhedged():
             base = Symbol.of(held.symbol).base
@@ -172,8 +181,9 @@ class Residuals:
         if self._unhedged is not None:
             return self._unhedged
         unhedged = [held for held in self._carried.values() if held.size] if self._carried else []
-        if self._dust and self.dust_value() > self._dust_max:
-            unhedged += [held for held in self._dust.values() if held.size]
+        large = [held for held in self._dust.values() if held.size and abs(held.booked) > self._dust_max(held.symbol)]
+        if sum((abs(held.booked) for held in large), ZERO) > self._dust_total_max:
+            unhedged += large
         self._unhedged = unhedged
         return unhedged
 

@@ -374,6 +374,13 @@ def test_a_band_of_prices_without_width_is_refused(tmp_path: Path, table: str, k
     assert str(caught.value).startswith(f"{path}: {table} {key} = 0: {why}")
 
 
+@pytest.mark.parametrize("table", ["[limits]", '[limits."ETH/USDT"]'])
+def test_dust_of_one_symbol_is_not_allowed_more_than_all_dust(tmp_path: Path, table: str) -> None:
+    assert f"{table} dust_max_quote is above dust_total_max_quote" in _complaint_of_file(
+        tmp_path, f"{SYMBOL}{table}\ndust_max_quote = 51"
+    )
+
+
 def test_a_ramp_that_begins_at_nothing_is_refused_and_one_can_be_done_without(tmp_path: Path) -> None:
     assert _load("").live.ramp() == Ramp(Decimal(50), 20)
     assert _load("[live]\nramp_pairs = 0\nramp_start_quote = 0").live.ramp() is None

@@ -69,6 +69,46 @@ def test_what_one_order_for_dust_left_is_dust_again_though_it_could_be_traded_at
     assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.1")
 
 
+COINS = ("ADA", "ETH", "SOL", "XRP")
+
+
+def many_coins(worths: dict[str, str], **changes: Decimal) -> Bench:
+    """Return a bench with dust of some coins, worth so much at 100 each, after a pair in another symbol has closed."""
+    symbols = [SYMBOL, *(f"{coin}/USDT" for coin in COINS)]
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in symbols]
+    funds = {"USDT": "100000", "BTC": "2"} | dict.fromkeys(COINS, "5")
+    bench = Bench(instruments=listed, limits=msgspec.structs.replace(limits(), **changes), balances=funds)
+    for coin, worth in worths.items():
+        bench.engine.state.residuals.add_dust(Residual(f"{coin}/USDT", D(worth) / 100, D(worth), bench.now_ns))
+        for venue in ("gate", "okx"):
+            bench.quote(venue, "99.9x5", "100.1x5", f"{coin}/USDT")
+    pair_closed_with_dust(bench, D(0))
+    return bench
+
+
+def test_dust_of_many_symbols_is_traded_away_the_most_valuable_first_until_the_sum_is_within_its_limit() -> None:
+    worths = {"ADA": "4", "ETH": "-3", "SOL": "2", "XRP": "1"}
+    bench = many_coins(worths, dust_total_max_quote=D(5))
+    assert [(order.symbol, order.side) for order in dust_orders(bench)] == [
+        ("ADA/USDT", Side.SELL),
+        ("ETH/USDT", Side.BUY),
+    ]
+    for order in dust_orders(bench):
+        accept(bench, order, str(order.size))
+        fill(bench, order, str(order.size), trade_id=order.symbol)
+    assert bench.engine.state.residuals.dust_value() == 3
+    assert bench.engine.state.residuals.unhedged() == []
+
+
+def test_dust_of_many_symbols_is_kept_while_its_sum_is_within_the_limit() -> None:
+    assert not dust_orders(many_coins({"ADA": "4", "ETH": "-3", "SOL": "2", "XRP": "1"}, dust_total_max_quote=D(10)))
+
+
+def test_excess_dust_takes_no_more_room_than_pairs_may() -> None:
+    bench = many_coins(dict.fromkeys(COINS, "4"), dust_total_max_quote=D(5), max_open_pairs=D(2))
+    assert len(dust_orders(bench)) == 2
+
+
 def test_dust_waits_while_a_venue_reports_a_fill_of_its_symbol_that_has_not_come() -> None:
     bench, late = half_sold(limits())
     usable_books(bench)

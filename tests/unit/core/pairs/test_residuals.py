@@ -15,7 +15,7 @@ def left(size: str, at_ns: int, mark: int = 100) -> Residual:
 
 
 def carrying(*residuals: Residual) -> Residuals:
-    kept = Residuals(D(50))
+    kept = Residuals(lambda _: D(5), D(50))
     for residual in residuals:
         kept.carry(residual)
     return kept
@@ -60,9 +60,33 @@ def test_what_offsets_an_imbalance_changes_hands_at_its_booked_value(imbalance: 
 
 
 def test_what_residuals_that_offset_each_other_are_booked_at_is_not_forgotten_by_a_restart() -> None:
-    again = Residuals(D(50))
+    again = Residuals(lambda _: D(5), D(50))
     record = carrying(left("0.5", 1), left("-0.5", 2, mark=101)).record(("gate:test",))
     again.restore(record, {"gate:test"}, lambda _: False)
     assert again.carried_symbols() == []
     again.carry(left("0.1", 3))
     assert again.take_carried(SYMBOL).booked == D("9.5")
+
+
+def dusty(*values: str) -> Residuals:
+    """Return dust worth so much quote, each of another symbol; 5 are dust in one symbol, 50 in all."""
+    kept = Residuals(lambda _: D(5), D(50))
+    for number, value in enumerate(values):
+        kept.add_dust(Residual(f"C{number}/USDT", D(value), D(value), 1))
+    return kept
+
+
+@pytest.mark.parametrize("values", [["2.3"] * 200, ["-5"] * 500, ["45", "4", "4", "4"], ["25", "-25"]])
+def test_small_dust_of_many_symbols_is_no_exposure_however_much_it_is_together(values: list[str]) -> None:
+    assert dusty(*values).unhedged() == []
+
+
+def test_dust_above_its_limit_is_exposure_once_such_dust_exceeds_the_limit_of_the_sum() -> None:
+    kept = dusty("30", "-21", "4")
+    assert {held.symbol for held in kept.unhedged()} == {"C0/USDT", "C1/USDT"}
+    assert kept.unhedged_value() == 51
+
+
+def test_where_all_dust_exceeds_the_limit_of_the_sum_the_most_valuable_comes_first() -> None:
+    assert dusty("20", "-31", "4").excess_dust() == (D(5), ["C1/USDT", "C0/USDT", "C2/USDT"])
+    assert dusty("20", "-30").excess_dust() == (D(0), [])
