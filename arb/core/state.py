@@ -172,7 +172,7 @@ class EngineState:
         self.books = books
         self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
         self.instruments: dict[tuple[str, str], Instrument] = {}
-        self.inventory = Inventory()
+        self.inventory = Inventory(self.instruments)
         self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
         self.residuals = Residuals(
             lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote

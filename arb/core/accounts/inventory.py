@@ -12,7 +12,11 @@ repairs as well, until it reports no less than we compute.
 
 What changed a balance before the basis was reported is in it already, what changed it afterwards is not. Where the clocks do
 not show which, or the report may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that
-exactly such changes explain is settled by counting them the other way.
+such changes explain is settled by counting them the other way.
+
+A venue may cut its figures to some decimals while its fees have more. So a reported total *agrees* with the exact computed one
+when they differ by less than one unit of the last decimal that the venue has ever shown for the asset (a free and a locked part
+are two figures). The computed total is never set to a figure that agrees, so that cuts do not add up.
 """
 
 from collections import deque
@@ -26,6 +30,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.counted import Counted
 from arb.core.events import AssetBalance, BalancesReported
 from arb.market.fill import Fill
+from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 
@@ -50,12 +55,20 @@ NOTHING = AssetBalance(ZERO, ZERO)
 UNCERTAIN_KEPT = 12
 LATE_NS = 10 * NS_PER_S
 FILLS_KEPT = 50_000
+UNIT_MAX = Decimal("0.01")
+FIGURES_NEEDED = 10
+"""After so many figures the decimals shown are the venue's own: 9 of 10 figures show the last decimal even where trailing zeros
+are left out. Until then a round figure proves nothing, and a unit is no more than a lot of the asset, or a tick."""
 
 
 class Inventory:
     """Balances per venue and asset, with reservations per pair."""
 
-    def __init__(self) -> None:
+    def __init__(self, instruments: Mapping[tuple[str, str], Instrument] | None = None) -> None:
+        """`instruments`: the rules of each symbol at each venue, as they are now."""
+        self._instruments = {} if instruments is None else instruments
+        # The most decimals ever shown of an asset, and how many different figures showed no more.
+        self._shown: dict[tuple[str, str], tuple[int, int]] = {}
         self._reported: dict[tuple[str, str], AssetBalance] = {}
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
@@ -171,14 +184,15 @@ class Inventory:
         return counted_any
 
     def explain(self, venue: str, asset: str) -> bool:
-        """Count uncertain changes the other way where that explains the present difference exactly; return whether it does."""
+        """Count uncertain changes the other way where that explains the present difference; return whether it does."""
         difference = self._reported_total(venue, asset) - self.computed(venue, asset)
         uncertain = self._uncertain.get((venue, asset), [])
         effects = [-change.amount if change.counted else change.amount for change in uncertain]
         for count in range(1, len(effects) + 1):
             for chosen in combinations(range(len(effects)), count):
-                if sum((effects[index] for index in chosen), ZERO) == difference:
-                    self._add(venue, asset, difference)
+                effect = sum((effects[index] for index in chosen), ZERO)
+                if abs(difference - effect) < self._slack(venue, asset):
+                    self._add(venue, asset, effect)
                     for index in chosen:  # it may turn out the other way yet: only agreement makes it certain
                         uncertain[index] = UncertainChange(uncertain[index].amount, not uncertain[index].counted)
                     return True
@@ -205,8 +219,7 @@ class Inventory:
         venue, last_ns = event.venue, self._last_fill_ns.get(event.venue, 0)
         if not event.complete or event.asked_ns <= last_ns:
             return 0
-        agree = all(self._reported_total(venue, asset) == self.computed(venue, asset) for asset in self.assets(venue))
-        return last_ns if agree else 0
+        return last_ns if all(self.agrees(venue, asset) for asset in self.assets(venue)) else 0
 
     def take_report(self, event: BalancesReported, quiet: bool) -> list[BalanceDifference]:
         """Take a report of balances; return how it differs from the computed totals, where it can be compared.
@@ -216,6 +229,7 @@ class Inventory:
         unnamed = {asset for held_at, asset in self._reported if held_at == event.venue} if event.complete else set()
         for asset, balance in (dict.fromkeys(sorted(unnamed), NOTHING) | event.balances).items():
             key = (event.venue, asset)
+            self._note_decimals(key, balance)
             self._reported[key] = balance
             # Our own orders lock as well while they are under way: then a report can only show that less is locked.
             locked = balance.locked if quiet else min(balance.locked, self._locked_by_others.get(key, balance.locked))
@@ -223,14 +237,29 @@ class Inventory:
         if event.complete and event.venue not in self.with_basis:
             self.with_basis.add(event.venue)
             self.take_as_basis(event.venue, event.asked_ns, event.t_ns)
-        self._refused = {key for key in self._refused if self._reported.get(key, NOTHING).free < self._unlocked(*key)}
+        self._refused = {
+            key
+            for key in self._refused
+            if self._unlocked(*key) - self._reported.get(key, NOTHING).free >= self._slack(*key)
+        }
         if not self.comparable(event, quiet):
             return []
         return [
-            BalanceDifference(event.venue, asset, reported, self.computed(event.venue, asset))
+            BalanceDifference(
+                event.venue, asset, self._reported_total(event.venue, asset), self.computed(event.venue, asset)
+            )
             for asset in sorted({asset for held_at, asset in self._reported if held_at == event.venue})
-            if (reported := self._reported_total(event.venue, asset)) != self.computed(event.venue, asset)
+            if not self.agrees(event.venue, asset)
         ]
+
+    def agrees(self, venue: str, asset: str) -> bool:
+        """Return whether the last reported total of an asset agrees with the computed one, but for decimals not shown."""
+        return self.matches(venue, asset, self.computed(venue, asset))
+
+    def matches(self, venue: str, asset: str, total: Decimal) -> bool:
+        """Return whether a venue that held `total` of an asset would report what it reported last."""
+        difference = self._reported_total(venue, asset) - total
+        return not difference or abs(difference) < self._slack(venue, asset)
 
     def take_as_basis(self, venue: str, asked_ns: int, reported_ns: int, asset: str | None = None) -> None:
         """Compute from the report asked for at `asked_ns` and received at `reported_ns`: for one asset, or for all."""
@@ -257,6 +286,26 @@ class Inventory:
         """Return the computed total of every asset at a venue, where it is not zero."""
         return {asset: self._computed[venue, asset] for asset in self.assets(venue) if self._computed[venue, asset]}
 
+    def _note_decimals(self, key: tuple[str, str], balance: AssetBalance) -> None:
+        before = self._reported.get(key)
+        if before == balance and key in self._shown:
+            return
+        most, figures = self._shown.get(key, (0, 0))
+        shown = max(_decimals(balance.free), _decimals(balance.locked))
+        self._shown[key] = (shown, 1) if shown > most else (most, figures + 1)
+
+    def _slack(self, venue: str, asset: str) -> Decimal:
+        """Return by how much a reported total has to be off before it differs: decimals not shown explain less than this."""
+        decimals, figures = self._shown.get((venue, asset), (0, 0))
+        unit = Decimal(1).scaleb(-decimals)
+        if figures < FIGURES_NEEDED:
+            rules = [one for (held_at, _), one in self._instruments.items() if held_at == venue]
+            lots = [one.lot for one in rules if one.base == asset]
+            ticks = [one.tick for one in rules if one.quote == asset]
+            unit = min(unit, UNIT_MAX, *lots, max(ticks, default=UNIT_MAX))
+        reported = self._reported.get((venue, asset), NOTHING)
+        return 2 * unit if reported.free and reported.locked else unit
+
     def _unlocked(self, venue: str, asset: str) -> Decimal:
         """Return the computed total less what others' orders lock."""
         return self.computed(venue, asset) - self._locked_by_others.get((venue, asset), ZERO)
@@ -268,3 +317,8 @@ class Inventory:
     def _add(self, venue: str, asset: str, amount: Decimal) -> None:
         self.revision += 1
         self._computed[venue, asset] = self._computed.get((venue, asset), ZERO) + amount
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0

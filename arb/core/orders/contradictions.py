@@ -101,12 +101,12 @@ class Contradictions:
 def _agrees(order: WorkingOrder, event: OrderQueried) -> bool:
     """Return whether a complete query shows an ended order, and exactly the fills that make up its cumulative fill."""
     report: OrderReport | None = event.report
-    if report is None or report.is_open or not event.complete or not ZERO <= report.filled <= order.size:
+    if report is None or report.is_open or not event.complete or not order.can_report(report.filled):
         return False
     if any(order.misfits(fill) for fill in event.fills):
         return False
     once = {fill.key: fill.size for fill in event.fills}
-    return len(once) == len(event.fills) and report.filled == sum(once.values(), ZERO)
+    return len(once) == len(event.fills) and order.fits(report.filled, sum(once.values(), ZERO))
 
 
 def _same(held: Iterable[Fill], listed: Iterable[Fill]) -> bool:

@@ -50,6 +50,7 @@ class WorkingOrder:
         "first_fill_ns",
         "frozen",
         "journalled_ns",
+        "lot",
         "offset_ns",
         "order_id",
         "outcome",
@@ -103,6 +104,8 @@ class WorkingOrder:
         # By how much (ns) the venue's clock was ahead at most while this may have been signed: its expiry left in that time.
         self.offset_ns = offset_ns
         self.attempt = attempt
+        # The size step of its instrument. A cumulative fill that is off by less is rounded: a missing fill is one lot at least.
+        self.lot = ZERO
         self.journalled_ns = now_ns
         self.outcome: Outcome | None = None
         self.reject_code: str | None = None
@@ -222,12 +225,28 @@ class WorkingOrder:
     @property
     def settled(self) -> bool:
         """Return whether nothing more can be expected of this order."""
-        return self.ended and not self.frozen and self.filled >= self.reported_filled
+        return self.ended and not self.frozen and not self._exceeds(self.reported_filled, self.filled)
 
     @property
     def overfilled(self) -> bool:
         """Return whether the fills held exceed the final cumulative fill reported: a late fill, or a contradiction."""
-        return self.reported_ended and self.filled > self.reported_filled
+        return self.reported_ended and self._exceeds(self.filled, self.reported_filled)
+
+    def fits(self, reported: Decimal, filled: Decimal) -> bool:
+        """Return whether a reported cumulative fill and a sum of fills are the same, but for rounding."""
+        return not self._exceeds(reported, filled) and not self._exceeds(filled, reported)
+
+    def can_report(self, filled: Decimal) -> bool:
+        """Return whether a reported cumulative fill is possible for an order of this size."""
+        return filled >= 0 and not self._exceeds(filled, self.size)
+
+    def _exceeds(self, one: Decimal, other: Decimal) -> bool:
+        return one > other and one - other >= self.lot
+
+    @property
+    def _filled_of_row(self) -> Decimal:
+        """Return the greater of what was reported and what filled; of two that fit, the exact one."""
+        return self.reported_filled if self._exceeds(self.reported_filled, self.filled) else self.filled
 
     @property
     def status(self) -> OrderStatus:
@@ -239,7 +258,7 @@ class WorkingOrder:
         if self.outcome is Outcome.REJECTED:
             return OrderStatus.REJECTED
         if self.ended:
-            filled = max(self.filled, self.reported_filled)
+            filled = self._filled_of_row
             if filled >= self.size:
                 return OrderStatus.FILLED
             return OrderStatus.PARTIAL_CANCELLED if filled > 0 else OrderStatus.CANCELLED
@@ -254,12 +273,12 @@ class WorkingOrder:
 
         Return how it contradicts what was ordered, "" when it does not; one that does is not taken.
         """
-        if not ZERO <= report.filled <= self.size:
+        if not self.can_report(report.filled):
             return f"{plain(report.filled)} reported filled of {plain(self.size)}"
         if self.venue_order_id is None:
             self.venue_order_id = report.venue_order_id
         self.exists()
-        self.reported_filled = max(self.reported_filled, report.filled)
+        self.reported_filled = max(self.reported_filled, min(report.filled, self.size))
         if not report.is_open:
             self.reported_ended = True
             self.end(now_ns)
@@ -330,7 +349,6 @@ class WorkingOrder:
 
     def record(self) -> OrderRecord:
         """Return the row of this order."""
-        filled = max(self.filled, self.reported_filled)
         traded = self.filled
         return OrderRecord(
             id=self.order_id,
@@ -344,7 +362,7 @@ class WorkingOrder:
             tif=self.tif,
             price=self.price,
             size=self.size,
-            filled=filled,
+            filled=self._filled_of_row,
             avg_price=average(self.notional, traded),
             client_order_id=self.client_order_id,
             venue_order_id=self.venue_order_id,

@@ -57,13 +57,11 @@ class OrderReconciler:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
-            reported = self.state.inventory.reported(venue, base)
-            if not order.unanswered or reported is None:
+            if not order.unanswered or self.state.inventory.reported(venue, base) is None:
                 continue
             provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the queries
             still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= QUERIES_NEEDED
-            agrees = reported.free + reported.locked == self.state.inventory.computed(venue, base)
-            if still and agrees and not hidden:
+            if still and not hidden and self.state.inventory.agrees(venue, base):
                 if self.state.expiry_counts(venue):
                     absent.append((order, OrderAbsence.PROVED))
                 elif self.visibility.may_presume(order, table.watched.values(), now_ns) and not absent:

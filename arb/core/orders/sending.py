@@ -158,6 +158,12 @@ class OrderSender(OrderTable):
             orders.append(order)
         self._sent(pair, orders, places)
 
+    def know(self, order: WorkingOrder) -> None:
+        """Make an order findable; what its venue reports of it is rounded by less than one lot."""
+        instrument = self.state.instrument(order.venue, order.symbol)
+        order.lot = instrument.lot if instrument is not None else order.lot
+        super().know(order)
+
     def _sent(self, pair: PairTrade, orders: Iterable[WorkingOrder], places: Iterable[PlaceOrder]) -> None:
         """Follow the orders of a pair from now on, and write them down."""
         state = self.state

@@ -76,7 +76,8 @@ class Visibility:
         """Return whether a complete query misses some of an order that its venue had acknowledged; record its lag then."""
         known_ns = order.acked_ns or order.first_fill_ns or 0
         report = event.report
-        missing = report is None or sum((fill.size for fill in event.fills), ZERO) < report.filled
+        shown = sum((fill.size for fill in event.fills), ZERO)
+        missing = report is None or not (shown >= report.filled or order.fits(report.filled, shown))
         order.unseen = event.complete and 0 < known_ns < event.started_ns and not order.unanswered and missing
         if order.unseen:
             self._lagged(event.venue, event.started_ns - known_ns, event.t_ns)
