@@ -284,7 +284,8 @@ class OrderFilled(Event, frozen=True, kw_only=True, tag="OrderFilled"):
 class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     """An order query was answered from the open orders, the finished orders and the fills.
 
-    `complete`: every page from `since_ns` on was read without error, so that finding nothing means something.
+    `complete`: every page from `since_ns` on was read without error, so that finding nothing means something. `listed`: the
+    client order ids of ours that the lists of orders showed; None where they were not read.
     """
 
     venue: str
@@ -296,6 +297,7 @@ class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     fills: tuple[Fill, ...]
     started_ns: int
     cause: str | None = None
+    listed: tuple[str, ...] | None = None
 
 
 class Transfer(msgspec.Struct, frozen=True):

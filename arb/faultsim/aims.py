@@ -63,7 +63,7 @@ NO_ORDER_LEAVES = frozenset({Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED})
 AT_FILLS = frozenset({"duplicate_fill_event", "fill_event_lost", "contradiction"})
 AT_OWN_FILLS = frozenset({"contradiction"})
 """What strikes only a fill of an order of ours."""
-AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag"})
+AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag", "read_lag"})
 AT_CALLS = frozenset({"clock_skew", "key_revoked", "http_503_maintenance"})
 AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused"})
 SOON = (
@@ -236,6 +236,8 @@ def _param(rng: random.Random, name: str) -> str | int | None:
         return rng.choice((700, 1500, 3000))
     if name in ("slow", "history_lag", "balance_lag"):
         return rng.choice((300, 1200, 3000))
+    if name == "read_lag":
+        return rng.choice((1200, 3000, 9000))
     if name == "contradiction":
         return rng.choice(("trade", "trade", "filled"))
     if name == "fine_levels":

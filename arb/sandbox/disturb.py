@@ -69,6 +69,7 @@ class Disturbance:
             "crossed_book": self._start_crossed_book,
             "clock_skew": self._start_clock_skew,
             "balance_lag": self._start_balance_lag,
+            "read_lag": self._start_read_lag,
             "fee_in_points": self._start_fee_in_points,
             "fee_tier_change": self._start_fee_tier_change,
             "min_size_change": self._start_min_size_change,
@@ -111,9 +112,12 @@ class Disturbance:
             exchange.hide_ended_by_client_id = False
         elif fault.name == "clock_skew":
             venue.skew_ns = 0
-        elif fault.name == "balance_lag":
+        elif fault.name in ("balance_lag", "read_lag"):
             self.balance_delay_ns = 0
             exchange.shown_balances = None
+            if fault.name == "read_lag":
+                exchange.history_lag_ns = exchange.read_lag_ns = 0
+                exchange.unseen.clear()
         elif fault.name == "fee_in_points":
             exchange.fee_asset = self._fee_asset
         elif fault.name == "fee_tier_change":
@@ -196,6 +200,11 @@ class Disturbance:
         exchange = self.venue.exchange
         self.balance_delay_ns = fault.ms_as_ns()
         exchange.shown_balances = {a: Balance(b.free, b.locked) for a, b in exchange.account.balances.items()}
+
+    def _start_read_lag(self, fault: Fault) -> None:
+        exchange = self.venue.exchange
+        exchange.history_lag_ns = exchange.read_lag_ns = fault.ms_as_ns()
+        self._start_balance_lag(fault)
 
     def _start_fee_in_points(self, fault: Fault) -> None:
         self.venue.exchange.fee_asset = self._asset_of(fault.param)

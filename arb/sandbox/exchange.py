@@ -64,6 +64,9 @@ class SimExchange(Settlement):
         self._open[order.id] = order
         if order.client_id:
             self._by_client_id[order.client_id] = order
+        if self.read_lag_ns:
+            self.unseen.add(order.id)
+            self.later(self.read_lag_ns, lambda _: self.unseen.discard(order.id))
         self._emit(OrderChanged(order, "put", now_ns))
         self._emit_balance(order.held_asset, ZERO, "order-create", now_ns)
         if unfit_for_book(order, market) is not None:

@@ -63,6 +63,9 @@ KINDS: dict[str, FaultKind] = {
     "crossed_book": FaultKind(500, STATE, "any"),  # ms until the crossing interest is withdrawn
     "clock_skew": FaultKind(1500, STATE, "any"),  # ms the venue's clock is ahead
     "balance_lag": FaultKind(3000, STATE, "query"),  # ms
+    "read_lag": FaultKind(
+        3000, STATE, "query"
+    ),  # ms by which every read of the account is late: orders, fills, bills, balances
     "fee_in_points": FaultKind(None, STATE, "place"),  # which asset; points without a name
     "fee_tier_change": FaultKind("2", STATE, "place"),  # factor on every fee rate
     "min_size_change": FaultKind("10", STATE, "place"),  # factor on the minimum sizes

@@ -50,6 +50,10 @@ class ExchangeState:
         """Whether placements that arrive after their expiry are refused; else they execute all the same."""
         self.history_lag_ns = 0
         self.hide_ended_by_client_id = False
+        self.read_lag_ns = 0
+        """By how much the look-ups of single and of open orders are late (fault `read_lag`)."""
+        self.unseen: set[int] = set()
+        """The orders that they do not show yet."""
         self.shown_balances: dict[str, Balance] | None = None
         """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
         self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None
@@ -101,16 +105,19 @@ class ExchangeState:
     def order(self, order_id: int) -> SimOrder | None:
         """Return an order that was taken, by the venue's id."""
         found = self.orders.get(order_id)
-        return None if found is None or found.status == "rejected" else found
+        return None if found is None or found.status == "rejected" or order_id in self.unseen else found
 
     def order_by_client_id(self, client_id: str) -> SimOrder | None:
         """Return the newest order that was taken with this client id."""
         found = self._by_client_id.get(client_id) if client_id else None
-        return None if found is not None and self.hide_ended_by_client_id and not found.is_open else found
+        if found is not None and (found.id in self.unseen or (self.hide_ended_by_client_id and not found.is_open)):
+            return None
+        return found
 
     def open_orders(self, symbol: str | None = None) -> list[SimOrder]:
         """Return resting orders, newest first."""
-        return [o for o in reversed(self._open.values()) if symbol is None or o.symbol == symbol]
+        shown = (o for o in reversed(self._open.values()) if o.id not in self.unseen)
+        return [o for o in shown if symbol is None or o.symbol == symbol]
 
     def done_orders(
         self, now_ns: int, symbol: str | None = None, since_ns: int | None = None, until_ns: int | None = None

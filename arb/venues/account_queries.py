@@ -50,6 +50,7 @@ class OrderQuery:
         self._ask = ask
         self._fills: dict[FillKey, Fill] = {}
         self._foreign: set[str] = set()
+        self._listed: set[str] | None = None
         self.report: OrderReport | None = None
         self.complete = False
         self.cause: str | None = None
@@ -58,6 +59,11 @@ class OrderQuery:
     def fills(self) -> tuple[Fill, ...]:
         """Return the fills of the order, oldest first."""
         return tuple(sorted(self._fills.values(), key=lambda fill: (fill.event_ns, fill.trade_id)))
+
+    @property
+    def listed(self) -> tuple[str, ...] | None:
+        """Return the client order ids of ours that the lists showed; None where they were not read."""
+        return None if self._listed is None else tuple(sorted(self._listed))
 
     async def run(self) -> None:
         """Ask; never raises for what the venue does."""
@@ -93,7 +99,7 @@ class OrderQuery:
         raise VenueProtocolError(self._dialect.venue, text)
 
     async def _through_lists(self) -> None:
-        symbol = self._command.symbol
+        symbol, self._listed = self._command.symbol, set()
         for pages in (self._dialect.open_orders(symbol), self._dialect.ended_orders(symbol, self._since_ms)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
                 with self._passing_over(raw):
@@ -101,6 +107,8 @@ class OrderQuery:
         await self._read_fills(None)
 
     def _sort(self, report: OrderReport) -> None:
+        if self._listed is not None and report.client_order_id and decode(report.client_order_id) is not None:
+            self._listed.add(report.client_order_id)
         if report.client_order_id == self._command.client_order_id:
             self.report = report
         else:

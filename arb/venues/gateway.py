@@ -374,6 +374,7 @@ class VenueGateway:
             fills=query.fills,
             started_ns=started_ns,
             cause=query.cause,
+            listed=query.listed,
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:

@@ -84,7 +84,7 @@ class AccountReconciler:
         differences = state.inventory.take_report(event, quiet)
         stopped = self.balances.on_balances(event, differences, compared=compared)
         if shown_ns := state.inventory.shown_fill_ns(event):
-            self.manager.visibility.balances_agree(venue, shown_ns, event.asked_ns)
+            self.manager.visibility.shows(venue, shown_ns, event.asked_ns)
         if first:
             self._reported_venues.add(venue)
             if becomes_basis:

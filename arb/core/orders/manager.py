@@ -196,9 +196,10 @@ class OrderManager(OrderSender):
         certain = self._contradictions.resolve(order, event, event.t_ns)
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns, certain=certain)
-        if self.visibility.hides(order, event):
+        hidden = self.visibility.hides(order, event, self.orders.values())
+        if hidden:
             self._reconciler.begin_again(self.open_orders(), order.venue)
-        if event.report is None and not event.fills and event.complete and order.unanswered:
+        elif event.report is None and not event.fills and event.complete and order.unanswered:
             self._reconciler.count_clean_query(order, event)
         self._reconciler.end_watch_if_due(order, event.t_ns)
         if not order.settled or order.overfilled or order.watched:

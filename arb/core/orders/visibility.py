@@ -4,7 +4,7 @@ A venue's lists of orders, fills and balances may all come from one replica that
 not two. So a query counts only once it must show what the order may have done.
 
 - *Proved.* Where the venue enforces the order's expiry: after that, the clock error, and the longest lag seen there within 24
-  hours. A balance report that holds a later fill of ours shows that nothing lags now, and takes the place of that wait.
+  hours. An answer that shows a later order or fill of ours (in lists, or in balances) takes the place of that wait.
 - *Presumed.* Where it enforces none, time proves nothing. Absence is presumed after `presume_absent_ms`, or twice the slowest
   acknowledgement or lag of the last ten minutes; after `unknown_grace_ms` where the venue answered without an outcome, or its
   private stream is down. A second order of a venue waits as long for the first to turn up, for they may share a cause. One that
@@ -14,7 +14,7 @@ While a complete query does not show all of an order that the venue has acknowle
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Reversible
 from decimal import Decimal
 from itertools import pairwise
 
@@ -33,6 +33,8 @@ LAG_MAX_NS = 60 * NS_PER_S
 LAG_MIN_NS = NS_PER_S // 2
 """A shorter lag is the network's, and the margins of every wait cover it."""
 LAGS_KEPT = 32
+LISTED_NS = 50 * NS_PER_S
+"""How old orders are at most that the lists of a query must show: it reads from a minute before the order it asks for."""
 WRONG_WITHIN_NS = 3600 * NS_PER_S
 CAP_BPS = 30
 """What one wrong presumption may cost, by its leg's notional: no more is risked in sum than `DAY_SHARE` allows."""
@@ -47,7 +49,7 @@ class Visibility:
         self.state = state
         # By venue, (when, latency ns) of acknowledgements that no later one has exceeded.
         self._acks: dict[str, deque[tuple[int, int]]] = {}
-        # By venue, the latest fill of ours that a balance report is known to hold, and when that report was asked for.
+        # By venue, the latest order or fill of ours that an answer has shown, and when that answer was asked for.
         self._shown: dict[str, tuple[int, int]] = {}
 
     def acknowledged(self, venue: str, latency_ns: int, now_ns: int) -> None:
@@ -59,10 +61,10 @@ class Visibility:
         while acks[0][0] <= now_ns - RECENT_NS:
             acks.popleft()
 
-    def balances_agree(self, venue: str, last_fill_ns: int, asked_ns: int) -> None:
-        """Record that balances asked for at `asked_ns` hold our latest fill there; the first that do count."""
-        if last_fill_ns > self._shown.get(venue, (0, 0))[0]:
-            self._shown[venue] = last_fill_ns, asked_ns
+    def shows(self, venue: str, done_ns: int, asked_ns: int) -> None:
+        """Record that an answer asked for at `asked_ns` shows what we did at a venue at `done_ns`; the first one counts."""
+        if done_ns > self._shown.get(venue, (0, 0))[0]:
+            self._shown[venue] = done_ns, asked_ns
 
     def lag_ns(self, venue: str, since_ns: int) -> int:
         """Return the longest lag seen at a venue after `since_ns`, at most `LAG_MAX_NS`."""
@@ -72,16 +74,30 @@ class Visibility:
         )
         return min(max(seen, default=0), LAG_MAX_NS)
 
-    def hides(self, order: WorkingOrder, event: OrderQueried) -> bool:
-        """Return whether a complete query misses some of an order that its venue had acknowledged; record its lag then."""
-        known_ns = order.acked_ns or order.first_fill_ns or 0
-        report = event.report
-        shown = sum((fill.size for fill in event.fills), ZERO)
+    def hides(self, order: WorkingOrder, event: OrderQueried, known: Reversible[WorkingOrder]) -> bool:
+        """Return whether a complete query misses some of an order that its venue had acknowledged; record the lag then.
+
+        The order asked for, or another of the same symbol in the same lists. `known`: all our orders, oldest first.
+        """
+        if not event.complete:
+            return False
+        report, shown = event.report, sum((fill.size for fill in event.fills), ZERO)
         missing = report is None or not (shown >= report.filled or order.fits(report.filled, shown))
-        order.unseen = event.complete and 0 < known_ns < event.started_ns and not order.unanswered and missing
-        if order.unseen:
-            self._lagged(event.venue, event.started_ns - known_ns, event.t_ns)
-        return order.unseen
+        order.unseen = missing and not order.unanswered and 0 < _known_ns(order) < event.started_ns
+        hidden = [order] if order.unseen else []
+        if event.listed is not None:
+            listed = set(event.listed)
+            for other in reversed(known):
+                if other.journalled_ns < event.started_ns - LISTED_NS:
+                    break
+                if (other.venue, other.symbol) == (event.venue, event.symbol) and other.filled and other is not order:
+                    if 0 < _known_ns(other) < event.started_ns and other.client_order_id not in listed:
+                        hidden.append(other)
+                    elif other.client_order_id in listed:
+                        self.shows(event.venue, other.journalled_ns, event.started_ns)
+        if hidden:
+            self._lagged(event.venue, event.started_ns - min(map(_known_ns, hidden)), event.t_ns)
+        return bool(hidden)
 
     def _lagged(self, venue: str, lag_ns: int, now_ns: int) -> None:
         state, account_id = self.state, self.state.venues[venue].account_id
@@ -141,3 +157,8 @@ class Visibility:
         text = f"{order.venue} {order.client_order_id}: presumed absent, and filled after all"
         state.out.persist(control.record(now_ns, text))
         state.incident(IncidentKind.PRESUMED_WRONG, text, now_ns, venue=order.venue, pair_id=order.pair_id)
+
+
+def _known_ns(order: WorkingOrder) -> int:
+    """Return when the venue had certainly taken an order; 0 where nothing shows that."""
+    return order.acked_ns or order.first_fill_ns or 0

@@ -12,6 +12,8 @@ from arb.sandbox.faults import KINDS
 
 FILES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*.toml"))
 LINES_MAX = 20
+LONG = "late_fill_after_restart"
+"""Five minutes of virtual time."""
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -73,7 +75,11 @@ def test_another_seed_plays_the_same_scenario_on_another_market() -> None:
     assert "lost_ack" in others["struck"][0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.thorough] if path.stem == LONG else []) for path in FILES],
+    ids=lambda path: path.stem,
+)
 def test_every_scenario_of_the_collection_is_short_and_holds(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_MAX
     reported = run_scenario(read_scenario(path))
