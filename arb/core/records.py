@@ -131,7 +131,8 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     `sell_frame_ns` are when the newest frames of the two books, as decided on, were received.
 
     Journal only: `handed_size`, the base of `residual_size` that other pairs have taken over (below zero: that this one has
-    from them), and `handed_value`, the quote that it stays booked at here.
+    from them), and `handed_value`, the quote that it stays booked at here; `closed_before`, how often it had closed before this
+    state, and `booked`, the terms of the last such closing: a later one books the difference.
     """
 
     id: int
@@ -158,6 +159,8 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     identity: str | None = None
     handed_size: Decimal = Decimal(0)
     handed_value: Decimal = Decimal(0)
+    closed_before: int = 0
+    booked: Waterfall | None = None
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):

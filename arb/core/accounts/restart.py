@@ -29,6 +29,7 @@ from arb.core.recovery_records import (
     OpenPair,
     ResidualsRecord,
 )
+from arb.core.risk.ramp import is_clean
 from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
@@ -114,6 +115,7 @@ def _remember(
     if not repairable or not {order.account_id for order in closed.orders} <= present:
         return False
     pair.restore_result(closed.pair)
+    pair.was_clean = is_clean(pair)
     pair.counted = closed.pair.run_id == state.run_id
     for order in pair.orders.values():
         order.released = True

@@ -1,6 +1,6 @@
 """Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
 
-A late fill takes all of that back (`Closer.reopen`); the pair is booked anew at its next end. Also the opening of pairs that
+A late fill reopens the pair (`Closer.reopen`); its next end books the difference. Also the opening of pairs that
 trade residuals away (kinds `dust` and `flatten`). Such a pair names, as its buy and its sell venue, the one where an order was
 legal at its opening; its orders, repairs all of them, go to the best venue that lists the symbol.
 """
@@ -96,8 +96,9 @@ class Closer:
             self.state.tally.add_unproved(quote, net, pairs)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Undo the booking of a closed pair's result and of what is still there of its residual, before a late fill reopens it.
+        """Take a closed pair out of the run's sums and take back its residual, as far as it is there, before a late fill.
 
+        The day keeps its result until it closes again: a loss must not leave the limits because its pair is open.
         What another pair has taken over of the residual, to trade it or because its own offset it, is that pair's now: here
         it stays booked at what it was.
         """
@@ -113,10 +114,7 @@ class Closer:
         else:
             pair.counted = True
             state.tally.opened += 1
-        state.control.take_back(net_e8, now_ns)
         state.control.give_back(-pair.unfilled, pair.decided_ns, now_ns)
-        ramp.uncount(state, pair, now_ns)
-        # A restart must not count the result before this one as well, once the pair has closed again.
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
         if pair.on_edge:
             state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))
@@ -208,7 +206,7 @@ class Closer:
     def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
         state, control = self.state, self.state.control
         blocked = control.day_loss_blocks(now_ns)
-        reason = control.book_result(net_e8, now_ns)
+        reason = control.book_result(net_e8, now_ns, None if pair.booked is None else pair.booked.realised_net_e8)
         pair.unfilled = pair.unfilled_notional()
         control.give_back(pair.unfilled, pair.decided_ns, now_ns)
         ramp.count(state, pair, now_ns)

@@ -18,7 +18,8 @@ twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs go 
 an imbalance is more than dust and no legal order exists for it at any venue, or the policy is to hold, the pair ends
 `carried`, unhedged.
 
-A fill that arrives after the end takes back what was booked and reopens the pair, if only until it is seen to be flat. What
+A fill that arrives after the end reopens the pair, if only until it is seen to be flat; its last result stays in the day's
+loss and in the row of losses until it closes again, and then the difference is booked, on that day. What
 another pair has taken over of its residual is not its own any more (`core/pairs/handover.py`). A pair whose sandbox is gone by
 the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
@@ -95,7 +96,9 @@ class PairTrade:
     # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
     __slots__ = (
         "await_snapshots_until_ns",
+        "booked",
         "booked_residual",
+        "closed_before",
         "closed_ns",
         "counted",
         "decided_ns",
@@ -119,6 +122,7 @@ class PairTrade:
         "unhedged_since_ns",
         "waiting_since_ns",
         "wake_ns",
+        "was_clean",
         "waterfall",
     )
 
@@ -155,6 +159,11 @@ class PairTrade:
         # What its closing gave back to the day's turnover, in quote.
         self.unfilled = ZERO
         self.waterfall: Waterfall | None = None
+        # How often it had closed before, and the terms of the last such closing, which stay booked until it closes again.
+        self.closed_before = 0
+        self.booked: Waterfall | None = None
+        # Whether its last closing counted for the ramp.
+        self.was_clean = False
         # Until when repairs of a recovered pair wait for account snapshots (`core/pairs/repair_timing.py`).
         self.await_snapshots_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
@@ -177,6 +186,8 @@ class PairTrade:
         pair.identity = record.identity
         pair.handed_size, pair.handed_value = record.handed_size, record.handed_value
         pair.residual_mark, pair.mark_ns = record.residual_mark, record.mark_ns
+        pair.closed_before, pair.booked = record.closed_before, record.booked
+        pair.was_clean = record.booked is not None  # not journalled: at worst the ramp loses a pair that never counted
         pair.orders = {order.client_order_id: order for order in orders}
         pair.history.append(f"restored as {record.state}")
         return pair
@@ -319,6 +330,8 @@ class PairTrade:
         if target is None:
             raise InvariantError(f"pair {self.id}: {trigger} in state {self.state}; history: {'; '.join(self.history)}")
         if trigger is Trigger.LATE_FILL:
+            if self.waterfall is not None:
+                self.closed_before, self.booked = self.closed_before + 1, self.waterfall
             self.closed_ns, self.waterfall = None, None
             self.unhedged_since_ns = None
             self.exposure_until_ns = now_ns
@@ -357,6 +370,8 @@ class PairTrade:
             identity=self.identity,
             handed_size=self.handed_size,
             handed_value=self.handed_value,
+            closed_before=self.closed_before,
+            booked=self.booked,
         )
 
 

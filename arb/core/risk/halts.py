@@ -272,26 +272,26 @@ class Control:
         self.late.clear()
         self.lifted_ns = now_ns
 
-    def book_result(self, net_e8: int, now_ns: int) -> HaltReason | None:
+    def book_result(self, net_e8: int, now_ns: int, before_e8: int | None = None) -> HaltReason | None:
         """Count a closed pair; return the reason to halt when its loss was one too many in a row.
 
         A loss below `loss_min_quote` counts in no row, nor does it end one. The day's loss, no halt, counts every loss.
+        `before_e8`: the result that the pair was booked with when it closed before. The day counts the difference. A pair
+        counts in the row once, when it first loses so much, and ends the row only by its first result.
         """
         self._roll(now_ns)
-        self.day_net_e8 += net_e8
+        self.day_net_e8 += net_e8 - (before_e8 or 0)
         self.day_loss_reached = self.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
-        if net_e8 > 0:
+        if net_e8 > 0 and before_e8 is None:
             self.losses_in_a_row = 0
-        elif net_e8 < 0 and net_e8 <= -to_e8(self._limits.loss_min_quote):
+        elif self._counts_as_loss(net_e8) and not self._counts_as_loss(before_e8 or 0):
             self.losses_in_a_row += 1
             if self.losses_in_a_row >= self._limits.consecutive_losses:
                 return HaltReason.CONSECUTIVE_LOSSES
         return None
 
-    def take_back(self, net_e8: int, now_ns: int) -> None:
-        """Uncount the result of a pair that turned out not to have ended."""
-        self._roll(now_ns)
-        self.day_net_e8 -= net_e8
+    def _counts_as_loss(self, net_e8: int) -> bool:
+        return net_e8 < 0 and net_e8 <= -to_e8(self._limits.loss_min_quote)
 
     def presumed_cost_e8(self, now_ns: int, more_e8: int = 0) -> int:
         """Add what a wrong presumption of absence cost (>= 0) to the UTC day's sum, and return that."""

@@ -22,23 +22,16 @@ def is_clean(pair: PairTrade) -> bool:
 
 
 def count(state: EngineState, pair: PairTrade, now_ns: int) -> None:
-    """Count a pair that has just ended; the caller journals it."""
+    """Count a pair that has just ended, one that was open again by the difference; the caller journals it."""
     control, before = state.control, state.ramp_cap
     if before is None:
         return
     if pair.state is PairState.CARRIED:
         control.clean_pairs = 0
-    elif is_clean(pair):
-        control.clean_pairs += 1
+    else:
+        control.clean_pairs = max(0, control.clean_pairs + is_clean(pair) - pair.was_clean)
+    pair.was_clean = is_clean(pair)
     _report(state, before, now_ns)
-
-
-def uncount(state: EngineState, pair: PairTrade, now_ns: int) -> None:
-    """Take back what a pair has counted that a late fill is about to reopen; the caller journals it."""
-    before = state.ramp_cap
-    if before is not None and is_clean(pair):
-        state.control.clean_pairs = max(0, state.control.clean_pairs - 1)
-        _report(state, before, now_ns)
 
 
 def _report(state: EngineState, before: Decimal, now_ns: int) -> None:

@@ -125,7 +125,7 @@ OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns
     best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason required_edge_bps?
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
-    leg_cost_e8? identity? handed_size? handed_value?
+    leg_cost_e8? identity? handed_size? handed_value? closed_before? booked?
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source

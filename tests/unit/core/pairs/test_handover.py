@@ -14,8 +14,10 @@ from arb.core.risk.monitor import history, shares_of
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Side
 from tests.builders import SYMBOL, Bench, D, an_instrument
+from tests.unit.core.accounts.test_restart import restarted
 from tests.unit.core.pairs.test_flatten import HOLD, tick
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
+from tests.unit.core.pairs.test_late_fills import half_sold
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 CHEAPEST = RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST)
 
@@ -345,10 +347,32 @@ def test_what_was_handed_over_survives_a_restart_once_the_pair_has_ended_again()
 
 def test_a_restart_while_a_late_fill_has_reopened_a_pair_counts_its_result_once() -> None:
     dead, leg, _ = flattening()
-    assert dead.engine.state.control.day_net_e8 != 0
+    booked_e8 = dead.engine.state.control.day_net_e8
+    assert booked_e8 != 0
     fill(dead, leg, "0.05", trade_id="late")
-    assert dead.engine.state.control.day_net_e8 == 0
-    assert next_life(dead, CHEAPEST).engine.state.control.day_net_e8 == 0
+    assert dead.engine.state.control.day_net_e8 == booked_e8, "it stays until the pair closes again"
+    assert next_life(dead, CHEAPEST).engine.state.control.day_net_e8 == booked_e8
+
+
+def test_while_a_pair_is_open_again_its_loss_stays_and_a_restart_books_only_the_difference() -> None:
+    dead, sell = half_sold()
+    control = dead.engine.state.control
+    first_e8 = control.day_net_e8
+    fill(dead, sell, "0.2", trade_id="late")
+    assert dead.engine.manager.open
+    assert control.day_net_e8 == first_e8
+    row = last_pair(dead)
+    assert row.booked is not None
+    assert (row.closed_before, row.booked.realised_net_e8, row.waterfall) == (1, first_e8, None)
+
+    bench = restarted(dead)
+    assert bench.engine.state.control.day_net_e8 == first_e8
+    fill(bench, dead.placed()[0], "0.2", trade_id="late too")
+    assert not bench.engine.manager.open
+    row = last_pair(bench)
+    assert row.waterfall is not None
+    assert row.waterfall.realised_net_e8 != first_e8
+    assert (row.closed_before, bench.engine.state.control.day_net_e8) == (1, row.waterfall.realised_net_e8)
 
 
 # How it ends.

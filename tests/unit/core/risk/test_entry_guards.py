@@ -245,7 +245,7 @@ def test_a_pair_that_had_to_be_carried_begins_the_ramp_anew() -> None:
     assert clean(bench, 20) <= 20
 
 
-def test_a_pair_that_a_late_fill_reopens_is_uncounted() -> None:
+def test_a_pair_that_a_late_fill_reopens_is_uncounted_once_it_has_closed_with_a_repair() -> None:
     bench = a_bench()
     buy, sell = opened(bench)
     for order, size in ((buy, buy.size / 2), (sell, sell.size / 2)):
@@ -256,6 +256,14 @@ def test_a_pair_that_a_late_fill_reopens_is_uncounted() -> None:
     bench.engine.state.policy = RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST)
     fill(bench, buy, str(buy.size / 2), trade_id="late")
     assert bench.engine.manager.open, "not carried: what is left over is to be repaired"
+    assert bench.engine.state.control.clean_pairs == 1, "no smaller cap for a moment"
+    bench.quote("gate", "99.9x5", "100x5")
+    bench.quote("okx", "99.9x5", "101.2x5")
+    bench.drain()
+    repair = bench.placed()[-1]
+    accept(bench, repair, str(repair.size))
+    fill(bench, repair, str(repair.size), trade_id="repair")
+    assert not bench.engine.manager.open
     assert bench.engine.state.control.clean_pairs == 0
 
 

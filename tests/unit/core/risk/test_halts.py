@@ -130,3 +130,46 @@ def test_a_restart_takes_up_halt_loss_and_row() -> None:
     assert after.opening_allowed
     after.book_result(LOSS, START_NS)
     assert after.day_loss_blocks(START_NS)
+
+
+E8 = 10**8
+
+
+def test_a_pair_of_yesterday_that_closes_again_today_moves_this_day_by_the_difference_only() -> None:
+    control = Control(Limits())
+    control.book_result(80 * E8, START_NS)
+    today_ns = START_NS + DAY_NS
+    control.book_result(-25 * E8, today_ns)
+    control.book_result(79 * E8, today_ns, before_e8=80 * E8)
+    assert control.day_net_e8 == -26 * E8
+    assert not control.day_loss_blocks(today_ns)
+
+
+def test_a_pair_counts_once_in_the_row_of_losses_however_often_it_closes() -> None:
+    control = Control(Limits(consecutive_losses=3))
+    assert control.book_result(-2 * E8, START_NS) is None
+    for _ in range(20):
+        assert control.book_result(-2 * E8, START_NS, before_e8=-2 * E8) is None
+    assert (control.losses_in_a_row, control.day_net_e8) == (1, -2 * E8)
+    assert control.book_result(-1 * E8, START_NS, before_e8=5 * E8) is None, "a gain that has become a loss counts"
+    control.book_result(1 * E8, START_NS, before_e8=-2 * E8)
+    assert control.losses_in_a_row == 2, "a loss that has become a gain ends no row of others"
+    assert control.book_result(-2 * E8, START_NS) == "consecutive_losses"
+
+
+@given(
+    closings=st.lists(
+        st.tuples(st.integers(0, 4), st.integers(-50, 50).map(lambda quote: quote * E8), st.integers(0, 1)), max_size=60
+    )
+)
+def test_the_days_net_is_the_sum_of_what_each_closing_of_the_day_changed(closings: list[tuple[int, int, int]]) -> None:
+    control, last, day, changed = Control(Limits()), dict[int, int](), 0, 0
+    for pair, net_e8, days in closings:
+        if days:
+            day, changed = day + 1, 0
+        control.book_result(net_e8, START_NS + day * DAY_NS, last.get(pair))
+        changed += net_e8 - last.get(pair, 0)
+        last[pair] = net_e8
+        assert control.day_net_e8 == changed
+        if changed <= -100 * E8:
+            assert control.day_loss_blocks(START_NS + day * DAY_NS)
