@@ -117,8 +117,14 @@ class VenueHealth:
         )
 
     def sign(self, sign: Sign, now_ns: int, count: int = 1, connection: str = "") -> None:
-        """Count a sign against the venue; `connection` names the one it was seen at, where that is not the first."""
-        self._signs[sign].extend([(now_ns, connection)] * min(count, SIGNS_KEPT))
+        """Count a sign against the venue; `connection` names the one it was seen at, where that is not the first.
+
+        Maintenance counts once a second: how many answers say it depends on how many orders were on their way.
+        """
+        seen = self._signs[sign]
+        if sign is Sign.MAINTENANCE and seen and now_ns - seen[-1][0] < NS_PER_S:
+            return
+        seen.extend([(now_ns, connection)] * min(count, SIGNS_KEPT))
         self._news = True
 
     def entry_ended(self, filled: bool, now_ns: int) -> None:

@@ -50,6 +50,13 @@ def test_a_pair_priced_outside_the_band_of_other_venues_does_not_open() -> None:
     assert SYMBOL in row.text and "gate" in row.text and "okx" in row.text
 
 
+@pytest.mark.parametrize(("third", "leg"), [("99.95", "sell"), ("101.05", "buy")])
+def test_one_leg_outside_the_band_is_enough_though_the_other_is_within(third: str, leg: str) -> None:
+    orders, bench = between(third, entry_band_bps=D(50))
+    assert orders == 0, f"the {leg} leg is priced away from the two other venues"
+    assert bench.not_taken()[Reason.RISK_LIMIT] >= 1
+
+
 def test_a_pair_within_it_opens() -> None:
     assert between(entry_band_bps=D(150))[0] == 2
 

@@ -192,6 +192,17 @@ def test_quarantine_ends_in_probation_and_probation_in_health_each_after_its_cle
     assert story.states == [DEGRADED, QUARANTINED, PROBATION, HEALTHY]
 
 
+def test_maintenance_counts_once_a_second_however_many_answers_say_it() -> None:
+    story = Story()
+    for tenth in range(10):
+        story.tell(MAINTENANCE, tenth / 10)
+    assert story.state is DEGRADED
+    story.tell(MAINTENANCE, 1, 5)
+    assert story.state is DEGRADED
+    story.tell(MAINTENANCE, 2)
+    assert story.state is QUARANTINED
+
+
 def test_any_sign_on_probation_sends_the_venue_back() -> None:
     story = Story()
     second = through_quarantine(story)
