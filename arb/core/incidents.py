@@ -16,6 +16,8 @@ class IncidentKind(StrEnum):
     BALANCES_UNREAD = "balances_unread"
     BALANCE_DRIFT = "balance_drift"
     BALANCE_EXPLAINED = "balance_explained"
+    BALANCES_AGREE = "balances_agree"
+    BALANCES_LATE = "balances_late"
     BOOK_MISSING = "book_missing"
     BOOKS_DIFFER = "books_differ"
     CARRIED = "carried"
@@ -116,7 +118,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
     IncidentKind.BALANCE_DRIFT: AlertRule(
         "find the cause at the venue (a trade by hand, a transfer, interest), then `arb resume --reason TEXT`",
         Severity.CRITICAL,
-        ended_by=(IncidentKind.RESUMED,),
+        ended_by=(IncidentKind.RESUMED, IncidentKind.BALANCES_AGREE),
     ),
     IncidentKind.BOOKS_DIFFER: AlertRule("keep the log and report it; set `fast_books = false` meanwhile"),
     IncidentKind.CARRIED: AlertRule("`arb flatten --reason TEXT`, or trade the base away yourself"),

@@ -4,9 +4,13 @@ A venue's complete report is compared with the totals we compute whenever nothin
 differs counts as unexplained: nothing is opened with it there, and an account snapshot is taken (orders, fills, bills). What it
 finds is counted, each bill once by its id, over restarts too, and the balances are read again. A bill that the snapshot before
 did not show counts as later than that, for lists may lag. What is still unexplained after `drift_grace_ms`, by balances that
-were read after such a snapshot (or after `SNAPSHOTS_BEFORE_STOP` that could not be completed), stops the asset at that venue
-until the user resumes; the incident names the exact difference. Balances and histories that are merely late are explained in
-time and stop nothing.
+were read after such a snapshot (or after `SNAPSHOTS_BEFORE_STOP` that could not be completed), stops the asset at that venue;
+the incident names the exact difference. Balances and histories that are merely late are explained in time and stop nothing.
+
+Of two sources that disagree the report is the worse one: our totals have complete histories behind them. So a report that
+equals, in all assets, what we computed for one earlier instant is late: nothing opens with the assets that differ until they
+agree, and that is all. Nor does a stop change what we compute. It ends by itself once the balances agree. When the user
+resumes, a person has looked at the difference that the stop names: it is adopted.
 
 One such difference is agreed instead: more than we compute, of one asset alone at its venue, worth at most
 `drift_ignore_quote` by a live book, and ten times that on one UTC day. An incident records it. Anything missing stops its
@@ -21,6 +25,7 @@ among fills of our own, are harder to attribute.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,7 +37,7 @@ from arb.core.incidents import IncidentKind, Severity
 from arb.core.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.state import EngineState
 from arb.core.timers import DriftTimer
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
 REFRESH_AGAIN_MS = 1_000
@@ -44,6 +49,8 @@ COMPARE_AGAIN_MS = 100
 SNAPSHOT_AGAIN_S = 3
 SNAPSHOT_MARGIN_S = 60
 SNAPSHOTS_BEFORE_STOP = 4
+SNAPSHOT_WHILE_STOPPED_S = 300
+"""How often orders, fills and bills are read for what explains a stop later."""
 TRANSFERS_KEPT = 10_000
 # Histories of transfers are cut to whole seconds by some venues, and a deposit shows in a balance when it likes.
 TRANSFER_SLACK_NS = 3 * NS_PER_S
@@ -61,12 +68,26 @@ class Unexplained(msgspec.Struct):
     unread: str = ""
 
 
+class Stopping(NamedTuple):
+    """The difference (reported less computed) that has stopped an asset, and when its report was asked for and came."""
+
+    amount: Decimal
+    asked_ns: int
+    reported_ns: int
+
+
 class BalanceReconciler:
     """Compares balances, has differences looked into, stops assets whose balance stays unexplained."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
         self._unexplained: dict[tuple[str, str], Unexplained] = {}
+        # The differences that have stopped their assets.
+        self._stopped: dict[tuple[str, str], Stopping] = {}
+        # Venues whose balances are known to be late.
+        self._late: set[str] = set()
+        # What was agreed on too long ago to explain from, by account.
+        self._outdated: dict[str, AgreedAccount] = {}
         self._compared_ns: dict[str, int] = {}
         self._agreed_ns: dict[str, int] = {}
         self._agreed: dict[str, AgreedAccount] = {}
@@ -93,13 +114,19 @@ class BalanceReconciler:
         unsettled = [found for found in differences if not inventory.explain(found.venue, found.asset)]
         inventory.forget_uncertain(event.venue, {found.asset for found in differences}, event.asked_ns)
         self._note_explained({found.asset for found in unsettled}, event)
+        self._end_stops({found.asset for found in unsettled}, event)
         alone = len(unsettled) == 1
-        stopped = [found for found in unsettled if self._stop_if_hopeless(found, event, alone=alone)]
+        new = [found for found in unsettled if not self._has_stopped(found, event)]
+        stopped = [found for found in new if self._stop_if_hopeless(found, event, alone=alone)]
         if self._of(event.venue):
             self._snapshot_if_due(event.venue, event.t_ns)
             self._wake(event.venue, event.t_ns)
-        elif not stopped:
+            return stopped
+        self._late.discard(event.venue)
+        if not any(venue == event.venue for venue, _ in self._stopped):
             self._agree(event.venue, event.asked_ns)
+        elif not stopped:
+            self._snapshot_if_due(event.venue, event.t_ns, SNAPSHOT_WHILE_STOPPED_S)
         return stopped
 
     def on_snapshot(self, event: AccountSnapshotTaken) -> None:
@@ -127,9 +154,11 @@ class BalanceReconciler:
         self.state.out.refresh(venue)
 
     def resume(self) -> None:
-        """Trade again with what is unexplained: the user resumes."""
-        self._unexplained.clear()
-        self.state.suspected.clear()
+        """Adopt the differences that have stopped assets: the user resumes. One in its grace is looked into further."""
+        for (venue, asset), found in self._stopped.items():
+            self.state.inventory.adopt(venue, asset, *found)
+            self.state.out.refresh(venue)
+        self._stopped.clear()
 
     def since_ns(self, venue: str, now_ns: int) -> int:
         """Return from when on an account snapshot has to read: some time before the balances last agreed."""
@@ -154,6 +183,7 @@ class BalanceReconciler:
         # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever. What was
         # agreed on by a clock that was ahead does not say which fills it holds.
         self._agreed = {agreed.account_id: agreed for agreed in accounts if not_before_ns <= agreed.ns <= now_ns}
+        self._outdated = {one.account_id: one for one in accounts if one.account_id not in self._agreed}
         found = {venue: self.recover_at(venue) for venue in self.state.venues}
         return {venue: ns for venue, ns in found.items() if ns is not None}
 
@@ -178,8 +208,21 @@ class BalanceReconciler:
         self.state.out.refresh(venue)
 
     def basis_taken(self, venue: str, asked_ns: int) -> None:
-        """Note that a venue's first report was taken as the basis."""
+        """Note that a venue's first report was taken as the basis; report how it differs from what was agreed on long ago."""
         self._agreed_ns[venue] = asked_ns
+        state = self.state
+        outdated = self._outdated.pop(state.venues[venue].account_id, None)
+        if outdated is None:
+            return
+        now, before = state.inventory.totals(venue), outdated.totals
+        changed = [
+            f"{asset} {plain(before.get(asset, ZERO))} -> {plain(now.get(asset, ZERO))}"
+            for asset in sorted(now.keys() | before.keys())
+            if not state.inventory.matches(venue, asset, before.get(asset, ZERO))
+        ]
+        if changed:
+            text = f"{venue}: the balances agreed on last are too old to explain these from, which differ: {', '.join(changed)}"
+            state.incident(IncidentKind.BALANCE_DRIFT, text, asked_ns, venue=venue)
 
     def _of(self, venue: str) -> list[tuple[str, Unexplained]]:
         return [(asset, found) for (held_at, asset), found in self._unexplained.items() if held_at == venue]
@@ -197,10 +240,51 @@ class BalanceReconciler:
         looked_into = 0 < unexplained.snapshot_ns < event.asked_ns
         if not looked_into and unexplained.snapshots < SNAPSHOTS_BEFORE_STOP:
             return False
+        if looked_into and self._is_late(event):
+            return False
         if looked_into and alone and self._agree_credit(difference, event):
             return False
         self._stop(difference, unexplained, event)
         return True
+
+    def _is_late(self, event: BalancesReported) -> bool:
+        """Return whether a report shows the balances as they were at one earlier instant; report that once."""
+        state, venue = self.state, event.venue
+        since_ns = state.inventory.late_since(venue, event.t_ns)
+        if since_ns is None:
+            return False
+        if venue not in self._late:
+            self._late.add(venue)
+            assets = ", ".join(sorted(asset for asset, _ in self._of(venue)))
+            ago_s = (event.t_ns - since_ns) // NS_PER_S
+            text = f"{venue} reports the balances of {ago_s} s ago: nothing opens with {assets} there until they agree"
+            state.incident(IncidentKind.BALANCES_LATE, text, event.t_ns, venue=venue)
+        return True
+
+    def _has_stopped(self, difference: BalanceDifference, event: BalancesReported) -> bool:
+        """Return whether just this difference has stopped its asset already, in this process or in one before."""
+        key, account_id = (difference.venue, difference.asset), self.state.venues[difference.venue].account_id
+        if key not in self._stopped and (account_id, difference.asset) in self.state.control.stopped:
+            self._stopped[key] = _stopping(difference, event)
+        known = self._stopped.get(key)
+        if known is None:
+            return False
+        return self.state.inventory.matches(*key, difference.computed + known.amount)
+
+    def _end_stops(self, differing: set[str], event: BalancesReported) -> None:
+        """End the stops of assets that agree again."""
+        state, venue = self.state, event.venue
+        ended = sorted(asset for held_at, asset in self._stopped if held_at == venue and asset not in differing)
+        if not ended:
+            return
+        for asset in ended:
+            del self._stopped[venue, asset]
+            state.control.stopped.pop((state.venues[venue].account_id, asset), None)
+        text = f"{', '.join(ended)} at {venue}: the balances agree again, and what had stopped for them opens"
+        state.out.persist(state.control.record(event.t_ns, text))
+        over = not any(held_at == venue for held_at, _ in self._stopped)
+        kind = IncidentKind.BALANCES_AGREE if over else IncidentKind.BALANCE_EXPLAINED
+        state.incident(kind, text, event.t_ns, severity=Severity.INFO, venue=venue)
 
     def _agree_credit(self, difference: BalanceDifference, event: BalancesReported) -> bool:
         """Agree to a small credit that nothing explains; return whether it is one."""
@@ -213,7 +297,8 @@ class BalanceReconciler:
         text = f"{asset} at {venue}: a credit of {plain(amount)} that no bill explains is agreed (`drift_ignore_quote`)"
         state.out.persist(state.control.record(event.t_ns, text))
         state.incident(IncidentKind.CREDIT_AGREED, text, event.t_ns, severity=Severity.INFO, venue=venue)
-        self._take_as_basis(difference, event)
+        state.inventory.take_as_basis(venue, event.asked_ns, event.t_ns, asset)
+        self._forget(venue, asset)
         return True
 
     def _live_price(self, asset: str, now_ns: int) -> Decimal | None:
@@ -232,25 +317,23 @@ class BalanceReconciler:
         text = (
             f"{asset} at {venue}: {plain(difference.reported - difference.computed)} is unexplained"
             f" (reported {plain(difference.reported)}, fills, fees and transfers give {plain(difference.computed)}){unread};"
-            " nothing opens with it there until `arb resume`"
+            " nothing opens with it there until they agree again, or until `arb resume`"
         )
         state.control.stopped[state.venues[venue].account_id, asset] = text
         state.out.persist(state.control.record(event.t_ns, text))
         state.incident(IncidentKind.BALANCE_DRIFT, text, event.t_ns, severity=Severity.CRITICAL, venue=venue)
-        self._take_as_basis(difference, event)
+        self._stopped[venue, asset] = _stopping(difference, event)
+        self._forget(venue, asset)
 
-    def _take_as_basis(self, difference: BalanceDifference, event: BalancesReported) -> None:
-        """Compute from what is reported of an asset now, so that what differs is settled."""
-        venue, asset = difference.venue, difference.asset
-        self.state.inventory.take_as_basis(venue, event.asked_ns, event.t_ns, asset)
+    def _forget(self, venue: str, asset: str) -> None:
+        """Look into a difference no longer."""
         del self._unexplained[venue, asset]
         self.state.suspected.discard((venue, asset))
 
     def _note_explained(self, differing: set[str], event: BalancesReported) -> None:
         for asset, unexplained in self._of(event.venue):
             if asset not in differing:
-                del self._unexplained[event.venue, asset]
-                self.state.suspected.discard((event.venue, asset))
+                self._forget(event.venue, asset)
                 late_ms = (event.t_ns - unexplained.since_ns) // NS_PER_MS
                 text = f"{asset} at {event.venue}: a difference of balances was explained after {late_ms} ms"
                 self.state.incident(
@@ -275,8 +358,8 @@ class BalanceReconciler:
     def _held(self, venue: str, now_ns: int) -> bool:
         return now_ns < self.state.venues[venue].held_until_ns
 
-    def _snapshot_if_due(self, venue: str, now_ns: int) -> None:
-        if now_ns - self._asked_ns.get(venue, 0) >= SNAPSHOT_AGAIN_S * NS_PER_S:
+    def _snapshot_if_due(self, venue: str, now_ns: int, again_s: int = SNAPSHOT_AGAIN_S) -> None:
+        if now_ns - self._asked_ns.get(venue, 0) >= again_s * NS_PER_S:
             self._asked_ns[venue] = now_ns
             symbols = tuple(sorted(symbol for held_at, symbol in self.state.instruments if held_at == venue))
             self.state.out.snapshot_account(venue, symbols, self.since_ns(venue, now_ns))
@@ -295,3 +378,7 @@ class BalanceReconciler:
             kind = transfer.kind or ("deposit" if transfer.amount > 0 else "withdrawal")
             text = f"{kind} {transfer.transfer_id} of {plain(transfer.amount)} {transfer.asset} at {venue}"
             state.incident(IncidentKind.TRANSFER, text, now_ns, severity=Severity.INFO, venue=venue)
+
+
+def _stopping(difference: BalanceDifference, event: BalancesReported) -> Stopping:
+    return Stopping(difference.reported - difference.computed, event.asked_ns, event.t_ns)

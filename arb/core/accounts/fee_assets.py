@@ -65,6 +65,8 @@ class FeeAssets:
         # Venues that have charged in the asset, whatever they report of its balance.
         self._charged: set[str] = set()
         self._changes: dict[tuple[str, str], int] = {}
+        # Instruments as their venue lists them, where fills have corrected a rate.
+        self._uncorrected: dict[tuple[str, str], Instrument] = {}
 
     def listed(self, venue: str, symbol: str) -> Instrument | None:
         """Return an instrument as it is listed, with what is charged without the asset; None where it is not."""
@@ -78,6 +80,7 @@ class FeeAssets:
         known = self._listed.setdefault(venue, {})
         before = known.get(symbol)
         known[symbol] = instrument
+        self._uncorrected.pop((venue, symbol), None)
         self._needs.pop(venue, None)
         if instrument.fee_asset and instrument.fee_asset != self._asset.get(venue):
             self._begin(venue, instrument.fee_asset)
@@ -136,12 +139,15 @@ class FeeAssets:
         self._plan_all(fill.venue)
 
     def correct(self, fill: Fill, rate: Decimal) -> Decimal | None:
-        """Go by a dearer rate than listed from now on, until other rules are listed; return the rate of before.
+        """Go by the rate that a fill was charged from now on, until other rules are listed; return the rate of before.
 
         What the asset's rate was wrong by holds for all symbols of the venue alike: its discount, or its price here.
         """
         known = self._listed[fill.venue]
         listed = known[fill.symbol]
+        for symbol, other in known.items():
+            if symbol == fill.symbol or fill.fee_currency == listed.fee_asset:
+                self._uncorrected.setdefault((fill.venue, symbol), other)
         if fill.fee_currency != listed.fee_asset:
             before, known[fill.symbol] = listed.taker_fee, msgspec.structs.replace(listed, taker_fee=rate)
             self._plan(known[fill.symbol])
@@ -157,6 +163,12 @@ class FeeAssets:
         self._needs.pop(fill.venue, None)
         self._plan_all(fill.venue)
         return before
+
+    def lowest_rate(self, fill: Fill) -> Decimal:
+        """Return the rate listed for a fill's fee, whatever fills have shown since: plans count on no less."""
+        listed = self._uncorrected.get((fill.venue, fill.symbol), self._listed[fill.venue][fill.symbol])
+        rate = listed.fee_asset_taker if fill.fee_currency == listed.fee_asset else listed.taker_fee
+        return Decimal(1) if rate is None else rate
 
     # Planning.
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from arb.core.accounts.fee_assets import FeeAssets
-from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, usable_rate
+from arb.core.accounts.fees import booked_fee, charged_rate, expected_fee_currency, fee_quote, usable_rate
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
 from arb.core.state import EngineState
@@ -24,9 +24,9 @@ class FeeCheck:
     def check(self, fill: Fill, order: WorkingOrder) -> None:
         """Stop a symbol at a venue that charged the wrong one of base and quote; compute with a higher rate than expected.
 
-        A higher rate holds until the venue lists other rules. A fee in another asset than those two is what the venue's fees
-        are planned in from now on, if it can be valued (`FeeAssets`). For a fee that has no price, an incident says what it is
-        booked at.
+        A higher rate holds until a fill is charged less, but never below the listed one, or until the venue lists other rules.
+        A fee in another asset than those two is what the venue's fees are planned in from now on, if it can be valued
+        (`FeeAssets`). For a fee that has no price, an incident says what it is booked at.
         """
         if fill.fee:
             self._check_currency(fill)
@@ -58,9 +58,13 @@ class FeeCheck:
             if price is None:
                 return
             unit = price
-        rate = dearer_rate(fill, listed, unit)
-        if rate is None:
+        known, rate = charged_rate(fill, listed, unit)
+        if known is None or rate is None:
             return
+        if rate < known:
+            rate = max(rate, self._assets.lowest_rate(fill))
+            if rate >= known:
+                return  # as cheap as it is listed, or cheaper
         if not usable_rate(rate):
             self._stop(fill, f"a fee of {rate} was charged", IncidentKind.FEE_RATE)
             return

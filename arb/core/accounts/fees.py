@@ -110,7 +110,15 @@ def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
 
 
 def dearer_rate(fill: Fill, instrument: Instrument, unit: Decimal = Decimal(1)) -> Decimal | None:
-    """Return the rate a fill was really charged, rounded up, when that is more than the listed one; None when it is not.
+    """Return the rate a fill was really charged, rounded up, when that is more than the listed one; None when it is not."""
+    rate, charged = charged_rate(fill, instrument, unit)
+    return charged if charged is not None and rate is not None and charged > rate else None
+
+
+def charged_rate(
+    fill: Fill, instrument: Instrument, unit: Decimal = Decimal(1)
+) -> tuple[Decimal | None, Decimal | None]:
+    """Return the rate listed for a fill's fee, and the one really charged, rounded up, where it is another; None: it is not.
 
     Only for a fee in the currency that `instrument`, as the venue lists it, lets expect, or in its `fee_asset`, of which one is
     worth `unit` in quote. Venues round fees, so a little more is allowed (`FEE_SLACK`, `ASSET_SLACK`, `ROUNDING_MAX`).
@@ -119,16 +127,16 @@ def dearer_rate(fill: Fill, instrument: Instrument, unit: Decimal = Decimal(1)) 
     if fill.fee_currency == instrument.fee_asset:
         rate, slack = instrument.fee_asset_taker, ASSET_SLACK
     elif fill.fee_currency != expected_fee_currency(fill, instrument.buy_fee_in):
-        return None
+        return None, None
     if rate is None:
-        return None
+        return None, None
     charged_on = fill.size if fill.fee_currency == instrument.base else fill.size * fill.price
     expected, charged = rate * charged_on, fill.fee * unit
     exponent = fill.fee.as_tuple().exponent
     rounding = min(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), ROUNDING_MAX) * unit
-    if charged <= expected + max(abs(expected) * slack, rounding):
-        return None
-    return (charged / charged_on).quantize(RATE_STEP, rounding=ROUND_CEILING)
+    if abs(charged - expected) <= max(abs(expected) * slack, rounding):
+        return rate, None
+    return rate, (charged / charged_on).quantize(RATE_STEP, rounding=ROUND_CEILING)
 
 
 def fill_record(

@@ -17,12 +17,16 @@ such changes explain is settled by counting them the other way.
 A venue may cut its figures to some decimals while its fees have more. So a reported total *agrees* with the exact computed one
 when they differ by less than one unit of the last decimal that the venue has ever shown for the asset (a free and a locked part
 are two figures). The computed total is never set to a figure that agrees, so that cuts do not add up.
+
+The changes of the last minutes are kept per venue: undone one by one they give the totals computed at each earlier instant, and
+so show whether a report that differs is merely late.
 """
 
 from collections import deque
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import combinations
+from typing import NamedTuple
 
 import msgspec
 
@@ -59,6 +63,17 @@ UNIT_MAX = Decimal("0.01")
 FIGURES_NEEDED = 10
 """After so many figures the decimals shown are the venue's own: 9 of 10 figures show the last decimal even where trailing zeros
 are left out. Until then a round figure proves nothing, and a unit is no more than a lot of the asset, or a tick."""
+CHANGES_KEPT = 5_000
+LATE_MAX_NS = 600 * NS_PER_S
+"""A report that is late by more than this, or by more changes, is not known as late."""
+
+
+class Change(NamedTuple):
+    """One change of balances at a venue, at `at_ns` (our clock); `counted`: the assets whose computed totals it moved."""
+
+    at_ns: int
+    amounts: Mapping[str, Decimal]
+    counted: tuple[str, ...]
 
 
 class Inventory:
@@ -80,8 +95,8 @@ class Inventory:
         # When the report taken as the basis was asked for and when it came, by venue; by asset where one was taken by itself.
         self._basis_ns: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._uncertain: dict[tuple[str, str], list[UncertainChange]] = {}
-        # The latest changes, each with its instant: a basis taken after them may still lack them.
-        self._recent_changes: dict[tuple[str, str], deque[tuple[int, Decimal]]] = {}
+        # The latest changes by venue, as they became known: a report or a basis taken after them may still lack them.
+        self._changes: dict[str, deque[Change]] = {}
         self._fills = Counted(FILLS_KEPT)
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()
@@ -168,20 +183,20 @@ class Inventory:
 
         `within_ns`: the change certainly came between these two, and `at_ns` is only the best guess.
         """
-        counted_any = False
+        moved: list[str] = []
         first_ns, last_ns = within_ns or (at_ns, at_ns)
         for asset, amount in amounts.items():
             from_ns, until_ns = self._basis_ns.get((venue, asset)) or self._basis_ns.get((venue, None), (0, 0))
             counted = at_ns > from_ns
-            self._recent_changes.setdefault((venue, asset), deque(maxlen=UNCERTAIN_KEPT)).append((at_ns, amount))
             if until_ns and from_ns - slack_ns - LATE_NS <= last_ns and first_ns <= until_ns + slack_ns:
                 uncertain = self._uncertain.setdefault((venue, asset), [])
                 uncertain.append(UncertainChange(amount, counted))
                 del uncertain[:-UNCERTAIN_KEPT]
             if counted:
                 self._add(venue, asset, amount)
-                counted_any = True
-        return counted_any
+                moved.append(asset)
+        self._changes.setdefault(venue, deque(maxlen=CHANGES_KEPT)).append(Change(at_ns, amounts, tuple(moved)))
+        return bool(moved)
 
     def explain(self, venue: str, asset: str) -> bool:
         """Count uncertain changes the other way where that explains the present difference; return whether it does."""
@@ -268,10 +283,35 @@ class Inventory:
         for held_at, held in list(self._reported):
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._reported_total(venue, held)
-                recent = self._recent_changes.get((venue, held), ())
-                self._uncertain[venue, held] = [
-                    UncertainChange(amount, False) for at_ns, amount in recent if at_ns >= asked_ns - LATE_NS
-                ]
+                self._uncertain[venue, held] = self._recent(venue, held, asked_ns, counted_after_ns=None)
+
+    def adopt(self, venue: str, asset: str, amount: Decimal, asked_ns: int, reported_ns: int) -> None:
+        """Compute with the `amount` by which an earlier report of an asset differed; what has changed since counts on."""
+        self._basis_ns[venue, asset] = asked_ns, max(asked_ns, reported_ns)
+        self._add(venue, asset, amount)
+        self._uncertain[venue, asset] = self._recent(venue, asset, asked_ns, counted_after_ns=reported_ns)
+
+    def late_since(self, venue: str, now_ns: int) -> int | None:
+        """Return when the last report was true, if it shows in all assets what we computed for one earlier instant.
+
+        Changes are undone in the order in which they became known, then in that of their instants: the venue's own.
+        """
+        changes = [change for change in self._changes.get(venue, ()) if change.at_ns >= now_ns - LATE_MAX_NS]
+        by_instant = sorted(changes, key=lambda change: change.at_ns)
+        return self._matching_ns(venue, changes) or self._matching_ns(venue, by_instant)
+
+    def _matching_ns(self, venue: str, changes: list[Change]) -> int | None:
+        assets = {asset for held_at, asset in (*self._reported, *self._computed) if held_at == venue}
+        slack = {asset: self._slack(venue, asset) for asset in assets}
+        off = {asset: self._reported_total(venue, asset) - self.computed(venue, asset) for asset in assets}
+        differing = {asset for asset in assets if abs(off[asset]) >= slack[asset]}
+        for change in reversed(changes):
+            for asset in change.counted:
+                off[asset] += change.amounts[asset]
+                (differing.discard if abs(off[asset]) < slack[asset] else differing.add)(asset)
+            if not differing:
+                return change.at_ns
+        return None
 
     def restore_basis(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
         """Compute from the totals that a previous process and the venue agreed on at `agreed_ns`, not from the next report."""
@@ -285,6 +325,15 @@ class Inventory:
     def totals(self, venue: str) -> dict[str, Decimal]:
         """Return the computed total of every asset at a venue, where it is not zero."""
         return {asset: self._computed[venue, asset] for asset in self.assets(venue) if self._computed[venue, asset]}
+
+    def _recent(self, venue: str, asset: str, asked_ns: int, *, counted_after_ns: int | None) -> list[UncertainChange]:
+        """Return the latest changes of an asset that a report asked for at `asked_ns` may lack."""
+        recent = [change for change in self._changes.get(venue, ()) if asset in change.amounts][-UNCERTAIN_KEPT:]
+        return [
+            UncertainChange(change.amounts[asset], counted_after_ns is not None and change.at_ns > counted_after_ns)
+            for change in recent
+            if change.at_ns >= asked_ns - LATE_NS
+        ]
 
     def _note_decimals(self, key: tuple[str, str], balance: AssetBalance) -> None:
         before = self._reported.get(key)

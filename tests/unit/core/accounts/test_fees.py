@@ -243,3 +243,21 @@ def test_a_leg_is_repaired_where_fees_are_in_another_asset_and_that_is_no_surpri
     assert (unwind.venue, unwind.role) == ("gate", Role.UNWIND)
     a_points_fill(bench, unwind)
     assert not bench.engine.state.stopped
+
+
+def test_a_dearer_rate_seen_once_holds_until_a_fill_is_charged_less_and_never_below_the_listed_one() -> None:
+    bench = Bench()
+    buy, _ = crossed(bench)
+
+    def charge(rate: str, trade_id: str) -> Decimal | None:
+        """Return the rate computed with at gate once a fill was charged `rate`."""
+        bench.wait_ms(1)
+        fee = str(buy.price * D("0.1") * D(rate))
+        bench.tell(OrderFilled(fill=a_fill(buy, "0.1", fee=fee, trade_id=trade_id, at_ns=bench.now_ns)))
+        return bench.engine.state.instruments["gate", SYMBOL].taker_fee
+
+    assert charge("0.004", "t1") == D("0.004")
+    assert charge("0.002", "t2") == D("0.002")  # dearer than listed, cheaper than feared
+    assert charge("0.001", "t3") == D("0.001")
+    assert charge("0.0001", "t4") == D("0.001")  # a rebate is no rate to plan with
+    assert [row.kind for row in told(bench)] == ["fee_rate", "fee_rate", "fee_rate"]
