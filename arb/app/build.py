@@ -121,27 +121,33 @@ async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
     await require_proxy(proxy, dict.fromkeys((origin.host, origin.port) for origin in origins), PROXY_TIMEOUT_S)
 
 
-def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
-    """Return what may happen where an order without answer is proved absent only after the leg deadline.
+def timing_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
+    """Return what may happen because `[timing]` keys that only hold together do not, given how venues find orders absent.
 
     `proved` says of each venue whether an order's expiry is enforced there and this account has seen that.
-    Raises `ConfigError` for a deadline that is too short even where it is.
+    Raises `ConfigError` for a leg deadline that is too short even where it is.
     """
-    warnings = []
+    warnings, longest_ms = [], 0
     for venue, expiry_counts in proved.items():
-        needed_ms = absence_found_ms(timing, expiry_counts=expiry_counts)
-        if needed_ms < timing.leg_deadline_ms:
+        found_ms = absence_found_ms(timing, expiry_counts=expiry_counts)
+        longest_ms = max(longest_ms, found_ms, 0 if expiry_counts else timing.unknown_grace_ms)
+        if found_ms < timing.leg_deadline_ms:
             continue
         if expiry_counts:
             raise ConfigError(
                 f"[timing] leg_deadline_ms = {timing.leg_deadline_ms}: proving that an order without answer does not exist "
-                f"takes {needed_ms} ms at {venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
+                f"takes {found_ms} ms at {venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
                 "than that"
             )
         warnings.append(
-            f"{venue}: an order without answer is presumed absent after {needed_ms} ms only, and its pair may be "
+            f"{venue}: an order without answer is presumed absent after {found_ms} ms only, and its pair may be "
             f"unhedged for so long: after {timing.leg_deadline_ms} ms nothing opens in its symbol and at its venues, after "
             "twice that nothing at all"
+        )
+    if timing.shutdown_deadline_s * 1000 < (needed_ms := longest_ms + timing.leg_deadline_ms):
+        warnings.append(
+            f"[timing] shutdown_deadline_s = {timing.shutdown_deadline_s}: finding an order absent and repairing its leg may "
+            f"take {needed_ms} ms: a stop may leave pairs open"
         )
     return warnings
 
@@ -178,7 +184,7 @@ def engine_settings(
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     profiles = tuple(_profile(settings, venue) for venue in gateways)
     proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
-    for warning in deadline_warnings(settings.timing, proved):
+    for warning in timing_warnings(settings.timing, proved):
         log.warning("%s", warning)
     for warning in (
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
