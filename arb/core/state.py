@@ -293,6 +293,14 @@ class EngineState:
         """Return the venues that list a symbol, in configured order."""
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
 
+    def halted_at(self, now_ns: int) -> str | None:
+        """Return what keeps everything from opening: a halt, the day's loss, or late pairs whose stops leave no route."""
+        control = self.control
+        found = control.halted_at(now_ns)
+        if found is None and control.late and all(control.stopped_by_late(of, at) for of, *at in self.routes()):
+            return HaltReason.LEG_DEADLINE.value
+        return found
+
     def routes(self) -> Iterator[tuple[str, str, str]]:
         """Yield every symbol with each two venues that list it, the one to buy at first."""
         for symbol in sorted({symbol for _, symbol in self.instruments}):

@@ -430,7 +430,7 @@ class Node:
         left_open = sorted(pair.id for pair in engine.manager.unfinished)
         if left_open:
             log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
-        halted = engine.state.control.halted_at(self._parts.clock.wall_ns())
+        halted = engine.state.halted_at(self._parts.clock.wall_ns())
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = exit_code or (EXIT_HALTED if failed else EXIT_OK)
         with contextlib.suppress(ArbError):

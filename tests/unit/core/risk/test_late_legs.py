@@ -278,3 +278,18 @@ def test_after_a_restart_the_time_to_the_halt_counts_anew() -> None:
     bench.wait_ms(11)
     tick(bench)
     assert halted(bench) == "leg_deadline"
+
+
+def test_stops_that_leave_no_route_read_as_a_halt() -> None:
+    listed = [an_instrument(venue, symbol) for venue in VENUES[:2] for symbol in (SYMBOL, ETH)]
+    bench = Bench(venues=VENUES[:2], instruments=listed, no_expiry=("bitget",))
+    assert bench.engine.state.halted_at(bench.now_ns) is None
+    late(bench)
+    assert halted(bench) is None
+    assert bench.engine.state.halted_at(bench.now_ns) == "leg_deadline"
+
+
+def test_a_stop_that_leaves_a_route_is_no_halt() -> None:
+    bench = a_bench()
+    late(bench)
+    assert bench.engine.state.halted_at(bench.now_ns) is None
