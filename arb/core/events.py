@@ -285,7 +285,8 @@ class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     """An order query was answered from the open orders, the finished orders and the fills.
 
     `complete`: every page from `since_ns` on was read without error, so that finding nothing means something. `listed`: the
-    client order ids of ours that the lists of orders showed; None where they were not read.
+    client order ids of ours that the lists of orders showed; None where they were not read. `out_of_reach`: the order's fills
+    are older than any list that the venue gives; the report is all there is.
     """
 
     venue: str
@@ -298,6 +299,7 @@ class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     started_ns: int
     cause: str | None = None
     listed: tuple[str, ...] | None = None
+    out_of_reach: bool = False
 
 
 class Transfer(msgspec.Struct, frozen=True):

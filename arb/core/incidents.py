@@ -35,6 +35,7 @@ class IncidentKind(StrEnum):
     FEE_CURRENCY = "fee_currency"
     FEE_RATE = "fee_rate"
     FINE_LEVELS = "fine_levels"
+    FILLS_LOST = "fills_lost"
     FLATTENED = "flattened"
     FLATTENING = "flatten"
     FOREIGN_ORDER = "foreign_order"

@@ -25,7 +25,7 @@ from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode
 from arb.market.order import OrderReport
 from arb.venues.call import PAGES_MAX, Call, Pages
-from arb.venues.dialect import TradeDialect
+from arb.venues.dialect import DAY_MS, TradeDialect
 from arb.venues.fields import UnknownSymbol
 
 Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
@@ -43,16 +43,19 @@ FEW = 8
 class OrderQuery:
     """One order query. After `run`: what was found, and whether all was read."""
 
-    def __init__(self, dialect: TradeDialect, command: QueryOrder, since_ms: int, ask: Ask) -> None:
+    def __init__(self, dialect: TradeDialect, command: QueryOrder, since_ms: int, ask: Ask, *, now_ms: int = 0) -> None:
+        """`since_ms` and `now_ms` are the venue's clock."""
         self._dialect = dialect
         self._command = command
-        self._since_ms = since_ms
+        self._since_ms, self._now_ms = since_ms, now_ms
         self._ask = ask
         self._fills: dict[FillKey, Fill] = {}
         self._foreign: set[str] = set()
         self._listed: set[str] | None = None
         self.report: OrderReport | None = None
         self.complete = False
+        # Whether the order's fills are older than any list that the venue gives.
+        self.out_of_reach = False
         self.cause: str | None = None
 
     @property
@@ -73,9 +76,21 @@ class OrderQuery:
                 await self._through_lists()
             else:
                 await self._read_fills(self.report.venue_order_id)
-            self.complete = True
+            self.cause = self._beyond_reach()
+            self.complete = self.cause is None
         except VenueError as error:
             self.cause = str(error)
+
+    def _beyond_reach(self) -> str | None:
+        """Return what the lists do not reach back to, None where they have all of the order."""
+        reach, back_ms = self._dialect.reach, self._now_ms - self._since_ms
+        if self.report is None:
+            return _too_old("orders and fills", back_ms, min(reach.ended_orders, reach.fills))
+        if sum(fill.size for fill in self._fills.values()) >= self.report.filled:
+            return None
+        cause = _too_old("fills", back_ms, reach.fills)
+        self.out_of_reach = cause is not None
+        return cause
 
     async def _by_id(self) -> None:
         command = self._command
@@ -100,11 +115,14 @@ class OrderQuery:
 
     async def _through_lists(self) -> None:
         symbol, self._listed = self._command.symbol, set()
-        for pages in (self._dialect.open_orders(symbol), self._dialect.ended_orders(symbol, self._since_ms)):
+        for pages in (self._dialect.open_orders(symbol), self._ended(symbol)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
                 with self._passing_over(raw):
                     self._sort(self._dialect.report(raw))
         await self._read_fills(None)
+
+    def _ended(self, symbol: str) -> Pages:
+        return self._dialect.ended_orders(symbol, self._since_ms, self._now_ms)
 
     def _sort(self, report: OrderReport) -> None:
         if self._listed is not None and report.client_order_id and decode(report.client_order_id) is not None:
@@ -116,7 +134,7 @@ class OrderQuery:
 
     async def _read_fills(self, venue_order_id: str | None) -> None:
         unassigned: dict[str, list[Fill]] = {}
-        pages = self._dialect.fills(self._command.symbol, self._since_ms, venue_order_id)
+        pages = self._dialect.fills(self._command.symbol, self._since_ms, venue_order_id, self._now_ms)
         async for raw, received_ns in _rows(self._dialect.venue, self._ask, pages):
             with self._passing_over(raw):
                 fill = self._dialect.fill(raw, received_ns)
@@ -186,6 +204,11 @@ class AccountSnapshot:
         )
 
     async def _orders_and_fills(self) -> str | None:
+        reach = self._dialect.reach
+        back_ms = self._now_ms - self._since_ms
+        return await self._lists() or _too_old("orders and fills", back_ms, min(reach.ended_orders, reach.fills))
+
+    async def _lists(self) -> str | None:
         if len(self._symbols) > 1:
             try:
                 await self._read(None)
@@ -203,20 +226,19 @@ class AccountSnapshot:
                 await self._read_transfers(pages)
         except VenueError as error:
             return str(error)
-        return None
+        return _too_old("bills", self._now_ms - self._since_ms, self._dialect.reach.bills)
 
     async def _read(self, symbol: str | None) -> None:
         """Read the lists of one symbol, of all for None."""
         dialect = self._dialect
-        for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms)):
+        for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms, self._now_ms)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
                 with contextlib.suppress(UnknownSymbol):  # not the one asked for
                     report = dialect.report(raw)
                     self._orders[report.venue_order_id] = report
         unlisted: set[tuple[str, str]] = set()
-        async for raw, received_ns in _rows(
-            self._dialect.venue, self._ask, dialect.fills(symbol, self._since_ms, None)
-        ):
+        pages = dialect.fills(symbol, self._since_ms, None, self._now_ms)
+        async for raw, received_ns in _rows(self._dialect.venue, self._ask, pages):
             with contextlib.suppress(UnknownSymbol):
                 fill = dialect.fill(raw, received_ns)
                 self._fills[fill.key] = fill
@@ -250,6 +272,11 @@ class AccountSnapshot:
             transfer = self._dialect.transfer(raw)
             if transfer is not None:
                 self._transfers[transfer.transfer_id] = transfer
+
+
+def _too_old(lists: str, back_ms: int, reach_ms: int) -> str | None:
+    """Return that lists do not reach back as far as they were asked for, None where they do."""
+    return f"{lists} reach back {reach_ms // DAY_MS} days only" if back_ms > reach_ms else None
 
 
 async def by_few(ask: Callable[[str], Awaitable[Found]], symbols: Sequence[str]) -> dict[str, Found | VenueError]:

@@ -62,6 +62,17 @@ class FeeAssetQuery(NamedTuple):
     share: Decimal
 
 
+DAY_MS = 86_400_000
+
+
+class Reach(NamedTuple):
+    """How far back (ms) a venue's lists of ended orders, fills and bills reach, by its documents."""
+
+    ended_orders: int
+    fills: int
+    bills: int
+
+
 class PublicDialect(Protocol):
     """The REST language of one venue's public spot data, for which no key is needed."""
 
@@ -112,6 +123,8 @@ class TradeDialect(KeyedDialect, Protocol):
 
     not_found: frozenset[str]
     """Codes by which the answer to a question about one order says that there is none."""
+    reach: Reach
+    """A list read from an earlier instant is not complete: it proves nothing absent."""
     fee_asset: FeeAssetQuery | None
     """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
 
@@ -142,12 +155,15 @@ class TradeDialect(KeyedDialect, Protocol):
     def open_orders(self, symbol: str | None) -> Pages:
         """Return the pages of open orders, of all symbols for None."""
 
-    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
-        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock), of all symbols for None."""
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
+        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock), of all symbols for None.
 
-    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
+        `now_ms`: the venue's clock now, by which the list is chosen that reaches back far enough; 0: any does.
+        """
+
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
         """Return the pages of fills since `since_ms` (venue's clock), newest first: of one order where it is named, of all
-        symbols for None."""
+        symbols for None. `now_ms` as for `ended_orders`."""
 
     def report(self, raw: Any) -> OrderReport:
         """Read one order."""

@@ -362,7 +362,8 @@ class VenueGateway:
         """Query one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
-        query = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._reader.ask_for_query)
+        since_ms, now_ms = max(0, since_ns) // NS_PER_MS, self._reader.venue_ns() // NS_PER_MS
+        query = OrderQuery(self._dialect, command, since_ms, self._reader.ask_for_query, now_ms=now_ms)
         await query.run()
         return OrderQueried(
             venue=self.venue,
@@ -375,6 +376,7 @@ class VenueGateway:
             started_ns=started_ns,
             cause=query.cause,
             listed=query.listed,
+            out_of_reach=query.out_of_reach,
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:

@@ -139,7 +139,7 @@ class VenueReader(PublicReader):
         since_ms = max(0, now_ms - _FEE_MEMORY_MS, self._fills_read_ms - _LATE_FILLS_MS)
         if len(symbols) > 1:
             try:
-                if await self._note_buys(self._dialect.fills(None, since_ms, None), _FILL_PAGES_MAX):
+                if await self._note_buys(self._dialect.fills(None, since_ms, None, now_ms), _FILL_PAGES_MAX):
                     symbols = ()
                 else:
                     symbols = tuple(symbol for symbol in symbols if symbol not in self._buys)
@@ -147,7 +147,9 @@ class VenueReader(PublicReader):
                 pass  # one by one, then
             except VenueError:
                 return
-        answers = await by_few(lambda symbol: self._note_buys(self._dialect.fills(symbol, since_ms, None), 1), symbols)
+        answers = await by_few(
+            lambda symbol: self._note_buys(self._dialect.fills(symbol, since_ms, None, now_ms), 1), symbols
+        )
         if not any(isinstance(answer, VenueError) for answer in answers.values()):
             self._fills_read_ms = now_ms
 

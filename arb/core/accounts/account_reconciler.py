@@ -23,6 +23,7 @@ from arb.core.state import EngineState
 from arb.core.timers import PairTimer, RecoveryTimer, SnapshotTimer
 from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode, pair_part
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Role
 from arb.market.symbol import Symbol
 
@@ -48,6 +49,8 @@ class AccountReconciler:
         self._reported_venues: set[str] = set()
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
+        # Assets at each venue that orders may have changed of which the journal does not know the end.
+        self._unsettled: dict[str, set[str]] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
         # Orders of ours of which only fills were reported so far: a fill of each, and since when a venue has some.
@@ -63,7 +66,16 @@ class AccountReconciler:
         self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
         self._received_ns = dict(_received_before(restored))
-        self._explain_from_ns = self.balances.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S, now_ns)
+        pairs = (*restored.pairs, *restored.recent)
+        for pair in pairs:
+            for order in pair.orders:
+                held = sum((fill.size for fill in pair.fills if fill.order_id == order.id), ZERO)
+                if not order.status.is_terminal or held < order.filled:
+                    self._unsettled.setdefault(order.venue, set()).update(Symbol.of(order.symbol).base_and_quote)
+        fills = (*restored.foreign_fills, *(fill for pair in pairs for fill in pair.fills))
+        self._explain_from_ns = self.balances.recover(
+            restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S, now_ns, fills
+        )
 
     def account_named(self, venue: str) -> None:
         """Go on from what was agreed on with a venue's account, whose name is known only now."""
@@ -88,7 +100,7 @@ class AccountReconciler:
         if first:
             self._reported_venues.add(venue)
             if becomes_basis:
-                self.balances.basis_taken(venue, event.asked_ns)
+                self.balances.basis_taken(venue, event.asked_ns, self._unsettled.get(venue, set()))
             self._snapshot(venue)
         if event.complete and (first or stopped):
             self._record(event, "start" if first else "drift")

@@ -23,7 +23,7 @@ start they are held back until the first comparison after the account snapshot, 
 among fills of our own, are harder to attribute.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -34,10 +34,12 @@ from arb.core.accounts.counted import Counted
 from arb.core.accounts.inventory import BalanceDifference
 from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.records import FillRecord
 from arb.core.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.state import EngineState
 from arb.core.timers import DriftTimer
 from arb.market.numbers import ZERO, plain
+from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 REFRESH_AGAIN_MS = 1_000
@@ -86,8 +88,8 @@ class BalanceReconciler:
         self._stopped: dict[tuple[str, str], Stopping] = {}
         # Venues whose balances are known to be late.
         self._late: set[str] = set()
-        # What was agreed on too long ago to explain from, by account.
-        self._outdated: dict[str, AgreedAccount] = {}
+        # What accounts held at the journal's end, by account, where that is too long ago to explain from.
+        self._outdated: dict[str, dict[str, Decimal]] = {}
         self._compared_ns: dict[str, int] = {}
         self._agreed_ns: dict[str, int] = {}
         self._agreed: dict[str, AgreedAccount] = {}
@@ -177,13 +179,22 @@ class BalanceReconciler:
         self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals, tuple(bills))
         state.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
 
-    def recover(self, record: AgreedRecord | None, not_before_ns: int, now_ns: int) -> dict[str, int]:
-        """Compute from the totals a previous process agreed on; return when that was, for each venue with such a basis."""
+    def recover(
+        self, record: AgreedRecord | None, not_before_ns: int, now_ns: int, fills: Iterable[FillRecord] = ()
+    ) -> dict[str, int]:
+        """Compute from the totals a previous process agreed on; return when that was, for each venue with such a basis.
+
+        `fills`: those that the journal has since. They bring totals that are too old for a basis up to the journal's end.
+        """
         accounts = () if record is None else record.accounts
         # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever. What was
         # agreed on by a clock that was ahead does not say which fills it holds.
         self._agreed = {agreed.account_id: agreed for agreed in accounts if not_before_ns <= agreed.ns <= now_ns}
-        self._outdated = {one.account_id: one for one in accounts if one.account_id not in self._agreed}
+        outdated = {one.account_id: one for one in accounts if one.account_id not in self._agreed}
+        self._outdated = {name: dict(one.totals) for name, one in outdated.items()}
+        for fill in fills:
+            if fill.account_id in outdated and fill.received_ns > outdated[fill.account_id].ns:
+                _book(fill, self._outdated[fill.account_id])
         found = {venue: self.recover_at(venue) for venue in self.state.venues}
         return {venue: ns for venue, ns in found.items() if ns is not None}
 
@@ -207,21 +218,24 @@ class BalanceReconciler:
         self.state.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
         self.state.out.refresh(venue)
 
-    def basis_taken(self, venue: str, asked_ns: int) -> None:
-        """Note that a venue's first report was taken as the basis; report how it differs from what was agreed on long ago."""
+    def basis_taken(self, venue: str, asked_ns: int, unsettled: Collection[str]) -> None:
+        """Note that a venue's first report was taken as the basis; report how it differs from what was computed long ago.
+
+        `unsettled`: assets that an order may have changed of which the end is not known.
+        """
         self._agreed_ns[venue] = asked_ns
         state = self.state
         outdated = self._outdated.pop(state.venues[venue].account_id, None)
         if outdated is None:
             return
-        now, before = state.inventory.totals(venue), outdated.totals
+        now, before = state.inventory.totals(venue), outdated
         changed = [
             f"{asset} {plain(before.get(asset, ZERO))} -> {plain(now.get(asset, ZERO))}"
-            for asset in sorted(now.keys() | before.keys())
+            for asset in sorted((now.keys() | before.keys()) - set(unsettled))
             if not state.inventory.matches(venue, asset, before.get(asset, ZERO))
         ]
         if changed:
-            text = f"{venue}: the balances agreed on last are too old to explain these from, which differ: {', '.join(changed)}"
+            text = f"{venue}: the balances computed last are too old to explain these from, which differ: {', '.join(changed)}"
             state.incident(IncidentKind.BALANCE_DRIFT, text, asked_ns, venue=venue)
 
     def _of(self, venue: str) -> list[tuple[str, Unexplained]]:
@@ -378,6 +392,14 @@ class BalanceReconciler:
             kind = transfer.kind or ("deposit" if transfer.amount > 0 else "withdrawal")
             text = f"{kind} {transfer.transfer_id} of {plain(transfer.amount)} {transfer.asset} at {venue}"
             state.incident(IncidentKind.TRANSFER, text, now_ns, severity=Severity.INFO, venue=venue)
+
+
+def _book(fill: FillRecord, totals: dict[str, Decimal]) -> None:
+    base, quote = Symbol.of(fill.symbol).base_and_quote
+    sign = 1 if fill.side is Side.BUY else -1
+    moved = ((base, sign * fill.size), (quote, -sign * fill.size * fill.price), (fill.fee_currency, -fill.fee))
+    for asset, amount in moved:
+        totals[asset] = totals.get(asset, ZERO) + amount
 
 
 def _stopping(difference: BalanceDifference, event: BalancesReported) -> Stopping:

@@ -24,6 +24,7 @@ from arb.core.events import (
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
+from arb.core.orders.lost_fills import lost_fill
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import OrderSender
 from arb.core.orders.unfamiliar import UnfamiliarOrders
@@ -196,6 +197,10 @@ class OrderManager(OrderSender):
         certain = self._contradictions.resolve(order, event, event.t_ns)
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns, certain=certain)
+        if event.out_of_reach and event.report is not None:
+            lost = lost_fill(self.state, order, event.report, self._planned_rate(order), event.t_ns)
+            if lost is not None:
+                self._take_fill(order, lost, event.t_ns)
         hidden = self.visibility.hides(order, event, self.orders.values())
         if hidden:
             self._reconciler.begin_again(self.open_orders(), order.venue)

@@ -5,8 +5,9 @@ the `data` of the answer; it raises `BitgetRefusal` for a bad question. Identity
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from arb.clock import NS_PER_S
 from arb.sandbox.bills import TRANSFER
 from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal
@@ -18,7 +19,9 @@ from arb.sandbox.market import daily_figures
 from arb.sandbox.values import SimFill, SimOrder
 
 BILLS_MAX = 500
+KEPT_NS = 90 * 86_400 * NS_PER_S
 BOOK_DEPTH_MAX = 150
+Row = TypeVar("Row")
 
 Read = Callable[[SimExchange, Params, int], Any]
 
@@ -202,12 +205,16 @@ def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Jso
     """`GET /spot/trade/history-orders`: by order id, newest first; times are those of creation."""
     rows = [o for o in exchange.done_orders(now_ns, wanted_symbol(exchange, params)) if _named(str(o.id), params)]
     rows.sort(key=lambda o: o.id, reverse=True)
-    return [wire.order(o) for o in page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
+    return [
+        wire.order(o)
+        for o in page(_within(rows, now_ns, lambda o: o.created_ns), params, lambda o: o.id, lambda o: o.created_ns)
+    ]
 
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/trade/fills`: newest first, paged by `tradeId`."""
     rows = [f for f in exchange.fills_of(now_ns, wanted_symbol(exchange, params)) if _named(str(f.order_id), params)]
+    rows = _within(rows, now_ns, lambda f: f.ns)
     rows.sort(key=lambda f: f.trade_id, reverse=True)
     return [wire.fill(f, order_kind(exchange, f)) for f in page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
 
@@ -220,6 +227,7 @@ def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
         for row in [wire.bill(bill)]
         if all(params.get(name) in (None, "", row[name]) for name in ("groupType", "businessType"))
     ]
+    rows = _within(rows, now_ns, lambda pair: pair[0].ns)
     paged = page(rows, params, lambda pair: pair[0].id, lambda pair: pair[0].ns, most=BILLS_MAX)
     return [row for _, row in paged]
 
@@ -231,6 +239,11 @@ def order_kind(exchange: SimExchange, subject: SimFill) -> str:
 
 
 # -- choosing rows -----------------------------------------------------------------------------------------------------
+
+
+def _within(rows: list[Row], now_ns: int, instant: Callable[[Row], int]) -> list[Row]:
+    """Leave out what is older than the 90 days of which lists are kept."""
+    return [row for row in rows if instant(row) >= now_ns - KEPT_NS]
 
 
 def _named(order_id: str, params: Params) -> bool:

@@ -26,6 +26,7 @@ BATCH_SIZE_MAX = 20
 COUNTDOWN_S_MIN, COUNTDOWN_S_MAX = 5, 60
 CATEGORIES = (wire.SPOT, "MARGIN", "USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES")
 SPAN_MAX_NS = 30 * 86_400 * NS_PER_S
+KEPT_NS = 90 * 86_400 * NS_PER_S
 NO_SUCH_ORDER = ("25204", "Order does not exist")
 NO_SUCH_SYMBOL = "25100"
 
@@ -277,7 +278,7 @@ def records(exchange: SimExchange, params: Params, now_ns: int) -> Json:
         for bill in exchange.bills_of(now_ns, params.get("coin"))
         if wire.category_of(bill) == category and params.get("type") in (None, "", wire.record(bill)["type"])
     ]
-    return _page(rows, params, lambda bill: bill.id, lambda bill: bill.ns, wire.record)
+    return _page(rows, params, lambda bill: bill.id, lambda bill: bill.ns, wire.record, now_ns)
 
 
 def order_info(exchange: SimExchange, params: Params, _: int) -> Json:
@@ -300,7 +301,7 @@ def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> Json:
     category = _category(params)
     symbol = _symbol(exchange, params) if params.get("symbol") else None
     rows = exchange.done_orders(now_ns, symbol) if category == wire.SPOT else []
-    return _orders(sorted(rows, key=lambda one: one.id, reverse=True), params)
+    return _orders(sorted(rows, key=lambda one: one.id, reverse=True), params, now_ns)
 
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> Json:
@@ -318,6 +319,7 @@ def fills(exchange: SimExchange, params: Params, now_ns: int) -> Json:
         lambda one: one.trade_id,
         lambda one: one.ns,
         lambda one: wire.fill(one, order_kind(exchange, one), client_id_of(exchange, one.order_id)),
+        now_ns,
     )
 
 
@@ -327,8 +329,8 @@ def client_id_of(exchange: SimExchange, order_id: int) -> str:
     return "" if found is None else client_oid(found)
 
 
-def _orders(rows: list[SimOrder], params: Params) -> Json:
-    return _page(rows, params, lambda one: one.id, lambda one: one.created_ns, wire.order)
+def _orders(rows: list[SimOrder], params: Params, now_ns: int = 0) -> Json:
+    return _page(rows, params, lambda one: one.id, lambda one: one.created_ns, wire.order, now_ns)
 
 
 def _page(
@@ -337,12 +339,16 @@ def _page(
     number: Callable[[Row], int],
     instant: Callable[[Row], int],
     write: Callable[[Row], Json],
+    now_ns: int = 0,
 ) -> Json:
     """Cut a page out of rows that are newest first, and say by `cursor` where the next one begins."""
     limit, below = _count(params, "limit", PAGE_MAX), _count(params, "cursor", 2**63)
     first, last = _count(params, "startTime", 0), _count(params, "endTime", 2**63)
     if params.get("startTime") and params.get("endTime") and (last - first) * NS_PER_MS > SPAN_MAX_NS:
         raise BitgetRefusal("00001", "startTime and endTime interval cannot be greater than 30 days")
+    if not params.get("endTime"):  # 30 days between both, and 90 days of all
+        first = max(first, (now_ns - SPAN_MAX_NS) // NS_PER_MS)
+    first = max(first, (now_ns - KEPT_NS) // NS_PER_MS)
     kept = [row for row in rows if number(row) < below and first <= instant(row) // NS_PER_MS <= last]
     shown = kept[: min(max(1, limit), PAGE_MAX)]
     return {"list": [write(row) for row in shown], "cursor": str(number(shown[-1])) if shown else None}

@@ -12,6 +12,8 @@ from arb.sandbox.gate.fields import Json
 Answer = tuple[int, object]
 """HTTP status and content."""
 _Row = TypeVar("_Row")
+WEEK_NS = 7 * 86_400 * NS_PER_S
+SPAN_MAX_NS = 30 * 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ class Query:
         """Return a time parameter given in seconds, in nanoseconds."""
         value = parse(self.params.get(name))
         return None if value is None else int(value * NS_PER_S)
+
+    def span_ns(self) -> tuple[int, int]:
+        """Return the bounds of a list: seven days from one that is given, the last seven without any, 30 at most."""
+        since, until = self.time_ns("from"), self.time_ns("to")
+        if since is None:
+            until = self.now_ns if until is None else until
+            since = until - WEEK_NS
+        elif until is None:
+            until = since + WEEK_NS
+        if until - since > SPAN_MAX_NS:
+            raise GateError(400, "INVALID_PARAM_VALUE", "the time range is at most 30 days")
+        return since, until
 
     def body_object(self) -> Json:
         """Return the body, which must be an object."""

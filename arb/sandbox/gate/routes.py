@@ -26,8 +26,6 @@ from arb.sandbox.gate.fields import (
 from arb.sandbox.gate.query import Answer, Query
 from arb.sandbox.values import PublicTrade
 
-WEEK_NS = 7 * 86_400 * NS_PER_S
-
 
 class GateRoutes:
     """The endpoints of one account."""
@@ -93,9 +91,9 @@ class GateRoutes:
 
     def account_book(self, query: Query) -> Answer:
         """Answer `/spot/account_book`: every change of a balance, newest first; `to` includes its second."""
-        wanted, until = query.params.get("type"), query.time_ns("to")
-        until_ns = None if until is None else until + NS_PER_S - 1
-        bills = self.exchange.bills_of(query.now_ns, query.params.get("currency"), query.time_ns("from"), until_ns)
+        wanted, (since, until) = query.params.get("type"), query.span_ns()
+        until_ns = until + NS_PER_S - 1
+        bills = self.exchange.bills_of(query.now_ns, query.params.get("currency"), since, until_ns)
         rows = [row for bill in bills for row in bill_rows(bill) if wanted in (None, "", row["type"])]
         return 200, query.page(rows, query.number("limit", 100, 1000))
 
@@ -202,7 +200,7 @@ class GateRoutes:
             found = self.exchange.open_orders(symbol)
             limit = query.number("limit", 100, 100)
         elif status == "finished":
-            since, until = query.time_ns("from"), query.time_ns("to")
+            since, until = query.span_ns()
             found = self.exchange.done_orders(query.now_ns, symbol, since, until)
             side = query.params.get("side")
             found = [order for order in found if side in (None, "", order.side)]
@@ -229,15 +227,13 @@ class GateRoutes:
             raise GateError(400, "MISSING_REQUIRED_PARAM", "order_id needs currency_pair")
         if order_id and not (order_id.isascii() and order_id.isdigit()):
             raise GateError(400, "INVALID_PARAM_VALUE", "Invalid order_id")
-        since, until = query.time_ns("from"), query.time_ns("to")
-        if since is None and until is None:
-            since = query.now_ns - WEEK_NS
+        since, until = query.span_ns()
         fills = self.exchange.fills_of(
             query.now_ns,
             self._symbol(pair) if pair else None,
             int(order_id) if order_id else None,
             since,
-            None if until is None else until + NS_PER_S - 1,
+            until + NS_PER_S - 1,
         )
         return 200, [fill_json(f, self.exchange) for f in query.page(fills, query.number("limit", 100, 1000))]
 

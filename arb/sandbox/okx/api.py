@@ -75,7 +75,7 @@ _READS = {
     "/account/config": _Read(reads.account_config, True, 5),
     "/account/balance": _Read(reads.account_balance, True, 10),
     "/account/bills": _Read(reads.bills, True, 10),
-    "/account/bills-archive": _Read(reads.bills, True, 10),
+    "/account/bills-archive": _Read(reads.bills_archive, True, 10),
     "/account/instruments": _Read(reads.account_instruments, True, 20),
     "/account/max-avail-size": _Read(account.max_available, True, 20),
     "/account/max-size": _Read(account.max_size, True, 20),
@@ -93,7 +93,7 @@ _READS = {
     "/asset/withdrawal-history": _Read(reads.withdrawals, True, 12),
     "/trade/orders-pending": _Read(reads.open_orders, True, 60),
     "/trade/orders-history": _Read(reads.ended_orders, True, 40),
-    "/trade/orders-history-archive": _Read(reads.ended_orders, True, 20),
+    "/trade/orders-history-archive": _Read(reads.ended_orders_archive, True, 20),
     "/trade/fills": _Read(reads.fills, True, 60),
     "/trade/fills-history": _Read(reads.fills_history, True, 10),
 }
@@ -220,7 +220,7 @@ class OkxDialect:
         if not params.get("ordId") and not params.get("clOrdId"):
             raise OkxRefusal("50015", "Either parameter ordId or clOrdId is required", 400)
         found = self.orders.find(params)
-        if found is None:
+        if found is None or reads.is_forgotten(found, now_ns):
             raise OkxRefusal("51603", "Order does not exist")
         return [reads.show_order(self.exchange, found)]
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
+from arb.sandbox.candles import DAY_NS, HOUR_NS
 from arb.sandbox.exact import plain
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import daily_figures
@@ -30,6 +31,7 @@ from arb.sandbox.values import SimFill, SimOrder
 
 BOOK_DEPTH_MAX = 400
 FULL_BOOK_DEPTH_MAX = 5000
+ARCHIVE_NS = 90 * DAY_NS
 
 _LEVELS = {"spot": "1", "futures": "2", "multi_currency": "3", "portfolio": "4"}
 
@@ -220,21 +222,42 @@ def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Jso
     """`GET /trade/orders-history`: by order id, newest first; `begin` and `end` speak of the time of creation."""
     if product_param(params) != "SPOT":
         return []
+    return _ended_orders(exchange, params, now_ns, 7 * DAY_NS)
+
+
+def ended_orders_archive(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /trade/orders-history-archive`: as `ended_orders`, of three months."""
+    return _ended_orders(exchange, params, now_ns, ARCHIVE_NS) if product_param(params) == "SPOT" else []
+
+
+def is_forgotten(subject: SimOrder, now_ns: int) -> bool:
+    """Whether an order is shown no more: it ended without a fill more than two hours ago."""
+    ended_ns = subject.finished_ns
+    return ended_ns is not None and not subject.filled and now_ns - ended_ns > 2 * HOUR_NS
+
+
+def _ended_orders(exchange: SimExchange, params: Params, now_ns: int, reach_ns: int) -> list[Json]:
     first, last = span_param(params)
+    first = max(first, (now_ns - reach_ns) // NS_PER_MS)
     rows = [
         o
         for o in exchange.done_orders(now_ns, wanted_symbol(exchange, params))
-        if _order_wanted(o, params) and first <= o.created_ns // NS_PER_MS <= last
+        if not is_forgotten(o, now_ns) and _order_wanted(o, params) and first <= o.created_ns // NS_PER_MS <= last
     ]
     rows.sort(key=lambda o: o.id, reverse=True)
     return [show_order(exchange, o) for o in page(rows, params, lambda o: o.id)]
 
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /trade/fills` (three days) and `/trade/fills-history` (three months): newest first, paged by `billId`."""
+    """`GET /trade/fills`: of three days, newest first, paged by `billId`."""
+    return _fills(exchange, params, now_ns, 3 * DAY_NS)
+
+
+def _fills(exchange: SimExchange, params: Params, now_ns: int, reach_ns: int) -> list[Json]:
     if params.get("instType", "SPOT") != "SPOT":
         return []
     first, last = span_param(params)
+    first = max(first, (now_ns - reach_ns) // NS_PER_MS)
     order_id = params.get("ordId")
     rows = [
         fill
@@ -246,14 +269,24 @@ def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
 
 
 def fills_history(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /trade/fills-history`: as `fills`, but the product must be named."""
+    """`GET /trade/fills-history`: as `fills`, of three months, and the product must be named."""
     product_param(params)
-    return fills(exchange, params, now_ns)
+    return _fills(exchange, params, now_ns, ARCHIVE_NS)
 
 
 def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /account/bills` (seven days) and `/account/bills-archive` (three months): newest first, paged by `billId`."""
+    """`GET /account/bills`: of seven days, newest first, paged by `billId`."""
+    return _bills(exchange, params, now_ns, 7 * DAY_NS)
+
+
+def bills_archive(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /account/bills-archive`: as `bills`, of three months."""
+    return _bills(exchange, params, now_ns, ARCHIVE_NS)
+
+
+def _bills(exchange: SimExchange, params: Params, now_ns: int, reach_ns: int) -> list[Json]:
     first, last = span_param(params)
+    first = max(first, (now_ns - reach_ns) // NS_PER_MS)
     rows = [
         (bill, row)
         for bill in exchange.bills_of(now_ns, params.get("ccy"))

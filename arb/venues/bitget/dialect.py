@@ -17,7 +17,7 @@ from arb.venues.bitget import records
 from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import FeeAssetQuery, batched
+from arb.venues.dialect import DAY_MS, FeeAssetQuery, Reach, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, VenueReply
@@ -28,6 +28,8 @@ _CANCELS_MAX = 50
 
 class BitgetDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
+
+    reach = Reach(90 * DAY_MS, 90 * DAY_MS, 90 * DAY_MS)  # 90 days
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,12 +98,12 @@ class BitgetDialect(CommonDialect):
         """Return the pages of `GET /spot/trade/unfilled-orders`."""
         return _paged("spot/trade/unfilled-orders", self._of(symbol), "orderId")
 
-    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /spot/trade/history-orders`, by the time they were made."""
         params = {**self._of(symbol), "startTime": str(since_ms)}
         return _paged("spot/trade/history-orders", params, "orderId")
 
-    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /spot/trade/fills`."""
         params = {**self._of(symbol), "startTime": str(since_ms)}
         if venue_order_id is not None:

@@ -20,7 +20,7 @@ from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, name
 from arb.venues.bitget.outcomes import UNIFIED_RIGHTS
 from arb.venues.bitget.unified_records import CATEGORY
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import FeeAssetQuery, batched
+from arb.venues.dialect import DAY_MS, FeeAssetQuery, Reach, batched
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, VenueReply
@@ -38,6 +38,8 @@ _SETTLED_MODES = frozenset({"unified", "hybrid"})
 
 class UnifiedDialect(CommonDialect):
     """See `arb.venues.dialect.TradeDialect`."""
+
+    reach = Reach(30 * DAY_MS, 30 * DAY_MS, 30 * DAY_MS)  # 30 days between its bounds, of which the second is now
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,11 +106,11 @@ class UnifiedDialect(CommonDialect):
         """Return the pages of `GET /trade/unfilled-orders`."""
         return _paged("trade/unfilled-orders", _SPOT | self._of(symbol))
 
-    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /trade/history-orders`, by the time they were made; it looks back 30 days at most."""
         return _paged("trade/history-orders", _SPOT | self._of(symbol) | {"startTime": str(since_ms)})
 
-    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /trade/fills`, which takes no symbol: rows of others are left out here."""
         params = {**_SPOT, "startTime": str(since_ms)}
         if venue_order_id is not None:

@@ -21,7 +21,17 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
 from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, narrower, read_listing
+from arb.venues.dialect import (
+    DAY_MS,
+    FeeAssetQuery,
+    Fees,
+    Listing,
+    Reach,
+    acknowledged,
+    batched,
+    narrower,
+    read_listing,
+)
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
@@ -41,6 +51,8 @@ _TIF = {
 ID_LENGTH_MAX = 28
 _LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
+# "one bound: 7 days from it; range <= 30 days" (`my_trades`); the other lists are documented no better.
+_ONE_BOUND_MS, _SPAN_MS = 7 * DAY_MS - 3_600_000, 30 * DAY_MS
 _CANCELS_MAX = 20
 _FEES_MAX = 50
 _CURRENCIES_MAX = 10
@@ -52,6 +64,7 @@ class GateDialect:
     venue = "gate"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+    reach = Reach(_SPAN_MS, _SPAN_MS, _SPAN_MS)
     fee_asset: FeeAssetQuery | None = None
 
     def __init__(self, key: str = "") -> None:
@@ -146,13 +159,13 @@ class GateDialect:
             return _open_of_all_pairs()
         return _paged("orders", {**self._of(symbol), "status": "open"}, _OPEN_PAGE)
 
-    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /spot/orders?status=finished`, by the time of their end."""
-        return _paged("orders", {**self._of(symbol), "status": "finished", "from": str(since_ms // 1000)}, _PAGE)
+        return _paged("orders", {**self._of(symbol), "status": "finished", **_span(since_ms, now_ms)}, _PAGE)
 
-    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
         """Return the pages of `GET /spot/my_trades`."""
-        params = {**self._of(symbol), "from": str(since_ms // 1000)}
+        params = {**self._of(symbol), **_span(since_ms, now_ms)}
         if venue_order_id is not None:
             params["order_id"] = venue_order_id
         return _paged("my_trades", params, _PAGE)
@@ -313,6 +326,14 @@ def to_text(client_order_id: str) -> str:
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Call:
     return Call(scope=f"GET spot/{path}", api=api, method="GET", path=path, params=params)
+
+
+def _span(since_ms: int, now_ms: int) -> dict[str, str]:
+    """Return the span of a list: with `from` alone it ends seven days later."""
+    span = {"from": str(since_ms // 1000)}
+    if now_ms - since_ms > _ONE_BOUND_MS:
+        span["to"] = str(min(now_ms + 1000, since_ms + _SPAN_MS) // 1000)
+    return span
 
 
 def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:

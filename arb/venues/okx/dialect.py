@@ -20,7 +20,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
 from arb.venues.currencies import CurrencyRows, read_currencies, whole
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, batched, read_listing
+from arb.venues.dialect import DAY_MS, FeeAssetQuery, Fees, Listing, Reach, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount
@@ -38,6 +38,11 @@ _ORDER_TYPES = {
 }
 _BILL_TYPES = {"1": "transfer", "381": "interest"}
 _PAGE = 100
+# "Get order history (last 7 days)", "(last 3 months)"; "transaction details (last 3 days)", "(last 3 months)"; "bills details
+# (last 7 days)", "(last 3 months)". Within an hour of a bound the longer list is read.
+_MARGIN_MS = 3_600_000
+_ORDERS_MS, _FILLS_MS, _BILLS_MS = 7 * DAY_MS - _MARGIN_MS, 3 * DAY_MS - _MARGIN_MS, 7 * DAY_MS - _MARGIN_MS
+_ARCHIVE_MS = 90 * DAY_MS
 _CANCELS_MAX = 20
 _CURRENCIES_MAX = 20
 
@@ -51,6 +56,7 @@ class OkxDialect:
     venue = "okx"
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
+    reach = Reach(_ARCHIVE_MS, _ARCHIVE_MS, _ARCHIVE_MS)
     fee_asset: FeeAssetQuery | None = None
 
     def __init__(self, *, has_key: bool = False) -> None:
@@ -141,16 +147,21 @@ class OkxDialect:
         """Return the pages of `GET /trade/orders-pending`."""
         return _paged("trade/orders-pending", self._listed_by(symbol), "ordId")
 
-    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
-        """Return the pages of `GET /trade/orders-history`, by the time they were made."""
-        return _paged("trade/orders-history", {**self._listed_by(symbol), "begin": str(since_ms)}, "ordId")
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
+        """Return the pages of `GET /trade/orders-history` or its archive, by the time they were made.
 
-    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
-        """Return the pages of `GET /trade/fills`."""
+        Orders cancelled without a fill are in neither after two hours.
+        """
+        path = "trade/orders-history" if now_ms - since_ms < _ORDERS_MS else "trade/orders-history-archive"
+        return _paged(path, {**self._listed_by(symbol), "begin": str(since_ms)}, "ordId")
+
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
+        """Return the pages of `GET /trade/fills`, or of `fills-history` from three days on."""
         params = {**self._listed_by(symbol), "begin": str(since_ms)}
         if venue_order_id is not None:
             params["ordId"] = venue_order_id
-        return _paged("trade/fills", params, "billId")
+        path = "trade/fills" if now_ms - since_ms < _FILLS_MS else "trade/fills-history"
+        return _paged(path, params, "billId")
 
     def report(self, raw: Any) -> OrderReport:
         """Read one order."""
@@ -161,11 +172,12 @@ class OkxDialect:
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /account/bills` (the last seven days of the trading account), newest first.
+        """Return the pages of `GET /account/bills` of the trading account, or of `bills-archive` from seven days on.
 
         Deposits and withdrawals move the funding account: here they are transfers from and to it, when those are made.
         """
-        return (_paged("account/bills", {"begin": str(since_ms)}, "billId"),)
+        path = "account/bills" if now_ms - since_ms < _BILLS_MS else "account/bills-archive"
+        return (_paged(path, {"begin": str(since_ms)}, "billId"),)
 
     def transfer(self, raw: Any) -> Transfer | None:
         """Read a bill; type 2 is a trade, whose fill is read as such. `balChg` is net of fees."""
