@@ -193,7 +193,7 @@ def last_states(commands: Iterable[_Message]) -> tuple[_Message, ...]:
     So a row still comes before the order that it announces, and before the rows that refer to it.
     """
     kept: list[_Message] = []
-    places: dict[tuple[type, int | None], int] = {}
+    places: dict[tuple[type, int | None, int], int] = {}
     for command in commands:
         if isinstance(command, Persist):
             place = places.setdefault(row_key(command.record), len(kept))

@@ -311,9 +311,12 @@ LedgerRecord = (
 )
 
 
-def row_key(record: Record) -> tuple[type, int | None]:
-    """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind."""
-    return type(record), getattr(record, "id", getattr(record, "pair_id", None))
+def row_key(record: Record) -> tuple[type, int | None, int]:
+    """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind.
+
+    A pair that has closed and is open again begins another state: each of its closings is a row of its own.
+    """
+    return type(record), getattr(record, "id", getattr(record, "pair_id", None)), getattr(record, "closed_before", 0)
 
 
 def tag_of(message: msgspec.Struct | type[msgspec.Struct]) -> str:

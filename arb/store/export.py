@@ -57,6 +57,7 @@ DAY_OF = {
     "alerts": "first_ns",
     "alternatives": "ns",
     "decision_books": "ns",
+    "pair_closings": "closed_ns",
     "v_pair_trades": "decided_ns",
 }
 """The instant whose UTC day a row lies under. `untraded_daily` has its own day, `projection` none."""
@@ -74,6 +75,7 @@ SELECTED_BY = {
     "alerts": ALERTS_BY,
     "alternatives": SelectedBy("ns", pair="pair_trade_id"),
     "decision_books": SelectedBy("ns", pair="pair_trade_id"),
+    "pair_closings": SelectedBy("closed_ns", pair="pair_trade_id"),
     "untraded_daily": SelectedBy(
         f"day * {NS_PER_DAY}", "", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
     ),
@@ -203,12 +205,16 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
     columns = list(_view_columns(connection, name) if table is None else table.columns)
     # Its folder has the day's text already.
     fields = tuple(_fields(column for column in columns if (name, column.name) != ("untraded_daily", "day_utc")))
-    if name in DAY_OF:
+    if name in DAY_OF and (table is None or "id" in table.columns):
         day_sql, order, ids = f"{DAY_OF[name]} / {NS_PER_DAY}", "id", "MIN(id), MAX(id)"
     else:
-        day_sql = "day" if any(field.name == "day" for field in fields) else "CAST(NULL AS INTEGER)"
         assert table is not None
-        order, ids = ", ".join(column.name for column in table.primary_key), "0, 0"
+        keys = [column.name for column in table.primary_key]
+        if name in DAY_OF:
+            day_sql, keys = f"{DAY_OF[name]} / {NS_PER_DAY}", [DAY_OF[name], *keys]
+        else:
+            day_sql = "day" if any(field.name == "day" for field in fields) else "CAST(NULL AS INTEGER)"
+        order, ids = ", ".join(keys), "0, 0"
     sql = f"SELECT {day_sql} AS of_day, COUNT(*), {ids} FROM {name} WHERE {where} GROUP BY of_day ORDER BY of_day"
     days = [Day(*row) for row in connection.execute(text(sql), selection.values)]
     # An empty table gets an empty file, so that a reader always finds every table and its columns.

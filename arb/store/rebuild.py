@@ -39,6 +39,7 @@ from arb.store.tables import (
     Incident,
     Opportunity,
     Order,
+    PairClosing,
     PairTrade,
     Projection,
     Run,
@@ -274,7 +275,7 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
 def _empty(connection: Connection, runs: set[int]) -> None:
     """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
     connection.execute(delete(Projection))
-    for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairTrade, Balance):
+    for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairClosing, PairTrade, Balance):
         connection.execute(delete(table))
     connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
     for run in set(connection.execute(select(Run.id)).scalars()) - runs:

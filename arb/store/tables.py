@@ -184,6 +184,36 @@ class PairTrade(Base):
     )
 
 
+class PairClosing(Base):
+    """What one closing of a pair booked; a pair that a late fill opened again has several, and their sum is its result."""
+
+    __tablename__ = "pair_closings"
+    __table_args__ = (
+        check("numbered_from_one", "n > 0"),
+        check("waterfall_adds_up", f"{' + '.join(WATERFALL[:-1])} = {WATERFALL[-1]}"),
+        Index(None, "closed_ns"),
+        {
+            "comment": "what each closing of a pair booked, as the difference to the one before; the days' profit sums these"
+        },
+    )
+
+    pair_trade_id: Mapped[int] = mapped_column(
+        RowId, ForeignKey("pair_trades.id"), primary_key=True, autoincrement=False, comment="the pair"
+    )
+    n: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False, comment="which of its closings, from 1 on"
+    )
+    closed_ns: Mapped[int] = mapped_column(comment="the closing, ns UTC")
+    expected_net_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    buy_slippage_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    sell_slippage_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    size_shortfall_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    fee_difference_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    hedge_cost_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    residual_change_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    realised_net_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+
+
 class Order(Base):
     """One order, from intent to its end; foreign ones are kept to explain balances."""
 

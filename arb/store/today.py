@@ -1,6 +1,6 @@
-"""What the pairs earned that closed on the present UTC day, split into its causes, and minute by minute of late.
+"""What closings of pairs booked on the present UTC day, split into its causes, and minute by minute of late.
 
-For screens that ask again and again: two sums in the database, found by the index on decisions.
+For screens that ask again and again: two sums in the database, found by the index on closings.
 """
 
 from decimal import Decimal
@@ -18,21 +18,20 @@ from arb.store.tables import WATERFALL
 DAY_NS = 86_400 * NS_PER_S
 MINUTE_NS = 60 * NS_PER_S
 MINUTES = 60
-OPEN_AT_MOST_NS = 7 * DAY_NS
-"""A pair that was open for longer than this is not looked for: pairs take seconds."""
 E8 = Decimal("1e-8")
 
 _DAY = f"""
-SELECT quote, COUNT(*) AS pairs, {", ".join(f"CAST(SUM({term}) AS BIGINT) AS {term}" for term in WATERFALL)}
-FROM pair_trades
-WHERE decided_ns >= :decided_ns AND closed_ns >= :since_ns AND realised_net_e8 IS NOT NULL AND identity IS NULL
-GROUP BY quote ORDER BY COUNT(*) DESC, quote
+SELECT p.quote, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
+    {", ".join(f"CAST(SUM(c.{term}) AS BIGINT) AS {term}" for term in WATERFALL)}
+FROM pair_closings c JOIN pair_trades p ON p.id = c.pair_trade_id
+WHERE c.closed_ns >= :since_ns AND p.identity IS NULL
+GROUP BY p.quote ORDER BY 2 DESC, p.quote
 """
 _MINUTES = f"""
-SELECT quote, closed_ns / {MINUTE_NS} AS minute, CAST(SUM(realised_net_e8) AS BIGINT) AS net_e8
-FROM pair_trades
-WHERE decided_ns >= :decided_ns AND closed_ns >= :since_ns AND realised_net_e8 IS NOT NULL AND identity IS NULL
-GROUP BY quote, closed_ns / {MINUTE_NS}
+SELECT p.quote, c.closed_ns / {MINUTE_NS} AS minute, CAST(SUM(c.realised_net_e8) AS BIGINT) AS net_e8
+FROM pair_closings c JOIN pair_trades p ON p.id = c.pair_trade_id
+WHERE c.closed_ns >= :since_ns AND p.identity IS NULL
+GROUP BY p.quote, c.closed_ns / {MINUTE_NS}
 """
 _RUNS = f"SELECT started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns"
 
@@ -61,12 +60,8 @@ class TodayReader:
             raise store_error(self._db_url, error) from None
 
 
-def _since(since_ns: int) -> dict[str, int]:
-    return {"since_ns": since_ns, "decided_ns": since_ns - OPEN_AT_MOST_NS}
-
-
 def _quotes(connection: Connection, day_ns: int) -> dict[str, dict[str, Any]]:
-    rows = connection.execute(text(_DAY), _since(day_ns)).mappings()
+    rows = connection.execute(text(_DAY), {"since_ns": day_ns}).mappings()
     return {
         row["quote"]: {"pairs": row["pairs"]} | {term.removesuffix("_e8"): row[term] * E8 for term in WATERFALL}
         for row in rows
@@ -82,7 +77,7 @@ def _minutes(connection: Connection, first: int) -> dict[str, Any]:
     ]
     ran = {minute - first for start, end in runs for minute in range(start // MINUTE_NS, end // MINUTE_NS + 1)}
     nets: dict[str, list[Decimal | None]] = {}
-    for quote, minute, net_e8 in connection.execute(text(_MINUTES), _since(since_ns)):
+    for quote, minute, net_e8 in connection.execute(text(_MINUTES), {"since_ns": since_ns}):
         found = nets.setdefault(quote, [Decimal(0) if place in ran else None for place in range(MINUTES)])
         if 0 <= minute - first < MINUTES:
             found[minute - first] = net_e8 * E8

@@ -77,19 +77,25 @@ SELECT id, run_id, symbol, quote, buy_venue, sell_venue,
 FROM opportunities
 """
 
-# Both sides are added up to days before they meet: thirty rows to join, not a million.
+# Both sides are added up to days before they meet: thirty rows to join, not a million. A fee belongs to the first closing after
+# its fill, so that a late fill moves no day that is over.
 V_DAILY_PNL = f"""
 CREATE VIEW v_daily_pnl AS
 WITH earned AS (
-    SELECT closed_ns / 86400000000000 AS days, quote, SUM(realised_net_e8) AS trading_net_e8,
-        SUM(hedge_cost_e8) AS hedge_cost_e8, COUNT(*) AS pairs
-    FROM pair_trades WHERE realised_net_e8 IS NOT NULL AND identity IS NULL
-    GROUP BY closed_ns / 86400000000000, quote
+    SELECT c.closed_ns / 86400000000000 AS days, p.quote, SUM(c.realised_net_e8) AS trading_net_e8,
+        SUM(c.hedge_cost_e8) AS hedge_cost_e8, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs
+    FROM pair_closings c JOIN pair_trades p ON p.id = c.pair_trade_id
+    WHERE p.identity IS NULL
+    GROUP BY c.closed_ns / 86400000000000, p.quote
 ), charged AS (
-    SELECT p.closed_ns / 86400000000000 AS days, p.quote, SUM(f.fee_quote_value_e8) AS fees_e8
+    SELECT c.closed_ns / 86400000000000 AS days, p.quote, SUM(f.fee_quote_value_e8) AS fees_e8
     FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
-    WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL
-    GROUP BY p.closed_ns / 86400000000000, p.quote
+    JOIN pair_closings c ON c.pair_trade_id = p.id
+    LEFT JOIN pair_closings earlier ON earlier.pair_trade_id = c.pair_trade_id AND earlier.n = c.n - 1
+    LEFT JOIN pair_closings later ON later.pair_trade_id = c.pair_trade_id AND later.n = c.n + 1
+    WHERE p.identity IS NULL AND (c.n = 1 OR f.received_ns > earlier.closed_ns)
+        AND (f.received_ns <= c.closed_ns OR later.n IS NULL AND p.realised_net_e8 IS NOT NULL)
+    GROUP BY c.closed_ns / 86400000000000, p.quote
 )
 SELECT d.day_utc, e.quote, {_whole("trading_net", "e.trading_net_e8")}, {_whole("fees", "COALESCE(c.fees_e8, 0)")},
     {_whole("hedge_cost", "e.hedge_cost_e8")}, e.pairs

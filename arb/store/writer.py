@@ -28,6 +28,7 @@ from arb.core.records import (
     RunRecord,
     Waterfall,
     attributes_of,
+    row_key,
     tag_of,
 )
 from arb.errors import StoreError, require
@@ -43,6 +44,7 @@ from arb.store.tables import (
     Incident,
     Opportunity,
     Order,
+    PairClosing,
     PairTrade,
     Run,
 )
@@ -63,6 +65,7 @@ _PLACES = {kind: place for place, kind in enumerate(TABLES)}
 COPY_ROWS = 500
 PIECE_ROWS = 1_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_TERMS = [attributes_of(Waterfall)[name] for name in WATERFALL]
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
@@ -79,10 +82,11 @@ class Writer:
     """Write records into one kind of database (`sqlite` or `postgresql`)."""
 
     def __init__(self, dialect: str) -> None:
-        self._sql = {kind: _upsert(table.__table__, dialect) for kind, table in TABLES.items()}  # type: ignore[arg-type]
+        tables: list[type[Base]] = [*TABLES.values(), PairClosing]
+        self._sql = {table: _upsert(table.__table__, dialect) for table in tables}  # type: ignore[arg-type]
         self._rows = {kind: row_maker(kind, table) for kind, table in TABLES.items()}
         self._postgres = dialect == "postgresql"
-        self._insert = self._sql[OpportunityRecord].partition(" ON CONFLICT ")[0]
+        self._insert = self._sql[Opportunity].partition(" ON CONFLICT ")[0]
 
     def write(self, connection: Connection, records: Iterable[AnyRecord]) -> int:
         """Write the last state of each record, tables in the order of their references; return how many rows.
@@ -91,13 +95,18 @@ class Writer:
         refuses, and `RowRefused` for a code that is in no vocabulary.
         """
         latest: dict[type, dict[int, LedgerRecord]] = {kind: {} for kind in TABLES}
+        closings = dict[tuple[int, int], PairRecord]()
         for record in records:
             rows = latest.get(type(record))
+            if isinstance(record, PairRecord) and record.waterfall is not None:
+                closings[record.id, record.closed_before] = record
             if rows is not None:
                 rows[record.id] = record  # type: ignore[union-attr, assignment]
         for kind, by_id in latest.items():
             if by_id:
-                self._execute(connection, kind, list(self._made(kind, list(by_id.values()))))
+                self._execute(connection, TABLES[kind], list(self._made(kind, list(by_id.values()))))
+            if kind is PairRecord and closings:
+                self._execute(connection, PairClosing, [_closing(pair) for pair in closings.values()])
         return sum(map(len, latest.values()))
 
     def write_but_for(self, connection: Connection, records: Sequence[AnyRecord]) -> list[RowRefused]:
@@ -105,7 +114,7 @@ class Writer:
 
         One that refers to a refused one is refused too. Raises `DBAPIError` when the database fails in any other way.
         """
-        latest = {(type(record), record.id): record for record in records if isinstance(record, LedgerRecord)}
+        latest = {row_key(record): record for record in records if isinstance(record, LedgerRecord)}
         return list(self._tried(connection, sorted(latest.values(), key=lambda record: _PLACES[type(record)])))
 
     def _tried(self, connection: Connection, records: Sequence[LedgerRecord]) -> Iterator[RowRefused]:
@@ -151,23 +160,23 @@ class Writer:
             _CODES[kind](piece)
             yield from self._rows[kind](piece)
 
-    def _execute(self, connection: Connection, kind: type, rows: list[tuple[Any, ...]]) -> None:
+    def _execute(self, connection: Connection, table: type[Base], rows: list[tuple[Any, ...]]) -> None:
         if not self._postgres:
-            connection.exec_driver_sql(self._sql[kind], rows)
+            connection.exec_driver_sql(self._sql[table], rows)
         elif len(rows) < COPY_ROWS:
             # One statement with an array per column: the server plans and answers once for the whole batch.
             columns = tuple(list(column) for column in zip(*rows, strict=True))
-            connection.exec_driver_sql(self._sql[kind], columns)
+            connection.exec_driver_sql(self._sql[table], columns)
         else:
-            self._copy_and_merge(connection, TABLES[kind].__tablename__, rows)
+            self._copy_and_merge(connection, table, rows)
 
-    def _copy_and_merge(self, connection: Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    def _copy_and_merge(self, connection: Connection, table: type[Base], rows: list[tuple[Any, ...]]) -> None:
         """Load into a temporary table without constraints, then merge: twice as fast as arrays for large batches."""
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE loaded (LIKE {table}) ON COMMIT DROP")
+        name = table.__tablename__
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE loaded (LIKE {name}) ON COMMIT DROP")
         self._copy(connection, "loaded", rows)
-        kind = next(kind for kind, found in TABLES.items() if found.__tablename__ == table)
-        conflict = self._sql[kind].partition(" ON CONFLICT ")[2]
-        connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM loaded ON CONFLICT {conflict}")
+        conflict = self._sql[table].partition(" ON CONFLICT ")[2]
+        connection.exec_driver_sql(f"INSERT INTO {name} SELECT * FROM loaded ON CONFLICT {conflict}")
         connection.exec_driver_sql("DROP TABLE loaded")
 
     @staticmethod
@@ -222,8 +231,9 @@ _CODES = {kind: _code_check(kind, table) for kind, table in TABLES.items()}
 
 def _upsert(table: Table, dialect: str) -> str:
     names = [column.name for column in table.columns]
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
-    conflict = f"ON CONFLICT (id) DO UPDATE SET {changes}"
+    keys = [column.name for column in table.primary_key]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    conflict = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
     if dialect == "postgresql":
         arrays = ", ".join(f"%s::{_postgres_type(table, name)}[]" for name in names)
         return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays}) {conflict}"
@@ -257,7 +267,6 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
     texts = tuple(index for index, name in enumerate(own) if str in (hints[name], *get_args(hints[name])))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
     get = attrgetter(*(called[name] for name in own))
-    causes = [attributes_of(Waterfall)[name] for name in WATERFALL]
 
     def rows_of(records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         # Column by column: quicker than row by row.
@@ -270,7 +279,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:
             terms = [pair.waterfall for pair in records]
-            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in causes]
+            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in _TERMS]
         elif kind is FillRecord:
             values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
         elif kind is DecisionBookRecord:
@@ -278,6 +287,13 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
         return zip(*values, strict=True)
 
     return rows_of
+
+
+def _closing(pair: PairRecord) -> tuple[int | None, ...]:
+    """Return the row of the closing with which a pair reached this state: each term less the one booked before."""
+    booked, now = pair.booked, pair.waterfall
+    terms = (getattr(now, name) - (0 if booked is None else getattr(booked, name)) for name in _TERMS)
+    return pair.id, pair.closed_before + 1, pair.closed_ns, *terms
 
 
 def storable(texts: Iterable[str | None]) -> Iterable[str | None]:

@@ -44,7 +44,7 @@ Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do 
 _FROM: dict[str, tuple[str, ...]] = {
     "v_pair_trades": ("pair_trades",),
     "v_opportunities": ("opportunities",),
-    "v_daily_pnl": ("pair_trades",),
+    "v_daily_pnl": ("pair_closings", "pair_trades"),
     "v_venue_quality": ("orders",),
     "v_reasons": ("opportunities",),
     "v_decision_levels": ("decision_books",),

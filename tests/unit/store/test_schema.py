@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from alembic.runtime.migration import MigrationContext
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from arb.core.commands import AnyRecord
-from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairState, QuoteSide
+from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairRecord, PairState, QuoteSide
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store.database import journal_path, mask_url, open_engine
@@ -371,6 +372,61 @@ def test_a_day_adds_up_exactly_and_leaves_revaluation_out(db_url: str) -> None:
     assert float(first[3]) == pytest.approx(10.00005)
     assert float(first[4]) == pytest.approx(-0.4)
     assert query(db_url, "SELECT fees_e8 FROM v_daily_pnl ORDER BY day_utc") == [(1_000_005_000,), (0,)]
+
+
+def test_a_pair_that_closes_again_moves_only_the_day_of_its_new_closing(db_url: str) -> None:
+    upgrade(db_url)
+    first = a_pair(1, PairState.COMPLETED, closed_ns=T0 + 2000)
+    assert first.waterfall is not None and first.closed_ns is not None
+    was = first.waterfall
+    again = msgspec.structs.replace(
+        was, residual_change_e8=was.residual_change_e8 - 700, realised_net_e8=was.realised_net_e8 - 700
+    )
+    second = msgspec.structs.replace(
+        first, closed_ns=first.closed_ns + DAY_NS, waterfall=again, closed_before=1, booked=first.waterfall
+    )
+    opened = msgspec.structs.replace(second, state=PairState.REPAIRING, closed_ns=None, waterfall=None)
+    rows_between = [row for row in a_finished_pair(1) if not isinstance(row, PairRecord)]
+    late = a_fill(90, 1, trade_id="late", received_ns=second.closed_ns)
+    write(db_url, a_run(1), first, *rows_between)
+    query_days = "SELECT day_utc, trading_net_e8, fees_e8, pairs FROM v_daily_pnl ORDER BY day_utc"
+    [yesterday] = query(db_url, query_days)
+    write(db_url, opened, late)
+    assert query(db_url, query_days) == [yesterday], "open again: no day changes"
+    write(db_url, second)
+    days = query(db_url, query_days)
+    assert days[0] == yesterday
+    assert days[1][1:] == (-700, int(late.fee_quote_value * 10**8), 0)
+    rows = "SELECT n, closed_ns, realised_net_e8 FROM pair_closings ORDER BY n"
+    assert query(db_url, rows) == [
+        (1, first.closed_ns, first.waterfall.realised_net_e8),
+        (2, second.closed_ns, -700),
+    ]
+
+
+def test_a_pair_of_before_has_one_closing_and_its_day_keeps_its_figures(db_url: str) -> None:
+    upgrade(db_url)
+    write(db_url, a_run(1), *a_finished_pair(1), a_pair(2, PairState.REPAIRING))
+    rows, days = query(db_url, "SELECT * FROM pair_closings"), query(db_url, "SELECT * FROM v_daily_pnl")
+    assert len(rows) == 1
+    downgrade(db_url, "0015")
+    assert query(db_url, "SELECT * FROM v_daily_pnl") == days
+    upgrade(db_url)
+    assert query(db_url, "SELECT * FROM pair_closings") == rows
+    assert query(db_url, "SELECT * FROM v_daily_pnl") == days
+
+
+def test_closings_are_the_same_whether_they_come_one_by_one_or_in_one_batch(db_url: str) -> None:
+    upgrade(db_url)
+    first = a_pair(1, PairState.COMPLETED, closed_ns=T0 + 2000)
+    assert first.closed_ns is not None
+    opened = msgspec.structs.replace(
+        first, state=PairState.REPAIRING, closed_ns=None, waterfall=None, closed_before=1, booked=first.waterfall
+    )
+    second = msgspec.structs.replace(first, closed_ns=first.closed_ns + 5, closed_before=1, booked=first.waterfall)
+    write(db_url, a_run(1), first, opened, second)
+    assert query(db_url, "SELECT n, realised_net_e8 = 0 FROM pair_closings ORDER BY n") == [(1, False), (2, True)]
+    assert query(db_url, "SELECT state FROM pair_trades") == [("completed",)]
 
 
 DATES = {
