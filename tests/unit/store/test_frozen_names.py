@@ -94,7 +94,7 @@ OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status? refused?
 ExpiryProved: seq? t_ns? venue holds?
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
-OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?
+OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause? listed? out_of_reach?
 AccountSurveyed: seq? t_ns? venue complete orders fills transfers transfers_complete started_ns cause? more?
 OrdersRecalled: seq? t_ns? venue orders pairs lost? strangers?
 CancelAnswered: seq? t_ns? venue client_order_id outcome code
@@ -254,15 +254,14 @@ TIMERS = (
 )
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing books_differ carried"
-    " clock_anchored coin_override coins_changed"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_agree balances_late balances_unread"
+    " book_missing books_differ carried clock_anchored coin_override coins_changed"
     " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
-    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over new_listing"
-    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit row_refused"
-    " rules_changed"
-    " stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome unknown_symbol unknown_too_long"
-    " unlisted unwitnessed venue_absent venue_health view wallet_closed"
+    " fills_lost fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over"
+    " new_listing not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit"
+    " presumed_wrong read_lag row_refused rules_changed stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome"
+    " unknown_symbol unknown_too_long unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -1,6 +1,6 @@
 """Keep what each closing of a pair booked, and sum the days' profit from these.
 
-Revision 0016, after 0015. A pair of before gets one closing, its last: the results of those between are not known.
+Revision 0017, after 0016. A pair of before gets one closing, its last: the results of those between are not known.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import context, op
 
 from arb.store.views import view_sql
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
