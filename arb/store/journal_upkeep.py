@@ -37,12 +37,13 @@ BLOCKS_AT_ONCE = 4
 
 class _Row(msgspec.Struct):
     """Which row a record is a state of, by its tag and the names on disk; some are named by their pair, and the control
-    record is one of a kind.
+    record is one of a kind. Of a pair that was open again each closing is a row of its own.
     """
 
     type: str
     id: int | None = None
     pair_id: int | None = None
+    closed_before: int = 0
 
 
 class _Persisted(msgspec.Struct):
@@ -145,12 +146,12 @@ class Upkeep:
 
 def needed(lines: Sequence[Line]) -> list[Line]:
     """Return those of successive entries that a rebuild or a restart needs: of each row its first state there and its last."""
-    first: dict[tuple[str, int | None], int] = {}
-    last: dict[tuple[str, int | None], int] = {}
+    first: dict[tuple[str, int | None, int], int] = {}
+    last: dict[tuple[str, int | None, int], int] = {}
     for line in lines:
         if line.type == ROW:
             row = _persisted(line.payload).record
-            key = (row.type, row.id if row.id is not None else row.pair_id)
+            key = (row.type, row.id if row.id is not None else row.pair_id, row.closed_before)
             first.setdefault(key, line.id)
             last[key] = line.id
     kept = {*first.values(), *last.values()}
