@@ -161,8 +161,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def without_expiry(self) -> frozenset[str]:
-        """Return the venues at which no order's expiry counts: Gate's order socket checks it on receipt only."""
-        return frozenset((self.unproved, *self.modes, *(("gate",) if self.sockets else ())))
+        """Return the venues at which an order's expiry may not count: an order socket may check it on receipt only."""
+        return frozenset(VENUE_NAMES if self.sockets else (self.unproved, *self.modes))
 
 
 def make_plan(seed: int) -> Plan:
