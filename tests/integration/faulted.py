@@ -23,6 +23,7 @@ from tests.integration.support import (
     sandbox_process,
     write_config,
 )
+from tests.support import second_judge
 
 PAIRS_BEFORE, PAIRS_AFTER = 10, 5
 LASTS_S = 4.0
@@ -114,6 +115,7 @@ def strike_and_trade_on(fault: str, folder: Path, seed: int) -> FaultResult:
     assert (ended.code, ended.summary["halted"]) in WELL_ENDED, seen
     assert truth.differences(engine.db, ledger) == [], seen
     assert truth.profit_differences(engine.db, ledger) == [], seen
+    assert second_judge.judge(ledger, engine.db) == [], seen
     assert truth.open_orders(ledger) == [], seen
     assert ended.summary["unhedged_notional"] == "0", seen
     assert ended.summary["unknown_orders"] == 0, seen

@@ -46,6 +46,7 @@ from tests.integration.support import (
     where,
     write_config,
 )
+from tests.support import second_judge
 
 JOURNAL = "a.journal.sqlite"
 SETTLE_S = 180.0
@@ -337,6 +338,7 @@ def _judge(folder: Path, ledger: truth.Truth, orders: dict[str, bool], seen: str
     db = folder / DB
     assert truth.differences(db, ledger) == [], seen
     assert truth.profit_differences(db, ledger) == [], seen
+    assert second_judge.judge(ledger, db) == [], seen
     assert truth.open_orders(ledger) == [], seen
     assert unsettled(db, orders) == [], seen
     assert set(truth.pairs_by_state(db)) <= {"completed", "unwound", "carried"}, seen

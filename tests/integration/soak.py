@@ -41,6 +41,7 @@ from tests.integration.support import (
     write_config,
 )
 from tests.integration.tls_front import tls_front
+from tests.support import second_judge
 from tests.support.seeds import drawn_seed
 
 DRILL_S = 300.0
@@ -181,6 +182,7 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         *_judged(run, ended.summary),
         *truth.differences(engine.db, ledger),
         *truth.profit_differences(engine.db, ledger),
+        *second_judge.judge(ledger, engine.db),
     ]
 
 

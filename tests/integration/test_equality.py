@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.integration import truth
 from tests.integration.support import SandboxProcess, end_of, engine_process, sandbox_process
+from tests.support import second_judge
 
 PAIRS = int(os.environ.get("ARB_SOAK_PAIRS", "15"))
 """How many pairs are to complete before the two ledgers are compared; some two a second on an idle machine."""
@@ -29,6 +30,7 @@ def test_both_ledgers_agree_and_the_profit_lies_in_the_sandboxes_own_balances(tm
         summary = ended.summary
         assert truth.differences(engine.db, ledger) == [], seen
         assert truth.profit_differences(engine.db, ledger) == [], seen
+        assert second_judge.judge(ledger, engine.db) == [], seen
         assert summary["unhedged_notional"] == "0", seen
         assert summary["unknown_orders"] == 0, seen
         assert summary["pairs"]["opened"] == sum(summary["pairs"][state] for state in ENDED), seen

@@ -20,6 +20,7 @@ from tests.integration.support import (
     engine_process,
     sandbox_process,
 )
+from tests.support import second_judge
 from tests.support.seeds import drawn_seed
 
 
@@ -64,6 +65,7 @@ def test_after_every_fault_trading_goes_on_and_both_ledgers_agree(tmp_path: Path
         assert (ended.code, ended.summary["halted"]) in WELL_ENDED, seen
         assert truth.differences(engine.db, ledger) == [], seen
         assert truth.profit_differences(engine.db, ledger) == [], seen
+        assert second_judge.judge(ledger, engine.db) == [], seen
         assert ended.summary["unhedged_notional"] == "0", seen
         assert ended.summary["unknown_orders"] == 0, seen
 
