@@ -90,6 +90,10 @@ class Listings:
                 f"from {ENDS_MARGIN_S // 60} minutes before; sell or move what is held there in time"
             )
             state.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=instrument.venue)
+        if instrument.opens_from_ns(now_ns) and (before is None or before.opens_ns != instrument.opens_ns):
+            where = f"{instrument.symbol} at {instrument.venue}"
+            text = f"{where} opens at {_utc(instrument.opens_ns or 0)}: nothing is sent there before"
+            state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
         self._bars.listed(instrument, now_ns)
         self._strategy.rules_changed(instrument.symbol)
 

@@ -270,6 +270,10 @@ class EngineState:
         """Return whether the venue bars the instrument for the account we have there."""
         return (self.venues[venue].account_id, symbol) in self.control.barred
 
+    def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
+        """Return whether no order may be sent there in an instrument: it is barred, or its trade has not begun."""
+        return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
+
     def barred_symbols(self, venue: str) -> list[str]:
         """Return the symbols that a venue bars for the account we have there."""
         return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)

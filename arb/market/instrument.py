@@ -12,6 +12,8 @@ from arb.market.symbol import Symbol
 ENDS_MARGIN_S = 3600
 """So long before the announced end of trade nothing opens: books thin out and are withdrawn, and what a pair leaves behind, an
 inventory that it moved or an exit that waits for its price, must be sold there in time."""
+OPENS_MARGIN_S = 10
+"""So long after the announced start of trade nothing is sent: clocks differ, and what the venue starts takes a moment."""
 
 
 class FeeIn(StrEnum):
@@ -34,7 +36,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     are what is charged without it. Which of the two is planned, `core/accounts/fee_assets.py` decides.
 
     `ends_ns`: when trade in it is announced to end; None: nothing is announced. `changes_ns`: the instants at which rules of it
-    are announced to change, past ones perhaps among them. Both are Unix nanoseconds of the venue's clock.
+    are announced to change, past ones perhaps among them. `opens_ns`: from when on both sides trade; None: nothing is
+    announced. All are Unix nanoseconds of the venue's clock.
     """
 
     venue: str
@@ -54,6 +57,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     changes_ns: tuple[int, ...] = ()
     fee_asset: str = ""
     fee_asset_taker: Decimal | None = None
+    opens_ns: int | None = None
 
     @property
     def base(self) -> str:
@@ -68,6 +72,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def ends_soon(self, now_ns: int) -> bool:
         """Return whether trade in it ends within `ENDS_MARGIN_S`, or has ended."""
         return self.ends_ns is not None and now_ns >= self.ends_ns - ENDS_MARGIN_S * NS_PER_S
+
+    def opens_from_ns(self, now_ns: int) -> int | None:
+        """Return from when on it can trade, `OPENS_MARGIN_S` after the announced start; None: it can by now."""
+        opens_ns = None if self.opens_ns is None else self.opens_ns + OPENS_MARGIN_S * NS_PER_S
+        return opens_ns if opens_ns is not None and now_ns < opens_ns else None
 
     def tick_int(self, scale: Scale) -> int:
         """Return the tick on `scale`."""

@@ -151,8 +151,8 @@ class Fields:
         value = self.maybe_decimal(key)
         return None if not value else self._instant(key, value, NS_PER_S)
 
-    def maybe_end_ns(self, key: str, unit_ns: int) -> int | None:
-        """Return the instant at which something ends, given in units of `unit_ns`; None for none: absent, 0, or below (-1)."""
+    def maybe_date_ns(self, key: str, unit_ns: int) -> int | None:
+        """Return the date of an announcement, given in units of `unit_ns`; None for none: absent, 0, or below (-1)."""
         value = self.maybe_decimal(key)
         return None if value is None or value <= 0 else self._instant(key, value, unit_ns)
 

@@ -129,7 +129,7 @@ MUTANTS = {
     "repair-into-bar": Mutant(
         "no repair goes to a venue that bars the instrument",
         "arb/core/pairs/repair_options.py",
-        "        if state.is_barred(venue, symbol):\n            return Reason.INSTRUMENT_HALTED\n",
+        "        if state.shut(venue, symbol, now_ns):\n            return Reason.INSTRUMENT_HALTED\n",
         "",
     ),
     "misses-uncounted": Mutant(

@@ -87,7 +87,7 @@ def against(symbol: CommonSymbol, rules: ChoiceRules, routes: RouteJudges, now_n
 
 def _fault(listed: Listed, rules: ChoiceRules, now_ns: int) -> str | None:
     spread_bps = listed.book_spread_bps
-    if not listed.instrument.tradable:
+    if not listed.instrument.tradable or listed.instrument.opens_from_ns(now_ns) is not None:
         return "not open for trading"
     if listed.instrument.ends_soon(now_ns):
         return "trade ends soon"

@@ -120,6 +120,8 @@ class Obstacles:
             known = [state.venues[venue] for venue in venues]
             until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)
             return until_ns + 1 if until_ns > now_ns else 0
+        if reason is Reason.INSTRUMENT_HALTED:
+            return max(state.instruments[venue, symbol].opens_from_ns(now_ns) or 0 for venue in venues)
         return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
 
     def reason(self, route: Route, now_ns: int) -> Reason | None:
@@ -158,7 +160,7 @@ class Obstacles:
             return Reason.VENUE_HALTED
         if key in state.rules_awaited or (control.barred and state.is_barred(*key)):
             return Reason.INSTRUMENT_HALTED
-        if state.instruments[key].ends_soon(now_ns):
+        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
             return Reason.INSTRUMENT_HALTED
         if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED

@@ -303,16 +303,16 @@ class Closer:
         """Return the first venue where trading `size` base away is a legal order, no pair is open and the book is usable."""
         for venue in self.state.venues_of(symbol):
             free = (venue, symbol) not in self.orders.busy and not self.state.books.unusable(venue, symbol, now_ns)
-            if free and self.legal_at(venue, symbol, size):
+            if free and self.legal_at(venue, symbol, size, now_ns):
                 return venue
         return None
 
-    def legal_at(self, venue: str, symbol: str, size: Decimal) -> bool:
+    def legal_at(self, venue: str, symbol: str, size: Decimal, now_ns: int) -> bool:
         """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat.
 
-        Where the venue bars the symbol none is.
+        Where the venue bars the symbol, or has not opened it, none is.
         """
         instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
-        if not size or mid is None or instrument.taker_fee is None or self.state.is_barred(venue, symbol):
+        if not size or mid is None or instrument.taker_fee is None or self.state.shut(venue, symbol, now_ns):
             return False
         return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))

@@ -58,7 +58,7 @@ class Flattener:
         """Open a pair for the carried base of a symbol; return whether that has to wait for a usable book."""
         pair = self.closer.trade_carried(symbol, now_ns)
         if pair is None:
-            return self._waits(symbol)
+            return self._waits(symbol, now_ns)
         self.state.out.timer(PairTimer(pair.id), now_ns)
         return False
 
@@ -68,18 +68,18 @@ class Flattener:
             return False
         pair = self.closer.trade_dust(symbol, now_ns)
         if pair is None:
-            return self._waits(symbol, dust=True)
+            return self._waits(symbol, now_ns, dust=True)
         self._tried[symbol] = self._tried.get(symbol, 0) + 1
         self.state.out.timer(PairTimer(pair.id), now_ns)
         return False
 
-    def _waits(self, symbol: str, *, dust: bool = False) -> bool:
+    def _waits(self, symbol: str, now_ns: int, *, dust: bool = False) -> bool:
         # A usable book is worth waiting for where some venue would take an order, or while no book shows whether one would.
         residuals, state = self.state.residuals, self.state
         size = residuals.dust(symbol).size if dust else residuals.carried(symbol).size
         venues = state.venues_of(symbol)
         no_book = not dust and all(state.books.mid(venue, symbol) is None for venue in venues)
-        return bool(venues) and (no_book or any(self.closer.legal_at(venue, symbol, size) for venue in venues))
+        return bool(venues) and (no_book or any(self.closer.legal_at(venue, symbol, size, now_ns) for venue in venues))
 
     def _end(self, now_ns: int) -> None:
         residuals = self.state.residuals

@@ -72,7 +72,7 @@ class RepairOptions:
         listing = [
             v
             for v in state.venues_of(symbol)
-            if not state.is_barred(v, symbol)
+            if not state.shut(v, symbol, now_ns)
             and state.identities.repairs(symbol, v, pair.venues)
             and state.price_ratios.repairs(symbol, v, pair.venues)
         ]
@@ -142,7 +142,7 @@ class RepairOptions:
             return Reason.VENUE_HALTED
         if venue in venues_without_snapshot(state, pair, now_ns):
             return Reason.VENUE_HALTED
-        if state.is_barred(venue, symbol):
+        if state.shut(venue, symbol, now_ns):
             return Reason.INSTRUMENT_HALTED
         if not state.identities.repairs(symbol, venue, pair.venues):
             return Reason.IDENTITY_UNVERIFIED

@@ -73,4 +73,4 @@ class InstrumentBars:
 def _rules(instrument: Instrument) -> Instrument:
     """Return an instrument without what says nothing of whether it may be traded now: the account's fees, announcements."""
     fees = {"taker_fee": None, "maker_fee": None, "buy_fee_in": FeeIn.BASE, "fee_asset": "", "fee_asset_taker": None}
-    return msgspec.structs.replace(instrument, **fees, ends_ns=None, changes_ns=())
+    return msgspec.structs.replace(instrument, **fees, ends_ns=None, changes_ns=(), opens_ns=None)

@@ -42,7 +42,7 @@ class BookWatch:
                 continue
             if not silent.isdisjoint(connection.rows):
                 for row in connection.dead_books(arena, now_ns):
-                    if self._tradable(row):  # else its book has nothing to show, for days perhaps
+                    if self._tradable(row, now_ns):  # else its book has nothing to show, for days perhaps
                         self._renew(connection, row, now_ns)
             reported = self._missing.get(name, set()) & connection.rows.keys()
             late = connection.up_ns <= now_ns - MISSING_AFTER_NS
@@ -53,9 +53,9 @@ class BookWatch:
                 self._report(connection, come, now_ns, come=True)
                 self._missing[name] = (reported | missing) - come
 
-    def _tradable(self, row: int) -> bool:
+    def _tradable(self, row: int, now_ns: int) -> bool:
         instrument = self._state.instrument(*self._state.books.keys[row])
-        return instrument is None or instrument.tradable
+        return instrument is None or (instrument.tradable and instrument.opens_from_ns(now_ns) is None)
 
     def _renew(self, connection: Connection, row: int, now_ns: int) -> None:
         native_symbol = connection.rows[row]

@@ -118,7 +118,8 @@ class CommonDialect:
                 fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
             ),
             tradable=fields.maybe_text("status") == "online",
-            ends_ns=fields.maybe_end_ns("offTime", NS_PER_MS),
+            ends_ns=fields.maybe_date_ns("offTime", NS_PER_MS),
+            opens_ns=fields.maybe_date_ns("openTime", NS_PER_MS),
         )
 
 

@@ -227,8 +227,8 @@ class GateDialect:
     def listed(self, body: Any) -> Listing:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
 
-        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not. What the
-        key's list of pairs does not hold is not tradable with it.
+        `buy_start`, `sell_start` and `delisting_time` are in seconds, 0 for none. Only `tradable` trades both ways; `buyable`
+        and `sellable` do not. What the key's list of pairs does not hold is not tradable with it.
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
@@ -311,7 +311,9 @@ class GateDialect:
             buy_fee_in=FeeIn.BASE,
             price_band=narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
             tradable=fields.maybe_text("trade_status") == "tradable" and native in (self.account.pairs or {native}),
-            ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
+            ends_ns=fields.maybe_date_ns("delisting_time", NS_PER_S),
+            # A pair and its repairs need both sides.
+            opens_ns=max(fields.maybe_date_ns(key, NS_PER_S) or 0 for key in ("buy_start", "sell_start")) or None,
         )
 
 

@@ -316,7 +316,8 @@ class OkxDialect:
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
             tradable=fields.maybe_text("state") == "live",
-            ends_ns=fields.maybe_end_ns("expTime", NS_PER_MS),
+            ends_ns=fields.maybe_date_ns("expTime", NS_PER_MS),
+            opens_ns=fields.maybe_date_ns("listTime", NS_PER_MS),
             changes_ns=tuple(sorted({at for row in fields.objects("upcChg") if (at := row.maybe_ms_ns("effTime"))})),
         )
 

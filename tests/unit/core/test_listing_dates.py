@@ -10,6 +10,7 @@ from arb.core.commands import SetTimer
 from arb.core.events import InstrumentListed, InstrumentUnlisted, TimerFired
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord
+from arb.market.instrument import OPENS_MARGIN_S
 from tests.builders import D
 from tests.support.floor import BTC, ETH, Floor
 from tests.unit.core.pairs.test_pair import accept, fill, refuse
@@ -127,6 +128,55 @@ def test_a_pair_that_is_open_when_its_symbol_ends_is_repaired() -> None:
         floor.whole(venue, BTC, "99.95x5", "100.2x5")
     floor.drain()
     assert len(floor.placed()) == 3
+
+
+# The start of trade.
+
+
+def test_a_symbol_opens_ten_seconds_after_its_trade_has_begun_and_not_before() -> None:
+    floor = open_floor()
+    list_anew(floor, "gate", opens_ns=floor.now_ns + 60 * NS_PER_S)
+    assert not opens(floor) and floor.not_taken() == {Reason.INSTRUMENT_HALTED: 1}
+    assert opens(floor, ETH)
+    wait_s(floor, 60)
+    assert not opens(floor)
+    wait_s(floor, 10)
+    assert opens(floor)
+    (text,) = incidents(floor)
+    assert text.startswith("BTC/USDT at gate opens at ")
+
+
+@pytest.mark.parametrize("venue", ["gate", "okx"])
+def test_an_edge_that_stands_when_trade_begins_is_taken_without_another_frame(venue: str) -> None:
+    floor = open_floor()
+    opens_ns = floor.now_ns + NS_PER_S - OPENS_MARGIN_S * NS_PER_S
+    list_anew(floor, venue, opens_ns=opens_ns)
+    floor.whole("okx", BTC, "101.3x5", "102x5")
+    floor.drain()
+    assert not floor.placed()
+    [due_ns] = [c.at_ns for c in floor.said if isinstance(c, SetTimer) and c.timer == "episodes"]
+    assert due_ns == opens_ns + OPENS_MARGIN_S * NS_PER_S
+    floor.now_ns = due_ns
+    floor.tell(TimerFired(timer="episodes"))
+    floor.drain()
+    assert len(floor.placed()) == 2
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_no_repair_is_sent_to_a_market_that_has_not_begun(begun: bool) -> None:
+    floor = open_floor()
+    floor.whole("okx", BTC, "101.3x5", "102x5")
+    floor.drain()
+    buy, sell = floor.placed()
+    list_anew(floor, "okx", opens_ns=floor.now_ns + (-1 if begun else 1) * HOUR_S * NS_PER_S)
+    accept(floor, buy, str(buy.size))
+    fill(floor, buy, str(buy.size))
+    refuse(floor, sell)
+    floor.wait_ms(10)
+    for venue in ("gate", "okx", "gate"):
+        floor.whole(venue, BTC, "99.95x5", "100.2x5")
+        floor.drain()
+    assert [order.venue for order in floor.placed()[2:]] == (["okx"] if begun else [])
 
 
 # A change of rules.

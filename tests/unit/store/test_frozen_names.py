@@ -152,7 +152,7 @@ TapeBegan: version? settings restored last_seq connections? rules? spare?
 
 PARTS: dict[type[msgspec.Struct], str] = {
     Instrument: "venue symbol native_symbol tick lot min_size min_notional taker_fee maker_fee buy_fee_in max_size?"
-    " price_band? tradable? ends_ns? changes_ns? fee_asset? fee_asset_taker?",
+    " price_band? tradable? ends_ns? changes_ns? fee_asset? fee_asset_taker? opens_ns?",
     AssetBalance: "free locked",
     OrderReport: "venue symbol client_order_id venue_order_id side price size filled avg_price is_open finish_reason?"
     " updated_ns?",

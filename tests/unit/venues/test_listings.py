@@ -87,6 +87,11 @@ NAMES = {
     "binance": ("symbol", "baseAsset"),
 }
 STATE = {"gate": "trade_status", "okx": "state", "bitget": "status", "bybit": "status", "binance": "status"}
+OPENS = {
+    "gate": (("buy_start", "sell_start"), NS_PER_S),
+    "okx": (("listTime",), NS_PER_MS),
+    "bitget": (("openTime",), NS_PER_MS),
+}
 ENDS = {"gate": ("delisting_time", NS_PER_S), "okx": ("expTime", NS_PER_MS), "bitget": ("offTime", NS_PER_MS)}
 TICK: dict[str, Callable[[Any], Row]] = {
     "gate": lambda places: {"precision": places},
@@ -203,6 +208,18 @@ def test_the_announced_end_of_trade_is_known(venue: str) -> None:
     at = 1_800_000_000 * NS_PER_S // unit_ns
     assert [one(venue, **{field: value}).ends_ns for value in (at, str(at))] == [1_800_000_000 * NS_PER_S] * 2
     assert [one(venue, **{field: value}).ends_ns for value in (0, "0", "-1", -1)] == [None] * 4
+
+
+@pytest.mark.parametrize("venue", OPENS)
+def test_the_start_of_trade_is_known_as_that_of_the_side_that_opens_last(venue: str) -> None:
+    fields, unit_ns = OPENS[venue]
+    at = 1_800_000_000 * NS_PER_S // unit_ns
+    for late in fields:
+        early = dict.fromkeys(fields, at - 60) | {late: at}
+        assert (
+            one(venue, **early).opens_ns == one(venue, **early | {late: str(at)}).opens_ns == 1_800_000_000 * NS_PER_S
+        )
+    assert [one(venue, **dict.fromkeys(fields, no)).opens_ns for no in (0, "0", "-1", "", None)] == [None] * 5
 
 
 def test_okx_announces_the_instants_at_which_rules_change() -> None:

@@ -68,6 +68,7 @@ def test_the_busiest_are_chosen_and_the_others_hear_why() -> None:
     ("rules", "said"),
     [
         ({"tradable": False}, "okx: not open for trading"),
+        ({"opens_ns": NOW_NS + NS_PER_S}, "okx: not open for trading"),
         ({"ends_ns": NOW_NS + 1800 * NS_PER_S}, "okx: trade ends soon"),
         ({"ask": "99"}, "okx: no quotes on both sides"),
         ({"ask": "102"}, "okx: a book spread of 198 bps"),
