@@ -44,4 +44,5 @@ def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> N
 def own_amounts(defaults: msgspec.Struct, keys: Iterable[str], max_notional: Decimal) -> list[str]:
     """Return a line of config.toml for each key: its default in dollars, in proportion to what one pair may pay, > 0."""
     share = max_notional / Limits().max_notional_quote
-    return [f'{key} = "{plain(getattr(defaults, key) * share)}"' for key in keys]
+    stated = (f'{key} = "{plain(getattr(defaults, key) * share)}"' for key in keys)
+    return [f"{line:<36} # an amount of the quote" for line in stated]

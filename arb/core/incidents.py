@@ -184,7 +184,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
 """The incidents that need a person: money at risk, orders or balances that nobody can explain, rights that are missing, or
 trading that does not go on by itself. All others are worth knowing and ask for nothing (docs/FAILURES.md)."""
 
-ALERT_RULES = 1
+ALERT_RULES = 2
 """The version of `ALERTS`. Raise it with every change: ledgers then make their alerts anew from their incidents."""
 
 

@@ -158,7 +158,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
     expect(found, "gate", "signature", "fail", "key: the venue does not know this key", "INVALID_KEY", "copy it again")
     for check in ("rights", "withdrawal", "fees", "funds", "left_orders", "private_stream"):
         expect(found, "gate", check, "fail", "not looked at", "see what `signature` found")
-    expect(found, "gate", "expiry", "warn", "no expiry is kept")
+    expect(found, "gate", "expiry", "warn", "no expiry is enforced")
     expect(found, "okx", "signature", "pass")
     expect(found, "okx", "rate", "fail", "the guard 1 of all", "[venues.okx] max_orders_per_minute")
     expect(found, "okx", "dead_man", "pass", "once we fall silent")

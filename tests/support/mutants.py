@@ -174,8 +174,8 @@ MUTANTS = {
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/orders/reconciler.py",
-        "if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):",
-        "if still:",
+        "if still and not hidden and self.state.inventory.agrees(venue, base):",
+        "if still and not hidden:",
     ),
     "unknown-is-no": Mutant(
         "an answer that never came is no refusal",
@@ -204,7 +204,7 @@ MUTANTS = {
     "ended-is-settled": Mutant(
         "an order is settled only with all the fills its venue counts",
         "arb/core/orders/order.py",
-        "return self.ended and not self.frozen and self.filled >= self.reported_filled",
+        "return self.ended and not self.frozen and not self._exceeds(self.reported_filled, self.filled)",
         "return self.ended",
     ),
     "sent-unwritten": Mutant(
@@ -365,7 +365,7 @@ MUTANTS = {
     "report-goes-back": Mutant(
         "an older report of an order never undoes a newer one",
         "arb/core/orders/order.py",
-        "self.reported_filled = max(self.reported_filled, report.filled)",
+        "self.reported_filled = max(self.reported_filled, min(report.filled, self.size))",
         "self.reported_filled = report.filled",
     ),
     "halt-forgotten": Mutant(

@@ -38,9 +38,11 @@ from arb.core.recovery_records import (
     FeeHold,
     LateLeg,
     OpenPair,
+    ReadLag,
     Residual,
     SkewPart,
     StoppedAsset,
+    WrongPresumption,
 )
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
@@ -65,7 +67,7 @@ from arb.core.timers import AnyTimer, read_timer
 from arb.market.coins import Coin, CoinOverride
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
-from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.wallets import CurrencyChain
 from arb.store.tape import TapeHead, TapeLine
 
@@ -128,6 +130,7 @@ PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue stat
     leg_cost_e8? identity? handed_size? handed_value? closed_before? booked?
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
+    absence?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
     event_ns received_ns fee_expected_e8?
 BalanceRecord: id run_id account_id venue asset ns free locked source cause
@@ -140,7 +143,7 @@ PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sel
     leg_cost_bps? limits? fee_holds? skew? skew_bps? min_edge_bps? refill?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
-    day_credits? clean_pairs? day_unfilled?
+    day_credits? clean_pairs? read_lags? wrong_presumptions? day_presumed_e8? day_unfilled?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -188,7 +191,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
-    " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
+    " presume_absent_ms? unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
     RepairPolicy: "on_single_leg? leg_loss_max_bps? emergency_market?",
     VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute? fee_asset_prices_quote?",
@@ -209,6 +212,8 @@ PARTS: dict[type[msgspec.Struct], str] = {
     IntendedOrder: "id account_id offset_ns place",
     FeeHold: "venue asset amount",
     SkewPart: "venue asset held bps",
+    ReadLag: "account_id ns lag_ns",
+    WrongPresumption: "account_id ns",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
@@ -228,6 +233,7 @@ CODES: dict[type[StrEnum], str] = {
     Role: "entry hedge unwind dust test foreign",
     OrderStatus: "intent sent open filled partial_cancelled cancelled rejected unknown absent",
     Outcome: "accepted rejected unknown",
+    OrderAbsence: "proved presumed",
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
@@ -259,9 +265,9 @@ INCIDENTS = (
     " contradiction credit_agreed doctor edge_implausible entries_stopped executor_error exposure_day fee_asset"
     " fee_currency fee_rate"
     " fills_lost fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over"
-    " new_listing not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit"
-    " presumed_wrong read_lag row_refused rules_changed stale_book stop_lifted store suspended symbols_chosen tape transfer unknown_outcome"
-    " unknown_symbol unknown_too_long unlisted unwitnessed venue_absent venue_health view wallet_closed"
+    " new_listing not_adopted not_surveyed opportunities_dropped order_socket presumed_wrong read_lag rejections restored"
+    " resume risk_limit row_refused rules_changed stale_book stop_lifted store suspended symbols_chosen tape transfer"
+    " unknown_outcome unknown_symbol unknown_too_long unlisted unwitnessed venue_absent venue_health view wallet_closed"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

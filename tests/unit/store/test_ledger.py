@@ -185,7 +185,7 @@ class OpenLedger:
 
     def empty(self) -> None:
         with self._connection.begin():
-            for table in reversed(TABLES):
+            for table in ("pair_closings", *reversed(TABLES)):
                 self._connection.execute(text(f"DELETE FROM {table}"))
 
     def close(self) -> None:

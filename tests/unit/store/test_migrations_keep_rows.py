@@ -14,7 +14,9 @@ from tests.unit.store.conftest import query
 
 ROWS = """
 INSERT INTO runs VALUES (1, 'sandbox', NULL, NULL, '0.1.0', 1, NULL, NULL, NULL);
-INSERT INTO orders VALUES (1, NULL, 'okx:a', 'okx', 'BTC/USDT', 'foreign', 0, 'buy', 'ioc', '1', '2', '2', '1', NULL, 'v1',
+INSERT INTO orders (id, pair_trade_id, account_id, venue, symbol, role, attempt, side, tif, price, size, filled, avg_price,
+    client_order_id, venue_order_id, status, outcome, reject_code, journalled_ns, sent_ns, acked_ns, first_fill_ns, done_ns)
+    VALUES (1, NULL, 'okx:a', 'okx', 'BTC/USDT', 'foreign', 0, 'buy', 'ioc', '1', '2', '2', '1', NULL, 'v1',
     'filled', NULL, NULL, 1, NULL, NULL, NULL, NULL);
 INSERT INTO fills VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 't1', 'buy', '1', '1', '0', 'BTC', '0.000000005', 'taker',
     'stream', 1, 1);
@@ -32,7 +34,7 @@ INSERT INTO opportunities VALUES (1, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2,
 INSERT INTO opportunities VALUES (2, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2, 3, '0.1001', '0.1', 5, '4.25', '24.5', 1,
     'traded', NULL);
 INSERT INTO pair_trades VALUES (1, 1, 2, 'arb', 'BTC/USDT', 'USDT', 'gate', 'okx', 'opening', 5, NULL, '0.1001', '0.1', '0',
-    NULL, NULL, '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    NULL, NULL, '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO incidents VALUES (1, 1, 9, 'halt', 'critical', NULL, 1, NULL, 'it is said', NULL);
 INSERT INTO untraded_daily VALUES (20000, 'BTC/USDT', 'gate', 'okx', 'vanished', 'own_impact', 4, 'USDT', '2024-10-04', 7, 8,
     9, 10)
@@ -88,7 +90,9 @@ def test_a_row_with_a_code_nobody_knows_keeps_the_schema_as_it_was(db_url: str, 
 
 EIGHT_NULLS = ", ".join(["NULL"] * 8)
 ROWS_OF_0004 = f"""{ROWS_OF_0003.replace(f"{EIGHT_NULLS})", f"{EIGHT_NULLS}, 3, 4)")};
-INSERT INTO orders VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 'entry', 0, 'buy', 'ioc', '1', '2', '2', '1', 'arb1', 'v1',
+INSERT INTO orders (id, pair_trade_id, account_id, venue, symbol, role, attempt, side, tif, price, size, filled, avg_price,
+    client_order_id, venue_order_id, status, outcome, reject_code, journalled_ns, sent_ns, acked_ns, first_fill_ns, done_ns)
+    VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 'entry', 0, 'buy', 'ioc', '1', '2', '2', '1', 'arb1', 'v1',
     'filled', 'accepted', NULL, 1, NULL, NULL, NULL, NULL);
 INSERT INTO fills VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 't1', 'buy', '1', '1', '0', 'BTC', '0.000000005', 'taker',
     'stream', 1, 1, 7);

@@ -59,7 +59,7 @@ def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def as_kept_now(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
     """Return rows of the old schema as the present one keeps them: what came since then is not known of them."""
-    more = {"pair_trades": (None, None), "fills": (None,), "opportunities": (None,)}
+    more = {"pair_trades": (None, None), "fills": (None,), "orders": (None,), "opportunities": (None,)}
     return rows | {table: [(*row, *unknown) for row in rows[table]] for table, unknown in more.items()}
 
 

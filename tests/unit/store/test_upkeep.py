@@ -236,7 +236,12 @@ def test_an_upkeep_waits_for_what_is_being_read_before_it_lets_go(path: Path) ->
 def test_every_closing_of_a_pair_is_needed_though_it_was_open_again() -> None:
     states = [("opening", 0), ("repairing", 0), ("completed", 0), ("repairing", 1), ("repairing", 1), ("completed", 1)]
     lines = [
-        Line(number, number, "Persist", f'{{"record":{{"type":"PairRecord","id":7,"state":"{state}","closed_before":{n}}}}}')
+        Line(
+            number,
+            number,
+            "Persist",
+            f'{{"record":{{"type":"PairRecord","id":7,"state":"{state}","closed_before":{n}}}}}',
+        )
         for number, (state, n) in enumerate(states, 1)
     ]
     assert [line.id for line in needed(lines)] == [1, 3, 4, 6]
