@@ -34,7 +34,7 @@ INSERT INTO opportunities VALUES (1, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2,
 INSERT INTO opportunities VALUES (2, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2, 3, '0.1001', '0.1', 5, '4.25', '24.5', 1,
     'traded', NULL);
 INSERT INTO pair_trades VALUES (1, 1, 2, 'arb', 'BTC/USDT', 'USDT', 'gate', 'okx', 'opening', 5, NULL, '0.1001', '0.1', '0',
-    NULL, NULL, '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    NULL, NULL, '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO incidents VALUES (1, 1, 9, 'halt', 'critical', NULL, 1, NULL, 'it is said', NULL);
 INSERT INTO untraded_daily VALUES (20000, 'BTC/USDT', 'gate', 'okx', 'vanished', 'own_impact', 4, 'USDT', '2024-10-04', 7, 8,
     9, 10)
@@ -122,7 +122,7 @@ def test_tables_that_others_refer_to_are_made_anew_with_their_rows_indexes_views
         assert check(db_url) == []
         after = rows_of_0004(db_url)
         assert after.pop("pair_trades") == [(*row, None, None) for row in before["pair_trades"]]
-        for table in ("fills", "opportunities"):
+        for table in ("fills", "opportunities", "orders"):
             assert after.pop(table) == [(*row, None) for row in before[table]]
         assert after == {table: rows for table, rows in before.items() if table in after}
         assert query(db_url, "SELECT fees_e8, fills FROM v_pair_trades") == [(7, 1)]
