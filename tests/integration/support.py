@@ -68,12 +68,11 @@ def run_script(name: str, *arguments: str, cwd: Path) -> Process:
 def write_config(folder: Path, **changes: str) -> Path:
     """Write the repository's settings with other values for some keys into `folder`.
 
-    Without further word a venue that knows no expiry may deliver an unanswered order for 4 s and not 30, so that proofs of
-    absence do not hold up the tests; the sandbox's own delays are far below. And a leg may be open for 20 s and not 5: on a
-    machine that is late with everything a run would be halted by that alone.
+    Without further word a leg may be open for 20 s and not 5: on a machine that is late with everything a run would be halted
+    by that alone.
     """
     text = (REPO / "config.toml").read_text()
-    for key, value in changes.items():
+    for key, value in ({"leg_deadline_ms": "20000"} | changes).items():
         text, found = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
         assert found == 1, f"{key}: {found} lines of config.toml"
     path = folder / "config.toml"
