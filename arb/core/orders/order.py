@@ -104,7 +104,7 @@ class WorkingOrder:
         # By how much (ns) the venue's clock was ahead at most while this may have been signed: its expiry left in that time.
         self.offset_ns = offset_ns
         self.attempt = attempt
-        # The size step of its instrument. A cumulative fill that is off by less is rounded: a missing fill is one lot at least.
+        # A cumulative fill that is off by less than this base is rounded, and lacks no fill.
         self.lot = ZERO
         self.journalled_ns = now_ns
         self.outcome: Outcome | None = None

@@ -25,6 +25,9 @@ from arb.market.numbers import exact
 from arb.market.order import Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
+ROUNDED_MAX = Decimal("1e-8")
+"""Less base than this may be rounded off a cumulative fill. A lot would be too much: levels may be finer, and so may fills."""
+
 
 class Wanted(NamedTuple):
     """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base.
@@ -159,9 +162,9 @@ class OrderSender(OrderTable):
         self._sent(pair, orders, places)
 
     def know(self, order: WorkingOrder) -> None:
-        """Make an order findable; what its venue reports of it is rounded by less than one lot."""
+        """Make an order findable; its venue may round what it reports of it, by less than `ROUNDED_MAX`."""
         instrument = self.state.instrument(order.venue, order.symbol)
-        order.lot = instrument.lot if instrument is not None else order.lot
+        order.lot = min(instrument.lot, ROUNDED_MAX) if instrument is not None else order.lot
         super().know(order)
 
     def _sent(self, pair: PairTrade, orders: Iterable[WorkingOrder], places: Iterable[PlaceOrder]) -> None:
