@@ -132,9 +132,9 @@ SPEC = VenueSpec(
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
         # A little below the 10/s per user and endpoint that are documented, `account/info` 1/s. One placement in reserve, see
-        # `gate/spec.py`. Placements of all symbols share one window, so it is long: a short one refuses edges that coincide.
+        # `gate/spec.py`. Cancels share the 10/s, so placements leave them room.
         pacing=PacingLimits(
-            place=Budget(9, 1000, 1),
+            place=Budget(4, 500, 1),
             cancel=Budget(4, 500),
             read=Budget(4, 500),
             cancel_batch=Budget(2, 500),  # v3: 5/s, where v2 has 10
