@@ -116,6 +116,7 @@ class Engine:
         self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
         self.late_legs = LateLegs(self.state, self.manager)
         closer = Closer(self.state, self.manager, self.late_legs)
+        self.state.control.reopened_e8 = closer.reopened_e8
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
         books.on_change(self.strategy.rules_changed)

@@ -64,6 +64,15 @@ class Closer:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
             self._trade_excess_dust(now_ns)
 
+    def reopened_e8(self) -> int:
+        """Return what reopened pairs would take from the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        lost = 0
+        for pair in self.orders.open.values():
+            if pair.booked is not None:
+                mark = self._mark(pair, pair.imbalance(Symbol.of(pair.plan.symbol).base))
+                lost += min(0, self._waterfall(pair, mark).realised_net_e8 - pair.booked.realised_net_e8)
+        return lost
+
     def _release(self, pair: PairTrade) -> None:
         """Give back what a pair had reserved, but for what its orders may lock that are only presumed absent."""
         state = self.state

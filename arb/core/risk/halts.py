@@ -12,7 +12,7 @@ allowance, which counts from that moment to the day's end. In an earlier version
 the next pair to close, a winner too, halted again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -109,6 +109,8 @@ class Control:
         # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
         self.day_floor_e8 = self._usual_floor_e8
         self.day_loss_reached = False
+        # What reopened pairs would take from the day's net if they ended now, 1e-8 quote (<= 0); the engine sets it.
+        self.reopened_e8: Callable[[], int] = lambda: 0
         # What pairs opened on the day were to pay, and what of that the closed ones did not trade.
         self.day_notional = ZERO
         self.day_unfilled = ZERO
@@ -162,8 +164,9 @@ class Control:
         return self.halted is None and not self.reducing
 
     def day_loss_blocks(self, now_ns: int) -> bool:
-        """Return whether nothing may open any more on this UTC day because of what was lost on it."""
-        return self.day_loss_reached and now_ns // DAY_NS == self.day
+        """Return whether nothing may open on this UTC day because of what was lost on it, or would be if it closed now."""
+        self._roll(now_ns)
+        return self.day_loss_reached or self.day_net_e8 + self.reopened_e8() <= self.day_floor_e8
 
     def halted_at(self, now_ns: int) -> str | None:
         """Return what keeps everything from opening, as the user sees it: a halt, or else the day's loss."""

@@ -1,5 +1,7 @@
 """Fills of cancelled orders that come when nobody listens."""
 
+from decimal import Decimal
+
 from arb.core.commands import PlaceOrder, QueryOrder, SetTimer, SnapshotAccount
 from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, PrivateDown, PrivateUp, TimerFired
 from arb.core.records import PairState
@@ -89,3 +91,17 @@ def test_a_pair_that_was_reopened_and_has_ended_gives_its_books_back_to_the_one_
     [reopened] = bench.engine.manager.open.keys() - {now_open}
     bench.engine.manager.close(bench.engine.manager.open[reopened])
     assert set(bench.engine.manager.busy.values()) == {now_open}
+
+
+def test_while_a_reopened_pair_would_lose_the_days_limit_at_exit_prices_nothing_opens() -> None:
+    bench, sell = half_sold(Limits(daily_loss_quote=Decimal(5)))
+    control = bench.engine.state.control
+    before_e8 = control.day_net_e8
+    bench.tell(OrderFilled(fill=a_fill(sell, "0.2", trade_id="t9", at_ns=bench.now_ns)))
+    assert last_pair(bench).state is PairState.REPAIRING
+    assert not control.day_loss_blocks(bench.now_ns)
+    bench.quote("okx", "131x1", "131.2x5")
+    assert control.day_loss_blocks(bench.now_ns)
+    assert control.day_net_e8 == before_e8, "the result that was booked stays until the pair closes again"
+    bench.quote("okx", "101x1", "101.2x5")
+    assert not control.day_loss_blocks(bench.now_ns)
