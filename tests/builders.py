@@ -5,6 +5,7 @@ A test names only what it is about; everything else is ordinary.
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -47,6 +48,7 @@ START_NS = 1_760_000_000 * NS_PER_S
 SYMBOL = "BTC/USDT"
 FUNDS = {"USDT": "100000", "BTC": "2"}
 D = Decimal
+Row = TypeVar("Row", bound=Record)
 
 
 def an_instrument(venue: str = "gate", symbol: str = SYMBOL, **changes: object) -> Instrument:
@@ -288,7 +290,7 @@ class Bench:
         self.end_episodes()
         return dict(self.engine.state.tally.not_taken)
 
-    def rows(self, kind: type[Record]) -> list[Record]:
+    def rows(self, kind: type[Row]) -> list[Row]:
         """Return every row of a kind persisted so far, in order."""
         return [c.record for c in self.said if isinstance(c, Persist) and isinstance(c.record, kind)]
 

@@ -143,7 +143,7 @@ def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_rea
     refused_pair(floor)
     dislocate(floor, BTC)
     assert len(floor.placed()) == 2 and floor.not_taken().get("instrument_halted", 0) == 1
-    assert [row.text.split(":")[0] for row in floor.rows(IncidentRecord) if row.kind == "rules_changed"] == [  # type: ignore[attr-defined]
+    assert [row.text.split(":")[0] for row in floor.rows(IncidentRecord) if row.kind == "rules_changed"] == [
         "BTC/USDT at okx"
     ]
     dislocate(floor, ETH)

@@ -252,7 +252,7 @@ def test_a_lost_repair_is_recovered_with_its_role() -> None:
     pair = last_pair(bench)
     assert pair.buy_venue != pair.sell_venue
     assert pair.buy_size > 0 < pair.sell_size
-    assert bench.rows(OrderRecord)[0].role is Role.HEDGE  # type: ignore[attr-defined]
+    assert bench.rows(OrderRecord)[0].role is Role.HEDGE
 
 
 def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_recovered() -> None:
@@ -299,7 +299,7 @@ def finished() -> tuple[Bench, Restored]:
     )
     assert closed.pair.state is PairState.COMPLETED
     residuals = pools[-1] if pools else None
-    return dead, Restored(recent=(closed,), last_ns=dead.now_ns, residuals=residuals)  # type: ignore[arg-type]
+    return dead, Restored(recent=(closed,), last_ns=dead.now_ns, residuals=residuals)
 
 
 def test_orders_of_a_pair_closed_before_the_restart_change_nothing_when_they_are_found_again() -> None:

@@ -110,9 +110,9 @@ def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_wi
     snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     assert stopped(bench) == [("gate:test", "USDT")]
-    [told] = [row for row in bench.rows(IncidentRecord) if row.kind == "balance_drift"]  # type: ignore[attr-defined]
-    assert "USDT at gate: -0.25 is unexplained (reported 99999.75, fills, fees and transfers give 100000)" in told.text  # type: ignore[attr-defined]
-    assert [row.cause for row in bench.rows(BalanceRecord)][-1] == "drift"  # type: ignore[attr-defined]
+    [told] = [row for row in bench.rows(IncidentRecord) if row.kind == "balance_drift"]
+    assert "USDT at gate: -0.25 is unexplained (reported 99999.75, fills, fees and transfers give 100000)" in told.text
+    assert [row.cause for row in bench.rows(BalanceRecord)][-1] == "drift"
     assert not opens(bench)
 
 
@@ -142,11 +142,11 @@ def test_a_stop_survives_a_restart_until_the_user_resumes() -> None:
     snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     control = bench.rows(ControlRecord)[-1]
-    again = Bench(restored=Restored(control=control), run_id=1_760_000_500)  # type: ignore[arg-type]
+    again = Bench(restored=Restored(control=control), run_id=1_760_000_500)
     assert not opens(again)
     again.tell(ResumeAsked(reason="it was my fee"))
     assert opens(again)
-    assert again.rows(ControlRecord)[-1].stopped == ()  # type: ignore[attr-defined]
+    assert again.rows(ControlRecord)[-1].stopped == ()
 
 
 def test_the_same_difference_is_reported_once_and_a_further_one_again() -> None:

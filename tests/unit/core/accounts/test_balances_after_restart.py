@@ -27,7 +27,7 @@ def heir(bench: Bench, told: dict[str, str], **found: object) -> Bench:
     """Return the next process on the same accounts, with these first balances at gate, whose snapshot finds `found`."""
     agreed = bench.rows(AgreedRecord)[-1]
     after = Bench(
-        restored=Restored(agreed=agreed, last_ns=bench.now_ns),  # type: ignore[arg-type]
+        restored=Restored(agreed=agreed, last_ns=bench.now_ns),
         run_id=1_760_000_500,
         start_ns=bench.now_ns + 60 * NS_PER_S,
         reported={"gate": told},
@@ -43,7 +43,7 @@ def agreed() -> Bench:
     bench.wait_ms(1_000)
     for venue in bench.venues:
         read(bench, START, venue)
-    assert [account.account_id for account in bench.rows(AgreedRecord)[-1].accounts] == ["gate:test", "okx:test"]  # type: ignore[attr-defined]
+    assert [account.account_id for account in bench.rows(AgreedRecord)[-1].accounts] == ["gate:test", "okx:test"]
     return bench
 
 
@@ -75,7 +75,7 @@ def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_th
 
 def test_a_restart_with_nothing_changed_is_silent_and_looks_back_to_the_agreement() -> None:
     dead = agreed()
-    agreed_ns = dead.rows(AgreedRecord)[-1].accounts[0].ns  # type: ignore[attr-defined]
+    agreed_ns = dead.rows(AgreedRecord)[-1].accounts[0].ns
     bench = heir(dead, START)
     assert incidents(bench) == []
     asked = next(command for command in bench.said if isinstance(command, SnapshotAccount))
@@ -96,7 +96,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
     orders = [row for row in dead.rows(OrderRecord) if isinstance(row, OrderRecord)]
     after = Bench(
         restored=Restored(
-            agreed=dead.rows(AgreedRecord)[-1],  # type: ignore[arg-type]
+            agreed=dead.rows(AgreedRecord)[-1],
             last_ns=dead.now_ns,
             foreign_orders=tuple(orders[-1:]),
             foreign_fills=tuple(row for row in dead.rows(FillRecord) if isinstance(row, FillRecord)),
@@ -113,7 +113,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
 
 def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     old = agreed().rows(AgreedRecord)[-1]
-    accounts = tuple(AgreedAccount(a.account_id, a.ns - 4 * 86_400 * NS_PER_S, a.totals) for a in old.accounts)  # type: ignore[attr-defined]
+    accounts = tuple(AgreedAccount(a.account_id, a.ns - 4 * 86_400 * NS_PER_S, a.totals) for a in old.accounts)
     bench = Bench(restored=Restored(agreed=AgreedRecord(accounts=accounts)), balances={"USDT": "5", "BTC": "1"})
     read(bench, {"USDT": "5", "BTC": "1"})
     assert bench.engine.state.suspected == set()

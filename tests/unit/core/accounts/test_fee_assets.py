@@ -59,7 +59,7 @@ def plan(bench: Bench) -> PlanRecord:
 
 def incidents(bench: Bench, kind: str = "fee_asset") -> list[tuple[str, str]]:
     """Return severity and text of every incident of a kind."""
-    return [(row.severity, row.text) for row in bench.rows(IncidentRecord) if row.kind == kind]  # type: ignore[attr-defined]
+    return [(row.severity, row.text) for row in bench.rows(IncidentRecord) if row.kind == kind]
 
 
 def report(bench: Bench, gt: str) -> None:

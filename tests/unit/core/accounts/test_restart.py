@@ -31,7 +31,7 @@ def left_behind(bench: Bench) -> Restored:
         orders=tuple(latest(bench, OrderRecord)),  # type: ignore[arg-type]
         fills=tuple(latest(bench, FillRecord)),  # type: ignore[arg-type]
     )
-    return Restored(control=controls[-1] if controls else None, pairs=(left,))  # type: ignore[arg-type]
+    return Restored(control=controls[-1] if controls else None, pairs=(left,))
 
 
 def restarted(bench: Bench, **details: object) -> Bench:
@@ -138,7 +138,7 @@ def test_a_halt_survives_the_restart_until_it_is_lifted_with_a_reason() -> None:
     dead = Bench()
     dead.tell(HaltAsked(reason="lunch"))
     control = dead.rows(ControlRecord)[-1]
-    bench = Bench(restored=Restored(control=control), run_id=1_760_000_500)  # type: ignore[arg-type]
+    bench = Bench(restored=Restored(control=control), run_id=1_760_000_500)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
@@ -156,7 +156,7 @@ def test_what_stopped_trading_for_good_is_a_halt_that_the_next_process_finds() -
     assert isinstance(run, RunRecord) and (run.exit_code, run.halted) == (4, "engine_error")
     assert any(isinstance(row, IncidentRecord) and "uneven" in row.text for row in dead.rows(IncidentRecord))
     control = dead.rows(ControlRecord)[-1]
-    bench = Bench(restored=Restored(control=control), run_id=1_760_000_500)  # type: ignore[arg-type]
+    bench = Bench(restored=Restored(control=control), run_id=1_760_000_500)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()

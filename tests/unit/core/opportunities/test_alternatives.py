@@ -86,7 +86,7 @@ def test_the_route_taken_has_no_reason_and_every_other_one_has_exactly_one() -> 
     taken = rows.pop(("gate", "okx"))
     assert taken.reason is None and (taken.net_e8, taken.sell_size) == (100_000_000, D(1))
     assert all(row.reason is not None for row in rows.values())
-    assert {row.pair_trade_id for row in told(bench)} == {row.id for row in bench.rows(PairRecord)}  # type: ignore[attr-defined]
+    assert {row.pair_trade_id for row in told(bench)} == {row.id for row in bench.rows(PairRecord)}
 
 
 def test_a_route_with_an_edge_names_what_stood_against_it() -> None:

@@ -213,7 +213,7 @@ def test_a_late_fill_takes_back_what_was_learned_until_the_pair_has_closed_again
     accept(bench, sell, "0.5")
     fill(bench, buy, "0.4", "t2")
     rows = bench.rows(LegCostRecord)
-    assert [row.notional_e8 for row in rows] == [100 * 10**8] * 2 + [0] * 2  # type: ignore[attr-defined]
+    assert [row.notional_e8 for row in rows] == [100 * 10**8] * 2 + [0] * 2
 
 
 def test_a_pair_rebuilt_from_what_venues_hold_teaches_nothing() -> None:

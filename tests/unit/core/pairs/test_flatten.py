@@ -72,7 +72,7 @@ def test_nothing_to_do_is_done_at_once_and_stays_halted_until_resumed() -> None:
     assert state(bench) == (TradingState.ACTIVE, None)
     bench.tell(FlattenAsked(reason="enough"))
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
-    assert [row.halted for row in bench.rows(ControlRecord)] == [HaltReason.FLATTENED]  # type: ignore[attr-defined]
+    assert [row.halted for row in bench.rows(ControlRecord)] == [HaltReason.FLATTENED]
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
@@ -180,9 +180,9 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
     dead.wait_ms(60_000)  # no book is usable, so nothing could be sold before it died
     dead.tell(FlattenAsked(reason="enough"))
     control, residuals = dead.rows(ControlRecord)[-1], dead.rows(ResidualsRecord)[-1]
-    before = next(row for row in reversed(dead.rows(ResidualsRecord)) if row.carried)  # type: ignore[attr-defined]
+    before = next(row for row in reversed(dead.rows(ResidualsRecord)) if row.carried)
     assert residuals is before
-    bench = Bench(policy=HOLD, restored=Restored(control=control, residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
+    bench = Bench(policy=HOLD, restored=Restored(control=control, residuals=residuals), run_id=1_760_000_500)
     assert state(bench) == (TradingState.REDUCING, HaltReason.FLATTENING)
     [order] = tick(bench)
     assert (order.side, order.size) == (Side.SELL, D(1))
@@ -191,7 +191,7 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
 def test_what_was_left_on_other_accounts_is_not_recovered() -> None:
     dead = carrying()
     residuals = dead.rows(ResidualsRecord)[-1]
-    bench = Bench(venues=("okx", "bitget"), restored=Restored(residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
+    bench = Bench(venues=("okx", "bitget"), restored=Restored(residuals=residuals), run_id=1_760_000_500)
     assert bench.engine.state.residuals.carried_symbols() == []
 
 
@@ -200,7 +200,7 @@ def test_asking_twice_is_once_and_a_halt_meanwhile_changes_nothing() -> None:
     bench.tell(FlattenAsked(reason="enough"))
     bench.tell(FlattenAsked(reason="enough"))
     bench.tell(HaltAsked(reason="too"))
-    assert len([row for row in bench.rows(IncidentRecord) if row.kind == "flatten"]) == 1  # type: ignore[attr-defined]
+    assert len([row for row in bench.rows(IncidentRecord) if row.kind == "flatten"]) == 1
     assert len(tick(bench)) == 1
 
 

@@ -93,8 +93,8 @@ def next_life(dead: Bench, policy: RepairPolicy) -> Bench:
     return Bench(
         policy=policy,
         restored=Restored(
-            control=controls[-1] if controls else None,  # type: ignore[arg-type]
-            residuals=residuals[-1] if residuals else None,  # type: ignore[arg-type]
+            control=controls[-1] if controls else None,
+            residuals=residuals[-1] if residuals else None,
             pairs=tuple(one for one in left.values() if one.pair.state not in CLOSED),
             recent=tuple(one for one in left.values() if one.pair.state in CLOSED),
             last_ns=dead.now_ns,
