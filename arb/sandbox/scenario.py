@@ -24,6 +24,9 @@ _HASH = 2_654_435_761
 STEP_NS = 25 * NS_PER_MS
 DISLOCATIONS_PER_S = 1.2
 """Attempts per listed symbol; one on a symbol that is dislocated already does nothing."""
+BEYOND_MAX_BPS = 20.0
+"""How far a dislocation goes beyond both fees and the spreads. The books are deep, so pairs of ordinary size leave it standing;
+an edge above 30 bps that two pairs leave standing is no edge to the engine (a tenth of `max_edge_bps`)."""
 RACE_LOST = 0.12
 """Chance that rivals are just ahead of a marketable order while a dislocation of its symbol is open."""
 RACE_REACH = 0.006
@@ -278,8 +281,8 @@ class Scenario:
             return
         character = self._characters[symbol]
         base_fees = venue.exchange.instruments[symbol].taker_fee + partner.exchange.instruments[symbol].taker_fee
-        beyond = 5.0 + self._rng.expovariate(1 / 6.0)
-        size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + min(beyond, 40.0)
+        beyond = min(5.0 + self._rng.expovariate(1 / 6.0), BEYOND_MAX_BPS)
+        size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + beyond
         lasts_ms = min(4_000.0, max(250.0, 600.0 * math.exp(self._rng.gauss(0.0, 0.7))))
         direction = 1.0 if self._rng.random() < 0.5 else -1.0
         self._dislocations[symbol] = Dislocation(venue.name, direction * size, now_ns + int(lasts_ms * NS_PER_MS))
