@@ -36,6 +36,7 @@ class IncidentKind(StrEnum):
     FEE_RATE = "fee_rate"
     FINE_LEVELS = "fine_levels"
     FILLS_LOST = "fills_lost"
+    FUNDS_SHORT = "funds_short"
     FLATTENED = "flattened"
     FLATTENING = "flatten"
     FOREIGN_ORDER = "foreign_order"
@@ -138,6 +139,10 @@ ALERTS: dict[IncidentKind, AlertRule] = {
         "compare your fee tier at the venue with the settings: the symbol is stopped there", Severity.CRITICAL
     ),
     IncidentKind.FLATTENED: AlertRule("trade away by hand what the text says is left", Severity.CRITICAL),
+    IncidentKind.FUNDS_SHORT: AlertRule(
+        "move funds there (`arb rebalance` says how much); routes that need them open nothing",
+        ended_by=(IncidentKind.FUNDS_SHORT,),
+    ),
     IncidentKind.GUARD: AlertRule(
         "loosen the setting that the text names if the order was meant; else keep the log and report it"
     ),
@@ -184,7 +189,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
 """The incidents that need a person: money at risk, orders or balances that nobody can explain, rights that are missing, or
 trading that does not go on by itself. All others are worth knowing and ask for nothing (docs/FAILURES.md)."""
 
-ALERT_RULES = 2
+ALERT_RULES = 3
 """The version of `ALERTS`. Raise it with every change: ledgers then make their alerts anew from their incidents."""
 
 

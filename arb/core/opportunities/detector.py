@@ -24,6 +24,7 @@ from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of, evaluate, least_edge
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
+from arb.core.risk.dry_funds import DryFunds
 from arb.core.risk.entry_band import off_band
 from arb.core.risk.limits import breached
 from arb.core.risk.refusals import RefusalReports
@@ -81,6 +82,7 @@ class Detector:
         self.judged_last: dict[str, None] = {}
         """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
         self._refusals = RefusalReports(state)
+        self._dry_funds = DryFunds(state)
         # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
         self._opened_in: Judgement | None = None
         self._closed: list[OpportunityRecord] = []
@@ -263,6 +265,7 @@ class Detector:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
             if pair_id is not None:
+                self._dry_funds.opened(route, now_ns)
                 self._note(pair_id, route, judgement, now_ns)
                 self._expect_eaten(route, judgement, now_ns)
         is_open = any(self.episodes.is_open(route) for route in self.routes.of(symbol))
@@ -332,6 +335,8 @@ class Detector:
             if stands:
                 self._pause(route, now_ns)
             return Reason.EDGE_IMPLAUSIBLE
+        if reason is Reason.INSUFFICIENT_BALANCE:
+            self._dry_funds.refused(route, best, funds, now_ns)
         if not isinstance(answer, Plan):
             return answer.reason
         if not worst_partial_ok(answer, ask, bid, leg_loss_max_bps=state.policy.leg_loss_max_bps):
