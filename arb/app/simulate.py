@@ -38,6 +38,7 @@ from arb.replay.trial import (
 from arb.store.database import mask_url
 
 NOTHING_OPENS_BPS = Decimal(10_000)
+ANY_SIZE = Decimal("1e12")
 LIMITS = (
     (
         "the run's own orders are left out, and what they took is missing from the frames all the same: an edge that the run "
@@ -222,12 +223,18 @@ class _Simulation:
             compared_symbols(captures),
             len({symbol for capture in captures for symbol in capture.scales}),
         )
-        before_fees = self._best_before_fees() if span.symbols and not result.edges else None
-        return document_of(span, result, self._parts[0].trial.settings.limits.max_notional_quote, before_fees)
+        limit = self._parts[0].trial.settings.limits.max_notional_quote
+        none = span.symbols and not result.edges
+        before_fees = self._best_before_fees() if none else None
+        beyond = self._best_before_fees(ANY_SIZE) if none and before_fees is None else None
+        return document_of(span, result, limit, before_fees, beyond)
 
-    def _best_before_fees(self) -> Edge | None:
-        """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either."""
-        free = [_without_fees(part.trial) for part in self._parts]
+    def _best_before_fees(self, max_notional: Decimal | None = None) -> Edge | None:
+        """Return the best edge that a replay without fees shows, in which nothing opens; None where it shows none, either.
+
+        `max_notional`: another limit of the quote a pair pays.
+        """
+        free = [_without_fees(part.trial, max_notional) for part in self._parts]
         findings = _findings(free[0])
         parts = _parts([part.stretch for part in self._parts], free, self._on_progress, compiled=self._compiled)
         _play_all(parts, findings, self._on_progress, compiled=self._compiled)
@@ -235,8 +242,10 @@ class _Simulation:
         return max(bests, key=lambda edge: edge.gross_edge_bps, default=None)
 
 
-def _without_fees(trial: Trial) -> Trial:
+def _without_fees(trial: Trial, max_notional: Decimal | None) -> Trial:
     limits = msgspec.structs.replace(trial.settings.limits, min_edge_bps=NOTHING_OPENS_BPS, symbol={}, venue={})
+    if max_notional is not None:
+        limits = msgspec.structs.replace(limits, max_notional_quote=max_notional)
     settings = msgspec.structs.replace(trial.settings, limits=limits)
     return msgspec.structs.replace(trial, settings=settings, fee=ZERO, fees={})
 

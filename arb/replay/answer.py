@@ -9,6 +9,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.market.numbers import ZERO, plain
+from arb.market.symbol import Symbol
 from arb.replay.result import EDGE_BPS, LIFE_MS, Earned, Edge, Result
 
 _E6 = 10**6
@@ -25,15 +26,18 @@ class Span(msgspec.Struct, frozen=True):
     in_all: int
 
 
-def document_of(span: Span, result: Result, notional: Decimal, before_fees: Edge | None) -> dict[str, Any]:
+def document_of(
+    span: Span, result: Result, notional: Decimal, before_fees: Edge | None, beyond: Edge | None = None
+) -> dict[str, Any]:
     """Return the answer, `sentence` first. `notional`: the most that a pair pays, in quote.
 
-    `before_fees`: the best edge of a replay without fees, where with them there was none.
+    `before_fees`: the best edge of a replay without fees, where with them there was none. `beyond`: where that showed none
+    either, the best one of pairs of any size.
     """
     first = result.earned[0] if result.earned else None
     best = None if first is None else first.best
     return {
-        "sentence": sentence(span, result, notional, before_fees),
+        "sentence": sentence(span, result, notional, before_fees, beyond),
         "seconds": span.seconds,
         "stretches": span.stretches,
         "venues": list(span.venues),
@@ -42,6 +46,7 @@ def document_of(span: Span, result: Result, notional: Decimal, before_fees: Edge
         "takeable": result.takeable,
         "best_edge": None if best is None else msgspec.to_builtins(best, builtin_types=(Decimal,)),
         "best_edge_before_fees": _before_fees(before_fees),
+        "best_edge_beyond_max_notional": _before_fees(beyond),
         "break_even_fee_bps": None if first is None else first.break_even_fee_bps,
         "earned": [{key: value for key, value in _rows([row])[0].items() if key != "best"} for row in result.earned],
         "edges_by_size_and_life": _rows(result.classes),
@@ -75,7 +80,9 @@ def needed_fee_bps(gross_edge_bps: Decimal) -> Decimal:
 # The sentence.
 
 
-def sentence(span: Span, result: Result, notional: Decimal, before_fees: Edge | None) -> str:
+def sentence(
+    span: Span, result: Result, notional: Decimal, before_fees: Edge | None, beyond: Edge | None = None
+) -> str:
     """Return the answer in words."""
     where = f"On {duration(span.seconds)} of {_and(span.venues)}"
     if not span.in_all:
@@ -85,7 +92,8 @@ def sentence(span: Span, result: Result, notional: Decimal, before_fees: Edge | 
     if not span.symbols:
         return f"{what}none is shown at two venues, so there was nothing to trade between."
     if not result.edges:
-        return f"{what}no edge above 0 after fees, so you would have made nothing; {_without_fees(before_fees)}."
+        why = _without_fees(before_fees) if beyond is None else _too_small(notional, beyond)
+        return f"{what}no edge above 0 after fees, so you would have made nothing; {why}."
     edges = f"{result.edges:,} edge{'' if result.edges == 1 else 's'} above 0 after fees, "
     traded = [row for row in result.earned if row.pairs]
     if not traded:
@@ -103,6 +111,14 @@ def _without_fees(edge: Edge | None) -> str:
     gross, needed = edge.gross_edge_bps, needed_fee_bps(edge.gross_edge_bps)
     route = f"buy {edge.symbol} at {edge.buy}, sell at {edge.sell}"
     return f"the best before fees was {_short(gross)} bps ({route}), which needs a taker fee below {_short(needed)} bps"
+
+
+def _too_small(notional: Decimal, beyond: Edge) -> str:
+    limit = _amount(notional, Symbol.of(beyond.symbol).quote)
+    edge = (
+        f"{_short(beyond.gross_edge_bps)} bps before fees (buy {beyond.symbol} at {beyond.buy}, sell at {beyond.sell})"
+    )
+    return f"no order fits into {limit} (limits.max_notional_quote); of larger ones the best edge was {edge}"
 
 
 def _main_reason(result: Result) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
+from arb.core.settings import Limits
 from arb.replay.answer import Span as AnswerSpan
 from arb.replay.answer import document_of, duration, first_difference, needed_fee_bps, sentence, tables_of
 from arb.replay.result import Edge, Result
@@ -135,9 +136,11 @@ def test_a_person_reads_of_a_sale_of_dust_that_it_was_one() -> None:
 # The same from tapes.
 
 
-def answer(tape: Tape, folder: Path, **options: Any) -> dict[str, Any]:
+def answer(tape: Tape, folder: Path, settings: Settings | None = None, **options: Any) -> dict[str, Any]:
     path = tape.write(folder / "t.jsonl")
-    summary, _ = replay_tapes(Settings(), ReplayOptions(files=(path,), db=f"sqlite:///{folder}/out.sqlite", **options))
+    summary, _ = replay_tapes(
+        settings or Settings(), ReplayOptions(files=(path,), db=f"sqlite:///{folder}/out.sqlite", **options)
+    )
     assert next(iter(summary)) == "answer" and next(iter(summary["answer"])) == "sentence"
     found: dict[str, Any] = summary["answer"]
     return found
@@ -162,3 +165,13 @@ def test_where_prices_never_cross_no_fee_would_do(tmp_path: Path) -> None:
     quiet = answer(quiet_market(), tmp_path)
     assert (quiet["edges"], quiet["best_edge_before_fees"], quiet["break_even_fee_bps"]) == (0, None, None)
     assert quiet["sentence"].endswith("even without fees there was none.")
+
+
+def test_where_no_order_fits_into_the_limit_of_a_pair_the_limit_is_named(tmp_path: Path) -> None:
+    small = answer(one_dislocation(), tmp_path, settings=Settings(limits=Limits(max_notional_quote=D("0.0001"))))
+    assert (small["edges"], small["best_edge_before_fees"]) == (0, None)
+    assert small["best_edge_beyond_max_notional"]["gross_edge_bps"] == D(100)
+    assert small["sentence"].endswith(
+        "no order fits into 0.0001 USDT (limits.max_notional_quote); of larger ones the best edge was 100 bps before fees "
+        "(buy BTC/USDT at gate, sell at okx)."
+    )
