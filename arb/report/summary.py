@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
-
-import msgspec
 
 from arb.market.numbers import exact, round_ratio
 from arb.report.measure import mean, percentile, rounded, run_ns, what_if
@@ -26,32 +25,45 @@ TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """Everything a report is made of, read once."""
+class Sources:
+    """Everything a report is made of, each part read once, when it is first asked for."""
 
-    db: str
-    selection: Selection
-    sums: Sums
-    trades: Columns
-    legs: Columns
-    episodes: Columns
-    executions: Columns
-    runs: Columns
+    def __init__(self, db_url: str, selection: Selection) -> None:
+        """Raise `ConfigError` when there is no usable ledger."""
+        self.db = mask_url(db_url)
+        self.selection = selection
+        self._columns = ColumnReader(db_url, selection)
+        self.sums: Sums = read_sums(db_url, selection)
+
+    @cached_property
+    def trades(self) -> Columns:
+        """See `ColumnReader`, as for all that follow."""
+        return self._columns.trades()
+
+    @cached_property
+    def legs(self) -> Columns:
+        return self._columns.legs()
+
+    @cached_property
+    def edges(self) -> Columns:
+        return self._columns.edges()
+
+    @cached_property
+    def episodes(self) -> Columns:
+        return self._columns.episodes()
+
+    @cached_property
+    def executions(self) -> Columns:
+        return self._columns.executions()
+
+    @cached_property
+    def runs(self) -> Columns:
+        return self._columns.runs()
 
 
 def read_sources(db_url: str, selection: Selection = ALL) -> Sources:
     """Read the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
-    columns = ColumnReader(db_url, selection)
-    return Sources(
-        mask_url(db_url),
-        selection,
-        read_sums(db_url, selection),
-        columns.trades(),
-        columns.legs(),
-        columns.episodes(),
-        columns.executions(),
-        columns.runs(),
-    )
+    return Sources(db_url, selection)
 
 
 def summarise(sources: Sources) -> dict[str, Any]:
@@ -81,11 +93,11 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "opportunities": _counted(sums.opportunities, "outcome", "opportunities"),
         "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
         "leg_cost": {row["quote"]: _leg_cost(row) for row in _added(_of_edges(sums.pairs), "quote")},
-        "days": _days(sums.pairs, sources.runs),
+        "days": _days(sums.days, sources.runs),
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
         "refused": _refused(sums.opportunities),
-        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.episodes)],
+        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.edges)],
         "execution": [_venue(row, sources.legs) for row in sums.orders],
         "leg_skew": _skew(sources.trades),
         "moved": [{"venue": venue, "asset": asset, "change": amount} for (venue, asset), amount in sums.moved.items()],
@@ -147,16 +159,15 @@ def _leg_cost(row: RowDict) -> dict[str, Decimal]:
     return {"expected": money(row["leg_cost_e8"]), "realised": money(-row["size_shortfall_e8"] - row["hedge_cost_e8"])}
 
 
-def _days(pairs: list[RowDict], runs: Columns) -> list[RowDict]:
+def _days(days: list[RowDict], runs: Columns) -> list[RowDict]:
     """Return what each day earned, and for how many seconds of it something ran."""
-    closed = [row for row in pairs if row["finished"]]
     return [
         {
             "day_utc": date.fromordinal(_EPOCH_DAY + row["day"]).isoformat(),
             "run_seconds": _seconds(run_ns(runs, row["day"] * NS_PER_DAY, (row["day"] + 1) * NS_PER_DAY)),
         }
         | _earned(row, ("quote",))
-        for row in _added(closed, "day", "quote")
+        for row in days
     ]
 
 

@@ -30,7 +30,8 @@ SELECT p.id, p.run_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.s
     (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
     p.expected_net_e8, p.buy_slippage_e8, p.sell_slippage_e8, p.size_shortfall_e8, p.fee_difference_e8,
     p.hedge_cost_e8, p.residual_change_e8, p.realised_net_e8,
-    CAST(p.exposure_quote_s AS DOUBLE PRECISION) AS exposure_quote_s, COALESCE(r.repairs, 0) AS repairs,
+    CAST(p.exposure_quote_s AS DOUBLE PRECISION) AS exposure_quote_s,
+    (SELECT COUNT(*) FROM orders r WHERE r.pair_trade_id = p.id AND r.role IN ('hedge', 'unwind')) AS repairs,
     p.expected_net_e8 / 1e4 / NULLIF(CAST(p.buy_size AS DOUBLE PRECISION), 0) / CASE
         WHEN CAST(b.filled AS DOUBLE PRECISION) > 0
         THEN CAST(b.avg_price AS DOUBLE PRECISION) + p.buy_slippage_e8 / 1e8 / CAST(b.filled AS DOUBLE PRECISION)
@@ -43,9 +44,6 @@ SELECT p.id, p.run_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.s
 FROM pair_trades p
 LEFT JOIN orders b ON b.pair_trade_id = p.id AND b.role = 'entry' AND b.side = 'buy' AND b.attempt = 0
 LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = 'sell' AND s.attempt = 0
-LEFT JOIN (
-    SELECT pair_trade_id, COUNT(*) AS repairs FROM orders WHERE role IN ('hedge', 'unwind') GROUP BY pair_trade_id
-) r ON r.pair_trade_id = p.id
 WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND {where}
 ORDER BY p.closed_ns, p.id
 """,
@@ -73,7 +71,7 @@ SELECT o.pair_trade_id, o.venue, o.symbol, p.quote, o.side, o.status, COALESCE(o
         / NULLIF(CAST(o.filled AS DOUBLE PRECISION) * CAST(o.avg_price AS DOUBLE PRECISION), 0) AS slippage_bps
 FROM orders o JOIN pair_trades p ON p.id = o.pair_trade_id
 WHERE o.role = 'entry' AND {where}
-ORDER BY o.id
+ORDER BY p.decided_ns, o.id
 """,
     {
         **dict.fromkeys(("pair_trade_id", "decided_ns"), _EXACT),
@@ -92,6 +90,13 @@ ORDER BY opened_ns, id
         **dict.fromkeys(("id", "opened_ns", "best_net_e8"), _EXACT),
         **dict.fromkeys(("symbol", "quote", "buy_venue", "sell_venue", "outcome", "reason"), _TEXT),
     },
+    OPPORTUNITIES_BY,
+)
+EDGES = (
+    """
+SELECT quote, CAST(best_edge_bps AS DOUBLE PRECISION) AS best_edge_bps, best_net_e8 FROM opportunities WHERE {where}
+""",
+    {"quote": _TEXT, "best_net_e8": _EXACT},
     OPPORTUNITIES_BY,
 )
 EXECUTIONS = (
@@ -176,6 +181,10 @@ class ColumnReader:
         """Read opportunities; `reason` is `traded` for those that were taken."""
         return self._read(*EPISODES)
 
+    def edges(self) -> Columns:
+        """Read what thresholds are held against: the quote, edge and net of each opportunity, in any order."""
+        return self._read(*EDGES)
+
     def executions(self) -> Columns:
         """Read fills, foreign ones too, for they move balances alike: their `role` is `foreign`."""
         return self._read(*EXECUTIONS)
@@ -218,7 +227,7 @@ def _column(values: tuple[Any, ...], kind: Any, texts: dict[str, str]) -> Column
     Of equal texts one is kept: a million rows name a handful of venues.
     """
     if kind is _NUMBER:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # None is read as not-a-number
     if kind is _TEXT:
-        values = tuple(texts.setdefault(value, value) for value in values)
+        values = tuple(map(texts.setdefault, values, values))
     return np.array(values, dtype=kind)

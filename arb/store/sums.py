@@ -24,26 +24,34 @@ from arb.store.tables import WATERFALL
 INCIDENTS_SHOWN = 20
 BATCH_ROWS = 10_000
 _MONEY = (*WATERFALL, "fees_e8")
-_LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN p.leg_cost_e8 END), 0) AS leg_cost_e8"
+_LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN v.leg_cost_e8 END), 0) AS leg_cost_e8"
 """What legs that fall short were expected to cost, of the finished pairs."""
 
+_REPAIRED = "EXISTS (SELECT 1 FROM orders r WHERE r.pair_trade_id = {} AND r.role IN ('hedge', 'unwind'))"
 _PAIRS, _UNPROVED = (
     f"""
-SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000 AS day,
-    CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END AS repaired, COUNT(*) AS pairs,
+SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired, COUNT(*) AS pairs,
     COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
-FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
-LEFT JOIN (
-    SELECT DISTINCT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind')
-) r ON r.pair_trade_id = v.id
-WHERE {{where}} AND p.identity IS {identity}
-GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000,
-    CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END
+FROM (
+    SELECT v.*, p.leg_cost_e8, CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END AS repaired
+    FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
+    WHERE {{where}} AND p.identity IS {identity}
+) v
+GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired
 ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
 """
     for identity in ("NULL", "NOT NULL")
 )
 """All pairs but those whose coins are not proved to be the same at both venues, and these."""
+_DAYS = f"""
+SELECT v.quote, c.closed_ns / 86400000000000 AS day, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
+    SUM(CASE WHEN c.n = 1 AND {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END) AS repaired,
+    {", ".join(f"SUM(c.{term}) AS {term}" for term in _MONEY)}
+FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id
+WHERE {{where}} AND v.identity IS NULL
+GROUP BY v.quote, c.closed_ns / 86400000000000 ORDER BY day, v.quote
+"""
+"""What the closings of each day (since 1970) booked; that of a pair which was opened again is on the days of both."""
 _OPPORTUNITIES = """
 SELECT quote, outcome, reason, COUNT(*) AS opportunities, SUM(best_net_e8) AS best_net_e8
 FROM opportunities WHERE {where}
@@ -97,8 +105,8 @@ _SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
     """What a report adds up, read in one transaction, so that all of it is of the same instant.
 
-    `pairs` is grouped by quote, symbol, venues, kind, state, day of closing (days since 1970, None while open) and
-    whether a hedge or unwind was needed; money columns end in `_e8`. `unproved` is the same for the pairs whose coins are not
+    `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end in
+    `_e8`. `days` has what was booked on each day. `unproved` is the same for the pairs whose coins are not
     proved to be the same at both venues, which `pairs` leaves out. `fees` by asset and `moved` by (venue, asset) are
     exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance. `fees_planned` has
     what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is known.
@@ -107,6 +115,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RowDict]
     span_ns: tuple[int, int] | None
     pairs: list[RowDict]
+    days: list[RowDict]
     unproved: list[RowDict]
     opportunities: list[RowDict]
     orders: list[RowDict]
@@ -153,6 +162,7 @@ def _read(connection: Connection, selection: Selection) -> Sums:
         runs=rows(_RUNS, SelectedBy("r.started_ns", "r.id", until="t.until_ns")),
         span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
         pairs=rows(_PAIRS, _SUMMED_BY),
+        days=rows(_DAYS, _SUMMED_BY),
         unproved=rows(_UNPROVED, _SUMMED_BY),
         opportunities=rows(_OPPORTUNITIES, OPPORTUNITIES_BY),
         orders=rows(_ORDERS, SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")),

@@ -85,9 +85,10 @@ class Opportunity(Base):
         check("ticks_above_zero", "ticks > 0"),
         check("two_venues", "buy_venue <> sell_venue"),
         *above_zero("best_buy_size", "best_sell_size"),
-        # Only two: each costs a fifth of the rate at which rows go in.
+        # No more: each costs a fifth of the rate at which rows go in.
         Index(None, "symbol", "opened_ns"),
         Index(None, "run_id", "opened_ns"),
+        Index(None, "opened_ns"),
         {"comment": "episodes in which a profit after fees existed, whatever became of them"},
     )
 
@@ -212,6 +213,9 @@ class PairClosing(Base):
     hedge_cost_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
     residual_change_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
     realised_net_e8: Mapped[int] = mapped_column(comment="change of that term of pair_trades, 1e-8 of the quote")
+    fees_e8: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="fees of its fills since the closing before, 1e-8 of the quote"
+    )
 
 
 class Order(Base):
@@ -232,7 +236,7 @@ class Order(Base):
         *not_negative("price", "filled", "avg_price"),
         UniqueConstraint("account_id", "client_order_id"),
         Index(None, "pair_trade_id"),
-        Index(None, "venue", "journalled_ns"),
+        Index(None, "journalled_ns"),
         Index(None, "account_id", "venue_order_id"),
         Index(None, "status"),
         {"comment": "orders, ours and foreign"},
@@ -275,7 +279,7 @@ class Fill(Base):
         *above_zero("price", "size"),
         UniqueConstraint("account_id", "symbol", "trade_id", "order_id"),
         Index(None, "order_id"),
-        Index(None, "venue", "event_ns"),
+        Index(None, "event_ns"),
         {"comment": "executions, each once"},
     )
 

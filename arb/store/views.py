@@ -29,10 +29,8 @@ def _whole(name: str, sum_e8: str) -> str:
     return f"{whole} AS {name}_e8, {whole} / 1e8 AS {name}"
 
 
-_FEES_OF_PAIR = """
-    SELECT o.pair_trade_id, SUM(f.fee_quote_value_e8) AS fees_e8, COUNT(*) AS fills
-    FROM fills f JOIN orders o ON o.id = f.order_id
-    WHERE o.pair_trade_id IS NOT NULL GROUP BY o.pair_trade_id"""
+_OF_PAIR = "FROM orders o JOIN fills f ON f.order_id = o.id WHERE o.pair_trade_id = p.id"
+"""The fills of one pair, found by its id: a join with sums over all fills would read them all for one row."""
 
 # Days since 1970 to a calendar date, after Howard Hinnant's "civil_from_days", for days from the year 1970 on.
 _CIVIL = """
@@ -63,9 +61,10 @@ SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue,
     (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
     p.buy_size, p.sell_size, p.residual_size, p.residual_mark, {_instant("mark_ns", "p.")}, p.exposure_quote_s,
     {", ".join(_both(column, "p.") for column in WATERFALL)},
-    COALESCE(c.fees_e8, 0) AS fees_e8, COALESCE(c.fees_e8, 0) / 1e8 AS fees, COALESCE(c.fills, 0) AS fills
-FROM pair_trades p LEFT JOIN ({_FEES_OF_PAIR}
-) c ON c.pair_trade_id = p.id
+    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) {_OF_PAIR}) AS BIGINT) AS fees_e8,
+    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) {_OF_PAIR}) AS BIGINT) / 1e8 AS fees,
+    (SELECT COUNT(*) {_OF_PAIR}) AS fills
+FROM pair_trades p
 """
 
 V_OPPORTUNITIES = f"""
@@ -77,32 +76,21 @@ SELECT id, run_id, symbol, quote, buy_venue, sell_venue,
 FROM opportunities
 """
 
-# Both sides are added up to days before they meet: thirty rows to join, not a million. A fee belongs to the first closing after
-# its fill, so that a late fill moves no day that is over.
 V_DAILY_PNL = f"""
 CREATE VIEW v_daily_pnl AS
 WITH earned AS (
     SELECT c.closed_ns / 86400000000000 AS days, p.quote, SUM(c.realised_net_e8) AS trading_net_e8,
-        SUM(c.hedge_cost_e8) AS hedge_cost_e8, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs
+        SUM(c.fees_e8) AS fees_e8, SUM(c.hedge_cost_e8) AS hedge_cost_e8,
+        SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs
     FROM pair_closings c JOIN pair_trades p ON p.id = c.pair_trade_id
     WHERE p.identity IS NULL
     GROUP BY c.closed_ns / 86400000000000, p.quote
-), charged AS (
-    SELECT c.closed_ns / 86400000000000 AS days, p.quote, SUM(f.fee_quote_value_e8) AS fees_e8
-    FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
-    JOIN pair_closings c ON c.pair_trade_id = p.id
-    LEFT JOIN pair_closings earlier ON earlier.pair_trade_id = c.pair_trade_id AND earlier.n = c.n - 1
-    LEFT JOIN pair_closings later ON later.pair_trade_id = c.pair_trade_id AND later.n = c.n + 1
-    WHERE p.identity IS NULL AND (c.n = 1 OR f.received_ns > earlier.closed_ns)
-        AND (f.received_ns <= c.closed_ns OR later.n IS NULL AND p.realised_net_e8 IS NOT NULL)
-    GROUP BY c.closed_ns / 86400000000000, p.quote
 )
-SELECT d.day_utc, e.quote, {_whole("trading_net", "e.trading_net_e8")}, {_whole("fees", "COALESCE(c.fees_e8, 0)")},
+SELECT d.day_utc, e.quote, {_whole("trading_net", "e.trading_net_e8")}, {_whole("fees", "e.fees_e8")},
     {_whole("hedge_cost", "e.hedge_cost_e8")}, e.pairs
 FROM earned e
 JOIN ({_CIVIL}
 ) d ON d.days = e.days
-LEFT JOIN charged c ON c.days = e.days AND c.quote = e.quote
 """
 
 V_VENUE_QUALITY = f"""

@@ -3,6 +3,7 @@
 Text that a database cannot hold is made harmless here whatever its origin; a record that the database refuses is named.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -66,6 +67,26 @@ COPY_ROWS = 500
 PIECE_ROWS = 1_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TERMS = [attributes_of(Waterfall)[name] for name in WATERFALL]
+FEES_OF_CLOSINGS = """
+UPDATE pair_closings AS c SET fees_e8 = (
+    SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) FROM orders o JOIN fills f ON f.order_id = o.id
+    WHERE o.pair_trade_id = c.pair_trade_id AND (c.n = 1 OR f.received_ns > (
+        SELECT e.closed_ns FROM pair_closings e WHERE e.pair_trade_id = c.pair_trade_id AND e.n = c.n - 1
+    )) AND (f.received_ns <= c.closed_ns OR EXISTS (
+        SELECT 1 FROM pair_trades p WHERE p.id = c.pair_trade_id AND p.realised_net_e8 IS NOT NULL
+    ) AND NOT EXISTS (
+        SELECT 1 FROM pair_closings l WHERE l.pair_trade_id = c.pair_trade_id AND l.n > c.n
+    ))
+)"""
+"""A fee belongs to the first closing after its fill, so that a late fill moves no day that is over; to the last closing where
+the fill reopened no pair."""
+_SQLITE_PAIRS = """ WHERE c.pair_trade_id IN (
+    SELECT value FROM json_each(?) UNION
+    SELECT o.pair_trade_id FROM orders o WHERE o.id IN (SELECT value FROM json_each(?))
+)"""
+_POSTGRES_PAIRS = """ WHERE c.pair_trade_id IN (
+    SELECT unnest(%s::bigint[]) UNION SELECT o.pair_trade_id FROM orders o WHERE o.id = ANY(%s::bigint[])
+)"""
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
@@ -107,7 +128,18 @@ class Writer:
                 self._execute(connection, TABLES[kind], list(self._made(kind, list(by_id.values()))))
             if kind is PairRecord and closings:
                 self._execute(connection, PairClosing, [_closing(pair) for pair in closings.values()])
+        filled = {fill.order_id for fill in latest[FillRecord].values()}  # type: ignore[union-attr]
+        pairs = latest[PairRecord]
+        if pairs or filled:
+            self._add_fees(connection, list(pairs), list(filled))
         return sum(map(len, latest.values()))
+
+    def _add_fees(self, connection: Connection, pairs: list[int], orders: list[int]) -> None:
+        """Add up the fees of the closings of pairs that have closed, and of those that orders belong to."""
+        if self._postgres:
+            connection.exec_driver_sql(FEES_OF_CLOSINGS + _POSTGRES_PAIRS, (pairs, orders))
+        else:
+            connection.exec_driver_sql(FEES_OF_CLOSINGS + _SQLITE_PAIRS, (json.dumps(pairs), json.dumps(orders)))
 
     def write_but_for(self, connection: Connection, records: Sequence[AnyRecord]) -> list[RowRefused]:
         """Write as `write` does, but for the records that the database refuses; return which, and why.
@@ -293,7 +325,7 @@ def _closing(pair: PairRecord) -> tuple[int | None, ...]:
     """Return the row of the closing with which a pair reached this state: each term less the one booked before."""
     booked, now = pair.booked, pair.waterfall
     terms = (getattr(now, name) - (0 if booked is None else getattr(booked, name)) for name in _TERMS)
-    return pair.id, pair.closed_before + 1, pair.closed_ns, *terms
+    return pair.id, pair.closed_before + 1, pair.closed_ns, *terms, 0
 
 
 def storable(texts: Iterable[str | None]) -> Iterable[str | None]:
