@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import Dialect
 
 from arb.clock import NS_PER_MS, SystemClock
@@ -45,18 +45,20 @@ def _open(dialect: Dialect, _record: object, arguments: list[Any], named: dict[s
 
 def _bound(connection: Any, _record: object) -> None:
     limit_ms = _limit_ms.get()
-    if limit_ms is None:
-        return
-    if isinstance(connection, sqlite3.Connection):
+    if limit_ms is not None and isinstance(connection, sqlite3.Connection):
         clock = SystemClock()
         until_ns = clock.monotonic_ns() + limit_ms * NS_PER_MS
         connection.execute("PRAGMA query_only=ON")
         connection.set_progress_handler(lambda: clock.monotonic_ns() > until_ns, _STEPS)
-    else:
-        connection.execute("SET default_transaction_read_only = on")
-        connection.execute(f"SET statement_timeout = {limit_ms}")
-        connection.commit()
+
+
+def _begin(connection: Connection) -> None:
+    limit_ms = _limit_ms.get()
+    if limit_ms is not None and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")
 
 
 event.listen(Engine, "do_connect", _open)
 event.listen(Engine, "connect", _bound)
+event.listen(Engine, "begin", _begin)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -132,6 +132,8 @@ _POSTGRES = {
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
+    # A pooler in transaction mode gives the server's session, and the statements prepared in it, to others.
+    "prepare_threshold": None,
 }
 
 
@@ -148,7 +150,8 @@ def open_engine(
     file = sqlite_file(url)
     if file is None:
         engine = create_engine(url, poolclass=NullPool, connect_args=_POSTGRES)
-        event.listen(engine, "connect", _postgres_setup)
+        event.listen(engine, "do_connect", _connect_to_utf8(db_url))
+        event.listen(engine, "begin", _postgres_begin)
         return engine
     if not create and not file.exists():
         raise ConfigError(f"ledger {file}: no such file; run the engine first, or choose another --mode or --db")
@@ -197,10 +200,25 @@ def _sqlite_setup(busy_timeout_ms: int, foreign_keys: bool) -> Any:
     return setup
 
 
-def _postgres_setup(connection: Any, _record: object) -> None:
-    # Waiting for ever for somebody's lock would look like a healthy ledger.
-    connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
-    connection.commit()
+def _connect_to_utf8(db_url: str) -> Any:
+    def connect(dialect: Dialect, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+        """Connect; raise `ConfigError` where the database cannot hold every text: before SQLAlchemy asks it anything."""
+        connection: Any = dialect.connect(*arguments, **named)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            connection.close()
+            raise ConfigError(
+                f"ledger {mask_url(db_url)}: its encoding is {encoding}, which cannot hold every text: make the database anew, "
+                "CREATE DATABASE NAME TEMPLATE template0 ENCODING 'UTF8'"
+            )
+        return connection
+
+    return connect
+
+
+def _postgres_begin(connection: Connection) -> None:
+    # Waiting for ever for somebody's lock would look like a healthy ledger. For this transaction alone, as behind a pooler.
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -179,6 +179,11 @@ class AccountLease:
             return
         self._due_ns = now_ns + int(self._pace.retry_s * NS_PER_S)
         with self._turn:
+            if session is not None and session.pooled and session.has_ended():
+                self._session = (
+                    None  # the pooler's line to us was idle for too long: there are no locks, and the rows stand
+                )
+                session.close()
             self._renew()
             self._hold(0)
             self._report(None)
@@ -315,7 +320,7 @@ class _Session:
         """Connect, which takes at most the time-out of the connection's arguments; raise `psycopg.Error`."""
         self._exchange_s = exchange_s
         named = f"arb process {mine.pid} on {mine.host}"
-        arguments = postgres_arguments(db_url) | {"application_name": named, "prepare_threshold": None}
+        arguments = postgres_arguments(db_url) | {"application_name": named}
         self._connection: psycopg.Connection[Any] = psycopg.connect(**arguments, autocommit=True)
         # A second descriptor of the same socket: to break it off from another thread, and never one of another connection's.
         self._socket = socket.socket(fileno=os.dup(self._connection.fileno()))
@@ -329,6 +334,10 @@ class _Session:
                     connection.execute(
                         "SELECT set_config('tcp_keepalives_idle', '5', false),"
                         " set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)"
+                    )
+                    # A role may end sessions that are idle for less than the time between two renewals.
+                    connection.execute(
+                        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
                     )
         except BaseException:
             self.close()

@@ -1,7 +1,7 @@
 """A ledger for somebody's own questions in SQL: reading alone, whatever is typed, and ended at once by Ctrl-C.
 
 Three walls stand before a write. A statement must begin with a word that reads; the connection is read-only (SQLite: `mode=ro`,
-`query_only` and an authorizer that knows reading alone; PostgreSQL: each statement is a prepared one, so the only one, in a
+`query_only` and an authorizer that knows reading alone; PostgreSQL: each is sent as one statement (extended protocol), in a
 transaction that began `READ ONLY` and has taken its snapshot, after which it cannot be made to write); and the account that
 connects to PostgreSQL may have no right to write.
 """
@@ -42,7 +42,8 @@ _READ_ACTIONS = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
-_SESSION_BEGUN = "SELECT backend_start FROM pg_stat_activity WHERE pid = %s"
+_SESSION_BEGUN = "SELECT backend_start FROM pg_stat_activity WHERE pid = %s AND pid = pg_backend_pid()"
+"""None behind a pooler, which invents the process: it might be that of somebody else's session."""
 _END_SESSION = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 _WRITES = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)
 
@@ -57,6 +58,13 @@ class Rows(NamedTuple):
 
 class Interrupted(Exception):
     """Ctrl-C ended a question."""
+
+
+class _OneStatement(psycopg.Cursor[Any]):
+    """Sends what it is given as one statement, which the server refuses to take for several (PostgreSQL manual, 54.2.3)."""
+
+    def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:
+        super()._execute_send(query, force_extended=True, binary=binary)
 
 
 class ReadOnlyLedger:
@@ -91,7 +99,7 @@ class ReadOnlyLedger:
             if self._file is None:
                 cursor.execute("BEGIN READ ONLY")
                 cursor.execute("SELECT 1")  # from its first snapshot on, a transaction cannot be made to write
-                cursor.execute(sql, prepare=True)
+                cursor.execute(sql)
             else:
                 cursor.execute(sql)
             columns = [str(column[0]) for column in cursor.description or ()]
@@ -101,8 +109,9 @@ class ReadOnlyLedger:
     def _connected(self) -> Any:
         if self._file is None:
             try:
-                opened = psycopg.connect(**postgres_arguments(self._db_url), autocommit=True)
-                pid = opened.info.backend_pid  # of a pooler no session: such a one is not ended
+                arguments = postgres_arguments(self._db_url)
+                opened = psycopg.connect(**arguments, autocommit=True, cursor_factory=_OneStatement)
+                pid = opened.info.backend_pid
                 begun = opened.execute(_SESSION_BEGUN, [pid]).fetchone()
             except psycopg.Error as error:
                 raise driver_error(self._db_url, error) from None

@@ -2,8 +2,9 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from arb.store.lease import LEASE_S, STALE_S, AccountLease, Holder, Pace
 from arb.store.ledger import prepare_ledger
 from arb.store.migrate import upgrade
 from arb.store.projector import require_journal
+from tests.support.pooler import Pooler
 from tests.support.postgres_proxy import PostgresProxy
 from tests.unit.store.conftest import a_journal, query
 
@@ -368,3 +370,22 @@ def test_leases_of_sandboxes_that_are_gone_do_not_stay(url: str, lease_of: Open)
     left_by(url, host(1), "gate-sb-2", ago_s=80_000)
     lease_of(url, host(2))[0].take(["gate-sb-3"])
     assert [row[0] for row in leases(url)] == ["gate-sb-2", "gate-sb-3"]
+
+
+@pytest.mark.parametrize("place", ["server", "pooler"])
+def test_a_session_that_may_be_idle_for_less_than_the_pace_of_renewals_loses_nothing(
+    place: str, url: str, lease_of: Open
+) -> None:
+    with ExitStack() as stack:
+        if place == "pooler":
+            pooler = stack.enter_context(closing(Pooler(url, idle_s=0.4)))
+            first, told = lease_of(pooler.url, host(1), pace=Pace(renew_s=1))
+        else:
+            execute(url, "ALTER ROLE postgres SET idle_session_timeout = 400")
+            stack.callback(execute, url, "ALTER ROLE postgres RESET idle_session_timeout")
+            first, told = lease_of(url, host(1), pace=Pace(renew_s=1))
+        first.take(["gate-1"])
+        time.sleep(3)  # real time: that of the server, or of the pooler
+        assert told.causes == []
+        with pytest.raises(ConfigError, match="process 1001 on host-1"):
+            lease_of(url, host(2))[0].take(["gate-1"])
