@@ -64,6 +64,8 @@ AT_FILLS = frozenset({"duplicate_fill_event", "fill_event_lost", "contradiction"
 AT_OWN_FILLS = frozenset({"contradiction"})
 """What strikes only a fill of an order of ours."""
 AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag", "read_lag"})
+AT_BALANCES = frozenset({"balance_lag", "read_lag", "interest", "internal_transfer", "foreign_order"})
+"""What shows only where balances are read."""
 AT_CALLS = frozenset({"clock_skew", "key_revoked", "http_503_maintenance"})
 AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused"})
 SOON = (
@@ -74,6 +76,8 @@ SOON = (
 """What strikes within some hundred milliseconds, not at once."""
 LATE = "late_fill"
 WALLETS = "wallet_closed"
+PAST_TIMEOUT_S = 2.3
+"""A request is waited for less long."""
 
 
 AFTER_HALT_NS = 2_200 * NS_PER_MS
@@ -203,9 +207,9 @@ class _Aiming:
         """Return a slow line from the opening on: what leaves now arrives after the other leg has filled."""
         return self.lead(name="net_slow", phase=Phase.OPENING, leg=leg)
 
-    def cut(self, leg: str, phase: Phase = Phase.OPENING) -> Strike:
+    def cut(self, leg: str, phase: Phase = Phase.OPENING, seconds: float | None = None) -> Strike:
         """Return a partition: what leaves now, and what is asked meanwhile, arrives when it is over."""
-        return self.lead(name="net_partition", phase=phase, leg=leg)
+        return self.lead(name="net_partition", phase=phase, leg=leg, seconds=seconds)
 
     def short(self, leg: str, phase: Phase = Phase.OPENING) -> Strike:
         """Return a partial fill: an order that the venue ends with something left, which may be filled late."""
@@ -295,7 +299,7 @@ def _at_both_legs(a: _Aiming) -> Iterator[Strike]:
 
 def _at_unknown(a: _Aiming) -> Iterator[Strike]:
     if a.fault in AT_PLACING or a.fault in AT_FILLS or a.fault == LATE:
-        yield a.cut(a.near)  # it arrives when its answer is not waited for any longer
+        yield a.cut(a.near, seconds=PAST_TIMEOUT_S)  # it arrives when its answer is not waited for any longer
         if a.fault == LATE:
             yield a.short(a.near)
         yield a.main(a.near)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import LEARNED, OFF, Band, InventoryBands, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
-from arb.faultsim.aims import HALT, STRIKES, WALLETS, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.aims import AT_BALANCES, HALT, STRIKES, WALLETS, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
@@ -46,11 +47,14 @@ from arb.faultsim.special import (
 from arb.market.symbol import Symbol
 from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
+from arb.venues.gateway import GatewayTiming
 
 AIMS = 4
 APART_MS = 1_250
 """How far apart the aims of a seed begin."""
 FAULTS_NS = 5_700 * NS_PER_MS
+UNKNOWN_NS = 2_000 * NS_PER_MS
+"""How much longer faults go on where they are to meet an unknown order: it is unknown once its request has timed out."""
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
 OTHER_MODES = 0.5
@@ -67,6 +71,41 @@ BANDED = 0.25
 """In how many of all seeds bands of the inventory move the required edge."""
 FEES_IN_QUOTE = 0.1
 LEGS = ("buy", "sell", "buy", "sell", "third")
+
+
+class Difference(NamedTuple):
+    """Why a seed runs another setting than the shipped default, and in what share of all seeds that is so at most."""
+
+    most: float
+    why: str
+
+
+_MORE = "a seed lasts seconds: it is to see more pairs than one with an edge of 6 bps would"
+_SMALL = "a user's choice, drawn: small limits bind"
+DIFFERENCES: dict[str, Difference] = {
+    "limits.min_edge_bps": Difference(1, _MORE),
+    "limits.leg_cost": Difference(0.4, "a user's choice, drawn"),
+    "limits.max_notional_quote": Difference(0.75, _SMALL),
+    "limits.entry_band_bps": Difference(0.35, _SMALL),
+    "limits.max_capital_per_venue_quote": Difference(0.35, _SMALL),
+    "limits.daily_loss_quote": Difference(0.25, _SMALL),
+    "limits.daily_notional_quote": Difference(
+        1, "`arb run` raises it on a sandbox; no seed lasts as long as either takes"
+    ),
+    "limits.consecutive_losses": Difference(
+        1, "faults make losses in a row, and each such halt would hide what follows"
+    ),
+    "timing.balance_refresh_s": Difference(0.65, "time is compressed: a fault of balances strikes only reads of them"),
+    "timing.rules_refresh_s": Difference(0.35, "time is compressed: no seed lasts 300 s"),
+    "timing.leg_deadline_ms": Difference(0.2, "time is compressed: these seeds are about pairs that are late"),
+    "repair.on_single_leg": Difference(0.3, "a user's choice, drawn"),
+    "inventory": Difference(0.3, "a user's choice, drawn"),
+    "ramp": Difference(0.35, "a live run has one, a sandbox run has none: drawn"),
+    "venues.fee_asset_prices_quote": Difference(0.7, "a user's choice, drawn"),
+    "venues.enforces_expiry": Difference(0.4, "orders go over websockets there: a user's choice, drawn"),
+    "key.borrowing_allowed": Difference(1, "accounts of every mode are traded here: nothing real is lent"),
+}
+"""Every setting that is not the shipped default; `tests/unit/faultsim/test_defaults.py` compares."""
 
 
 class Test(StrEnum):
@@ -131,7 +170,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     repair: RepairPolicy
     ramp: Ramp | None = None
-    place_timeout_s: float
+    place_timeout_s: float = GatewayTiming().place_timeout_s
     faults_end_ns: int
     drain_ns: int
     downtime_ns: int
@@ -180,7 +219,6 @@ def make_plan(seed: int) -> Plan:
         policy = OnSingleLeg.HOLD
     if test is Test.LATE_LEGS:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
-    quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
     learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
     most = Decimal(rng.choice((200, 1000, 2000)))
     guards = random.Random(f"{seed}/guards")
@@ -195,16 +233,17 @@ def make_plan(seed: int) -> Plan:
             entry_band_bps=Decimal(guards.choice((20, 40, 80))) if guarded else Limits().entry_band_bps,
             max_capital_per_venue_quote=most * 3 / 2 if guarded else Limits().max_capital_per_venue_quote,
             consecutive_losses=1000,
-            daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
+            daily_loss_quote=Decimal("0.1")
+            if random.Random(f"{seed}/loss").random() < LOSSES
+            else Limits().daily_loss_quote,
         ),
         timing=Timing(
-            balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
+            balance_refresh_s=_balance_refresh_s(rng, test, strikes),
             leg_deadline_ms=_leg_deadline_ms(rng, test, mood, strikes),
             rules_refresh_s=_rules_refresh_s(seed, strikes),
         ),
         repair=RepairPolicy(on_single_leg=policy),
         ramp=Ramp(most / 8, guards.randint(1, 3)) if guarded else None,
-        place_timeout_s=0.4 if quick else 2.0,
         faults_end_ns={
             Test.DARKNESS: DARK_NS,
             Test.LONG_LOCK: 62 * NS_PER_S,
@@ -215,7 +254,7 @@ def make_plan(seed: int) -> Plan:
             Test.STEPS: STEPS_NS,
             Test.FLATTENED: FLATTENED_NS,
             Test.GONE: GONE_NS,
-        }.get(test, FAULTS_NS),
+        }.get(test, FAULTS_NS + (UNKNOWN_NS if mood is Mood.QUICK else 0)),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
@@ -271,6 +310,13 @@ def _test_of(rng: random.Random) -> Test:
             return test
         drawn -= share
     return Test.CELLS
+
+
+def _balance_refresh_s(rng: random.Random, test: Test, strikes: tuple[Strike, ...]) -> int:
+    """Return how often balances are read: as by default, but where a fault is to meet such a read within some seconds."""
+    often = rng.choice((2, 2, 5))
+    struck = test is Test.SCARCE or any(strike.name in AT_BALANCES for strike in strikes)
+    return often if struck and test is not Test.OUTAGE else Timing().balance_refresh_s
 
 
 def _leg_deadline_ms(rng: random.Random, test: Test, mood: Mood, strikes: tuple[Strike, ...]) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from typing import Any
 
@@ -141,7 +141,7 @@ class Process:
             return self._ledger
 
         return Parts(
-            settings=self._settings(),
+            settings=engine_settings(self._plan, self._access),
             symbols=dict.fromkeys(gateways, self._plan.symbols),
             mode="sandbox",
             sandbox_id=self._sandbox_id,
@@ -165,52 +165,56 @@ class Process:
             jobs=lambda: () if self._ledger is None else (self._ledger.run(),),
         )
 
-    def _settings(self) -> EngineSettings:
-        plan = self._plan
-        limits = GatewayLimits(symbols=())
-        return EngineSettings(
-            limits=plan.limits,
-            timing=plan.timing,
-            repair=plan.repair,
-            venues=tuple(
-                venue_profile(
-                    spec,
-                    self._entry(spec),
-                    limits.max_order_value_quote,
-                    limits.max_orders_per_minute,
-                    prices_of(plan.fee_modes, spec.name),
-                )
-                for spec in TRADED
-                if spec.name in self._access
-            ),
-            symbols=plan.symbols,
-            ramp=plan.ramp,
-            inventory=plan.inventory,
-        )
-
     def _gateway(self, spec: VenueSpec) -> VenueGateway:
         site, credentials = self._access[spec.name]
-        # Questions are waited for less long than by default, so that less of the market has to be simulated.
-        patience = GatewayTiming(
-            place_timeout_s=self._plan.place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
-        )
         return build_gateway(
             spec,
             site,
             credentials,
             clock=self.clock,
             rng=self._rng,
-            limits=GatewayLimits(symbols=self._plan.symbols, key=LOANS, timing=patience),
+            limits=gateway_limits(self._plan),
             sandbox_id=self._sandbox_id,
             network=self._network,
-            entry=self._entry(spec),
+            entry=order_entry(self._plan, spec),
             expiry_proved=spec.name != self._plan.unproved,
         )
 
-    def _entry(self, spec: VenueSpec) -> OrderEntry:
-        """Return how orders go to a venue: in some seeds over websockets, wherever they are taken so."""
-        takes = spec.trading is not None and spec.trading.make_order_socket is not None
-        return OrderEntry.WEBSOCKET if self._plan.sockets and takes else OrderEntry.REST
+
+def order_entry(plan: Plan, spec: VenueSpec) -> OrderEntry:
+    """Return how orders go to a venue: in some seeds over websockets, wherever they are taken so."""
+    takes = spec.trading is not None and spec.trading.make_order_socket is not None
+    return OrderEntry.WEBSOCKET if plan.sockets and takes else OrderEntry.REST
+
+
+def gateway_limits(plan: Plan) -> GatewayLimits:
+    """Return what the guard next to each venue's signer allows, and how long the venue is waited for."""
+    timing = GatewayTiming(place_timeout_s=plan.place_timeout_s)
+    return GatewayLimits(symbols=plan.symbols, key=LOANS, timing=timing)
+
+
+def engine_settings(plan: Plan, venues: Container[str]) -> EngineSettings:
+    """Return what the engine is built from, where it trades at `venues`."""
+    limits = gateway_limits(plan)
+    return EngineSettings(
+        limits=plan.limits,
+        timing=plan.timing,
+        repair=plan.repair,
+        venues=tuple(
+            venue_profile(
+                spec,
+                order_entry(plan, spec),
+                limits.max_order_value_quote,
+                limits.max_orders_per_minute,
+                prices_of(plan.fee_modes, spec.name),
+            )
+            for spec in TRADED
+            if spec.name in venues
+        ),
+        symbols=plan.symbols,
+        ramp=plan.ramp,
+        inventory=plan.inventory,
+    )
 
 
 async def _recall(journal: Journal, command: RecallOrders, former: Mapping[str, str]) -> OrdersRecalled:

@@ -53,7 +53,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     symbols: tuple[str, ...] = ("BTC/USDT",)
     faults_ms: int = 5000
-    place_timeout_ms: int = 2000
     halted: str = ""
     limits: Limits = Limits(min_edge_bps=Decimal(3))
     timing: Timing = Timing()
@@ -68,7 +67,6 @@ def plan_of(scenario: Scenario) -> Plan:
         limits=scenario.limits,
         timing=scenario.timing,
         repair=scenario.repair,
-        place_timeout_s=scenario.place_timeout_ms / 1000,
         faults_end_ns=scenario.faults_ms * NS_PER_MS,
         drain_ns=DRAIN_NS,
         downtime_ns=DOWNTIME_NS,
