@@ -37,6 +37,7 @@ from arb.faultsim.feeds import Spell
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan
 from arb.faultsim.process import Process
+from arb.faultsim.promises import Struck
 from arb.market.order import Outcome, Side
 from arb.sandbox.admin import Admin
 from arb.sandbox.disturb import POINTS
@@ -68,6 +69,7 @@ class Injector:
         rng: random.Random,
     ) -> None:
         self.fired: list[str] = []
+        self.struck: list[Struck] = []
         self.slowed: list[Spell] = []
         self._admin = admin
         self._network = network
@@ -201,6 +203,8 @@ class Injector:
         venues = self._venues(strike, pair)
         where = "every venue" if strike.leg == "every" else venues[0]
         self.fired.append(f"{(now_ns - self._began_ns) / NS_PER_S:.3f} s: {strike.name} at {where}, {strike.phase}")
+        at_venues = strike.name in KINDS or strike.name in LINE_FAULTS
+        self.struck.append(Struck(now_ns, strike.name, tuple(venues) if at_venues else ()))
         if strike.relieves:
             self._relieve()
         if strike.name in KINDS:

@@ -22,7 +22,7 @@ CENT = Decimal("0.01")
 NEVER_STOPPED: Row = {"halted": None, "late": []}
 
 
-class _Story:
+class Story:
     """What a journal holds up to an entry."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ def late_without_a_stop(journal: Path, timing: Timing, dust_max_quote: Decimal) 
     offset each other by then, up to dust, only waits for a report of an order that matters no more. What a user has resumed
     is not stopped again. Where our clock was put forward past a deadline, that is when the deadline comes.
     """
-    story, since = _Story(), dict[int, int]()
+    story, since = Story(), dict[int, int]()
     moved_ns = 0
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS
     found: set[tuple[int, str]] = set()
@@ -121,7 +121,7 @@ def late_without_a_stop(journal: Path, timing: Timing, dust_max_quote: Decimal) 
             since.pop(concerned, None)
 
 
-def _obeyed(story: _Story, pair_id: int, what: str) -> bool:
+def _obeyed(story: Story, pair_id: int, what: str) -> bool:
     if what == "halted":
         return story.control["halted"] is not None or pair_id not in story.late()
     if story.control["halted"] == "stranded":
@@ -131,7 +131,7 @@ def _obeyed(story: _Story, pair_id: int, what: str) -> bool:
 
 def lifted_wrongly(journal: Path, repair: RepairPolicy) -> Iterator[str]:
     """Only what late pairs have stopped lifts itself: all ended within their caps, nothing unknown, once an hour at most."""
-    story, before = _Story(), NEVER_STOPPED
+    story, before = Story(), NEVER_STOPPED
     seq, at_ns, lifted_ns, resumed = 0, 0, 0, False
     for entry in (*entries_of(journal), Entry(-1, 0, "", "")):
         if entry.seq != seq:
@@ -146,7 +146,7 @@ def lifted_wrongly(journal: Path, repair: RepairPolicy) -> Iterator[str]:
         story.take(entry)
 
 
-def _objections(story: _Story, before: Row, repair: RepairPolicy, *, halt_lifted: bool) -> Iterator[str]:
+def _objections(story: Story, before: Row, repair: RepairPolicy, *, halt_lifted: bool) -> Iterator[str]:
     """Yield what stands against a lift that nobody has asked for."""
     if halt_lifted and (before["halted"] != "leg_deadline" or story.halted_otherwise):
         yield f"trading was halted for {before['halted']}"

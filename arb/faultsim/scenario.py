@@ -77,7 +77,7 @@ def plan_of(scenario: Scenario) -> Plan:
 def run_scenario(scenario: Scenario) -> dict[str, Any]:
     """Simulate and judge a scenario; return what happened. `findings` is empty when it holds."""
     with temporary_files() as files:
-        outcome, findings = simulated(plan_of(scenario), files)
+        outcome, findings, times = simulated(plan_of(scenario), files)
         return {
             "struck": outcome.fired,
             "met": {
@@ -87,6 +87,8 @@ def run_scenario(scenario: Scenario) -> dict[str, Any]:
             "lives": outcome.lives,
             "virtual_s": round(outcome.virtual_s, 3),
             "halted": outcome.halted,
+            "longest_s": times.longest,
+            "stops": dict(times.stops),
             **_seen(files),
             "findings": [*_unexpected(scenario, outcome), *findings],
         }

@@ -17,6 +17,7 @@ from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.injector import Cell
 from arb.faultsim.judges import judge
 from arb.faultsim.plan import Plan, make_plan
+from arb.faultsim.promises import Times, times_of
 from arb.faultsim.world import Outcome, Simulation
 
 CELLS_WANTED = 50
@@ -43,6 +44,9 @@ class Tally(msgspec.Struct):
     seconds: float = 0.0
     cells: dict[str, dict[str, int]] = {}
     failures: list[Failure] = []
+    longest_s: dict[str, float] = {}
+    """What took how long at most (`promises.py`); `judged`: where nothing that struck was an excuse."""
+    stops: dict[str, int] = {}
 
     def add_cells(self, cells: Counter[Cell]) -> None:
         """Add what one seed met."""
@@ -57,6 +61,9 @@ class Tally(msgspec.Struct):
         for fault, row in other.cells.items():
             self.add_cells(Counter({(fault, Phase(phase)): count for phase, count in row.items()}))
         self.failures.extend(other.failures)
+        for what, took_s in other.longest_s.items():
+            self.longest_s[what] = max(self.longest_s.get(what, 0.0), took_s)
+        self.stops = dict(Counter(self.stops) + Counter(other.stops))
 
     def summary(self) -> dict[str, Any]:
         """Return the sums as one JSON document."""
@@ -67,6 +74,9 @@ class Tally(msgspec.Struct):
             "lives": self.lives,
             "virtual_s": round(self.virtual_s, 3),
             "seconds": round(self.seconds, 3),
+            "longest_s": dict(sorted(self.longest_s.items())),
+            "stops": dict(sorted(self.stops.items())),
+            "needless": self.stops.get("needless", 0),
             "cells": self.cells,
             "thin_cells": [f"{fault} x {phase}" for fault, phase in thin_cells(self.cells)],
             "failures": [{"seed": failure.seed, "findings": list(failure.findings)} for failure in self.failures],
@@ -87,6 +97,7 @@ class Verdict(msgspec.Struct, frozen=True):
     outcome: Outcome
     findings: tuple[str, ...]
     journal: bytes
+    times: Times
 
     @property
     def counted(self) -> bool:
@@ -111,14 +122,15 @@ def run_seed(seed: int) -> Verdict:
 def run_plan(plan: Plan) -> Verdict:
     """Simulate and judge what a plan says."""
     with temporary_files() as files:
-        outcome, findings = simulated(plan, files)
-        return Verdict(outcome, tuple(findings), files.journal.read_bytes())
+        outcome, findings, times = simulated(plan, files)
+        return Verdict(outcome, tuple(findings), files.journal.read_bytes(), times)
 
 
-def simulated(plan: Plan, files: Files) -> tuple[Outcome, list[str]]:
-    """Simulate what a plan says, and return what happened and what the judges found; the files stay in `files`."""
+def simulated(plan: Plan, files: Files) -> tuple[Outcome, list[str], Times]:
+    """Simulate a plan; return what happened, what the judges found, and how long things took. The files stay in `files`."""
     outcome = Simulation(plan, files).run()
-    return outcome, outcome.troubles + judge(files, outcome)
+    times = times_of(files.journal, plan, outcome.struck)
+    return outcome, outcome.troubles + judge(files, outcome) + times.findings, times
 
 
 def result_of(seed: int, clock: Clock) -> Result:
@@ -133,6 +145,8 @@ def result_of(seed: int, clock: Clock) -> Result:
         lives=outcome.lives,
         virtual_s=outcome.virtual_s,
         seconds=(clock.monotonic_ns() - began_ns) / NS_PER_S,
+        longest_s=verdict.times.longest,
+        stops=dict(verdict.times.stops),
     )
     tally.add_cells(outcome.cells)
     findings = verdict.findings[:FINDINGS_KEPT]

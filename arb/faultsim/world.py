@@ -26,6 +26,7 @@ from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
+from arb.faultsim.promises import Struck
 from arb.sandbox.accounts import buy_hold
 from arb.sandbox.admin import Admin
 from arb.sandbox.holder import may_choose
@@ -53,6 +54,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     truth: dict[str, Any]
     cells: Counter[Cell]
     fired: list[str]
+    struck: list[Struck]
     troubles: list[str]
     """What must not happen in any seed: an invariant broken, a task that died, an engine that never ended."""
     halted: str | None
@@ -114,6 +116,7 @@ class Simulation:
             truth=self._admin.handle("GET", "/ledger", b"", self._clock.wall_ns())[1],
             cells=self._injector.cells(),
             fired=self._injector.fired,
+            struck=self._injector.struck,
             troubles=self._troubles + self._disk.troubles,
             halted=None if engine is None else engine.state.control.halted,
             left_open=[] if engine is None else sorted(engine.manager.open),

@@ -144,7 +144,7 @@ def test_the_special_test_holds_legs_flattens_them_and_has_the_rest_filled_late(
 
 def test_in_a_seed_of_it_a_pair_is_reopened_whose_residual_a_flatten_has_taken_over_and_all_ends_well() -> None:
     with temporary_files() as files:
-        _, findings = simulated(make_plan(HANDING), files)
+        _, findings, _ = simulated(make_plan(HANDING), files)
         assert findings == []
         assert any(size for size, _ in handed_over(files.journal).values())
         with closing(sqlite3.connect(files.ledger)) as ledger:
