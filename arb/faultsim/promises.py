@@ -89,6 +89,7 @@ class _Watch:
         self._story = Story()
         self._absent: set[str] = set()
         self._since: dict[int, int] = {}
+        self._presumed_ns: dict[str, int] = {}
         self._now_ns = 0
         # Pairs are meant to be late where the plan leaves no time for a proof, or leaves legs alone.
         deadline_ms = Timing().leg_deadline_ms
@@ -134,6 +135,10 @@ class _Watch:
         what, most_ns = ("proof", PROVED_WITHIN_NS) if proved else ("presumption", PRESUMED_WITHIN_NS)
         took_ns = self._now_ns - (row["sent_ns"] or row["journalled_ns"])
         judged = not self._excused((row["venue"],), CALM | WITHOUT_OUTCOME if proved else CALM)
+        if not proved:  # of two unknown orders at a venue the second waits: they may have one cause
+            last_ns, self._presumed_ns[row["venue"]] = self._presumed_ns.get(row["venue"]), self._now_ns
+            grace_ns = self._plan.timing.unknown_grace_ms * NS_PER_MS
+            judged = judged and (last_ns is None or last_ns + grace_ns < self._now_ns - took_ns)
         self._measured(what, took_ns, judged=judged)
         if judged and took_ns > most_ns:
             self.findings.append(

@@ -20,7 +20,7 @@ Truth = dict[str, Any]
 SEEDS = range(1, 11)
 CLOSINGS = """
     DROP TABLE IF EXISTS pair_closings;
-    CREATE TABLE pair_closings AS SELECT id AS pair_trade_id, 1 AS n, * FROM pair_trades;
+    CREATE TABLE pair_closings AS SELECT id AS pair_trade_id, 1 AS n, 0 AS fees_e8, * FROM pair_trades;
 """
 DAYS = "CREATE TABLE days AS SELECT * FROM v_daily_pnl; DROP VIEW v_daily_pnl; ALTER TABLE days RENAME TO v_daily_pnl;"
 BOOKED = "hedge_cost_e8 = hedge_cost_e8 + 1000000000, realised_net_e8 = realised_net_e8 + 1000000000"
