@@ -10,6 +10,7 @@ import click
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
 from arb.config import RebalanceOptions
 from arb.errors import EXIT_OK, CheckFailed
+from arb.market.symbol import ASSET
 
 
 class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
@@ -19,7 +20,7 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the text, or fail as a usage error."""
-        match = re.fullmatch(r"([a-z0-9_]+):([A-Z0-9]+)=([0-9]{1,12}(?:\.[0-9]{1,18})?)", str(value))
+        match = re.fullmatch(rf"([a-z0-9_]+):({ASSET})=([0-9]{{1,12}}(?:\.[0-9]{{1,18}})?)", str(value))
         if match is None:
             self.fail(f"{value!r} is no fee of a venue: write for example gate:BTC=0.0002", param, ctx)
         return (match.group(1), match.group(2)), Decimal(match.group(3))

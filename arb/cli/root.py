@@ -115,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Whatever it writes is for this user alone, from the first byte.
     """
+    _fill_streams()
     umask = os.umask(0o077)
     gc.set_threshold(YOUNG_OBJECTS)
     try:
@@ -126,6 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BUG
     finally:
         os.umask(umask)
+
+
+def _fill_streams() -> None:
+    """Open the null device in place of standard streams that were closed: else the next file gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -140,13 +152,21 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _complain(str(error), exit_code_of(error))
     except OSError as error:
         if not _reader_is_gone(error):
-            raise
+            return _complain(_system_line(error), EXIT_USAGE)
         # There is nobody left to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _system_line(error: OSError) -> str:
+    """Return what the system refused, and of what."""
+    named = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if error.errno == errno.EMFILE:
+        return f"{error.strerror}: allow more (ulimit -n 1024)"
+    return ": ".join([*(named or ["the system"]), error.strerror or str(error) or type(error).__name__])
 
 
 def _reader_is_gone(error: OSError) -> bool:

@@ -16,7 +16,7 @@ from arb.config.settings import Mode, Settings
 from arb.core.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
-from arb.market.symbol import Symbol
+from arb.market.symbol import ASSET, Symbol
 from arb.venues.currencies import ethereum_like
 from arb.venues.registry import SPECS
 
@@ -26,7 +26,7 @@ EVIDENCE = ("strong", "weak", "own")
 _VENUES = tuple(sorted(spec.name for spec in SPECS))
 _PATTERNS = {
     "venue": ("|".join(_VENUES), f"give one of {', '.join(_VENUES)}"),
-    "ticker": (r"[A-Z0-9_]+", "give the venue's name of the coin in capitals, for example BTC"),
+    "ticker": (ASSET, "give the venue's name of the coin, for example BTC"),
     "chain": (r"[a-z][a-z0-9-]*", "give the chain in small letters, by the names that docs/COINS.md uses"),
     # Answers and documents often show the last six characters alone, which prove nothing.
     "contract": (
@@ -37,8 +37,8 @@ _PATTERNS = {
     "evidence": ("|".join(EVIDENCE), f"give one of {', '.join(EVIDENCE)}"),
     "source": (r".*\S.*", "say where that answer can be found"),
 }
-_PLACE = re.compile(r"([a-z]+):([A-Z0-9]+)")
-_SAID = re.compile(r"(same as|different from) ([a-z]+):([A-Z0-9]+)")
+_PLACE = re.compile(rf"([a-z]+):({ASSET})")
+_SAID = re.compile(rf"(same as|different from) ([a-z]+):({ASSET})")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _ETHEREUM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 

@@ -118,7 +118,7 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
     SECRETS.hide(environment.get(name, "") for name in names)
     path = folder / ENV_FILE
     try:
-        text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
+        text = path.read_text("utf-8-sig", "surrogateescape") if path.is_file() else ""
     except OSError:
         return
     for line in text.splitlines():
@@ -145,7 +145,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     _require_untracked(path)
     try:
-        return dict(_pairs(path, content.decode("utf-8")))
+        return dict(_pairs(path, content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text in UTF-8") from None
 

@@ -16,8 +16,9 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from arb.config.places import lines_of_keys
-from arb.config.values import is_spot_in_capitals, read_amount, read_value
+from arb.config.values import is_spot_symbol, read_amount, read_value
 from arb.errors import ConfigError
+from arb.market.symbol import ASSET
 from arb.masking import printable
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -27,7 +28,7 @@ Fail = Callable[[tuple[str, ...], str], ConfigError]
 def load_file(path: Path, kind: type[S]) -> S:
     """Read one TOML file into `kind`; raises `ConfigError` naming file, line and remedy."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file: name an existing one with --config PATH") from None
     except IsADirectoryError:
@@ -62,11 +63,9 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         if key in fields and not (by_symbol and key == "symbol"):
             continue
         if by_symbol and isinstance(tables[key], dict):
-            if is_spot_in_capitals(key):
+            if is_spot_symbol(key):
                 continue
-            raise fail(
-                (*path, key), ': unknown table: a symbol is written BASE/QUOTE in capitals and quotes: "BTC/USDT"'
-            )
+            raise fail((*path, key), ': unknown table: a symbol is written BASE/QUOTE, in quotes: "BTC/USDT"')
         raise fail(
             (*path, key), f": unknown {'table' if isinstance(tables[key], dict) else 'key'}{nearest(key, fields)}"
         )
@@ -179,8 +178,8 @@ def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal
         raise fail(path, ": must be amounts by asset: write for example { USDT = 10000 }")
     amounts: dict[str, Decimal] = {}
     for asset, amount in given.items():
-        if not re.fullmatch(r"[A-Z0-9]+", asset):
-            raise fail((*path, asset), ": is no asset: write it in capitals, for example USDT = 10000")
+        if not re.fullmatch(ASSET, asset):
+            raise fail((*path, asset), ": is no asset: write it as venues list it, for example USDT = 10000")
         problem, value = read_amount(amount)
         if problem:
             raise fail((*path, asset), f" = {_shown(amount)}: {problem}")

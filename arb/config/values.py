@@ -142,19 +142,18 @@ def _texts(name: str, given: Any) -> tuple[str, Any]:
     if len(set(given)) != len(given):
         return "give every entry once", None
     if name.endswith("symbols"):
-        bad = [text for text in given if not is_spot_in_capitals(text)]
+        bad = [text for text in given if not is_spot_symbol(text)]
         if bad:
-            return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
+            return f'{bad[0]!r} is no symbol: write BASE/QUOTE as venues list them, for example "BTC/USDT"', None
     return "", tuple(given)
 
 
-def is_spot_in_capitals(text: str) -> bool:
-    """Return whether a text is a spot symbol as settings write it: BASE/QUOTE in capitals."""
+def is_spot_symbol(text: str) -> bool:
+    """Return whether a text is a spot symbol: BASE/QUOTE."""
     try:
-        symbol = Symbol.of(text)
+        return Symbol.of(text).is_spot
     except ValueError:
         return False
-    return symbol.is_spot and all(re.fullmatch(r"[A-Z0-9]+", asset) for asset in symbol.base_and_quote)
 
 
 def _decimal(given: Any) -> Decimal | None:

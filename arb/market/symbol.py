@@ -19,6 +19,8 @@ KNOWN_MAX = 4096
 _SPELLING = (
     'write BASE/QUOTE for spot, for example "BTC/USDT", or BASE/QUOTE:SETTLE for a swap, for example "BTC/USDT:USDT"'
 )
+ASSET = r"[^\s/:\x00-\x1f\x7f]+"
+"""How venues may call an asset, as a regular expression: `BTC`, `1INCH`, `$AI`, `龙虾`, whatever stands in their listings."""
 _NO_ASSET = re.compile(r"[\s/:\x00-\x1f\x7f]")
 
 

@@ -88,7 +88,7 @@ def parse_scan_input(raw: bytes, source: str) -> ScanInput:
     """Return the input written in `raw`; `source` names it in errors. Raise `ConfigError` when it is not valid."""
     try:
         document = json.loads(
-            raw.decode("utf-8"),
+            raw.decode("utf-8-sig"),
             parse_float=Decimal,
             parse_int=Decimal,
             parse_constant=_refuse_constant,

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sqlite3
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,7 @@ def parse_url(db_url: str) -> URL:
             raise ConfigError(
                 f"database URL {db_url[:60]!r}...: the file's name is too long: {FILE_NAME_MAX} characters are the most"
             )
+        _require_file(Path(str(url.database)))
         return url
     if backend == "postgresql":
         if not url.database:
@@ -49,6 +51,31 @@ def parse_url(db_url: str) -> URL:
             )
         return url.set(drivername="postgresql+psycopg")
     raise ConfigError(f"database URL {mask_url(db_url)!r}: {backend} is not supported; use sqlite or postgresql")
+
+
+def _require_file(file: Path) -> None:
+    """Raise `ConfigError` where a ledger's file is no file, a device for one, or lies where this user may not look."""
+    try:
+        mode = file.stat().st_mode
+    except PermissionError:
+        for folder in (*reversed(file.absolute().parents),):
+            if not os.access(folder, os.X_OK):
+                raise ConfigError(
+                    f"ledger {file}: {folder} belongs to {_owner(folder)}, and you may not look into it: "
+                    f"run this as that user (sudo -u {_owner(folder)} arb ...), or choose another --db"
+                ) from None
+        raise
+    except OSError:
+        return  # it is not there, or whoever opens it says why not
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"ledger {file}: is no file: name one with --db, such as sqlite:///var/NAME.sqlite")
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return folder.owner()
+    except (KeyError, OSError, NotImplementedError):
+        return f"user {folder.stat().st_uid}"
 
 
 def _parsed(db_url: str) -> URL | None:

@@ -51,7 +51,7 @@ def keep_private(database: Path) -> None:
         file = beside(database, suffix)
         with contextlib.suppress(OSError):  # not there, or another user's: writing it will raise for who may not
             mode = file.stat().st_mode
-            if mode & 0o077:
+            if mode & 0o077 and stat.S_ISREG(mode):
                 file.chmod(stat.S_IMODE(mode) & 0o700)
 
 

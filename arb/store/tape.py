@@ -17,11 +17,13 @@ all books as they stand (`arb.venues.wire.anchors`). Rules that change stand as 
 has a sequence number.
 """
 
+import codecs
 import contextlib
+import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Annotated, Literal
 
 import msgspec
 from zlib_ng import zlib_ng
@@ -39,14 +41,21 @@ _CHUNK_BYTES = 1 << 17
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _Corrupt: type[Exception] = zlib_ng.error  # type: ignore[assignment]  # its stub calls the class an instance
 
+log = logging.getLogger(__name__)
 
 Kind = Literal["ws", "http", "event"]
 
 
-class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One line of a tape."""
+LINE_MAX = 8 << 20
+"""The bytes of the longest frame, escaped."""
+_BEYOND_S = 1e11
+"""Times of receipt lie before this, the year 5138: in milliseconds or less they would not."""
 
-    t: float
+
+class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One line of a tape; `t` is in seconds UTC."""
+
+    t: Annotated[float, msgspec.Meta(ge=0, lt=_BEYOND_S)]
     venue: str
     kind: Kind
     raw: str
@@ -114,6 +123,8 @@ def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
 
 def is_parquet(path: Path) -> bool:
     """Return whether a file begins as Parquet does; raises `ConfigError` where there is none, else `StoreError`."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: is no file: name a tape")
     try:
         with path.open("rb") as file:
             return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
@@ -128,7 +139,19 @@ def pieces_of(file: IO[bytes]) -> tuple[bool, Iterator[bytes]]:
     zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
     raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
-    return zipped, _unzip(raw) if zipped else raw
+    return zipped, _lines_bounded(_unzip(raw) if zipped else raw)
+
+
+def _lines_bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a text without its byte order mark; raise `OSError` where a line does not end."""
+    since = 0
+    for number, piece in enumerate(pieces):
+        text = piece if number else piece.removeprefix(codecs.BOM_UTF8)
+        end = text.rfind(b"\n")
+        since = since + len(text) if end < 0 else len(text) - end - 1
+        if since > LINE_MAX:
+            raise OSError(f"a line has more than {LINE_MAX} bytes, which is more than any frame")
+        yield text
 
 
 class TapeTexts:
@@ -158,10 +181,14 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
     out to be cut or corrupt.
     """
     unzipper = zlib_ng.decompressobj(_GZIP_WINDOW)
-    begun = False
+    begun = ended = False
     for chunk in raw:
         data = chunk
         while data:
+            if ended and not begun and data.startswith(b"\0"):  # as copies by blocks leave them
+                log.warning("zero bytes behind the compressed data are passed over")
+                data = data.lstrip(b"\0")
+                continue
             before = unzipper.copy()  # type: ignore[attr-defined]  # its stub leaves it out
             try:
                 text = unzipper.decompress(data)
@@ -175,7 +202,7 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
             data = b""
             if unzipper.eof:
                 data = unzipper.unused_data
-                unzipper, begun = zlib_ng.decompressobj(_GZIP_WINDOW), bool(data)
+                unzipper, begun, ended = zlib_ng.decompressobj(_GZIP_WINDOW), False, True
     if begun:
         raise EOFError("the compressed data end early")
 
@@ -187,7 +214,8 @@ def line_of(path: Path, number: int, text: bytes) -> TapeLine:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if not text.endswith(b"\n"):
             raise TornTape(f"{path}:{number}: the file ends within this line") from None
-        raise StoreError(f"{path}:{number}: malformed tape line: {error}") from None
+        hint = ": t is the time of receipt in seconds UTC" if "$.t`" in str(error) else ""
+        raise StoreError(f"{path}:{number}: malformed tape line: {error}{hint}") from None
 
 
 def text_of(line: TapeLine) -> bytes:

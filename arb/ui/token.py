@@ -24,7 +24,12 @@ def token_path(journal: Path) -> Path:
     beside = journal.with_name(journal.name.removesuffix(".sqlite") + ".ui-token")
     if beside.exists() or not beside.parent.exists() or os.access(beside.parent, os.W_OK):
         return beside
-    of_user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "arb"
+    try:
+        of_user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "arb"
+    except RuntimeError:
+        raise ConfigError(
+            f"{beside.parent} cannot be written, and this user has no home: set XDG_STATE_HOME to a folder of its own"
+        ) from None
     return of_user / f"{hashlib.sha256(str(journal.resolve()).encode()).hexdigest()[:16]}.ui-token"
 
 

@@ -105,6 +105,8 @@ class Results:
         self.path = path
         self.rows: dict[str, Row] = {}
         self._beside = path.with_name(path.name + ".part")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"--out {path}: is no file: name another file")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part = os.open(self._beside, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)

@@ -142,16 +142,17 @@ def _prepared() -> bool:
         raise CompiledUnavailable(f"numba cannot be imported: {error}") from error
     if ctypes.string_at(id(probe) + BYTES_AT, len(probe)) != probe:
         raise CompiledUnavailable("this Python keeps the characters of bytes elsewhere than CPython does")
-    kept = _kept(_folder())
+    kept = _kept()
     if kept is not None:
         numba.config.CACHE_DIR = str(kept)
     return kept is not None
 
 
-def _kept(folder: Path) -> Path | None:
+def _kept() -> Path | None:
     try:
+        folder = _folder()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the user has no home
         log.warning("compiled code cannot be kept for the next start: %s", error)
         return None
     return folder if os.access(folder, os.W_OK) else None

@@ -90,8 +90,10 @@ def api_signature(signer: Signer, channel: str, req_param: str, time_s: int) -> 
 KEY_VARIABLE = "GATE_API_KEY"
 SECRET_VARIABLE = "GATE_API_SECRET"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_TRADING = re.compile(rf"{API_ROOT}/(?:spot|margin|futures|delivery|options|unified|account)(?:/[0-9A-Za-z_~-]+)*")
-"""Where writes trade. Others withdraw, transfer, convert or make keys; and no dots, which lead elsewhere."""
+_TRADING = re.compile(
+    rf"{API_ROOT}/(?:spot|margin|futures|delivery|options|unified|account)(?:/(?!\.\.?(?:/|$))[0-9A-Za-z_~.-]+)*"
+)
+"""Where writes trade. Others withdraw, transfer, convert or make keys; and no segment of dots alone, which leads elsewhere."""
 _MOVES_FUNDS = re.compile(r"withdraw|transfer", re.IGNORECASE)
 
 

@@ -43,7 +43,7 @@ def test_a_line_says_of_a_ticker_at_two_venues_that_it_is_one_coin_or_that_it_is
     [
         ({"XYZ": "same as okx:XYZ"}, 'write "gate:XYZ" = "same as okx:XYZ"'),
         ({"gate:XYZ": "okx:XYZ"}, 'or "different from okx:XYZ"'),
-        ({"gate:xyz": "same as okx:xyz"}, 'write "gate:XYZ"'),
+        ({"gate:X YZ": "same as okx:X YZ"}, 'write "gate:XYZ"'),
         ({"gat:XYZ": "same as okx:XYZ"}, "no venue is called 'gat': there are binance, bitget, bybit, gate, okx"),
         ({"gate:XYZ": "same as gate:XYZ"}, "name two venues"),
         ({"gate:XYZ": "same as okx:XYZ2"}, "XYZ and XYZ2 are never one symbol"),

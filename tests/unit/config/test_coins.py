@@ -101,7 +101,7 @@ def test_comments_empty_lines_spaces_and_quotes_are_taken() -> None:
     ("line", "complaint"),
     [
         (GOOD.replace("gate", "gaet", 1), "mine.csv:2: venue 'gaet': give one of"),
-        (GOOD.replace("USDT", "usdt"), "mine.csv:2: ticker 'usdt': give the venue's name of the coin in capitals"),
+        (GOOD.replace("USDT", "US DT"), "mine.csv:2: ticker 'US DT': give the venue's name of the coin, for"),
         (GOOD.replace("ethereum", "Ethereum"), "chain 'Ethereum': give the chain in small letters"),
         (GOOD.replace(ADDRESS, ""), "contract '': give the whole address, or \"native\""),
         (GOOD.replace(ADDRESS, "831ec7"), "contract '831ec7': give the whole address"),

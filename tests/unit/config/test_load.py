@@ -95,11 +95,23 @@ def test_a_value_of_the_wrong_kind_is_refused_with_its_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["BTC_USDT", "BTC/USDT:USDT", "btc/usdt", "BTC/USDT/ETH", "/USDT", "BTC/", "", "BTC/USDT ", "1\u0660/USDT"]
+    "word", ["BTC_USDT", "BTC/USDT:USDT", "BTC/USDT/ETH", "/USDT", "BTC/", "", "BTC/USDT ", "B\u00a0C/USDT"]
 )
-def test_what_is_not_the_spot_symbol_of_two_assets_in_capitals_is_refused(word: str) -> None:
-    said = f'{word!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"'
+def test_what_is_not_the_spot_symbol_of_two_assets_is_refused(word: str) -> None:
+    said = f'{word!r} is no symbol: write BASE/QUOTE as venues list them, for example "BTC/USDT"'
     assert _complaint(f"[run]\nsymbols = ['{word}']").endswith(f": {said}")
+
+
+@pytest.mark.parametrize("name", ["龙虾/USDT", "$AI/USDT", "btc/usdt", "1INCH/USDT", "A-B_C.D/USDT"])
+def test_names_that_venues_list_are_names_in_settings(name: str) -> None:
+    base = name.partition("/")[0]
+    settings = load_text(
+        f'[run]\nsymbols = ["BTC/USDT", "{name}"]\n[limits."{name}"]\nmax_notional_quote = 50\n'
+        f'[paper]\nbalances = {{ USDT = 1000, "{base}" = 5 }}\n',
+        Settings,
+        "config.toml",
+    )
+    assert settings.run.symbols[1] == name and settings.paper.balances[base] == 5
 
 
 def test_broken_toml_is_refused_with_the_line_the_parser_names() -> None:
@@ -167,7 +179,7 @@ def test_what_assets_that_pay_fees_are_worth_is_stated_by_venue() -> None:
     [
         ("{ GT = 0 }", "[venues.gate] fee_asset_prices_quote.GT = 0: say what one GT is worth, or drop it"),
         ("{ GT = -1 }", "give an amount from 0 to"),
-        ("{ gt = 4 }", "is no asset: write it in capitals"),
+        ('{ "G T" = 4 }', "is no asset: write it as venues list it"),
         ("4.2", "must be amounts by asset"),
     ],
 )
@@ -303,7 +315,7 @@ def test_a_limit_of_a_symbol_or_a_venue_stands_in_the_place_of_the_one_for_all(t
         ),
         (
             "[limits.ethusdt]\nmin_edge_bps = 3",
-            ':3: [limits] ethusdt: unknown table: a symbol is written BASE/QUOTE in capitals and quotes: "BTC/USDT"',
+            ':3: [limits] ethusdt: unknown table: a symbol is written BASE/QUOTE, in quotes: "BTC/USDT"',
         ),
         ("[limits.venue]\ngate = 3", ":4: [limits.venue] gate: must be a table: write [limits.venue.gate]"),
         ("[limits]\nvenue = 3", ":4: [limits] venue: must be a table: write [limits.venue.NAME]"),
@@ -313,7 +325,7 @@ def test_a_limit_of_a_symbol_or_a_venue_stands_in_the_place_of_the_one_for_all(t
         ),
         (
             "[limits.symbol]\nx = 3",
-            ":3: [limits] symbol: unknown table: a symbol is written BASE/QUOTE in capitals and",
+            ":3: [limits] symbol: unknown table: a symbol is written BASE/QUOTE, in quotes",
         ),
     ],
 )
@@ -488,7 +500,7 @@ def test_a_paper_fee_without_a_unit_or_out_of_bounds_is_refused(written: str) ->
     ("text", "said"),
     [
         ("[paper]\nbalances = 5", "[paper] balances: must be amounts by asset"),
-        ("[paper]\nbalances = { usdt = 5 }", "usdt: is no asset"),
+        ('[paper]\nbalances = { "us dt" = 5 }', "us dt: is no asset"),
         ("[paper]\nbalances = { USDT = -5 }", "USDT = -5: give an amount"),
         ("[paper.fees]\nkraken = '1bps'", "kraken: unknown key"),
         ("[paper.latency_ms]\nokx = '60ms'", 'okx = "60ms": give a whole number'),

@@ -1,6 +1,7 @@
 """Tapes: what was written is read back exactly, what is broken is named by file and line, nothing before it is lost."""
 
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -155,3 +156,43 @@ def test_a_tape_is_never_written_over(tmp_path: Path) -> None:
     assert path.read_text() == GOOD
     with pytest.raises(StoreError, match="cannot be created"):
         TapeFile(tmp_path / "no" / "such" / "folder.jsonl")
+
+
+LINE = b'{"t": 1763900000.0, "venue": "gate", "kind": "ws", "raw": "x"}\n'
+
+
+@pytest.mark.parametrize("written", ["1763900000000", "1763900000000000", "1763900000000000000", "-1.5"])
+def test_times_that_are_no_seconds_are_refused_and_the_unit_is_named(written: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(LINE.replace(b"1763900000.0", written.encode()))
+    with pytest.raises(StoreError, match="malformed tape line.*in seconds UTC"):
+        list(read_tape(path))
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + 2 * LINE)
+    assert len(list(read_tape(path))) == 2
+
+
+@pytest.mark.parametrize("zeros", [1, 511, 200_000])
+def test_zero_bytes_behind_compressed_data_are_passed_over_with_a_warning(
+    zeros: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "t.jsonl.gz"
+    path.write_bytes(gzip.compress(LINE) + gzip.compress(LINE) + bytes(zeros))
+    assert len(list(read_tape(path))) == 2
+    assert "zero bytes" in caplog.text
+
+
+def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl.gz"
+    path.write_bytes(gzip.compress(LINE) + gzip.compress(bytes(40 << 20)))
+    with pytest.raises(StoreError, match="t.jsonl.gz:2: cannot be read further: a line has more than 8388608 bytes"):
+        list(read_tape(path))
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.jsonl")
+    with pytest.raises(ConfigError, match="is no file"):
+        list(read_tape(tmp_path / "t.jsonl"))
