@@ -37,6 +37,7 @@ from arb.venues.registry import spec_of, tape_feed
 from arb.venues.rules.outcome import decode_body
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network
+from arb.venues.transport.tls import client_context
 
 ASK_S = 10.0
 WATCH_S = 3.0
@@ -289,7 +290,7 @@ async def handshake(origin: Origin, clock: Clock) -> HostFacts:
     """Speak TLS with a host, as the system's certificates have it, and end."""
     try:
         async with asyncio.timeout(ASK_S):
-            _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=ssl.create_default_context())
+            _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=client_context())
     except (OSError, TimeoutError) as error:
         return HostFacts(host=origin.host, tls_error=str(error) or type(error).__name__)
     certificate = writer.get_extra_info("peercert") or {}

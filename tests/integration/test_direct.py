@@ -57,6 +57,7 @@ def test_no_more_connections_than_allowed_are_opened() -> None:
     full_house, over = asyncio.Event(), asyncio.Event()
 
     async def hang(visit: Visit) -> None:
+        await visit.request()
         visits.append(visit)
         if len(visits) == CONNECTIONS_MAX:
             full_house.set()
@@ -442,3 +443,16 @@ def test_a_read_makes_the_connections_for_writes_ready() -> None:
                 await visit.over.wait()
 
     asyncio.run(scenario())
+
+
+def test_a_venue_that_speaks_first_is_sent_no_order_on_a_connection_made_for_it() -> None:
+    async def speaks(visit: Visit) -> None:
+        visit.writer.write(full(b"early"))
+        await echo(visit)
+
+    async def scenario(transport: DirectTransport) -> None:
+        async with Venue(speaks) as venue:
+            with pytest.raises(NeverSent):
+                await transport.send(venue.order("order"), 5.0)
+
+    run(scenario)

@@ -19,6 +19,7 @@ from arb.venues.call import HttpRequest, Origin, Outgoing, origin_of, render
 from arb.venues.transport.http import CONNECTIONS_MAX, KEEPALIVE_S, HttpAnswer, HttpTransport, Later, NeverSent
 from arb.venues.transport.line import Line
 from arb.venues.transport.proxy import Proxy, by_way_of, connect, proxy_for
+from arb.venues.transport.tls import WholeRecords, client_context
 
 
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WARM_CONNECTIONS = 2
+HEARD_S = 0.05
+"""How long, at most, a connection is listened to that was made for the request it carries first."""
 SPARE_CONNECTIONS_MAX = 8
 """How many connections a burst of orders may bring an origin to, so that the next of them finds one ready."""
 
@@ -96,15 +99,23 @@ class DirectTransport:
 
     async def _dial_and_ask(self, request: Outgoing, timeout_s: float) -> HttpAnswer:
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
+        began_s = loop.time()
+        deadline_s = began_s + timeout_s
         line = await self._dial(request.origin, timeout_s)
+        # A venue that speaks first is heard a way there and back after the connection is made.
+        try:
+            await asyncio.sleep(min(HEARD_S, (loop.time() - began_s) / 2))
+        except asyncio.CancelledError:
+            line.abort()
+            raise
         left_s = deadline_s - loop.time()
         if left_s <= 0:
             self.put_back(line)
             raise NeverSent(f"no connection within {timeout_s:g} s")
         sent_ns = self._clock.wall_ns()
-        if not (line.usable and line.write(request.data)):
-            raise NeverSent("the venue closed the connection at once")
+        if not (line.ready(0) and line.write(request.data)):
+            line.abort()
+            raise NeverSent("the venue closed the connection at once, or spoke before it was asked")
         return await line.answer(sent_ns, left_s, f"no answer within {timeout_s:g} s")
 
     def keep_warm(self, url: str, count: int = WARM_CONNECTIONS) -> None:
@@ -264,7 +275,8 @@ class DirectTransport:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = client_context(whole_records=True)
+        self._tls.sslobject_class = WholeRecords
         return self._tls
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from arb.clock import Clock
 from arb.venues.call import Origin
 from arb.venues.transport.http import AnswerLost, AnswerReader, BadAnswer, HttpAnswer
+from arb.venues.transport.tls import WholeRecords
 
 
 class Pool(Protocol):
@@ -39,6 +40,7 @@ class Line(asyncio.Protocol):
         self._clock = clock
         self._pool = pool
         self._transport: asyncio.WriteTransport | None = None
+        self._records: WholeRecords | None = None
         self._readable = select.poll()
         self._poll = self._readable.poll
         self.rest()
@@ -60,11 +62,11 @@ class Line(asyncio.Protocol):
 
     def ready(self, since_ns: int) -> bool:
         """Return whether a request may be written: none was, the connection stands and is idle for no longer than since then
-        (monotonic), and nothing has come on it, an end included, that the loop has not read."""
+        (monotonic), and nothing has come on it, an end included, that the loop or TLS has not read."""
         transport = self._transport
         if self.asked or transport is None or self.idle_since_ns < since_ns:
             return False
-        return not (transport.is_closing() or self._poll(0))
+        return not (transport.is_closing() or self._poll(0) or (self._records is not None and self._records.torn))
 
     def forsaken(self) -> bool:
         """Return whether nobody waits for the answer to a request now, nor did when this was asked before."""
@@ -112,6 +114,8 @@ class Line(asyncio.Protocol):
         """Take the transport."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
+        records = transport.get_extra_info("ssl_object")
+        self._records = records if isinstance(records, WholeRecords) else None
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
 
     def data_received(self, data: bytes) -> None:
