@@ -79,6 +79,8 @@ class NoticeKind(StrEnum):
     """The venue refused a request of ours, or reports an error; `code` and `text` are the venue's own."""
     UPGRADE = "upgrade"
     """The venue is about to close this connection: open another first."""
+    UNREADABLE = "unreadable"
+    """The frame could not be read: it may have been of the named book, or of any where none is named."""
     UNWITNESSED = "unwitnessed"
     """What was to bear witness of books does not; they are read without it. `text` says of which, and why."""
 

@@ -29,6 +29,7 @@ from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.resyncs import MESSAGES, ResyncPace
 from arb.venues.snapshots import SnapshotFetcher, SnapshotSource
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network
 from arb.venues.transport.websocket import nothing
 
@@ -39,6 +40,14 @@ RECONNECT_S = 1.0
 """What a new connection takes before its first message can leave: name, TCP, TLS and upgrade, some round trips."""
 BOOKS_PER_MESSAGE = 50
 """How many one message of a greeting subscribes to where messages must be apart (`arb.venues.wire.pushed`)."""
+
+
+NOTICES_PER_S = 1000
+"""How many control frames a venue may send in a second: one for each of some hundred books that are subscribed at once."""
+UNREADABLE_COUNTS = 200
+"""As how many of them a frame counts that nobody can read: it loses all books of the connection."""
+OTHERS_PER_S = 20_000
+"""How many frames that change no book: best quotes of some hundred books, at their busiest."""
 
 
 class _Resync(msgspec.Struct):
@@ -81,6 +90,8 @@ class SocketFeed:
         self._up = False
         self._clock = clock
         self._emit = emit
+        self._notices, self._others = PerSecond(NOTICES_PER_S), PerSecond(OTHERS_PER_S)
+        self._others_seen = 0
         self._pace = ResyncPace(subscriptions_per_hour)
         self._resyncs: dict[str, _Resync] = {}
         # Books that were unsubscribed for good, and when; until the venue confirms it, or should have.
@@ -137,8 +148,8 @@ class SocketFeed:
             self._fetcher.ask(native_symbol)
             return
         now_ns = self._clock.monotonic_ns()
-        self._pace.ask(native_symbol, now_ns)
-        self._begin_resyncs(now_ns)
+        if self._pace.ask(native_symbol, now_ns):
+            self._begin_resyncs(now_ns)
 
     def add_book(self, native_symbol: str) -> None:
         """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
@@ -179,6 +190,8 @@ class SocketFeed:
 
     def on_notice(self, notice: Notice) -> None:
         """Take what a control frame says of requests of ours, or of the connection."""
+        lost_all = notice.kind is NoticeKind.UNREADABLE and not notice.native_symbols
+        self._connection.bound(self._notices, UNREADABLE_COUNTS if lost_all else 1)
         match notice.kind:
             case NoticeKind.SUBSCRIBED:
                 for native in notice.native_symbols:
@@ -260,6 +273,8 @@ class SocketFeed:
 
     def _on_tick(self) -> None:
         now_ns = self._clock.monotonic_ns()
+        before, self._others_seen = self._others_seen, self._dialect.counts.other
+        self._connection.bound(self._others, self._others_seen - before)
         self._begin_resyncs(now_ns)
         for native, resync in list(self._resyncs.items()):
             waited_s = (now_ns - resync.asked_ns) / NS_PER_S

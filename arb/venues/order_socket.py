@@ -23,12 +23,15 @@ from arb.venues.base import EventListener
 from arb.venues.call import Call
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.http import AnswerLost, HttpAnswer
 from arb.venues.transport.network import Network, SocketEnded
 
 _LOG = logging.getLogger(__name__)
 WAITING_MAX = 1024
 LOGIN_S = 10.0
+USELESS_PER_S = 200
+"""How many frames that answer no request a venue may send in a second."""
 
 
 class SocketAnswer(NamedTuple):
@@ -117,6 +120,7 @@ class OrderSocket:
         self._over = False
         self._down_reported = False
         self._waiting: dict[str, _Waiting] = {}
+        self._useless = PerSecond(USELESS_PER_S)
         self._connection = StreamConnection(
             address,
             clock=clock,
@@ -187,6 +191,8 @@ class OrderSocket:
             # It may have been the answer to anything: whoever waits gets `AnswerLost`.
             self._end(str(error))
             return
+        if (frame.received or (frame.answer and frame.answer.request_id)) not in self._waiting:
+            self._connection.bound(self._useless)
         if frame.answer is not None:
             self._on_answer(frame.answer, received_ns)
         if frame.received is not None and frame.received in self._waiting:

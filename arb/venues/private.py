@@ -19,11 +19,14 @@ from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.fields import UnknownSymbol
 from arb.venues.rarely import Rarely
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network
 from arb.venues.wire.private import PrivateDialect
 
 _LOG = logging.getLogger(__name__)
 FOREIGN_MAX = 100
+USELESS_PER_S = 200
+"""How many frames that report nothing a venue may send in a second."""
 
 
 class PrivateStream:
@@ -47,6 +50,7 @@ class PrivateStream:
         self._listener: EventListener | None = None
         self._foreign: set[str] = set()
         self._unread = Rarely(_LOG)
+        self._useless = PerSecond(USELESS_PER_S)
         self._connection = StreamConnection(
             address,
             clock=clock,
@@ -73,6 +77,8 @@ class PrivateStream:
         if listener is None:
             return
         frame = self._dialect.on_frame(received_ns, self._venue_ns(), raw)
+        if not frame.events:
+            self._connection.bound(self._useless)
         for event in frame.events:
             listener(event)
         for text in frame.send:

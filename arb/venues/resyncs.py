@@ -34,18 +34,19 @@ class ResyncPace:
         self._tried: dict[str, _Tried] = {}
         self._waiting: dict[str, int] = {}
 
-    def ask(self, native: str, now_ns: int) -> None:
-        """Note that a book is lost; asking again while it waits changes nothing."""
+    def ask(self, native: str, now_ns: int) -> bool:
+        """Note that a book is lost; asking again while it waits changes nothing, and returns False."""
         if native in self._waiting:
-            return
+            return False
         tried = self._tried.get(native)
         lost_again = tried is not None and now_ns < tried.begun_ns + (tried.delay_s + STEADY_S) * NS_PER_S
         if tried is None or not lost_again:
             self._tried[native] = _Tried(now_ns, 0)
             self._waiting[native] = now_ns
-            return
+            return True
         tried.delay_s = min(max(FIRST_DELAY_S, 2 * tried.delay_s), self._delay_max_s)
         self._waiting[native] = max(now_ns, tried.begun_ns + tried.delay_s * NS_PER_S)
+        return True
 
     @property
     def waiting(self) -> int:

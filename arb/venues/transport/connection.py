@@ -17,6 +17,7 @@ from arb.errors import VenueError
 from arb.masking import clean
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
 from arb.venues.transport.websocket import nothing
 
@@ -193,7 +194,14 @@ class StreamConnection:
             socket, self._next = self._next, None
             await socket.close()
 
+    def bound(self, rate: PerSecond, count: int = 1) -> None:
+        """Count frames that are of no use; a flood of them ends the connection."""
+        if rate.exceeded(self._clock.monotonic_ns() / NS_PER_S, count):
+            self.drop("more frames of no use in a second than a venue has reason to send")
+
     def _on_raw(self, raw: bytes) -> None:
+        if self._cause is not None:
+            return  # the connection is being ended
         self.last_byte_ns = self._clock.monotonic_ns()
         self._on_frame(self._clock.wall_ns(), raw)
 

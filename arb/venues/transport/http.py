@@ -21,6 +21,10 @@ from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest, Origin, Outgoing
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0
 HEAD_BYTES_MAX = 64 * 1024
+HEADERS_MAX = 128
+"""Of one answer, and as many trailers; aiohttp's bound."""
+CHUNKS_MAX = 512
+"""Of one answer to an order or a cancel; such answers are a few kilobytes long."""
 _LINE_BYTES_MAX = 1024
 _INFORMATIONAL_MAX = 8
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
@@ -133,7 +137,8 @@ class AnswerReader:
         self._body = bytearray()
         self._left = 0
         self._informational = 0
-        self._trailer_bytes = 0
+        self._chunks = 0
+        self._trailers = 0
         self._stage = _Stage.HEAD
 
     @property
@@ -248,6 +253,9 @@ class AnswerReader:
             raise BadAnswer(f"chunk size {_shown(line, 20)}")
         self._left = int(match.group(1), 16)
         self._check_size(self._left)
+        self._chunks += 1
+        if self._chunks > CHUNKS_MAX:
+            raise BadAnswer(f"an answer of more than {CHUNKS_MAX} chunks")
         self._stage = _Stage.CHUNK if self._left else _Stage.TRAILER
         return True
 
@@ -264,11 +272,12 @@ class AnswerReader:
         line = self._line()
         if line is None:
             return False
-        self._trailer_bytes += len(line)
-        if self._trailer_bytes > HEAD_BYTES_MAX:
-            raise BadAnswer(f"trailers of more than {HEAD_BYTES_MAX} bytes")
         if not line:
             self._stage = _Stage.DONE
+            return True
+        self._trailers += 1
+        if self._trailers > HEADERS_MAX:
+            raise BadAnswer(f"more than {HEADERS_MAX} trailers")
         return True
 
     def _line(self) -> bytes | None:
@@ -292,7 +301,9 @@ def _shown(data: bytes | bytearray, length: int) -> str:
 
 def parse_head(head: bytes) -> tuple[int, int, dict[str, str]]:
     """Return minor version, status and headers (names in lower case) of the head of an answer; raises `BadAnswer`."""
-    first, *lines = head.split(b"\r\n")
+    first, *lines = head.split(b"\r\n", HEADERS_MAX + 1)
+    if len(lines) > HEADERS_MAX:
+        raise BadAnswer(f"more than {HEADERS_MAX} headers")
     match = _STATUS.fullmatch(first)
     if match is None:
         raise BadAnswer(f"no status line: {_shown(first, 40)}")

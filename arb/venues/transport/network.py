@@ -9,17 +9,20 @@ like are read nowhere.
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiohttp
 import yarl
+from aiohttp.client_proto import ResponseHandler
 
 from arb.clock import Clock
 from arb.venues.call import HttpRequest
 from arb.venues.endpoints import host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
+    CHUNKS_MAX,
     CONNECTIONS_MAX,
     KEEPALIVE_S,
     AnswerLost,
@@ -28,9 +31,12 @@ from arb.venues.transport.http import (
     WriteTransport,
 )
 from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
+from arb.venues.transport.tls import client_context
 from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this door
 from arb.venues.transport.websocket import WebSocket, open_websocket
 
+LINE_BYTES = 64
+"""Fewer a line, on average, and an answer of many lines is in chunks that no server has reason to make."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -94,12 +100,8 @@ class SystemNetwork:
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> WebSocket:
         """Open a websocket; raise `SocketEnded` when that fails, or when the answer leads elsewhere."""
-        return await open_websocket(url, headers, proxy=proxy_for(self._proxy, host_of(url)), tls=self._certificates)
-
-    def _certificates(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
+        proxy = proxy_for(self._proxy, host_of(url))
+        return await open_websocket(url, headers, proxy=proxy, tls=lambda: self._tls or client_context())
 
 
 class SocketTransport:
@@ -125,17 +127,17 @@ class SocketTransport:
                 data=request.body.encode() if request.body else None,
                 timeout=timeout,
                 allow_redirects=False,  # a redirect would carry key and signature to a foreign host
-                **_through(proxy, self._tls),
+                **_through(proxy, self._tls or client_context()),
             ) as response:
                 most = request.answer_bytes_max
-                body = await response.content.read(most + 1)
+                body = bytearray(await response.content.read(most + 1))
                 while len(body) <= most and not response.content.at_eof():
                     body += await response.content.read(most + 1 - len(body))
                 received_ns = self._clock.wall_ns()
                 if len(body) > most:
                     raise AnswerLost(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return HttpAnswer(response.status, headers, body, sent_ns, received_ns)
+                return HttpAnswer(response.status, headers, bytes(body), sent_ns, received_ns)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             # Raised only while the connection was being made: not a byte of the request can have left.
             raise NeverSent(_text(error, proxy)) from error
@@ -155,13 +157,41 @@ class SocketTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S)
+            connector._factory = cast("partial[ResponseHandler]", partial(_Answers, loop=asyncio.get_running_loop()))
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
 
 
-def _through(proxy: Proxy | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
+class _Answers(ResponseHandler):
+    """aiohttp's reader of answers; a chunk costs it the same work whatever its size, so that small ones are bounded."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._taken = self._lines = 0
+
+    def set_response_params(self, **given: Any) -> None:
+        """Begin an answer."""
+        self._taken = self._lines = 0
+        super().set_response_params(**given)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes; an answer in thousands of small chunks ends the connection."""
+        self._taken += len(data)
+        self._lines += data.count(b"\r\n")
+        if self._lines <= CHUNKS_MAX or self._taken >= LINE_BYTES * self._lines:
+            super().data_received(data)
+            return
+        error = aiohttp.ClientPayloadError(f"an answer of more than {CHUNKS_MAX} lines or small chunks")
+        self.set_exception(error)
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def _through(proxy: Proxy | None, tls: ssl.SSLContext) -> dict[str, Any]:
     """Return aiohttp's options for proxy and certificates; the name that TLS proves stays the venue's."""
-    options: dict[str, Any] = {"ssl": True if tls is None else tls}
+    options: dict[str, Any] = {"ssl": tls}
     if proxy is not None:
         options["proxy"] = proxy.url
         options["proxy_headers"] = proxy.headers()

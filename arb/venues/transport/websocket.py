@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 from arb.clock import system_random
 from arb.venues.call import HttpRequest, Origin, render
-from arb.venues.transport.frames import BUFFER_BYTES, BadFrame, FrameReader, Opcode, masked_frame
+from arb.venues.transport.frames import BUFFER_BYTES, BadFrame, FrameReader, Opcode, PerSecond, masked_frame
 from arb.venues.transport.http import HEAD_BYTES_MAX, BadAnswer, TransportError, parse_head
 from arb.venues.transport.proxy import Proxy, by_way_of, connect
 
@@ -25,6 +25,10 @@ _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE_S = 1.0
 """How long a venue may take to let go of a connection that we end."""
+TURN_S = 0.002
+"""How long one read may hand frames over before other connections are served."""
+HOLLOW_PER_S = 200
+"""How many frames that carry nothing (`FrameReader.hollow`) a venue may send in a second; the documented ones send one."""
 OUT_BYTES_MAX = 1024 * 1024
 """How much may wait for a venue that does not read."""
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -56,6 +60,10 @@ class WebSocket(asyncio.BufferedProtocol):
         # Callbacks under way that go on reading what TLS has decrypted already.
         self._reading_on = 0
         self._in_tls = False
+        # Frames that were received wait for the next turn of the loop.
+        self._postponed = False
+        self._ping: bytes | None = None
+        self._hollow = PerSecond(HOLLOW_PER_S)
 
     # Reading.
 
@@ -67,7 +75,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._reader.on_message, self._on_read, self._is_read = on_frame, on_read, True
         if self._reader.held:
             self._take(0)
-        if not self._over.done():
+        if not self._over.done() and not self._postponed:
             self._transport.resume_reading()
         return await self._over
 
@@ -75,7 +83,7 @@ class WebSocket(asyncio.BufferedProtocol):
         """Return whether received bytes still wait to be handed over: in the kernel's buffer, or behind TLS."""
         if self._over.done():
             return False
-        if self._reading_on:
+        if self._reading_on or self._postponed:
             return True
         return bool(self._readable.poll(0))
 
@@ -112,8 +120,26 @@ class WebSocket(asyncio.BufferedProtocol):
         self._reading_on -= 1
 
     def _take(self, count: int) -> None:
+        """Hand frames over, for `TURN_S` at most; of the pings among them the newest is answered (RFC 6455, 5.5.3)."""
+        until_s = 0.0
         try:
-            self._reader.take(count)
+            while True:
+                more = self._reader.take(count)
+                hollow, self._reader.hollow = self._reader.hollow, 0
+                if hollow and self._hollow.exceeded(self._loop.time(), hollow):
+                    raise BadFrame(f"more than {HOLLOW_PER_S} frames in a second that carry nothing", 1008)
+                if not more:
+                    break
+                count, now_s = 0, self._loop.time()
+                until_s = until_s or now_s + TURN_S
+                if now_s >= until_s:
+                    self._postponed = True
+                    self._transport.pause_reading()
+                    self._loop.call_soon(self._go_on)
+                    break
+            if self._ping is not None and not self._over.done():
+                ping, self._ping = self._ping, None
+                self._send(Opcode.PONG, ping)
             self._on_read()
         except BadFrame as bad:
             self._close(bad.code, f"broken frame: {bad}")
@@ -122,13 +148,22 @@ class WebSocket(asyncio.BufferedProtocol):
                 self._over.set_exception(error)
             self._transport.abort()
 
+    def _go_on(self) -> None:
+        """Hand over what had to wait for this turn."""
+        self._postponed = False
+        if self._over.done():
+            return
+        self._take(0)
+        if not self._postponed:
+            self._transport.resume_reading()
+
     def _on_control(self, opcode: Opcode, payload: bytes) -> None:
         if opcode is Opcode.PING:
-            self._send(Opcode.PONG, payload)
+            self._ping = payload
         elif opcode is Opcode.CLOSE:
-            code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005
-            said = f", {payload[2:].decode(errors='replace')}" if len(payload) > 2 else ""
-            self._close(code if 1000 <= code < 5000 and code != 1005 else 1000, f"closed by the venue ({code}{said})")
+            code = int.from_bytes(payload[:2], "big") if payload else 1005
+            said = f", {payload[2:].decode()}" if len(payload) > 2 else ""
+            self._close(code if payload else 1000, f"closed by the venue ({code}{said})")
 
     # Writing.
 

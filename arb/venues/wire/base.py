@@ -374,10 +374,14 @@ class WireFeed(ABC):
         error.__traceback__ = error.__context__ = None
         if error.native_symbol is not None:
             slot = self._slot(error.native_symbol)
-            return NOTHING if slot is None else self._lose(slot, at_ns, str(error), error=error)
+            if slot is None:
+                return NOTHING
+            named = Notice(NoticeKind.UNREADABLE, (error.native_symbol,))
+            return msgspec.structs.replace(self._lose(slot, at_ns, str(error), error=error), notice=named)
         lost = [self._lose(slot, at_ns, str(error)) for slot in self.books()]
         rows = tuple(row for one in lost for row in one.rows)
-        return FrameResult(rows=rows, resyncs=tuple(one.resyncs[0] for one in lost), error=error)
+        resyncs = tuple(one.resyncs[0] for one in lost)
+        return FrameResult(rows=rows, resyncs=resyncs, error=error, notice=Notice(NoticeKind.UNREADABLE))
 
 
 class Requests:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.transport.frames import BUFFER_BYTES, FRAME_BYTES_MAX, BadFrame, FrameReader, Opcode, masked_frame
+from arb.venues.transport.frames import (
+    BUFFER_BYTES,
+    FRAME_BYTES_MAX,
+    FRAMES_AT_ONCE,
+    HOLLOW_BYTES,
+    BadFrame,
+    FrameReader,
+    Opcode,
+    masked_frame,
+)
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True, flags: int = 0) -> bytes:
@@ -34,7 +43,9 @@ class Listener:
             count = min(len(space), len(data))
             assert count
             space[:count] = data[:count]
-            self.reader.take(count)
+            more = self.reader.take(count)
+            while more:
+                more = self.reader.take(0)
             data = data[count:]
 
 
@@ -54,6 +65,18 @@ def read(*parts: bytes) -> list[tuple[int, bytes]]:
         (frame(9, b"a", final=False), "control frame"),
         (frame(9, b"a" * 126), "control frame"),
         (bytes((0x89, 126, 1, 0)), "control frame"),
+        (bytes((0x89, 126)), "control frame"),
+        (bytes((0x83, 127)), "unknown kind 3"),
+        (bytes((0x81, 126, 0, 125)), "longer than need be"),
+        (bytes((0x82, 127)) + (65535).to_bytes(8, "big"), "longer than need be"),
+        (frame(1, b"\xff\xfe"), "no UTF-8"),
+        (frame(1, b"\xe2\x82", final=False) + frame(0, b"x"), "no UTF-8"),
+        (frame(8, b"\x03"), "close frame"),
+        *(
+            (frame(8, code.to_bytes(2, "big")), f"the code {code}")
+            for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000)
+        ),
+        (frame(8, (1000).to_bytes(2, "big") + b"\xff"), "no UTF-8"),
         (frame(0, b"a"), "without having begun"),
         (frame(1, b"a", final=False) + frame(1, b"b"), "within another"),
         (bytes((0x82, 127)) + (FRAME_BYTES_MAX + 1).to_bytes(8, "big"), "exceeds the limit"),
@@ -73,6 +96,9 @@ def test_of_a_frame_that_is_too_long_only_the_head_is_read() -> None:
     with pytest.raises(BadFrame) as caught:
         listener.receive(head)
     assert caught.value.code == 1009
+    with pytest.raises(BadFrame) as caught:
+        read(frame(1, b"\xff"))
+    assert caught.value.code == 1007
     assert len(listener.reader.space()) <= BUFFER_BYTES
 
 
@@ -81,13 +107,42 @@ def test_the_longest_frame_is_handed_over() -> None:
     assert read(frame(2, payload), frame(1, b"after")) == [(1, payload), (1, b"after")]
 
 
+def test_after_a_close_frame_nothing_is_handed_over() -> None:
+    closed = frame(8, (1000).to_bytes(2, "big") + "bis später".encode())
+    assert read(frame(1, b"before"), closed + frame(1, b"after") + frame(9, b""), frame(1, b"later"))[1:] == [
+        (Opcode.CLOSE, closed[2:])
+    ]
+
+
+@pytest.mark.parametrize("code", [1000, 1003, 1007, 1011, 1012, 1014, 3000, 4999])
+def test_a_close_frame_may_carry_each_code_that_is_registered(code: int) -> None:
+    assert read(frame(8, code.to_bytes(2, "big"))) == [(Opcode.CLOSE, code.to_bytes(2, "big"))]
+
+
+def test_one_call_reads_a_bounded_number_of_frames() -> None:
+    listener = Listener()
+    data = frame(1, b"x" * HOLLOW_BYTES) * (3 * FRAMES_AT_ONCE)
+    listener.reader.space()[: len(data)] = data
+    handed = [0]
+    while listener.reader.take(len(data) if len(handed) == 1 else 0):
+        handed.append(len(listener.got))
+    assert handed == [0, FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE] and len(listener.got) == 3 * FRAMES_AT_ONCE
+    assert not listener.reader.hollow
+
+
+def test_frames_that_carry_nothing_are_counted() -> None:
+    listener = Listener()
+    listener.receive(frame(9, b"") + frame(10, b"") + frame(1, b"{}") + frame(1, b"x", final=False) + frame(0, b"y"))
+    assert listener.reader.hollow == 4
+
+
 def test_pings_between_the_parts_of_a_message_are_handed_over_at_once() -> None:
     parts = frame(1, b"one ", final=False) + frame(9, b"there?") + frame(0, b"two ", final=False) + frame(0, b"three")
     assert read(parts) == [(Opcode.PING, b"there?"), (1, b"one two three")]
 
 
 messages = st.lists(
-    st.tuples(st.sampled_from([1, 2, 8, 9, 10]), st.binary(max_size=125) | st.binary(min_size=126, max_size=70_000)),
+    st.tuples(st.sampled_from([2, 9, 10]), st.binary(max_size=125) | st.binary(min_size=126, max_size=70_000)),
     max_size=12,
 ).map(lambda found: [(code, raw if code < 8 else raw[:125]) for code, raw in found])
 
