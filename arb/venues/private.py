@@ -25,8 +25,8 @@ from arb.venues.wire.private import PrivateDialect
 
 _LOG = logging.getLogger(__name__)
 FOREIGN_MAX = 100
-USELESS_PER_S = 200
-"""How many frames that report nothing a venue may send in a second."""
+USELESS_PER_S = 1000
+"""How many frames that report nothing a venue may send in a second: those of others who trade on the account, too."""
 
 
 class PrivateStream:

@@ -165,7 +165,7 @@ LINE = b'{"t": 1763900000.0, "venue": "gate", "kind": "ws", "raw": "x"}\n'
 def test_times_that_are_no_seconds_are_refused_and_the_unit_is_named(written: str, tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(LINE.replace(b"1763900000.0", written.encode()))
-    with pytest.raises(StoreError, match="malformed tape line.*in seconds UTC"):
+    with pytest.raises(StoreError, match=r"malformed tape line.*in seconds UTC"):
         list(read_tape(path))
 
 
@@ -188,7 +188,7 @@ def test_zero_bytes_behind_compressed_data_are_passed_over_with_a_warning(
 def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl.gz"
     path.write_bytes(gzip.compress(LINE) + gzip.compress(bytes(40 << 20)))
-    with pytest.raises(StoreError, match="t.jsonl.gz:2: cannot be read further: a line has more than 8388608 bytes"):
+    with pytest.raises(StoreError, match=r"t\.jsonl\.gz:2: cannot be read further: a line has more than 8388608 bytes"):
         list(read_tape(path))
 
 
