@@ -18,7 +18,7 @@ from operator import neg
 import msgspec
 
 from arb.core.opportunities.episodes import Route
-from arb.core.pairs.repair_choice import RepairOrder, RepairVenue, cheapest_at, hold_worth
+from arb.core.pairs.repair_choice import ONLY, RepairOrder, RepairVenue, cheapest_at, hold_worth
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import evaluate
@@ -27,7 +27,7 @@ from arb.core.reasons import Reason, RepairReason
 from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay, DecisionBookRecord, QuoteSide
 from arb.core.settings import OnSingleLeg
 from arb.market.numbers import ZERO, bps, exact, to_e8
-from arb.market.order import Role, Side
+from arb.market.order import Side
 
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8
@@ -244,8 +244,7 @@ def _why_not(
         return RepairReason.BEYOND_CAP
     if order is None:
         return RepairReason.NO_LEGAL_ORDER
-    allowed = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(decision.policy)
-    if allowed is not None and venue.role not in allowed:
+    if ONLY.get(decision.policy) not in (None, venue.role):
         return RepairReason.POLICY
     # Cheaper, and yet not taken: the venue is in quarantine, or does not answer.
     better = instead is not None and order.worth > instead.worth

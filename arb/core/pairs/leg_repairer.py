@@ -116,7 +116,8 @@ class LegRepairer:
         """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
 
         Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order. So is
-        what only a venue would take that lacks the funds for it: it would refuse order after order.
+        what only a venue would take that lacks the funds for it: it would refuse order after order. And so is what only a
+        venue would take where the policy lets nothing trade: no repair would leave, and the pair would be late.
         """
         if imbalance == 0:
             return True
@@ -125,9 +126,9 @@ class LegRepairer:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
-        return not any(
-            self._is_funded(pair, order, price) for order in self._legal(pair, pair.venues, imbalance, price)
-        )
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        venues = [venue for venue in pair.venues if self.options.allows(pair, venue, side)]
+        return not any(self._is_funded(pair, order, price) for order in self._legal(pair, venues, imbalance, price))
 
     def _legal(
         self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal

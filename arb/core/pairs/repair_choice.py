@@ -94,6 +94,10 @@ def is_legal(size: Decimal, price: Decimal, instrument: Instrument) -> bool:
     return size > 0 and size >= instrument.min_size and size * price >= instrument.min_notional
 
 
+ONLY = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}
+"""The one role that repairs may have by a policy; by the others they may have any."""
+
+
 def choose_repair(
     side: Side,
     need: Decimal,
@@ -105,7 +109,7 @@ def choose_repair(
     """Return the legal order of the greatest worth towards trading `need` (> 0) base, or None when there is none now."""
     if policy is OnSingleLeg.HOLD:
         return None
-    only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(policy)
+    only = ONLY.get(policy)
     usable = [venue for venue in _usable(side, cap, venues) if only in (None, venue.role)]
     if not usable:
         return None

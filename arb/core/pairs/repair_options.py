@@ -12,7 +12,7 @@ import msgspec
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
-from arb.core.pairs.repair_choice import RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
+from arb.core.pairs.repair_choice import ONLY, RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
 from arb.core.pairs.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
@@ -38,6 +38,10 @@ class RepairOptions:
         if pair.kind is not PairKind.ARB or self.state.control.flattening:
             return OnSingleLeg.CHEAPEST
         return self.state.policy.on_single_leg
+
+    def allows(self, pair: PairTrade, venue: str, side: Side) -> bool:
+        """Return whether the policy lets a repair trade at a venue."""
+        return ONLY.get(self.policy(pair)) in (None, self._role(pair, venue, side))
 
     def usable_venues(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
         """Return the venues where a repair may trade now, with what it would find there."""
@@ -67,7 +71,6 @@ class RepairOptions:
         No worse price can come of it. Of the pair's two venues comes first the one where the missing leg was meant to trade.
         """
         side = Side.SELL if imbalance > 0 else Side.BUY
-        only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(self.policy(pair))
         state, symbol = self.state, pair.plan.symbol
         listing = [
             v
@@ -78,7 +81,7 @@ class RepairOptions:
         ]
         own = [v for v in reversed(pair.venues) if v in listing]
         # Where neither venue of the pair takes the symbol any more, any other is better than none.
-        venues = [v for v in own or listing if only in (None, self._role(pair, v, side))]
+        venues = [v for v in own or listing if self.allows(pair, v, side)]
         if side is Side.BUY:
             venues.reverse()
         states, health = state.venues, state.health.venues

@@ -163,3 +163,17 @@ def test_what_only_a_venue_would_take_that_lacks_the_funds_for_it_is_dust() -> N
     assert bench.placed()[-1] is repair
     assert last_pair(bench).state is PairState.COMPLETED
     assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.04")
+
+
+@pytest.mark.parametrize(("policy", "coarse"), [(OnSingleLeg.UNWIND, "gate"), (OnSingleLeg.COMPLETE, "okx")])
+def test_what_only_the_venue_would_take_that_the_policy_excludes_is_dust(policy: OnSingleLeg, coarse: str) -> None:
+    """Else no repair leaves, and after `leg_deadline_ms` a few cents stop the symbol and both venues."""
+    rules = [an_instrument(venue, **({"min_size": D("0.1")} if venue == coarse else {})) for venue in ("gate", "okx")]
+    bench = Bench(limits=limits(), instruments=rules, policy=RepairPolicy(on_single_leg=policy))
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    accept(bench, sell, "0.96")
+    fill(bench, sell, "0.96", trade_id="t2")
+    assert last_pair(bench).state is PairState.COMPLETED
+    assert [order.role for order in bench.placed()] == [Role.ENTRY, Role.ENTRY]
