@@ -1,12 +1,21 @@
-"""What a process of ours asks of the system: how it is stopped, and who goes first on a processor."""
+"""What a process of ours asks of the system: how it is stopped, who goes first on a processor, who reads its memory, and which
+folders are its user's alone."""
 
 import asyncio
 import contextlib
+import ctypes
+import faulthandler
 import os
+import resource
 import signal
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
+
+_PR_SET_DUMPABLE = 4
 
 
 def on_stop_signal(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
@@ -59,3 +68,38 @@ def give_way() -> None:
     if hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def keep_memory_private() -> None:
+    """Have the system write no memory of this process to disk when it crashes; Python writes where it crashed.
+
+    A core would hold the keys. A limit of 0 does not stop systemd-coredump or apport, which are given the core by a pipe; under
+    Linux the process is not dumpable, so that no other process of this user reads its memory or environment either.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if not faulthandler.is_enabled():
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # no stderr that has a descriptor
+            faulthandler.enable()
+
+
+def own_folder(folder: Path) -> Path:
+    """Return where a folder is, made with mode 0700 if absent; raise `PermissionError` if others can change what it holds.
+
+    They can where they own it or a folder on the way, or may write there; a sticky folder, as /tmp, keeps what others made.
+    """
+    for place in (*reversed(folder.parents), folder):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)
+    folder, ours = folder.resolve(strict=True), (0, os.geteuid())
+    for place in (folder, *folder.parents):
+        found = place.stat()
+        shared = found.st_mode & 0o022 and not (found.st_mode & stat.S_ISVTX and place != folder)
+        if shared or found.st_uid not in (ours[1:] if place == folder else ours):
+            raise PermissionError(
+                f"others can change {place} (owner {found.st_uid}, mode {stat.filemode(found.st_mode)})"
+            )
+    return folder

@@ -24,6 +24,7 @@ from arb.errors import (
     StartInterrupted,
     StoreError,
 )
+from arb.process import keep_memory_private
 
 EXIT_BUG = 1
 """What Python itself exits with."""
@@ -117,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _fill_streams()
     umask = os.umask(0o077)
+    keep_memory_private()  # before any key is read
     gc.set_threshold(YOUNG_OBJECTS)
     try:
         return _run(arguments)

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 
 from arb.errors import ConfigError
+from arb.process import own_folder
 
 BYTES = 32
 _TOKEN = re.compile(rf"[0-9a-f]{{{2 * BYTES}}}")
@@ -25,11 +26,10 @@ def token_path(journal: Path) -> Path:
     if beside.exists() or not beside.parent.exists() or os.access(beside.parent, os.W_OK):
         return beside
     try:
-        of_user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "arb"
-    except RuntimeError:
-        raise ConfigError(
-            f"{beside.parent} cannot be written, and this user has no home: set XDG_STATE_HOME to a folder of its own"
-        ) from None
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        of_user = own_folder(state / "arb")
+    except (OSError, RuntimeError) as error:  # the user has no home, or one where others may write
+        raise ConfigError(f"token folder: {error}: set XDG_STATE_HOME to a folder of your own") from None
     return of_user / f"{hashlib.sha256(str(journal.resolve()).encode()).hexdigest()[:16]}.ui-token"
 
 
@@ -48,7 +48,10 @@ def load_token(path: Path, rng: random.Random) -> str:
             f"token file {path}: {error.strerror}: make it readable, or delete it for a new one"
         ) from None
     with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        found = os.fstat(file.fileno())
+        mode = stat.S_IMODE(found.st_mode)
+        if found.st_uid != os.geteuid():
+            raise ConfigError(f"token file {path}: another user made it: delete it, and a new one is made")
         if mode & 0o077:
             raise ConfigError(f"token file {path}: others may read it ({mode:o}): delete it, and a new one is made")
         try:

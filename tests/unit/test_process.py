@@ -2,15 +2,18 @@
 
 import ctypes
 import os
+import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from arb.process import no_interrupt_lost
+from arb.process import no_interrupt_lost, own_folder
 
 
 def _interrupt() -> None:
@@ -85,3 +88,60 @@ def test_who_gives_way_is_scheduled_so_with_the_threads_it_starts() -> None:
     )
     found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout == "True\n"
+
+
+def test_a_crash_writes_no_memory_to_disk_and_says_where_it_was(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from arb.process import keep_memory_private; keep_memory_private();"
+        "print(open('/proc/self/limits').read(), flush=True); os.kill(os.getpid(), signal.SIGSEGV)"
+    )
+    crashed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert crashed.returncode == -signal.SIGSEGV and "Segmentation fault" in crashed.stderr
+    assert re.search(r"Max core file size\s+0\s+0", crashed.stdout)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what Linux calls dumpable")
+def test_every_command_is_dumpable_for_nobody() -> None:
+    code = "import ctypes; from arb.cli import main; main(['--version']); print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith(
+        "0\n"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_folder_in_which_others_may_write_is_not_ours(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(0o700)
+    folder = tmp_path / "arb"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(PermissionError, match="others can change"):
+        own_folder(folder)
+
+
+def test_nor_is_one_on_whose_way_others_may_write(tmp_path: Path) -> None:
+    (tmp_path / "way").mkdir()
+    (tmp_path / "way").chmod(0o777)
+    with pytest.raises(PermissionError, match="way"):
+        own_folder(tmp_path / "way" / "arb" / "compiled")
+    (tmp_path / "link").symlink_to(tmp_path / "way")
+    with pytest.raises(PermissionError, match="way"):
+        own_folder(tmp_path / "link" / "arb")
+
+
+def test_a_folder_that_is_made_is_its_users_alone(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        made = own_folder(tmp_path / "cache" / "arb" / "compiled")
+    finally:
+        os.umask(before)
+    assert all(stat.S_IMODE(place.stat().st_mode) == 0o700 for place in (made, made.parent, made.parent.parent))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_folder_of_another_user_is_not_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "arb"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(PermissionError, match="owner 65534"):
+        own_folder(folder)

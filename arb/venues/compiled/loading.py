@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from arb.errors import ArbError
-from arb.process import no_interrupt_lost
+from arb.process import no_interrupt_lost, own_folder
 
 log = logging.getLogger(__name__)
 
@@ -149,13 +149,13 @@ def _prepared() -> bool:
 
 
 def _kept() -> Path | None:
+    """Return where compiled code is kept, or None; others must not write there, for numba unpickles what it finds."""
     try:
-        folder = _folder()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # the user has no home
+        kept = own_folder(_folder())
+    except (OSError, RuntimeError) as error:  # the user has no home, or one where others may write
         log.warning("compiled code cannot be kept for the next start: %s", error)
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    return kept if os.access(kept, os.W_OK) else None
 
 
 def _folder() -> Path:
