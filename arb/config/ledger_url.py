@@ -1,5 +1,7 @@
 """Which ledger is meant: the URL by the settings, the mode, and whose accounts they are."""
 
+import logging
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ from arb.config.venue_settings import VenuesSettings
 from arb.errors import ConfigError
 from arb.masking import HIDDEN
 
+log = logging.getLogger(__name__)
 DEMO = "demo"
 """What `runs.mode` says of live mode on demo accounts."""
 
@@ -19,6 +22,8 @@ def database_url(settings: Settings, mode: str, override: str | None = None) -> 
     Demos have ledgers of their own, for paper and for orders: their prices are nobody's.
     Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
     """
+    if override and holds_password(override):
+        _warn_of_password()
     url = override or settings.store.url or DEFAULT_URL
     if url.endswith(MODE_FILE):
         url = f"{url.removesuffix(MODE_FILE)}/{_name(settings.venues, mode)}.sqlite"
@@ -26,6 +31,14 @@ def database_url(settings: Settings, mode: str, override: str | None = None) -> 
     if problem is not None:
         raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")
     return url
+
+
+@cache
+def _warn_of_password() -> None:
+    log.warning(
+        "--db holds a password, which every user of this machine can read in the list of processes: use PGPASSWORD,"
+        " passfile=, ~/.pgpass or [store] url"
+    )
 
 
 def _name(venues: VenuesSettings, mode: str) -> str:

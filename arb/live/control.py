@@ -265,7 +265,7 @@ def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | 
         return None
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
 

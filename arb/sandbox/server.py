@@ -5,12 +5,15 @@ due, and writes what leaves. A client that reads too slowly is disconnected, as 
 """
 
 import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
 from arb.clock import NS_PER_S, Clock
+from arb.door import open_door
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin, refusal
 from arb.sandbox.profiles import SYMBOLS
@@ -215,24 +218,26 @@ class SandboxServer:
         self._faults = faults
         self.world = SimWorld(seed, clock.wall_ns(), static=static, symbol_count=symbol_count)
         self.shell = Shell(self.world, clock)
-        self._runner: web.AppRunner | None = None
+        self._open = contextlib.AsyncExitStack()
         self.first_line: dict[str, object] = {}
 
     async def start(self) -> dict[str, object]:
         """Listen and return the first line; raises `ConfigError` when the port is taken or a fault is malformed."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", self.shell.handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port)
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            await site.start()
+            listening.bind((HOST, self._port))
         except (OSError, OverflowError) as error:
-            await self._runner.cleanup()
+            listening.close()
             raise ConfigError(
                 f"port {self._port} on {HOST} cannot be used ({error}): choose another with --port"
             ) from error
-        port = int(self._runner.addresses[0][1])
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+        await runner.setup()
+        await self._open.enter_async_context(open_door(runner, listening))
+        port = int(listening.getsockname()[1])
         self.first_line = first_line(self.world, port)
         self.shell.admin = Admin(self.world, self.first_line)
         self._plan_faults(self.shell.admin)
@@ -252,8 +257,7 @@ class SandboxServer:
     async def stop(self) -> None:
         """Close all sockets."""
         self.shell.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._open.aclose()
 
 
 def _poster(admin: Admin, body: dict[str, object]) -> Callable[[int], None]:

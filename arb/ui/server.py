@@ -12,6 +12,7 @@ from aiohttp import web
 
 from arb.app import control, journals_of
 from arb.config import ControlOptions, Settings, UiOptions
+from arb.door import HEAD_S, open_door
 from arb.errors import ConfigError
 from arb.ui.documents import encoded
 from arb.ui.events import Pages, States
@@ -79,16 +80,15 @@ class Page:
                 f"--port {self._options.port}: {error.strerror}: choose another, or 0 for any free one"
             ) from None
         self.gate.port = listening.getsockname()[1]
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=HEAD_S)
         await runner.setup()
-        taking = asyncio.create_task(self.states.run())
-        try:
-            await web.SockSite(runner, listening).start()
-            yield self.gate.port
-        finally:
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
-            await runner.cleanup()
+        async with open_door(runner, listening):
+            taking = asyncio.create_task(self.states.run())
+            try:
+                yield self.gate.port
+            finally:
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info.get("path") or "index.html"
@@ -146,7 +146,7 @@ class Page:
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(await request.read())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise Refused(400, "not JSON") from None
     if not isinstance(found, dict):
         raise Refused(400, "not a JSON object")
