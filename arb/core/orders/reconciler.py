@@ -17,7 +17,7 @@ from arb.core.events import OrderQueried
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.table import OrderTable
-from arb.core.orders.visibility import DAY_NS, Visibility
+from arb.core.orders.visibility import DAY_NS, LAG_MIN_NS, Visibility
 from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
@@ -50,7 +50,7 @@ class OrderReconciler:
         """Return the orders that are found absent by balances asked for at `asked_ns`, and those whose proof begins anew."""
         absent: list[tuple[WorkingOrder, OrderAbsence]] = []
         uncertain: list[WorkingOrder] = []
-        hidden = table.hidden_at(venue)
+        hidden = table.hidden_at(venue) or self._is_old(venue, asked_ns, now_ns)
         for name, proved_ns in list(self._proving.items()):
             order = table.orders[name]
             if order.venue != venue or asked_ns < proved_ns:
@@ -70,6 +70,14 @@ class OrderReconciler:
                 order.clean_queries.clear()
                 uncertain.append(order)
         return absent, uncertain
+
+    def _is_old(self, venue: str, asked_ns: int, now_ns: int) -> bool:
+        """Return whether a venue's balances asked for at `asked_ns` are those of an earlier instant, as its lists may be too.
+
+        That shows in any asset: an unknown order's own is as before where all lags alike.
+        """
+        true_ns = self.state.inventory.late_since(venue, now_ns) if self._proving else None
+        return true_ns is not None and true_ns < asked_ns - LAG_MIN_NS
 
     def alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
         """Report, once, an order that has been unknown for `unknown_max_s` as a critical incident."""

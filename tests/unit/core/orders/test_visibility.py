@@ -80,6 +80,22 @@ def test_nothing_is_proved_absent_while_an_acknowledged_order_is_missing_from_th
     assert kinds(bench).count("read_lag") == 1
 
 
+def test_balances_that_lack_an_older_fill_of_another_asset_prove_nothing() -> None:
+    instruments = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in ("BTC/USDT", "ETH/USDT")]
+    funds = {"USDT": "100000", "BTC": "2", "ETH": "9"}
+    bench, _, sell = unknown_sell(instruments=instruments, balances=funds)
+    bench.quote("gate", "99.9x5", "100x1", symbol="ETH/USDT")
+    bench.quote("okx", "101x1", "101.2x5", symbol="ETH/USDT")
+    bench.drain()
+    fill(bench, next(order for order in bench.placed()[2:] if order.venue == "okx"), "1", "t9")
+    look_twice(bench, sell)
+    balances(bench, sell, **funds)
+    assert status(bench, sell) is OrderStatus.UNKNOWN
+    look_twice(bench, sell)
+    balances(bench, sell, **{asset: str(bench.engine.state.inventory.computed("okx", asset)) for asset in funds})
+    assert status(bench, sell) is OrderStatus.ABSENT
+
+
 @pytest.mark.parametrize(
     ("ago_ns", "found"), [(DAY_NS - HOUR_NS, OrderStatus.UNKNOWN), (DAY_NS + HOUR_NS, OrderStatus.ABSENT)]
 )

@@ -168,7 +168,7 @@ def test_what_only_a_venue_would_take_that_lacks_the_funds_for_it_is_dust() -> N
 @pytest.mark.parametrize(("policy", "coarse"), [(OnSingleLeg.UNWIND, "gate"), (OnSingleLeg.COMPLETE, "okx")])
 def test_what_only_the_venue_would_take_that_the_policy_excludes_is_dust(policy: OnSingleLeg, coarse: str) -> None:
     """Else no repair leaves, and after `leg_deadline_ms` a few cents stop the symbol and both venues."""
-    rules = [an_instrument(venue, **({"min_size": D("0.1")} if venue == coarse else {})) for venue in ("gate", "okx")]
+    rules = [an_instrument(venue, min_size=D("0.1" if venue == coarse else "0.01")) for venue in ("gate", "okx")]
     bench = Bench(limits=limits(), instruments=rules, policy=RepairPolicy(on_single_leg=policy))
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
