@@ -26,6 +26,7 @@ from arb.faultsim.special import (
     LATE_LEGS_MS,
     LATE_LEGS_NS,
     MISSES_NS,
+    REPLICA_NS,
     STANDSTILL_S,
     STEPS_NS,
     STILL_NS,
@@ -39,6 +40,7 @@ from arb.faultsim.special import (
     misses,
     outage,
     reopened,
+    replica,
     reported,
     scarce,
     standstill,
@@ -127,6 +129,7 @@ class Test(StrEnum):
     FLATTENED = "flattened"
     REPORTED = "reported"
     GONE = "gone"
+    REPLICA = "replica"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -145,6 +148,7 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.FLATTENED, 3),
     (Test.REPORTED, 3),
     (Test.GONE, 2),
+    (Test.REPLICA, 3),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -154,6 +158,7 @@ _SYMBOLS = {
     Test.BUSY: SYMBOLS,
     Test.MISSES: SYMBOLS,
     Test.GONE: SYMBOLS,
+    Test.REPLICA: SYMBOLS,
 }
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqppqphpqppqphpq"
@@ -254,6 +259,7 @@ def make_plan(seed: int) -> Plan:
             Test.STEPS: STEPS_NS,
             Test.FLATTENED: FLATTENED_NS,
             Test.GONE: GONE_NS,
+            Test.REPLICA: REPLICA_NS,
         }.get(test, FAULTS_NS + (UNKNOWN_NS if mood is Mood.QUICK else 0)),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -347,6 +353,7 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.FLATTENED: flattened,
     Test.REPORTED: reported,
     Test.GONE: gone,
+    Test.REPLICA: replica,
 }
 
 

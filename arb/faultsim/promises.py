@@ -88,8 +88,11 @@ class _Watch:
         self._struck = struck
         self._story = Story()
         self._absent: set[str] = set()
+        # Where an order of which pair was presumed absent: a second one there waits until the first has not turned up.
+        self._presumed: set[tuple[str, int]] = set()
+        # By pair, where its orders are: repairs go to third venues, too.
+        self._traded: dict[int, set[str]] = {}
         self._since: dict[int, int] = {}
-        self._presumed_ns: dict[str, int] = {}
         self._now_ns = 0
         # Pairs are meant to be late where the plan leaves no time for a proof, or leaves legs alone.
         deadline_ms = Timing().leg_deadline_ms
@@ -104,8 +107,10 @@ class _Watch:
         if entry.type != "Persist":
             return
         row: Row = json.loads(entry.payload)["record"]
-        if row["type"] == "OrderRecord" and row["status"] == "absent":
-            self._absence(row)
+        if row["type"] == "OrderRecord" and row["pair_trade_id"] is not None:
+            self._traded.setdefault(row["pair_trade_id"], set()).add(row["venue"])
+            if row["status"] == "absent":
+                self._absence(row)
         elif row["type"] == "IncidentRecord":
             self._incident(row)
 
@@ -114,9 +119,11 @@ class _Watch:
         for pair_id in list(self._since):
             self._even(pair_id)
 
-    def _excused(self, venues: Iterable[str], calm: frozenset[str] = CALM) -> bool:
-        """Return whether something struck these venues, or the process, that may be a cause."""
+    def _excused(self, venues: Iterable[str], calm: frozenset[str] = CALM, pair_id: int | None = None) -> bool:
+        """Return whether something struck these venues, or the process, that may be a cause; or a pair waits for another's."""
         concerned = set(venues)
+        if pair_id is not None and any(venue in concerned and other != pair_id for venue, other in self._presumed):
+            return True
         return any(
             one.ns <= self._now_ns and one.name not in calm and (not one.venues or concerned & set(one.venues))
             for one in self._struck
@@ -128,17 +135,16 @@ class _Watch:
 
     def _absence(self, row: Row) -> None:
         name = row["client_order_id"]
-        if name in self._absent or row["pair_trade_id"] is None:
+        if name in self._absent:
             return
         self._absent.add(name)
         proved = row.get("absence") == "proved"
         what, most_ns = ("proof", PROVED_WITHIN_NS) if proved else ("presumption", PRESUMED_WITHIN_NS)
         took_ns = self._now_ns - (row["sent_ns"] or row["journalled_ns"])
-        judged = not self._excused((row["venue"],), CALM | WITHOUT_OUTCOME if proved else CALM)
-        if not proved:  # of two unknown orders at a venue the second waits: they may have one cause
-            last_ns, self._presumed_ns[row["venue"]] = self._presumed_ns.get(row["venue"]), self._now_ns
-            grace_ns = self._plan.timing.unknown_grace_ms * NS_PER_MS
-            judged = judged and (last_ns is None or last_ns + grace_ns < self._now_ns - took_ns)
+        waits_for = None if proved else row["pair_trade_id"]
+        judged = not self._excused((row["venue"],), CALM | WITHOUT_OUTCOME if proved else CALM, waits_for)
+        if not proved:
+            self._presumed.add((row["venue"], row["pair_trade_id"]))
         self._measured(what, took_ns, judged=judged)
         if judged and took_ns > most_ns:
             self.findings.append(
@@ -154,7 +160,7 @@ class _Watch:
     def _even(self, pair_id: int) -> None:
         took_ns = self._now_ns - self._since.pop(pair_id)
         venues = self._venues(pair_id)
-        judged = not self._may_be_late and not self._excused(venues)
+        judged = not self._may_be_late and not self._excused(venues, pair_id=pair_id)
         self._measured("naked leg", took_ns, judged=judged)
         if judged and took_ns > self._plan.timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS:
             where = " and ".join(venues)
@@ -164,7 +170,8 @@ class _Watch:
 
     def _venues(self, pair_id: int) -> tuple[str, ...]:
         pair = self._story.pairs.get(pair_id)
-        return () if pair is None else (pair["buy_venue"], pair["sell_venue"])
+        legs = set() if pair is None else {pair["buy_venue"], pair["sell_venue"]}
+        return tuple(sorted(legs | self._traded.get(pair_id, set())))
 
     def _incident(self, row: Row) -> None:
         """Count an incident that stops something, and object to it where no strike and no setting is a cause."""
@@ -182,6 +189,6 @@ class _Watch:
             return
         self.stops[kind] += 1
         late = kind in ("late_leg", "halt leg_deadline") and self._may_be_late
-        if not late and not self._excused(venues, calm):
+        if not late and not self._excused(venues, calm, pair_id):
             self.stops["needless"] += 1
             self.findings.append(f"needless stop: {kind}, {text}")

@@ -6,6 +6,7 @@ from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.faultsim.aims import AT_INTENTS, FLATTEN, HALT, JOURNAL_PARTS, LATE, POWER_CUT, Phase, Strike
+from arb.sandbox.profiles import VENUE_NAMES
 
 DARK_NS = 12 * NS_PER_S
 PROOF_MS = 8500
@@ -180,6 +181,22 @@ def gone(rng: random.Random) -> Iterator[Strike]:
         yield Strike(
             name="journal_gone", phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, seconds=2.5, param=part
         )
+
+
+REPLICA_NS = 14 * NS_PER_S
+
+
+def replica(rng: random.Random) -> Iterator[Strike]:
+    """Yield one cause that hides an order everywhere: all reads of an account come from a replica that lags, like its stream.
+
+    Orders that the venue has acknowledged since are the only sign of it: the same reads do not show them either.
+    """
+    venue, lag_ms = rng.choice(VENUE_NAMES), rng.choice((4_000, 9_000))
+    strike = partial(Strike, phase=Phase.CLOSED, leg=venue)
+    yield strike(name="read_lag", phase=Phase.OPENING, after_ns=0, seconds=REPLICA_NS / NS_PER_S, param=lag_ms)
+    after_ns = rng.randint(800, 2_500) * NS_PER_MS
+    yield strike(name="lost_ack", after_ns=after_ns, count=1)
+    yield strike(name="ws_lag", after_ns=after_ns, seconds=10.0, param=lag_ms)
 
 
 INTENTS = 0.2

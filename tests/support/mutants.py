@@ -470,6 +470,30 @@ MUTANTS = {
         "state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))",
         "pass",
     ),
+    "replica-trusted": Mutant(
+        "while lists lack an order that their venue has acknowledged, nothing is proved absent there",
+        "arb/core/orders/visibility.py",
+        "        if not event.complete:\n            return False\n",
+        "        if True:\n            return False\n",
+    ),
+    "replica-balances": Mutant(
+        "balances that lack an older fill of any asset prove nothing absent",
+        "arb/core/orders/reconciler.py",
+        "table.hidden_at(venue) or self._is_old(venue, asked_ns, now_ns)",
+        "table.hidden_at(venue)",
+    ),
+    "proof-waits": Mutant(
+        "a query that finds nothing counts while the answer is still waited for",
+        "arb/core/orders/manager.py",
+        "elif event.report is None and not event.fills and event.complete and order.unanswered:",
+        "elif event.report is None and not event.fills and event.complete and order.is_unknown:",
+    ),
+    "dust-off-policy": Mutant(
+        "what only a venue would take where the policy lets nothing trade is dust",
+        "arb/core/pairs/leg_repairer.py",
+        "[venue for venue in pair.venues if self.options.allows(pair, venue, side)]",
+        "list(pair.venues)",
+    ),
     "leg-cost-forgotten": Mutant(
         "what was learned survives a restart",
         "arb/core/accounts/restart.py",

@@ -11,7 +11,14 @@ from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from tests.unit.faultsim.test_conduct import a_journal, a_pair
 
 TIMING, DUST, REPAIR = Timing(leg_deadline_ms=3000), Decimal(5), RepairPolicy()
-ORDER = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1, "client_order_id": "arb1", "status": "unknown"}
+ORDER = {
+    "type": "OrderRecord",
+    "id": 4,
+    "venue": "okx",
+    "pair_trade_id": 1,
+    "client_order_id": "arb1",
+    "status": "unknown",
+}
 HOUR_MS = 3_600_000
 Told = tuple[int, dict[str, Any] | str]
 

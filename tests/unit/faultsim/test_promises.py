@@ -21,7 +21,7 @@ def found(tmp_path: Path, *entries: Told, struck: tuple[Struck, ...] = (), plan:
 
 
 def an_absence(how: str) -> dict[str, Any]:
-    return {**ORDER, "venue": "okx", "status": "absent", "absence": how, "sent_ns": 0, "journalled_ns": 100 * MS}
+    return {**ORDER, "status": "absent", "absence": how, "sent_ns": 0, "journalled_ns": 100 * MS}
 
 
 def an_incident(kind: str, text: str, venue: str | None = None, pair: int | None = None) -> dict[str, Any]:
@@ -90,3 +90,9 @@ def test_the_longest_of_each_is_kept(tmp_path: Path) -> None:
     other = {**an_absence("proved"), "client_order_id": "arb2", "sent_ns": 3000 * MS}
     times = times_of(a_journal(tmp_path, *entries, (4000, other)), PLAN, ())
     assert times.longest == {"proof": 3.4, "proof, judged": 3.4}
+
+
+def test_a_second_presumption_at_a_venue_may_wait_until_the_first_order_has_not_turned_up(tmp_path: Path) -> None:
+    second = {**an_absence("presumed"), "client_order_id": "arb2", "pair_trade_id": 2}
+    assert found(tmp_path / "1", (3000, an_absence("presumed")), (9000, second)) == []
+    assert len(found(tmp_path / "2", (3000, {**an_absence("presumed"), "venue": "gate"}), (9000, second))) == 1
