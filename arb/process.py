@@ -1,7 +1,6 @@
 """What a process of ours asks of the system: how it is stopped, who goes first on a processor, who reads its memory, and which
 folders are its user's alone."""
 
-import asyncio
 import contextlib
 import ctypes
 import faulthandler
@@ -14,11 +13,15 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 _PR_SET_DUMPABLE = 4
 
 
-def on_stop_signal(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+def on_stop_signal(loop: "asyncio.AbstractEventLoop", act: Callable[[], None]) -> None:
     """Call `act` at each SIGINT, SIGTERM or SIGHUP (a closed terminal, a dropped ssh).
 
     A SIGHUP that is ignored already, as under `nohup`, stays ignored.
