@@ -156,7 +156,7 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
     [
         ("min_venues = 1", "[run.auto] min_venues = 1: a pair needs two"),
         ("top = 0", "[run.auto] top = 0: nothing would ever be chosen"),
-        ('exclude_symbols = ["BTCUSDT"]', "'BTCUSDT' is no symbol: write BASE/QUOTE in capitals"),
+        ('exclude_symbols = ["BTCUSDT"]', "'BTCUSDT' is no symbol: write BASE/QUOTE as venues list them"),
         ('min_volume_quote = "much"', "give an amount"),
         ('max_book_spread_bps = "wide"', "give basis points"),
         ("tops = 5", "did you mean 'top'?"),

@@ -258,7 +258,7 @@ def test_a_ledger_in_an_impossible_place_is_one_clear_line(journal: Journal, tmp
     with pytest.raises(ConfigError, match="cannot make its directory"):
         prepare_ledger(f"sqlite:///{tmp_path}/file/x.sqlite", journal)
     (tmp_path / "dir.sqlite").mkdir()
-    with pytest.raises(StoreError, match="unable to open database file") as raised:
+    with pytest.raises(ConfigError, match="is no file") as raised:
         prepare_ledger(f"sqlite:///{tmp_path}/dir.sqlite", journal)
     assert "\n" not in str(raised.value)
 
