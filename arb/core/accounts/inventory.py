@@ -292,7 +292,7 @@ class Inventory:
         self._uncertain[venue, asset] = self._recent(venue, asset, asked_ns, counted_after_ns=reported_ns)
 
     def late_since(self, venue: str, now_ns: int) -> int | None:
-        """Return when the last report was true, if it shows in all assets what we computed for one earlier instant.
+        """Return when the last report was true, if it shows in all assets what we computed for one earlier instant; None if now.
 
         Changes are undone in the order in which they became known, then in that of their instants: the venue's own.
         """
@@ -305,6 +305,8 @@ class Inventory:
         slack = {asset: self._slack(venue, asset) for asset in assets}
         off = {asset: self._reported_total(venue, asset) - self.computed(venue, asset) for asset in assets}
         differing = {asset for asset in assets if abs(off[asset]) >= slack[asset]}
+        if not differing:
+            return None
         for change in reversed(changes):
             for asset in change.counted:
                 off[asset] += change.amounts[asset]
