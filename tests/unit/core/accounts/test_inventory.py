@@ -114,7 +114,9 @@ def test_a_fill_executed_before_the_first_answer_is_in_it_already() -> None:
     inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
     assert inventory.computed("gate", "BTC") == 2
     inventory.take_report(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS + NS_PER_S), quiet=True)
-    assert inventory.late_since("gate", START_NS + NS_PER_S) is None, "it agrees with what is computed now: it is no late one"
+    assert inventory.late_since("gate", START_NS + NS_PER_S) is None, (
+        "it agrees with what is computed now: it is no late one"
+    )
 
 
 def reported(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesReported:
