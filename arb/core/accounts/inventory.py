@@ -292,7 +292,7 @@ class Inventory:
         self._uncertain[venue, asset] = self._recent(venue, asset, asked_ns, counted_after_ns=reported_ns)
 
     def late_since(self, venue: str, now_ns: int) -> int | None:
-        """Return when the last report was true, if that shows in all assets what we computed for one earlier instant. None: now.
+        """Return when the last report was true, if it shows in all assets what we computed for an earlier instant; None: now.
 
         Changes are undone in the order in which they became known, then in that of their instants: the venue's own.
         """
