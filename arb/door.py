@@ -18,10 +18,8 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MAX = 128
 HEAD_S = 5.0
 PAUSE_S = 1.0
-"""How long nobody is let in after the system refused a connection, for want of descriptors as a rule."""
+"""How long no connection is accepted after the system refused one, usually for lack of descriptors."""
 SAID_EVERY_S = 60.0
-
-Connection = RequestHandler
 
 
 @contextlib.asynccontextmanager
@@ -43,7 +41,7 @@ async def _admit(runner: web.AppRunner, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     server = runner.server
     assert server is not None
-    inside: list[Connection] = []
+    inside: list[RequestHandler] = []
     said_s = -SAID_EVERY_S
     while True:
         try:
@@ -62,24 +60,24 @@ async def _admit(runner: web.AppRunner, listening: socket.socket) -> None:
                 continue
             inside.remove(waiting)
             _end(waiting)
-        connection: Connection = server()
+        connection: RequestHandler = server()
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(lambda made=connection: made, accepted)  # type: ignore[misc]
             inside.append(connection)
             loop.call_later(HEAD_S, _end_if_headless, connection)
 
 
-def _awaits_head(connection: Connection) -> bool:
+def _awaits_head(connection: RequestHandler) -> bool:
     """Return whether no request is under way: its head is not whole, or has not begun."""
     return connection._waiter is not None
 
 
-def _end_if_headless(connection: Connection) -> None:
+def _end_if_headless(connection: RequestHandler) -> None:
     """End a connection that sent no whole head; one that is kept for the next request ends by aiohttp's own time."""
     if connection._request_count == 0:
         _end(connection)
 
 
-def _end(connection: Connection) -> None:
+def _end(connection: RequestHandler) -> None:
     if connection.transport is not None:
         connection.transport.abort()

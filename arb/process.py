@@ -1,5 +1,4 @@
-"""What a process of ours asks of the system: how it is stopped, who goes first on a processor, who reads its memory, and which
-folders are its user's alone."""
+"""What a process asks of the system: signals, priority, memory that cannot be dumped, folders that belong to one user."""
 
 import contextlib
 import ctypes

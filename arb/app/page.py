@@ -9,7 +9,7 @@ from arb.app import stores
 from arb.app.review import selected
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
-from arb.report.summary import read_sources
+from arb.report.summary import Sources
 from arb.store.database import mask_url
 
 
@@ -29,7 +29,7 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path, *, stati
     return {
         "db": mask_url(url),
         "page": str(path),
-        "bytes": write_page(path, render(read_sources(url, selected(options)), static=static)),
+        "bytes": write_page(path, render(Sources(url, selected(options)), static=static)),
     }
 
 

@@ -153,11 +153,11 @@ def selected(options: ReviewOptions) -> Selection:
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
-    from arb.report.summary import read_sources, summarise  # late: it loads numpy
+    from arb.report.summary import Sources, summarise  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
     selection = selected(options)
-    document = summarise(read_sources(url, selection))
+    document = summarise(Sources(url, selection))
     nothing = not document["pairs"] and not document["opportunities"]
     return document | ({"empty": _nothing(selection)} if nothing else {})
 

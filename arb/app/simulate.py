@@ -224,9 +224,10 @@ class _Simulation:
             len({symbol for capture in captures for symbol in capture.scales}),
         )
         limit = self._parts[0].trial.settings.limits.max_notional_quote
-        none = span.symbols and not result.edges
-        before_fees = self._best_before_fees() if none else None
-        beyond = self._best_before_fees(ANY_SIZE) if none and before_fees is None else None
+        before_fees = beyond = None
+        if span.symbols and not result.edges:
+            before_fees = self._best_before_fees()
+            beyond = None if before_fees else self._best_before_fees(ANY_SIZE)
         return document_of(span, result, limit, before_fees, beyond)
 
     def _best_before_fees(self, max_notional: Decimal | None = None) -> Edge | None:

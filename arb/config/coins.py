@@ -113,7 +113,7 @@ def known_coins(own_file: str = "") -> tuple[Coin, ...]:
     found = dict(_read(text, SHIPPED))
     if own_file:
         try:
-            found |= dict(_read(Path(own_file).read_text(encoding="utf-8"), own_file))
+            found |= dict(_read(Path(own_file).read_text(encoding="utf-8-sig"), own_file))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"[run] coins_file: {own_file}: cannot be read ({error}): give a UTF-8 file") from None
     _refuse_two_names(found)

@@ -4,6 +4,7 @@ The value of one key is replaced where it stands, comments and order stay. What 
 file's place: all else must mean what it meant, and the whole must be settings that start.
 """
 
+import codecs
 import contextlib
 import os
 import tomllib
@@ -27,7 +28,8 @@ def write_symbols(path: Path, symbols: Sequence[str]) -> None:
     """
     target = path.resolve()
     try:
-        text = target.read_bytes().decode("utf-8")
+        raw = target.read_bytes()
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no such file: make one with `arb init`, or name another with --config PATH"
@@ -47,7 +49,7 @@ def write_symbols(path: Path, symbols: Sequence[str]) -> None:
         raise ConfigError(f"{path}: cannot be written: {beside.name}: {error.strerror}: {hint}") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(changed.encode())
+            file.write((codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b"") + changed.encode())
             os.fchmod(descriptor, target.stat().st_mode & 0o7777)
             file.flush()
             os.fsync(descriptor)

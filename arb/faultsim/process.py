@@ -182,7 +182,7 @@ class Process:
 
 
 def order_entry(plan: Plan, spec: VenueSpec) -> OrderEntry:
-    """Return how orders go to a venue: in some seeds over websockets, wherever they are taken so."""
+    """Return how orders go to a venue: in some seeds over the websockets of venues that take them."""
     takes = spec.trading is not None and spec.trading.make_order_socket is not None
     return OrderEntry.WEBSOCKET if plan.sockets and takes else OrderEntry.REST
 

@@ -184,7 +184,7 @@ class _Watch:
                 return
             kind, venues = f"halt {reason}", tuple(venue for one in self._struck for venue in one.venues)
         elif kind == "venue_health" and QUARANTINED in text:
-            calm = frozenset()  # whatever strikes a venue may come to count against its health
+            calm = frozenset()  # a fault at a venue may count against its health later
         elif kind not in STOPS or STOPS[kind] not in text:
             return
         self.stops[kind] += 1

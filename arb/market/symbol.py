@@ -20,7 +20,7 @@ _SPELLING = (
     'write BASE/QUOTE for spot, for example "BTC/USDT", or BASE/QUOTE:SETTLE for a swap, for example "BTC/USDT:USDT"'
 )
 ASSET = r"[^\s/:\x00-\x1f\x7f]+"
-"""How venues may call an asset, as a regular expression: `BTC`, `1INCH`, `$AI`, `龙虾`, whatever stands in their listings."""
+"""Names of assets that venues list, as a regular expression: `BTC`, `1INCH`, `$AI`, `龙虾`."""
 _NO_ASSET = re.compile(r"[\s/:\x00-\x1f\x7f]")
 
 

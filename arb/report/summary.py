@@ -18,7 +18,7 @@ from arb.store.domains import note_on
 from arb.store.queries import RowDict
 from arb.store.retention import NS_PER_DAY
 from arb.store.selection import ALL, Selection
-from arb.store.sums import Sums, read_sums
+from arb.store.sums import read_sums
 from arb.store.tables import WATERFALL
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
@@ -26,44 +26,30 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 class Sources:
-    """Everything a report is made of, each part read once, when it is first asked for."""
+    """The selected rows of a ledger that a report is made of, each part read once; what a page alone shows, when it asks."""
 
-    def __init__(self, db_url: str, selection: Selection) -> None:
+    def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no usable ledger."""
+        self._columns = columns = ColumnReader(db_url, selection)
         self.db = mask_url(db_url)
         self.selection = selection
-        self._columns = ColumnReader(db_url, selection)
-        self.sums: Sums = read_sums(db_url, selection)
-
-    @cached_property
-    def trades(self) -> Columns:
-        """See `ColumnReader`, as for all that follow."""
-        return self._columns.trades()
-
-    @cached_property
-    def legs(self) -> Columns:
-        return self._columns.legs()
-
-    @cached_property
-    def edges(self) -> Columns:
-        return self._columns.edges()
+        self.sums = read_sums(db_url, selection)
+        self.trades, self.legs, self.edges, self.runs = (
+            columns.trades(),
+            columns.legs(),
+            columns.edges(),
+            columns.runs(),
+        )
 
     @cached_property
     def episodes(self) -> Columns:
+        """See `ColumnReader.episodes`."""
         return self._columns.episodes()
 
     @cached_property
     def executions(self) -> Columns:
+        """See `ColumnReader.executions`."""
         return self._columns.executions()
-
-    @cached_property
-    def runs(self) -> Columns:
-        return self._columns.runs()
-
-
-def read_sources(db_url: str, selection: Selection = ALL) -> Sources:
-    """Read the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
-    return Sources(db_url, selection)
 
 
 def summarise(sources: Sources) -> dict[str, Any]:

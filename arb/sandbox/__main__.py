@@ -92,7 +92,7 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> Non
 def read_faults(path: Path) -> list[dict[str, object]]:
     """Read fault objects from a file: a JSON list, or one JSON object per line; raises `ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"faults file {path}: {error}") from error
     try:

@@ -54,11 +54,11 @@ def parse_url(db_url: str) -> URL:
 
 
 def _require_file(file: Path) -> None:
-    """Raise `ConfigError` where a ledger's file is no file, a device for one, or lies where this user may not look."""
+    """Raise `ConfigError` where a ledger's file is a folder or a device, or is in a folder that this user may not read."""
     try:
         mode = file.stat().st_mode
     except PermissionError:
-        for folder in (*reversed(file.absolute().parents),):
+        for folder in reversed(file.absolute().parents):
             if not os.access(folder, os.X_OK):
                 raise ConfigError(
                     f"ledger {file}: {folder} belongs to {_owner(folder)}, and you may not look into it: "
@@ -66,7 +66,7 @@ def _require_file(file: Path) -> None:
                 ) from None
         raise
     except OSError:
-        return  # it is not there, or whoever opens it says why not
+        return  # it is not there, or opening it reports why
     if not stat.S_ISREG(mode):
         raise ConfigError(f"ledger {file}: is no file: name one with --db, such as sqlite:///var/NAME.sqlite")
 
@@ -74,7 +74,7 @@ def _require_file(file: Path) -> None:
 def _owner(folder: Path) -> str:
     try:
         return folder.owner()
-    except (KeyError, OSError, NotImplementedError):
+    except KeyError:  # a number without a name
         return f"user {folder.stat().st_uid}"
 
 
@@ -235,7 +235,7 @@ def _connect_to_utf8(db_url: str) -> Any:
         if encoding not in (None, "UTF8"):
             connection.close()
             raise ConfigError(
-                f"ledger {mask_url(db_url)}: its encoding is {encoding}, which cannot hold every text: make the database anew, "
+                f"ledger {mask_url(db_url)}: its encoding is {encoding}, which cannot hold every text: create another, "
                 "CREATE DATABASE NAME TEMPLATE template0 ENCODING 'UTF8'"
             )
         return connection

@@ -180,9 +180,8 @@ class AccountLease:
         self._due_ns = now_ns + int(self._pace.retry_s * NS_PER_S)
         with self._turn:
             if session is not None and session.pooled and session.has_ended():
-                self._session = (
-                    None  # the pooler's line to us was idle for too long: there are no locks, and the rows stand
-                )
+                # The pooler ended an idle connection: no locks were held on it, and the lease's rows are still valid.
+                self._session = None
                 session.close()
             self._renew()
             self._hold(0)

@@ -44,23 +44,19 @@ RUN_TIMES = """
 SELECT known.id AS run_id, known.started_ns,
     CASE WHEN known.next_ns < known.last_ns THEN known.next_ns ELSE known.last_ns END AS until_ns
 FROM (
-    SELECT r.id, r.started_ns, r.next_ns, COALESCE(r.ended_ns, (
-        SELECT MAX(signs.ns) FROM (
-            SELECT r.started_ns AS ns
-            UNION ALL SELECT MAX(b.ns) FROM balances b WHERE b.run_id = r.id
-            UNION ALL SELECT MAX(i.ns) FROM incidents i WHERE i.run_id = r.id
-            UNION ALL SELECT MAX(p.decided_ns) FROM pair_trades p WHERE p.run_id = r.id
-            UNION ALL SELECT (
-                SELECT o.closed_ns FROM opportunities o
-                WHERE o.run_id = r.id AND o.opened_ns >= r.started_ns AND o.opened_ns < r.next_ns
-                ORDER BY o.opened_ns DESC LIMIT 1
-            )
-        ) signs
-    )) AS last_ns
-    FROM (
-        SELECT id, started_ns, ended_ns, LEAD(started_ns, 1, 9223372036854775807) OVER (ORDER BY started_ns, id) AS next_ns
-        FROM runs
-    ) r
+    SELECT r.id, r.started_ns, LEAD(r.started_ns) OVER (ORDER BY r.started_ns, r.id) AS next_ns,
+        COALESCE(r.ended_ns, (
+            SELECT MAX(signs.ns) FROM (
+                SELECT r.started_ns AS ns
+                UNION ALL SELECT MAX(b.ns) FROM balances b WHERE b.run_id = r.id
+                UNION ALL SELECT MAX(i.ns) FROM incidents i WHERE i.run_id = r.id
+                UNION ALL SELECT MAX(p.decided_ns) FROM pair_trades p WHERE p.run_id = r.id
+                UNION ALL SELECT (
+                    SELECT o.closed_ns FROM opportunities o WHERE o.run_id = r.id ORDER BY o.opened_ns DESC LIMIT 1
+                )
+            ) signs
+        )) AS last_ns
+    FROM runs r
 ) known
 """
 """For how long each run lasted, in ns UTC: all time in which the engine traded, and no other.

@@ -181,13 +181,12 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
     out to be cut or corrupt.
     """
     unzipper = zlib_ng.decompressobj(_GZIP_WINDOW)
-    begun = ended = False
+    begun = ended = padded = False
     for chunk in raw:
         data = chunk
         while data:
-            if ended and not begun and data.startswith(b"\0"):  # as copies by blocks leave them
-                log.warning("zero bytes behind the compressed data are passed over")
-                data = data.lstrip(b"\0")
+            if ended and not begun and data.startswith(b"\0"):  # copies by blocks append them
+                padded, data = True, data.lstrip(b"\0")
                 continue
             before = unzipper.copy()  # type: ignore[attr-defined]  # its stub leaves it out
             try:
@@ -205,6 +204,8 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
                 unzipper, begun, ended = zlib_ng.decompressobj(_GZIP_WINDOW), False, True
     if begun:
         raise EOFError("the compressed data end early")
+    if padded:
+        log.warning("skipped zero bytes after the compressed data")
 
 
 def line_of(path: Path, number: int, text: bytes) -> TapeLine:

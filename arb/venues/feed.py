@@ -15,6 +15,7 @@ Books that were lost shortly before do not count: what no new connection has hel
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -33,6 +34,7 @@ from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network
 from arb.venues.transport.websocket import nothing
 
+_LOG = logging.getLogger(__name__)
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
 RESYNC_GIVE_UP_S = 6.0
@@ -292,6 +294,8 @@ class SocketFeed:
         self._emit(FeedUp(venue=self.venue, connection=self._name_in_events))
 
     def _on_down(self, cause: str) -> None:
+        if self._up:
+            _LOG.warning("%s: a public stream ended: %s", self.venue, cause)
         self._up = False
         self._resyncs.clear()
         self._pace.lost_connection()

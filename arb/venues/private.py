@@ -106,6 +106,8 @@ class PrivateStream:
 
     def _on_down(self, cause: str) -> None:
         # Emitted for failed attempts too: whoever waits for the stream should know why it does not come.
+        if self._up:
+            _LOG.warning("%s: the private stream ended: %s", self._dialect.venue, cause)
         self._up = False
         if self._listener is not None:
             self._listener(PrivateDown(venue=self._dialect.venue, cause=cause))

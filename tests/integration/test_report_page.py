@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
 from arb.report.page import render
-from arb.report.summary import read_sources
+from arb.report.summary import Sources
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import fill_ledger
 from tests.unit.report.test_time_traded import the_rows
@@ -26,7 +26,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     url = f"sqlite:///{folder / 'ledger.sqlite'}"
     fill_ledger(url, the_rows())
-    sources = read_sources(url)
+    sources = Sources(url)
     made = {"live": folder / "live.html", "static": folder / "static.html"}
     for name, path in made.items():
         path.write_text(render(sources, static=name == "static"))

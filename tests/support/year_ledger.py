@@ -32,10 +32,8 @@ REASONS = ("edge_below_threshold", "rate_budget", "pair_in_flight", "insufficien
 UNTRADED_A_PAIR = 9
 ROWS_AT_ONCE = 50_000
 DATE = "2026-08-15"
-RANGES = {
-    "day": ("--since", DATE, "--until", "2026-08-16"),
-    "month": ("--since", "2026-08-01", "--until", "2026-09-01"),
-}
+RANGES = {"day": (DATE, DATE), "month": ("2026-08-01", "2026-08-31")}
+"""First and last day, both whole, as `--since` and `--until` take them."""
 
 Row = dict[str, Any]
 Rows = Iterator[tuple[str, Row]]
@@ -205,32 +203,34 @@ class _Target:
         self._connection.close()
 
 
+SUMS = "SELECT COUNT(*), SUM(fees_e8) FROM v_pair_trades WHERE decided_ns >= {since} AND decided_ns < {until}"
 QUERIES = (
     "SELECT * FROM v_pair_trades ORDER BY decided_ns DESC LIMIT 20",
     "SELECT * FROM v_opportunities ORDER BY opened_ns DESC LIMIT 20",
-    "SELECT COUNT(*), SUM(fees_e8) FROM v_pair_trades WHERE decided_ns >= {since} AND decided_ns < {until}",
     "SELECT * FROM v_daily_pnl ORDER BY day_utc DESC LIMIT 31",
     "SELECT * FROM v_venue_quality",
     "SELECT reason, SUM(opportunities) FROM v_reasons GROUP BY reason",
 )
 
 
-def commands(name: str, span: tuple[str, ...]) -> list[list[str]]:
-    """Return the review commands of a range; without one those that take none come too."""
-    found = [[command, *span, "--json"] for command in ("pairs", "report")]
-    if not span:
-        found = [[*one] for one in (["status", "--json"], ["pairs", "--json"], ["alerts", "--json"], ["db", "check"])]
-    begin = datetime.fromisoformat(span[1] if span else DATE).replace(tzinfo=UTC)
-    end = datetime.fromisoformat(span[3] if span else "2026-08-16").replace(tzinfo=UTC)
-    since, until = (int(at.timestamp()) * NS_PER_S for at in (begin, end))
-    ranged = [query for query in QUERIES if ("{since}" in query) == bool(span)]
-    return found + [["sql", query.format(since=since, until=until)] for query in ranged]
+def commands_of(first: str, last: str) -> list[list[str]]:
+    """Return the review commands of a range of days."""
+    since, end = (int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * NS_PER_S for day in (first, last))
+    found = [[command, "--since", first, "--until", last, "--json"] for command in ("pairs", "report")]
+    return [*found, ["sql", SUMS.format(since=since, until=end + DAY_NS)]]
+
+
+def commands_of_all() -> list[list[str]]:
+    """Return the review commands that take no range."""
+    found = [["status", "--json"], ["pairs", "--json"], ["alerts", "--json"], ["db", "check"]]
+    return found + [["sql", query] for query in QUERIES]
 
 
 def time_all(url: str, limit_s: float = 300.0) -> None:
     """Print how many seconds each command takes."""
-    for name, span in {**RANGES, "all": ()}.items():
-        for command in commands(name, span):
+    ranges = {name: commands_of(*days) for name, days in RANGES.items()}
+    for name, commands in {**ranges, "all": commands_of_all()}.items():
+        for command in commands:
             began = time.monotonic()
             try:
                 arb = [sys.executable, "-m", "arb", *command, "--db", url]

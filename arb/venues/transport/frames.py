@@ -100,7 +100,7 @@ class FrameReader:
         self._make_room(self._end)
 
     def take(self, count: int) -> bool:
-        """Hand over what is whole, now that `count` bytes more lie in the space; raises `BadFrame`, and as listeners do.
+        """Read `count` bytes more of the space and pass each whole message on; raises `BadFrame`, and what listeners raise.
 
         Return whether more may be whole: after `FRAMES_AT_ONCE` frames the rest waits for the next call, with 0 bytes.
         """

@@ -149,7 +149,7 @@ class WebSocket(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _go_on(self) -> None:
-        """Hand over what had to wait for this turn."""
+        """Read on in the next turn of the loop."""
         self._postponed = False
         if self._over.done():
             return

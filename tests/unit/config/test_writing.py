@@ -106,6 +106,13 @@ def test_settings_that_would_not_start_are_refused_and_the_file_is_as_it_was(
     assert path.read_text() == text and [*tmp_path.iterdir()] == [path]
 
 
+def test_a_byte_order_mark_stays_the_first_bytes_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[run]\nsymbols = ['A/B']\n", encoding="utf-8-sig")
+    write_symbols(path, CHOSEN)
+    assert path.read_bytes() == b"\xef\xbb\xbf" + f"[run]\nsymbols = {ARRAY}\n".encode()
+
+
 def test_a_file_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     with pytest.raises(ConfigError, match=r"no such file: make one with `arb init`"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.report.summary import Sources, read_sources
+from arb.report.summary import Sources
 from arb.store.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 
@@ -15,7 +15,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     """Return what a report of three made-up days, in two quotes, is made of."""
     url = f"sqlite:///{tmp_path_factory.mktemp('history') / 'ledger.sqlite'}"
     fill_ledger(url, a_history(pairs=120, days=3))
-    return read_sources(url)
+    return Sources(url)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     """Return what a report of a ledger without a row is made of."""
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'ledger.sqlite'}"
     upgrade(url)
-    return read_sources(url)
+    return Sources(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

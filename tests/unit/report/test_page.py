@@ -19,7 +19,7 @@ from arb.core.records import IncidentRecord
 from arb.report import page_tables
 from arb.report.brief import brief
 from arb.report.page import render
-from arb.report.summary import TERMS, Sources, read_sources
+from arb.report.summary import TERMS, Sources
 from arb.report.text import Html, element
 from tests.support.history import a_history, fill_ledger
 from tests.support.once import once
@@ -45,14 +45,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         url = f"sqlite:///{folder / 'ledger.sqlite'}"
         fill_ledger(url, map(hostile, a_history(pairs=40, days=2)))
-        (folder / "page.html").write_text(render(read_sources(url)))
+        (folder / "page.html").write_text(render(Sources(url)))
 
     return once(tmp_path_factory, "hostile", make)
 
 
 @pytest.fixture(scope="module")
 def hostile_sources(made: Path) -> Sources:
-    return read_sources(f"sqlite:///{made / 'ledger.sqlite'}")
+    return Sources(f"sqlite:///{made / 'ledger.sqlite'}")
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
 def test_the_page_of_a_paper_ledger_says_so_first(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     fill_ledger(url, [a_run(1, mode="paper", sandbox_id=None)])
-    page = render(read_sources(url))
+    page = render(Sources(url))
     assert "<h1>PAPER trade report</h1>" in page and "none could reach a venue" in page
 
 

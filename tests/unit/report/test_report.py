@@ -10,7 +10,7 @@ from arb.core.commands import AnyRecord
 from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord
 from arb.market.numbers import to_e8
 from arb.market.order import Role
-from arb.report.summary import TERMS, read_sources, summarise
+from arb.report.summary import TERMS, Sources, summarise
 from arb.store.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 
@@ -28,7 +28,7 @@ def report(request: pytest.FixtureRequest, history: list[AnyRecord], tmp_path: P
     url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     upgrade(url)
     fill_ledger(url, history)
-    return summarise(read_sources(url))
+    return summarise(Sources(url))
 
 
 def closed(history: list[AnyRecord]) -> list[PairRecord]:

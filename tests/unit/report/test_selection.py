@@ -8,7 +8,7 @@ from sqlalchemy import text
 from arb.clock import NS_PER_S, utc_text
 from arb.errors import ConfigError
 from arb.report import load
-from arb.report.summary import read_sources, summarise
+from arb.report.summary import Sources, summarise
 from arb.store.database import open_engine
 from arb.store.queries import LedgerReader
 from arb.store.selection import Selection, instant_of, selection_of
@@ -70,7 +70,7 @@ def test_everybody_selects_the_same_pairs(history_url: str, selection: Selection
     meant = {row["id"] for row in everything if _matches(row, selection)}
     assert meant or selection.kind == "dust"
     assert {row["id"] for row in LedgerReader(history_url).pairs(selection, limit=10_000)} == meant
-    sources = read_sources(history_url, selection)
+    sources = Sources(history_url, selection)
     assert sum(row["pairs"] for row in [*sources.sums.pairs, *sources.sums.unproved]) == len(meant)
     finished = {row["id"] for row in everything if row["realised_net_e8"] is not None and row["identity"] is None}
     assert set(sources.trades["id"].tolist()) == meant & finished
@@ -96,7 +96,7 @@ def test_loaders_take_the_same_words(history_url: str) -> None:
 
 def test_no_time_before_or_after_the_selection_counts_as_traded(history_url: str) -> None:
     selection = Selection(since_ns=FIRST_DAY_NS + DAY_NS // 2, until_ns=FIRST_DAY_NS + DAY_NS // 2 + 60 * NS_PER_S)
-    assert summarise(read_sources(history_url, selection))["run_seconds"] == 60
+    assert summarise(Sources(history_url, selection))["run_seconds"] == 60
 
 
 def test_instants_are_read_by_people_in_utc() -> None:

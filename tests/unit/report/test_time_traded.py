@@ -16,7 +16,7 @@ from arb.core.records import PairState
 from arb.report import plots
 from arb.report.measure import run_ns, stretches, traded_slots
 from arb.report.style import Sheet
-from arb.report.summary import Sources, read_sources, summarise
+from arb.report.summary import Sources, summarise
 from arb.store.queries import LedgerReader
 from arb.store.selection import Selection
 from tests.support.history import DAY_NS, fill_ledger
@@ -65,11 +65,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 def sources(tmp_path: Path) -> Sources:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     fill_ledger(url, the_rows())
-    return read_sources(url)
+    return Sources(url)
 
 
 def test_the_report_adds_up_the_runs_and_a_killed_one_ends_at_its_last_row(url: str) -> None:
-    report = summarise(read_sources(url))
+    report = summarise(Sources(url))
     assert report["run_seconds"] == RAN_S
     assert {row["run_id"]: (row["until_ns"] - row["started_ns"]) // S for row in report["runs"]} == {1: 60, 2: 4, 3: 10}
     assert [(row["day_utc"], row["run_seconds"]) for row in report["days"]] == [("2023-11-15", 60), ("2023-11-20", 14)]
@@ -83,11 +83,11 @@ def test_no_run_lasts_beyond_the_start_of_the_next(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     ahead = an_incident(1, run_id=1, ns=MIDNIGHT + 90 * S)
     fill_ledger(url, [a_run(1, started_ns=MIDNIGHT), a_run(2, started_ns=MIDNIGHT + 60 * S), ahead])
-    assert summarise(read_sources(url))["run_seconds"] == 60
+    assert summarise(Sources(url))["run_seconds"] == 60
 
 
 def test_what_is_before_the_time_asked_for_is_not_counted(url: str) -> None:
-    assert run_ns(read_sources(url, Selection(since_ns=MIDNIGHT + 45 * S)).runs) == (RAN_S - 45) * S
+    assert run_ns(Sources(url, Selection(since_ns=MIDNIGHT + 45 * S)).runs) == (RAN_S - 45) * S
 
 
 def test_the_title_says_how_long_was_traded_and_over_which_time(sources: Sources) -> None:

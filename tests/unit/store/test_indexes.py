@@ -12,7 +12,7 @@ from tests.support.history import a_history, fill_ledger
 
 NARROWED = {
     "SELECT * FROM opportunities WHERE symbol = 'BTC/USDT' AND opened_ns >= 1760140800000000000": "ix_opportunities_symbol",
-    "SELECT * FROM opportunities WHERE run_id = 1760054400": "ix_opportunities_run_id",
+    "SELECT * FROM opportunities WHERE run_id = 1760054400 AND opened_ns >= 5": "ix_opportunities_run_id_opened_ns",
     "SELECT * FROM opportunities ORDER BY opened_ns DESC LIMIT 20": "ix_opportunities_opened_ns",
     "SELECT * FROM v_pair_trades ORDER BY decided_ns DESC LIMIT 20": "ix_pair_trades_decided_ns",
     "SELECT * FROM pair_trades WHERE decided_ns >= 1760140800000000000": "ix_pair_trades_decided_ns",

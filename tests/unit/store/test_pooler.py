@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from arb.errors import ConfigError, StoreError
-from arb.report.summary import read_sources, summarise
+from arb.report.summary import Sources, summarise
 from arb.store.bounded import bounded
 from arb.store.database import open_engine
 from arb.store.migrate import upgrade
@@ -54,12 +54,12 @@ def test_whoever_looks_leaves_nothing_behind_that_stops_the_engines_writing(pool
     assert clean == (["off", "0", "0"], 0)
     with bounded():
         for _ in range(8):  # the driver prepares what it sends for the sixth time
-            read_sources(pooled_url)
+            Sources(pooled_url)
         with pytest.raises(Exception, match="read-only transaction"):
             write(pooled_url, 1)
     assert left_behind(pooled_url) == clean
     write(pooled_url, 30)
-    assert summarise(read_sources(pooled_url))["fills"] > 0
+    assert summarise(Sources(pooled_url))["fills"] > 0
     assert left_behind(pooled_url) == clean
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from arb.core.commands import AnyRecord
 from arb.core.records import PairRecord
-from arb.report.summary import TERMS, read_sources, summarise
+from arb.report.summary import TERMS, Sources, summarise
 from arb.store.columns import ColumnReader
 from arb.store.migrate import upgrade
 from arb.store.queries import LedgerReader
@@ -47,7 +47,7 @@ def net_e8(history: list[AnyRecord], which: Callable[[PairRecord], bool]) -> dic
 
 
 def test_the_report_sums_all_others_and_lists_these_by_route(ledger: str, history: list[AnyRecord]) -> None:
-    report = summarise(read_sources(ledger))
+    report = summarise(Sources(ledger))
     proved = {quote: amount * E8 for quote, amount in net_e8(history, lambda row: row.identity is None).items()}
     unproved = net_e8(history, lambda row: row.identity is not None)
     assert proved and unproved
