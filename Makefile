@@ -4,7 +4,7 @@
 #   make dev     set up what tests, report pages and exports need
 #   make unit    the fast tests: no network, process, database        ARGS="-k pair" WORKERS=4
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4 SEED=random
-#   make thorough  what proves that tests can fail, and the longer forms of some
+#   make thorough  the long tests, and those that prove that a test can fail   ARGS="--lf"
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200

@@ -60,6 +60,7 @@ def test_arb_keeps_the_rule(rule: Rule) -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
+@pytest.mark.thorough
 def test_no_module_needs_itself_to_load() -> None:
     complaints = house.import_cycles(_sources("arb"))
     assert not complaints, "\n" + "\n".join(complaints)

@@ -82,6 +82,12 @@ class Network:
             clock.advance_to(due)
             arrived = self._step(clock.wall_ns())
 
+    def skip(self, delta_ns: int) -> None:
+        """Let time pass in which nothing happens in the world: all that is under way there comes later by as much."""
+        self._mail = [(due_ns + delta_ns, number, deliver) for due_ns, number, deliver in self._mail]
+        self.clock.advance_to(self.clock.wall_ns() + delta_ns)
+        self.world.scheduler.skip_to(self.clock.wall_ns())
+
     def _step(self, now_ns: int) -> bool:
         """Run what is due by now; return whether anything reached the process."""
         arrived = False

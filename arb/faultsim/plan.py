@@ -21,11 +21,14 @@ from arb.faultsim.fee_assets import FeeMode, drawn_modes
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
+    DUST_NS,
+    DUST_TOTAL_QUOTE,
     FLATTENED_NS,
     GONE_NS,
     LATE_LEGS_MS,
     LATE_LEGS_NS,
     MISSES_NS,
+    PAUSES_S,
     REPLICA_NS,
     STANDSTILL_S,
     STEPS_NS,
@@ -34,11 +37,13 @@ from arb.faultsim.special import (
     blackout,
     busy,
     darkness,
+    dust,
     flattened,
     gone,
     late_legs,
     misses,
     outage,
+    paused,
     reopened,
     replica,
     reported,
@@ -48,7 +53,7 @@ from arb.faultsim.special import (
 )
 from arb.market.symbol import Symbol
 from arb.sandbox.holder import ACCOUNT_MODES
-from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
+from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES
 from arb.venues.gateway import GatewayTiming
 
 AIMS = 4
@@ -72,6 +77,10 @@ LEARNING = 1 / 3
 BANDED = 0.25
 """In how many of all seeds bands of the inventory move the required edge."""
 FEES_IN_QUOTE = 0.1
+DECIMALS = 0.25
+"""In how many of all seeds a venue cuts the balances that it shows."""
+OTHER_QUOTES = 0.15
+"""In how many of all seeds another quote than USDT is traded."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -91,6 +100,7 @@ DIFFERENCES: dict[str, Difference] = {
     "limits.entry_band_bps": Difference(0.35, _SMALL),
     "limits.max_capital_per_venue_quote": Difference(0.35, _SMALL),
     "limits.daily_loss_quote": Difference(0.25, _SMALL),
+    "limits.dust_total_max_quote": Difference(0.03, "a seed trades five symbols: their dust stands for that of many"),
     "limits.daily_notional_quote": Difference(
         1, "`arb run` raises it on a sandbox; no seed lasts as long as either takes"
     ),
@@ -130,6 +140,8 @@ class Test(StrEnum):
     REPORTED = "reported"
     GONE = "gone"
     REPLICA = "replica"
+    DUST = "dust"
+    PAUSED = "paused"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -149,6 +161,8 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.REPORTED, 3),
     (Test.GONE, 2),
     (Test.REPLICA, 3),
+    (Test.DUST, 2),
+    (Test.PAUSED, 4),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -159,6 +173,7 @@ _SYMBOLS = {
     Test.MISSES: SYMBOLS,
     Test.GONE: SYMBOLS,
     Test.REPLICA: SYMBOLS,
+    Test.DUST: SYMBOLS,
 }
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqppqphpqppqphpq"
@@ -198,6 +213,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether accounts, where that is their holder's choice (OKX), pay the fee of a buy in quote."""
     fee_modes: tuple[FeeMode, ...] = ()
     """What accounts pay their fees in, and what the settings say it is worth."""
+    balance_decimals: dict[str, int] = {}
+    """To how many decimals some venues show balances, the rest cut off."""
     unproved: str = VENUE_NAMES[-1]
     """The venue that executes orders after their expiry, as nobody has proved that it does not."""
     modes: dict[str, str] = {}
@@ -230,7 +247,7 @@ def make_plan(seed: int) -> Plan:
     guarded = guards.random() < GUARDED
     return Plan(
         seed=seed,
-        symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
+        symbols=_in_quote(seed, sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(0 if learns else 3),
             leg_cost=LEARNED if learns else OFF,
@@ -241,6 +258,7 @@ def make_plan(seed: int) -> Plan:
             daily_loss_quote=Decimal("0.1")
             if random.Random(f"{seed}/loss").random() < LOSSES
             else Limits().daily_loss_quote,
+            dust_total_max_quote=Decimal(DUST_TOTAL_QUOTE) if test is Test.DUST else Limits().dust_total_max_quote,
         ),
         timing=Timing(
             balance_refresh_s=_balance_refresh_s(rng, test, strikes),
@@ -260,6 +278,7 @@ def make_plan(seed: int) -> Plan:
             Test.FLATTENED: FLATTENED_NS,
             Test.GONE: GONE_NS,
             Test.REPLICA: REPLICA_NS,
+            Test.DUST: DUST_NS,
         }.get(test, FAULTS_NS + (UNKNOWN_NS if mood is Mood.QUICK else 0)),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -272,7 +291,8 @@ def make_plan(seed: int) -> Plan:
         fee_modes=drawn_modes(seed, most),
         unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         modes=_modes(seed),
-        downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
+        balance_decimals=_decimals(seed),
+        downtime_ns=rng.choice(PAUSES_S) * NS_PER_S if test is Test.PAUSED else rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
 
@@ -307,6 +327,21 @@ def _modes(seed: int) -> dict[str, str]:
     """Return the kinds of the accounts of a seed; the draws have chances of their own, so that all else is as without."""
     drawn = {venue: random.Random(f"{seed}/mode/{venue}") for venue in ACCOUNT_MODES}
     return {venue: rng.choice(ACCOUNT_MODES[venue][1:]) for venue, rng in drawn.items() if rng.random() < OTHER_MODES}
+
+
+def _decimals(seed: int) -> dict[str, int]:
+    """Return to how many decimals the venues of a seed show balances, where they cut them off."""
+    rng = random.Random(f"{seed}/decimals")
+    if rng.random() >= DECIMALS:
+        return {}
+    return {venue: rng.choice((6, 8)) for venue in rng.sample(VENUE_NAMES, rng.randint(1, len(VENUE_NAMES)))}
+
+
+def _in_quote(seed: int, symbols: list[str]) -> tuple[str, ...]:
+    """Return the symbols of a seed in the quote that it trades, a dollar: so the limits fit."""
+    rng = random.Random(f"{seed}/quote")
+    quote = rng.choice(("USDC", "FDUSD")) if rng.random() < OTHER_QUOTES else QUOTE
+    return tuple(f"{symbol.removesuffix(QUOTE)}{quote}" for symbol in symbols)
 
 
 def _test_of(rng: random.Random) -> Test:
@@ -354,6 +389,8 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.REPORTED: reported,
     Test.GONE: gone,
     Test.REPLICA: replica,
+    Test.DUST: dust,
+    Test.PAUSED: paused,
 }
 
 

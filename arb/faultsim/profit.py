@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from arb.clock import NS_PER_S
 from arb.core.settings import LEARNED, OFF, Limits, RepairPolicy
 from arb.faultsim.conduct import ENDED, entries_of
 from arb.faultsim.plan import Plan
@@ -27,6 +28,7 @@ from arb.market.symbol import Symbol
 
 ROUNDED = Decimal("1e-8")
 """The ledger keeps profits in whole 1e-8 of the quote."""
+DAY_NS = 86_400 * NS_PER_S
 PRIOR_BPS, PRIOR_PAIRS = 4, 50
 TOLERANCE_BPS = Fraction(5, 100)
 """Estimates are rounded to thousandths, and what was learned minutes ago weighs a little less."""
@@ -91,14 +93,16 @@ def lost_too_much(pairs: list[Row], orders: list[Row], fills: list[Row], repair:
 
 
 def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:
-    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day.
+    """No pair opens once closed pairs have lost `most` quote, in a day (UTC), but within a new allowance.
 
     What a pair brought counts until it has ended again, where a late fill reopened it.
     """
     booked: dict[int, int] = {}
     seen: set[int] = set()
-    floor_e8, reached = -int(most.scaleb(8)), False
-    for _, _, kind, payload in entries_of(journal):
+    floor_e8, reached, today = -int(most.scaleb(8)), False, 0
+    for _, t_ns, kind, payload in entries_of(journal):
+        if today != (today := t_ns // DAY_NS):
+            floor_e8, reached = sum(booked.values()) - int(most.scaleb(8)), False
         if kind not in ("Persist", "ResumeAsked"):
             continue
         message = json.loads(payload)
@@ -217,9 +221,9 @@ def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal, skew_ma
     a late fill reopened does not count until it has closed again, one that was rebuilt or abandoned never does.
     """
     plans: dict[int, Row] = {}
-    closed: dict[int, tuple[Fraction, Fraction]] = {}
+    closed: dict[int, tuple[int, Fraction, Fraction]] = {}
     opened: set[int] = set()
-    for _, _, kind, payload in entries_of(journal):
+    for _, t_ns, kind, payload in entries_of(journal):
         row = json.loads(payload)["record"] if kind == "Persist" else {}
         if row.get("type") == "PlanRecord":
             plans[row["pair_id"]] = row
@@ -228,12 +232,25 @@ def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal, skew_ma
         number, plan = row["id"], plans[row["id"]]
         if number not in opened:
             opened.add(number)
-            yield from _too_low(plan, _leg_cost_bps(plan, plans, closed, limits, cap_bps), limits, skew_max_bps)
+            yield from _too_low(
+                plan, _leg_cost_bps(plan, plans, _weighed(closed, t_ns), limits, cap_bps), limits, skew_max_bps
+            )
         closed.pop(number, None)
         if row["state"] in ENDED:
             most = Fraction(cap_bps) / 10_000 * _cost(plan)
             cost = -Fraction(row["waterfall"]["size_shortfall_e8"] + row["waterfall"]["hedge_cost_e8"], 10**8)
-            closed[number] = max(-most, min(most, cost)), _cost(plan)
+            closed[number] = t_ns, max(-most, min(most, cost)), _cost(plan)
+
+
+def _weighed(closed: dict[int, tuple[int, Fraction, Fraction]], now_ns: int) -> dict[int, tuple[Fraction, Fraction]]:
+    """Return what closed pairs cost and paid, with the weight that they have left: half of it after each day."""
+    weights = {number: _weight(Fraction(now_ns - closed_ns, DAY_NS)) for number, (closed_ns, _, _) in closed.items()}
+    return {number: (cost * weights[number], paid * weights[number]) for number, (_, cost, paid) in closed.items()}
+
+
+def _weight(days: Fraction) -> Fraction:
+    whole = int(days)
+    return Fraction(1, 2**whole) * (1 - (days - whole) / 2)
 
 
 def _too_low(plan: Row, expected: Fraction, limits: Limits, skew_max_bps: Decimal) -> Iterator[str]:

@@ -199,6 +199,37 @@ def replica(rng: random.Random) -> Iterator[Strike]:
     yield strike(name="ws_lag", after_ns=after_ns, seconds=10.0, param=lag_ms)
 
 
+def dust(rng: random.Random) -> Iterator[Strike]:
+    """Yield legs that fall short, so that all symbols come to hold dust."""
+    for after_s in range(1, 12):
+        leg = rng.choice(("buy", "sell"))
+        yield Strike(
+            name="partial_fill", phase=Phase.OPENING, leg=leg, after_ns=after_s * NS_PER_S, count=1, param="0.95"
+        )
+
+
+DUST_NS = 14 * NS_PER_S
+DUST_TOTAL_QUOTE = 6
+"""What the dust of five symbols may be worth where that of many is meant: it passes this as that of 40 passes the default."""
+PAUSES_S = (120, 600, 86_400, 5 * 86_400 // 2, 7 * 86_400 // 2, 10 * 86_400)
+"""How long nobody runs the engine: within and beyond what it keeps in mind, and what the venues' lists reach back."""
+
+
+def paused(rng: random.Random) -> Iterator[Strike]:
+    """Yield a death with a leg half filled, unanswered or closed; what was left may be filled after the pause."""
+    strike = partial(Strike, leg=rng.choice(("buy", "sell")), count=1)
+    after_ns = rng.randint(500, 2_500) * NS_PER_MS
+    if rng.random() < 1 / 2:
+        yield strike(
+            name="partial_fill", phase=Phase.OPENING, after_ns=after_ns, param=rng.choice(("0.3", "0.5", "0.8"))
+        )
+        yield strike(name=LATE, phase=Phase.OPENING, after_ns=after_ns, param=rng.choice((62_000, 90_000)))
+        yield strike(name="kill_after_commit", phase=Phase.CLOSED, after_ns=after_ns, passes=rng.choice((1, 3)))
+        return
+    point = rng.choice(("kill_before_answer", "kill_after_request", "kill_before_request", "kill_after_commit"))
+    yield strike(name=point, phase=Phase.OPENING, after_ns=after_ns, passes=rng.randint(1, 6))
+
+
 INTENTS = 0.2
 """The share of the seeds with a strike at an intent, or with a death while the journal lacks an opening whose orders left."""
 

@@ -43,6 +43,8 @@ RUNGS = 8
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
 FREE = Decimal("1.4")
 """What is left of an account's quote where funds are scarce, in orders of the largest size."""
+AWAKE_NS = 60 * NS_PER_S
+"""How long the markets go on without a process; of a longer pause the rest passes in an instant."""
 AFTERMATH_NS = 3 * NS_PER_S // 10
 """How long the venues go on after the engine has ended, when nothing is under way any more."""
 
@@ -61,6 +63,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     left_open: list[int]
     lives: int
     calm_ns: int
+    """When the faults were over and a process was up."""
     virtual_s: float
     pairs: int
     slowed: list[Spell]
@@ -80,6 +83,8 @@ class Simulation:
         set_up(self._world, plan.fee_modes)
         if plan.funds_quote is not None:
             _fund(self._world, plan.funds_quote)
+        for of, decimals in plan.balance_decimals.items():
+            self._world.venues[of].exchange.balance_decimals = decimals
         for of, mode in plan.modes.items():
             self._world.venues[of].exchange.account_mode = mode
         for name, venue in self._world.venues.items():
@@ -97,6 +102,7 @@ class Simulation:
         self._engine_rng = random.Random(f"{plan.seed}/engine")
         self._troubles: list[str] = []
         self._lives = 0
+        self._began_ns = START_NS
         self._pairs = 0
 
     def run(self) -> Outcome:
@@ -121,7 +127,7 @@ class Simulation:
             halted=None if engine is None else engine.state.control.halted,
             left_open=[] if engine is None else sorted(engine.manager.open),
             lives=self._lives,
-            calm_ns=START_NS + self._plan.faults_end_ns,
+            calm_ns=max(START_NS + self._plan.faults_end_ns, self._began_ns),
             virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
             pairs=self._pairs,
             slowed=self._injector.slowed,
@@ -130,6 +136,7 @@ class Simulation:
     def _live(self) -> Process | None:
         """Run one process; return it when it ended in order, None when it was killed or could not start."""
         self._lives += 1
+        self._began_ns = self._clock.wall_ns()
         loop = VirtualLoop(self._clock, self._network)
         loop.set_exception_handler(self._on_task_error)
         asyncio.set_event_loop(loop)
@@ -201,9 +208,11 @@ class Simulation:
 
     def _pass(self, delta_ns: int) -> None:
         """Let the world go on with no process alive."""
-        until_ns = self._clock.wall_ns() + delta_ns
+        until_ns = self._clock.wall_ns() + min(delta_ns, AWAKE_NS)
         while self._clock.wall_ns() < until_ns:
             self._network.run_until(until_ns)
+        if delta_ns > AWAKE_NS:
+            self._network.skip(delta_ns - AWAKE_NS)
 
     def _on_task_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -47,6 +47,11 @@ def units_exact(value: Decimal, unit: Decimal) -> int | None:
     return int(_WIDE.divide(value, unit))
 
 
+def cut_off(value: Decimal, decimals: int) -> Decimal:
+    """Return `value` >= 0 without what lies beyond so many decimals."""
+    return value.quantize(ONE.scaleb(-decimals), ROUND_FLOOR, _WIDE)
+
+
 def parse(text: object) -> Decimal | None:
     """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none.
 

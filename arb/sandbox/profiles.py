@@ -11,6 +11,7 @@ from arb.sandbox.values import FeeAsset, SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
 """NOVA is the new listing: thin, wide and wild."""
+QUOTE = "USDT"
 SYMBOLS_MAX = 500
 
 _BALANCES = {
@@ -68,21 +69,25 @@ FEE_ASSETS = {
 _FEE_ASSET_BALANCE = Decimal(10_000)
 
 
-def listed_symbols(count: int) -> tuple[str, ...]:
+def listed_symbols(count: int, quote: str = QUOTE) -> tuple[str, ...]:
     """Return `count` symbols: the five, then copies of them in turn (`BTC2/USDT` ... `NOVA2/USDT`, `BTC3/USDT` ...)."""
     require(1 <= count <= SYMBOLS_MAX, f"a sandbox lists 1 to {SYMBOLS_MAX} symbols")
     names = []
     for number in range(count):
         copy, place = divmod(number, len(SYMBOLS))
-        base, _, quote = SYMBOLS[place].partition("/")
+        base = SYMBOLS[place].partition("/")[0]
         names.append(f"{base}{copy + 1 if copy else ''}/{quote}")
     return tuple(names)
 
 
 def model_of(symbol: str) -> str:
-    """Return the one of the five that a symbol copies, itself if it is one of them."""
-    base, _, quote = symbol.partition("/")
-    return f"{base.rstrip(string.digits)}/{quote}"
+    """Return the one of the five whose rules and market a symbol has, whatever its quote."""
+    return f"{symbol.partition('/')[0].rstrip(string.digits)}/{QUOTE}"
+
+
+def is_copy(symbol: str) -> bool:
+    """Return whether a symbol is a numbered copy of one of the five."""
+    return symbol.partition("/")[0][-1] in string.digits
 
 
 def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[str, ...] = SYMBOLS) -> VenueProfile:
@@ -92,7 +97,8 @@ def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[st
     """
     maker, taker, buy_fee_in, feed_ms, order_ms = _VENUES[name]
     balances = {asset: Decimal(amount) for asset, amount in _BALANCES.items()}
-    balances["USDT"] *= -(-len(symbols) // len(SYMBOLS))
+    for quote in {symbol.partition("/")[2] for symbol in symbols}:
+        balances[quote] = Decimal(_BALANCES[QUOTE]) * -(-len(symbols) // len(SYMBOLS))
     for symbol in symbols:
         balances[symbol.partition("/")[0]] = Decimal(_BALANCES[model_of(symbol).partition("/")[0]])
     balances |= {of.asset: _FEE_ASSET_BALANCE for of in FEE_ASSETS.get(name, ())}

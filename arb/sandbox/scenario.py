@@ -14,7 +14,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.ceiling import Ceiling
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.matching import BUY, SELL
-from arb.sandbox.profiles import model_of
+from arb.sandbox.profiles import is_copy, model_of
 from arb.sandbox.values import SimOrder
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Scheduler
@@ -62,9 +62,8 @@ COPY_COARSENESS = 8
 
 def character_of(symbol: str) -> Character:
     """Return how a symbol behaves: as the one of the five that it is, or as a quieter, coarser copy."""
-    model = model_of(symbol)
-    character = CHARACTERS[model]
-    if model == symbol:
+    character = CHARACTERS[model_of(symbol)]
+    if not is_copy(symbol):
         return character
     return replace(
         character,
@@ -233,7 +232,7 @@ class Scenario:
                 half_spread_bps=character.half_spread_bps * (1.0 + 0.25 * index),
                 step_bps=character.step_bps * (1.0 + 0.15 * index),
                 rung_notional=character.rung_notional,
-                rungs=self._rungs if symbol in CHARACTERS else -(-self._rungs // COPY_COARSENESS),
+                rungs=self._rungs if not is_copy(symbol) else -(-self._rungs // COPY_COARSENESS),
             )
             self._quote(venue, symbol)
 

@@ -7,7 +7,7 @@ from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
 from arb.sandbox.bills import Bill, BillBook
 from arb.sandbox.currencies import Wallets
-from arb.sandbox.exact import ONE, ZERO, mul
+from arb.sandbox.exact import ONE, ZERO, cut_off, mul
 from arb.sandbox.holder import RIGHTS, Holder
 from arb.sandbox.market import BookView, IdSource, Market
 from arb.sandbox.values import (
@@ -48,6 +48,8 @@ class ExchangeState:
         """When set, fees are taken from this asset, fill by fill, while its balance lasts."""
         self.enforces_expiry = True
         """Whether placements that arrive after their expiry are refused; else they execute all the same."""
+        self.balance_decimals: int | None = None
+        """To how many decimals balances are shown, the rest cut off; None: all there are."""
         self.history_lag_ns = 0
         self.hide_ended_by_client_id = False
         self.read_lag_ns = 0
@@ -178,7 +180,15 @@ class ExchangeState:
 
     def balances(self) -> dict[str, Balance]:
         """Return all balances of the account, as queries show them."""
-        return self.account.balances if self.shown_balances is None else self.shown_balances
+        known = self.account.balances if self.shown_balances is None else self.shown_balances
+        if self.balance_decimals is None:
+            return known
+        return {asset: self._cut(balance) for asset, balance in known.items()}
+
+    def _cut(self, balance: Balance) -> Balance:
+        if self.balance_decimals is None:
+            return balance
+        return Balance(*(cut_off(amount, self.balance_decimals) for amount in (balance.free, balance.locked)))
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -187,5 +197,5 @@ class ExchangeState:
             listener(event)
 
     def _emit_balance(self, asset: str, change: Decimal, cause: str, now_ns: int) -> None:
-        balance = self.account.balance(asset)
+        balance = self._cut(self.account.balance(asset))
         self._emit(BalanceChanged(asset, balance.free, balance.locked, change, cause, now_ns))

@@ -140,6 +140,11 @@ class Scheduler:
             action(at_ns)
         self.now_ns = max(self.now_ns, now_ns)
 
+    def skip_to(self, now_ns: int) -> None:
+        """Let time pass in which nothing happens: all that is scheduled comes later by as much."""
+        by_ns, self.now_ns = now_ns - self.now_ns, now_ns
+        self._heap = [(at_ns + by_ns, number, action) for at_ns, number, action in self._heap]
+
 
 class Dialect(Protocol):
     """A venue's REST and websocket language."""

@@ -14,7 +14,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.api import GateDialect
 from arb.sandbox.market import IdSource
 from arb.sandbox.okx.api import OkxDialect
-from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES, listed_symbols, make_profile
+from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES, listed_symbols, make_profile
 from arb.sandbox.scenario import RUNGS, Scenario
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Dialect, HttpAnswer, HttpRequest, Scheduler
@@ -91,12 +91,13 @@ class SimWorld:
         rungs: int = RUNGS,
         with_ceiling: bool = True,
     ) -> None:
-        """Make the venues with `symbol_count` symbols, or only those of the `symbols` that are among them.
+        """Make the venues with `symbol_count` symbols, or only those of the `symbols` that are among them, all in one quote.
 
         Books of few `rungs`, and no sums for the ceiling, are quicker.
         """
         self._symbols = symbols
-        self._all_symbols = listed_symbols(symbol_count)
+        quote = symbols[0].partition("/")[2] if symbols else QUOTE
+        self._all_symbols = listed_symbols(symbol_count, quote)
         self.seed = seed
         self.sandbox_id = f"sb-{start_ns // 1_000_000:x}-{seed}"
         self.scheduler = Scheduler(start_ns)

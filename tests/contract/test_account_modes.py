@@ -111,6 +111,7 @@ async def one_instrument(gateway: VenueGateway) -> Instrument:
     return instrument
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("venue", "holder", "mode"), SAFE)
 def test_an_account_that_never_borrows_is_traded_and_its_money_is_the_ledgers(
     venue: str, holder: Holder, mode: str, own_sandbox: Sandbox

@@ -88,6 +88,7 @@ def test_a_name_that_is_acknowledged_and_never_served_has_no_book_and_costs_noth
     assert binance(venues)["used"] == 5 * SYMBOLS
 
 
+@pytest.mark.thorough
 def test_with_most_of_the_minutes_weight_used_by_others_nothing_is_asked_until_the_next(venues: Venues) -> None:
     """Whoever else asks from this address: the venue counts all, and says so with each answer."""
 

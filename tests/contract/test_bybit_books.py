@@ -33,6 +33,7 @@ def run(venues: Venues, story: Story, *more: str) -> Watch:
     return asyncio.run(whole())
 
 
+@pytest.mark.thorough
 def test_books_are_asked_for_ten_at_a_time_and_confirmed_by_the_requests_number(venues: Venues) -> None:
     async def story(watch: Watch) -> None:
         await watch.until(watch.live)

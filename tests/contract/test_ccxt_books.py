@@ -107,6 +107,7 @@ def world() -> World:
     return World(symbols=12, seed=31, rate=0.0, clock=Clock(lambda: 1_777_275_365_213, lambda: 0.0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("venue", ["gate", "okx", "bitget", "bybit"])
 def test_generated_books_are_equal(world: World, venue: str) -> None:
     server = world.venues[venue]
@@ -134,6 +135,7 @@ def test_generated_books_are_equal(world: World, venue: str) -> None:
     assert feed.counts.book_frames == GENERATED + len(seats)
 
 
+@pytest.mark.thorough
 def test_generated_books_of_gates_eu_entity_are_equal() -> None:
     """Books begin with a change, then the snapshot that is fetched; ccxt fetches for itself, here it gets the same bytes."""
     now_ms = 1_777_275_365_213

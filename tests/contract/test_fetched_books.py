@@ -199,6 +199,7 @@ def unfetched(answer: str) -> Story:
     return story
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", ["fault", "html", "no_book", "long", "hang", "cache"])
 def test_while_snapshots_cannot_be_had_no_book_is_live_and_afterwards_all_are(
     run: Callable[[Story], None], answer: str

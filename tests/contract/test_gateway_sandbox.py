@@ -348,6 +348,7 @@ def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_
     assert len({row["ts_ms"] for row in asked if row["client_id"] in names}) == 1  # in one request
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "outcome"), [("lost_ack", Outcome.UNKNOWN), ("http_500", Outcome.UNKNOWN), ("http_429", Outcome.REJECTED)]
 )

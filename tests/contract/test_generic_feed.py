@@ -195,6 +195,7 @@ def settings(tmp_path: Path, venues: Venues) -> Settings:
     return load_settings(tmp_path / "config.toml")
 
 
+@pytest.mark.thorough
 def test_its_books_are_recorded_and_a_replay_rebuilds_and_never_trades_them(
     tmp_path: Path, venues: Venues, settings: Settings
 ) -> None:
@@ -226,6 +227,7 @@ class Dear:
         return {"timestamp": book["timestamp"], "nonce": book["nonce"], **dear}
 
 
+@pytest.mark.thorough
 def test_a_paper_run_shows_it_and_opens_nothing_however_great_the_edge(
     tmp_path: Path, venues: Venues, settings: Settings
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from arb.core.events import RunStarted
 from arb.store.journal_reader import JournalReader
@@ -115,6 +116,7 @@ def test_an_engine_with_another_key_of_an_account_is_not_let_in_beside_one_that_
         assert line.startswith("arb: account ") and "-uid-" in line and "already traded on this machine" in line
 
 
+@pytest.mark.thorough
 def test_keys_changed_while_a_pair_is_open_lose_nothing(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         seen = f"seed {sandbox.seed}"
@@ -131,6 +133,7 @@ def test_keys_changed_while_a_pair_is_open_lose_nothing(tmp_path: Path) -> None:
         assert accounts(tmp_path) == {venue: {first.account_ids[venue]} for venue in VENUES}
 
 
+@pytest.mark.thorough
 def test_what_a_version_left_that_knew_accounts_by_their_keys_is_taken_up_also_after_their_keys_have_changed(
     tmp_path: Path,
 ) -> None:

@@ -64,6 +64,7 @@ def run_on(folder: Path, ratio: str, enough: Callable[[Path], bool], **limits: s
         return Run(ended.summary, opened, truth.rows_of(engine.db, IMPLAUSIBLE), seen)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("ratio", "most"), [("1.02", 2), ("0.98", 2), ("1.5", 0), ("5", 0)])
 def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs_a_route(
     tmp_path: Path, ratio: str, most: int
@@ -76,6 +77,7 @@ def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs_a_route(
     assert len(run.incidents) == most, run
 
 
+@pytest.mark.thorough
 def test_without_a_ceiling_the_other_coin_is_traded_again_and_again(tmp_path: Path) -> None:
     """What the rule is for: the same market with a ceiling so high that an edge of 200 bps is below a tenth of it."""
     run = run_on(

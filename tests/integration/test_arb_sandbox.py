@@ -57,6 +57,7 @@ def test_a_broken_file_of_faults_is_one_line_and_exit_code_2(elsewhere: Path) ->
     assert "faults.json" in err
 
 
+@pytest.mark.thorough
 def test_many_symbols_are_listed_at_a_venue_and_too_many_are_one_line_and_exit_code_2(elsewhere: Path) -> None:
     with _arb("sandbox", "--static", "--symbols", "60", cwd=elsewhere) as process:
         assert process.stdout is not None

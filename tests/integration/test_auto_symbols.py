@@ -82,6 +82,7 @@ def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_pa
     assert run_arb("replay", "run.jsonl.gz", "--paper", "--json", cwd=tmp_path).code == 0
 
 
+@pytest.mark.thorough
 def test_a_start_chooses_with_the_venues_that_answer(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "5") as venues, login_page() as address:
         write_config(tmp_path, venues, volume="100_000_000", okx=address)
@@ -101,6 +102,7 @@ def test_where_nothing_is_fit_the_start_says_so_in_one_line(tmp_path: Path) -> N
     assert ended.err.splitlines()[-1].startswith('arb: [run] symbols = "auto": the rules of [run.auto] choose nothing')
 
 
+@pytest.mark.thorough
 def test_the_doctor_and_a_recording_look_at_what_would_be_chosen(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "5") as venues:
         write_config(tmp_path, venues, volume="900_000_000")
@@ -127,6 +129,7 @@ def test_symbols_that_make_no_sense_are_refused(tmp_path: Path, settings: str, s
     assert said in ended.err
 
 
+@pytest.mark.thorough
 def test_live_trading_chooses_only_what_is_proved_and_its_guards_let_that_leave(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         config = live_config(tmp_path, sandbox.announced, changes={"min_volume_quote": "0"})

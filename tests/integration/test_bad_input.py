@@ -115,6 +115,7 @@ def test_paper_is_not_begun_on_settings_that_cannot_be_meant(tmp_path: Path, set
     assert not (tmp_path / "var").exists()
 
 
+@pytest.mark.thorough
 def test_symbols_that_nobody_lists_and_a_venue_for_which_a_login_page_answers(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "5") as venues, login_page() as address:
         text = '[run]\nmode = "paper"\nsymbols = {}\n'

@@ -6,12 +6,15 @@ import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.integration.support import Ended, run_arb, run_until
 from tests.support.journals import lay_open
 
 PAPER = '[paper.fees]\ngate = "0.09%"\nokx = "0.08%"\nbitget = "0.06%"\n[paper.latency_ms]\ngate = 60\nokx = 60\nbitget = 60\n'
 
 
+@pytest.mark.thorough
 def test_a_run_is_compared_with_paper_and_every_difference_has_its_cause(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(PAPER)
     options = ("--seed", "5", "--tape", "run.jsonl.gz")

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.clock import NS_PER_S, SystemClock
 from arb.sandbox.profiles import SYMBOLS
 from tests.integration import truth
@@ -14,6 +16,7 @@ READ_S = 3
 """Within which time after a refusal a listing has been read anew, on a busy machine."""
 
 
+@pytest.mark.thorough
 def test_books_with_fine_levels_stay_live_and_are_traded_on(tmp_path: Path) -> None:
     write_config(tmp_path)
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:
@@ -45,6 +48,7 @@ def test_books_with_fine_levels_stay_live_and_are_traded_on(tmp_path: Path) -> N
     assert not [row["text"] for row in incidents if row["kind"] == "venue_health" and "gaps" in row["text"]], seen
 
 
+@pytest.mark.thorough
 def test_steps_that_change_are_read_after_one_refusal_and_traded_on(tmp_path: Path) -> None:
     write_config(tmp_path)  # rules are read every 300 s otherwise
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:

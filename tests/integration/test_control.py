@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pytest
+
 from arb.market.numbers import plain
 from tests.contract.stock_clients import SYMBOL, rest_client
 from tests.integration import truth
@@ -128,6 +130,7 @@ def test_a_halt_is_obeyed_from_any_directory_and_is_no_success_where_nobody_obey
         assert engine.stop().code == 0
 
 
+@pytest.mark.thorough
 def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_asset(tmp_path: Path) -> None:
     write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:
@@ -177,6 +180,7 @@ def test_two_ledgers_cannot_trade_one_account(tmp_path: Path) -> None:
         assert engine.stop().code == 0
 
 
+@pytest.mark.thorough
 def test_an_engine_without_any_memory_leaves_the_orders_of_the_dead_one_alone(tmp_path: Path) -> None:
     dead, heir = tmp_path / "dead", tmp_path / "heir"
     for folder in (dead, heir):
@@ -196,6 +200,7 @@ def test_an_engine_without_any_memory_leaves_the_orders_of_the_dead_one_alone(tm
         assert truth.rows_of(heir / DB, "SELECT id FROM incidents WHERE kind = 'adopted'") == []
 
 
+@pytest.mark.thorough
 def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stops_its_asset(tmp_path: Path) -> None:
     write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
     with sandbox_process(tmp_path) as sandbox:

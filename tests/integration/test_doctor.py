@@ -97,6 +97,7 @@ ws_private = "{bitget[ws_public]}"
 """
 
 
+@pytest.mark.thorough
 def test_what_venues_refuse_or_say_wrongly_is_named_for_what_it_is(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "5") as venues:
         config = CONFIG.format(**venues.info["venues"])
@@ -129,6 +130,7 @@ def test_what_venues_refuse_or_say_wrongly_is_named_for_what_it_is(tmp_path: Pat
     assert "login page" in elsewhere["bitget", "rest"]["remedy"]
 
 
+@pytest.mark.thorough
 def test_a_host_whose_clock_is_wrong_and_a_journal_in_memory_are_found(tmp_path: Path) -> None:
     in_memory = Path("/dev/shm")
     if not in_memory.is_dir():

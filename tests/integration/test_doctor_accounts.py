@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderAccepted
@@ -103,6 +105,7 @@ def rest_an_order(sandbox: SandboxProcess, venue: str, name: str) -> None:
     asyncio.run(place())
 
 
+@pytest.mark.thorough
 def test_an_account_that_is_well_passes_and_nothing_is_sent_but_questions(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(BUSY_MACHINE)
     with sandbox_process(tmp_path) as sandbox:
@@ -133,6 +136,7 @@ max_orders_per_minute = 9
 """
 
 
+@pytest.mark.thorough
 def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         run = ("run", "--sandbox", sandbox.admin, "--json")
@@ -174,6 +178,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
     expect(found, "bitget", "private_stream", "fail", "websockets may be blocked")
 
 
+@pytest.mark.thorough
 def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         config = live_config(tmp_path, sandbox.announced, confirmed=False, changes={"ramp_start_quote": "0.5"})
@@ -205,6 +210,7 @@ def test_a_refused_key_is_diagnosed_by_what_is_wrong_with_it(tmp_path: Path) -> 
     assert not {check for _, check in without} & PRIVATE, "without keys nothing is asked of accounts"
 
 
+@pytest.mark.thorough
 def test_pairs_that_a_killed_run_left_open_are_named(tmp_path: Path) -> None:
     seed = drawn_seed()
     with sandbox_process(tmp_path, seed=seed) as sandbox:
@@ -215,6 +221,7 @@ def test_pairs_that_a_killed_run_left_open_are_named(tmp_path: Path) -> None:
     expect(found, "local", "open_pairs", "warn", "pairs are open", "the next run finishes them")
 
 
+@pytest.mark.thorough
 def test_what_the_holder_chose_at_the_venue_is_judged(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         choices: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ from tests.integration.test_doctor_accounts import expect, findings
 STEPS = ("drill_rest", "drill_expired", "drill_trade")
 
 
+@pytest.mark.thorough
 def test_both_consents_are_needed_and_somebody_to_ask(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         config = str(live_config(tmp_path, sandbox.announced))
@@ -41,6 +42,7 @@ def test_both_consents_are_needed_and_somebody_to_ask(tmp_path: Path) -> None:
         assert [order for books in sandbox.ledger().values() for order in books["orders"]] == []
 
 
+@pytest.mark.thorough
 def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         config = str(live_config(tmp_path, sandbox.announced, changes={"max_feed_lag_ms": "60000"}))
@@ -106,6 +108,7 @@ def test_a_live_drill_sends_three_orders_at_each_venue_and_leaves_nothing(tmp_pa
 HIDDEN = ("key", "secret", "passphrase")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "step"), [("reject_balance", "drill_rest"), ("http_500", "drill_rest")], ids=["refused", "unknown"]
 )
@@ -128,6 +131,7 @@ def test_a_step_that_went_otherwise_is_said_and_nothing_is_left(tmp_path: Path, 
     expect(found, "gate", "drill_trade", "pass", "net -")
 
 
+@pytest.mark.thorough
 def test_no_drill_is_tried_where_a_check_failed(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         sandbox.fault("okx", "key_revoked", seconds=3600)

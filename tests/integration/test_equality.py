@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration import truth
 from tests.integration.support import SandboxProcess, end_of, engine_process, sandbox_process
 from tests.support import second_judge
@@ -17,6 +19,7 @@ CALM_S = 6
 ENDED = ("completed", "unwound", "carried", "halted", "open", "abandoned")
 
 
+@pytest.mark.thorough
 def test_both_ledgers_agree_and_the_profit_lies_in_the_sandboxes_own_balances(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         with engine_process(tmp_path, sandbox) as engine:
@@ -43,6 +46,7 @@ def test_both_ledgers_agree_and_the_profit_lies_in_the_sandboxes_own_balances(tm
             assert truth.differences(engine.db, tampered), f"the judge did not see {what}"
 
 
+@pytest.mark.thorough
 def test_with_tenfold_fees_no_pair_is_opened(tmp_path: Path) -> None:
     faults = tmp_path / "faults.json"
     faults.write_text(

@@ -81,6 +81,7 @@ def strike_everywhere(trouble: Strike, sandbox: SandboxProcess, engine: EnginePr
     engine.until(has_struck, what)
 
 
+@pytest.mark.thorough
 def test_a_drawn_fault_strikes_between_ten_pairs_and_five(tmp_path: Path) -> None:
     seed = drawn_seed()
     fault = random.Random(f"{seed}/fault").choice(list(TROUBLES))

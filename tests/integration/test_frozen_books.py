@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.clock import SystemClock
 from tests.integration import truth
 from tests.integration.support import (
@@ -79,6 +81,7 @@ def traded(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return pairs, [row["text"] for row in incidents]
 
 
+@pytest.mark.thorough
 def test_a_venue_whose_books_stand_still_opens_nothing_when_the_market_moves_away(tmp_path: Path) -> None:
     pairs, incidents = traded(tmp_path)
     assert pairs == []

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
 from tests.contract.venue_server import venue_server
@@ -11,6 +13,7 @@ from tests.integration.support import record_segments, run_arb, run_until
 SYMBOLS = "BTC/USDT,DOGE/USDT,XRP/USDT,SOL/USDT"
 
 
+@pytest.mark.thorough
 def test_init_doctor_record_paper_and_replay_work_where_snapshots_are_fetched(tmp_path: Path) -> None:
     begun = run_arb("init", "--venues", "gate,okx", "--symbols", SYMBOLS, "--region", "gate=eu", "--json", cwd=tmp_path)
     assert begun.code == 0, begun.err

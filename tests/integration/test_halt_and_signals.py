@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from arb.clock import NS_PER_S, SystemClock
 from tests.integration import truth
 from tests.integration.support import (
@@ -39,6 +41,7 @@ def control(command: str, folder: Path, *more: str) -> tuple[int, str]:
     return ended.code, ended.err
 
 
+@pytest.mark.thorough
 def test_a_halt_stops_opening_within_a_second_survives_a_restart_and_is_lifted_only_with_a_reason(
     tmp_path: Path,
 ) -> None:
@@ -146,6 +149,7 @@ def test_the_first_sigterm_finishes_open_pairs_and_the_second_leaves_them_to_the
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
 
 
+@pytest.mark.thorough
 def test_a_closed_terminal_finishes_open_pairs_like_a_sigterm(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox, terminal() as (screen, keyboard):
         seen = f"seed {sandbox.seed}"
@@ -215,6 +219,7 @@ def test_a_second_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
     assert "stopped by a second signal" in ended.err.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_a_hangup_that_the_user_ignores_stops_nothing(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`; what is started anew inherits it
@@ -230,6 +235,7 @@ def test_a_hangup_that_the_user_ignores_stops_nothing(tmp_path: Path) -> None:
             assert engine.stop().code == 0
 
 
+@pytest.mark.thorough
 def test_an_embedded_sandbox_that_ends_by_itself_ends_the_run_and_says_so(tmp_path: Path) -> None:
     process = arb("run", *embedded_arguments(tmp_path), cwd=tmp_path)
     engine = EngineProcess(tmp_path, process)

@@ -84,6 +84,7 @@ def assert_replays(folder: Path) -> None:
     assert again.summary["replay"]["compared"] > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S, 30])
 def test_on_a_host_whose_clock_is_off_the_venues_time_is_ours_and_it_trades(tmp_path: Path, ahead_s: int) -> None:
     true = SystemClock()
@@ -102,6 +103,7 @@ def test_on_a_host_whose_clock_is_off_the_venues_time_is_ours_and_it_trades(tmp_
     assert rows(tmp_path, QUARANTINES) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ahead_s", [YEAR_S, -YEAR_S])
 def test_a_clock_more_than_a_day_off_ends_the_start_and_the_next_one_is_as_if_it_had_not_been(
     tmp_path: Path, ahead_s: int
@@ -118,6 +120,7 @@ def test_a_clock_more_than_a_day_off_ends_the_start_and_the_next_one_is_as_if_it
         assert said_of_clocks(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_with_a_leg_naked_a_clock_a_year_ahead_does_not_keep_it_from_being_repaired(tmp_path: Path) -> None:
     true = SystemClock()
     with killed_with_a_leg_naked_at_okx(tmp_path) as sandbox:
@@ -144,6 +147,7 @@ def put_journal_ahead(folder: Path, ahead_s: int) -> None:
         journal.commit()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ahead_s", [HOUR_S, YEAR_S])
 def test_a_journal_that_was_written_ahead_does_not_put_the_next_run_ahead(tmp_path: Path, ahead_s: int) -> None:
     true = SystemClock()
@@ -163,6 +167,7 @@ def completed(engine: EngineProcess) -> int:
     return int(engine.status()["pairs"]["completed"])
 
 
+@pytest.mark.thorough
 def test_a_machine_that_was_suspended_comes_back_by_itself(tmp_path: Path) -> None:
     true = SystemClock()
     with sandbox_process(tmp_path) as sandbox:

@@ -44,6 +44,7 @@ def test_a_sandbox_stands_for_the_venues_only_where_it_answers_behind_all_their_
         assert behind(live_config(tmp_path, told)) is None, "a tunnel to a real venue looks no different"
 
 
+@pytest.mark.thorough
 def test_a_sandbox_beside_real_venues_or_another_sandbox_ends_the_start_before_an_order(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox, sandbox_process(tmp_path) as other:
         told, keys = sandbox.announced, keys_of(sandbox.announced)

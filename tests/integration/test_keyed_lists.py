@@ -110,6 +110,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_key_that_is_not_accepted_is_one_line_and_leaves_the_coins_unproved(
     venues: Venues, tmp_path: Path, case: str
@@ -160,6 +161,7 @@ def test_okx_is_asked_with_a_key_too(venues: Venues, tmp_path: Path) -> None:
     assert any("okx ...831ec7 (its list)" in line or "okx native (its list)" in line for line in lines), lines
 
 
+@pytest.mark.thorough
 def test_the_doctor_says_whether_the_list_is_read(venues: Venues, tmp_path: Path) -> None:
     settings(venues, tmp_path)
     worse = READ | {"BINANCE_API_KEY": KEYS["withdraw"]}
@@ -186,6 +188,7 @@ def listed(written: dict[str, bytes]) -> set[str]:
     return {event["venue"] for event in events if event["type"] == "CurrenciesListed"}
 
 
+@pytest.mark.thorough
 def test_a_paper_run_takes_the_lists_and_keeps_no_secret(venues: Venues, tmp_path: Path) -> None:
     ended, written = paper(venues, tmp_path, READ)
     assert ended.code == 0, ended.err
@@ -194,6 +197,7 @@ def test_a_paper_run_takes_the_lists_and_keeps_no_secret(venues: Venues, tmp_pat
         assert [place for place, text in written.items() if secret.encode() in text] == []
 
 
+@pytest.mark.thorough
 def test_a_paper_run_whose_key_is_refused_goes_on_without_the_list(venues: Venues, tmp_path: Path) -> None:
     refused = {"BYBIT_API_KEY": KEYS["withdraw"], "BINANCE_API_KEY": "no-such-key-02"}
     ended, written = paper(venues, tmp_path, READ | refused)

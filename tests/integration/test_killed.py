@@ -22,6 +22,7 @@ WINDOWS = (
 OTHERS = [name for name in POINTS if name not in WINDOWS]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WINDOWS)
 def test_killed_in_the_window_and_started_again_both_ledgers_agree(tmp_path: Path, name: str) -> None:
     kill_and_restart(POINTS[name], tmp_path, drawn_seed())

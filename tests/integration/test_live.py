@@ -4,6 +4,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.integration import truth
 from tests.integration.live_mode import CONSENTS, coins_traded, keys_of, live_config, live_engine
 from tests.integration.support import DB, WELL_ENDED, arb, end_of, engine_of, run_arb, run_until, sandbox_process, where
@@ -45,6 +47,7 @@ def test_live_trades_with_the_users_keys_over_a_kill_and_refuses_other_coins(tmp
             assert refused.code == 2 and "mode 'live' on a sandbox's books" in refused.err, refused
 
 
+@pytest.mark.thorough
 def test_demo_has_keys_and_a_ledger_of_its_own_and_says_demo_everywhere(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         config = live_config(tmp_path, sandbox.announced)
@@ -72,6 +75,7 @@ def test_demo_has_keys_and_a_ledger_of_its_own_and_says_demo_everywhere(tmp_path
         assert "DEMO trade report" in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.thorough
 def test_a_key_of_which_nobody_knows_whether_it_may_withdraw_ends_the_start(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         live_config(tmp_path, sandbox.announced, confirmed=False)
@@ -80,6 +84,7 @@ def test_a_key_of_which_nobody_knows_whether_it_may_withdraw_ends_the_start(tmp_
             assert ended.code == 3 and "withdrawal_disabled_confirmed = true" in ended.err, ended
 
 
+@pytest.mark.thorough
 def test_live_over_tls_reaches_only_whom_it_believes_and_the_keys_can_be_tested(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox, tls_front(tmp_path, sandbox.announced) as front:
         config = live_config(tmp_path, sandbox.announced, base=front.base)

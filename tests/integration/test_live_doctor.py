@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.store.journal_reader import JournalReader
 from tests.integration import truth
 from tests.integration.live_mode import keys_of, live_config, live_engine
@@ -48,6 +50,7 @@ def without(sandbox: SandboxProcess, *venues: str) -> dict[str, str]:
     return keys_of(sandbox.announced) | {f"{venue.upper()}_API_SECRET": WRONG for venue in venues}
 
 
+@pytest.mark.thorough
 def test_a_venue_whose_key_is_refused_stays_shut_and_the_others_trade(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         live_config(tmp_path, sandbox.announced)
@@ -62,6 +65,7 @@ def test_a_venue_whose_key_is_refused_stays_shut_and_the_others_trade(tmp_path: 
     assert WRONG not in ended.out + ended.err
 
 
+@pytest.mark.thorough
 def test_fewer_than_two_venues_that_pass_forbid_the_start(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         live_config(tmp_path, sandbox.announced)
@@ -73,6 +77,7 @@ def test_fewer_than_two_venues_that_pass_forbid_the_start(tmp_path: Path) -> Non
     assert orders == []
 
 
+@pytest.mark.thorough
 def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_looked(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         live_config(tmp_path, sandbox.announced)
@@ -103,6 +108,7 @@ def test_pairs_that_are_open_wait_for_no_doctor_and_nothing_opens_before_it_has_
     assert first_ns is not None and first_ns > min(row["ns"] for row in opened), "nothing opens before"
 
 
+@pytest.mark.thorough
 def test_a_venue_that_was_down_at_the_start_is_opened_once_the_doctor_has_seen_it_well(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         live_config(tmp_path, sandbox.announced)

@@ -62,6 +62,7 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path / "a.sqlite"
 
 
+@pytest.mark.thorough
 def test_where_a_pair_is_open_the_engine_runs_and_opens_nothing(ledger: Path) -> None:
     with locked(ledger):
         ended = run_arb("run", "--db", f"sqlite:///{ledger}", "--for", "2s", "--json", cwd=ledger.parent)
@@ -71,6 +72,7 @@ def test_where_a_pair_is_open_the_engine_runs_and_opens_nothing(ledger: Path) ->
     assert (summary["pairs"]["opened"], summary["pairs"]["abandoned"], summary["orders"]) == (1, 1, 0)
 
 
+@pytest.mark.thorough
 def test_where_none_is_open_the_start_is_refused(ledger: Path) -> None:
     url = f"sqlite:///{ledger}"
     assert run_arb("run", "--db", url, "--for", "1s", cwd=ledger.parent).code == 0  # it gives the pair up

@@ -105,6 +105,7 @@ def test_the_table_for_people_has_a_line_for_each_and_no_more_than_it_knows(venu
     )
 
 
+@pytest.mark.thorough
 def test_a_venue_that_answers_with_a_page_is_named_and_the_others_are_shown(venues: Venues, tmp_path: Path) -> None:
     with login_page() as address:
         document = shown(venues, tmp_path, code=3, okx=address)
@@ -129,6 +130,7 @@ def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     assert rows["ADA/USDT"]["at"]["okx"]["tradable"] is False
 
 
+@pytest.mark.thorough
 def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_nearest(
     venues: Venues, tmp_path: Path
 ) -> None:
@@ -200,6 +202,7 @@ def test_nothing_is_written_without_all_venues_or_where_nothing_is_chosen(venues
     assert ended.err.startswith("arb: --write: the rules of [run.auto] choose nothing, so nothing is written")
 
 
+@pytest.mark.thorough
 def test_watch_says_what_is_listed_anew_dropped_halted_and_who_falls_silent(tmp_path: Path) -> None:
     with venue_server("--symbols", "8", "--seed", "6", "--rate", "0") as venues:
         venues.strike("gate", "delisted", symbol="TRX_USDT")

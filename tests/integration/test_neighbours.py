@@ -99,6 +99,7 @@ def trades(place: Path) -> bool:
 WRITTEN = {"a.sqlite", "a.journal.sqlite", "a.journal.sock", "run.jsonl.gz", "a.journal.sqlite.lock"}
 
 
+@pytest.mark.thorough
 def test_what_a_run_writes_is_its_users_alone_from_the_first_byte_even_under_umask_000(place: Path) -> None:
     over, found = threading.Event(), dict[str, set[int]]()
     watching = threading.Thread(target=note_modes, args=(place / "var", found, over))
@@ -117,6 +118,7 @@ def test_what_a_run_writes_is_its_users_alone_from_the_first_byte_even_under_uma
     assert {name: [oct(mode) for mode in modes] for name, modes in found.items() if modes - {0o600}} == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 @pytest.mark.parametrize("mode", [0o700, 0o777], ids=["in a directory of its own", "in one that all may write to"])
 def test_another_user_reads_nothing_and_commands_nothing(place: Path, mode: int) -> None:

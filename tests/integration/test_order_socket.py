@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration import truth
 from tests.integration.support import (
     WELL_ENDED,
@@ -19,6 +21,7 @@ PAIRS_BEFORE, PAIRS_AFTER = 10, 5
 DOWN = "SELECT text FROM incidents WHERE kind = 'order_socket'"
 
 
+@pytest.mark.thorough
 def test_orders_over_websockets_leave_equal_ledgers_through_lost_answers_and_lost_connections(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     config.write_text(config.read_text().replace('order_entry = "rest"', 'order_entry = "websocket"'))

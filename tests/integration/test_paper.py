@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from arb.store.database import journal_path
 from tests.integration import truth
@@ -81,6 +82,7 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
 LEDGER_FILLS = "SELECT account_id, symbol, trade_id, side, fee_currency, price, size, fee FROM fills"
 
 
+@pytest.mark.thorough
 def test_paper_with_its_ledger_on_postgresql_goes_on_after_a_kill(postgres_url: str, tmp_path: Path) -> None:
     """Journal and accounts are files all the same: the accounts' beside the journal, which lies in `[store] journal_dir`."""
     paper_config(tmp_path)
@@ -138,6 +140,7 @@ def make_edge(sandbox: SandboxProcess, far: str) -> None:
         sandbox.set_book(venue, "DOGE/USDT", [[bid, "5000"], ["0.05", far]], [[ask, "5000"], ["0.2", far]])
 
 
+@pytest.mark.thorough
 def test_paper_decides_and_fills_as_the_sandbox_does_until_its_book_lacks_what_was_taken(tmp_path: Path) -> None:
     """Two alike markets that stand still: one is traded on, and beside the other paper trades, at the same fees.
 

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.paper import prove
 from tests.support.seeds import drawn_seed
 
 
+@pytest.mark.thorough
 def test_paper_is_kept_up_on_venues_that_misbehave_and_leaves_nothing_open(tmp_path: Path) -> None:
     seed = drawn_seed()
     table, wrong = prove(tmp_path, seed, symbols=30, minutes=0.5)

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.integration import truth
 from tests.integration.support import engine_process, sandbox_process
 
 PAIRS = 6
 
 
+@pytest.mark.thorough
 def test_rebates_points_and_foreign_orders_are_in_the_profit_or_rightly_left_out(tmp_path: Path) -> None:
     rebate = tmp_path / "faults.json"
     rebate.write_text(json.dumps({"venue": "bitget", "fault": "fee_tier_change", "param": "-0.2"}) + "\n")

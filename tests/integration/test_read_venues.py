@@ -33,6 +33,7 @@ def settings_on(venues: Venues) -> str:
     return text
 
 
+@pytest.mark.thorough
 def test_the_doctor_examines_their_public_side_and_asks_for_no_key(folder: Path) -> None:
     found = run_arb("doctor", "--json", cwd=folder)
     assert found.code == 0, (found.out, found.err)
@@ -42,6 +43,7 @@ def test_the_doctor_examines_their_public_side_and_asks_for_no_key(folder: Path)
     assert found.summary["failed"] == 0 and ("bybit", "signature") not in checks
 
 
+@pytest.mark.thorough
 def test_each_segment_of_their_books_replays_alone(folder: Path) -> None:
     run = record_segments(4, cwd=folder)
     assert run.code == 0, run.err
@@ -59,6 +61,7 @@ def test_each_segment_of_their_books_replays_alone(folder: Path) -> None:
     assert replayed.summary["book_updates"] > 0
 
 
+@pytest.mark.thorough
 def test_paper_trades_at_them_and_live_mode_refuses_to(folder: Path) -> None:
     paper = end_of(arb("run", "--mode", "paper", "--for", "3s", "--json", *where(folder), cwd=folder))
     assert paper.code == 0, paper.err

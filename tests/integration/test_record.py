@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from arb.errors import ArbError
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
@@ -13,6 +15,7 @@ from tests.integration.support import Process, arb, end_of, record_segments, run
 BOOKS = 15  # three venues, five symbols
 
 
+@pytest.mark.thorough
 def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_was_down_joins(tmp_path: Path) -> None:
     out = tmp_path / "rec"
     with sandbox_process(tmp_path) as sandbox:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.integration import truth
 from tests.integration.support import DB, arb, end_of, engine_of, run_arb, run_arguments, sandbox_process
 from tests.integration.test_paper import PAIRS, make_edge, paper_config
@@ -14,6 +16,7 @@ PUBLIC = {"gate": '"0.2%"', "okx": '"0.1%"', "bitget": '"0.2%"'}
 WITHIN_S = 180.0
 
 
+@pytest.mark.thorough
 def test_segments_lead_to_papers_first_decision_and_say_where_a_listing_changed(tmp_path: Path) -> None:
     paper_config(tmp_path, PUBLIC)
     config = tmp_path / "config.toml"

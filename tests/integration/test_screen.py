@@ -84,6 +84,7 @@ def given_back(run: OnTerminal) -> bool:
     return run.pair.modes() == run.before and run.seen.count(LEFT) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_in_order_and_gives_the_terminal_back(tmp_path: Path, name: signal.Signals) -> None:
     with a_run(tmp_path) as run:
@@ -94,6 +95,7 @@ def test_a_signal_ends_the_run_in_order_and_gives_the_terminal_back(tmp_path: Pa
         assert "next       arb" in ending, "the eight lines stand on the screen that was there before"
 
 
+@pytest.mark.thorough
 def test_control_c_is_typed_and_a_second_one_waits_for_nothing(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.pair.type(b"\x03")
@@ -102,6 +104,7 @@ def test_control_c_is_typed_and_a_second_one_waits_for_nothing(tmp_path: Path) -
         assert given_back(run)
 
 
+@pytest.mark.thorough
 def test_halt_and_stop_by_key(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.pair.type(b"h")
@@ -119,6 +122,7 @@ def test_halt_and_stop_by_key(tmp_path: Path) -> None:
     assert halt_file.read_text() == "from the screen\n", "as after `arb halt`"
 
 
+@pytest.mark.thorough
 def test_an_alert_is_acknowledged_and_an_open_leg_flattened_by_key(tmp_path: Path) -> None:
     write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
     with sandbox_process(tmp_path) as sandbox:
@@ -159,6 +163,7 @@ def test_a_window_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:
     assert row["exit_code"] == 0
 
 
+@pytest.mark.thorough
 def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         with on_terminal(tmp_path, "status", "--watch", *where(tmp_path)) as watch:
@@ -184,6 +189,7 @@ def test_the_same_screen_from_another_terminal_and_of_a_run_that_has_ended(tmp_p
         assert "arb SANDBOX  NOT RUNNING" in shown and "no engine answers" in shown and LEFT.decode() not in shown
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_watching_and_gives_the_terminal_back(tmp_path: Path, name: signal.Signals) -> None:
     with a_run(tmp_path) as run:
@@ -210,6 +216,7 @@ def on_a_read_only_medium(tmp_path: Path, *arguments: str) -> list[str]:
     return [*shell, sys.executable, "-m", "arb", *arguments, "--db", f"sqlite:///{medium / 'a.sqlite'}"]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
 def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:

@@ -77,6 +77,7 @@ def known(days: Path, swept: Swept) -> Path:
     return days
 
 
+@pytest.mark.thorough
 def test_the_file_is_the_same_to_the_last_byte_whatever_the_number_of_workers(days: Path, swept: Swept) -> None:
     alone = sweep(days, "--jobs", "1", "--out", "s.jsonl")
 
@@ -102,6 +103,7 @@ def test_every_row_says_what_a_replay_of_that_tape_with_those_settings_says(days
         assert row["fees"] == earned["fees"]
 
 
+@pytest.mark.thorough
 def test_what_is_known_is_not_made_again_and_what_changed_is(known: Path, swept: Swept) -> None:
     days = known
     again = sweep(days, "--out", "s.jsonl")
@@ -119,6 +121,7 @@ def test_what_is_known_is_not_made_again_and_what_changed_is(known: Path, swept:
     assert sweep(days, "--out", "s.jsonl")["runs_made_now"] == 18, "another setting, though no swept one"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("killed", ["sweep", "sweep by ctrl-c", "worker"])
 def test_a_killed_sweep_goes_on_where_it_was_and_a_killed_worker_is_replaced(
     days: Path, swept: Swept, killed: str
@@ -168,6 +171,7 @@ def _stats() -> list[Path]:
     return found
 
 
+@pytest.mark.thorough
 def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path) -> None:
     options = ("--seed", "5", "--tape", "run.jsonl.gz")
     run = run_until(
@@ -187,6 +191,7 @@ def test_the_tape_of_a_run_is_swept_under_the_settings_of_the_run(tmp_path: Path
     )
 
 
+@pytest.mark.thorough
 def test_days_held_out_are_shown_and_choose_nothing(known: Path) -> None:
     found = sweep(known, "--hold-out", "1", "--out", "s.jsonl")
     best = found["sets"][0]

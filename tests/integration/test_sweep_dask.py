@@ -163,6 +163,7 @@ def another_arb(folder: Path, init: str) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_three_workers_of_which_one_is_killed_make_the_same_file(
     tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes
 ) -> None:
@@ -179,6 +180,7 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
     assert (tmp_path / "s.jsonl").read_bytes() == here
 
 
+@pytest.mark.thorough
 def test_a_worker_of_another_version_is_refused_in_one_line(
     tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_worker_of_another_version_is_refused_in_one_line(
     assert not (tmp_path / "var" / "sweep.jsonl").exists()
 
 
+@pytest.mark.thorough
 def test_a_worker_that_has_no_arb_is_refused_in_one_line(
     tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
 ) -> None:
@@ -197,6 +200,7 @@ def test_a_worker_that_has_no_arb_is_refused_in_one_line(
     assert "has no arb that can be asked (nothing here)" in line
 
 
+@pytest.mark.thorough
 def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refused(
     tmp_path: Path, folder: Path, tapes: list[str]
 ) -> None:
@@ -227,6 +231,7 @@ def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     assert swept(tmp_path, *tapes, "--jobs", "2") == here
 
 
+@pytest.mark.thorough
 def test_over_tls_with_certificates_on_both_sides(tmp_path: Path, folder: Path, tapes: list[str], here: bytes) -> None:
     pem = str(write_certificate(folder / "all.pem", ip_address("127.0.0.1")))
     made = DaskCluster(folder, tls=("--tls-ca-file", pem, "--tls-cert", pem, "--tls-key", pem))

@@ -42,6 +42,7 @@ def test_a_folder_in_place_of_a_ledger_is_refused(words: list[str], tmp_path: Pa
     assert code == 2 and is_one_line(said, "is no file", str(tmp_path)), said
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("words", [["db", "upgrade"], ["run", "--for", "1s"]], ids=" ".join)
 def test_what_is_no_file_is_left_as_it_is(words: list[str], tmp_path: Path) -> None:
@@ -55,6 +56,7 @@ def test_what_is_no_file_is_left_as_it_is(words: list[str], tmp_path: Path) -> N
     assert place.stat().st_mode & 0o777 == 0o666
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_an_answer_for_which_there_is_no_room_is_one_line(tmp_path: Path) -> None:
     assert arb(tmp_path, "db", "upgrade", "--db", "sqlite:///a.sqlite")[0] == 0
@@ -62,6 +64,7 @@ def test_an_answer_for_which_there_is_no_room_is_one_line(tmp_path: Path) -> Non
     assert code == 2 and is_one_line(said, "No space left on device"), said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_cost_nothing(closed: str, tmp_path: Path) -> None:
     code, said = arb(tmp_path, "db", "upgrade", "--db", "sqlite:///a.sqlite", shell=closed)

@@ -99,6 +99,7 @@ class Host:
         return ended.err.strip().splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_one_of_two_hosts_trades_an_account_through_a_cut_connection_and_kill_9(
     postgres_url: str, tmp_path: Path
 ) -> None:

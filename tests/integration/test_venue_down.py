@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.clock import NS_PER_S, SystemClock
 from tests.integration import truth
 from tests.integration.host_clock import HostClock
@@ -47,6 +49,7 @@ def absent_of(engine: EngineProcess) -> dict[str, str]:
     return absent
 
 
+@pytest.mark.thorough
 def test_one_of_three_venues_is_down_at_the_start_and_joins_when_it_is_back(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox:
         sandbox.fault("bitget", "venue_down")
@@ -116,6 +119,7 @@ def killed_with_a_leg_naked_at_okx(folder: Path) -> Iterator[SandboxProcess]:
         yield sandbox
 
 
+@pytest.mark.thorough
 def test_a_leg_left_naked_is_repaired_at_a_healthy_venue_while_the_other_is_in_maintenance(tmp_path: Path) -> None:
     with killed_with_a_leg_naked_at_okx(tmp_path) as sandbox:
         sandbox.fault("bitget", "http_503_maintenance", **AT_ONCE)
@@ -144,6 +148,7 @@ def ended_pairs(status: dict[str, Any]) -> int:
     return int(status["pairs"]["completed"] + status["pairs"]["unwound"])
 
 
+@pytest.mark.thorough
 def test_a_disabled_venue_does_not_make_its_leg_forgotten(tmp_path: Path) -> None:
     with killed_with_a_leg_naked_at_okx(tmp_path) as sandbox:
         config = tmp_path / "config.toml"

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.clock import SystemClock
 from arb.sandbox.profiles import SYMBOLS
 from tests.integration import truth
@@ -14,6 +16,7 @@ SEEN = 5
 """How many opportunities a closed wallet has to keep from being taken before it opens again."""
 
 
+@pytest.mark.thorough
 def test_while_a_venue_lets_nothing_out_nothing_is_bought_there_and_then_it_is_again(tmp_path: Path) -> None:
     write_config(tmp_path, rules_refresh_s="1")
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:

@@ -467,7 +467,7 @@ MUTANTS = {
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",
         "arb/core/pairs/closing.py",
-        "state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))",
+        "state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, closed_ns, now_ns))",
         "pass",
     ),
     "replica-trusted": Mutant(

@@ -75,6 +75,7 @@ def test_no_part_of_a_secret_is_left_where_text_is_cut(before: int, length: int)
     assert len(found) <= length + 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("others", [1, 4, 10, 15, 40])
 def test_no_part_of_a_secret_is_drawn_into_sight_by_the_masking_of_others(others: int) -> None:
     """What is masked gets shorter, and what follows comes nearer: also a secret that was cut in two before it was masked."""

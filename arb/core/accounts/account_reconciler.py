@@ -49,7 +49,7 @@ class AccountReconciler:
         self._reported_venues: set[str] = set()
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
-        # Assets at each venue that orders may have changed of which the journal does not know the end.
+        # Symbols at each venue of orders of which the journal does not know the end.
         self._unsettled: dict[str, set[str]] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
@@ -71,7 +71,7 @@ class AccountReconciler:
             for order in pair.orders:
                 held = sum((fill.size for fill in pair.fills if fill.order_id == order.id), ZERO)
                 if not order.status.is_terminal or held < order.filled:
-                    self._unsettled.setdefault(order.venue, set()).update(Symbol.of(order.symbol).base_and_quote)
+                    self._unsettled.setdefault(order.venue, set()).add(order.symbol)
         fills = (*restored.foreign_fills, *(fill for pair in pairs for fill in pair.fills))
         self._explain_from_ns = self.balances.recover(
             restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S, now_ns, fills
@@ -100,7 +100,7 @@ class AccountReconciler:
         if first:
             self._reported_venues.add(venue)
             if becomes_basis:
-                self.balances.basis_taken(venue, event.asked_ns, self._unsettled.get(venue, set()))
+                self.balances.basis_taken(venue, event.asked_ns, self._moved_by(venue))
             self._snapshot(venue)
         if event.complete and (first or stopped):
             self._record(event, "start" if first else "drift")
@@ -111,6 +111,15 @@ class AccountReconciler:
         ):
             # The account snapshot shows whether that order moved the balances, or something else that was never reported.
             self._snapshot_again(venue, event.t_ns)
+
+    def _moved_by(self, venue: str) -> set[str]:
+        """Return the assets that orders may have changed of which the journal does not know the end, fees included."""
+        moved: set[str] = set()
+        for symbol in self._unsettled.get(venue, ()):
+            instrument = self.state.instrument(venue, symbol)
+            fee_asset = {instrument.fee_asset} if instrument is not None and instrument.fee_asset else set()
+            moved |= fee_asset.union(Symbol.of(symbol).base_and_quote)
+        return moved
 
     def on_snapshot(self, event: AccountSnapshotTaken) -> None:
         """Take everything that an account snapshot found; a large one comes in parts."""

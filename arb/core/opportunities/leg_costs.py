@@ -61,23 +61,26 @@ class LegCosts:
 
     def learn(self, plan: PlanRecord, waterfall: Waterfall, now_ns: int) -> list[LegCostRecord]:
         """Count a pair that has closed; return the rows to journal."""
-        return self._add(plan, waterfall, 1, now_ns)
+        return self._add(plan, waterfall, 1, now_ns, now_ns)
 
-    def unlearn(self, plan: PlanRecord, waterfall: Waterfall, now_ns: int) -> list[LegCostRecord]:
-        """Take a pair back that is reopened by a late fill: it counts again, as it ends then."""
-        return self._add(plan, waterfall, -1, now_ns)
+    def unlearn(self, plan: PlanRecord, waterfall: Waterfall, closed_ns: int, now_ns: int) -> list[LegCostRecord]:
+        """Take a pair back that is reopened by a late fill, with the weight it has left: it counts again, as it ends then."""
+        return self._add(plan, waterfall, -1, now_ns, closed_ns)
 
     def restore(self, rows: Iterable[LegCostRecord]) -> None:
         """Go on from what earlier processes journalled."""
         for row in rows:
             self._rows[row.symbol, row.buy_venue, row.sell_venue] = row
 
-    def _add(self, plan: PlanRecord, waterfall: Waterfall, sign: int, now_ns: int) -> list[LegCostRecord]:
+    def _add(
+        self, plan: PlanRecord, waterfall: Waterfall, sign: int, now_ns: int, counted_ns: int
+    ) -> list[LegCostRecord]:
         if not self.learns:
             return []
         paid_e8 = to_e8(plan.buy_size * plan.buy_vwap)
         most_e8 = self._cap * paid_e8 // (BPS * MILLI)
         cost_e8 = min(most_e8, max(-most_e8, -waterfall.size_shortfall_e8 - waterfall.hedge_cost_e8))
+        cost_e8, paid_e8 = weighed(cost_e8, now_ns - counted_ns), weighed(paid_e8, now_ns - counted_ns)
         rows = []
         for symbol in (ALL, plan.symbol):
             key = (symbol, plan.buy_venue, plan.sell_venue)
@@ -97,9 +100,13 @@ class LegCosts:
 
 
 def decayed(row: LegCostRecord, now_ns: int) -> tuple[int, int]:
-    """Return a row's cost and notional with the weight they have at an instant: half after each half-life, straight between."""
-    halvings, rest_ns = divmod(max(0, now_ns - row.ns), HALF_LIFE_NS)
-    one = 2 * HALF_LIFE_NS << halvings
-    part = 2 * HALF_LIFE_NS - rest_ns
-    cost_e8 = abs(row.cost_e8) * part // one
-    return cost_e8 if row.cost_e8 >= 0 else -cost_e8, row.notional_e8 * part // one
+    """Return a row's cost and notional with the weight they have at an instant."""
+    age_ns = now_ns - row.ns
+    return weighed(row.cost_e8, age_ns), weighed(row.notional_e8, age_ns)
+
+
+def weighed(amount_e8: int, age_ns: int) -> int:
+    """Return what counts of an amount of this age: half of it after each half-life, straight between."""
+    halvings, rest_ns = divmod(max(0, age_ns), HALF_LIFE_NS)
+    counts_e8 = abs(amount_e8) * (2 * HALF_LIFE_NS - rest_ns) // (2 * HALF_LIFE_NS << halvings)
+    return counts_e8 if amount_e8 >= 0 else -counts_e8

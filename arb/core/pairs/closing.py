@@ -126,7 +126,8 @@ class Closer:
         state.control.give_back(-pair.unfilled, pair.decided_ns, now_ns)
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
         if pair.on_edge:
-            state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))
+            closed_ns = pair.closed_ns or now_ns
+            state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, closed_ns, now_ns))
         if pair.booked_residual:
             left = self._residual(pair, pair.booked_residual, pair.residual_mark, pair.mark_ns or 0)
             back = state.residuals.take_back(left, carried=pair.state is PairState.CARRIED)

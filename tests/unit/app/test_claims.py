@@ -100,6 +100,7 @@ def test_where_pairs_wait_it_keeps_new_ones_from_opening(journal: Path, blocks: 
     assert "127.0.0.1" in str(claim(AWAY, journal, blocks, "gate-test-claims", patient=True))
 
 
+@pytest.mark.thorough
 def test_where_pairs_wait_and_the_database_is_known_to_be_away_nobody_waits_for_it(
     postgres_url: str, journal: Path, blocks: Blocks
 ) -> None:

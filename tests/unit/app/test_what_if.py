@@ -229,6 +229,7 @@ def test_a_run_is_simulated_with_its_own_rules_accounts_and_ways(run: Path) -> N
     assert {row["rules"] for row in rules.values()} == {"listed"}
 
 
+@pytest.mark.thorough
 def test_a_latency_that_is_given_takes_the_place_of_every_way_of_the_run(run: Path) -> None:
     own, given = replayed(run, seed=1)["replay"], replayed(run, latency_ms=900)
     assert len(own["latency_ms_at"]) == 3 and own["latency_ms"] == 50

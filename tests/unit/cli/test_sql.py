@@ -90,6 +90,7 @@ def test_a_table_ends_and_says_so_where_a_document_has_all(ledger: str) -> None:
 # What is refused.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sql",
     [
@@ -117,6 +118,7 @@ def test_what_does_not_begin_as_a_question_is_one_line(ledger: str, capsys: Capt
     assert everything(ledger) == before and not Path("new.sqlite").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sql",
     [

@@ -40,6 +40,7 @@ def loaded(repo_root: Path, folder: Path, script: str, *arguments: str) -> tuple
     return "\n".join(shown), set(json.loads(modules))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", SPARED)
 def test_a_command_loads_nothing_that_it_has_no_use_for(repo_root: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "tape.jsonl").write_text(TAPE)

@@ -137,6 +137,7 @@ def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Files, Outcome],
     assert any(line.startswith(finding) for line in _findings(files, outcome, truth))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("statement", "finding"),
     [

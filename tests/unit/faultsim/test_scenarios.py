@@ -92,6 +92,7 @@ def test_every_fault_of_the_sandbox_has_its_story() -> None:
     assert reported >= KINDS.keys()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jump_ms", JUMPS_MS)
 @pytest.mark.parametrize("phase", [Phase.OPENING, Phase.REPAIRING])
 def test_a_clock_of_the_host_that_jumps_is_noticed_by_no_process_that_goes_on_and_corrected_by_one_that_starts(

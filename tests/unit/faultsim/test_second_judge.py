@@ -33,6 +33,7 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, Path]:
     return simulated_ledger(path).truth, path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
 def test_it_agrees_with_a_simulated_seed(seed: int) -> None:
     with temporary_files() as files:
@@ -40,6 +41,7 @@ def test_it_agrees_with_a_simulated_seed(seed: int) -> None:
         assert judge(outcome.truth, files.ledger) == [], f"arb faultsim --seed {seed}"
 
 
+@pytest.mark.thorough
 def test_it_agrees_with_a_run_and_counts_it(run: tuple[Truth, Path]) -> None:
     truth, path = run
     assert judge(truth, path) == []

@@ -39,6 +39,7 @@ def explained(seed: int, verdict: Verdict) -> str:
     return "\n".join([f"arb faultsim --seed {seed}", *verdict.outcome.fired, *verdict.findings])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", FIXED)
 def test_a_known_seed_ends_well(seed: int) -> None:
     verdict = run_seed(seed)
@@ -67,6 +68,7 @@ def test_a_seed_repeats_bit_for_bit() -> None:
         assert first.outcome.cells == second.outcome.cells
 
 
+@pytest.mark.thorough
 def test_a_seed_repeats_in_another_process_whatever_its_hash_seed() -> None:
     program = "import hashlib; from arb.faultsim.seeds import run_seed; print(hashlib.sha256(run_seed(7).journal).hexdigest())"
     found = {
@@ -82,6 +84,7 @@ def test_a_seed_repeats_in_another_process_whatever_its_hash_seed() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("point", list(Point))
 def test_a_kill_while_a_pair_opens_is_followed_by_a_restart_that_ends_well(point: Point) -> None:
     plan = make_plan(4)

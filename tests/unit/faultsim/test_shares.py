@@ -142,6 +142,7 @@ def test_the_special_test_holds_legs_flattens_them_and_has_the_rest_filled_late(
     assert {FLATTEN, "partial_fill", "late_fill"} <= {strike.name for strike in plan.strikes}
 
 
+@pytest.mark.thorough
 def test_in_a_seed_of_it_a_pair_is_reopened_whose_residual_a_flatten_has_taken_over_and_all_ends_well() -> None:
     with temporary_files() as files:
         _, findings, _ = simulated(make_plan(HANDING), files)

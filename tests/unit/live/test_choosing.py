@@ -120,6 +120,7 @@ class World(Bench):
         return [event.text for event in found if event.kind == IncidentKind.NEW_LISTING]
 
 
+@pytest.mark.thorough
 def test_it_is_chosen_at_its_instant_each_day_and_nothing_is_written_where_nothing_changes() -> None:
     chooser = Scripted(everywhere(BTC))
     world = World(chooser)
@@ -159,6 +160,7 @@ def test_a_venue_that_is_silent_is_asked_again_and_nothing_changes_meanwhile() -
     assert world.books() == at_both(BTC, ADA)
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_chosen_all_stays_as_it_is() -> None:
     world = World(Scripted(everywhere(ADA), everywhere()), ADA)
     world.for_s(FIRST_S + 24 * HOUR_S + 10)

@@ -25,6 +25,7 @@ from tests.unit.live.test_rehearsal import a_rehearsal, opening
 STARTS, GATEWAY_STARTS = Engine.begin.__code__, VenueGateway.start.__code__
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [68_000_002, 68_000_003, 68_000_005])
 def test_a_run_writes_the_same_byte_for_byte_with_glances_before_any_of_its_events(seed: int) -> None:
     with temporary_files() as files:

@@ -83,6 +83,7 @@ def changing(totals: Mapping[str, Figures]) -> set[str]:
     return {cause for cause, figures in totals.items() if figures != Figures()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
 def test_with_all_else_equal_and_nobody_else_there_only_our_fills_are_left(seed: int) -> None:
     found = beside(a_run(seed), Paper())
@@ -93,6 +94,7 @@ def test_with_all_else_equal_and_nobody_else_there_only_our_fills_are_left(seed:
     assert (first.rows.pairs, first.rows.orders) == (found.run.rows.pairs, found.run.rows.orders), "to the last instant"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("kind", "paper"),
@@ -118,6 +120,7 @@ def test_the_differences_of_all_causes_add_up_exactly_for_every_pair_and_in_all(
     assert (run.net, ends.net) == (found.run.net, found.paper.net), "as the two engines counted it themselves"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "paper", "cause"), [
     ("rivals", Paper(), RIVALS),
     ("refused", Paper(), ANSWERS),

@@ -236,6 +236,7 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
     return paths
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32))
 def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     rng = random.Random(seed)
@@ -250,6 +251,7 @@ def test_a_first_pass_finds_the_same_books_and_steps(tmp_path_factory: pytest.Te
     assert explored(paths, compiled=True) == explored(paths, compiled=False)
 
 
+@pytest.mark.thorough
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_markets_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
@@ -275,6 +277,7 @@ def in_segments(paths: list[Path], rng: random.Random) -> list[Path]:
     return segments
 
 
+@pytest.mark.thorough
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_segments_of_recordings_are_decided_alike(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:

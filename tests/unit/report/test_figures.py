@@ -67,6 +67,7 @@ def long(sources: Sources) -> Any:
     return type("Long", (), many | {"runs": sources.runs})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES.keys())
 def test_a_figure_states_a_number_and_names_the_unit_of_every_axis(draw: Draw, long: Any) -> None:
     figure = draw(long)

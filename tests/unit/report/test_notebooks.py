@@ -81,12 +81,14 @@ def one(ledger: Path, sql: str) -> int:
         return int(connection.execute(sql).fetchone()[0])
 
 
+@pytest.mark.thorough
 def test_the_ledger_has_what_there_is_to_review(ledger: Path) -> None:
     assert one(ledger, "SELECT COUNT(*) FROM pair_trades WHERE state = 'completed'") > 50
     assert one(ledger, "SELECT COUNT(*) FROM orders WHERE role IN ('hedge', 'unwind')") > 10
     assert one(ledger, "SELECT COUNT(*) FROM incidents") > 0
 
 
+@pytest.mark.thorough
 def test_the_trade_review_shows_every_term_of_the_waterfall_exactly(answers: dict[str, str], ledger: Path) -> None:
     text = answers["trade_review"]
     for term in ("expected_net", "buy_slippage", "sell_slippage", "size_shortfall", "fee_difference", "hedge_cost"):
@@ -168,6 +170,7 @@ def test_the_first_cell_chooses_ledger_and_rows_and_the_others_keep_to_it(name: 
         assert "LEDGER" in source or "frames." not in source, source
 
 
+@pytest.mark.thorough
 def test_a_notebook_shows_only_the_rows_chosen_from_any_directory(ledger: Path, tmp_path: Path) -> None:
     text = shown(run_on_rows("trade_review", tmp_path, str(ledger), '{"symbol": "SOL/USDT", "venue": "okx"}'))
     where = "FROM pair_trades WHERE symbol = 'SOL/USDT' AND 'okx' IN (buy_venue, sell_venue)"
@@ -175,6 +178,7 @@ def test_a_notebook_shows_only_the_rows_chosen_from_any_directory(ledger: Path, 
     assert "BTC/USDT" not in text
 
 
+@pytest.mark.thorough
 def test_the_notebook_of_sweeps_finds_the_best_and_says_of_how_many_and_what_it_made_on_days_held_out(
     tmp_path: Path,
 ) -> None:

@@ -87,6 +87,7 @@ class Seen(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.thorough
 def test_texts_from_the_ledger_stay_texts(page: str) -> None:
     seen = Seen(page)
     assert seen.open == []

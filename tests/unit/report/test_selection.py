@@ -64,6 +64,7 @@ def test_what_can_match_nothing_is_refused() -> None:
         selection_of(NOW_NS, kind="spot")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("selection", SELECTIONS, ids=str)
 def test_everybody_selects_the_same_pairs(history_url: str, selection: Selection) -> None:
     everything = _rows(history_url, "SELECT * FROM pair_trades")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.profiles import FEE_ASSETS
 from arb.sandbox.values import (
+    BalanceChanged,
     Event,
     OrderChanged,
     OrderRequest,
@@ -16,6 +17,7 @@ from arb.sandbox.values import (
     Refused,
     SimOrder,
 )
+from arb.sandbox.wire import Scheduler
 from tests.unit.sandbox.makings import NOW_NS, SYMBOL, an_exchange, ask_for, quote
 
 
@@ -287,3 +289,28 @@ def check_books_balance(exchange: SimExchange) -> None:
         assert balance.total == expected[asset]
         assert balance.locked == held.get(asset, 0)
         assert balance.free >= 0
+
+
+def test_a_venue_that_cuts_its_balances_shows_less_and_keeps_all() -> None:
+    exchange = an_exchange()
+    exchange.balance_decimals = 2
+    shown: list[Event] = []
+    exchange.subscribe(shown.append)
+    quote(exchange, "sell", "100", "1")
+    exchange.place(ask_for("buy", "0.333", "100"), NOW_NS)
+    held = exchange.account.balance("BTC").free
+    assert held == Decimal("10.332334")
+    assert exchange.balances()["BTC"].free == Decimal("10.33")
+    assert [event.free for event in shown if isinstance(event, BalanceChanged) and event.asset == "BTC"] == [
+        Decimal("10.33")
+    ]
+
+
+def test_in_a_pause_nothing_is_lost_and_all_comes_later() -> None:
+    scheduler, ran = Scheduler(NOW_NS), list[int]()
+    scheduler.at(NOW_NS + 5, ran.append)
+    scheduler.skip_to(NOW_NS + 100)
+    scheduler.run_until(NOW_NS + 104)
+    assert ran == []
+    scheduler.run_until(NOW_NS + 105)
+    assert ran == [NOW_NS + 105]

@@ -41,6 +41,7 @@ def trade_at_random(rng: random.Random, exchange: SimExchange, now_ns: int) -> N
         return
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_after_random_trading_under_random_faults_all_balances_are_explained(seed: int) -> None:
     world, rng = SimWorld(seed, START_NS), random.Random(seed)

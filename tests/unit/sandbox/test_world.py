@@ -102,6 +102,7 @@ def test_venues_differ_in_rules_and_fees() -> None:
         assert len(facts) == len(exchanges)
 
 
+@pytest.mark.thorough
 def test_two_to_six_dislocations_a_second_are_profitable_after_fees_and_with_fees_times_ten_none() -> None:
     world = SimWorld(21, START_NS)
     world.advance(START_NS + 30 * NS_PER_S)

@@ -105,6 +105,7 @@ def stores(db_url: str, tmp_path: Path) -> Iterator[Stores]:
 # What opens one.
 
 
+@pytest.mark.thorough
 def test_an_incident_that_needs_nobody_opens_no_alert(stores: Stores) -> None:
     stores.write(an_incident(1, kind="late_fill"), an_incident(2, kind="unheard_of"), drift(3, severity="warning"))
     assert stores.open() == []
@@ -255,6 +256,7 @@ def empty(memory: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 @settings(max_examples=40)
 @given(story=stories(), cuts=st.sets(st.integers(1, 14)))
 def test_alerts_are_the_same_however_rows_are_batched_after_a_rebuild_and_made_anew(
@@ -289,6 +291,7 @@ def test_a_kill_before_the_projection_loses_no_alert_and_no_note(stores: Stores)
     assert stores.rebuilt() == kept and kept[0][-3:] == (T0 + 50, "ann", "mine")
 
 
+@pytest.mark.thorough
 def test_without_an_engine_a_note_goes_into_the_journal_and_outlives_a_rebuild(stores: Stores) -> None:
     stores.write(drift(1))
     acknowledge(stores.journal, CLOCK, 1, 1, "ann", "mine")

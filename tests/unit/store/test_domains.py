@@ -134,6 +134,7 @@ def test_every_column_with_codes_is_a_column() -> None:
 positive = st.decimals(min_value=D("1e-30"), max_value=D("1e30"), allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(positive, positive), max_size=50))
 def test_the_levels_of_a_book_are_read_exactly_as_they_were_and_every_json_reader_finds_plain_numbers(
     levels: list[tuple[D, D]],

@@ -104,6 +104,7 @@ def test_somebody_elses_lock_blocks_for_a_while_and_is_named(
     assert counts(postgres_url) == WHOLE
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["fast", "immediate"])  # as asked, and as in a crash
 def test_a_server_restarted_under_way_loses_nothing(
     mode: str, postgres_server: Any, postgres_url: str, tmp_path: Path, states: States

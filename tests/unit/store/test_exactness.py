@@ -144,6 +144,7 @@ def ledger(request: pytest.FixtureRequest, traded: Traded, tmp_path: Path) -> st
     return url
 
 
+@pytest.mark.thorough
 def test_there_is_something_of_everything(traded: Traded) -> None:
     assert sum(story.pair.kind == "arb" for story in traded.stories) == PAIRS
     assert {str(o.role) for story in traded.stories for o, _ in story.filled} == {"entry", "hedge", "unwind", "dust"}

@@ -286,6 +286,7 @@ def test_a_row_that_somebody_deleted_is_written_again(url: str, lease_of: Open) 
     assert leases(url) == [("gate-1", "run-1", "host-1", 1001)]
 
 
+@pytest.mark.thorough
 def test_a_server_that_stands_still_holds_up_neither_the_report_nor_the_end(url: str, lease_of: Open) -> None:
     with closing(PostgresProxy(url)) as proxy:
         first, told = lease_of(proxy.url, host(1))

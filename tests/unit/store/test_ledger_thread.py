@@ -42,6 +42,7 @@ def ledger(sqlite_url: str, journal: Journal, states: States) -> Iterator[Ledger
     started.close(0.0)
 
 
+@pytest.mark.thorough
 def test_rows_handed_over_are_written_by_the_thread(db_url: str, journal: Journal, states: States) -> None:
     fill_journal(journal, 2)  # before the ledger starts: it reads them from the journal
     ledger = Ledger(db_url, journal, states)
@@ -142,6 +143,7 @@ def said_of_refused(url: str) -> list[str]:
     return [text for (text,) in query(url, "SELECT text FROM incidents WHERE kind = 'row_refused' ORDER BY text")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("why", REFUSED)
 def test_a_row_that_cannot_be_written_is_set_aside_and_named_and_all_others_are_written(
     db_url: str, states: States, tmp_path: Path, why: str

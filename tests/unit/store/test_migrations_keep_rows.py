@@ -54,6 +54,7 @@ def rows_of_0003(db_url: str) -> dict[str, list[tuple[object, ...]]]:
     return {table: query(db_url, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES_OF_0003}
 
 
+@pytest.mark.thorough
 def test_tables_made_anew_for_a_constraint_keep_their_rows_indexes_and_views(db_url: str) -> None:
     upgrade(db_url, "0003")
     execute(db_url, ROWS_OF_0003)
@@ -71,6 +72,7 @@ def test_tables_made_anew_for_a_constraint_keep_their_rows_indexes_and_views(db_
         assert query(db_url, "SELECT reason, opportunities FROM v_reasons") == [("max_notional", 1)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("nonsense", "constraint"),
     [
@@ -112,6 +114,7 @@ def rows_of_0004(db_url: str) -> dict[str, list[tuple[object, ...]]]:
     return {table: query(db_url, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES_OF_0004}
 
 
+@pytest.mark.thorough
 def test_tables_that_others_refer_to_are_made_anew_with_their_rows_indexes_views_and_references(db_url: str) -> None:
     upgrade(db_url, "0004")
     execute(db_url, ROWS_OF_0004)
@@ -161,6 +164,7 @@ def test_a_reference_to_nothing_from_before_does_not_keep_an_upgrade_out(sqlite_
     assert check(sqlite_url) == ["fills row 1 refers to a row of orders that is not there"]
 
 
+@pytest.mark.thorough
 def test_fills_of_an_earlier_schema_get_their_fee_as_an_exact_integer(db_url: str) -> None:
     upgrade(db_url, "0002")
     execute(db_url, ROWS)

@@ -299,6 +299,7 @@ def test_a_start_on_a_ledger_that_is_up_to_date_waits_for_nobody(postgres_url: s
         prepare_ledger(postgres_url, journal)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("held", [IDLE_READER, ADVISORY_LOCK])
 def test_an_upgrade_gives_up_on_a_lock_after_a_while_and_names_who_holds_it(postgres_url: str, held: str) -> None:
     upgrade(postgres_url, "0001")

@@ -159,6 +159,7 @@ def test_a_change_that_was_made_for_something_else_is_refused_and_changes_nothin
         tell(journal, a_control())  # and it can be written as before
 
 
+@pytest.mark.thorough
 def test_wherever_a_process_dies_the_rows_and_what_a_restart_needs_are_there(
     path: Path, sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_whoever_imports_ccxt_afterwards_finds_all_that_it_has(repo_root: Path) 
     assert len(plain["ccxt"]) > 140 and len(plain["ccxt.pro"]["exchanges"]) > 500
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "used",
     [

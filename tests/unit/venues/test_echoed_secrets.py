@@ -79,6 +79,7 @@ def test_no_event_of_a_private_stream_holds_one(venue: str) -> None:
             assert_clean([frame.events, frame.refused, [str(one) for one in (*frame.errors, *frame.foreign)]])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("venue", "name"), sorted({case[:2] for case in READS}))
 def test_no_answer_read_holds_one(venue: str, name: str) -> None:
     for text in (text for *case, text in READS if case == [venue, name]):

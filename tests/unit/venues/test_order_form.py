@@ -109,6 +109,7 @@ ORDERS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.thorough
 @VENUES
 @pytest.mark.parametrize("site", SITES)
 @settings(max_examples=40)  # at each of so many sites of venues

@@ -374,6 +374,7 @@ def test_a_query_and_a_snapshot_find_an_order_once_it_has_arrived_and_a_cancel_c
 sizes = st.integers(1, 3000).map(lambda n: D(n) / 1000)
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=12))
 def test_no_level_gives_more_than_it_showed_first_and_what_came_to_it_since(
     frames: list[tuple[Decimal, Decimal]],
@@ -389,6 +390,7 @@ def test_no_level_gives_more_than_it_showed_first_and_what_came_to_it_since(
         assert filled <= came
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.sampled_from(Side), sizes), max_size=12))
 def test_nothing_is_made_or_lost_and_no_more_is_filled_than_was_shown(orders: list[tuple[Side, Decimal]]) -> None:
     market = Market()

@@ -193,6 +193,7 @@ def test_a_connection_that_is_ended_while_the_next_one_is_being_opened_is_made_a
     bench.run(story)
 
 
+@pytest.mark.thorough
 def test_a_connection_is_renewed_a_little_before_the_venue_ends_it_for_its_age() -> None:
     bench = Bench(timing=ConnectionTiming(silence_s=1e9, lifetime_s=24 * 3600))
 

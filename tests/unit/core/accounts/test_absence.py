@@ -3,6 +3,7 @@
 from copy import copy
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -231,6 +232,7 @@ def test_a_run_ends_without_waiting_for_the_balances_of_a_venue_that_is_absent()
     assert any(isinstance(command, Finish) for command in bench.said)
 
 
+@pytest.mark.thorough
 @given(
     st.lists(
         st.tuples(st.sampled_from(list(Side)), st.integers(1, 9), st.integers(0, 9), st.booleans()),

@@ -85,8 +85,18 @@ def test_a_pair_taken_back_leaves_what_was_known_before() -> None:
     before = costs.bps(ROUTE, NOW_NS)
     costs.learn(paying(1000), costing("9"), NOW_NS)
     assert costs.bps(ROUTE, NOW_NS) > before
-    costs.unlearn(paying(1000), costing("9"), NOW_NS)
+    costs.unlearn(paying(1000), costing("9"), NOW_NS, NOW_NS)
     assert costs.bps(ROUTE, NOW_NS) == before
+
+
+def test_a_pair_taken_back_days_later_has_no_more_weight_than_it_had_left() -> None:
+    costs, without = learning(), learning()
+    costs.learn(paying(1000), costing("9"), NOW_NS)
+    later_ns = NOW_NS + 3 * HALF_LIFE_NS
+    for one in (costs, without):
+        one.learn(paying(2000), costing("3"), later_ns)
+    costs.unlearn(paying(1000), costing("9"), NOW_NS, later_ns)
+    assert costs.bps(ROUTE, later_ns) == without.bps(ROUTE, later_ns)
 
 
 @pytest.mark.parametrize(("rule", "bps"), [(OFF, "0"), (LegCost("3.5bps"), "3.5")])

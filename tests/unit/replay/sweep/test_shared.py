@@ -60,6 +60,7 @@ LIMITS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("block_lines", [1, 7, 2048])
 @pytest.mark.parametrize("seed", range(3))
 def test_every_engine_decides_entry_by_entry_as_if_it_had_the_tape_alone(

@@ -41,6 +41,7 @@ TRIALS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(3))
 def test_many_trials_on_one_pass_find_what_each_finds_alone(tmp_path: Path, seed: int) -> None:
     stretch = Stretch((write_day(tmp_path, seed),))

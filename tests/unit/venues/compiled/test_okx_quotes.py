@@ -48,6 +48,7 @@ def state(twins: Twins) -> int:
     return int(twins.compiled.arena.state.item(0))
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32), right=st.booleans())
 def test_quotes_of_any_id_right_and_wrong_are_held_against_the_same_books(seed: int, right: bool) -> None:
     truth, twins = proven(seed) if right else begin(OKX, seed)
@@ -194,6 +195,7 @@ def test_more_than_one_level_a_side_is_no_best_quote(side: str) -> None:
     assert state(twins) == BookState.LIVE
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32))
 def test_quotes_that_no_venue_should_send_lead_to_the_same(seed: int) -> None:
     truth, twins = proven(seed)

@@ -55,6 +55,7 @@ def give_quotes_of_any_id(
     assert plain == compiled
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32))
 def test_quotes_of_any_id_right_and_wrong_are_held_against_the_same_books(seed: int) -> None:
     truth, twins = begin(BINANCE, seed)
@@ -128,6 +129,7 @@ def test_more_quotes_than_there_is_room_for_are_the_plain_readers(count: int) ->
     assert twins.compiled.lent
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 6))
 def test_what_lies_beyond_a_snapshot_that_was_cut_short_is_not_shown(seed: int, limit: int) -> None:
     rng, twins = random.Random(seed), Twins(BINANCE)

@@ -137,6 +137,7 @@ def test_every_recorded_frame_leads_to_the_same_as_it_came(recording: Callable[[
     as_they_came(read_tape(recording(name)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("speech", SPEECHES)
 def test_recorded_levels_give_the_same_books_in_every_dialect(

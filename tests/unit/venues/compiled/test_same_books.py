@@ -61,6 +61,7 @@ def test_a_stream_gives_the_same_books_and_hardly_a_frame_is_read_plainly(dialec
     assert plain == compiled
 
 
+@pytest.mark.thorough
 @every_dialect
 @given(seed=st.integers(0, 2**32))
 def test_lost_repeated_and_exchanged_frames_lead_to_the_same(dialect: Dialect, seed: int) -> None:
@@ -78,6 +79,7 @@ def test_lost_repeated_and_exchanged_frames_lead_to_the_same(dialect: Dialect, s
     assert plain == compiled
 
 
+@pytest.mark.thorough
 @every_dialect
 @given(seed=st.integers(0, 2**32))
 def test_frames_that_no_venue_should_send_lead_to_the_same(dialect: Dialect, seed: int) -> None:
@@ -105,6 +107,7 @@ def _written(prices: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]
     return st.lists(st.tuples(price, _LEVEL_SIZES).map(list), max_size=12)
 
 
+@pytest.mark.thorough
 @every_dialect
 @given(bids=_written(_BIDS), asks=_written(_ASKS))
 def test_prices_of_one_list_may_be_written_in_many_ways(

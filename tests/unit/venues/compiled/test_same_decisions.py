@@ -82,6 +82,7 @@ def texts(levels: list[tuple[int, int]]) -> list[list[str]]:
     return [[f"{price // 10}.{price % 10}", f"{size // 10_000}.{size % 10_000:04d}"] for price, size in levels]
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**32))
 def test_random_markets_are_decided_alike(seed: int) -> None:
     rng, engines = random.Random(seed), Engines()
