@@ -37,7 +37,7 @@ from arb.core.records import IncidentRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
-from arb.live.fast_books import chosen
+from arb.live.fast_books import at_first, hand_over
 from arb.live.feed import StateFeed
 from arb.live.glances import Glances, OrderGlances
 from arb.live.node import Node
@@ -125,7 +125,7 @@ class Run:
             require_traded(settings)
         self._options = options
         self._screen = screen
-        self._by = chosen(settings.engine.fast_books)
+        self._by, self._compiles = at_first(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
         self._make_client = make_client
@@ -245,13 +245,7 @@ class Run:
             lambda: present(node.engine, self._clock, self._beside),
         )
         await control.start()
-        if self._options.mode is not Mode.PAPER:
-            compiled = node.engine.state.books.find_plan is not None
-            rehearsal = Rehearsal(tuple(parts.gateways), self._clock, random.Random(0), compiled=compiled)
-            glances = Glances(node.engine, self._clock, node.runner.unread)
-            order_glances = OrderGlances(node.engine, parts.gateways)
-            works = rehearsal.step, order_glances.step, journal.rehearse_intent, glances.step
-            self._turns.idle_work = in_turn(*works)
+        self._rehearse(node, parts.gateways, journal)
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()
@@ -268,6 +262,22 @@ class Run:
         ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
         summary = self._summary(ended_ns, sandbox_id=sandbox_id_of(sandbox), ceiling_net=ceiling_net)
         return summary | {"loop": self._turns.summary()}, exit_code
+
+    def _rehearse(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
+        """Keep what an opening needs in the processor's caches while nothing is to be done."""
+        if self._options.mode is Mode.PAPER:
+            return
+        compiled = node.engine.state.books.find_plan is not None
+        rehearsal = Rehearsal(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
+        glances = Glances(node.engine, self._clock, node.runner.unread)
+        order_glances = OrderGlances(node.engine, gateways)
+        self._turns.idle_work = in_turn(rehearsal.step, order_glances.step, journal.rehearse_intent, glances.step)
+
+    async def _compile(self, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
+        node = self._node
+        assert node is not None
+        if await hand_over(node.engine.state.books):
+            self._rehearse(node, gateways, journal)
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
@@ -320,6 +330,7 @@ class Run:
                 *(() if sandbox is None else (sandbox.watch(),)),
                 *(() if self._venues.exam is None else (self._venues.exam.beside(self._emit),)),
                 *(() if self._display is None else (self._display.run(),)),
+                *((self._compile(gateways, journal),) if self._compiles else ()),
                 self._collected(),
             ),
             failed={} if self._venues.exam is None else self._venues.exam.failed,

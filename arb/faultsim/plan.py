@@ -30,6 +30,7 @@ from arb.faultsim.special import (
     MISSES_NS,
     PAUSES_S,
     REPLICA_NS,
+    STALE_NS,
     STANDSTILL_S,
     STEPS_NS,
     STILL_NS,
@@ -48,6 +49,7 @@ from arb.faultsim.special import (
     replica,
     reported,
     scarce,
+    stale,
     standstill,
     steps,
 )
@@ -142,6 +144,7 @@ class Test(StrEnum):
     REPLICA = "replica"
     DUST = "dust"
     PAUSED = "paused"
+    STALE = "stale"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -163,6 +166,7 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.REPLICA, 3),
     (Test.DUST, 2),
     (Test.PAUSED, 4),
+    (Test.STALE, 1),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -279,6 +283,7 @@ def make_plan(seed: int) -> Plan:
             Test.GONE: GONE_NS,
             Test.REPLICA: REPLICA_NS,
             Test.DUST: DUST_NS,
+            Test.STALE: STALE_NS,
         }.get(test, FAULTS_NS + (UNKNOWN_NS if mood is Mood.QUICK else 0)),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -391,6 +396,7 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.REPLICA: replica,
     Test.DUST: dust,
     Test.PAUSED: paused,
+    Test.STALE: stale,
 }
 
 

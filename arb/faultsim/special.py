@@ -230,6 +230,15 @@ def paused(rng: random.Random) -> Iterator[Strike]:
     yield strike(name=point, phase=Phase.OPENING, after_ns=after_ns, passes=rng.randint(1, 6))
 
 
+STALE_NS = 30 * NS_PER_S
+
+
+def stale(rng: random.Random) -> Iterator[Strike]:
+    """Yield balances that are old for longer than a difference may take to be explained, at a venue that is well otherwise."""
+    strike = partial(Strike, phase=Phase.OPENING, leg=rng.choice(("buy", "sell")))
+    yield strike(name="balance_lag", after_ns=1 * NS_PER_S, seconds=27.0, param=rng.choice((15_000, 20_000, 25_000)))
+
+
 INTENTS = 0.2
 """The share of the seeds with a strike at an intent, or with a death while the journal lacks an opening whose orders left."""
 

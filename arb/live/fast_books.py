@@ -1,5 +1,6 @@
 """Who keeps a run's books: the plain readers alone, compiled code where it can, or both, compared after every frame."""
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -18,7 +19,7 @@ from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookAr
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
-from arb.venues.compiled.loading import CompiledUnavailable, is_whole, load_all
+from arb.venues.compiled.loading import CompiledUnavailable, can_be_compiled, compile_apart, is_whole, load_all
 from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.wire.base import WireFeed
 
@@ -53,6 +54,35 @@ def chosen(wanted: FastBooks) -> BooksBy:
         log.info("books are kept by plain code: %s", error)
         return BooksBy.PLAIN
     return BooksBy.COMPARED if wanted == "compare" else BooksBy.COMPILED
+
+
+def at_first(wanted: FastBooks) -> tuple[BooksBy, bool]:
+    """Return who keeps the books of a run when it starts, and whether `hand_over` is to follow; raise as `chosen` does.
+
+    No start waits for a compiler: pairs may be open, with a leg alone.
+    """
+    if wanted in ("auto", True) and can_be_compiled() and not is_whole():
+        return BooksBy.PLAIN, True
+    return chosen(wanted), False
+
+
+async def hand_over(books: Books) -> bool:
+    """Compile the code that keeps books, in another process, and let it take over each book at its next frame.
+
+    Return whether it does; where it cannot, plain code goes on.
+    """
+    log.info("plain code keeps the books while compiled code is made, once for this version: some twenty seconds")
+    try:
+        if not await compile_apart():
+            log.warning("compiled code cannot be made here: plain code keeps the books")
+            return False
+    except OSError as error:
+        log.warning("no process can be started that compiles: %s: plain code keeps the books", error)
+        return False
+    await asyncio.to_thread(load_all)
+    compile_books(books)
+    log.info("compiled code keeps the books")
+    return True
 
 
 @contextlib.contextmanager

@@ -494,6 +494,24 @@ MUTANTS = {
         "[venue for venue in pair.venues if self.options.allows(pair, venue, side)]",
         "list(pair.venues)",
     ),
+    "balances-to-the-digit": Mutant(
+        "a balance that its venue cut off is no difference",
+        "arb/core/accounts/inventory.py",
+        "not difference or abs(difference) < self._slack(venue, asset)",
+        "not difference",
+    ),
+    "short-reach": Mutant(
+        "fills are asked for where the venue still lists them",
+        "arb/venues/okx/dialect.py",
+        '"trade/fills" if now_ms - since_ms < _FILLS_MS else "trade/fills-history"',
+        '"trade/fills"',
+    ),
+    "late-is-wrong": Mutant(
+        "a report of an earlier instant is late, and stops nothing",
+        "arb/core/accounts/balance_reconciler.py",
+        "        if looked_into and self._is_late(event):\n            return False\n",
+        "",
+    ),
     "leg-cost-forgotten": Mutant(
         "what was learned survives a restart",
         "arb/core/accounts/restart.py",

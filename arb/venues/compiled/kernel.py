@@ -277,17 +277,17 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
     return answer
 
 
-def compile_all(*, cached: bool) -> tuple[Any, Any]:
+def compile_all() -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
     return (
-        entry_point(take_one, "int64(int64, int64, int64, int64)", cached=cached),
-        entry_point(show_one, "int64(int64)", cached=cached),
+        entry_point(take_one, "int64(int64, int64, int64, int64)"),
+        entry_point(show_one, "int64(int64)"),
     )
 
 
-def entry_point(function: Any, signature: str, *, cached: bool) -> Any:
+def entry_point(function: Any, signature: str) -> Any:
     """Compile a function; return CPython's own way into it, without numba's wrapper."""
-    compiled = njit(signature, cache=cached, error_model="numpy")(function)
+    compiled = njit(signature, cache=True, error_model="numpy")(function)
     return compiled.overloads[compiled.signatures[0]].entry_point
 
 

@@ -1,18 +1,22 @@
 """Loading compiled code: compiled once for this version, this machine and this Python, then read from disk.
 
 numba looks for changes in one file only, the one in which a function stands. So the code is kept in a folder named after all
-sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, every process
-compiles it anew.
+sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, it is compiled
+by each process for itself, in a folder that ends with it.
 """
 
+import asyncio
+import atexit
 import contextlib
 import ctypes
 import hashlib
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +38,7 @@ BYTES_AT = bytes.__basicsize__ - 1
 
 
 _COMPILE_SIZES = "from arb.venues.compiled.loading import load_sizes; load_sizes()"
+_COMPILE_ALL = "import os; os.nice(10); from arb.venues.compiled.loading import load_all; load_all()"
 
 
 class CompiledUnavailable(ArbError):
@@ -49,10 +54,21 @@ def is_available() -> bool:
     return True
 
 
+def can_be_compiled() -> bool:
+    """Return whether compiled code can be had, without loading it."""
+    try:
+        _prepared()
+    except CompiledUnavailable:
+        return False
+    return True
+
+
 def is_compiled(module: str = "kernel") -> bool:
     """Return whether an earlier process has left compiled code on disk: that of books, or of another module here."""
-    folder = _folder()
-    return folder.is_dir() and any(folder.rglob(f"{module}.*.nbi"))
+    try:
+        return any(_folder(_caches()).rglob(f"{module}.*.nbi"))
+    except CompiledUnavailable:
+        return False
 
 
 def is_whole() -> bool:
@@ -66,7 +82,8 @@ def load_all() -> None:
     Where neither is on disk a second process compiles the search meanwhile, which on two processors saves a third of the
     time. What it leaves undone, for whatever reason, is compiled here.
     """
-    apart = _prepared() and not is_compiled() and not is_compiled("sizing")
+    _prepared()
+    apart = not is_compiled() and not is_compiled("sizing")
     with no_interrupt_lost():
         with _compiling_sizes() if apart else contextlib.nullcontext():
             load()
@@ -79,6 +96,7 @@ def _compiling_sizes() -> Iterator[None]:
     try:
         child = subprocess.Popen(
             [sys.executable, "-c", _COMPILE_SIZES],
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -95,26 +113,53 @@ def _compiling_sizes() -> Iterator[None]:
             raise
 
 
+async def compile_apart() -> bool:
+    """Compile what `load_all` loads in another process, after ours in its claim on a processor; return whether it is on disk.
+
+    Raises `OSError` where no process can be started; one that is cancelled is stopped.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _COMPILE_ALL),
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        await child.wait()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return is_whole()
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a process that compiles for this one."""
+    return os.environ | {"XDG_CACHE_HOME": str(_caches())}
+
+
 @cache
 def load() -> tuple[Take, Show]:
     """Return the compiled functions, compiled in ten to twenty seconds; raises `CompiledUnavailable` without numba."""
-    cached = _prepared()
+    _prepared()
     from arb.venues.compiled.kernel import compile_all
 
-    return compile_all(cached=cached)
+    return compile_all()
 
 
 @cache
 def load_blocks() -> tuple[Step, Step, Step]:
     """Return what reads lines of tapes, what takes their frames and what measures them, as `load` does."""
-    cached = _prepared()
+    _prepared()
     if not is_compiled("blocks"):
         log.info("compiling the code that takes frames of tapes in a row, once for this version: about three seconds")
     from arb.venues.compiled.blocks import measure_frames, take_frames
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.tape_lines import read_lines
 
-    made = (entry_point(found, "int64(int64)", cached=cached) for found in (read_lines, take_frames, measure_frames))
+    made = (entry_point(found, "int64(int64)") for found in (read_lines, take_frames, measure_frames))
     with no_interrupt_lost():
         read, take, measure = made
     return read, take, measure
@@ -123,16 +168,16 @@ def load_blocks() -> tuple[Step, Step, Step]:
 @cache
 def load_sizes() -> Search:
     """Return what searches the best size of two rows, as `load` does; five to eight seconds to compile."""
-    cached = _prepared()
+    _prepared()
     from arb.venues.compiled.kernel import entry_point
     from arb.venues.compiled.sizing import best_sizes
 
-    search: Search = entry_point(best_sizes, "int64(int64, int64, int64)", cached=cached)
+    search: Search = entry_point(best_sizes, "int64(int64, int64, int64)")
     return search
 
 
-def _prepared() -> bool:
-    """See that compiled code can be had, and where it is kept; return whether it is."""
+def _prepared() -> None:
+    """See that compiled code can be had, and where it is kept; raise `CompiledUnavailable` if not."""
     probe = b"where the characters are"
     if sys.implementation.name != "cpython" or sys.byteorder != "little":
         raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
@@ -142,28 +187,38 @@ def _prepared() -> bool:
         raise CompiledUnavailable(f"numba cannot be imported: {error}") from error
     if ctypes.string_at(id(probe) + BYTES_AT, len(probe)) != probe:
         raise CompiledUnavailable("this Python keeps the characters of bytes elsewhere than CPython does")
-    kept = _kept()
-    if kept is not None:
-        numba.config.CACHE_DIR = str(kept)
-    return kept is not None
+    numba.config.CACHE_DIR = str(_folder(_caches()))
 
 
-def _kept() -> Path | None:
-    """Return where compiled code is kept, or None; others must not write there, for numba unpickles what it finds."""
+@cache
+def _caches() -> Path:
+    """Return the user's folder for caches, or where others may write to it one that ends with this process.
+
+    Others must not write there, for numba unpickles what it finds.
+    """
     try:
-        kept = own_folder(_folder())
+        usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        kept = own_folder(_folder(usual))
+        if not os.access(kept, os.W_OK):
+            raise PermissionError(f"{kept} cannot be written")
     except (OSError, RuntimeError) as error:  # the user has no home, or one where others may write
         log.warning("compiled code cannot be kept for the next start: %s", error)
-        return None
-    return kept if os.access(kept, os.W_OK) else None
+    else:
+        return usual
+    try:
+        made = Path(tempfile.mkdtemp(prefix="arb-compiled-"))
+        own_folder(_folder(made))
+    except OSError as error:
+        raise CompiledUnavailable(f"compiled code can be kept nowhere: {error}") from error
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
-def _folder() -> Path:
+def _folder(caches: Path) -> Path:
     digest = hashlib.sha256(sys.version.encode())
     root = Path(__file__).resolve().parents[2]
     for part in _PARTS:
         place = root / part
         for path in sorted(place.glob("*.py")) if place.is_dir() else (place,):
             digest.update(path.read_bytes())
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return caches / "arb" / f"compiled-{digest.hexdigest()[:16]}"
