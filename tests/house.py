@@ -13,7 +13,7 @@ from arb.venues.registry import SPECS
 
 FLOORS = {
     "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "virtual_loop": 0, "measured_loop": 0,
-    "market": 1,
+    "market": 1, "documents": 1,
     "core": 2,
     "venues": 3, "store": 3, "sandbox": 3,
     "live": 4, "replay": 4, "faultsim": 4, "report": 4,
