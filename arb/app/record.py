@@ -54,7 +54,7 @@ class Record:
         self._make_client = make_client
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._network = SystemNetwork(self._clock, way=settings.network.way_out())
         self._stop = asyncio.Event()
         self._segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", version())
         self._recorder = Recorder(

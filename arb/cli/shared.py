@@ -69,7 +69,7 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     `keys` none is looked for: for a process that is to know none.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
-    proxy = found.network.way_out()
+    proxy = found.network.way_out().proxy
     SECRETS.hide(() if proxy is None else proxy.secrets())
     if keys:
         hide_known(found, os.environ, folder_of(config))
