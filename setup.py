@@ -4,20 +4,21 @@
 list of packages could say so only by naming every one of them by hand.
 """
 
-import runpy
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-VERSION = runpy.run_path("arb/version.py")
+sys.path.insert(0, ".")  # which a build backend leaves out
+from arb.version import COMMIT_FILE, commit_of  # noqa: E402
 
 
 def write_commit(folder: str) -> None:
     """Write the commit that is checked out here; an archive that has one already keeps it."""
-    if commit := VERSION["commit_of"](Path()):
-        (Path(folder) / "arb" / VERSION["COMMIT_FILE"]).write_text(f"{commit}\n", encoding="utf-8")
+    if commit := commit_of(Path()):
+        (Path(folder) / "arb" / COMMIT_FILE).write_text(f"{commit}\n", encoding="utf-8")
 
 
 class BuiltPackage(build_py):
