@@ -12,7 +12,7 @@ from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
 sys.path.insert(0, ".")  # which a build backend leaves out
-from arb.version import COMMIT_FILE, commit_of  # noqa: E402
+from arb.version import COMMIT_FILE, commit_of
 
 
 def write_commit(folder: str) -> None:
