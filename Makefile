@@ -22,7 +22,7 @@
 #   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
 #   make pictures  write docs/live.svg, the moving picture of the screen, anew
-#   make lock    resolve the dependencies anew into the four hashed locks (needs uv)
+#   make lock    resolve the dependencies anew into the five hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
 
@@ -188,11 +188,22 @@ endef
 export SHOW_PROGRESS
 SHOWN := $(BIN)/python -c "$$SHOW_PROGRESS"
 
+# Not every system has a wheel of what compiles: there, and nowhere else, it is done without.
+TRIED := requirements-compiled.lock
+define compiled
+	@echo "[arb] installing the locked packages of $(TRIED), which compile the books"
+	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --no-deps --only-binary :all: --require-hashes -r $(TRIED) \
+	  2>$(VENV)/tried.log || grep -q "No matching distribution found" $(VENV)/tried.log || { cat $(VENV)/tried.log >&2; exit 1; }
+	@$(BIN)/python -c "import numba" 2>/dev/null || \
+	  echo "[arb] no compiled books here: there is no wheel of numba for this system, and plain code keeps them (docs/SETTINGS.md)"
+endef
+
 # $(1): a lock file; $(2): what to import once. --no-compile: not everything that ccxt ships is compiled, only what is used.
 define install
 	@echo "[arb] installing the locked packages of $(1) (once; a minute or so)"
 	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --require-hashes -r $(1)
 	@$(SHOWN) $(PIP) install --progress-bar off --no-compile --no-deps --no-build-isolation --editable .
+	$(compiled)
 	@echo "[arb] compiling what is imported"
 	@$(SHOWN) $(BIN)/python -c "import $(2)"
 	@echo "[arb] compiling what keeps the books"
@@ -200,17 +211,17 @@ define install
 	@echo "[arb] ready"
 endef
 
-$(RUN_READY): requirements.lock pyproject.toml setup.py | $(BIN)/python
+$(RUN_READY): requirements.lock $(TRIED) pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements.lock,$(RUN_IMPORTS))
 	@touch $@
 
 # The second lock holds the first, so what serves tests serves `make run` too.
-$(DEV_READY): requirements-dev.lock pyproject.toml setup.py | $(BIN)/python
+$(DEV_READY): requirements-dev.lock $(TRIED) pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements-dev.lock,$(DEV_IMPORTS))
 	@touch $@ $(RUN_READY)
 
 # Its packages of the second lock have the same versions, so it serves beside that one.
-$(LAB_READY): requirements-lab.lock pyproject.toml setup.py | $(BIN)/python
+$(LAB_READY): requirements-lab.lock $(TRIED) pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements-lab.lock,$(LAB_IMPORTS))
 	@touch $@ $(RUN_READY)
 
@@ -222,8 +233,10 @@ LOCK := $(COMPILE) pyproject.toml --extra build
 
 lock:
 	@test -x "$(UV)" || { echo "[arb] make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 2; }
-	@echo "[arb] resolving requirements.lock and those of tests, notebooks and docs"
+	@echo "[arb] resolving requirements.lock and those of compiled books, tests, notebooks and docs"
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --extra lab --constraint requirements-dev.lock --output-file requirements-lab.lock
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["compiled"])' | \
+	  $(COMPILE) - --constraint requirements.lock --no-emit-package numpy --output-file $(TRIED)
 	@$(COMPILE) --group docs --output-file requirements-docs.lock

@@ -12,8 +12,8 @@ from functools import cache
 from arb.venues.registry import SPECS
 
 FLOORS = {
-    "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "virtual_loop": 0, "measured_loop": 0,
-    "market": 1,
+    "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "version": 0, "virtual_loop": 0, "measured_loop": 0,
+    "market": 1, "documents": 1,
     "core": 2,
     "venues": 3, "store": 3, "sandbox": 3,
     "live": 4, "replay": 4, "faultsim": 4, "report": 4,

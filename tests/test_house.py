@@ -101,6 +101,7 @@ def test_the_locks_hold_what_the_project_asks_for_hashed_and_without_index_lines
     project, extras = settings["project"], settings["project"]["optional-dependencies"]
     wanted = {
         "requirements.lock": project["dependencies"],
+        "requirements-compiled.lock": extras["compiled"],
         "requirements-dev.lock": project["dependencies"] + extras["dev"],
         "requirements-lab.lock": project["dependencies"] + extras["lab"] + extras["notebooks"],
         "requirements-docs.lock": settings["dependency-groups"]["docs"],
@@ -118,6 +119,14 @@ def test_the_locks_hold_what_the_project_asks_for_hashed_and_without_index_lines
             others = {each for each in versions if each[0] in {known for known, _ in pinned}} - pinned
             assert not others, f"{name}: {others}: run `make lock`"
             pinned |= versions
+
+
+def test_what_has_no_wheel_everywhere_is_in_the_lock_that_make_only_tries() -> None:
+    tried = re.findall(r"^([a-z-]+)==", (REPO / "requirements-compiled.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    assert tried == ["llvmlite", "numba"]
+    for lock in REPO.glob("requirements*.lock"):
+        if lock.name != "requirements-compiled.lock":
+            assert not re.findall(r"^(?:llvmlite|numba)==", lock.read_text(encoding="utf-8"), re.MULTILINE), lock.name
 
 
 def _commands(group: click.Group = cli, above: str = "arb") -> Iterator[tuple[str, click.Command]]:

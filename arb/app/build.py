@@ -25,7 +25,7 @@ from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, Site, sandbox_access
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
-from arb.venues.transport.proxy import proxy_for, require_proxy
+from arb.venues.transport.way import require_bind, require_proxy
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +113,13 @@ def build_sandbox_gateways(
 
 
 async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
-    """Raise `ConfigError` where a proxy is set that does not lead to what these sites have on other machines."""
-    proxy = settings.network.way_out()
-    if proxy is None:
-        return
-    origins = [origin for site in sites for origin in origins_of(site.endpoint) if proxy_for(proxy, origin.host)]
-    await require_proxy(proxy, dict.fromkeys((origin.host, origin.port) for origin in origins), PROXY_TIMEOUT_S)
+    """Raise `ConfigError` where the address or the proxy that is set leads nowhere of what these sites have."""
+    way = settings.network.way_out()
+    origins = [origin for site in sites for origin in origins_of(site.endpoint)]
+    require_bind(way, (origin.host for origin in origins))
+    if way.proxy is not None:
+        away = dict.fromkeys((origin.host, origin.port) for origin in origins if way.proxy_for(origin.host))
+        await require_proxy(way, way.proxy, away, PROXY_TIMEOUT_S)
 
 
 def timing_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:

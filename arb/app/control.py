@@ -113,7 +113,8 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
         raise ConfigError(f"alert {alert['id']}: acknowledged before, by {by} at {at}: {alert['reason']}")
     of_alert = {"alert": alert["id"], "seen": alert["last_incident_id"], "by": options.by}
     journal, answer = _asked(settings, options, "acknowledge", of_alert)
-    document = {"acknowledged": alert["id"], "kind": alert["kind"], "count": alert["count"], "reason": options.reason}
+    document = {"acknowledged": str(alert["id"]), "kind": alert["kind"], "count": alert["count"]}
+    document |= {"reason": options.reason}
     if answer is not None:
         return Answer(document | {"engine": _obeyed(answer)})
     if not journal.exists():
@@ -188,7 +189,7 @@ def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: Contr
         journal.close()
 
 
-def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[int]:
+def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
     """Take note of the alerts that a resumption ends, as a running engine does; without a ledger they wait for a person."""
     from arb.store import alerts
     from arb.store.ledger import InlineLedger
@@ -206,7 +207,7 @@ def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[int]:
     except ArbError as error:
         log.warning("alerts stay as they are: %s", error)
         return []
-    return [alert["id"] for alert in ended]
+    return [str(alert["id"]) for alert in ended]
 
 
 def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:

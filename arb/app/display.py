@@ -37,7 +37,7 @@ def generic_feeds(
     make_client: ClientMaker | None = None,
 ) -> list[GenericFeed]:
     """Return a feed of `[run] symbols` for each of `[generic] venues`; `make_client` None: ccxt's own."""
-    made = make_client or partial(ccxt_client, proxy=settings.network.proxy)
+    made = make_client or partial(ccxt_client, way=settings.network.way_out())
     return [
         GenericFeed(
             exchange, settings.run.symbols, make_client=made, clock=clock, rng=rng, on_frame=on_frame, emit=emit

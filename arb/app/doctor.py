@@ -92,7 +92,7 @@ async def _examine(
     settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
 ) -> Examined:
     clock, rng = SystemClock(), system_random()
-    network = SystemNetwork(clock, proxy=settings.network.way_out())
+    network = SystemNetwork(clock, way=settings.network.way_out())
     mode = Mode.LIVE if options.sandbox is None else Mode.SANDBOX
     async with venues_of(settings, options.sandbox) as (sites, sandbox):
         chosen = {venue: site for venue, site in sites.items() if not options.venues or venue in options.venues}

@@ -30,7 +30,7 @@ def ask_venues(settings: Settings, keys: Mapping[str, Credentials]) -> tuple[lis
 
 async def _ask_all(settings: Settings, keys: Mapping[str, Credentials]) -> list[dict[str, Any]]:
     clock, rng = SystemClock(), system_random()
-    network = SystemNetwork(clock, proxy=settings.network.way_out())
+    network = SystemNetwork(clock, way=settings.network.way_out())
     sites = {venue: settings.venues.site(venue) for venue in keys}
     await require_way_out(settings, sites.values())
     asked = [_ask(settings, venue, site, keys[venue], clock, rng, network) for venue, site in sites.items()]

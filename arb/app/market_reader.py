@@ -150,7 +150,7 @@ async def reading(
     """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`), which is shown no key."""
     async with public_side(settings, sandbox) as sites:
         await require_way_out(settings, sites.values())
-        network = SystemNetwork(clock, proxy=settings.network.way_out())
+        network = SystemNetwork(clock, way=settings.network.way_out())
         keys = list_keys if sandbox is None else NO_KEYS
         reader = MarketReader(settings, sites, clock, system_random(), network, list_keys=keys)
         try:

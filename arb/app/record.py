@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from arb import __version__
 from arb.app.build import require_way_out, symbols_of
 from arb.app.choosing import with_symbols
 from arb.app.display import generic_feeds
@@ -36,6 +35,7 @@ from arb.venues.registry import spec_of, tape_feed
 from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
+from arb.version import version
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ class Record:
         self._make_client = make_client
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._network = SystemNetwork(self._clock, way=settings.network.way_out())
         self._stop = asyncio.Event()
-        self._segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", __version__)
+        self._segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", version())
         self._recorder = Recorder(
             self._segments,
             self._clock,

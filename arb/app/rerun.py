@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from arb import __version__
 from arb.app import stores
 from arb.app.replay_stores import MODE, Stores
 from arb.clock import NS_PER_S
@@ -28,6 +27,7 @@ from arb.replay.tapes import OwnTape
 from arb.store.database import mask_url
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.tape import RULES, TapeHead
+from arb.version import version
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ def rerun(
     tape = OwnTape(tapes)
     prologue = read_prologue(tape.lines())
     head, started = tape.head, prologue.started
-    if started.version != __version__:
-        log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
+    if started.version != version():
+        log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, version())
     engine = Engine(head.settings, books_of_run(prologue, head, chosen(settings.engine.fast_books)))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)

@@ -64,6 +64,7 @@ from arb.venues.base import OrderGateway
 from arb.venues.endpoints import Credentials
 from arb.venues.generic.feed import ClientMaker
 from arb.venues.paper_matching import Reached
+from arb.version import version
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def run_engine(
     `screen`: where log lines go, which are held while a screen is on the terminal; None: there is no screen.
     """
     spin = settings.engine.spin
+    version()  # reads all code, which no turn of the loop waits for
     require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()

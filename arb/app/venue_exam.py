@@ -4,12 +4,12 @@ The key for a currency list, which is no account's to trade with, is asked about
 """
 
 import asyncio
-import contextlib
 import random
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import cast
 
 from arb.app.account_exam import Quotes
 from arb.app.build import symbols_of
@@ -38,6 +38,7 @@ from arb.venues.rules.outcome import decode_body
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network
 from arb.venues.transport.tls import client_context
+from arb.venues.transport.way import WayOut, connect
 
 ASK_S = 10.0
 WATCH_S = 3.0
@@ -92,6 +93,7 @@ class VenueExam:
         found = [
             checks.check_dns(venue, hosts),
             checks.check_tls(venue, hosts),
+            checks.check_way_out(venue, hosts),
             checks.check_rest(venue, rest),
             checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
             checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
@@ -142,15 +144,13 @@ class VenueExam:
         }
 
     async def _host(self, origin: Origin) -> HostFacts:
-        if self._settings.network.way_out() is not None and origin.tls:
-            return HostFacts(host=origin.host, no_tls="behind the proxy, which resolves names itself")
-        try:
-            await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            return HostFacts(host=origin.host, dns_error=str(error))
-        if not origin.tls:
-            return HostFacts(host=origin.host, no_tls="on this machine, not encrypted")
-        return await handshake(origin, self._clock)
+        way = self._settings.network.way_out()
+        if way.proxy_for(origin.host) is None:
+            try:
+                await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                return HostFacts(host=origin.host, dns_error=str(error))
+        return await handshake(origin, self._clock, way)
 
     async def _clock_facts(self, source: PublicSource) -> tuple[ClockFacts | None, str]:
         try:
@@ -286,20 +286,34 @@ async def _rest(source: PublicSource) -> RestFacts:
     return RestFacts(status=answer.status)
 
 
-async def handshake(origin: Origin, clock: Clock) -> HostFacts:
-    """Speak TLS with a host, as the system's certificates have it, and end."""
+async def handshake(origin: Origin, clock: Clock, way: WayOut) -> HostFacts:
+    """Connect to a host as everything does, with TLS as the system's certificates have it, and end."""
+    no_tls = "" if origin.tls else "on this machine, not encrypted"
     try:
         async with asyncio.timeout(ASK_S):
-            _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=client_context())
-    except (OSError, TimeoutError) as error:
-        return HostFacts(host=origin.host, tls_error=str(error) or type(error).__name__)
-    certificate = writer.get_extra_info("peercert") or {}
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+            made = await connect(_Seen, origin, client_context() if origin.tls else None, way)
+    except (OSError, TimeoutError, TransportError) as error:
+        said = str(error) or type(error).__name__
+        return HostFacts(host=origin.host, tls_error=said if origin.tls else "", no_tls=no_tls)
+    certificate = made.transport.get_extra_info("peercert") or {}
+    ours = str(made.transport.get_extra_info("sockname")[0])
+    made.transport.abort()
     ends_s = ssl.cert_time_to_seconds(certificate["notAfter"]) if "notAfter" in certificate else None
     days = None if ends_s is None else (ends_s - clock.wall_ns() / NS_PER_S) / DAY_S
-    return HostFacts(host=origin.host, tls_days=days)
+    proxy = way.proxy_for(origin.host)
+    return HostFacts(
+        host=origin.host, tls_days=days, no_tls=no_tls, ours=ours, proxy="" if proxy is None else proxy.name
+    )
+
+
+class _Seen(asyncio.Protocol):
+    """A connection on which nothing is said."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self.transport = cast("asyncio.Transport", transport)
 
 
 def _by_host(origins: Iterable[Origin]) -> list[Origin]:

@@ -57,7 +57,7 @@ class VenueSide:
         examines: bool,
     ) -> None:
         self.settings = settings
-        self.network: Network = SystemNetwork(clock, proxy=settings.network.way_out())
+        self.network: Network = SystemNetwork(clock, way=settings.network.way_out())
         self.exam: StartExam | None = None
         self.chooser: MarketChooser | None = None  # where the symbols are not given
         self.paper: dict[str, PaperGateway] = {}

@@ -27,6 +27,7 @@ from arb.bench.peers import find
 from arb.bench.rounds import Effort, Row, absent_row, rate_row, settle, time_row
 from arb.clock import Clock, SystemClock
 from arb.venues.compiled.loading import is_available
+from arb.venues.transport.way import DIRECT
 from arb.venues.transport.websocket import nothing, open_websocket
 
 _SYMBOLS, _FRAMES, _ROUNDS_MAX = 300, 30_000, 9
@@ -114,7 +115,7 @@ async def _read(clock: Clock, market: Market, port: int, tls: ssl.SSLContext | N
 
     sockets = {
         venue: await open_websocket(
-            f"{scheme}://127.0.0.1:{port}/{venue}", {}, proxy=None, tls=lambda: tls or ssl.create_default_context()
+            f"{scheme}://127.0.0.1:{port}/{venue}", {}, way=DIRECT, tls=lambda: tls or ssl.create_default_context()
         )
         for venue in VENUES
     }

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import click
 
-from arb import __version__
 from arb.errors import (
     EXIT_CHECK,
     EXIT_HALTED,
@@ -96,8 +95,23 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, brief) for name, (_, brief) in COMMANDS.items()])
 
 
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from arb.version import version  # late: other commands hash nothing
+
+        click.echo(f"arb {version()}")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="arb", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Trade the price differences between venues, and never lose track of a leg, a fill or a cent."""
 

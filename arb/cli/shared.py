@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -10,14 +10,13 @@ from typing import Any, ClassVar, TypeVar
 import click
 import msgspec
 
-from arb.clock import utc_text
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.config.keys import hide_known
 from arb.core.records import PairKind
+from arb.documents import encoded, plain
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
-_INSTANT_MIN_NS = 10**17
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -70,7 +69,7 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     `keys` none is looked for: for a process that is to know none.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
-    proxy = found.network.way_out()
+    proxy = found.network.way_out().proxy
     SECRETS.hide(() if proxy is None else proxy.secrets())
     if keys:
         hide_known(found, os.environ, folder_of(config))
@@ -212,34 +211,13 @@ def show(document: Any, *, as_json: bool) -> None:
 
 
 def to_json(document: Any) -> str:
-    """Return one line of JSON; a Decimal becomes a plain string without exponent."""
-    return msgspec.json.encode(_plain(document)).decode()
+    """Return one line of JSON: amounts and ids are texts, and an instant in ns has its time of day beside it."""
+    return encoded(document, dated=True).decode()
 
 
 def to_text(document: Any) -> str:
     """Return `key: value` lines; nested values indented, lists of alike rows as a table; instants in UTC alone."""
-    return "\n".join(_lines(_read_by_people(_plain(document)), ""))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, Mapping):
-        return {name: item for key, found in value.items() for name, item in _with_utc(str(key), _plain(found))}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(item) for item in value]
-    if isinstance(value, msgspec.Struct):
-        return _plain(msgspec.structs.asdict(value))
-    return value
-
-
-def _with_utc(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield an entry, and after an instant in ns the same for people: `decided_ns`, `decided_at`."""
-    yield key, value
-    if key == "ns" or key.endswith("_ns"):
-        twin = f"{key.removesuffix('ns')}at"
-        if type(value) is int and value >= _INSTANT_MIN_NS:  # less is a length of time
-            yield twin, utc_text(value)
+    return "\n".join(_lines(_read_by_people(plain(document, dated=True)), ""))
 
 
 def _read_by_people(value: Any) -> Any:

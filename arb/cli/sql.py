@@ -11,6 +11,7 @@ import click
 
 from arb.cli.shared import as_cell, config_and_json, ledger_mode, mode_and_db, settings_from, show, to_json
 from arb.config import database_url
+from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def table(answer: "Rows") -> str:
 
 
 def _document(answer: "Rows") -> str:
-    return to_json({"columns": answer.columns, "rows": answer.rows})
+    rows = [[plain(value, name) for name, value in zip(answer.columns, row, strict=True)] for row in answer.rows]
+    return to_json({"columns": answer.columns, "rows": rows})
 
 
 def _prompt(ledger: "ReadOnlyLedger") -> None:

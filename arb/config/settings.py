@@ -12,7 +12,8 @@ import msgspec
 from arb.config.venue_settings import GenericSettings, PaperSettings, VenuesSettings
 from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.errors import ConfigError
-from arb.venues.transport.proxy import Proxy, parse_proxy
+from arb.venues.transport.proxy import parse_proxy
+from arb.venues.transport.way import WayOut, parse_bind
 
 
 class Mode(StrEnum):
@@ -82,16 +83,21 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to the venues; without a proxy the direct one."""
+    """The way to the venues: by which proxy, and from which address; without either the direct one, from any."""
 
     proxy: str = ""
+    bind: str = ""
 
-    def way_out(self) -> Proxy | None:
-        """Return the proxy, if one is set; raises `ConfigError`, which does not show it."""
+    def way_out(self) -> WayOut:
+        """Return the way; raises `ConfigError`, which does not show the proxy."""
         try:
-            return parse_proxy(self.proxy) if self.proxy else None
+            proxy = parse_proxy(self.proxy) if self.proxy else None
         except ValueError as error:
             raise ConfigError(f"[network] proxy: {error}") from None
+        try:
+            return WayOut(proxy, parse_bind(self.bind))
+        except ValueError as error:
+            raise ConfigError(f"[network] bind: {error}") from None
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,8 @@ class Finding(msgspec.Struct, frozen=True):
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One host of a venue: what its name and a TLS handshake led to; "" is success.
 
-    `tls_days`: until the certificate ends. `no_tls`: why no handshake was tried.
+    `tls_days`: until the certificate ends. `no_tls`: why no handshake was tried. `ours`: the address that the connection left
+    from; `proxy`: where it led to in the host's place.
     """
 
     host: str
@@ -44,6 +45,8 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     tls_error: str = ""
     tls_days: float | None = None
     no_tls: str = ""
+    ours: str = ""
+    proxy: str = ""
 
 
 class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,20 @@ def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> 
         return Finding(about, "tls", Result.WARN, f"not tried: {', '.join(untried)}", "see what `dns` found")
     parts = ["certificates hold"] * bool(ends) + [f"not tried: {', '.join(untried)}"] * bool(untried)
     return Finding(about, "tls", Result.PASS, "; ".join(parts))
+
+
+def check_way_out(about: str, hosts: Iterable[HostFacts]) -> Finding:
+    """Say from which address a venue is reached: its key's list must know that, or the proxy's."""
+    ways = {
+        f"from {host.ours}" + (f" to the proxy {host.proxy}, whose address the venue sees" if host.proxy else "")
+        for host in hosts
+        if host.ours
+    }
+    found = "; ".join(sorted(ways)) or "no connection was made"
+    if len(ways) < 2:
+        return Finding(about, "way_out", Result.PASS, found)
+    remedy = 'a key whose list knows one of them alone is refused by the others: set [network] bind to it, or to "ipv4"'
+    return Finding(about, "way_out", Result.WARN, found, remedy)
 
 
 def check_rest(about: str, rest: RestFacts) -> Finding:

@@ -13,7 +13,6 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from arb import __version__
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
 from arb.core.commands import RecallOrders
@@ -63,6 +62,7 @@ from arb.market.symbol import Symbol
 from arb.store.journal_reader import JournalState
 from arb.store.tape import RULES, TapeHead
 from arb.venues.base import MarketFeed, OrderGateway
+from arb.version import version
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ class Node:
                 sandbox_id=parts.sandbox_id,
                 account_ids=accounts,
                 seed=parts.seed,
-                version=__version__,
+                version=version(),
                 former_account_ids=self._former,
                 absent=self._absent,
             )

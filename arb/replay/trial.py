@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import msgspec
 
-from arb import __version__
 from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
@@ -39,6 +38,7 @@ from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 from arb.venues.build import PAPER_RATE
 from arb.venues.registry import tape_feed
+from arb.version import version
 
 T = TypeVar("T")
 FORM = 1
@@ -148,7 +148,7 @@ def trial_key(digests: Iterable[str], trial: Trial) -> str:
 
     Settings that mean the same have the same key, however their numbers were written.
     """
-    parts = [list(digests), _canonical(msgspec.to_builtins(trial, builtin_types=(Decimal,))), FORM, RULES, __version__]
+    parts = [list(digests), _canonical(msgspec.to_builtins(trial, builtin_types=(Decimal,))), FORM, RULES, version()]
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 

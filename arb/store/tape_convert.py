@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from arb import __version__
 from arb.errors import ConfigError, StoreError
 from arb.store.segments import synced
 from arb.store.tape import TapeLine, TapeTexts, TornTape, gzip_compressor, is_parquet, line_of, pieces_of
 from arb.store.tape_parquet import ParquetTape, ParquetTapeWriter, TapeFacts
+from arb.version import version
 
 PARQUET = ".parquet"
 _TEXT_SUFFIXES = (".jsonl.gz", ".jsonl", ".gz")
@@ -142,7 +142,7 @@ def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter, *, zipped: bo
         torn = str(error).removeprefix(f"{path}:{lines + 1}: ")
     text_hash.update(texts.rest)
     return TapeFacts(
-        arb=__version__,
+        arb=version(),
         head=head or "",
         lines=lines,
         size=size + len(texts.rest),

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from arb.documents import encoded
 from arb.live.control import short_address
 from arb.live.feed import feed_path
 from arb.live.holdings import held_by_asset
 from arb.live.plain import notices
-from arb.ui.documents import encoded
 from arb.ui.gate import HEADERS
 
 PACKET_MAX = 1 << 20

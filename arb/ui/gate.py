@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from arb.documents import encoded
 from arb.errors import ArbError, ConfigError
-from arb.ui.documents import encoded
 from arb.ui.token import is_same
 
 log = logging.getLogger(__name__)

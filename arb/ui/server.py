@@ -12,9 +12,9 @@ from aiohttp import web
 
 from arb.app import control, journals_of
 from arb.config import ControlOptions, Settings, UiOptions
+from arb.documents import encoded
 from arb.door import HEAD_S, open_door
 from arb.errors import ConfigError
-from arb.ui.documents import encoded
 from arb.ui.events import Pages, States
 from arb.ui.gate import BODY_MAX, Gate, Refused
 from arb.ui.questions import Questions

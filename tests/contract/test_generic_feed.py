@@ -21,6 +21,8 @@ from arb.config.loader import load_text
 from arb.replay.books import books_at
 from arb.venues.generic.feed import GenericFeed, ccxt_client
 from arb.venues.generic.spec import exchange_names
+from arb.venues.transport.proxy import Proxy
+from arb.venues.transport.way import WayOut
 from tests.contract.venue_server import Client, Venues, stock_client, venue_server
 from tests.integration.support import run_arb
 
@@ -251,7 +253,8 @@ def test_by_a_proxy_nothing_goes_another_way() -> None:
             writer.close()
 
         async with await asyncio.start_server(on_connection, "127.0.0.1", 0) as proxy:
-            client = ccxt_client("kraken", f"http://user:word@127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+            way = WayOut(Proxy("127.0.0.1", proxy.sockets[0].getsockname()[1], "user", "word"))
+            client = ccxt_client("kraken", way)
             try:
                 with pytest.raises(ccxt.NetworkError):
                     await client.load_markets()

@@ -16,6 +16,7 @@ class ConnectProxy:
 
     def __init__(self, port: int, *, login: str = "", answer: Answer | None = None) -> None:
         self.asked: list[str] = []
+        self.peers: list[str] = []
         self.port = 0
         self._leads_to = port
         self._login = login
@@ -49,23 +50,27 @@ class ConnectProxy:
         assert task is not None
         self._tasks.add(task)
         self._open.add(writer)
+        self.peers.append(writer.get_extra_info("peername")[0])
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            if self._answer is not None:
-                await self._answer(self, reader, writer)
-            elif self._login and f"Proxy-Authorization: Basic {self._login}\r\n" not in self.asked[-1]:
-                writer.write(
-                    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
-                )
-                await writer.drain()
-            else:
-                await self._lead(reader, writer)
+            await self._serve(reader, writer)
         writer.close()
 
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        if self._answer is not None:
+            await self._answer(self, reader, writer)
+        elif self._login and f"Proxy-Authorization: Basic {self._login}\r\n" not in self.asked[-1]:
+            writer.write(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+            )
+            await writer.drain()
+        else:
+            await self._lead(reader, writer, b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: bytes) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._leads_to)
         self._open.add(back)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        writer.write(said)
         with contextlib.suppress(ConnectionError):
             await asyncio.gather(_pump(reader, back), _pump(there, writer))
 

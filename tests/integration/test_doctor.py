@@ -12,6 +12,7 @@ import pytest
 from arb.app.venue_exam import handshake
 from arb.clock import NS_PER_S, SystemClock
 from arb.venues.call import origin_of
+from arb.venues.transport.way import DIRECT
 from tests.contract.venue_server import venue_server
 from tests.integration.certificates import write_certificate
 from tests.integration.host_clock import HostClock
@@ -161,6 +162,6 @@ def test_a_certificate_that_nobody_vouches_for_is_a_fault(tmp_path: Path) -> Non
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=theirs)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            return (await handshake(origin_of("https", f"127.0.0.1:{port}"), SystemClock())).tls_error
+            return (await handshake(origin_of("https", f"127.0.0.1:{port}"), SystemClock(), DIRECT)).tls_error
 
     assert "CERTIFICATE_VERIFY_FAILED" in asyncio.run(main())

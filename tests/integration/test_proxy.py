@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from arb.app.build import require_way_out
 from arb.clock import SystemClock
@@ -20,8 +22,10 @@ from arb.venues.transport.direct import WARM_CONNECTIONS
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent, TransportError
 from arb.venues.transport.network import SocketEnded, SystemNetwork
 from arb.venues.transport.proxy import Proxy, parse_proxy
+from arb.venues.transport.way import WayOut
 from tests.integration.certificates import Trust, made_trust
 from tests.integration.connect_proxy import Answer, ConnectProxy, hangs, says
+from tests.integration.socks_proxy import SocksProxy
 
 NAME = "venue.example"
 ORDER = HttpRequest("POST", f"https://{NAME}/orders", {}, '{"a":1}')
@@ -56,6 +60,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.requests = []
+        self.peers: list[str] = []
+
+    @web.middleware
+    async def note_peer(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.peers.append(str(request.remote))
+        answer: web.StreamResponse = await handler(request)
+        return answer
 
     async def hung_venue(self, request: web.Request) -> web.Response:
         self.proxy.cut()  # the order has arrived, and its answer never will
@@ -76,11 +87,18 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    trust: Trust | None, *, login: str = "", wanted: str = "", answer: Answer | None = None
+    trust: Trust | None,
+    *,
+    login: str = "",
+    wanted: str = "",
+    answer: Answer | None = None,
+    replies: Sequence[bytes] | None = None,
+    socks: bool = False,
+    bind: str = "",
 ) -> AsyncIterator[Bench]:
-    """Yield everything up and running; `login` is ours, `wanted` the proxy's."""
+    """Yield everything up and running; `login` is ours, `wanted` the proxy's; `replies`: those of a proxy for SOCKS."""
     made = Bench()
-    app = web.Application()
+    app = web.Application(middlewares=[made.note_peer])
     app.router.add_get("/stream", made.stream_echo)
     app.router.add_post("/lost", made.hung_venue)
     app.router.add_route("*", "/{any}", made.text_echo)
@@ -89,9 +107,15 @@ async def bench(
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=trust and trust.theirs).start()
     made.port = runner.addresses[0][1]
     try:
-        async with ConnectProxy(made.port, login=wanted, answer=answer) as proxy:
+        http = ConnectProxy(made.port, login=wanted, answer=answer)
+        async with (
+            SocksProxy(made.port, login=wanted, replies=replies) if socks or replies is not None else http as proxy
+        ):
             way_out = parse_proxy(proxy.url.replace("://", f"://{login}@") if login else proxy.url)
-            made.proxy, made.network = proxy, SystemNetwork(SystemClock(), proxy=way_out, tls=trust and trust.ours)
+            made.proxy, made.network = (
+                proxy,
+                SystemNetwork(SystemClock(), way=WayOut(way_out, bind), tls=trust and trust.ours),
+            )
             made.http = made.network.http()
             try:
                 yield made
@@ -176,6 +200,70 @@ def test_a_login_that_the_proxy_does_not_take_is_named_and_not_shown(
     assert "it wants another login (HTTP 407)" in text
 
 
+NO_LOGIN, TAKEN = b"\x05\x00", b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"
+
+
+@ways
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ([b"\x05\xff"], "it wants another login"),
+        ([b"\x05\x02"], "it wants a login that nobody asked for"),
+        ([b"\x04\x5a"], "it does not speak SOCKS5"),
+        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "it does not speak SOCKS5"),
+        ([NO_LOGIN, b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"], "it does not lead there (SOCKS reply 2)"),
+        ([NO_LOGIN, b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00"], "the venue refused its connection (SOCKS reply 5)"),
+        ([NO_LOGIN, b"\x05\xee\x00\x01\x00\x00\x00\x00\x00\x00"], "it refused (SOCKS reply 238)"),
+        ([NO_LOGIN, b"\x05\x00\x00\x09\x00\x00\x00\x00\x00\x00"], "it does not speak SOCKS5"),
+        ([], "the proxy 127.0.0.1:"),
+        ([b"\x05"], "closed the connection unanswered"),
+        ([NO_LOGIN], "closed the connection unanswered"),
+        ([NO_LOGIN, b"\x05\x00\x00\x03\xff"], "closed the connection unanswered"),
+        ([NO_LOGIN, TAKEN[:-1]], "closed the connection unanswered"),
+    ],
+)
+def test_a_socks_proxy_that_makes_no_connection_is_named_and_nothing_was_sent(
+    way: Callable[[Bench], Coroutine[Any, Any, Any]], replies: list[bytes], said: str, trust: Trust
+) -> None:
+    text = failure(way, trust, replies=replies)
+    assert said in text and "the proxy 127.0.0.1:" in text
+
+
+def test_a_socks_proxy_that_speaks_for_the_venue_before_it_was_asked_is_not_believed() -> None:
+    """Without TLS nothing else would tell: the order must not be answered by what came before it."""
+    early = TAKEN + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+    async def story() -> None:
+        async with bench(None, replies=[NO_LOGIN, early, b"", b""]) as made:
+            with pytest.raises(NeverSent, match=r"spoke before it was asked|closed the connection at once"):
+                await made.http.send(HttpRequest("POST", f"http://{NAME}/orders", {}, "{}"), PATIENCE_S)
+
+    asyncio.run(story())
+
+
+@ways
+@pytest.mark.parametrize("login", ["", "trader:wrong-wrong", f"other:{SECRET}"])
+def test_a_login_that_a_socks_proxy_does_not_take_is_named_and_not_shown(
+    way: Callable[[Bench], Coroutine[Any, Any, Any]], login: str, trust: Trust
+) -> None:
+    text = failure(way, trust, login=login, wanted=f"trader:{SECRET}", socks=True)
+    assert "it wants another login" in text and "wrong-wrong" not in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=4))
+def test_whatever_a_socks_proxy_says_an_order_is_sent_through_a_tunnel_or_never(replies: list[bytes]) -> None:
+    async def story() -> None:
+        async with bench(None, replies=[*replies, b""]) as made:
+            with pytest.raises((NeverSent, AnswerLost)) as caught:
+                await made.http.send(HttpRequest("POST", f"http://{NAME}/orders", {}, "{}"), 5.0)
+            taken = b"".join(replies)[:6].startswith((NO_LOGIN + b"\x05\x00",))
+            assert taken or isinstance(caught.value, NeverSent)
+            assert made.requests == []
+
+    asyncio.run(story())
+
+
 @ways
 def test_a_venue_that_proves_another_name_gets_nothing_even_the_proxys(
     way: Callable[[Bench], Coroutine[Any, Any, Any]], trust_in: Callable[[str], Trust]
@@ -202,7 +290,7 @@ def test_a_proxy_that_speaks_for_the_venue_before_it_was_asked_is_not_believed(t
 
 def test_a_proxy_that_is_down_is_named() -> None:
     async def story() -> None:
-        network = SystemNetwork(SystemClock(), proxy=Proxy("127.0.0.1", 9, "trader", SECRET))
+        network = SystemNetwork(SystemClock(), way=WayOut(Proxy("127.0.0.1", 9, "trader", SECRET)))
         http = network.http()
         for asked in (ORDER, QUESTION):
             with pytest.raises(NeverSent, match=r"proxy 127.0.0.1:9"):
@@ -224,6 +312,41 @@ def test_an_order_whose_tunnel_breaks_after_it_left_is_unknown(trust: Trust) -> 
 
 
 # Through.
+
+
+def test_all_goes_through_a_socks_proxy_that_resolves_the_name_to_a_venue_that_proves_it(trust: Trust) -> None:
+    async def story() -> None:
+        async with bench(trust, login=f"trader:{SECRET}", wanted=f"trader:{SECRET}", socks=True) as made:
+            assert (await order(made)).body == b'POST {"a":1}'
+            assert (await order(made)).body == b'POST {"a":1}'
+            assert len(made.proxy.asked) == 1  # on the same connection
+            assert (await question(made)).body == b"GET "
+            assert await stream(made) == b"hello" and made.requests[-1] == "play"
+            assert set(made.proxy.asked) == {f"{NAME}:443"}
+
+    asyncio.run(story())
+
+
+def test_every_connection_leaves_from_the_address_that_is_set() -> None:
+    async def story() -> None:
+        async with bench(None, bind="127.0.0.2") as made:
+            here = f"http://127.0.0.1:{made.port}"
+            for method in ("POST", "GET"):
+                await made.http.send(HttpRequest(method, f"{here}/a", {}), PATIENCE_S)
+            await (await made.network.dial(f"ws://127.0.0.1:{made.port}/stream")).close()
+            assert made.peers == ["127.0.0.2"] * 3 and made.proxy.asked == []
+
+    asyncio.run(story())
+
+
+def test_the_connection_to_a_proxy_leaves_from_the_address_that_is_set(trust: Trust) -> None:
+    async def story() -> None:
+        for socks in (False, True):
+            async with bench(trust, socks=socks, bind="127.0.0.3") as made:
+                await order(made), await question(made), await stream(made)
+                assert set(made.proxy.peers) == {"127.0.0.3"}
+
+    asyncio.run(story())
 
 
 def test_all_that_leaves_goes_through_the_proxy_to_a_venue_that_proves_its_name(trust: Trust) -> None:
@@ -324,9 +447,9 @@ def test_a_wrong_login_ends_a_start_and_is_not_shown() -> None:
 
 
 def test_a_proxy_that_is_down_ends_a_start() -> None:
-    settings = Settings(network=NetworkSettings(proxy="http://127.0.0.1:9"))
+    down = Settings(network=NetworkSettings(proxy="http://127.0.0.1:9"))
     with pytest.raises(ConfigError, match=r"\[network\] proxy: the proxy 127.0.0.1:9 cannot be reached: .*failed"):
-        asyncio.run(require_way_out(settings, [away()]))
+        asyncio.run(require_way_out(down, [away()]))
 
 
 def test_a_venue_that_the_proxy_cannot_reach_is_waited_for_like_any_that_is_down() -> None:

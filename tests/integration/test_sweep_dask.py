@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from arb import __version__
+from arb.version import version
 from tests.integration.certificates import write_certificate
 from tests.integration.support import REPO, arb, wait_while
 from tests.integration.test_sweep import stopped_in_its_midst
@@ -154,10 +154,11 @@ def refused(folder: Path, *arguments: str) -> str:
     return line
 
 
-def another_arb(folder: Path, init: str) -> Path:
+def another_arb(folder: Path, init: str = "", version: str = "") -> Path:
     """Make an arb of another version, which is no more than that."""
     (folder / "arb" / "store").mkdir(parents=True)
     (folder / "arb" / "__init__.py").write_text(init)
+    (folder / "arb" / "version.py").write_text(f"def version(): return {version!r}\n")
     (folder / "arb" / "store" / "__init__.py").touch()
     (folder / "arb" / "store" / "tape.py").write_text("RULES = 3\n")
     return folder
@@ -184,9 +185,9 @@ def test_three_workers_of_which_one_is_killed_make_the_same_file(
 def test_a_worker_of_another_version_is_refused_in_one_line(
     tmp_path: Path, cluster: DaskCluster, folder: Path, tapes: list[str]
 ) -> None:
-    with cluster.having(another_arb(folder / "old", "__version__ = '0.0.7'\n")):
+    with cluster.having(another_arb(folder / "old", version="0.0.7")):
         line = refused(tmp_path, *tapes, "--dask", cluster.address)
-    assert f"this is arb {__version__} (rules " in line
+    assert f"this is arb {version()} (rules " in line
     assert line.count("has arb 0.0.7 (rules 3)") == 1 and "tcp://127.0.0.1:" in line
     assert not (tmp_path / "var" / "sweep.jsonl").exists()
 

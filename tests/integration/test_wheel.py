@@ -4,16 +4,21 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from arb.version import version_of
 from tests.support.once import once
 
 pytestmark = pytest.mark.thorough
-BUILD = "import setuptools.build_meta as backend, sys; backend.build_wheel(sys.argv[1])"
+BUILD = (
+    "import setuptools.build_meta as backend, sys; folder = sys.argv[1];"
+    "backend.build_wheel(folder); backend.build_sdist(folder)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +34,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
         for name in names:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((repo_root / name).read_bytes())
+        for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
+            author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+            subprocess.run(["git", "-C", str(source), *author, *words], check=True, timeout=60)
         subprocess.run(
             [sys.executable, "-c", BUILD, str(folder)], cwd=source, check=True, capture_output=True, timeout=300
         )
@@ -77,7 +85,20 @@ def packaged(repo_root: Path) -> Iterator[str]:
 def test_the_wheel_has_every_file_of_the_package_and_no_other_code(wheel: Path, repo_root: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == set(packaged(repo_root))
+    assert names == {*packaged(repo_root), "arb/commit.txt"}
+
+
+def test_wheel_and_archive_are_called_as_the_checkout_they_were_built_in(installed: Path, wheel: Path) -> None:
+    checkout = version_of(wheel.parent / "source" / "arb")
+    commit = subprocess.run(
+        ["git", "-C", str(wheel.parent / "source"), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert run(installed, wheel.parent, "--version") == f"arb {checkout}\n" and f"+g{commit[:12]}.c" in checkout
+    (archive,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        source.extractall(wheel.parent / "unpacked", filter="data")
+    (package,) = wheel.parent.glob("unpacked/*/arb")
+    assert version_of(package) == checkout
 
 
 def test_from_an_empty_directory_it_writes_settings_trades_and_keeps_a_ledger(installed: Path, tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from arb import __version__
 from arb.errors import CheckFailed, ConfigError
 from arb.store.tape import RULES
+from arb.version import version
 
 CONNECT_S = 30
 LOOK_S = 5
 ALONE_LOOKS = 6
 """While nothing becomes ready it is asked so often whether there are workers; after so many times without it is given up."""
-_WHICH = "(__import__('arb').__version__, __import__('arb.store.tape', fromlist=['RULES']).RULES)"
+_WHICH = "(__import__('arb.version', fromlist=['version']).version(), __import__('arb.store.tape', fromlist=['RULES']).RULES)"
 """What a worker is asked, in words that every arb understands, and a worker without one, too."""
 P = TypeVar("P")
 R = TypeVar("R")
@@ -87,11 +87,11 @@ class Cluster:
         if not answers:
             start = f"start some with `dask worker {self._address}`"
             raise CheckFailed(f"--dask {self._address}: the cluster has no workers: {start}")
-        mine = (__version__, RULES)
+        mine = (version(), RULES)
         others = [f"{worker} {_described(answer)}" for worker, answer in sorted(answers.items()) if answer != mine]
         if others:
             raise CheckFailed(
-                f"--dask {self._address}: this is arb {__version__} (rules {RULES}), and {', '.join(others)}: install the same "
+                f"--dask {self._address}: this is arb {version()} (rules {RULES}), and {', '.join(others)}: install the same "
                 "there, for another version may decide otherwise"
             )
 

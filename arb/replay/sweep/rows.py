@@ -17,11 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from arb import __version__
 from arb.errors import ConfigError, StoreError
 from arb.market.numbers import ZERO
 from arb.replay.sweep.tapes import Tape
 from arb.replay.trial import TrialResult
+from arb.version import version
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str)
         other_quotes={earned.quote: earned.net for earned in result.earned if earned.quote != quote and earned.pairs},
         frames=found.frames,
         halted=found.halted,
-        arb=__version__,
+        arb=version(),
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from arb import __version__
 from arb.errors import CheckFailed, StoreError
 from arb.replay.days import Stretch
 from arb.replay.findings import Findings
@@ -30,6 +29,7 @@ from arb.replay.trial import (
 )
 from arb.store.tape import RULES
 from arb.venues.compiled.loading import is_available
+from arb.version import version
 
 KeyedTrial = tuple[str, Trial]
 """A trial with its `trial_key` on a tape."""
@@ -44,7 +44,7 @@ class Piece(msgspec.Struct, frozen=True):
     tape: Tape
     trials: tuple[KeyedTrial, ...]
     compiled: bool = False
-    arb: str = __version__
+    arb: str = msgspec.field(default_factory=version)
     rules: int = RULES
 
 
@@ -54,9 +54,9 @@ def perform(piece: Piece) -> list[TrialResult]:
     Raises `CheckFailed` for work that is another version's, `StoreError` where the tape is not here, or is not what it was when
     it was examined, and as `run_trials`.
     """
-    if (piece.arb, piece.rules) != (__version__, RULES):
+    if (piece.arb, piece.rules) != (version(), RULES):
         raise CheckFailed(
-            f"{platform.node()} has arb {__version__} (rules {RULES}), and the sweep is of {piece.arb} (rules {piece.rules}): "
+            f"{platform.node()} has arb {version()} (rules {RULES}), and the sweep is of {piece.arb} (rules {piece.rules}): "
             "install the same there: what is done is kept"
         )
     for path, digest in zip(piece.tape.stretch.files, piece.tape.digests, strict=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import ccxt.pro
 import msgspec
 
@@ -22,6 +23,8 @@ from arb.venues.base import EventListener, FrameListener
 from arb.venues.generic.books import DEPTH, BookFrame, LostFrame
 from arb.venues.generic.spec import venue_named
 from arb.venues.rules.retry import RECONNECTS, Trouble, next_delay_s
+from arb.venues.transport.network import Connector
+from arb.venues.transport.way import DIRECT, WayOut
 from arb.venues.wire.base import MILLIS_MAX
 
 POLL_S = 3.0
@@ -40,10 +43,20 @@ Client = Any
 ClientMaker = Callable[[str], Client]
 
 
-def ccxt_client(exchange: str, proxy: str = "") -> Client:
-    """Return ccxt's client of an exchange, without keys; `proxy`: the way out, "" the direct one."""
-    ways = {"httpsProxy": proxy, "wssProxy": proxy} if proxy else {}
-    return getattr(ccxt.pro, exchange)({"enableRateLimit": True} | ways)
+def ccxt_client(exchange: str, way: WayOut = DIRECT) -> Client:
+    """Return ccxt's client of an exchange, without keys, whose connections leave by `way`."""
+    stock: Any = getattr(ccxt.pro, exchange)
+
+    class Reached(stock):
+        session: Any
+
+        def open(self, lazy: bool = False) -> None:
+            """Open a session of ours where ccxt would open its own, after each end as well."""
+            if self.session is None and not (lazy and self.closed_by_user):
+                self.session = aiohttp.ClientSession(connector=Connector(way))
+            super().open(lazy)
+
+    return (stock if way == DIRECT else Reached)({"enableRateLimit": True})
 
 
 class GenericFeed:

@@ -18,8 +18,8 @@ from arb.clock import NS_PER_S, Clock
 from arb.venues.call import HttpRequest, Origin, Outgoing, origin_of, render
 from arb.venues.transport.http import CONNECTIONS_MAX, KEEPALIVE_S, HttpAnswer, HttpTransport, Later, NeverSent
 from arb.venues.transport.line import Line
-from arb.venues.transport.proxy import Proxy, by_way_of, connect, proxy_for
 from arb.venues.transport.tls import WholeRecords, client_context
+from arb.venues.transport.way import DIRECT, WayOut, connect
 
 
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +51,10 @@ class DirectTransport:
         *,
         tls: ssl.SSLContext | None = None,
         timing: PoolTiming | None = None,
-        proxy: Proxy | None = None,
+        way: WayOut = DIRECT,
     ) -> None:
         """Make nothing yet; `tls` replaces the system's trusted certificates."""
-        self._proxy = proxy
+        self._way = way
         self._clock = clock
         self._timing = PoolTiming() if timing is None else timing
         self._idle_max_ns = int(self._timing.idle_max_s * NS_PER_S)
@@ -250,22 +250,21 @@ class DirectTransport:
         self._dialling += 1
         loop = asyncio.get_running_loop()
         made_s = loop.time()
-        proxy = proxy_for(self._proxy, origin.host)
         try:
             async with asyncio.timeout(timeout_s):
                 line = await connect(
                     lambda: Line(origin, self._clock, self, made_s),
                     origin,
                     self._context() if origin.tls else None,
-                    proxy,
+                    self._way,
                 )
         except TimeoutError:
-            raise NeverSent(f"no connection within {timeout_s:g} s{by_way_of(proxy)}") from None
+            raise NeverSent(f"no connection within {timeout_s:g} s{self._way.by(origin.host)}") from None
         except (
             OSError,
             UnicodeError,
         ) as error:  # refused, unreachable, no such host, a certificate that is not trusted
-            raise NeverSent(f"{type(error).__name__}: {error}{by_way_of(proxy)}") from error
+            raise NeverSent(f"{type(error).__name__}: {error}{self._way.by(origin.host)}") from error
         finally:
             self._dialling -= 1
         if line.gone.done():

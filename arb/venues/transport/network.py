@@ -18,7 +18,7 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from arb.clock import Clock
-from arb.venues.call import HttpRequest
+from arb.venues.call import HttpRequest, Origin
 from arb.venues.endpoints import host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
@@ -30,8 +30,8 @@ from arb.venues.transport.http import (
     NeverSent,
     WriteTransport,
 )
-from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
 from arb.venues.transport.tls import client_context
+from arb.venues.transport.way import DIRECT, WayOut, connect
 from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this door
 from arb.venues.transport.websocket import WebSocket, open_websocket
 
@@ -86,37 +86,36 @@ class SiteNetwork:
 
 
 class SystemNetwork:
-    """The operating system's network; `proxy` leads out of it, `tls` replaces its trusted certificates."""
+    """The operating system's network; `way` leads out of this machine, `tls` replaces the trusted certificates."""
 
-    def __init__(self, clock: Clock, *, proxy: Proxy | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, clock: Clock, *, way: WayOut = DIRECT, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
-        self._proxy = proxy
+        self._way = way
         self._tls = tls
 
     def http(self) -> VenueTransport:
         """Return a carrier that keeps its connections warm: our own for orders and cancels, aiohttp's for questions."""
-        reads = SocketTransport(self._clock, proxy=self._proxy, tls=self._tls)
-        return VenueTransport(reads, DirectTransport(self._clock, proxy=self._proxy, tls=self._tls))
+        reads = SocketTransport(self._clock, way=self._way, tls=self._tls)
+        return VenueTransport(reads, DirectTransport(self._clock, way=self._way, tls=self._tls))
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> WebSocket:
         """Open a websocket; raise `SocketEnded` when that fails, or when the answer leads elsewhere."""
-        proxy = proxy_for(self._proxy, host_of(url))
-        return await open_websocket(url, headers, proxy=proxy, tls=lambda: self._tls or client_context())
+        return await open_websocket(url, headers, way=self._way, tls=lambda: self._tls or client_context())
 
 
 class SocketTransport:
     """Carry requests over real sockets, keeping connections warm; repeats nothing, follows no redirect."""
 
-    def __init__(self, clock: Clock, *, proxy: Proxy | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, clock: Clock, *, way: WayOut = DIRECT, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
-        self._proxy = proxy
+        self._way = way
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         """Return the answer; raise `NeverSent` or `AnswerLost`."""
         session = self._open()
-        proxy = proxy_for(self._proxy, host_of(request.url))
+        by = self._way.by(host_of(request.url))
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s)
         sent_ns = self._clock.wall_ns()
         try:
@@ -127,7 +126,6 @@ class SocketTransport:
                 data=request.body.encode() if request.body else None,
                 timeout=timeout,
                 allow_redirects=False,  # a redirect would carry key and signature to a foreign host
-                **_through(proxy, self._tls or client_context()),
             ) as response:
                 most = request.answer_bytes_max
                 body = bytearray(await response.content.read(most + 1))
@@ -138,13 +136,14 @@ class SocketTransport:
                     raise AnswerLost(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, headers, bytes(body), sent_ns, received_ns)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
-            # Raised only while the connection was being made: not a byte of the request can have left.
-            raise NeverSent(_text(error, proxy)) from error
+        except NotConnected as error:
+            raise NeverSent(str(error)) from error
+        except aiohttp.ConnectionTimeoutError as error:
+            raise NeverSent(f"no connection within {timeout_s:g} s{by}") from error
         except TimeoutError as error:
-            raise AnswerLost(f"no answer within {timeout_s:g} s{by_way_of(proxy)}") from error
+            raise AnswerLost(f"no answer within {timeout_s:g} s{by}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise AnswerLost(_text(error, proxy)) from error
+            raise AnswerLost(f"{type(error).__name__}{f': {error}' * bool(str(error))}{by}") from error
 
     async def close(self) -> None:
         """Release sockets."""
@@ -156,10 +155,39 @@ class SocketTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S)
+            connector = Connector(self._way, self._tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S)
             connector._factory = cast("partial[ResponseHandler]", partial(_Answers, loop=asyncio.get_running_loop()))
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
+
+
+class NotConnected(aiohttp.ClientConnectionError):
+    """No connection was made: not a byte of the request can have left."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """aiohttp's pool of connections, each of which is made as those for orders are."""
+
+    def __init__(self, way: WayOut, tls: ssl.SSLContext | None = None, **given: Any) -> None:
+        super().__init__(**given)
+        self._way = way
+        self._trusted = tls
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        """Connect; raise `NotConnected`, or `TimeoutError`."""
+        origin = Origin(str(req.url.raw_host), int(req.url.port or 0), req.is_ssl(), "")
+        tls = (self._trusted or client_context()) if origin.tls else None
+        try:
+            async with asyncio.timeout(timeout.sock_connect):
+                return await connect(self._factory, origin, tls, self._way)
+        except TimeoutError:
+            raise
+        except NeverSent as error:
+            raise NotConnected(str(error)) from error
+        except (OSError, UnicodeError) as error:
+            raise NotConnected(f"{type(error).__name__}: {error}{self._way.by(origin.host)}") from error
 
 
 class _Answers(ResponseHandler):
@@ -187,19 +215,3 @@ class _Answers(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.abort()
-
-
-def _through(proxy: Proxy | None, tls: ssl.SSLContext) -> dict[str, Any]:
-    """Return aiohttp's options for proxy and certificates; the name that TLS proves stays the venue's."""
-    options: dict[str, Any] = {"ssl": tls}
-    if proxy is not None:
-        options["proxy"] = proxy.url
-        options["proxy_headers"] = proxy.headers()
-    return options
-
-
-def _text(error: BaseException, proxy: Proxy | None) -> str:
-    if isinstance(error, aiohttp.ClientHttpProxyError) and proxy is not None:
-        return proxy.refusal(error.status)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return text + by_way_of(proxy)

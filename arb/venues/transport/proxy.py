@@ -1,31 +1,39 @@
-"""The way out through a proxy: HTTP CONNECT (RFC 9110, 9.3.6), over which TLS is then spoken with the venue itself.
+"""Through a proxy: HTTP CONNECT (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928), over which TLS is then spoken with the venue itself.
 
 The proxy sees names of hosts and encrypted bytes. It is the configured one or none: an environment variable that some other
-program set must not decide where orders go. What stays on this machine never passes it.
+program set must not decide where orders go.
 """
 
 import asyncio
 import re
 import socket
-import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from arb.errors import ConfigError
 from arb.masking import HIDDEN
-from arb.venues.call import Origin
-from arb.venues.endpoints import LOOPBACK
 from arb.venues.transport.http import AnswerReader, NeverSent, TransportError
 
 _AUTHORITY = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _READ_BYTES = 4096
 _FORBIDDEN, _LOGIN_WANTED = 403, 407
 _VENUE_DOWN = frozenset({502, 503, 504})
-EXAMPLE = "http://proxy.example:3128"
+EXAMPLE = "http://proxy.example:3128 or socks5://proxy.example:1080"
 
-P = TypeVar("P", bound=asyncio.BaseProtocol)
+_SOCKS, _BY_PASSWORD, _NO_METHOD, _LENGTH_MAX = 5, 2, 255, 255
+_SOCKS_REPLIES = {
+    1: "it failed",
+    2: "it does not lead there",
+    3: "it does not reach the venue's network",
+    4: "it does not reach the venue's host",
+    5: "the venue refused its connection",
+    6: "it does not reach the venue's host in time",
+}
+_VENUE_AWAY = frozenset({1, 3, 4, 5, 6})
+"""Replies that say nothing against the proxy; 1 is what many answer to a name that they cannot resolve."""
+_SCHEMES = {"http": False, "socks5": True, "socks5h": True}
+"""Of addresses of proxies: whether SOCKS is spoken there. The proxy resolves names of venues in any case, as `socks5h` says."""
 
 
 class Proxy(NamedTuple):
@@ -35,6 +43,7 @@ class Proxy(NamedTuple):
     port: int
     user: str = ""
     password: str = ""
+    socks: bool = False
 
     def __repr__(self) -> str:
         return f"Proxy({self.name})"
@@ -47,7 +56,7 @@ class Proxy(NamedTuple):
     @property
     def url(self) -> str:
         """Return the address without the login."""
-        return f"http://{self.name}"
+        return f"{'socks5' if self.socks else 'http'}://{self.name}"
 
     def headers(self) -> dict[str, str]:
         """Return what the proxy itself is sent: the login, where there is one (RFC 7617)."""
@@ -75,7 +84,7 @@ class ProxyFailed(NeverSent):
 
 
 def parse_proxy(url: str) -> Proxy:
-    """Return the proxy of an address `http://[USER:PASSWORD@]HOST:PORT`; raises `ValueError` saying how to write it.
+    """Return the proxy of `http://[USER:PASSWORD@]HOST:PORT`, or of `socks5://...`; raises `ValueError` saying how to write it.
 
     The message shows nothing of the address: it may hold a password.
     """
@@ -84,8 +93,8 @@ def parse_proxy(url: str) -> Proxy:
         port = parts.port
     except ValueError:
         raise ValueError(f"no address: write {EXAMPLE}") from None
-    if parts.scheme != "http":
-        raise ValueError(f"only proxies that are spoken to in plain HTTP (CONNECT) are known: write {EXAMPLE}")
+    if parts.scheme not in _SCHEMES:
+        raise ValueError(f"only proxies that speak plain HTTP (CONNECT) or SOCKS5 are known: write {EXAMPLE}")
     authority = parts.netloc.rpartition("@")[2]
     host = authority.rpartition(":")[0] if port else authority
     if not _AUTHORITY.fullmatch(host) or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -93,7 +102,10 @@ def parse_proxy(url: str) -> Proxy:
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not (user + password).isprintable() or ":" in user or (password and not user):
         raise ValueError("give a login as USER:PASSWORD, other characters than letters and digits escaped (%40 for @)")
-    return Proxy(host.strip("[]"), port, user, password)
+    socks = _SCHEMES[parts.scheme]
+    if socks and max(len(user.encode()), len(password.encode())) > _LENGTH_MAX:
+        raise ValueError(f"SOCKS5 takes a user and a password of at most {_LENGTH_MAX} bytes each: write {EXAMPLE}")
+    return Proxy(host.strip("[]"), port, user, password, socks)
 
 
 def masked_proxy(url: str) -> str:
@@ -103,93 +115,75 @@ def masked_proxy(url: str) -> str:
     return f"{scheme + mark if mark else ''}{HIDDEN}@{host}" if at else url
 
 
-def proxy_for(proxy: Proxy | None, host: str) -> Proxy | None:
-    """Return the proxy that leads to `host`; None where there is none, and for this machine."""
-    return None if host in LOOPBACK else proxy
-
-
-def by_way_of(proxy: Proxy | None) -> str:
-    """Return what is added to the text of an error, lest the venue be blamed for the proxy."""
-    return "" if proxy is None else f" (through the proxy {proxy.name})"
-
-
-async def connect(make: Callable[[], P], origin: Origin, tls: ssl.SSLContext | None, proxy: Proxy | None) -> P:
-    """Connect to an origin, through the proxy where one leads there; raises `ProxyFailed`, `OSError`, `UnicodeError`."""
-    loop = asyncio.get_running_loop()
-    if proxy is None:
-        return (await loop.create_connection(make, origin.host, origin.port, ssl=tls))[1]
-    raw = await _tunnel(proxy, origin.host, origin.port)
-    # From here on the socket is asyncio's, which closes it if the handshake fails. Who proves its name in it is the venue.
-    name = None if tls is None else origin.host
-    return (await loop.create_connection(make, sock=raw, ssl=tls, server_hostname=name))[1]
-
-
-async def require_proxy(proxy: Proxy, targets: Iterable[tuple[str, int]], timeout_s: float) -> None:
-    """Raise `ConfigError` unless the proxy leads to every host and port, or says itself that it is the venue that is down."""
-    for host, port in targets:
-        try:
-            async with asyncio.timeout(timeout_s):
-                (await _tunnel(proxy, host, port)).close()
-        except TimeoutError:
-            why = f"the proxy {proxy.name} did not answer within {timeout_s:g} s"
-        except ProxyFailed as failed:
-            if not failed.certain:
-                continue
-            why = str(failed)
-        else:
-            continue
-        raise ConfigError(f"[network] proxy: {why}: correct it, or start the proxy (asked for {host}:{port})")
-
-
-async def _tunnel(proxy: Proxy, host: str, port: int) -> socket.socket:
-    """Return a socket on which bytes pass to `host` and back; raises `ProxyFailed`: not a byte of a request has left."""
-    loop = asyncio.get_running_loop()
-    raw = await _reach(proxy)
+async def through(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+    """Have the proxy at the end of a socket lead on to `host`; raises `ProxyFailed`: not a byte of a request has left."""
     try:
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", *(f"{n}: {v}" for n, v in proxy.headers().items())]
-        await loop.sock_sendall(raw, "".join(f"{line}\r\n" for line in [*lines, ""]).encode())
-        reader = AnswerReader()
-        while reader.status < 200:
-            data = await loop.sock_recv(raw, _READ_BYTES)
-            if not data:
-                raise ProxyFailed(f"the proxy {proxy.name} closed the connection unanswered")
-            reader.feed(data)
-        if not reader.status < 300:
-            raise ProxyFailed(proxy.refusal(reader.status), certain=reader.status not in _VENUE_DOWN)
-        if reader.body:  # a venue says nothing before it was spoken to
-            raise ProxyFailed(f"the proxy {proxy.name} sent something of its own after its answer")
+        await (_socks if proxy.socks else _http_connect)(raw, proxy, host, port)
     except ProxyFailed:
-        raw.close()
         raise
-    except (OSError, TransportError) as error:
-        raw.close()
+    except (OSError, TransportError, ValueError) as error:
         raise ProxyFailed(f"the proxy {proxy.name} made no connection: {error}") from error
-    except BaseException:
-        raw.close()
-        raise
-    return raw
 
 
-async def _reach(proxy: Proxy) -> socket.socket:
-    """Return a connection to the proxy itself, at the first of its addresses that takes one."""
+async def _http_connect(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
-    last: OSError | UnicodeError = OSError("it has no address")
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", *(f"{n}: {v}" for n, v in proxy.headers().items())]
+    await loop.sock_sendall(raw, "".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+    reader = AnswerReader()
+    while reader.status < 200:
+        data = await loop.sock_recv(raw, _READ_BYTES)
+        if not data:
+            raise ProxyFailed(f"the proxy {proxy.name} closed the connection unanswered")
+        reader.feed(data)
+    if not reader.status < 300:
+        raise ProxyFailed(proxy.refusal(reader.status), certain=reader.status not in _VENUE_DOWN)
+    if reader.body:  # a venue says nothing before it was spoken to
+        raise ProxyFailed(f"the proxy {proxy.name} sent something of its own after its answer")
+
+
+async def _socks(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+    """Speak SOCKS5 (RFC 1928), with user and password where there are any (RFC 1929); the proxy resolves the name."""
+    loop = asyncio.get_running_loop()
+
+    def refused(why: str, *, certain: bool = True) -> ProxyFailed:
+        return ProxyFailed(f"the proxy {proxy.name} made no connection: {why}", certain=certain)
+
+    async def take(count: int) -> bytes:
+        """Read so many bytes and not one beyond: behind the last of the answer the venue speaks."""
+        data = b""
+        while len(data) < count:
+            more = await loop.sock_recv(raw, count - len(data))
+            if not more:
+                raise ProxyFailed(f"the proxy {proxy.name} closed the connection unanswered")
+            data += more
+        return data
+
+    await loop.sock_sendall(raw, b"\5\2\0\2" if proxy.user else b"\5\1\0")
+    version, method = await take(2)
+    if version != _SOCKS:
+        raise refused("it does not speak SOCKS5")
+    if method == _BY_PASSWORD and proxy.user:
+        await loop.sock_sendall(raw, b"\1" + _counted(proxy.user.encode()) + _counted(proxy.password.encode()))
+        if (await take(2))[1] != 0:
+            raise refused("it wants another login")
+    elif method != 0:
+        raise refused("it wants another login" if method == _NO_METHOD else "it wants a login that nobody asked for")
     try:
-        found = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        found, last = [], error
-    for family, kind, protocol, _, address in found:
-        raw = socket.socket(family, kind, protocol)
-        try:
-            raw.setblocking(False)
-            await loop.sock_connect(raw, address)
-        except OSError as error:
-            raw.close()
-            last = error
-        except BaseException:
-            raw.close()
-            raise
-        else:
-            return raw
-    raise ProxyFailed(f"the proxy {proxy.name} cannot be reached: {last}") from last
+        address = ip_address(host)
+        target = (b"\1" if address.version == 4 else b"\4") + address.packed
+    except ValueError:
+        target = b"\3" + _counted(host.encode("idna"))
+    await loop.sock_sendall(raw, b"\5\1\0" + target + port.to_bytes(2, "big"))
+    version, reply, _, kind = await take(4)
+    if version != _SOCKS or (reply == 0 and kind not in (1, 3, 4)):
+        raise refused("it does not speak SOCKS5")
+    if reply != 0:
+        why = _SOCKS_REPLIES.get(reply, "it refused")
+        raise refused(f"{why} (SOCKS reply {reply})", certain=reply not in _VENUE_AWAY)
+    length = (await take(1))[0] if kind == 3 else {1: 4, 4: 16}[kind]
+    await take(length + 2)  # the address that it leads from, and its port
+
+
+def _counted(text: bytes) -> bytes:
+    return bytes((len(text),)) + text

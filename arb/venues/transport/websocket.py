@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 
 from arb.clock import system_random
 from arb.venues.call import HttpRequest, Origin, render
+from arb.venues.endpoints import host_of
 from arb.venues.transport.frames import BUFFER_BYTES, BadFrame, FrameReader, Opcode, PerSecond, masked_frame
 from arb.venues.transport.http import HEAD_BYTES_MAX, BadAnswer, TransportError, parse_head
-from arb.venues.transport.proxy import Proxy, by_way_of, connect
+from arb.venues.transport.way import WayOut, connect
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 """The venue's end of the connection is over; where the system cannot report half of an end, only the whole is seen."""
@@ -269,22 +270,22 @@ def nothing() -> None:
 
 
 async def open_websocket(
-    url: str, headers: Mapping[str, str], *, proxy: Proxy | None, tls: Callable[[], ssl.SSLContext]
+    url: str, headers: Mapping[str, str], *, way: WayOut, tls: Callable[[], ssl.SSLContext]
 ) -> WebSocket:
     """Return a websocket whose handshake is done; nothing is read before `read`. Raises `SocketEnded`.
 
     `headers` go with the handshake; a redirect is never followed: what is sent on a private stream first is a login, and it
-    goes to the host that was meant, or nowhere. `proxy` is the way there, None a direct one.
+    goes to the host that was meant, or nowhere.
     """
     rng = system_random()
     key = base64.b64encode(rng.randbytes(16)).decode()
     try:
         origin, request = _handshake(url, headers, key)
-        socket = await connect(lambda: WebSocket(request, key, rng), origin, tls() if origin.tls else None, proxy)
+        socket = await connect(lambda: WebSocket(request, key, rng), origin, tls() if origin.tls else None, way)
     except TransportError as error:
         raise SocketEnded(str(error)) from error
     except (OSError, ValueError) as error:
-        raise SocketEnded(f"{type(error).__name__}: {error}{by_way_of(proxy)}") from error
+        raise SocketEnded(f"{type(error).__name__}: {error}{way.by(host_of(url))}") from error
     try:
         await socket.opened
     except BaseException:

@@ -37,7 +37,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def listed(ledger: str, capsys: Captured, *options: str) -> list[dict[str, Any]]:
     assert main(["alerts", "--db", ledger, "--json", *options]) == 0
     found: list[dict[str, Any]] = msgspec.json.decode(capsys.readouterr().out)["alerts"]
-    return found
+    return [alert | {"id": int(alert["id"])} for alert in found]
 
 
 def test_the_latest_comes_first_with_what_to_do(ledger: str, capsys: Captured) -> None:
@@ -80,7 +80,7 @@ def test_an_alert_is_acknowledged_without_an_engine_and_stays_so_after_a_rebuild
 ) -> None:
     assert main(["alerts", "ack", ident, "--reason", "a deposit", "--db", ledger, "--json"]) == 0
     answer = msgspec.json.decode(capsys.readouterr().out)
-    assert (answer["acknowledged"], answer["engine"], answer["count"]) == (RUN + 1, "not running", 2)
+    assert (answer["acknowledged"], answer["engine"], answer["count"]) == (str(RUN + 1), "not running", 2)
     for _ in range(2):
         assert [alert["id"] for alert in listed(ledger, capsys)] == [RUN + 3]
         (_, kept) = listed(ledger, capsys, "--all")
@@ -91,7 +91,7 @@ def test_an_alert_is_acknowledged_without_an_engine_and_stays_so_after_a_rebuild
 
 def test_options_before_ack_are_not_lost(ledger: str, capsys: Captured) -> None:
     assert main(["alerts", "--db", ledger, "--json", "ack", "3", "--reason", "sold it"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["acknowledged"] == RUN + 3
+    assert msgspec.json.decode(capsys.readouterr().out)["acknowledged"] == str(RUN + 3)
 
 
 def test_a_second_acknowledgement_names_the_first(ledger: str, capsys: Captured) -> None:
@@ -138,7 +138,7 @@ def test_a_journal_that_an_engine_holds_without_answering_is_no_success(ledger: 
 
 def test_a_resumption_ends_what_it_would_end_in_a_running_engine(ledger: str, capsys: Captured) -> None:
     assert main(["resume", "--reason", "a deposit", "--db", ledger, "--json"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["alerts"] == [RUN + 1]
+    assert msgspec.json.decode(capsys.readouterr().out)["alerts"] == [str(RUN + 1)]
     assert [alert["id"] for alert in listed(ledger, capsys)] == [RUN + 3], "a carried leg is not resumed"
     (ended,) = query(ledger, f"SELECT reason, acknowledged_ns > last_ns FROM alerts WHERE id = {RUN + 1}")
     assert ended == ("a deposit", 1)

@@ -126,7 +126,7 @@ def test_every_number_that_pairs_shows_is_taken_by_explain_as_that_pair(ledger: 
     engine.dispose()
     assert main(["pairs", "--json", "--db", ledger]) == 0
     shown = msgspec.json.decode(capsys.readouterr().out)["pairs"]
-    assert [(pair["id"], pair["number"]) for pair in shown] == [(2 * of_run + 1, 1), (of_run + 1, None)]
+    assert [(pair["id"], pair["number"]) for pair in shown] == [(str(2 * of_run + 1), 1), (str(of_run + 1), None)]
     for pair in shown:
         for ident in [pair["id"], pair["number"]] if pair["number"] else [pair["id"]]:
             assert main(["explain", str(ident), "--json", "--db", ledger]) == 0

@@ -64,7 +64,7 @@ def test_one_question_is_answered_as_a_table(ledger: str, capsys: Captured) -> N
 def test_as_json_it_is_one_document_with_exact_numbers(ledger: str, capsys: Captured) -> None:
     assert main(["sql", "SELECT id, size, NULL AS none FROM fills ORDER BY id", "--db", ledger, "--json"]) == 0
     document = msgspec.json.decode(capsys.readouterr().out)
-    assert document == {"columns": ["id", "size", "none"], "rows": [[1, "0.1", None], [2, "0.1", None]]}
+    assert document == {"columns": ["id", "size", "none"], "rows": [["1", "0.1", None], ["2", "0.1", None]]}
 
 
 def test_every_question_of_the_cookbook_can_be_piped_in(

@@ -13,6 +13,7 @@ from arb.config.show import as_toml, plain
 from arb.errors import ConfigError
 from arb.masking import SECRETS
 from arb.venues.endpoints import Environment
+from arb.venues.transport.way import DIRECT
 
 SECRET = "hunter22-hunter22"
 ALL_DEMO = '[venues.gate]\nenvironment = "testnet"\n[venues.okx]\nenvironment = "demo"\nregion = "eea"\n'
@@ -46,7 +47,8 @@ def complaint(folder: Path, text: str, mode: int = 0o600) -> str:
         ('[venues.okx.endpoints]\nws = ""', ":2: [venues.okx.endpoints] ws: unknown key: known are rest, "),
         ('[venues.okx]\nendpoints = "https://x"', ":2: [venues.okx] endpoints: must be a table: write [venues.okx.endpoints]"),
         ('[venues.okx]\nhosts = ["www.okx.com"]', ": [venues.okx] hosts: 'ws.okx.com' is no allowed host"),
-        (f'[network]\nproxy = "socks5://u:{SECRET}@h:1"', ": [network] proxy: only proxies that are spoken to in plain HTTP"),
+        (f'[network]\nproxy = "socks4://u:{SECRET}@h:1"', ": [network] proxy: only proxies that speak plain HTTP (CONNECT)"),
+        ('[network]\nbind = "eth0"', ": [network] bind: 'eth0' is no address: write \"ipv4\", or one address of this"),
         (f'[network]\nproxy = "http://u:{SECRET}@h"', ": [network] proxy: give host and port"),
         (f'[network]\nproxy = ["http://u:{SECRET}@h:1"]', ':2: [network] proxy = ["..."]: give text'),
     ],
@@ -60,8 +62,12 @@ def test_a_file_with_the_proxys_password_that_others_may_read_is_refused(tmp_pat
     assert "[network] proxy holds a password, and others may read the file: chmod 600" in complaint(
         tmp_path, text, 0o644
     )
-    assert load_settings(written(tmp_path, text, 0o600)).network.way_out() is not None
-    assert load_settings(written(tmp_path, '[network]\nproxy = "http://proxy.example:3128"', 0o644)).network.way_out()
+    assert load_settings(written(tmp_path, text, 0o600)).network.way_out().proxy
+    assert (
+        load_settings(written(tmp_path, '[network]\nproxy = "http://proxy.example:3128"', 0o644))
+        .network.way_out()
+        .proxy
+    )
 
 
 def test_a_venue_that_is_not_enabled_mixes_nothing_and_is_not_checked(tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ def test_a_venue_that_is_not_enabled_mixes_nothing_and_is_not_checked(tmp_path: 
 
 def test_by_default_every_venue_is_production_and_nothing_is_between() -> None:
     settings = Settings()
-    assert settings.network.way_out() is None
+    assert settings.network.way_out() == DIRECT
     for venue in settings.venues.enabled():
         site = settings.venues.site(venue)
         assert (site.environment, site.region, site.headers) == (Environment.PRODUCTION, "global", {})

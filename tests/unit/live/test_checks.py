@@ -38,6 +38,18 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_tls("gate", [HOST, HostFacts(host="x", tls_days=2.5)]), WARN, "x: the certificate ends in 2.5 days"),
     (checks.check_tls("gate", [HostFacts(host="x", dns_error="not known")]), WARN, "not tried: x (no address)"),
     (checks.check_tls("gate", [HostFacts(host="x", no_tls="loopback")]), PASS, "not tried: x (loopback)"),
+    (checks.check_way_out("gate", [HostFacts(host="x", ours="192.0.2.7")] * 2), PASS, "from 192.0.2.7"),
+    (checks.check_way_out("gate", [HOST]), PASS, "no connection was made"),
+    (
+        checks.check_way_out("gate", [HostFacts(host="x", ours="192.0.2.7", proxy="proxy.example:1080")]),
+        PASS,
+        "from 192.0.2.7 to the proxy proxy.example:1080, whose address the venue sees",
+    ),
+    (
+        checks.check_way_out("gate", [HostFacts(host="x", ours="192.0.2.7"), HostFacts(host="y", ours="2001:db8::7")]),
+        WARN,
+        "from 192.0.2.7; from 2001:db8::7",
+    ),
     (checks.check_rest("gate", RestFacts(status=200)), PASS, "HTTP 200"),
     (checks.check_rest("gate", RestFacts(status=200, foreign=True)), FAIL, "a body that is not the venue's"),
     (checks.check_rest("okx", RestFacts(status=403)), FAIL, "HTTP 403: the venue does not serve this address"),
@@ -118,7 +130,7 @@ def test_a_fault_is_found_and_what_is_no_pass_says_how_to_correct_it(
 
 def test_every_check_can_pass_and_can_not() -> None:
     names = {finding.check for finding, _, _ in CASES}
-    assert len(names) == 17
+    assert len(names) == 18
     for name in names:
         assert {result is PASS for finding, result, _ in CASES if finding.check == name} == {True, False}, name
 

@@ -1,0 +1,146 @@
+"""The way out of this machine, for orders, questions and websockets alike: by which proxy, and from which of its addresses.
+
+A key at a venue may know one address alone: a connection that left by another family or card would have its orders refused at
+that venue only. What stays on this machine is reached without a proxy, and from an address that others know, from any.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple, TypeVar
+
+from aiohappyeyeballs import start_connection
+
+from arb.errors import ConfigError
+from arb.venues.call import Origin
+from arb.venues.endpoints import LOOPBACK
+from arb.venues.transport.proxy import Proxy, ProxyFailed, through
+
+IPV4 = "ipv4"
+EYEBALLS_S = 0.25
+"""So long an address has before the next is tried beside it (RFC 8305)."""
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class WayOut(NamedTuple):
+    """How what is on other machines is reached: `bind` is "", "ipv4" (by IPv4 alone), or the address to leave from."""
+
+    proxy: Proxy | None = None
+    bind: str = ""
+
+    def proxy_for(self, host: str) -> Proxy | None:
+        """Return the proxy that leads to `host`; None where there is none, and for this machine."""
+        return None if host in LOOPBACK else self.proxy
+
+    def by(self, host: str) -> str:
+        """Return what is added to the text of an error, lest the venue be blamed for the proxy."""
+        proxy = self.proxy_for(host)
+        return "" if proxy is None else f" (through the proxy {proxy.name})"
+
+    def first_host(self, host: str) -> str:
+        """Return the host that a connection of ours leads to, on the way to `host`."""
+        proxy = self.proxy_for(host)
+        return host if proxy is None else proxy.host
+
+    def leaves_from(self, host: str) -> tuple[socket.AddressFamily, str]:
+        """Return the family of addresses by which a host is reached, and the address to leave from, "" for any."""
+        other = host != "localhost" and (":" in host) != (":" in self.bind)
+        if host in LOOPBACK and (self.bind == IPV4 or other or not _is_loopback(self.bind)):
+            return socket.AF_UNSPEC, ""
+        if self.bind in ("", IPV4):
+            return socket.AF_INET if self.bind else socket.AF_UNSPEC, ""
+        return (socket.AF_INET6 if ":" in self.bind else socket.AF_INET), self.bind
+
+
+DIRECT = WayOut()
+
+
+def _is_loopback(address: str) -> bool:
+    return bool(address) and ip_address(address).is_loopback
+
+
+def parse_bind(text: str) -> str:
+    """Return the address meant, or "ipv4"; raises `ValueError` saying how to write it."""
+    if text in ("", IPV4):
+        return text
+    how = 'write "ipv4", or one address of this machine, for example "192.0.2.7"'
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text[:60]!r} is no address: {how}") from None
+    mapped = isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id)
+    if address.is_unspecified or address.is_multicast or mapped:
+        raise ValueError(f"{text[:60]!r} is no address that a connection can leave from: {how}")
+    return str(address)
+
+
+def require_bind(way: WayOut, hosts: Iterable[str]) -> None:
+    """Raise `ConfigError` where a connection to one of these hosts cannot leave from the address that is set."""
+    for host in dict.fromkeys(map(way.first_host, hosts)):
+        family, address = way.leaves_from(host)
+        if not address:
+            continue
+        why = "" if host in LOOPBACK or not _is_loopback(address) else f"from it {host} is not reached"
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as tried:
+                tried.bind((address, 0))
+        except OSError as error:
+            why = f"it is no address of this machine ({error.strerror or error})"
+        if why:
+            raise ConfigError(f'[network] bind = {address!r}: {why}: give one that `ip address` shows, or "ipv4"')
+
+
+async def connect(make: Callable[[], P], origin: Origin, tls: ssl.SSLContext | None, way: WayOut) -> P:
+    """Connect to an origin, through the proxy where one leads there; raises `ProxyFailed`, `OSError`, `UnicodeError`."""
+    proxy = way.proxy_for(origin.host)
+    if proxy is None:
+        raw = await _reach(origin.host, origin.port, way)
+    else:
+        raw = await tunnel(way, proxy, origin.host, origin.port)
+    # From here on the socket is asyncio's, which closes it if the handshake fails. Who proves its name in it is the venue.
+    name = None if tls is None else origin.host
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(make, sock=raw, ssl=tls, server_hostname=name))[1]
+
+
+async def tunnel(way: WayOut, proxy: Proxy, host: str, port: int) -> socket.socket:
+    """Return a socket on which bytes pass to `host` and back; raises `ProxyFailed`: not a byte of a request has left."""
+    try:
+        raw = await _reach(proxy.host, proxy.port, way)
+    except (OSError, UnicodeError) as error:
+        raise ProxyFailed(f"the proxy {proxy.name} cannot be reached: {error}") from error
+    try:
+        await through(raw, proxy, host, port)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+async def require_proxy(way: WayOut, proxy: Proxy, targets: Iterable[tuple[str, int]], timeout_s: float) -> None:
+    """Raise `ConfigError` unless the proxy leads to every host and port, or says itself that it is the venue that is down."""
+    for host, port in targets:
+        try:
+            async with asyncio.timeout(timeout_s):
+                (await tunnel(way, proxy, host, port)).close()
+        except TimeoutError:
+            why = f"the proxy {proxy.name} did not answer within {timeout_s:g} s"
+        except ProxyFailed as failed:
+            if not failed.certain:
+                continue
+            why = str(failed)
+        else:
+            continue
+        raise ConfigError(f"[network] proxy: {why}: correct it, or start the proxy (asked for {host}:{port})")
+
+
+async def _reach(host: str, port: int, way: WayOut) -> socket.socket:
+    """Return a connection to a host, at the first of its addresses that takes one."""
+    family, address = way.leaves_from(host)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    ours = await loop.getaddrinfo(address, 0, family=family, type=socket.SOCK_STREAM) if address else None
+    return await start_connection(found, local_addr_infos=ours, happy_eyeballs_delay=EYEBALLS_S, interleave=1)
