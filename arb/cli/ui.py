@@ -1,6 +1,7 @@
 """The command that shows it all in a browser: `ui`."""
 
 import asyncio
+import contextlib
 import os
 import webbrowser
 from collections.abc import Callable
@@ -28,7 +29,7 @@ PORT = 8650
     metavar="PORT",
     help="The port on 127.0.0.1; 0: any that is free.",
 )
-@click.option("--open", "opens", is_flag=True, help="Open it in the browser, with the token.")
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser, by a code that works once.")
 @click.option(
     "--allow-control",
     is_flag=True,
@@ -43,16 +44,17 @@ def ui_command(
 
     The present state, pairs and their stories, opportunities, inventory, what was earned and why, venues, alerts and
     reconciliation, on 127.0.0.1 alone. A process of its own that holds no keys and only reads the ledger; what becomes of it is
-    nothing to the engine. A browser needs the token of the file that is named at the start; `--open` gives it.
+    nothing to the engine. A browser needs the token of the file that is named at the start, or `--open`.
     """
     settings = settings_from(config, keys=False)
     options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)
     from arb.app import found_journal, stores
-    from arb.clock import system_random
+    from arb.clock import SystemClock, system_random
     from arb.store.bounded import bounded
     from arb.store.database import mask_url
     from arb.store.queries import LedgerReader
     from arb.ui.server import Page
+    from arb.ui.sessions import Sessions
     from arb.ui.token import load_token, token_path
 
     url, _ = stores(settings, options.mode, db)
@@ -63,33 +65,45 @@ def ui_command(
         if "no such file" not in str(error):  # a first run may be about to begin
             raise
     path = token_path(found_journal(settings, options.mode, db))
-    token = load_token(path, system_random())
+    rng = system_random()
+    sessions = Sessions(load_token(path, rng), SystemClock(), rng)
+    leads = path.with_name(path.name + ".html")
 
     def said(port: int) -> None:
         address = f"http://127.0.0.1:{port}/"
         known = {"address": address, "ledger": mask_url(url), "token_file": str(path), "control": allow_control}
         show(known, as_json=as_json)
         if opens:
-            _open(path, f"{address}#{token}")
+            _open(leads, f"{address}#{sessions.new_code()}", path)
 
-    asyncio.run(_serve(Page(settings, options, token), said))
+    asyncio.run(_serve(Page(settings, options, sessions), said, leads))
     return EXIT_OK
 
 
-async def _serve(page: "Page", said: Callable[[int], None]) -> None:
+async def _serve(page: "Page", said: Callable[[int], None], leads: Path) -> None:
     from arb.process import on_stop_signal
+    from arb.ui.sessions import CODE_S
+
+    def remove() -> None:
+        with contextlib.suppress(OSError):  # a read-only medium holds none
+            leads.unlink()
 
     stopped = asyncio.Event()
-    on_stop_signal(asyncio.get_running_loop(), stopped.set)
-    async with page.serving() as port:
-        await asyncio.to_thread(said, port)
-        await stopped.wait()
+    loop = asyncio.get_running_loop()
+    on_stop_signal(loop, stopped.set)
+    page.sessions.on_code_used = remove
+    remove()  # of a process that was killed
+    try:
+        async with page.serving() as port:
+            await asyncio.to_thread(said, port)
+            loop.call_later(CODE_S, remove)
+            await stopped.wait()
+    finally:
+        remove()
 
 
-def _open(token_file: Path, address: str) -> None:
-    """Open the address by a file that only this user may read: other users see the arguments of a browser, not the token."""
-    leads = token_file.with_name(token_file.name + ".html")
-    leads.unlink(missing_ok=True)
+def _open(leads: Path, address: str, token_file: Path) -> None:
+    """Open the address by a file that only this user may read: other users see the arguments of a browser, not the code."""
     with os.fdopen(os.open(leads, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={address}"><a href="{address}">arb</a>\n')
     if not webbrowser.open(leads.absolute().as_uri()):

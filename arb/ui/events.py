@@ -15,7 +15,8 @@ from arb.live.control import short_address
 from arb.live.feed import feed_path
 from arb.live.holdings import held_by_asset
 from arb.live.plain import notices
-from arb.ui.gate import HEADERS
+from arb.ui.gate import ANSWERED_WITH, SESSION
+from arb.ui.sessions import Sessions
 
 PACKET_MAX = 1 << 20
 AGAIN_S = 1.0
@@ -76,25 +77,25 @@ class States:
 class Pages:
     """Sends states to browsers, as server-sent events."""
 
-    def __init__(self, states: States) -> None:
-        self._states = states
+    def __init__(self, states: States, sessions: Sessions) -> None:
+        self._states, self._sessions = states, sessions
         self.open = 0
         self.dropped = 0
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Send the newest state whenever there is one; end when the browser takes nothing for 3 s."""
+        """Send the newest state whenever there is one; end with the session, or when the browser takes nothing for 3 s."""
         if self.open >= PAGES_MAX:
-            return web.Response(status=503, text="too many pages are open", headers=HEADERS)
-        response = web.StreamResponse(headers=HEADERS | {"Content-Type": "text/event-stream"})
+            return web.Response(status=503, text="too many pages are open", headers=request[ANSWERED_WITH])
+        response = web.StreamResponse(headers=request[ANSWERED_WITH] | {"Content-Type": "text/event-stream"})
         self.open += 1
         try:
             await response.prepare(request)
             # What waits for a browser lies here and not in the kernel: so a slow one is seen soon.
             if request.transport is not None:
                 request.transport.set_write_buffer_limits(high=0)
-            while True:
+            while self._sessions.keep(request[SESSION]):
                 seen = self._states.count
-                event = b"id: %d\ndata: %s\n\n" % (seen, self._states.newest)
+                event = b"data: %s\n\n" % self._states.newest
                 await asyncio.wait_for(response.write(event), WRITE_S)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._states.after(seen), BEAT_S)

@@ -1,4 +1,4 @@
-"""Which requests are answered at all: from this machine's own page, by a browser that was given the token, small and short.
+"""Which requests are answered at all: from this machine's own page, signed by a browser's session, small and short.
 
 Checked on every request, reads included: the Host, so that no name of somebody's that leads to 127.0.0.1 works (DNS
 rebinding), and the Origin, so that no other page in the same browser can ask or order anything.
@@ -12,10 +12,11 @@ from aiohttp import web
 
 from arb.documents import encoded
 from arb.errors import ArbError, ConfigError
-from arb.ui.token import is_same
+from arb.ui.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
+HOST = "127.0.0.1"
 BODY_MAX = 64 * 1024
 WITHIN_S = 30.0
 HEADERS = {
@@ -27,6 +28,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+BY_ITSELF = ("/events", "/api/today", "/api/alerts", "/api/control")
+"""What a page asks without a person, and orders, which need one that was there before."""
+SESSION = web.RequestKey("session", Session)
+ANSWERED_WITH = web.RequestKey("headers", dict[str, str])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -38,32 +43,41 @@ class Refused(Exception):
         self.status = status
 
 
-def says(status: int, text: str) -> web.Response:
-    """Return one clear line, as a document."""
-    return web.Response(status=status, body=encoded({"error": text}), content_type="application/json", headers=HEADERS)
-
-
 class Gate:
-    """Lets requests in, or answers why not."""
+    """Lets requests in, or answers why not. A request that is let in has its `SESSION`."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self.port = 0
-        self._session = session
+        self._sessions = sessions
 
     @property
-    def cookie(self) -> str:
-        """Return the cookie's name; browsers keep one set of cookies for all ports of a host."""
-        return f"arb-ui-{self.port}"
+    def host(self) -> str:
+        """Return the one name of this page. `localhost` may also be ::1, where another user can listen."""
+        return f"{HOST}:{self.port}"
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check a request, bound its time, and make errors into lines."""
+        request[ANSWERED_WITH] = dict(HEADERS)
+
+        def says(status: int, text: str) -> web.Response:
+            return web.Response(
+                status=status,
+                body=encoded({"error": text}),
+                content_type="application/json",
+                headers=request[ANSWERED_WITH],
+            )
+
+        if request.host == f"localhost:{self.port}" and request.path == "/":
+            here = f"http://{self.host}/?{request.rel_url.raw_query_string}"
+            return web.Response(status=307, headers=HEADERS | {"Location": here})
         try:
             self._check(request)
+            await asyncio.wait_for(self._admit(request), WITHIN_S)
             if request.path == "/events":
                 return await handler(request)
             response = await asyncio.wait_for(handler(request), WITHIN_S)
-            response.headers.update(HEADERS)
+            response.headers.update(request[ANSWERED_WITH])
             return response
         except Refused as error:
             return says(error.status, str(error))
@@ -85,15 +99,12 @@ class Gate:
             return says(500, "a bug of the page: its log says more")
 
     def _check(self, request: web.Request) -> None:
-        hosts = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost")}
-        if request.headers.getall("Host", []) not in [[host] for host in hosts]:
+        if request.headers.getall("Host", []) != [self.host]:
             raise Refused(
-                421,
-                f"Host {request.headers.get('Host', '')[:80]!r} is not this page: open http://127.0.0.1:{self.port}/",
+                421, f"Host {request.headers.get('Host', '')[:80]!r} is not this page: open http://{self.host}/"
             )
         origin = request.headers.get("Origin")
-        own = {f"http://{host}" for host in hosts}
-        if (origin is not None or request.method == "POST") and origin not in own:
+        if (origin is not None or request.method == "POST") and origin != f"http://{self.host}":
             raise Refused(403, f"Origin {(origin or 'none')[:80]!r} is another page: only this one may ask")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and request.path != "/":
             raise Refused(403, "another page asked: only this one may")
@@ -101,12 +112,17 @@ class Gate:
             raise Refused(415, "send application/json")
         if request.method not in ("GET", "HEAD", "POST"):
             raise Refused(405, f"{request.method}: GET or POST alone")
-        closed = request.path.startswith("/api/") or request.path == "/events"
-        if (
-            closed
-            and request.path != "/api/session"
-            and not is_same(request.cookies.get(self.cookie, ""), self._session)
-        ):
-            raise Refused(
-                401, "no token: open the page by `arb ui --open`, or give it the token of the file that `arb ui` names"
-            )
+
+    async def _admit(self, request: web.Request) -> None:
+        """Find the session of a request that shows or orders anything."""
+        if not (request.path.startswith("/api/") or request.path == "/events") or request.path == "/api/session":
+            return
+        found = self._sessions.of_request(
+            request.headers.get("Authorization", ""), request.method, request.raw_path, await request.read()
+        )
+        if found is None:
+            raise Refused(401, "no session, or it has ended: give the token")
+        request[SESSION], number = found
+        request[ANSWERED_WITH]["Authentication-Info"] = request[SESSION].answer_to(number)
+        if not self._sessions.take(request[SESSION], number, by_person=request.path not in BY_ITSELF):
+            raise Refused(401, "a request came late, or twice, or the browser's clock was set: give the token again")

@@ -16,11 +16,10 @@ from arb.documents import encoded
 from arb.door import HEAD_S, open_door
 from arb.errors import ConfigError
 from arb.ui.events import Pages, States
-from arb.ui.gate import BODY_MAX, Gate, Refused
+from arb.ui.gate import BODY_MAX, HOST, SESSION, Gate, Refused
 from arb.ui.questions import Questions
-from arb.ui.token import is_same, session_of
+from arb.ui.sessions import Sessions
 
-HOST = "127.0.0.1"
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "txt": "text/plain", "svg": "image/svg+xml"}
 COMMANDS = {
     "halt": control.halt,
@@ -43,13 +42,12 @@ class Ordered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page:
     """One page on one ledger."""
 
-    def __init__(self, settings: Settings, options: UiOptions, token: str) -> None:
-        self._settings, self._options, self._token = settings, options, token
-        self._session = session_of(token)
-        self.gate = Gate(self._session)
+    def __init__(self, settings: Settings, options: UiOptions, sessions: Sessions) -> None:
+        self._settings, self._options, self.sessions = settings, options, sessions
+        self.gate = Gate(sessions)
         self.questions = Questions(settings, options.mode, options.db)
         self.states = States(lambda: journals_of(settings, options.mode, options.db))
-        self.pages = Pages(self.states)
+        self.pages = Pages(self.states, sessions)
         static = files("arb.ui") / "static"
         self._files = {
             name: entry.read_bytes()
@@ -66,6 +64,7 @@ class Page:
         app.router.add_get("/", self._file)
         app.router.add_get("/events", self.pages.stream)
         app.router.add_post("/api/session", self._open_session)
+        app.router.add_post("/api/sign-out", self._sign_out)
         app.router.add_post("/api/control", self._control)
         app.router.add_get("/api/about", self._about)
         app.router.add_get("/api/{name}", self._answer)
@@ -98,14 +97,17 @@ class Page:
         return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
 
     async def _open_session(self, request: web.Request) -> web.Response:
-        given = (await _body(request)).get("token")
-        if not isinstance(given, str) or not is_same(given, self._token):
+        given = await _body(request)
+        salt = self.sessions.open(self.gate.host, str(given.get("name")), str(given.get("proof")))
+        if salt is None:
             raise Refused(
                 401, "wrong token: open the page by `arb ui --open`, or give the token of the file that `arb ui` names"
             )
-        response = _document({"opened": True})
-        response.set_cookie(self.gate.cookie, self._session, httponly=True, samesite="Strict", path="/")
-        return response
+        return _document({"salt": salt})
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        self.sessions.close(request[SESSION])
+        return _document({"ended": True})
 
     async def _about(self, _: web.Request) -> web.Response:
         return _document({"control": self._options.allow_control, "mode": self._options.mode})
@@ -132,6 +134,9 @@ class Page:
             raise Refused(400, f"say why, in 1 to {REASON_MAX} characters")
         if asked.do != "halt" and asked.confirm != asked.do:
             raise Refused(400, f"not done: type {asked.do} to confirm")
+        if asked.do != "halt" and not self.sessions.is_attended(request[SESSION]):
+            self.sessions.close(request[SESSION])
+            raise Refused(401, "not done: nobody used this page for half an hour: give the token again")
         options = ControlOptions(
             mode=self._options.mode,
             db=self._options.db,

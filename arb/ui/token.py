@@ -1,12 +1,10 @@
 """The token that lets a browser in: 32 random bytes in a file that only this user may read, beside the journal as a rule.
 
-Whoever can read the file can read the ledger, too. A browser gets it once, as the fragment of an address, which is sent to no
-server; what it keeps is a cookie made from it, and not the token.
+Whoever can read the file can read the ledger, too. A browser proves that it knows it, and does not send it (`sessions.py`).
 """
 
 import contextlib
 import hashlib
-import hmac
 import os
 import random
 import re
@@ -82,13 +80,3 @@ def _make(path: Path, rng: random.Random) -> str:
     except OSError as error:
         raise ConfigError(f"token file {path}: {error.strerror}: make its directory writable") from None
     return token
-
-
-def session_of(token: str) -> str:
-    """Return what the cookie holds: proof that its browser was once given the token, which cannot be made out of it."""
-    return hmac.new(bytes.fromhex(token), b"session of a browser", hashlib.sha256).hexdigest()
-
-
-def is_same(given: str, expected: str) -> bool:
-    """Return whether two texts are equal, in a time that does not say where they differ."""
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

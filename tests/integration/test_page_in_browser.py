@@ -52,7 +52,7 @@ async def opened(folder: Path, *options: str) -> AsyncIterator[tuple[Tab, str]]:
         async with a_tab() as tab:
             await tab.size(1280)
             await show(tab, f"{said['address']}#{token}")
-            assert token not in await tab.run("location.href + document.cookie")
+            assert token not in await tab.run("location.href + document.cookie + JSON.stringify({...sessionStorage})")
             yield tab, said["address"]
             assert {url.split("/")[2] for url in tab.requested if url.startswith("http")} == {
                 said["address"].split("/")[2]
@@ -220,7 +220,7 @@ def test_names_that_are_markup_are_shown_as_text(folder: Path) -> None:
 
 def test_without_the_token_the_page_asks_for_it_and_a_wrong_one_is_a_line(folder: Path) -> None:
     async def work(tab: Tab, address: str) -> None:
-        await tab.call("Network.clearBrowserCookies")
+        await tab.run("sessionStorage.clear()")
         await tab.open(f"{address}?page=pairs")
         await tab.until("document.querySelector('#token-form')")
         await tab.write("wrong")
@@ -271,11 +271,9 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
 
     with open_engine(f"sqlite:///{folder / 'run.sqlite'}").connect() as connection, connection.begin():
         last = "SELECT MAX(id) FROM pair_trades WHERE realised_net_e8 IS NOT NULL"
-        before = connection.exec_driver_sql(f"SELECT decided_ns, closed_ns FROM pair_trades WHERE id = ({last})").one()
+        before = connection.exec_driver_sql(f"SELECT closed_ns FROM pair_closings WHERE pair_trade_id = ({last})").one()
         now_ns = SystemClock().wall_ns()
-        connection.exec_driver_sql(
-            f"UPDATE pair_trades SET decided_ns = ?, closed_ns = ? WHERE id = ({last})", (now_ns, now_ns)
-        )
+        connection.exec_driver_sql(f"UPDATE pair_closings SET closed_ns = ? WHERE pair_trade_id = ({last})", (now_ns,))
         (net_e8,) = connection.exec_driver_sql(f"SELECT realised_net_e8 FROM pair_trades WHERE id = ({last})").one()
 
     async def work(tab: Tab, address: str) -> None:
@@ -333,7 +331,7 @@ def test_now_says_what_the_screen_of_the_run_says(folder: Path) -> None:
     finally:
         with open_engine(f"sqlite:///{folder / 'run.sqlite'}").connect() as connection, connection.begin():
             connection.exec_driver_sql(
-                f"UPDATE pair_trades SET decided_ns = ?, closed_ns = ? WHERE id = ({last})", tuple(before)
+                f"UPDATE pair_closings SET closed_ns = ? WHERE pair_trade_id = ({last})", tuple(before)
             )
 
 

@@ -69,19 +69,23 @@ for line in sys.argv[1:]:
 """
 PAGE = """
 import http.client, json, subprocess, sys
+from arb.clock import SystemClock
+from tests.support.signer import Signer
 shown = subprocess.Popen([sys.executable, "-m", "arb", "ui", "--port", "0", "--json", *sys.argv[1:]], stdout=subprocess.PIPE)
 about = json.loads(shown.stdout.readline())
 host = about["address"].split("/")[2]
-page = http.client.HTTPConnection(host, timeout=60)
-def ask(way, path, body=None, cookie=""):
-    page.request(way, path, body, {"Origin": f"http://{host}", "Content-Type": "application/json", "Cookie": cookie})
+page, session = http.client.HTTPConnection(host, timeout=60), Signer(host, SystemClock())
+def ask(way, path, body=None):
+    signed, _ = session.sign(way, path)
+    page.request(way, path, body, {"Origin": f"http://{host}", "Content-Type": "application/json", "Authorization": signed})
     answer = page.getresponse()
-    print(path, answer.status, answer.read().decode())
-    return (answer.getheader("Set-Cookie") or "").split(";")[0]
+    found = answer.read().decode()
+    print(path, answer.status, found)
+    return found
 token = open(about["token_file"]).read().strip()
-cookie = ask("POST", "/api/session", json.dumps({"token": token}))
+session.opened(token, json.loads(ask("POST", "/api/session", json.dumps(session.proof(token)))))
 for name in ("status", "pairs", "story?id=1", "report", "earned", "holdings", "incidents", "alerts", "reconciliation"):
-    ask("GET", f"/api/{name}", cookie=cookie)
+    ask("GET", f"/api/{name}")
 shown.terminate()
 sys.exit(shown.wait(30))
 """

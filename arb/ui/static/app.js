@@ -3,25 +3,13 @@ import { clock, el, empty, money } from "./dom.js";
 import { PAGES, STORY } from "./pages.js";
 import { now, renew, steer } from "./now.js";
 import { duration } from "./chart.js";
+import { Refused, ask, events, forget, open, post, signed } from "./session.js";
 
 const FILTERS = ["since", "until", "venue", "symbol", "run", "kind"];
 const main = document.getElementById("main"), strip = document.getElementById("strip"), form = document.getElementById("filters");
-const READ_EVERY_MS = 5000;
-let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, events = null;
+const READ_EVERY_MS = 5000, AGAIN_MS = 1000, AGAIN_MOST_MS = 15000;
+let about = { control: false }, state = { engine: "not running" }, read = {}, readAt = -Infinity, shownNumber = 0, listening = null;
 
-export class Refused extends Error {
-  constructor(status, text) { super(text); this.status = status; }
-}
-
-async function ask(path, options) {
-  let answer;
-  try { answer = await fetch(path, { credentials: "same-origin", ...options }); } catch { throw new Refused(0, "`arb ui` does not answer: is it still running?"); }
-  const document = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, document.error || `answer ${answer.status}`);
-  return document;
-}
-
-const post = (path, body) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const chosen = () => new URLSearchParams(location.search);
 const pageName = () => chosen().get("page") || "now";
 
@@ -104,6 +92,7 @@ function drawStrip() {
   announce(parts.filter((part) => part.matches(".badge")).map((part) => part.textContent).join(", "));
   const words = parts.map((part) => part.textContent).join("|").replace(/up [^|]*/, "");
   if (about.control) parts.push(el("span", { class: "orders" }, ["halt", "resume", "flatten"].map((name) => el("button", { type: "button", id: `do-${name}`, onclick: () => act(name) }, name))));
+  parts.push(el("button", { type: "button", id: "sign-out", onclick: signOut }, "sign out"));
   if (!strip.contains(document.activeElement) || strip.dataset.words !== words) strip.replaceChildren(...parts);
   strip.dataset.words = words;
 }
@@ -119,27 +108,53 @@ function act(name, id = "") {
 }
 
 function login(text) {
-  events?.close();
+  listening?.abort();
+  document.querySelector("dialog")?.close();
+  strip.replaceChildren(el("span", { class: "badge" }, "signed out"));
+  strip.dataset.words = "";
   main.replaceChildren(document.getElementById("login").content.cloneNode(true));
   main.removeAttribute("aria-busy");
   const asked = document.getElementById("token-form"), error = asked.querySelector(".error");
   error.textContent = text;
   asked.addEventListener("submit", async (event) => {
     event.preventDefault();
-    try { await post("/api/session", { token: asked.elements.token.value.trim() }); await begin(); } catch (refused) { error.textContent = refused.message; }
+    try { await open(asked.elements.token.value.trim()); await begin(); } catch (refused) { error.textContent = refused.message; }
   });
   asked.elements.token.focus();
 }
 
-function listen() {
-  events?.close();
-  events = new EventSource("/events");
-  events.onmessage = async (event) => {
-    state = JSON.parse(event.data);
-    drawStrip();
-    if (pageName() === "now" && !main.hasAttribute("aria-busy")) drawNow(await readLedger().catch(() => read));
-  };
-  events.onerror = () => { strip.replaceChildren(el("span", { class: "badge bad" }, "`arb ui` does not answer")); announce("`arb ui` does not answer"); strip.dataset.words = ""; };
+async function signOut() {
+  listening?.abort();
+  const ended = post("/api/sign-out", {}).then(() => "", (error) => error.status === 401 ? "" : error.message);
+  forget();  // whether `arb ui` answers or not; the request has its key by now
+  login(await ended);
+}
+
+// Shows each state as it comes. After a loss the tab signs a new request, which tells another program at the port nothing.
+async function listen() {
+  listening?.abort();
+  const { signal } = listening = new AbortController();
+  for (let wait = AGAIN_MS; !signal.aborted; wait = Math.min(2 * wait, AGAIN_MOST_MS)) {
+    try {
+      for await (const data of events((await signed("/events", { signal })).body)) {
+        wait = AGAIN_MS;
+        state = JSON.parse(data);
+        drawStrip();
+        if (pageName() === "now" && !main.hasAttribute("aria-busy")) readLedger().catch(() => read).then(drawNow);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status === 401) return login(error.message);
+      lost(error instanceof Refused ? error.message : "`arb ui` does not answer");
+    }
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+function lost(text) {
+  strip.replaceChildren(el("span", { class: "badge bad" }, text));
+  announce(text);
+  strip.dataset.words = "";
 }
 
 async function begin() {
@@ -161,12 +176,15 @@ form.addEventListener("submit", (event) => {
 document.getElementById("clear").addEventListener("click", () => go(`?page=${pageName() === "story" ? "pairs" : pageName()}`));
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href^='?']");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); go(link.getAttribute("href")); }
+  if (!link) return;
+  event.preventDefault();
+  if (event.ctrlKey || event.metaKey || event.shiftKey) window.open(link.href);  // a tab opened by this one has its session
+  else go(link.getAttribute("href"));
 });
 addEventListener("popstate", () => show());
 
-const token = location.hash.slice(1);
-if (/^[0-9a-f]{64}$/.test(token)) {
+const secret = location.hash.slice(1);
+if (/^[0-9a-f]{64}$/.test(secret)) {
   history.replaceState(null, "", location.pathname + location.search);  // before anything else can see it
-  post("/api/session", { token }).then(begin, (error) => login(error.message));
+  open(secret).then(begin, (error) => login(error.message));
 } else begin();

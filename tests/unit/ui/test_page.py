@@ -18,6 +18,7 @@ import arb.ui
 from arb.app import found_journal
 from arb.cli import main as arb_command
 from arb.cli.shared import settings_from
+from arb.clock import NS_PER_S, ManualClock
 from arb.config import Settings, UiOptions
 from arb.errors import ConfigError
 from arb.live.control import halt_file
@@ -27,8 +28,10 @@ from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.ui.gate import HEADERS
 from arb.ui.server import Page
+from arb.ui.sessions import CODE_S, FRESH_S, IDLE_S, LIFE_S, SESSIONS_MAX, Sessions
 from arb.ui.token import load_token, token_path
 from tests.support.history import a_history, fill_ledger
+from tests.support.signer import Signer
 
 VENDOR = {
     "uPlot-1.6.32.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
@@ -47,34 +50,44 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Client:
-    """Sends what it is told to, byte for byte: nothing is added to make a request good."""
+    """Sends what it is told to, byte for byte, signed by its session if it has one."""
 
-    def __init__(self, page: Page, port: int) -> None:
-        self.page, self.port, self.cookie = page, port, ""
+    def __init__(self, page: Page, port: int, clock: ManualClock) -> None:
+        self.page, self.port, self.clock = page, port, clock
+        self.host = f"127.0.0.1:{port}"
+        self.session: Signer | None = None
 
     def ask(self, path: str, body: Any = None, **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        sent = {"Host": f"127.0.0.1:{self.port}"} | ({"Cookie": self.cookie} if self.cookie else {})
-        if body is not None:
-            sent |= {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{self.port}"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request("GET" if body is None else "POST", path, raw, sent)
+        method, expected = "GET" if raw is None else "POST", ""
+        sent = {"Host": self.host}
+        if self.session is not None:
+            sent["Authorization"], expected = self.session.sign(method, path, raw or b"")
+        if body is not None:
+            sent |= {"Content-Type": "application/json", "Origin": f"http://{self.host}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        self.sent = sent
+        connection.request(method, path, raw, sent)
         answer = connection.getresponse()
         content, found = answer.read(), {name.lower(): value for name, value in answer.getheaders()}
         connection.close()
+        assert "set-cookie" not in found
+        self.is_proved = found.get("authentication-info") == expected
         is_json = found.get("content-type", "").startswith("application/json")
         return answer.status, json.loads(content) if is_json else content, found
 
-    def enter(self) -> "Client":
-        status, _, headers = self.ask("/api/session", {"token": TOKEN})
+    def enter(self, secret: str = TOKEN) -> "Client":
+        session, self.session = Signer(self.host, self.clock), None
+        status, answer, _ = self.ask("/api/session", session.proof(secret))
         assert status == 200
-        self.cookie = headers["set-cookie"].split(";")[0]
+        session.opened(secret, answer)
+        self.session = session
         return self
 
 
 @contextlib.contextmanager
-def a_page(url: str, *, allow_control: bool = False) -> Iterator[Client]:
+def a_page(url: str, *, allow_control: bool = False, port: int = 0) -> Iterator[Client]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -82,14 +95,17 @@ def a_page(url: str, *, allow_control: bool = False) -> Iterator[Client]:
     def wait(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(30)
 
+    clock = ManualClock(10**18)
+
     async def made() -> tuple[Page, Any]:
-        page = Page(Settings(), UiOptions(mode="sandbox", db=url, port=0, allow_control=allow_control), TOKEN)
+        options = UiOptions(mode="sandbox", db=url, port=port, allow_control=allow_control)
+        page = Page(Settings(), options, Sessions(TOKEN, clock, random.Random(port)))
         return page, page.serving()
 
     page, serving = wait(made())
     port = wait(serving.__aenter__())
     try:
-        yield Client(page, port)
+        yield Client(page, port, clock)
     finally:
         wait(serving.__aexit__(None, None, None))
         loop.call_soon_threadsafe(loop.stop)
@@ -103,26 +119,120 @@ def client(ledger: str) -> Iterator[Client]:
         yield client
 
 
-def test_without_the_token_nothing_of_the_ledger_is_shown_and_a_wrong_one_is_one_line(client: Client) -> None:
-    client.cookie = ""
+WRONG = {"error": "wrong token: open the page by `arb ui --open`, or give the token of the file that `arb ui` names"}
+
+
+def test_without_a_session_nothing_of_the_ledger_is_shown_and_a_wrong_token_is_one_line(client: Client) -> None:
+    client.session = None
     for path in ("/api/pairs", "/api/about", "/api/control", "/events"):
-        status, said, _ = client.ask(path)
-        assert (status, said["error"].split(":")[0]) == (401, "no token")
-    for wrong in ("", "ab" * 31, "cd" * 32, 7):
-        assert client.ask("/api/session", {"token": wrong})[:2] == (
-            401,
-            {
-                "error": "wrong token: open the page by `arb ui --open`, or give the token of the file that `arb ui` names"
-            },
-        )
-    client.cookie = f"arb-ui-{client.port}={TOKEN}"  # the token itself is no cookie
-    assert client.ask("/api/pairs")[0] == 401
+        for given in ("", f"Bearer {TOKEN}", f"arb {'0' * 32} 1 {'0' * 64}", "arb \u00b3"):
+            status, said, _ = client.ask(path, Authorization=given, Cookie=f"arb-ui-{client.port}={TOKEN}")
+            assert (status, said["error"].split(",")[0]) == (401, "no session")
+    for wrong in ("", "ab" * 31, "cd" * 32):
+        assert client.ask("/api/session", Signer(client.host, client.clock).proof(wrong))[:2] == (401, WRONG)
+    for odd in ({}, {"token": 7}, {"name": "x", "proof": "\u00e9"}):
+        assert client.ask("/api/session", odd)[:2] == (401, WRONG)
 
 
-def test_the_cookie_is_for_no_script_and_no_other_site_and_is_not_the_token(client: Client) -> None:
-    _, _, headers = client.ask("/api/session", {"token": TOKEN})
-    assert "HttpOnly" in headers["set-cookie"] and "SameSite=Strict" in headers["set-cookie"]
-    assert TOKEN not in headers["set-cookie"]
+def test_neither_token_nor_key_crosses_the_wire_and_a_proof_holds_at_its_own_port_alone(client: Client) -> None:
+    client.enter()
+    assert client.session is not None
+    _, _, headers = client.ask("/api/about")
+    assert client.is_proved
+    for secret in (TOKEN, client.session.key):
+        assert secret not in str(client.sent) + str(headers) + str(client.session.proof(TOKEN))
+    elsewhere = Signer("127.0.0.1:1", client.clock).proof(TOKEN)
+    assert client.ask("/api/session", elsewhere)[0] == 401
+
+
+def test_a_request_is_taken_once_soon_and_as_it_was_signed(client: Client) -> None:
+    session = client.enter().session
+    assert session is not None and client.ask("/api/about")[0] == 200
+    heard = client.sent["Authorization"]
+    assert client.ask("/api/about", Authorization=heard)[0] == 401
+    for path, body in (("/api/pairs", None), ("/api/about?since=7d", None), ("/api/control", {"do": "halt"})):
+        signed, _ = session.sign("GET", "/api/about")
+        assert client.ask(path, body, Authorization=signed)[0] == 401
+        assert not client.is_proved
+    kept, _ = session.sign("GET", "/api/about")
+    client.clock.advance((FRESH_S + 1) * NS_PER_S)
+    assert client.ask("/api/about", Authorization=kept)[0] == 401
+    assert client.ask("/api/about")[0] == 200
+
+
+def test_what_was_heard_at_the_port_is_worth_nothing_to_the_next_process(ledger: str) -> None:
+    with a_page(ledger, allow_control=True) as first:
+        opened = first.enter().session
+        assert opened is not None
+        proof, port = opened.proof(TOKEN), first.port
+        order = json.dumps({"do": "halt", "reason": "heard"}).encode()
+        heard = [opened.sign("POST", "/api/control", order)[0], opened.sign("GET", "/events")[0]]
+    with a_page(ledger, allow_control=True, port=port) as second:
+        for _ in range(2):
+            assert second.ask("/api/control", order, Authorization=heard[0])[0] == 401
+            assert second.ask("/events", Authorization=heard[1])[0] == 401
+            second.ask("/api/session", proof)  # opens a session whose key the listener cannot make
+        assert second.ask("/api/session", proof)[0] == 401
+    assert not halt_file(found_journal(Settings(), "sandbox", ledger)).exists()
+
+
+def test_a_session_ends_by_signing_out_by_silence_and_after_half_a_day(client: Client) -> None:
+    assert client.enter().ask("/api/sign-out", {})[0] == 200
+    assert client.ask("/api/about")[0] == 401
+    client.enter()
+    client.clock.advance((IDLE_S - 1) * NS_PER_S)
+    assert client.ask("/api/about")[0] == 200
+    client.clock.advance(IDLE_S * NS_PER_S)
+    assert client.ask("/api/about")[0] == 401
+    client.enter()
+    for _ in range(LIFE_S // 1200 - 1):
+        client.clock.advance(1200 * NS_PER_S)
+        assert client.ask("/api/about")[0] == 200
+    client.clock.advance(1200 * NS_PER_S)
+    assert client.ask("/api/about")[0] == 401
+
+
+def test_sessions_are_few_and_the_one_longest_silent_gives_way(client: Client) -> None:
+    sessions = []
+    for _ in range(SESSIONS_MAX + 1):
+        client.clock.advance(NS_PER_S)
+        sessions.append(client.enter().session)
+    for session, status in ((sessions[0], 401), (sessions[1], 200), (sessions[-1], 200)):
+        client.session = session
+        assert client.ask("/api/about")[0] == status
+
+
+def test_the_stream_ends_with_its_session(client: Client) -> None:
+    session = client.enter().session
+    assert session is not None
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
+    signed, proved = session.sign("GET", "/events")
+    connection.request("GET", "/events", headers={"Host": client.host, "Authorization": signed})
+    answer = connection.getresponse()
+    assert answer.getheader("Authentication-Info") == proved
+    assert answer.readline().startswith(b"data: {") and answer.readline() == b"\n"
+    assert client.ask("/api/sign-out", {})[0] == 200
+    assert answer.read() == b""  # at the next beat
+    connection.close()
+
+
+def test_a_code_opens_one_session_within_a_minute(client: Client) -> None:
+    used: list[bool] = []
+    client.page.sessions.on_code_used = lambda: used.append(True)
+    code = client.page.sessions.new_code()
+    assert client.enter(code).ask("/api/about")[0] == 200 and used == [True]
+    client.session = None
+    assert client.ask("/api/session", Signer(client.host, client.clock).proof(code))[0] == 401
+    code = client.page.sessions.new_code()
+    client.clock.advance(CODE_S * NS_PER_S)
+    assert client.ask("/api/session", Signer(client.host, client.clock).proof(code))[0] == 401
+
+
+def test_localhost_leads_to_the_one_address_and_is_no_other(client: Client) -> None:
+    client.enter()
+    status, _, headers = client.ask("/?page=pairs", Host=f"localhost:{client.port}")
+    assert (status, headers["location"]) == (307, f"http://{client.host}/?page=pairs")
+    assert client.ask("/api/pairs", Host=f"localhost:{client.port}")[0] == 421
 
 
 @pytest.mark.parametrize("path", ["/", "/app.js", "/api/pairs", "/events"])
@@ -159,7 +269,7 @@ def test_a_request_is_small_json_and_of_known_methods(client: Client) -> None:
     assert client.ask("/api/session", b"x" * 70_000)[:2] == (413, {"error": "a request has 65536 bytes at most"})
     assert client.ask("/api/session", b"{")[:2] == (400, {"error": "not JSON"})
     assert client.ask("/api/session", b"[1]")[:2] == (400, {"error": "not a JSON object"})
-    assert client.ask("/api/session", {"token": TOKEN}, Content_Type="text/plain")[0] == 415
+    assert client.ask("/api/session", {}, Content_Type="text/plain")[0] == 415
 
 
 @pytest.mark.parametrize(
@@ -221,6 +331,25 @@ def test_an_order_needs_a_reason_and_but_for_a_halt_its_own_name(tmp_path: Path)
         assert file.read_text() == "enough (from the page)\n"
 
 
+def test_after_half_an_hour_without_a_person_a_page_orders_nothing_but_a_halt(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'run.sqlite'}"
+    upgrade(url)
+    with a_page(url, allow_control=True) as client:
+        client.enter()
+        for _ in range(4):  # as the page Now does by itself
+            client.clock.advance(IDLE_S // 4 * NS_PER_S)
+            assert client.ask("/api/today")[0] == 200
+        assert client.ask("/api/control", {"do": "halt", "reason": "enough"})[0] == 200
+        asked = {"do": "resume", "reason": "on", "confirm": "resume"}
+        status, said, _ = client.ask("/api/control", asked)
+        assert (status, said["error"]) == (
+            401,
+            "not done: nobody used this page for half an hour: give the token again",
+        )
+        assert client.ask("/api/today")[0] == 401
+        assert client.enter().ask("/api/control", asked)[0] == 200
+
+
 def test_a_ledger_of_a_newer_version_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"sqlite:///{tmp_path / 'run.sqlite'}"
     upgrade(url)
@@ -276,6 +405,8 @@ def test_no_text_becomes_markup_and_no_file_names_another_origin() -> None:
             "http:",
             "https:",
             "localStorage",
+            "cookie",
+            "EventSource",
         ):
             assert word not in text, f"{path.name}: {word}"
 
