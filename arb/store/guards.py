@@ -74,6 +74,28 @@ def sync_log(file: Path) -> int:
         os.close(descriptor)
 
 
+def rewrite_log(db: sqlite3.Connection, file: Path) -> None:
+    """Move the log of an open SQLite file into the file, and read that back from the disk: after an fsync that failed.
+
+    The system reports a failed fsync once, and takes the lost pages for written: the next fsync proves nothing of them. Raises
+    `OSError` or `sqlite3.Error` where the disk refuses or returns something else, and while a reader holds the log.
+    """
+    [busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("an fsync failed, and the log is in use: it cannot be written again yet")
+    descriptor = os.open(beside(file, ""), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as fresh:
+        [found] = fresh.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"an fsync failed, and the file is damaged: {found}")
+
+
 def close_and_put_back(db: sqlite3.Connection, file: Path) -> None:
     """Close the last connection to a file; one that was removed meanwhile is written again from what the connection holds.
 

@@ -15,6 +15,7 @@ import logging
 import os
 import stat
 import struct
+import threading
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -61,7 +62,7 @@ def has_lacking(path: Path, journal_id: str, last_seq: int) -> bool:
         return False
     log_ = IntentLog(path, journal_id)
     try:
-        return any(intent.seq > last_seq for intent in log_.found)
+        return bool(log_.lacking(last_seq))
     finally:
         log_.close()
 
@@ -84,7 +85,8 @@ class IntentLog:
         self._decode = msgspec.json.Decoder(Intent).decode
         self._fd: int | None = None
         self._missing = ""
-        self._dirty = False
+        self._dirty = self._doubted = False
+        self._writing = threading.Lock()
         self._next = 0
         # The step whose intent stands in each slot; 0: none of this process.
         self._steps = [0] * SLOTS
@@ -95,8 +97,23 @@ class IntentLog:
                 f"intents {path}: cannot be written: {error.strerror}; give this user the right to, or choose another --db"
             ) from None
 
-    def write(self, intent: Intent, last_seq: int) -> None:
-        """Write an intent down; `last_seq` is the journal's last step.
+    def lacking(self, last_seq: int) -> list[Intent]:
+        """Return what was found of the steps behind `last_seq`, the journal's last one.
+
+        Raises `StoreError` where the journal had steps, safe from a power cut, that it no longer has: it is an older copy, and
+        to go on from it would lose them for good.
+        """
+        lacking = [intent for intent in self.found if intent.seq > last_seq]
+        synced = max((intent.synced for intent in lacking), default=0)
+        if synced > last_seq:
+            raise StoreError(
+                f"intents {self.path}: newer than their journal, which ends at step {last_seq} and had reached {synced}: "
+                "put back journal, intents and ledger of one time (copy the ledger first, then the journal, then the intents)"
+            )
+        return lacking
+
+    def write(self, intent: Intent, last_seq: int, synced: int = 0) -> None:
+        """Write an intent down; `last_seq` is the journal's last step, `synced` see `Intent`.
 
         Raises `StoreError` when it has no place: its orders must not be sent then.
         """
@@ -106,12 +123,13 @@ class IntentLog:
             raise StoreError(
                 f"intents {self.path}: {SLOTS} openings wait for the journal; there is no place for one more"
             )
-        text = slot_text(intent, self._seed)
+        text = slot_text(msgspec.structs.replace(intent, synced=synced), self._seed)
         if len(text) > SLOT_BYTES:
             raise StoreError(f"intents {self.path}: an intent of {len(text)} bytes has no place in {SLOT_BYTES}")
         self._dirty = True
         try:
-            written = os.pwrite(self._fd, text, SLOT_BYTES * (1 + self._next))
+            with self._writing:
+                written = os.pwrite(self._fd, text, SLOT_BYTES * (1 + self._next))
         except OSError as error:
             raise StoreError(f"intents {self.path}: {error.strerror}") from None
         if written < len(text):
@@ -143,13 +161,17 @@ class IntentLog:
                 raise StoreError(f"intents {self.path}: replaced while running")
             if mine.st_size < FILE_BYTES:
                 allocate(self._fd, FILE_BYTES)
+            if self._doubted:  # what the failed fsync left behind counts as written: it is written again
+                with self._writing:
+                    os.pwrite(self._fd, os.pread(self._fd, FILE_BYTES, 0), 0)
+                self._dirty = True
             if self._dirty:
-                self._dirty = False
+                self._dirty, self._doubted = False, True
                 os.fsync(self._fd)
+                self._doubted = False
         except FileNotFoundError:
             raise StoreError(f"intents {self.path}: removed while running") from None
         except OSError as error:
-            self._dirty = True
             raise StoreError(f"intents {self.path}: cannot sync: {error.strerror}") from None
 
     def close(self) -> None:

@@ -42,6 +42,7 @@ from arb.store.guards import (
     Reserve,
     close_and_put_back,
     files_of,
+    rewrite_log,
     sync_log,
 )
 from arb.store.intents import IntentLog, has_lacking, intents_of
@@ -74,6 +75,8 @@ class Journal:
         self._pointers = Pointers(self._reader)
         self._files = files_of(path) if isinstance(path, Path) else ()
         self._intents: IntentLog | None = None
+        self._doubted = False  # an fsync failed, so what was committed may not be on the disk
+        self._synced = 0  # the last step that no power cut can take
         self._intended = 0  # the newest step of which an intent was written
         self._sync_lock = threading.Lock()
         self._sync_db: sqlite3.Connection | None = None
@@ -160,7 +163,7 @@ class Journal:
         """
         if self._intents is not None:
             for intent in intents:
-                self._intents.write(intent, self._last_seq)
+                self._intents.write(intent, self._last_seq, self._synced)
                 self._intended = intent.seq
 
     def rehearse_intent(self) -> bool:
@@ -221,7 +224,8 @@ class Journal:
         """Make everything committed so far survive a power cut; safe from another thread, which may wait for the disk.
 
         Also moves a long log into the file, and sets the disk reserve aside again once there is space. Raises
-        `StoreError` when the disk refuses, and when the files are no longer the ones that are written.
+        `StoreError` when the disk refuses, and when the files are no longer the ones that are written; after an fsync that
+        failed, until all was written again and read back.
         """
         if not isinstance(self.path, Path):
             return
@@ -231,11 +235,18 @@ class Journal:
                     self._intents.sync()
                 if files_of(self.path) != self._files:
                     raise StoreError(f"journal {self.path}: its files were replaced while running")
-                if sync_log(self.path) >= CHECKPOINT_BYTES:
-                    self._checkpoint()
+                reached = self._last_seq
+                if self._doubted:
+                    rewrite_log(self._second(), self.path)
+                    self._doubted = False
+                log_bytes = sync_log(self.path)
+                self._synced = reached
+                if log_bytes >= CHECKPOINT_BYTES:
+                    self._second().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # waits for nobody
             except FileNotFoundError:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
             except (OSError, sqlite3.Error) as error:
+                self._doubted = True
                 raise StoreError(f"journal {self.path}: cannot sync: {error}") from None
             self.hold_reserve()
 
@@ -271,8 +282,7 @@ class Journal:
         """Open the intents, and append the steps that are lacking here: their orders may have left before the process died."""
         assert isinstance(self.path, Path)
         self._intents = IntentLog(intents_of(self.path), self.journal_id)
-        lacking = [intent for intent in self._intents.found if intent.seq > self._last_seq]
-        for seq, found in groupby(lacking, key=attrgetter("seq")):
+        for seq, found in groupby(self._intents.lacking(self._last_seq), key=attrgetter("seq")):
             intents = tuple(found)
             names = ", ".join(place.client_order_id for intent in intents for place in intent.places)
             if any(intent.run_id > self._pointers.counters.get("run", 0) for intent in intents):
@@ -305,9 +315,9 @@ class Journal:
         except sqlite3.Error as second:
             raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
 
-    def _checkpoint(self) -> None:
+    def _second(self) -> sqlite3.Connection:
+        """Return the connection of the thread that syncs: the engine's thread never waits for it, nor it for others."""
         if self._sync_db is None:
-            # Its own connection, so that the engine's thread never waits for this one; PASSIVE waits for nobody.
-            self._sync_db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._sync_db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
             self._sync_db.execute("PRAGMA synchronous=NORMAL")
-        self._sync_db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return self._sync_db

@@ -163,6 +163,17 @@ class JournalReader:
         last = self._one("SELECT max(id) FROM entries", ())
         return START if last is None else Position(int(last) >> SUB_BITS, int(last) & MAX_SUB)
 
+    def holds(self, position: Position) -> bool:
+        """Return whether there is an entry at a position; entries that were lost leave a gap, also where later ones follow."""
+        if position == START:
+            return True
+        wanted = _entry_id(position)
+        if self._one("SELECT 1 FROM entries WHERE id = ?", (wanted,)) is not None:
+            return True
+        blocks = "SELECT first, data FROM blocks WHERE first <= ? AND last >= ?"
+        found = next(self._rows(blocks, (wanted, wanted)), None) if self._has_blocks else None
+        return found is not None and any(line.id == wanted for line in self._block(*found))
+
     def records_from(self, after: Position = START) -> Iterator[Row]:
         """Yield every record behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
         for line in self.lines(after, rows_only=True):

@@ -185,7 +185,7 @@ class Projector:
                 " put that journal back, or choose another --db"
             )
         position = Position(found[0][1], found[0][2])
-        if position > self.reader.last_position():
+        if not self.reader.holds(position):
             raise StoreError(
                 f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path}, which is an older copy:"
                 " put the newer one back (a rebuild from this one would lose rows)"

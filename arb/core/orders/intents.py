@@ -34,7 +34,8 @@ class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The opening of one pair; its orders are those of the entry, the buy leg first.
 
-    `seq` and `t_ns` are those of the step that it belongs to. Amounts in quote, but for `hold_base`. Names on disk are frozen
+    `seq` and `t_ns` are those of the step that it belongs to, `synced` is the last step that no power cut could take from the
+    journal when this was written (0: none, or not known). Amounts in quote, but for `hold_base`. Names on disk are frozen
     (docs/decisions/0002-frozen-names-on-disk.md).
     """
 
@@ -52,6 +53,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     day_notional: Decimal
     orders: tuple[IntendedOrder, ...]
     fee_holds: tuple[FeeHold, ...] = ()
+    synced: int = 0
 
     @property
     def places(self) -> tuple[PlaceOrder, ...]:
