@@ -11,6 +11,7 @@ allowed, whenever no better order can be chosen. What another pair or the residu
 instead of being traded (`core/pairs/handover.py`).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -32,6 +33,9 @@ from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
+
+DUST_MISSES = 3
+"""So many orders a venue may leave unfilled of base worth no more than `dust_max_quote`."""
 
 
 class LegRepairer:
@@ -117,7 +121,8 @@ class LegRepairer:
 
         Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order. So is
         what only a venue would take that lacks the funds for it: it would refuse order after order. And so is what only a
-        venue would take where the policy lets nothing trade: no repair would leave, and the pair would be late.
+        venue would take where the policy lets nothing trade: no repair would leave, and the pair would be late. What a venue
+        takes but does not fill in `DUST_MISSES` orders is dust as well: no few cents stop a venue.
         """
         if imbalance == 0:
             return True
@@ -127,7 +132,10 @@ class LegRepairer:
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
         side = Side.SELL if imbalance > 0 else Side.BUY
-        venues = [venue for venue in pair.venues if self.options.allows(pair, venue, side)]
+        missed = Counter(order.venue for order in pair.repairs() if order.settled and not order.filled)
+        venues = [
+            venue for venue in pair.venues if self.options.allows(pair, venue, side) and missed[venue] < DUST_MISSES
+        ]
         return not any(self._is_funded(pair, order, price) for order in self._legal(pair, venues, imbalance, price))
 
     def _legal(

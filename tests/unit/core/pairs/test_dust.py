@@ -177,3 +177,23 @@ def test_what_only_the_venue_would_take_that_the_policy_excludes_is_dust(policy:
     fill(bench, sell, "0.96", trade_id="t2")
     assert last_pair(bench).state is PairState.COMPLETED
     assert [order.role for order in bench.placed()] == [Role.ENTRY, Role.ENTRY]
+
+
+def test_what_the_only_venue_that_takes_it_does_not_fill_is_dust_after_three_orders() -> None:
+    """Else an emptied book stops the symbol and both venues for a few cents."""
+    rules = [an_instrument("gate", min_size=D("0.1")), an_instrument("okx")]
+    bench = Bench(limits=limits(), instruments=rules)
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    accept(bench, sell, "0.96")
+    fill(bench, sell, "0.96", trade_id="t2")
+    for tries in range(1, 4):
+        usable_books(bench)
+        bench.wait_ms(200)
+        bench.drain()
+        repairs = [order for order in bench.placed() if order.role is not Role.ENTRY]
+        assert len(repairs) == tries and last_pair(bench).state is PairState.REPAIRING
+        accept(bench, repairs[-1], "0")
+    assert last_pair(bench).state is PairState.COMPLETED
+    assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.04")
