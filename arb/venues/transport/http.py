@@ -278,6 +278,7 @@ class AnswerReader:
         self._trailers += 1
         if self._trailers > HEADERS_MAX:
             raise BadAnswer(f"more than {HEADERS_MAX} trailers")
+        _headers([line])
         return True
 
     def _line(self) -> bytes | None:

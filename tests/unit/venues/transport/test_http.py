@@ -67,6 +67,7 @@ def read(data: bytes, *cuts: int, body_bytes_max: int = 1000, ends: bool = False
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", "more than 1000 bytes"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001, "more than 1000 bytes"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: 1234\r\n" * 10_000, "trailers"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nno trailer\r\n\r\n", "no header"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * HEAD_BYTES_MAX, "a head of more"),
     ],
 )
