@@ -8,6 +8,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception:  # a bug: shown as Python shows it, which would mask nothing
         from arb.masking import SECRETS
 
-        click.echo(SECRETS.masked(traceback.format_exc()), err=True)
+        _say(SECRETS.masked(traceback.format_exc()))
         return EXIT_BUG
     finally:
         os.umask(umask)
@@ -160,7 +161,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="arb", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        _say(error.format_message())
         return EXIT_USAGE
     except click.ClickException as error:
         return _complain(_usage_line(error), EXIT_USAGE)
@@ -170,7 +171,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if not _reader_is_gone(error):
             return _complain(_system_line(error), EXIT_USAGE)
         # There is nobody left to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere(sys.stdout)
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
@@ -202,5 +203,18 @@ def _usage_line(error: click.ClickException) -> str:
 def _complain(text: str, exit_code: int) -> int:
     from arb.masking import SECRETS, printable  # late: most commands end well
 
-    click.echo(f"arb: {printable(SECRETS.masked(' '.join(text.split())))}", err=True)
+    _say(f"arb: {printable(SECRETS.masked(' '.join(text.split())))}")
     return exit_code
+
+
+def _say(text: str) -> None:
+    """Write to stderr; where that is full, the exit code alone tells."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _write_nowhere(sys.stderr)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    """Lead what is still to be written to a stream to the null device, so that the end of the process meets no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

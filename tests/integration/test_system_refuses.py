@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from arb.cli.root import COMMANDS as COMMANDS_OF_ARB
+from arb.errors import EXIT_CHECK, EXIT_HALTED, EXIT_OK, EXIT_USAGE
+
 pytestmark = pytest.mark.external
 COMMANDS = (
     ["status"],
@@ -77,3 +80,65 @@ def test_a_folder_of_another_user_is_named(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir(mode=0)
     code, said = arb(tmp_path, "halt", "--reason", "x", "--db", "sqlite:///var/a.sqlite")
     assert code == 2 and is_one_line(said, "you may not look into it", "sudo -u"), said
+
+
+EVERY: dict[str, list[str]] = {
+    "run": ["run", "--for", "1s"],
+    "sandbox": ["sandbox", "--faults", "none.json"],
+    "replay": ["replay", "none.jsonl.gz"],
+    "record": ["record", "--out", "rec", "--for", "1s", "--sandbox", "http://127.0.0.1:1"],
+    "sweep": ["sweep", "none.jsonl.gz"],
+    "tape": ["tape", "convert", "none.jsonl.gz", "--parquet"],
+    "status": ["status", "--json"],
+    "alerts": ["alerts", "--json"],
+    "pairs": ["pairs", "--json"],
+    "report": ["report"],
+    "explain": ["explain", "1"],
+    "sql": ["sql", "SELECT 1"],
+    "export": ["export", "--parquet", "out"],
+    "ui": ["ui", "--db", "sqlite:///."],
+    "rebalance": ["rebalance"],
+    "halt": ["halt", "--reason", "x"],
+    "resume": ["resume", "--reason", "x"],
+    "flatten": ["flatten", "--reason", "x"],
+    "init": ["init", "--symbols", "BTC/USDT", "--venues", "gate,okx", "--config", "new.toml"],
+    "doctor": ["doctor", "--sandbox", "http://127.0.0.1:1"],
+    "keys": ["keys", "list"],
+    "markets": ["markets", "--sandbox", "http://127.0.0.1:1"],
+    "scan": ["scan", "none.json"],
+    "books": ["books", "none.jsonl.gz"],
+    "faultsim": ["faultsim", "--seeds", "1"],
+    "bench": ["bench", "none"],
+    "sign": ["sign", "gate", "GET", "/api/v4/spot/accounts"],
+    "db": ["db", "check"],
+}
+"""One call of each command, none of which needs a venue."""
+REFUSALS = {
+    "a full stdout": '"{python}" -m arb "$@" >/dev/full',
+    "a full stderr": '"{python}" -m arb "$@" 2>/dev/full',
+    "a closed stdout": '"{python}" -m arb "$@" >&-',
+    "closed streams": '"{python}" -m arb "$@" <&- >&- 2>&-',
+    "a reader that is gone": '"{python}" -m arb "$@" | true',
+    "no home": 'env -u HOME -u XDG_CACHE_HOME -u XDG_STATE_HOME "{python}" -m arb "$@"',
+    "few files": 'ulimit -n 16; "{python}" -m arb "$@"',
+}
+
+
+def test_a_call_of_every_command_is_tried() -> None:
+    assert EVERY.keys() == COMMANDS_OF_ARB.keys()
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("name", EVERY)
+def test_no_command_ends_in_a_traceback_or_an_undocumented_code(name: str, refusal: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", REFUSALS[refusal].format(python=sys.executable), "sh", *EVERY[name]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "Traceback" not in ended.stderr and "Exception ignored" not in ended.stderr, ended.stderr
+    assert ended.returncode in (EXIT_OK, EXIT_USAGE, EXIT_CHECK, EXIT_HALTED), ended.stderr
