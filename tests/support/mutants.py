@@ -491,8 +491,14 @@ MUTANTS = {
     "dust-off-policy": Mutant(
         "what only a venue would take where the policy lets nothing trade is dust",
         "arb/core/pairs/leg_repairer.py",
-        "[venue for venue in pair.venues if self.options.allows(pair, venue, side)]",
-        "list(pair.venues)",
+        "if self.options.allows(pair, venue, side) and missed[venue]",
+        "if missed[venue]",
+    ),
+    "dust-unfilled": Mutant(
+        "dust that a venue takes and does not fill stops nothing",
+        "arb/core/pairs/leg_repairer.py",
+        " and missed[venue] < DUST_MISSES",
+        "",
     ),
     "balances-to-the-digit": Mutant(
         "a balance that its venue cut off is no difference",
