@@ -76,10 +76,10 @@ async def hand_over(books: Books) -> bool:
         if not await compile_apart():
             log.warning("compiled code cannot be made here: plain code keeps the books")
             return False
-    except OSError as error:
-        log.warning("no process can be started that compiles: %s: plain code keeps the books", error)
+        await asyncio.to_thread(load_all)
+    except Exception as error:  # whatever the compiler does, the run goes on as it began
+        log.warning("compiled code cannot be made here: %s: plain code keeps the books", error)
         return False
-    await asyncio.to_thread(load_all)
     compile_books(books)
     log.info("compiled code keeps the books")
     return True
