@@ -258,7 +258,7 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
     for owner, seq, sub in connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)):
         if owner != reader.journal_id:
             return f"belongs to another journal ({owner}) than {reader.path} ({reader.journal_id})"
-        if not reader.holds(Position(seq, sub)):
+        if Position(seq, sub) > reader.last_position():
             return f"is ahead of its journal {reader.path}, which is an older copy"
     lost: list[str] = []
     for table, ids in held.items():

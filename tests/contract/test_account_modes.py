@@ -170,6 +170,7 @@ def free_of(reported: BalancesReported) -> dict[str, Decimal]:
     return {asset: held.free for asset, held in reported.balances.items() if held.free}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("venue", "holder", "code", "says"),
     [

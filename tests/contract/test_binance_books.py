@@ -110,6 +110,7 @@ def test_with_most_of_the_minutes_weight_used_by_others_nothing_is_asked_until_t
     assert binance(venues)["refused"] == {}
 
 
+@pytest.mark.thorough
 def test_an_address_that_is_banned_asks_no_more(venues: Venues) -> None:
     async def story(watch: Watch) -> None:
         await watch.until(watch.live)

@@ -80,6 +80,7 @@ def recorded_steps(lines: list[tuple[str, TapeLine]], judge: CcxtReader, feed: W
         yield native
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_books_are_equal_after_every_update(recording: Callable[[str], Path], name: str) -> None:
     venue, expected = RECORDED[name]

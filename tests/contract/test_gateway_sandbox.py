@@ -245,6 +245,7 @@ def test_a_venue_that_is_not_there_is_never_sent_to(bench: Bench) -> None:
 # Successes.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("price", "size", "filled"),
     [("50000", "0.2", "0.2"), ("50010", "0.4", "0.4"), ("50000", "0.4", "0.3"), ("49995", "0.4", "0")],

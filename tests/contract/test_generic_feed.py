@@ -118,6 +118,7 @@ def test_a_symbol_that_is_not_listed_is_said_and_keeps_no_other_away(venues: Ven
     assert set(row["best"]) == set(SYMBOLS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["cut", "garbage"])
 def test_a_connection_that_ends_or_is_spoilt_takes_its_books_away_for_a_while_only(venues: Venues, what: str) -> None:
     async def story() -> None:

@@ -104,6 +104,7 @@ def as_an_earlier_version_left_it(folder: Path, sandbox: SandboxProcess) -> dict
     return by_key
 
 
+@pytest.mark.thorough
 def test_an_engine_with_another_key_of_an_account_is_not_let_in_beside_one_that_trades_it(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:
         engine.until_pairs(1)

@@ -75,6 +75,7 @@ def carry(engine: EngineProcess, sandbox: SandboxProcess) -> None:
         assert run_arb("resume", "--reason", "offset meanwhile", *where(folder), cwd=folder).code == 0
 
 
+@pytest.mark.thorough
 def test_flatten_brings_own_exposure_back_and_leaves_foreign_orders_alone(tmp_path: Path) -> None:
     write_config(tmp_path, on_single_leg='"hold"')
     with sandbox_process(tmp_path) as sandbox:
@@ -110,6 +111,7 @@ def test_flatten_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
     assert "no engine answers" in asked.err
 
 
+@pytest.mark.thorough
 def test_a_halt_is_obeyed_from_any_directory_and_is_no_success_where_nobody_obeys(tmp_path: Path) -> None:
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     for folder in (here, elsewhere):
@@ -166,6 +168,7 @@ def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_ass
         assert truth.fill_differences(tmp_path / DB, ledger) == [], seen
 
 
+@pytest.mark.thorough
 def test_two_ledgers_cannot_trade_one_account(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):

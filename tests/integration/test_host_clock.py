@@ -191,6 +191,7 @@ def test_a_machine_that_was_suspended_comes_back_by_itself(tmp_path: Path) -> No
         assert_replays(tmp_path)
 
 
+@pytest.mark.thorough
 def test_with_clocks_that_are_right_nothing_is_said_of_them(tmp_path: Path) -> None:
     with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:
         engine.trade_on(2, "with right clocks")

@@ -75,6 +75,7 @@ def test_venues_that_are_only_read_are_shown_like_the_others(venues: Venues, tmp
         assert (float(shown_here["bid"]), float(shown_here["ask"])) == (float(bids[0][0]), float(asks[0][0]))
 
 
+@pytest.mark.thorough
 def test_the_rules_choose_and_say_what_speaks_against_the_others(venues: Venues, tmp_path: Path) -> None:
     rules = '[run.auto]\nmin_volume_quote = 1_000_000\nexclude_symbols = ["ETH/USDT"]\ntop = 3\nmax_book_spread_bps = 1000\n'
     document = shown(venues, tmp_path, head=rules)
@@ -184,6 +185,7 @@ def test_write_puts_the_choice_into_the_settings_and_changes_nothing_else(venues
     assert path.read_text() == text.replace('["BTC/USDT"]', '["BTC/USDT", "ETH/USDT"]')
 
 
+@pytest.mark.thorough
 def test_nothing_is_written_without_all_venues_or_where_nothing_is_chosen(venues: Venues, tmp_path: Path) -> None:
     with login_page() as address:
         path = config(venues, tmp_path, okx=address)

@@ -138,6 +138,7 @@ COMMANDS = (
 FEW = ("keys list", "keys test", "keys add gate", "run --mode live", "doctor")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("alone", [FEW, pytest.param(ALONE, marks=pytest.mark.thorough)], ids=["few", "all"])
 def test_no_secret_of_live_mode_is_left_anywhere(tmp_path: Path, venue: EchoingVenue, alone: tuple[str, ...]) -> None:
     place = Place(tmp_path / "engine", venue)

@@ -250,6 +250,7 @@ def test_a_login_that_a_socks_proxy_does_not_take_is_named_and_not_shown(
     assert "it wants another login" in text and "wrong-wrong" not in text
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=4))
 def test_whatever_a_socks_proxy_says_an_order_is_sent_through_a_tunnel_or_never(replies: list[bytes]) -> None:

@@ -155,6 +155,7 @@ def test_an_alert_is_acknowledged_and_an_open_leg_flattened_by_key(tmp_path: Pat
     assert truth.rows_of(tmp_path / DB, "SELECT id FROM pair_trades WHERE state IN ('opening', 'repairing')") == []
 
 
+@pytest.mark.thorough
 def test_a_window_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.pair.hang_up()
@@ -236,6 +237,7 @@ def test_a_ledger_on_a_read_only_medium_is_shown(tmp_path: Path) -> None:
     assert "engine: not running" in shown.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
 def test_the_page_of_a_ledger_on_a_read_only_medium_keeps_its_token_in_the_users_state(tmp_path: Path) -> None:
     fill_ledger(f"sqlite:///{tmp_path / DB}", a_history(pairs=3, days=1))

@@ -89,6 +89,7 @@ def test_the_file_is_the_same_to_the_last_byte_whatever_the_number_of_workers(da
     assert keys == sorted(set(keys)) and len(keys) == 18
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", [17, pytest.param(7, marks=pytest.mark.thorough)], ids=["few", "more"])
 def test_every_row_says_what_a_replay_of_that_tape_with_those_settings_says(days: Path, step: int) -> None:
     sweep(days, "--fee", "5bps,10bps", "--out", "s.jsonl")
@@ -212,6 +213,7 @@ def test_the_answer_for_a_person_begins_with_a_plain_sentence(known: Path) -> No
     assert any(re.search(r"limits.min_edge_bps +limits.max_notional_quote +net +pairs +best", line) for line in rest)
 
 
+@pytest.mark.thorough
 def test_two_sweeps_into_one_file_are_refused(days: Path) -> None:
     process = stopped_in_its_midst(days, 6, "day0.jsonl", *SETS)
     try:

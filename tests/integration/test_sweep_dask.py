@@ -213,6 +213,7 @@ def test_a_cluster_without_workers_and_an_address_where_nobody_listens_are_refus
     assert "cannot be reached" in refused(tmp_path, *tapes, "--dask", made.address)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("done", [True, pytest.param(False, marks=pytest.mark.thorough)], ids=["done", "at work"])
 def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     tmp_path: Path, cluster: DaskCluster, tapes: list[str], here: bytes, done: bool

@@ -39,6 +39,7 @@ def is_one_line(said: str, *parts: str) -> bool:
     return said.count("\n") == 1 and said.startswith("arb: ") and all(part in said for part in parts)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_folder_in_place_of_a_ledger_is_refused(words: list[str], tmp_path: Path) -> None:
     code, said = arb(tmp_path, *words, "--db", f"sqlite:///{tmp_path}")

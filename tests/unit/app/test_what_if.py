@@ -194,6 +194,7 @@ def test_a_what_if_shows_the_run_the_same_simulated_unchanged_and_the_change(run
     assert Decimal(changed["net"]["USDT"]) < Decimal(unchanged["net"]["USDT"])
 
 
+@pytest.mark.thorough
 def test_other_decisions_are_named_from_the_first_difference_on(run: Path) -> None:
     found = replayed(run, overrides=("limits.max_notional_quote=100",))["replay"]["first_difference"]
     assert found["unchanged"]["decided_ns"] == found["changed"]["decided_ns"]
@@ -209,12 +210,14 @@ def test_a_change_that_decides_nothing_otherwise_has_no_first_difference(run: Pa
     assert {**unchanged, "what": ""} == {**changed, "what": ""}
 
 
+@pytest.mark.thorough
 def test_a_run_is_simulated_under_its_own_limits_and_not_those_of_the_user(run: Path) -> None:
     mine = load_text("[limits]\nmin_edge_bps = 9999", Settings, "config.toml")
     one, other = (replayed(run, settings=settings, seed=1) for settings in (mine, Settings()))
     assert one["pairs"]["opened"] > 0 and one["answer"] == other["answer"]
 
 
+@pytest.mark.thorough
 def test_a_run_is_simulated_with_its_own_rules_accounts_and_ways(run: Path) -> None:
     trial = trial_on_run(past_run(Stretch((run,), of_run=True)))
     assert set(trial.balances) == {"gate", "okx", "bitget"} and trial.balances["gate"]["USDT"] >= 200_000

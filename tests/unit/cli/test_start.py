@@ -64,6 +64,7 @@ def test_help_names_every_command(repo_root: Path, tmp_path: Path) -> None:
     assert all(f"\n  {name} " in shown for name in COMMANDS)
 
 
+@pytest.mark.thorough
 def test_a_run_loads_only_what_it_trades_with(repo_root: Path, tmp_path: Path) -> None:
     script = "import arb.app.run, json; print(json.dumps(list(sys.modules)))"
     _, modules = loaded(repo_root, tmp_path, script)

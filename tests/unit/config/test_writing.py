@@ -65,6 +65,7 @@ def test_what_cannot_be_replaced_for_certain_is_refused(text: str) -> None:
         with_symbols(text, CHOSEN, "c.toml")
 
 
+@pytest.mark.thorough
 @given(st.lists(st.from_regex(r"[A-Z0-9]{1,8}/USDT", fullmatch=True), min_size=1, max_size=80, unique=True))
 def test_the_projects_own_file_reads_back_with_any_symbols_and_means_the_same_otherwise(symbols: list[str]) -> None:
     text = (Path(__file__).parents[3] / "config.toml").read_text(encoding="utf-8")

@@ -46,6 +46,7 @@ def _findings(files: Files, outcome: Outcome, truth: dict[str, Any], left_open: 
     return judge(files, reported)
 
 
+@pytest.mark.thorough
 def test_no_step_of_the_engine_writes_a_row_twice(ended: tuple[Files, Outcome]) -> None:
     reader = JournalReader.open(ended[0].journal)
     written = Counter((row.seq, row_key(row.record)) for row in reader.records_from())

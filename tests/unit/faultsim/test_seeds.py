@@ -61,6 +61,7 @@ def unplaced(journal: bytes) -> bytes:
     return re.sub(rb"arb-faultsim-\w{8}", b"", journal)
 
 
+@pytest.mark.thorough
 def test_a_seed_repeats_bit_for_bit() -> None:
     for seed in (3, 19):
         first, second = run_seed(seed), run_seed(seed)

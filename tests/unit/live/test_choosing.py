@@ -130,6 +130,7 @@ def test_it_is_chosen_at_its_instant_each_day_and_nothing_is_written_where_nothi
     assert world.chosen() == []
 
 
+@pytest.mark.thorough
 def test_a_symbol_comes_with_its_books_and_leaves_with_them() -> None:
     world = World(Scripted(everywhere(ADA, BTC), everywhere(XRP)), ADA, XRP)
     world.for_s(FIRST_S + 10)

@@ -151,6 +151,7 @@ def test_it_leaves_the_arithmetic_of_whoever_calls_it_as_it_was() -> None:
         assert repr(getcontext()) == repr(before)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [68_000_000, 68_000_001])
 def test_a_run_writes_the_same_byte_for_byte_with_a_rehearsal_between_any_of_its_calls(seed: int) -> None:
     with temporary_files() as files:

@@ -347,6 +347,7 @@ def test_a_book_of_another_file_by_the_same_name_is_another_book(tmp_path: Path)
     assert quiet
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "names",
     [

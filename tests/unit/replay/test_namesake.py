@@ -52,6 +52,7 @@ def test_a_namesake_opens_nothing_once_half_a_minute_is_over(tmp_path: Path, rat
     assert summary["prices_apart"] == [{"symbol": "BTC/USDT", "venues": ["gate", "okx"], "reason": "edge_implausible"}]
 
 
+@pytest.mark.thorough
 def test_without_the_bound_it_would_go_on_for_ever(tmp_path: Path) -> None:
     decided_s, texts, summary = run_on(tmp_path, "1.015", max_price_ratio_bps=Decimal(10_000))
     assert max(decided_s) > 120 and len(decided_s) > 80

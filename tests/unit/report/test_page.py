@@ -168,6 +168,7 @@ def test_the_page_allows_its_browser_its_one_style_sheet_and_its_one_script_and_
     assert not [name for name in attributes if name.startswith("on")]
 
 
+@pytest.mark.thorough
 def test_a_static_page_has_no_script_and_allows_none(hostile_sources: Sources, page: str) -> None:
     static = render(hostile_sources, static=True)
     assert "script" not in Seen(static).tags and "script-src" not in policy_of(static)

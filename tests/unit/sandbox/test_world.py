@@ -155,6 +155,7 @@ def test_twenty_symbols_are_listed_at_every_venue_with_the_rules_and_balances_of
         assert venue.exchange.markets["NOVA4/USDT"].book.mid_twice() is not None
 
 
+@pytest.mark.thorough
 def test_each_of_many_symbols_is_dislocated_as_often_as_one_of_five() -> None:
     def per_symbol(count: int, seconds: int) -> float:
         world = SimWorld(21, START_NS, symbol_count=count, rungs=8, with_ceiling=False)

@@ -300,6 +300,7 @@ def test_without_an_engine_a_note_goes_into_the_journal_and_outlives_a_rebuild(s
     assert stores.rebuilt()[0][-2:] == ("ann", "mine")
 
 
+@pytest.mark.thorough
 def test_a_journal_whose_story_was_dropped_still_has_every_alert_and_note(stores: Stores) -> None:
     stores.write(drift(1), drift(2), note(1, 2), drift(3), an_incident(4, kind="resume", severity="info", venue=None))
     stores.write(*(a_control() for _ in range(40)))
@@ -316,6 +317,7 @@ def test_the_version_of_the_rules_rises_with_every_change() -> None:
     assert digests[ALERT_RULES] == hashlib.sha256(rules.encode()).hexdigest()[:16]
 
 
+@pytest.mark.thorough
 def test_a_ledger_of_before_gets_the_alerts_that_its_incidents_make(stores: Stores) -> None:
     stores.write(drift(1), an_incident(2, kind="late_fill"), drift(3))
     stores.stop()

@@ -60,6 +60,7 @@ UNKNOWN: dict[str, AnyRecord] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("says", UNKNOWN)
 def test_a_row_with_a_code_nobody_knows_is_refused_by_name(tmp_path_factory: pytest.TempPathFactory, says: str) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('ledger')}/l.sqlite"

@@ -187,6 +187,7 @@ def test_what_was_earned_is_what_the_accounts_moved_by(traded: Traded) -> None:
     assert abs(booked - realised * E8) <= Fraction(len(traded.stories), 2)
 
 
+@pytest.mark.thorough
 def test_plain_sums_are_exact_on_both_databases(traded: Traded, ledger: str) -> None:
     wanted: defaultdict[str, int] = defaultdict(int)
     for story in traded.stories:

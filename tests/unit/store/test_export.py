@@ -229,6 +229,7 @@ def test_no_decimal_has_more_digits_than_every_reader_holds_exactly(sqlite_url: 
     assert decimals and all(pa.types.is_decimal128(kind) and kind.precision <= 38 for kind in decimals)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("value", "fits"),
     [
@@ -327,6 +328,7 @@ def test_a_second_export_replaces_what_changed_and_takes_away_what_is_gone(db_ur
     assert manifest["complete"] and manifest["exported_ns"] == T0
 
 
+@pytest.mark.thorough
 def test_killed_on_its_way_it_leaves_the_earlier_files_and_no_half_one(sqlite_url: str, tmp_path: Path) -> None:
     fill_ledger(sqlite_url, a_history(pairs=30, days=2))
     export(sqlite_url, tmp_path / "out")

@@ -207,7 +207,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     OpenPair: "plan pair orders fills",
     Intent: (
         "seq t_ns run_id pair_id number opportunity_id buy_fee sell_fee buy_fee_in hold_quote hold_base day_notional orders"
-        " fee_holds?"
+        " fee_holds? synced?"
     ),
     IntendedOrder: "id account_id offset_ns place",
     FeeHold: "venue asset amount",

@@ -26,6 +26,7 @@ from tests.support.journals import write_lines
 from tests.unit.store.rows import T0, a_balance, a_fill
 
 
+@pytest.mark.thorough
 def test_what_a_run_left_is_what_the_venues_hold() -> None:
     scenario = Scenario(
         strikes=(),

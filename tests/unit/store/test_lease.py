@@ -247,6 +247,7 @@ def test_a_session_that_is_cut_is_noticed_and_made_anew_and_nobody_comes_in_betw
     assert locks(url) == 1
 
 
+@pytest.mark.thorough
 def test_a_lease_that_another_has_taken_is_not_taken_back_and_is_held_again_when_that_has_ended(
     url: str, lease_of: Open
 ) -> None:
@@ -300,6 +301,7 @@ def test_a_server_that_stands_still_holds_up_neither_the_report_nor_the_end(url:
         first.close()
 
 
+@pytest.mark.thorough
 def test_a_database_that_is_away_at_the_start_is_asked_again_until_it_answers(url: str, lease_of: Open) -> None:
     with closing(PostgresProxy(url)) as proxy:
         first, told = lease_of(proxy.url.replace("/test", "/no_such_test"), host(1))
@@ -373,6 +375,7 @@ def test_leases_of_sandboxes_that_are_gone_do_not_stay(url: str, lease_of: Open)
     assert [row[0] for row in leases(url)] == ["gate-sb-2", "gate-sb-3"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["server", "pooler"])
 def test_a_session_that_may_be_idle_for_less_than_the_pace_of_renewals_loses_nothing(
     place: str, url: str, lease_of: Open

@@ -207,6 +207,7 @@ def split(memory: Path) -> Iterator[OpenLedger]:
     ledger.close()
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(story=stories(), cuts=st.lists(st.integers(0, 30), max_size=5))
 def test_whatever_the_batches_the_tables_are_equal(

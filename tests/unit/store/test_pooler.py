@@ -48,6 +48,7 @@ def write(url: str, pairs: int) -> None:
     engine.dispose()
 
 
+@pytest.mark.thorough
 def test_whoever_looks_leaves_nothing_behind_that_stops_the_engines_writing(pooled_url: str) -> None:
     upgrade(pooled_url)
     clean = left_behind(pooled_url)

@@ -174,6 +174,7 @@ def test_what_is_no_number_never_reaches_the_database(db_url: str) -> None:
 # Migrations.
 
 
+@pytest.mark.thorough
 def test_up_down_and_up_again_with_rows_in_it(db_url: str) -> None:
     assert upgrade(db_url) == (None, head())
     write(db_url, a_run(1), *a_finished_pair(1))

@@ -71,6 +71,7 @@ def _registered() -> None:
     SECRETS.hide(PLANTED)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("venue", sorted(private_frames.MAKERS))
 def test_no_event_of_a_private_stream_holds_one(venue: str) -> None:
     for text in (text for name, text in PRIVATE if name == venue):

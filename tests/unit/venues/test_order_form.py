@@ -128,6 +128,7 @@ def test_an_order_written_with_a_form_is_byte_for_byte_what_the_general_path_wri
         assert venue.by_form(command) == venue.by_call(command)
 
 
+@pytest.mark.thorough
 @VENUES
 @given(name=st.text(max_size=12))
 def test_an_id_that_needs_an_escape_is_escaped_or_refused_alike(spec: VenueSpec, name: str) -> None:

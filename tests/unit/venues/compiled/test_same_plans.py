@@ -49,6 +49,7 @@ class Twin:
         self.arena.write(row, 1, 1, 1)
 
 
+@pytest.mark.thorough
 @settings(max_examples=2000)
 @given(st.integers(0, 2**32))
 def test_what_compiled_code_finds_is_what_the_plain_search_finds(seed: int) -> None:

@@ -116,6 +116,7 @@ def test_no_request_is_ever_repeated(make_gate: MakeGate, session: Any, answer: 
     assert len(session.sent) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rule", POLICY.table.values(), ids=lambda rule: rule.code)
 def test_the_class_of_an_error_agrees_with_the_table_of_outcomes(
     make_gate: MakeGate, session: Any, answer: Any, rule: Rule

@@ -85,6 +85,7 @@ def test_an_answer_that_ends_early_anywhere_is_no_answer(data: bytes) -> None:
             reader.end()
 
 
+@pytest.mark.thorough
 @given(st.binary(max_size=300), st.integers(0, 300))
 def test_garbage_is_refused_or_waited_for_and_nothing_else_ever_happens(junk: bytes, keep: int) -> None:
     reader = AnswerReader(1000)
