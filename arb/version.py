@@ -27,7 +27,7 @@ def version() -> str:
 
 
 def version_of(package: Path) -> str:
-    """Return the name of the build whose package lies in a folder."""
+    """Return the name of the build whose package is in a folder."""
     root = package.parent
     migrations = root / "migrations"  # a built package has them inside
     commit = (commit_of(root) if migrations.is_dir() else "") or _text(package / COMMIT_FILE)

@@ -307,7 +307,7 @@ async def handshake(origin: Origin, clock: Clock, way: WayOut) -> HostFacts:
 
 
 class _Seen(asyncio.Protocol):
-    """A connection on which nothing is said."""
+    """A connection on which nothing is sent."""
 
     transport: asyncio.Transport
 

@@ -102,7 +102,7 @@ DIFFERENCES: dict[str, Difference] = {
     "limits.entry_band_bps": Difference(0.35, _SMALL),
     "limits.max_capital_per_venue_quote": Difference(0.35, _SMALL),
     "limits.daily_loss_quote": Difference(0.25, _SMALL),
-    "limits.dust_total_max_quote": Difference(0.03, "a seed trades five symbols: their dust stands for that of many"),
+    "limits.dust_total_max_quote": Difference(0.03, "a seed trades five symbols: their dust replaces that of many"),
     "limits.daily_notional_quote": Difference(
         1, "`arb run` raises it on a sandbox; no seed lasts as long as either takes"
     ),

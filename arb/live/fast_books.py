@@ -77,7 +77,7 @@ async def hand_over(books: Books) -> bool:
             log.warning("compiled code cannot be made here: plain code keeps the books")
             return False
         await asyncio.to_thread(load_all)
-    except Exception as error:  # whatever the compiler does, the run goes on as it began
+    except Exception as error:  # the compiler is no part of trading: the run goes on with plain books
         log.warning("compiled code cannot be made here: %s: plain code keeps the books", error)
         return False
     compile_books(books)

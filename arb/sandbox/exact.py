@@ -48,7 +48,7 @@ def units_exact(value: Decimal, unit: Decimal) -> int | None:
 
 
 def cut_off(value: Decimal, decimals: int) -> Decimal:
-    """Return `value` >= 0 without what lies beyond so many decimals."""
+    """Return `value` >= 0, cut off after so many decimals."""
     return value.quantize(ONE.scaleb(-decimals), ROUND_FLOOR, _WIDE)
 
 

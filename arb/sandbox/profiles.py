@@ -81,7 +81,7 @@ def listed_symbols(count: int, quote: str = QUOTE) -> tuple[str, ...]:
 
 
 def model_of(symbol: str) -> str:
-    """Return the one of the five whose rules and market a symbol has, whatever its quote."""
+    """Return the one of the five whose rules and market a symbol has, in any quote."""
     return f"{symbol.partition('/')[0].rstrip(string.digits)}/{QUOTE}"
 
 

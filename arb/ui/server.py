@@ -136,7 +136,7 @@ class Page:
             raise Refused(400, f"not done: type {asked.do} to confirm")
         if asked.do != "halt" and not self.sessions.is_attended(request[SESSION]):
             self.sessions.close(request[SESSION])
-            raise Refused(401, "not done: nobody used this page for half an hour: give the token again")
+            raise Refused(401, "not done: this page was not used for half an hour: give the token again")
         options = ControlOptions(
             mode=self._options.mode,
             db=self._options.db,

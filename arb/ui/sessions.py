@@ -15,7 +15,7 @@ from collections.abc import Callable
 from arb.clock import NS_PER_S, Clock
 
 IDLE_S = 30 * 60
-"""A session of which nothing is heard ends; one whose page nobody used orders nothing but a halt."""
+"""A session without a request ends; one whose page a person has not used orders nothing but a halt."""
 LIFE_S = 12 * 3600
 FRESH_S = 60
 CODE_S = 60

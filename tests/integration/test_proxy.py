@@ -208,7 +208,7 @@ NO_LOGIN, TAKEN = b"\x05\x00", b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"
     ("replies", "said"),
     [
         ([b"\x05\xff"], "it wants another login"),
-        ([b"\x05\x02"], "it wants a login that nobody asked for"),
+        ([b"\x05\x02"], "it wants a login of another kind"),
         ([b"\x04\x5a"], "it does not speak SOCKS5"),
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "it does not speak SOCKS5"),
         ([NO_LOGIN, b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"], "it does not lead there (SOCKS reply 2)"),
@@ -286,7 +286,7 @@ def test_an_order_is_never_sent_into_a_proxy_that_hangs(trust: Trust) -> None:
 
 def test_a_proxy_that_speaks_for_the_venue_before_it_was_asked_is_not_believed(trust: Trust) -> None:
     text = failure(order, trust, answer=says("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}"))
-    assert "sent something of its own" in text
+    assert "sent more than its answer" in text
 
 
 def test_a_proxy_that_is_down_is_named() -> None:

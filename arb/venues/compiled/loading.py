@@ -27,6 +27,7 @@ from arb.process import no_interrupt_lost, own_folder
 log = logging.getLogger(__name__)
 
 _PARTS = ("venues/compiled", "market/words.py", "market/arena.py", "venues/wire/base.py", "core/risk")
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "LD_", "PYTHON", "NUMBA_", "VIRTUAL_ENV", "SYSTEMROOT")
 Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
 Step = Callable[[int], int]
@@ -136,8 +137,9 @@ async def compile_apart() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a process that compiles for this one."""
-    return os.environ | {"XDG_CACHE_HOME": str(_caches())}
+    """Return the environment of a process that compiles for this one: no key is in it, for a compiler may leave a core file."""
+    kept = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
+    return kept | {"XDG_CACHE_HOME": str(_caches())}
 
 
 @cache

@@ -139,7 +139,7 @@ async def _http_connect(raw: socket.socket, proxy: Proxy, host: str, port: int) 
     if not reader.status < 300:
         raise ProxyFailed(proxy.refusal(reader.status), certain=reader.status not in _VENUE_DOWN)
     if reader.body:  # a venue says nothing before it was spoken to
-        raise ProxyFailed(f"the proxy {proxy.name} sent something of its own after its answer")
+        raise ProxyFailed(f"the proxy {proxy.name} sent more than its answer")
 
 
 async def _socks(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
@@ -168,7 +168,7 @@ async def _socks(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None
         if (await take(2))[1] != 0:
             raise refused("it wants another login")
     elif method != 0:
-        raise refused("it wants another login" if method == _NO_METHOD else "it wants a login that nobody asked for")
+        raise refused("it wants another login" if method == _NO_METHOD else "it wants a login of another kind")
     try:
         address = ip_address(host)
         target = (b"\1" if address.version == 4 else b"\4") + address.packed

@@ -41,7 +41,7 @@ class WayOut(NamedTuple):
         return "" if proxy is None else f" (through the proxy {proxy.name})"
 
     def first_host(self, host: str) -> str:
-        """Return the host that a connection of ours leads to, on the way to `host`."""
+        """Return the host to which a connection is made, on the way to `host`."""
         proxy = self.proxy_for(host)
         return host if proxy is None else proxy.host
 

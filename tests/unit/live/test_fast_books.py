@@ -13,6 +13,7 @@ from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
 from arb.venues.binance.books import BinanceFeed
+from arb.venues.compiled import loading
 from arb.venues.compiled.loading import load
 from arb.venues.gate.books import GateFeed
 from tests.unit.venues.wire.dialects import BINANCE, GATE, NOW_NS, Truth, binance_quote, seats
@@ -119,3 +120,9 @@ def test_a_venue_whose_frames_no_compiled_code_knows_is_read_plainly() -> None:
     arena = BookArena(1)
     plain = BinanceFeed(seats("BTCUSDT"), arena, venue="binance_futures")
     assert compared("binance_futures", plain, lambda *_: plain, arena, Timing()) is plain
+
+
+@needs_numba
+def test_a_process_that_compiles_is_given_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_API_SECRET", "s3cret")
+    assert "s3cret" not in loading._environment().values() and "PATH" in loading._environment()

@@ -344,7 +344,7 @@ def test_after_half_an_hour_without_a_person_a_page_orders_nothing_but_a_halt(tm
         status, said, _ = client.ask("/api/control", asked)
         assert (status, said["error"]) == (
             401,
-            "not done: nobody used this page for half an hour: give the token again",
+            "not done: this page was not used for half an hour: give the token again",
         )
         assert client.ask("/api/today")[0] == 401
         assert client.enter().ask("/api/control", asked)[0] == 200
