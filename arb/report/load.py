@@ -98,7 +98,7 @@ def incidents(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
 def thresholds(db_url: str | None = None, **wanted: Unpack[Wanted]) -> DataFrame:
     """Load what other thresholds would have kept: `pairs` and their `net`, `seen` and its `best_net`, money in quote."""
     reader = _reader(db_url, wanted)
-    rows = what_if(reader.trades(), reader.edges())
+    rows = what_if(reader.trades(), reader.offers())
     names = ("quote", "min_edge_bps", "pairs", "net_e8", "seen", "best_net_e8")
     return _frame({name: [_plain(getattr(row, name)) for row in rows] for name in names})
 

@@ -44,6 +44,13 @@ def whole_sum(values: Column) -> int:
     return sum(values.tolist())
 
 
+def counts(episodes: Columns) -> Column:
+    """Return for how many opportunities each row stands: 1, unless a column of that name says more."""
+    return (
+        np.asarray(episodes["opportunities"]) if "opportunities" in episodes else np.ones(len(episodes["quote"]), int)
+    )
+
+
 def instants(ns: Column) -> Column:
     """Return instants in ns UTC as numpy dates, for time axes."""
     return np.asarray(ns, dtype=np.int64).astype("datetime64[ns]")
@@ -159,7 +166,10 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def what_if(trades: Columns, episodes: Columns, thresholds_bps: tuple[Decimal, ...] = THRESHOLDS_BPS) -> list[WhatIf]:
-    """Return one row for each quote and threshold; pairs that sell dust are left out, they have no edge."""
+    """Return one row for each quote and threshold in whole bps; pairs that sell dust are left out, they have no edge.
+
+    `episodes` are opportunities, or sums of them with their count in `opportunities`.
+    """
     rows = []
     arb = (trades["kind"] == "arb") & ~np.isnan(trades["edge_bps"])
     for quote in sorted(set(trades["quote"][arb]) | set(episodes["quote"])):
@@ -175,7 +185,7 @@ def what_if(trades: Columns, episodes: Columns, thresholds_bps: tuple[Decimal, .
                     min_edge_bps=threshold,
                     pairs=int(kept.sum()),
                     net_e8=whole_sum(trades["realised_net_e8"][kept]),
-                    seen=int(above.sum()),
+                    seen=whole_sum(counts(episodes)[above]),
                     best_net_e8=whole_sum(episodes["best_net_e8"][above]),
                 )
             )

@@ -6,13 +6,12 @@ off) all stands there all the same. Figures are aggregated before they are drawn
 no larger than that of a thousand. Needs matplotlib (the extra `notebooks`).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
-
-import numpy as np
 
 from arb.clock import utc_text
 from arb.report import page_tables, plots
@@ -115,12 +114,13 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
         (
             "Opportunities",
             lambda quote: [
+                *_sampled(sources),
                 plots.lifetimes(episodes, legs, quote),
                 plots.edges(episodes, quote),
                 plots.on_offer(episodes, runs, quote),
-                plots.reasons(episodes, quote),
+                plots.reasons(sources.sums.offers, quote),
                 show.reasons(facts, quote),
-                plots.thresholds(trades, episodes, quote),
+                plots.thresholds(trades, sources.sums.offers, quote),
                 show.thresholds(facts, quote),
             ],
         ),
@@ -177,12 +177,19 @@ def _figure(figure: Sheet, *, live: bool) -> Html:
 
 def _quotes(sources: Sources) -> list[str]:
     """Return the quotes of the ledger, the one with most pairs first; of an empty ledger a nameless one."""
-    names = [*sources.trades["quote"], *sources.episodes["quote"]]
-    known, counts = np.unique(np.array(names, dtype=str), return_counts=True)
-    order = sorted(
-        zip(known, counts, strict=True), key=lambda each: (-int((sources.trades["quote"] == each[0]).sum()), -each[1])
-    )
-    return [str(name) for name, _ in order] or [""]
+    seen: Counter[str] = Counter()
+    for name, times in zip(sources.sums.offers["quote"], sources.sums.offers["opportunities"].tolist(), strict=True):
+        seen[str(name)] += times
+    pairs = Counter(map(str, sources.trades["quote"]))
+    return sorted(seen.keys() | pairs.keys(), key=lambda name: (-pairs[name], -seen[name], name)) or [""]
+
+
+def _sampled(sources: Sources) -> list[Html]:
+    """Say of how many opportunities the figures of single ones are drawn, where that is not all."""
+    each = sources.episodes["opportunities"]
+    if not len(each) or each[0] == 1:
+        return []
+    return [element("p", f"How long edges live, how large they are and when: drawn from one opportunity in {each[0]}.")]
 
 
 def _source(sources: Sources, facts: dict[str, Any]) -> Html:

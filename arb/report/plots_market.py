@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from arb.report.measure import Mask, of_quote, percentile, slots, stretches, what_if, whole_sum
+from arb.report.measure import Mask, counts, of_quote, percentile, slots, stretches, what_if, whole_sum
 from arb.report.style import (
     END,
     GAIN,
@@ -45,18 +45,18 @@ LABELLED = (0, 5, 8, 10)
 def lifetimes(episodes: Columns, legs: Columns, quote: str | None = None) -> Sheet:
     """Draw how many edges are still there after a time, and when our orders are filled."""
     episodes, quote = of_quote(episodes, quote)
-    lived = np.sort(episodes["duration_ms"])
+    lived, each = np.sort(episodes["duration_ms"]), counts(episodes)
     if not len(lived):
         return empty(NOTHING)
-    finding = f"Half of all {len(lived):,} edges are gone after {span(float(np.median(lived)))}"
+    finding = f"Half of all {each.sum():,} edges are gone after {span(float(np.median(lived)))}"
     ours = percentile(legs["send_ms"] + legs["fill_ms"], 50)
     if ours is not None:
         alive = percent(int((lived > ours).sum()), len(lived))
         finding += f"; {alive} outlive the {span(ours)} from our decision to the first fill"
     figure, (axes,) = sheet(finding, height_in=3.2)
-    taken = np.sort(episodes["duration_ms"][episodes["outcome"] == "traded"])
-    others = np.sort(episodes["duration_ms"][episodes["outcome"] != "traded"])
-    for values, name, colour in ((others, "not taken", NEUTRAL), (taken, "taken", GAIN)):
+    taken = np.asarray(episodes["outcome"] == "traded")
+    for mask, name, colour in ((~taken, "not taken", NEUTRAL), (taken, "taken", GAIN)):
+        values = np.sort(episodes["duration_ms"][mask])
         if len(values):
             shares = np.linspace(0, 1, min(len(values), 400))
             at = np.maximum(np.quantile(values, shares), 0.1)
@@ -65,7 +65,7 @@ def lifetimes(episodes: Columns, legs: Columns, quote: str | None = None) -> She
                 100 * (1 - shares),
                 color=colour,
                 linewidth=2,
-                label=f"{name}: {len(values):,}",
+                label=f"{name}: {each[mask].sum():,}",
                 gid=f"{LINE}{name}, %",
             )
     if ours is not None:
@@ -86,16 +86,22 @@ def edges(episodes: Columns, quote: str | None = None) -> Sheet:
     bps = episodes["best_edge_bps"]
     if not len(bps):
         return empty(NOTHING)
-    taken = episodes["outcome"] == "traded"
-    finding = f"Half of all {len(bps):,} edges reached {np.median(bps):.1f} bps after fees"
-    finding += f"; of the {taken.sum():,} taken, half reached {np.median(bps[taken]):.1f} bps" if taken.any() else ""
+    taken, each = np.asarray(episodes["outcome"] == "traded"), counts(episodes)
+    finding = f"Half of all {each.sum():,} edges reached {np.median(bps):.1f} bps after fees"
+    finding += (
+        f"; of the {each[taken].sum():,} taken, half reached {np.median(bps[taken]):.1f} bps" if taken.any() else ""
+    )
     figure, (axes,) = sheet(finding, height_in=3.0)
     top = float(np.percentile(bps, 99)) or 1.0
     bounds = np.linspace(0, top, 41)
-    for values, colour, name in ((bps, NEUTRAL, "all"), (bps[taken], GAIN, "taken")):
-        counts, _ = np.histogram(np.minimum(values, top), bounds)
-        drawn_bars = axes.bar(bounds[:-1], counts, width=np.diff(bounds) * 0.88, align="edge", color=colour, label=name)
-        for bar, number, (low, high) in zip(drawn_bars, counts.tolist(), pairwise(bounds.tolist()), strict=True):
+    for values, weights, colour, name in ((bps, each, NEUTRAL, "all"), (bps[taken], each[taken], GAIN, "taken")):
+        numbers, _ = np.histogram(np.minimum(values, top), bounds, weights=weights)
+        drawn_bars = axes.bar(
+            bounds[:-1], numbers, width=np.diff(bounds) * 0.88, align="edge", color=colour, label=name
+        )
+        for bar, number, (low, high) in zip(
+            drawn_bars, numbers.astype(int).tolist(), pairwise(bounds.tolist()), strict=True
+        ):
             says(bar, f"{name}, {low:.1f} to {high:.1f} bps: {number:,}")
     axes.legend(loc="upper right", labelcolor=INK)
     axes.grid(visible=False, axis="x")
@@ -167,14 +173,14 @@ def thresholds(trades: Columns, episodes: Columns, quote: str | None = None) -> 
     net, offered = [row.net_e8 / 1e8 for row in rows], [row.best_net_e8 / 1e8 for row in rows]
     figure, axes = sheet(_threshold_finding(bps, net, [row.pairs for row in rows], quote), height_in=3.1, columns=2)
     titles = ("what the pairs above it earned", "what was on offer above it, at best")
-    counts = ([row.pairs for row in rows], [row.seen for row in rows])
+    numbers = ([row.pairs for row in rows], [row.seen for row in rows])
     colours = (GAIN, NEUTRAL)
-    for each, values, title, numbers, colour, things in zip(
-        axes, (net, offered), titles, counts, colours, ("pairs", "opportunities"), strict=True
+    for each, values, title, times, colour, things in zip(
+        axes, (net, offered), titles, numbers, colours, ("pairs", "opportunities"), strict=True
     ):
         each.plot(bps, values, color=colour, linewidth=2, marker="o", markersize=4, gid=f"{LINE}{quote}")
         reads(each, "linear")
-        for at, value, number in ((bps[place], values[place], numbers[place]) for place in LABELLED):
+        for at, value, number in ((bps[place], values[place], times[place]) for place in LABELLED):
             first = at == bps[0]
             word = f"{number:,} {things}" if first else f"{number:,}"
             each.annotate(word, (at, value), xytext=(-2, 10) if first else (4, 9), **END, color=MUTED)
@@ -200,7 +206,7 @@ def reasons(episodes: Columns, quote: str | None = None) -> Sheet:
     found = []
     for reason in sorted(set(episodes["reason"][left])):
         mine = left & (episodes["reason"] == reason)
-        found.append((reason, whole_sum(episodes["best_net_e8"][mine]) / 1e8, int(mine.sum())))
+        found.append((reason, whole_sum(episodes["best_net_e8"][mine]) / 1e8, whole_sum(counts(episodes)[mine])))
     found.sort(key=lambda row: -row[1])
     shown = found[:REASONS_SHOWN]
     name, net, number = shown[0]
@@ -244,7 +250,7 @@ def _cells(episodes: Columns, place: Column, width: int) -> tuple[list[str], Col
         bought: Mask = episodes["buy_venue"] == buy
         for sell in sorted(set(episodes["sell_venue"][bought])):
             mine = bought & (episodes["sell_venue"] == sell)
-            nets = episodes["best_net_e8"][mine] / 1e8
+            nets = episodes["best_net_e8"][mine] / 1e8 * counts(episodes)[mine]
             rows[f"{buy} {ARROW} {sell}"] = np.bincount(place[mine], weights=nets, minlength=width)
     names = sorted(rows, key=lambda name: -float(rows[name].sum()))
     return names, np.array([rows[name] for name in names])

@@ -10,8 +10,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from arb.market.numbers import exact, round_ratio
-from arb.report.measure import mean, percentile, rounded, run_ns, what_if
+from arb.report.measure import mean, percentile, rounded, run_ns, what_if, whole_sum
 from arb.store.columns import ColumnReader, Columns
 from arb.store.database import mask_url
 from arb.store.domains import note_on
@@ -22,6 +24,8 @@ from arb.store.sums import read_sums
 from arb.store.tables import WATERFALL
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
+EPISODES_DRAWN = 50_000
+"""About so many opportunities show how long edges live and how large they are, however many there were."""
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -34,17 +38,18 @@ class Sources:
         self.db = mask_url(db_url)
         self.selection = selection
         self.sums = read_sums(db_url, selection)
-        self.trades, self.legs, self.edges, self.runs = (
+        self.trades, self.legs, self.runs = (
             columns.trades(),
             columns.legs(),
-            columns.edges(),
             columns.runs(),
         )
 
     @cached_property
     def episodes(self) -> Columns:
-        """See `ColumnReader.episodes`."""
-        return self._columns.episodes()
+        """See `ColumnReader.episodes`; of very many a sample, each of which counts for as many as `opportunities` says."""
+        every = max(1, whole_sum(self.sums.offers["opportunities"]) // EPISODES_DRAWN)
+        found = self._columns.episodes(every)
+        return found | {"opportunities": np.full(len(found["id"]), every)}
 
     @cached_property
     def executions(self) -> Columns:
@@ -83,7 +88,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
         "refused": _refused(sums.opportunities),
-        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.edges)],
+        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.sums.offers)],
         "execution": [_venue(row, sources.legs) for row in sums.orders],
         "leg_skew": _skew(sources.trades),
         "moved": [{"venue": venue, "asset": asset, "change": amount} for (venue, asset), amount in sums.moved.items()],

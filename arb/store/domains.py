@@ -141,9 +141,9 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "decision_books": {},
     # Added up by the database itself, from opportunities that were checked when they were written.
-    "untraded_daily": {
-        "outcome": (OpportunityOutcome.REFUSED, OpportunityOutcome.VANISHED),
-        "reason": tuple(Reason),
+    "opportunities_daily": {
+        "outcome": tuple(OpportunityOutcome),
+        "reason": (OpportunityOutcome.TRADED, *Reason),
     },
 }
 _ENTRY_WAYS = (AlternativeWay.ROUTE, AlternativeWay.SIZE)

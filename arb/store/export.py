@@ -60,7 +60,7 @@ DAY_OF = {
     "pair_closings": "closed_ns",
     "v_pair_trades": "decided_ns",
 }
-"""The instant whose UTC day a row lies under. `untraded_daily` has its own day, `projection` none."""
+"""The instant whose UTC day a row lies under. `opportunities_daily` has its own day, `projection` none."""
 _OWN = ("buy_venue", "sell_venue")
 SELECTED_BY = {
     "runs": SelectedBy("started_ns", "id", until=f"COALESCE(ended_ns, {INT64_MAX})"),
@@ -76,8 +76,8 @@ SELECTED_BY = {
     "alternatives": SelectedBy("ns", pair="pair_trade_id"),
     "decision_books": SelectedBy("ns", pair="pair_trade_id"),
     "pair_closings": SelectedBy("closed_ns", pair="pair_trade_id"),
-    "untraded_daily": SelectedBy(
-        f"day * {NS_PER_DAY}", "", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
+    "opportunities_daily": SelectedBy(
+        f"day * {NS_PER_DAY}", "run_id", "symbol", _OWN, "'arb'", until=f"(day + 1) * {NS_PER_DAY} - 1"
     ),
     "v_pair_trades": PAIRS_BY,
 }
@@ -204,7 +204,7 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
     table = Base.metadata.tables.get(name)
     columns = list(_view_columns(connection, name) if table is None else table.columns)
     # Its folder has the day's text already.
-    fields = tuple(_fields(column for column in columns if (name, column.name) != ("untraded_daily", "day_utc")))
+    fields = tuple(_fields(column for column in columns if (name, column.name) != ("opportunities_daily", "day_utc")))
     if name in DAY_OF and (table is None or "id" in table.columns):
         day_sql, order, ids = f"{DAY_OF[name]} / {NS_PER_DAY}", "id", "MIN(id), MAX(id)"
     else:

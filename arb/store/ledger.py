@@ -157,7 +157,7 @@ class Ledger:
                     with closing(projector):
                         while self._awaits_work():
                             self._write_all(projector)
-                            self._roll_up(projector)
+                            self._delete_untraded(projector)
                             self._report(None)
                             pause_s = RETRY_FIRST_S
                         return
@@ -207,12 +207,12 @@ class Ledger:
             self._done = projector.position
             self._wake.notify_all()
 
-    def _roll_up(self, projector: Projector) -> None:
-        """Roll up what is due, until rows wait: they go first, and the rest follows after them."""
+    def _delete_untraded(self, projector: Projector) -> None:
+        """Delete what is due, until rows wait: they go first, and the rest follows after them."""
         before_ns = None if self._retention is None else self._retention.due_before_ns()
         if self._retention is None or before_ns is None:
             return
-        for _ in projector.roll_up(before_ns):
+        for _ in projector.delete_untraded(before_ns):
             with self._wake:
                 if self._has_work() or self._closing:
                     return

@@ -24,7 +24,7 @@ from arb.store.guards import files_of
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
 from arb.store.refused import write
-from arb.store.retention import roll_up
+from arb.store.retention import delete_untraded
 from arb.store.tables import Projection
 from arb.store.writer import TABLES, RowRefused, Writer
 
@@ -151,14 +151,14 @@ class Projector:
             self.close()
             raise store_error(self.db_url, error) from None
 
-    def roll_up(self, before_ns: int) -> Iterator[int]:
-        """Add up and delete untraded opportunities that opened before `before_ns`; yield how many, piece by piece.
+    def delete_untraded(self, before_ns: int) -> Iterator[int]:
+        """Delete untraded opportunities that opened before `before_ns`; yield how many, piece by piece.
 
-        Raises `StoreError` when the database refuses; the pieces until then stay done, exactly.
+        Raises `StoreError` when the database refuses; the pieces until then stay deleted.
         """
         self._require_same_file()
         try:
-            yield from roll_up(self._ready(), before_ns)
+            yield from delete_untraded(self._ready(), before_ns)
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None

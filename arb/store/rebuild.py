@@ -28,7 +28,7 @@ from arb.store.journal_upkeep import drop_story
 from arb.store.migrate import upgrade
 from arb.store.projector import BATCH_ROWS, place_of
 from arb.store.refused import write
-from arb.store.retention import roll_up
+from arb.store.retention import delete_untraded
 from arb.store.tables import (
     Alert,
     Alternative,
@@ -38,6 +38,7 @@ from arb.store.tables import (
     Fill,
     Incident,
     Opportunity,
+    OpportunityDay,
     Order,
     PairClosing,
     PairTrade,
@@ -106,7 +107,7 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
 def db_compact(
     db_url: str, journal_path: Path, before_ns: int | None, story_before_ns: int | None = None
 ) -> dict[str, Any]:
-    """Roll up untraded opportunities that opened before `before_ns`, compress the journal and drop its story of before
+    """Delete untraded opportunities that opened before `before_ns`, compress the journal and drop its story of before
     `story_before_ns` (None: neither is dropped), and give unused space back.
 
     Raises `ConfigError` while the engine runs and `StoreError` when a database cannot be reached or written.
@@ -117,7 +118,7 @@ def db_compact(
         try:
             migrate.require_current(db_url, engine)
             with engine.connect() as connection:
-                deleted = 0 if before_ns is None else sum(roll_up(connection, before_ns))
+                deleted = 0 if before_ns is None else sum(delete_untraded(connection, before_ns))
             before, after = _vacuum(engine, sqlite_file(parse_url(db_url)))
             dropped = drop_story(journal_path, story_before_ns)
         except DBAPIError as error:
@@ -277,9 +278,12 @@ def _empty(connection: Connection, runs: set[int]) -> None:
     connection.execute(delete(Projection))
     for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairClosing, PairTrade, Balance):
         connection.execute(delete(table))
-    connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
+    opportunities: tuple[Any, ...] = (Opportunity, OpportunityDay)
+    for table in opportunities:
+        connection.execute(delete(table).where(table.outcome == OpportunityOutcome.TRADED.value))
     for run in set(connection.execute(select(Run.id)).scalars()) - runs:
-        connection.execute(delete(Opportunity).where(Opportunity.run_id == run))
+        for table in opportunities:
+            connection.execute(delete(table).where(table.run_id == run))
         connection.execute(delete(Run).where(Run.id == run))
 
 

@@ -5,7 +5,7 @@ added here on SQLite, where a sum over texts would be a binary float.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
+from arb.store.columns import Columns, read_offers
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RUN_TIMES, RowDict
@@ -33,9 +34,8 @@ _PAIRS, _UNPROVED = (
 SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired, COUNT(*) AS pairs,
     COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
 FROM (
-    SELECT v.*, p.leg_cost_e8, CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END AS repaired
-    FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
-    WHERE {{where}} AND p.identity IS {identity}
+    SELECT v.*, CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END AS repaired
+    FROM pair_trades v WHERE {{where}} AND v.identity IS {identity}
 ) v
 GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired
 ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
@@ -52,11 +52,6 @@ WHERE {{where}} AND v.identity IS NULL
 GROUP BY v.quote, c.closed_ns / 86400000000000 ORDER BY day, v.quote
 """
 """What the closings of each day (since 1970) booked; that of a pair which was opened again is on the days of both."""
-_OPPORTUNITIES = """
-SELECT quote, outcome, reason, COUNT(*) AS opportunities, SUM(best_net_e8) AS best_net_e8
-FROM opportunities WHERE {where}
-GROUP BY quote, outcome, reason ORDER BY quote, outcome, reason
-"""
 _ORDERS = """
 SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
     SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
@@ -80,21 +75,16 @@ FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
 WHERE {{where}} ORDER BY r.started_ns, r.id
 """
 _FILLS = """
-SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role
+SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, f.size, f.fee, f.fee_expected_e8, f.fee_quote_value_e8
 FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
-"""
-_FEES = """
-SELECT p.quote, f.venue, f.fee_currency AS asset, COUNT(*) AS fills, SUM(f.fee_expected_e8) AS expected_e8,
-    SUM(f.fee_quote_value_e8) AS charged_e8
-FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
-WHERE f.fee_expected_e8 IS NOT NULL AND {where}
-GROUP BY p.quote, f.venue, f.fee_currency ORDER BY p.quote, f.venue, f.fee_currency
 """
 _EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE {where}"
 _SPAN = """
 SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
     SELECT MIN(opened_ns) AS t FROM opportunities WHERE {seen}
-    UNION ALL SELECT MAX(closed_ns) FROM opportunities WHERE {seen}
+    UNION ALL SELECT closed_ns FROM (
+        SELECT closed_ns FROM opportunities WHERE {seen} ORDER BY opened_ns DESC LIMIT 1
+    ) newest
     UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE {where}
     UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE {where}
 ) spans
@@ -107,9 +97,10 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
     `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end in
     `_e8`. `days` has what was booked on each day. `unproved` is the same for the pairs whose coins are not
-    proved to be the same at both venues, which `pairs` leaves out. `fees` by asset and `moved` by (venue, asset) are
-    exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance. `fees_planned` has
-    what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is known.
+    proved to be the same at both venues, which `pairs` leaves out. `offers` is as `read_offers` returns it. `fees` by asset and
+    `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how trading changed a balance.
+    `fees_planned` has what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is
+    known.
     """
 
     runs: list[RowDict]
@@ -117,7 +108,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[RowDict]
     days: list[RowDict]
     unproved: list[RowDict]
-    opportunities: list[RowDict]
+    offers: Columns
     orders: list[RowDict]
     incidents: list[RowDict]
     latest_incidents: list[RowDict]
@@ -126,6 +117,18 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     moved: dict[tuple[str, str], Decimal]
     exposure_quote_s: dict[str, Decimal]
     fills: int
+
+    @property
+    def opportunities(self) -> list[RowDict]:
+        """Return how many opportunities there were, and their nets, by quote, outcome and reason (None when traded)."""
+        sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+        columns = ("quote", "outcome", "reason", "opportunities", "best_net_e8")
+        for quote, outcome, reason, number, net_e8 in zip(
+            *(self.offers[name].tolist() for name in columns), strict=True
+        ):
+            row = sums[quote, outcome, None if outcome == "traded" else reason]
+            row[0], row[1] = row[0] + number, row[1] + net_e8
+        return [dict(zip(columns, (*key, *row), strict=True)) for key, row in sums.items()]
 
 
 def read_sums(db_url: str, selection: Selection = ALL) -> Sums:
@@ -153,26 +156,23 @@ def _read(connection: Connection, selection: Selection) -> Sums:
         return [_whole(row) for row in result(sql, by, **more).mappings()]
 
     span = rows(_SPAN, PAIRS_BY)[0]
-    charged = rows(_FEES, FILLS_BY)
-    fees, moved, fills = _add_fills(_stream(result(_FILLS, FILLS_BY)))
+    added = _add_fills(result(_FILLS, FILLS_BY).partitions(BATCH_ROWS))
     exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for quote, value in _stream(result(_EXPOSURE, PAIRS_BY)):
-        exposure[quote] = EXACT.add(exposure[quote], Decimal(value))
+    for batch in result(_EXPOSURE, PAIRS_BY).partitions(BATCH_ROWS):
+        for quote, value in batch:  # type: ignore[misc]  # rows are tuples
+            exposure[quote] = EXACT.add(exposure[quote], Decimal(value))
     return Sums(
         runs=rows(_RUNS, SelectedBy("r.started_ns", "r.id", until="t.until_ns")),
         span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
         pairs=rows(_PAIRS, _SUMMED_BY),
         days=rows(_DAYS, _SUMMED_BY),
         unproved=rows(_UNPROVED, _SUMMED_BY),
-        opportunities=rows(_OPPORTUNITIES, OPPORTUNITIES_BY),
+        offers=read_offers(connection, selection),
         orders=rows(_ORDERS, SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")),
         incidents=rows(_INCIDENTS, INCIDENTS_BY),
         latest_incidents=rows(_LATEST, INCIDENTS_BY, shown=INCIDENTS_SHOWN),
-        fees=fees,
-        fees_planned=charged,
-        moved=moved,
         exposure_quote_s=dict(sorted(exposure.items())),
-        fills=fills,
+        **added,
     )
 
 
@@ -181,24 +181,40 @@ def _whole(row: Any) -> RowDict:
     return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
-def _stream(result: Result[Any]) -> Iterator[Any]:
-    for batch in result.partitions(BATCH_ROWS):
-        yield from batch
-
-
-def _add_fills(fills: Iterator[Any]) -> tuple[dict[str, Decimal], dict[tuple[str, str], Decimal], int]:
-    """Return fees charged on our own orders by asset, what all fills moved by (venue, asset), and how many were ours."""
+def _add_fills(fills: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """Return what fills add up to: `fees`, `fees_planned`, `moved` and `fills` of `Sums`."""
+    zero = Decimal(0)
+    groups: dict[tuple[str, str, str, str, bool], list[Any]] = {}
+    add, multiply = EXACT.add, EXACT.multiply
+    for batch in fills:
+        for venue, symbol, side, asset, role, price, size_text, fee, expected_e8, charged_e8 in batch:
+            key = venue, symbol, side, asset, role == "foreign"
+            group = groups.get(key) or groups.setdefault(key, [zero, zero, zero, 0, 0, 0, 0])
+            size = Decimal(size_text)
+            group[0] = add(group[0], size)
+            group[1] = add(group[1], multiply(Decimal(price), size))
+            group[2] = add(group[2], Decimal(fee))
+            group[3] += 1
+            if expected_e8 is not None:
+                group[4], group[5], group[6] = group[4] + 1, group[5] + expected_e8, group[6] + charged_e8
     fees: defaultdict[str, Decimal] = defaultdict(Decimal)
     moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    planned: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     own = 0
-    for venue, symbol, side, currency, price_text, size_text, fee_text, role in fills:
-        price, size, fee = Decimal(price_text), Decimal(size_text), Decimal(fee_text)
+    for (venue, symbol, side, asset, foreign), (size, cost, fee, count, *plan) in groups.items():
         base, quote = Symbol.of(symbol).base_and_quote
-        signed = size if side == "buy" else EXACT.minus(size)
-        moved[venue, base] = EXACT.add(moved[venue, base], signed)
-        moved[venue, quote] = EXACT.subtract(moved[venue, quote], EXACT.multiply(price, signed))
-        moved[venue, currency] = EXACT.subtract(moved[venue, currency], fee)
-        if role != "foreign":
-            fees[currency] = EXACT.add(fees[currency], fee)
-            own += 1
-    return dict(sorted(fees.items())), dict(sorted(moved.items())), own
+        gained, paid = (size, cost) if side == "buy" else (EXACT.minus(size), EXACT.minus(cost))
+        for moving, amount in ((base, gained), (quote, EXACT.minus(paid)), (asset, EXACT.minus(fee))):
+            moved[venue, moving] = add(moved[venue, moving], amount)
+        if not foreign:
+            fees[asset] = add(fees[asset], fee)
+            own += count
+            if plan[0]:
+                planned[quote, venue, asset] = list(map(sum, zip(planned[quote, venue, asset], plan, strict=True)))
+    names = ("quote", "venue", "asset", "fills", "expected_e8", "charged_e8")
+    return {
+        "fees": dict(sorted(fees.items())),
+        "fees_planned": [dict(zip(names, (*key, *row), strict=True)) for key, row in sorted(planned.items())],
+        "moved": dict(sorted(moved.items())),
+        "fills": own,
+    }

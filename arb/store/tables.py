@@ -31,6 +31,8 @@ WATERFALL = (
 )
 
 
+WHOLE_EDGE_BPS = "CAST(ROUND(CAST(best_edge_bps AS DOUBLE PRECISION) * 1000000) AS BIGINT) / 1000000"
+"""The whole part of an edge; edges have 6 decimals."""
 _FINISHED = "'completed', 'unwound', 'carried', 'abandoned'"
 _WHOLE = " AND ".join(f"({WATERFALL[-1]} IS NULL) = ({term} IS NULL)" for term in WATERFALL[:-1])
 
@@ -183,6 +185,10 @@ class PairTrade(Base):
     identity: Mapped[str | None] = mapped_column(
         comment="unproved: its coins are not proved to be the same at both venues, and sums leave it out; null for all others"
     )
+    fees_e8: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="fees of its fills, sum of fee_quote_value_e8, 1e-8 of the quote"
+    )
+    fills: Mapped[int] = mapped_column(server_default=text("0"), comment="how many fills its orders have")
 
 
 class PairClosing(Base):
@@ -448,30 +454,39 @@ class DecisionBook(Base):
     )
 
 
-class UntradedDaily(Base):
-    """Sums of opportunities that were not traded and have been deleted for their age ([store] keep_untraded_days)."""
+class OpportunityDay(Base):
+    """Sums of one day's opportunities, added to as these are written; they stay when untraded ones are deleted."""
 
-    __tablename__ = "untraded_daily"
+    __tablename__ = "opportunities_daily"
     __table_args__ = (
-        check("not_traded", "outcome <> 'traded'"),  # those stay, and would count twice
-        check("opportunities_above_zero", "opportunities > 0"),
-        {"comment": "sums of untraded opportunities that were deleted for their age"},
+        check("opportunities_not_negative", "opportunities >= 0"),
+        {"comment": "sums of opportunities by day, run, route, reason and whole bps of edge"},
     )
 
     day: Mapped[int] = mapped_column(
         Integer, primary_key=True, autoincrement=False, comment="days since 1970-01-01 UTC, of opened_ns"
     )
+    run_id: Mapped[int] = mapped_column(
+        RowId,
+        primary_key=True,
+        autoincrement=False,
+        comment="the run that saw them; 0 for those deleted before 0019",
+    )
     symbol: Mapped[str] = mapped_column(primary_key=True, comment="for instance BTC/USDT")
     buy_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was cheap")
     sell_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was dear")
-    outcome: Mapped[str] = mapped_column(primary_key=True, comment="refused or vanished")
-    reason: Mapped[str] = mapped_column(primary_key=True, comment="code of why they were not traded")
+    outcome: Mapped[str] = mapped_column(primary_key=True, comment="traded, refused or vanished")
+    reason: Mapped[str] = mapped_column(
+        primary_key=True, comment="code of why they were not traded; traded for the others"
+    )
     edge_bps: Mapped[int] = mapped_column(
         Integer, primary_key=True, autoincrement=False, comment="whole part of best_edge_bps, bps"
     )
     quote: Mapped[str] = mapped_column(comment="asset the prices are in")
     day_utc: Mapped[str] = mapped_column(comment="the day as YYYY-MM-DD, UTC")
-    opportunities: Mapped[int] = mapped_column(comment="how many there were")
+    opportunities: Mapped[int] = mapped_column(
+        comment="how many there were; 0 where those there were got a better edge later"
+    )
     ticks: Mapped[int] = mapped_column(comment="book changes during all of them")
     lived_ns: Mapped[int] = mapped_column(comment="from opened_ns to closed_ns, all of them together, ns")
     best_net_e8: Mapped[int] = mapped_column(comment="sum of the profits at best_ns, 1e-8 of the quote")

@@ -29,9 +29,6 @@ def _whole(name: str, sum_e8: str) -> str:
     return f"{whole} AS {name}_e8, {whole} / 1e8 AS {name}"
 
 
-_OF_PAIR = "FROM orders o JOIN fills f ON f.order_id = o.id WHERE o.pair_trade_id = p.id"
-"""The fills of one pair, found by its id: a join with sums over all fills would read them all for one row."""
-
 # Days since 1970 to a calendar date, after Howard Hinnant's "civil_from_days", for days from the year 1970 on.
 _CIVIL = """
     SELECT days, substr(CAST(10000 + year AS VARCHAR(5)), 2) || '-' || substr(CAST(100 + month AS VARCHAR(3)), 2)
@@ -61,9 +58,7 @@ SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue,
     (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
     p.buy_size, p.sell_size, p.residual_size, p.residual_mark, {_instant("mark_ns", "p.")}, p.exposure_quote_s,
     {", ".join(_both(column, "p.") for column in WATERFALL)},
-    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) {_OF_PAIR}) AS BIGINT) AS fees_e8,
-    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8), 0) {_OF_PAIR}) AS BIGINT) / 1e8 AS fees,
-    (SELECT COUNT(*) {_OF_PAIR}) AS fills
+    {_both("fees_e8", "p.")}, p.fills
 FROM pair_trades p
 """
 
@@ -116,13 +111,13 @@ LEFT JOIN (
 ) c ON c.venue = o.venue AND c.symbol = o.symbol
 """
 
-# SQLite sorts to group: fewer keys, the most telling first, cost a quarter less. A symbol has one quote.
+# A symbol has one quote.
 V_REASONS = f"""
 CREATE VIEW v_reasons AS
-SELECT run_id, symbol, MIN(quote) AS quote, outcome, reason, COUNT(*) AS opportunities,
-    {_whole("best_net", "SUM(best_net_e8)")}, MAX(CAST(best_edge_bps AS DOUBLE PRECISION)) AS best_edge_bps
-FROM opportunities
-WHERE reason IS NOT NULL
+SELECT run_id, symbol, MIN(quote) AS quote, outcome, reason, CAST(SUM(opportunities) AS BIGINT) AS opportunities,
+    {_whole("best_net", "SUM(best_net_e8)")}, MAX(edge_bps) AS best_edge_bps
+FROM opportunities_daily
+WHERE outcome <> 'traded'
 GROUP BY reason, symbol, run_id, outcome
 """
 
@@ -178,10 +173,15 @@ _OF_INTEGERS = re.compile(r" / (?!1e|CAST|1000000 )")
 
 def view_sql(name: str, dialect: str) -> str:
     """Return the statement that makes a view on `sqlite` or `postgresql`, or of an export's files on `duckdb`."""
+    return spelled(VIEWS[name], dialect)
+
+
+def spelled(sql: str, dialect: str) -> str:
+    """Return a view's text as a database writes it."""
     sql = re.sub(
         r"UTC\((?P<source>\w+\.)?(?P<name>\w*)ns\)",
         lambda found: _INSTANTS[dialect].format(source=found["source"] or "", name=found["name"]),
-        VIEWS[name],
+        sql,
     )
     sql = re.sub("|".join(_LEVELS[dialect]), lambda found: _LEVELS[dialect][found[0]], sql)
     return _OF_INTEGERS.sub(" // ", sql) if dialect == "duckdb" else sql

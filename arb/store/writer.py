@@ -35,8 +35,10 @@ from arb.core.records import (
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.domains import ExactNumber, exact_text, levels_text, rules_of
+from arb.store.retention import NS_PER_DAY
 from arb.store.tables import (
     WATERFALL,
+    WHOLE_EDGE_BPS,
     Alternative,
     Balance,
     Base,
@@ -80,13 +82,39 @@ UPDATE pair_closings AS c SET fees_e8 = (
 )"""
 """A fee belongs to the first closing after its fill, so that a late fill moves no day that is over; to the last closing where
 the fill reopened no pair."""
-_SQLITE_PAIRS = """ WHERE c.pair_trade_id IN (
+FEES_OF_PAIRS = """
+UPDATE pair_trades AS p SET (fees_e8, fills) = (
+    SELECT COALESCE(SUM(f.fee_quote_value_e8), 0), COUNT(*) FROM orders o JOIN fills f ON f.order_id = o.id
+    WHERE o.pair_trade_id = p.id
+)"""
+_SQLITE_PAIRS = """ IN (
     SELECT value FROM json_each(?) UNION
     SELECT o.pair_trade_id FROM orders o WHERE o.id IN (SELECT value FROM json_each(?))
 )"""
-_POSTGRES_PAIRS = """ WHERE c.pair_trade_id IN (
+_POSTGRES_PAIRS = """ IN (
     SELECT unnest(%s::bigint[]) UNION SELECT o.pair_trade_id FROM orders o WHERE o.id = ANY(%s::bigint[])
 )"""
+_DAY = f"opened_ns / {NS_PER_DAY}"
+_SUMS = ("opportunities", "ticks", "lived_ns", "best_net_e8")
+_DAY_KEY = "day, run_id, symbol, buy_venue, sell_venue, outcome, reason, edge_bps"
+
+
+def sums_of_days(dialect: str, which: str = "true", sign: str = "+") -> str:
+    """Return the statement that adds opportunities to the sums of their days, or takes them away: where `which` holds."""
+    day_utc = {
+        "sqlite": f"date({_DAY} * 86400, 'unixepoch')",
+        "postgresql": f"to_char(to_timestamp({_DAY} * 86400) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    }[dialect]
+    added = ", ".join(f"{name} = opportunities_daily.{name} {sign} excluded.{name}" for name in _SUMS)
+    return (
+        f"INSERT INTO opportunities_daily ({_DAY_KEY}, quote, day_utc, {', '.join(_SUMS)})"
+        f" SELECT {_DAY}, run_id, symbol, buy_venue, sell_venue, outcome, COALESCE(reason, outcome), {WHOLE_EDGE_BPS},"
+        f" MIN(quote), {day_utc}, COUNT(*), SUM(ticks), SUM(closed_ns - opened_ns), SUM(best_net_e8)"
+        f" FROM opportunities WHERE {which} GROUP BY {_DAY}, run_id, symbol, buy_venue, sell_venue, outcome,"
+        f" COALESCE(reason, outcome), {WHOLE_EDGE_BPS} ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {added}"
+    )
+
+
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
@@ -108,6 +136,9 @@ class Writer:
         self._rows = {kind: row_maker(kind, table) for kind, table in TABLES.items()}
         self._postgres = dialect == "postgresql"
         self._insert = self._sql[Opportunity].partition(" ON CONFLICT ")[0]
+        of_ids = "id = ANY(%s::bigint[])" if self._postgres else "id IN (SELECT value FROM json_each(?))"
+        self._add_to_days = sums_of_days(dialect, of_ids)
+        self._take_from_days = sums_of_days(dialect, of_ids, "-")
 
     def write(self, connection: Connection, records: Iterable[AnyRecord]) -> int:
         """Write the last state of each record, tables in the order of their references; return how many rows.
@@ -124,8 +155,14 @@ class Writer:
             if rows is not None:
                 rows[record.id] = record  # type: ignore[union-attr, assignment]
         for kind, by_id in latest.items():
+            if (
+                by_id and kind is OpportunityRecord
+            ):  # of one that is traded a row comes twice: at the trade, and at its end
+                connection.exec_driver_sql(self._take_from_days, (self._array(list(by_id)),))
             if by_id:
                 self._execute(connection, TABLES[kind], list(self._made(kind, list(by_id.values()))))
+            if by_id and kind is OpportunityRecord:
+                connection.exec_driver_sql(self._add_to_days, (self._array(list(by_id)),))
             if kind is PairRecord and closings:
                 self._execute(connection, PairClosing, [_closing(pair) for pair in closings.values()])
         filled = {fill.order_id for fill in latest[FillRecord].values()}  # type: ignore[union-attr]
@@ -135,11 +172,14 @@ class Writer:
         return sum(map(len, latest.values()))
 
     def _add_fees(self, connection: Connection, pairs: list[int], orders: list[int]) -> None:
-        """Add up the fees of the closings of pairs that have closed, and of those that orders belong to."""
-        if self._postgres:
-            connection.exec_driver_sql(FEES_OF_CLOSINGS + _POSTGRES_PAIRS, (pairs, orders))
-        else:
-            connection.exec_driver_sql(FEES_OF_CLOSINGS + _SQLITE_PAIRS, (json.dumps(pairs), json.dumps(orders)))
+        """Add up the fees of pairs, of those that orders belong to, and of their closings."""
+        which = _POSTGRES_PAIRS if self._postgres else _SQLITE_PAIRS
+        for update in (f"{FEES_OF_PAIRS} WHERE p.id", f"{FEES_OF_CLOSINGS} WHERE c.pair_trade_id"):
+            connection.exec_driver_sql(update + which, (self._array(pairs), self._array(orders)))
+
+    def _array(self, ids: list[int]) -> list[int] | str:
+        """Return ids as the driver takes them as one parameter."""
+        return ids if self._postgres else json.dumps(ids)
 
     def write_but_for(self, connection: Connection, records: Sequence[AnyRecord]) -> list[RowRefused]:
         """Write as `write` does, but for the records that the database refuses; return which, and why.
@@ -178,6 +218,7 @@ class Writer:
                     self._copy(connection, Opportunity.__tablename__, rows)
                 else:
                     connection.exec_driver_sql(self._insert, list(rows))
+                connection.exec_driver_sql(self._add_to_days, (self._array([record.id for record in records]),))
             return []
         except (DBAPIError, StoreError, ArithmeticError, ValueError) as error:
             if not _is_refusal(error):
@@ -237,7 +278,8 @@ def _is_refusal(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
         return True
     # PostgreSQL's class 54: a text too long for an index, for one. Its driver calls that a failure of operation.
-    too_large = str(getattr(error.orig, "sqlstate", None)).startswith("54")
+    # SQLite calls a sum beyond 64 bits, of the fees of a pair for one, a failure of operation, too.
+    too_large = str(getattr(error.orig, "sqlstate", None)).startswith("54") or str(error.orig) == "integer overflow"
     return too_large or isinstance(error, DataError | IntegrityError)
 
 
@@ -292,7 +334,8 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
     more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
     # The further columns stand together, though not always at the end: later migrations added columns behind them.
     place = next((at for at, name in enumerate(columns) if name not in hints), len(columns))
-    expected = [*own[:place], *more.get(kind, ()), *own[place:]]
+    added_up = ("fees_e8", "fills") if kind is PairRecord else ()  # by the database, once the row is there
+    expected = [*own[:place], *more.get(kind, ()), *own[place:], *added_up]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     # Not only `str`: what is enumerated comes as its own class, and holds no strange characters.
@@ -316,6 +359,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
             values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
         elif kind is DecisionBookRecord:
             values[own.index("levels")] = [levels_text(book.levels) for book in records]
+        values += [[0] * len(records) for _ in added_up]
         return zip(*values, strict=True)
 
     return rows_of

@@ -18,7 +18,16 @@ branch_labels = None
 depends_on = None
 
 BATCH_ROWS = 10_000
-VIEWS = {name: LATER[name] for name in ("v_venue_quality", "v_reasons")} | {
+VIEWS = {"v_venue_quality": LATER["v_venue_quality"]} | {
+    "v_reasons": """
+CREATE VIEW v_reasons AS
+SELECT run_id, symbol, MIN(quote) AS quote, outcome, reason, COUNT(*) AS opportunities,
+    CAST(SUM(best_net_e8) AS BIGINT) AS best_net_e8, CAST(SUM(best_net_e8) AS BIGINT) / 1e8 AS best_net,
+        MAX(CAST(best_edge_bps AS DOUBLE PRECISION)) AS best_edge_bps
+FROM opportunities
+WHERE reason IS NOT NULL
+GROUP BY reason, symbol, run_id, outcome
+""",
     "v_pair_trades": """
 CREATE VIEW v_pair_trades AS
 SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state,

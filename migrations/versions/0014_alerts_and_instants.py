@@ -7,7 +7,8 @@ rules for them.
 import sqlalchemy as sa
 from alembic import context, op
 
-from arb.store.views import view_sql
+from arb.store.views import VIEWS as LATER
+from arb.store.views import spelled
 
 revision = "0014"
 down_revision = "0013"
@@ -15,16 +16,39 @@ branch_labels = None
 depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-VIEWS = ("v_pair_trades", "v_opportunities")
+VIEWS = {
+    "v_pair_trades": """
+CREATE VIEW v_pair_trades AS
+SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state,
+    p.decided_ns, UTC(p.decided_ns) AS decided_at, p.closed_ns, UTC(p.closed_ns) AS closed_at,
+    (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
+    p.buy_size, p.sell_size, p.residual_size, p.residual_mark, p.mark_ns, UTC(p.mark_ns) AS mark_at, p.exposure_quote_s,
+    p.expected_net_e8 AS expected_net_e8, p.expected_net_e8 / 1e8 AS expected_net, p.buy_slippage_e8 AS buy_slippage_e8,
+        p.buy_slippage_e8 / 1e8 AS buy_slippage, p.sell_slippage_e8 AS sell_slippage_e8,
+        p.sell_slippage_e8 / 1e8 AS sell_slippage, p.size_shortfall_e8 AS size_shortfall_e8,
+        p.size_shortfall_e8 / 1e8 AS size_shortfall, p.fee_difference_e8 AS fee_difference_e8,
+        p.fee_difference_e8 / 1e8 AS fee_difference, p.hedge_cost_e8 AS hedge_cost_e8,
+        p.hedge_cost_e8 / 1e8 AS hedge_cost, p.residual_change_e8 AS residual_change_e8,
+        p.residual_change_e8 / 1e8 AS residual_change, p.realised_net_e8 AS realised_net_e8,
+        p.realised_net_e8 / 1e8 AS realised_net,
+    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8),
+        0) FROM orders o JOIN fills f ON f.order_id = o.id WHERE o.pair_trade_id = p.id) AS BIGINT) AS fees_e8,
+    CAST((SELECT COALESCE(SUM(f.fee_quote_value_e8),
+        0) FROM orders o JOIN fills f ON f.order_id = o.id WHERE o.pair_trade_id = p.id) AS BIGINT) / 1e8 AS fees,
+    (SELECT COUNT(*) FROM orders o JOIN fills f ON f.order_id = o.id WHERE o.pair_trade_id = p.id) AS fills
+FROM pair_trades p
+""",
+    "v_opportunities": LATER["v_opportunities"],
+}
 RULES = "version of the rules that alerts were made by; null: not yet, since an upgrade to schema 0014"
 
 
 def upgrade() -> None:
     _make_alerts()
     op.add_column("projection", sa.Column("alert_rules", sa.Integer(), nullable=True, comment=RULES))
-    for view in VIEWS:
+    for view, sql in VIEWS.items():
         op.execute(f"DROP VIEW {view}")
-        op.execute(view_sql(view, op.get_bind().dialect.name))
+        op.execute(spelled(sql, op.get_bind().dialect.name))
 
 
 def downgrade() -> None:

@@ -6,7 +6,7 @@ Revision 0018, after 0017. No view adds up all fills for one row, or one day, an
 import sqlalchemy as sa
 from alembic import context, op
 
-from arb.store.views import view_sql
+from arb.store.views import spelled, view_sql
 from arb.store.writer import FEES_OF_CLOSINGS
 
 revision = "0018"
@@ -45,5 +45,12 @@ def downgrade() -> None:
 def _make_views(daily_pnl: str) -> None:
     for view in VIEWS:
         op.execute(f"DROP VIEW {view}")
-    op.execute(view_sql("v_pair_trades", op.get_bind().dialect.name))
+    make_pair_trades()
     op.execute(daily_pnl)
+
+
+def make_pair_trades() -> None:
+    """Make the view `v_pair_trades` as it was until 0018."""
+    script = context.script.get_revision("0014")
+    assert script is not None
+    op.execute(spelled(script.module.VIEWS["v_pair_trades"], op.get_bind().dialect.name))

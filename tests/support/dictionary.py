@@ -36,8 +36,8 @@ Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do 
 - `alerts` are made from `incidents` and from what people have acknowledged, both of which the journal holds;
   [FAILURES.md](FAILURES.md) says which kinds need a person.
 - Everything but untraded opportunities and `account_leases` is a projection of the journal and never deleted. Untraded
-  opportunities are added up in `untraded_daily` and deleted after `[store] keep_untraded_days`. A lease is there while its
-  account is traded, and on SQLite never.
+  opportunities are deleted after `[store] keep_untraded_days`; their sums stay in `opportunities_daily`. A lease is there while
+  its account is traded, and on SQLite never.
 - *Codes* grow with the engine: arb refuses to write a row with one that is not listed here, and no constraint does.
 """
 
@@ -46,7 +46,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "v_opportunities": ("opportunities",),
     "v_daily_pnl": ("pair_closings", "pair_trades"),
     "v_venue_quality": ("orders",),
-    "v_reasons": ("opportunities",),
+    "v_reasons": ("opportunities_daily",),
     "v_decision_levels": ("decision_books",),
 }
 _SAYS: dict[str, tuple[str, dict[str, str]]] = {
@@ -89,12 +89,12 @@ _SAYS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "v_reasons": (
-        "why opportunities were not traded, by run and symbol; of those not yet rolled up",
+        "why opportunities were not traded, by run and symbol, those deleted for their age included",
         {
             "opportunities": "how many",
             "best_net_e8": "sum of their profits at best_ns, 1e-8 of the quote",
             "best_net": "the same, in quote",
-            "best_edge_bps": "the greatest edge among them, bps",
+            "best_edge_bps": "the greatest edge among them, whole bps",
         },
     ),
     "v_decision_levels": (

@@ -27,12 +27,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Tables:
-    """The rows by kind; untraded opportunities that opened before `cut_ns` stand apart, as rolled up."""
+    """The rows by kind; untraded opportunities that opened before `cut_ns` are deleted."""
 
     def __init__(self, records: Iterable[AnyRecord], cut_ns: int) -> None:
         rows = list(records)
         every = [row for row in rows if isinstance(row, OpportunityRecord)]
-        self.rolled_up = [row for row in every if row.reason is not None and row.opened_ns < cut_ns]
+        self.not_taken_ever = [row for row in every if row.reason is not None]
         self.opportunities = [row for row in every if row.reason is None or row.opened_ns >= cut_ns]
         self.runs = [row for row in rows if isinstance(row, RunRecord)]
         self.pairs = {row.id: row for row in rows if isinstance(row, PairRecord)}

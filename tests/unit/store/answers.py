@@ -352,7 +352,7 @@ def all_time(t: Tables) -> Rows:
             "missed": quote(sum(o.best_net_e8 for o in some)),
             "missed_from_12_bps": quote(sum(o.best_net_e8 for o in some if o.best_edge_bps >= 12)),
         }
-        for (reason, asset), some in grouped(t.rolled_up, lambda o: (o.reason or "", o.quote)).items()
+        for (reason, asset), some in grouped(t.not_taken_ever, lambda o: (o.reason or "", o.quote)).items()
     ]
     return sorted(rows, key=lambda row: (-row["missed"], row["reason"]))
 

@@ -55,7 +55,14 @@ def read(folder: Path, table: str) -> list[dict[str, Any]]:
     """Return the rows of a table as any reader of Hive partitions sees them, by their first column."""
     dataset = ds.dataset(folder / f"table={table}", partitioning="hive")
     rows: list[dict[str, Any]] = dataset.to_table().to_pylist()
-    return sorted(rows, key=lambda row: next(iter(row.values())))
+    return in_order(rows, table)
+
+
+def in_order(rows: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+    """Return rows by their key; a view's key is its first column."""
+    chosen = Base.metadata.tables.get(table)
+    keys = ["id"] if chosen is None else [column.name for column in chosen.primary_key]
+    return sorted(rows, key=lambda row: [row[key] for key in keys])
 
 
 def ledger_rows(db_url: str, table: str) -> list[dict[str, Any]]:
@@ -65,7 +72,7 @@ def ledger_rows(db_url: str, table: str) -> list[dict[str, Any]]:
         found = connection.execute(text(f"SELECT * FROM {table}") if chosen is None else chosen.select()).mappings()
         rows = [dict(row) for row in found]
     engine.dispose()
-    return sorted(rows, key=lambda row: next(iter(row.values())))
+    return in_order(rows, table)
 
 
 def refusal(db_url: str, folder: Path) -> str:
@@ -275,7 +282,7 @@ def test_a_fill_told_after_midnight_lies_under_the_day_it_happened(db_url: str, 
 
 
 numbers = st.decimals(min_value=0, max_value=D("99999999999999999999"), places=18, allow_nan=False)
-fees = st.decimals(min_value=D("-9e10"), max_value=D("9e10"), places=27, allow_nan=False, allow_infinity=False)
+fees = st.decimals(min_value=D("-4e9"), max_value=D("4e9"), places=27, allow_nan=False, allow_infinity=False)
 
 
 @pytest.fixture(scope="module")

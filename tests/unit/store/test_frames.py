@@ -57,7 +57,7 @@ def test_every_instant_stands_beside_itself_in_utc_to_the_nanosecond(filled_url:
 
 
 def test_a_length_of_time_is_no_instant(filled_url: str) -> None:
-    frame = frames.load("untraded_daily", filled_url, order_by="day")
+    frame = frames.load("opportunities_daily", filled_url, order_by="day")
     assert "lived_ns" in frame.columns and not [name for name in frame.columns if name.endswith("_at")]
 
 

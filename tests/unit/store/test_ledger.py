@@ -29,6 +29,7 @@ from tests.unit.store.rows import (
     a_balance,
     a_control,
     a_fill,
+    a_finished_pair,
     a_pair,
     a_run,
     an_event,
@@ -278,6 +279,18 @@ def test_a_row_the_ledger_refuses_is_named_and_takes_no_other_with_it(db_url: st
     assert counts(db_url)["orders"] == 1
     [(text, ns)] = query(db_url, "SELECT text, ns FROM incidents WHERE kind = 'row_refused'")
     assert text.startswith("OrderRecord 7 ") and ns == an_order(7, 55).journalled_ns
+
+
+def test_a_fee_that_makes_a_sum_too_large_is_refused_and_named(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    pair = a_finished_pair(1)
+    dear = [a_fill(number, trade_id=f"dear{number}", fee_quote_value=D("9e10")) for number in (8, 9)]
+    ledger.submit(journal.append(an_event(1), keep(1, a_run(), *pair, dear[0])))
+    ledger.submit(journal.append(an_event(2), keep(2, dear[1])))
+    ledger.close()
+    assert counts(db_url)["fills"] == 3
+    [(text,)] = query(db_url, "SELECT text FROM incidents WHERE kind = 'row_refused'")
+    assert text.startswith("FillRecord 9 ")
 
 
 def test_an_untraded_opportunity_the_ledger_refuses_is_dropped_and_counted(db_url: str, journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""Untraded opportunities are kept for a while, then added up and deleted; nothing else is ever deleted."""
+"""Untraded opportunities are kept for a while, then deleted; their sums stay, and nothing else is ever deleted."""
 
 import queue
 from collections import defaultdict
@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from arb.clock import ManualClock
 from arb.core.commands import AnyRecord
 from arb.core.records import OpportunityOutcome, OpportunityRecord
-from arb.errors import ConfigError, InvariantError
+from arb.errors import ConfigError
 from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, Ledger
 from arb.store.rebuild import db_compact, db_rebuild
-from arb.store.retention import NS_PER_DAY, Retention, roll_up
+from arb.store.retention import NS_PER_DAY, Retention, delete_untraded
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import a_run, an_event, an_opportunity, keep
@@ -24,53 +25,62 @@ from tests.unit.store.story import contents, fill_journal
 
 TABLES_OF_CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents")
 SUMS = """
-    SELECT day, symbol, buy_venue, sell_venue, outcome, reason, edge_bps, opportunities, ticks, lived_ns, best_net_e8
-    FROM untraded_daily ORDER BY 1, 2, 3, 4, 5, 6, 7
+    SELECT day, run_id, symbol, buy_venue, sell_venue, outcome, reason, edge_bps, opportunities, ticks, lived_ns, best_net_e8
+    FROM opportunities_daily ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
 
 def rolled_up(db_url: str, before_ns: int, rows_at_once: int = 100) -> int:
     engine = open_engine(db_url)
     with engine.connect() as connection:
-        deleted = sum(roll_up(connection, before_ns, rows_at_once=rows_at_once))
+        deleted = sum(delete_untraded(connection, before_ns, rows_at_once=rows_at_once))
     engine.dispose()
     return deleted
 
 
-def added_up(records: Iterable[AnyRecord], before_ns: int) -> list[tuple[object, ...]]:
+def added_up(records: Iterable[object]) -> list[tuple[object, ...]]:
     sums: defaultdict[tuple[object, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for record in records:
-        if not isinstance(record, OpportunityRecord) or record.reason is None or record.opened_ns >= before_ns:
+        if not isinstance(record, OpportunityRecord):
             continue
         day, edge = record.opened_ns // NS_PER_DAY, int(record.best_edge_bps)
-        route = (record.symbol, record.buy_venue, record.sell_venue, str(record.outcome), record.reason)
+        route = (record.symbol, record.buy_venue, record.sell_venue)
+        why = (str(record.outcome), record.reason or "traded")
         row = (1, record.ticks, record.closed_ns - record.opened_ns, record.best_net_e8)
-        key = (day, *route, edge)
+        key = (day, record.run_id, *route, *why, edge)
         sums[key] = [old + new for old, new in zip(sums[key], row, strict=True)]
     return sorted((*key, *values) for key, values in sums.items())
 
 
-def test_half_a_day_is_never_rolled_up(db_url: str) -> None:
-    fill_ledger(db_url, [a_run(1)])
-    with pytest.raises(InvariantError):
-        rolled_up(db_url, NS_PER_DAY + 1)
+def test_an_opportunity_written_twice_counts_once_as_it_was_written_last(db_url: str) -> None:
+    traded = an_opportunity(9, outcome=OpportunityOutcome.TRADED, reason=None)
+    better = replace(
+        traded, best_edge_bps=traded.best_edge_bps + 7, best_net_e8=traded.best_net_e8 + 5, ticks=traded.ticks + 1
+    )
+    records: list[AnyRecord] = [a_run(1), an_opportunity(1), an_opportunity(2), traded]
+    fill_ledger(db_url, records)
+    fill_ledger(db_url, [an_opportunity(2), an_opportunity(3), better])
+    expected = added_up([*records[:-1], an_opportunity(3), better])
+    assert query(db_url, SUMS.replace("ORDER", "WHERE opportunities > 0 ORDER")) == expected
 
 
 def test_what_is_deleted_leaves_its_exact_sums_and_everything_else_stays(db_url: str) -> None:
     records = list(a_history(pairs=60, days=3))
     fill_ledger(db_url, records)
+    assert query(db_url, SUMS) == added_up(records)
     before = contents(db_url)
     cut_ns = FIRST_DAY_NS + 2 * NS_PER_DAY
     old = [r for r in records if isinstance(r, OpportunityRecord) and r.reason is not None and r.opened_ns < cut_ns]
     assert rolled_up(db_url, cut_ns) == len(old) == 160
-    assert query(db_url, SUMS) == added_up(records, cut_ns)
+    assert query(db_url, SUMS) == added_up(records)
     after = contents(db_url)
     assert [after[table] for table in TABLES_OF_CLASS_1] == [before[table] for table in TABLES_OF_CLASS_1]
     gone = {record.id for record in old}
     assert after["opportunities"] == [row for row in before["opportunities"] if row[0] not in gone]
-    assert query(db_url, "SELECT DISTINCT day_utc FROM untraded_daily ORDER BY 1") == [("2025-10-10",), ("2025-10-11",)]
+    days = [("2025-10-10",), ("2025-10-11",), ("2025-10-12",)]
+    assert query(db_url, "SELECT DISTINCT day_utc FROM opportunities_daily ORDER BY 1") == days
     assert rolled_up(db_url, cut_ns) == 0
-    assert query(db_url, SUMS) == added_up(records, cut_ns)
+    assert query(db_url, SUMS) == added_up(records)
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 7, 10_000])
@@ -79,7 +89,7 @@ def test_in_pieces_of_any_size_the_sums_are_the_same(sqlite_url: str, rows_at_on
     same_instant = [an_opportunity(n, run_id=records[0].id, opened_ns=5, best_ns=5, closed_ns=9) for n in range(1, 20)]  # type: ignore[union-attr]
     fill_ledger(sqlite_url, [*records, *same_instant])
     rolled_up(sqlite_url, FIRST_DAY_NS + 2 * NS_PER_DAY, rows_at_once)
-    assert query(sqlite_url, SUMS) == added_up([*records, *same_instant], FIRST_DAY_NS + 2 * NS_PER_DAY)
+    assert query(sqlite_url, SUMS) == added_up([*records, *same_instant])
     assert query(sqlite_url, "SELECT DISTINCT outcome FROM opportunities") == [("traded",)]
 
 
@@ -89,7 +99,7 @@ def test_an_opportunity_that_comes_late_is_added_to_its_day(db_url: str) -> None
     assert rolled_up(db_url, day_end_ns) == 2
     fill_ledger(db_url, [an_opportunity(3)])
     assert rolled_up(db_url, day_end_ns) == 1
-    counts = query(db_url, "SELECT outcome, opportunities, best_net_e8 FROM untraded_daily ORDER BY 1")
+    counts = query(db_url, "SELECT outcome, opportunities, best_net_e8 FROM opportunities_daily ORDER BY 1")
     assert counts == [("refused", 2, 2 * 123_456_789), ("vanished", 1, 123_456_789)]
 
 
@@ -116,13 +126,13 @@ def test_the_ledgers_thread_rolls_up_once_a_day_behind_the_first_rows(sqlite_url
     retention.days.get(timeout=WAIT_S)
     ledger.submit_untraded(an_opportunity(2))
     assert ledger.flush(WAIT_S)
-    assert query(sqlite_url, "SELECT SUM(opportunities) FROM untraded_daily") == [(1,)]
+    assert query(sqlite_url, "SELECT SUM(opportunities) FROM opportunities_daily") == [(2,)]
     assert query(sqlite_url, "SELECT id FROM opportunities") == [(2,)]
     clock.advance(NS_PER_DAY)
     ledger.submit_untraded(an_opportunity(3))
     retention.days.get(timeout=WAIT_S)
     assert ledger.close(WAIT_S)
-    assert query(sqlite_url, "SELECT SUM(opportunities) FROM untraded_daily") == [(3,)]
+    assert query(sqlite_url, "SELECT SUM(opportunities) FROM opportunities_daily") == [(3,)]
     assert query(sqlite_url, "SELECT COUNT(*) FROM runs") == [(1,)]
 
 
