@@ -1,20 +1,26 @@
-"""Judge of the guards on new pairs: none pays more than the ramp allows by then, nor is more at work at a venue than may be.
+"""Judges of the guards on new pairs: none pays more than the ramp allows by then, nor is more at work at a venue than may be;
+and none is refused for a rate limit that has room.
 
-By the journal's rows alone. What carried base takes of a venue's capital is not counted here, so a pair too many may pass; one
-that is found was one too many.
+By the rows alone. What carried base takes of a venue's capital is not counted here, so a pair too many may pass; one that is
+found was one too many.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from arb.clock import NS_PER_MS
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, Ramp
+from arb.core.state import VenueProfile
 from arb.faultsim.conduct import Row, entries_of
 from arb.market.numbers import ZERO
 
 CLOSED = frozenset({"completed", "unwound", "carried", "abandoned"})
+LEG_AND_HEDGE = 2
+"""Placements for which a venue must have room before a pair opens there."""
 
 
 def past_the_guards(journal: Path, limits: Limits, ramp: Ramp | None) -> Iterator[str]:
@@ -70,3 +76,36 @@ def _is_clean(pair: Row, orders: dict[str, Row]) -> bool:
     """Return whether a pair ended completed by its two entries alone, each filled at least in part."""
     traded = all(row["role"] == "entry" and Decimal(row["filled"]) > ZERO for row in orders.values())
     return pair["kind"] == "arb" and pair["opportunity_id"] is not None and pair["state"] == "completed" and traded
+
+
+def refused_with_room(
+    refused: Iterable[Row], orders: Sequence[Row], pairs: Sequence[Row], venues: Iterable[VenueProfile]
+) -> Iterator[str]:
+    """An edge is refused for a rate limit only where one venue has no room for its leg and a hedge.
+
+    By the ledger's rows. The refusal came between the edge's best instant and its end: what counted at any time between them
+    is counted.
+    """
+    rates = {profile.venue: profile.rates() for profile in venues}
+    for edge in refused:
+        places = (edge["buy_venue"], edge["sell_venue"])
+        if all(
+            _used(edge, at, rate, orders, pairs) + LEG_AND_HEDGE <= rate.count for at in places for rate in rates[at]
+        ):
+            where = f"{edge['symbol']} from {places[0]} to {places[1]}"
+            yield f"rate limit: {where} was refused at {edge['best_ns']}, and both had room"
+
+
+def _used(edge: Row, venue: str, rate: PlaceRate, orders: Sequence[Row], pairs: Sequence[Row]) -> int:
+    """Return how many placements of a limit were sent then, or held by open pairs for their hedges: at most so many."""
+    since_ns, until_ns = edge["best_ns"], edge["closed_ns"]
+    horizon_ns = since_ns - rate.window_ms * NS_PER_MS
+    sent = [row for row in orders if row["venue"] == venue and horizon_ns < row["journalled_ns"] <= until_ns]
+    held = [
+        row
+        for row in pairs
+        if venue in (row["buy_venue"], row["sell_venue"])
+        and row["decided_ns"] <= until_ns
+        and (row["closed_ns"] is None or row["closed_ns"] >= since_ns)
+    ]
+    return sum(row["symbol"] == edge["symbol"] or not rate.per_symbol for row in (*sent, *held))

@@ -35,10 +35,11 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
-from arb.faultsim.entries import past_the_guards
+from arb.faultsim.entries import past_the_guards, refused_with_room
 from arb.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from arb.faultsim.plan import is_busy, is_standstill
+from arb.faultsim.process import engine_settings
 from arb.faultsim.profit import (
     below_the_threshold,
     billed,
@@ -131,6 +132,12 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *shares_misstated(files.journal),
             *traded_twice(files.journal, plan.limits.dust_max_quote),
             *past_the_guards(files.journal, plan.limits, plan.ramp),
+            *refused_with_room(
+                rows_of(files.ledger, "SELECT * FROM opportunities WHERE reason = 'rate_budget'"),
+                evidence.orders,
+                evidence.pairs,
+                engine_settings(plan, truth).venues,
+            ),
             *opened_past_the_loss(files.journal, plan.limits.daily_loss_quote),
             *two_at_one_market(files.journal),
             *ended_without_fills(files.journal),

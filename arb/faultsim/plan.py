@@ -286,7 +286,7 @@ def make_plan(seed: int) -> Plan:
             Test.STALE: STALE_NS,
         }.get(test, FAULTS_NS + (UNKNOWN_NS if mood is Mood.QUICK else 0)),
         linger_ns=_linger_ns(test, strikes),
-        drain_ns=25 * NS_PER_S,
+        drain_ns=Timing().shutdown_deadline_s * NS_PER_S,
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
         dies_halted=test is Test.STOPPED,
         resumes=True,

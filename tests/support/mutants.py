@@ -102,6 +102,12 @@ MUTANTS = {
         "            at_venue[venue] += at_stake\n",
         "            pass\n",
     ),
+    "hedges-consumed": Mutant(
+        "room that was held for a hedge is free again once its pair has closed",
+        "arb/core/risk/limits.py",
+        "            self.take(venue, symbol, now_ns)\n        return True\n",
+        "            self.take(venue, symbol, now_ns)\n            self.take(venue, symbol, now_ns)\n        return True\n",
+    ),
     "bills-unread": Mutant(
         "bills explain what no fill does",
         "arb/core/accounts/balance_reconciler.py",
@@ -158,6 +164,18 @@ MUTANTS = {
         "arb/core/orders/reconciler.py",
         "            expired_ns = until_ns + venue_state.clock_error_ns + EXPIRY_MARGIN_NS",
         "            expired_ns = order.sent_ns or order.journalled_ns",
+    ),
+    "stops-early": Mutant(
+        "an ordered stop has time to find a lost order absent and to repair its leg",
+        "arb/core/settings.py",
+        "shutdown_deadline_s: int = 30",
+        "shutdown_deadline_s: int = 4",
+    ),
+    "presumes-late": Mutant(
+        "what no expiry proves absent is presumed absent before a stop is over",
+        "arb/core/settings.py",
+        "presume_absent_ms: int = 3000",
+        "presume_absent_ms: int = 32_000",
     ),
     "no-grace": Mutant(
         "absence is presumed after a while where a venue knows no expiry, and then only once queries find nothing",
