@@ -7,12 +7,12 @@ from itertools import combinations
 
 import msgspec
 
+from arb.app.timing import require_timing
 from arb.clock import Clock
 from arb.config import Mode, Settings
 from arb.core.opportunities.identity import RouteIdentities
-from arb.core.orders.reconciler import absence_found_ms
 from arb.core.recovery_records import OpenPair
-from arb.core.settings import CoinRule, Limits, Timing
+from arb.core.settings import CoinRule, Limits
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
@@ -122,37 +122,6 @@ async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
         await require_proxy(way, way.proxy, away, PROXY_TIMEOUT_S)
 
 
-def timing_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
-    """Return what may happen because `[timing]` keys that only hold together do not, given how venues find orders absent.
-
-    `proved` says of each venue whether an order's expiry is enforced there and this account has seen that.
-    Raises `ConfigError` for a leg deadline that is too short even where it is.
-    """
-    warnings, longest_ms = [], 0
-    for venue, expiry_counts in proved.items():
-        found_ms = absence_found_ms(timing, expiry_counts=expiry_counts)
-        longest_ms = max(longest_ms, found_ms, 0 if expiry_counts else timing.unknown_grace_ms)
-        if found_ms < timing.leg_deadline_ms:
-            continue
-        if expiry_counts:
-            raise ConfigError(
-                f"[timing] leg_deadline_ms = {timing.leg_deadline_ms}: proving that an order without answer does not exist "
-                f"takes {found_ms} ms at {venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
-                "than that"
-            )
-        warnings.append(
-            f"{venue}: an order without answer is presumed absent after {found_ms} ms only, and its pair may be "
-            f"unhedged for so long: after {timing.leg_deadline_ms} ms nothing opens in its symbol and at its venues, after "
-            "twice that nothing at all"
-        )
-    if timing.shutdown_deadline_s * 1000 < (needed_ms := longest_ms + timing.leg_deadline_ms):
-        warnings.append(
-            f"[timing] shutdown_deadline_s = {timing.shutdown_deadline_s}: finding an order absent and repairing its leg may "
-            f"take {needed_ms} ms: a stop may leave pairs open"
-        )
-    return warnings
-
-
 def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue.
 
@@ -185,8 +154,9 @@ def engine_settings(
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     profiles = tuple(_profile(settings, venue) for venue in gateways)
     proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
-    for warning in timing_warnings(settings.timing, proved):
-        log.warning("%s", warning)
+    chosen = settings.venues.traded()
+    dedicated = any(chosen[venue].dedicated_account for venue in gateways if venue in chosen)
+    require_timing(settings.timing, proved, dedicated=dedicated)
     for warning in (
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
     ):

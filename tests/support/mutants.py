@@ -169,7 +169,7 @@ MUTANTS = {
         "an ordered stop has time to find a lost order absent and to repair its leg",
         "arb/core/settings.py",
         "shutdown_deadline_s: int = 30",
-        "shutdown_deadline_s: int = 4",
+        "shutdown_deadline_s: int = 2",
     ),
     "presumes-late": Mutant(
         "what no expiry proves absent is presumed absent before a stop is over",

@@ -65,6 +65,8 @@ def test_a_rate_limit_counts_what_was_sent_and_what_open_pairs_may_send(at_ms: i
         for pair in TWO_PAIRS
         for venue in ("gate", "okx")
     ]
-    edge = {"symbol": "BTC/USDT", "buy_venue": "okx", "sell_venue": "gate"}
-    edge |= {"best_ns": at_ms * NS_PER_MS, "closed_ns": at_ms * NS_PER_MS}
+    edge = {"symbol": "BTC/USDT", "buy_venue": "okx", "sell_venue": "gate"} | {
+        "best_ns": at_ms * NS_PER_MS,
+        "closed_ns": at_ms * NS_PER_MS,
+    }
     assert bool(list(refused_with_room([edge], sent, TWO_PAIRS, venues))) is has_room
