@@ -35,6 +35,7 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
+from arb.faultsim.dust import piled_up
 from arb.faultsim.entries import past_the_guards, refused_with_room
 from arb.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
@@ -131,6 +132,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *ran_out(plan, files.journal, evidence.orders, evidence.fills),
             *shares_misstated(files.journal),
             *traded_twice(files.journal, plan.limits.dust_max_quote),
+            *piled_up(files.journal, plan.limits, outcome.struck),
             *past_the_guards(files.journal, plan.limits, plan.ramp),
             *refused_with_room(
                 rows_of(files.ledger, "SELECT * FROM opportunities WHERE reason = 'rate_budget'"),

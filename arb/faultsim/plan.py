@@ -35,6 +35,7 @@ from arb.faultsim.special import (
     STEPS_NS,
     STILL_NS,
     at_intents,
+    at_the_end,
     blackout,
     busy,
     darkness,
@@ -416,6 +417,7 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
             phase, after_ns = rng.choice(list(Phase)), rng.randint(0, 3_000) * NS_PER_MS
             yield draw(rng, rng.choice(STRIKES), phase, rng.choice(LEGS), after_ns)
         yield from at_intents(seed)
+        yield from at_the_end(seed, FAULTS_NS)
 
 
 def aims_of(seed: int) -> list[Aim]:

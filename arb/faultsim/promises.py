@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import OnSingleLeg, Timing
+from arb.core.settings import Limits, OnSingleLeg, Timing
 from arb.faultsim.aims import FLATTEN, HALT
 from arb.faultsim.conduct import Entry, Row, entries_of
 from arb.faultsim.lateness import PUNCTUAL_NS, Story
@@ -88,6 +88,8 @@ class _Watch:
         self._struck = struck
         self._story = Story()
         self._absent: set[str] = set()
+        # Orders of which nobody knows what became of them, by name.
+        self._unknown: dict[str, Row] = {}
         # Where an order of which pair was presumed absent: a second one there waits until the first has not turned up.
         self._presumed: set[tuple[str, int]] = set()
         # By pair, where its orders are: repairs go to third venues, too.
@@ -109,13 +111,21 @@ class _Watch:
         row: Row = json.loads(entry.payload)["record"]
         if row["type"] == "OrderRecord" and row["pair_trade_id"] is not None:
             self._traded.setdefault(row["pair_trade_id"], set()).add(row["venue"])
+            self._unknown.pop(row["client_order_id"], None)
             if row["status"] == "absent":
-                self._absence(row)
+                self._absence(row, proved=row.get("absence") == "proved")
+            elif row["status"] == "unknown":
+                self._unknown[row["client_order_id"]] = row
         elif row["type"] == "IncidentRecord":
             self._incident(row)
 
     def end(self) -> None:
-        """Judge what is still uneven when the journal ends."""
+        """Judge what is still uneven or unknown when the journal ends."""
+        if (
+            self._plan.limits.daily_loss_quote == Limits().daily_loss_quote
+        ):  # with a smaller one nothing may be presumed
+            for row in self._unknown.values():
+                self._absence(row, proved=False)
         for pair_id in list(self._since):
             self._even(pair_id)
 
@@ -133,12 +143,11 @@ class _Watch:
         for name in (what, f"{what}, judged") if judged else (what,):
             self.longest[name] = max(self.longest.get(name, 0.0), round(took_ns / NS_PER_S, 3))
 
-    def _absence(self, row: Row) -> None:
+    def _absence(self, row: Row, *, proved: bool) -> None:
         name = row["client_order_id"]
         if name in self._absent:
             return
         self._absent.add(name)
-        proved = row.get("absence") == "proved"
         what, most_ns = ("proof", PROVED_WITHIN_NS) if proved else ("presumption", PRESUMED_WITHIN_NS)
         took_ns = self._now_ns - (row["sent_ns"] or row["journalled_ns"])
         waits_for = None if proved else row["pair_trade_id"]

@@ -256,3 +256,16 @@ def at_intents(seed: int) -> Iterator[Strike]:
     else:
         yield strike(name="commit_refused", phase=Phase.OPENING, count=rng.choice((1, 500)))
         yield strike(name="kill_before_answer", phase=Phase.OPENING, passes=rng.randint(1, 12))
+
+
+LOST_LAST = 0.1
+"""The share of the seeds in which an order is lost within the last second before the engine is asked to end."""
+
+
+def at_the_end(seed: int, faults_ns: int) -> Iterator[Strike]:
+    """Yield, in some seeds, an order that is lost so late that its absence is found while the engine ends."""
+    rng = random.Random(f"{seed}/last")
+    if rng.random() < LOST_LAST:
+        after_ns = faults_ns - rng.randint(200, 1200) * NS_PER_MS
+        leg = rng.choice(("buy", "sell"))
+        yield Strike(name="net_request_lost", phase=Phase.OPENING, leg=leg, after_ns=after_ns, count=1)

@@ -506,6 +506,12 @@ MUTANTS = {
         "elif event.report is None and not event.fills and event.complete and order.unanswered:",
         "elif event.report is None and not event.fills and event.complete and order.is_unknown:",
     ),
+    "dust-piles-up": Mutant(
+        "dust that is worth too much in sum is traded away",
+        "arb/core/pairs/closing.py",
+        "            self._trade_excess_dust(now_ns)\n",
+        "",
+    ),
     "dust-off-policy": Mutant(
         "what only a venue would take where the policy lets nothing trade is dust",
         "arb/core/pairs/leg_repairer.py",

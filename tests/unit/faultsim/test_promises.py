@@ -1,12 +1,13 @@
 """The judge of durations: what took longer than promised or stopped without a cause is found, unless a strike held it up."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from arb.core.settings import OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.faultsim.plan import Plan
 from arb.faultsim.promises import Struck, times_of
 from arb.faultsim.scenario import Scenario, plan_of
@@ -34,6 +35,16 @@ def test_an_absence_found_later_than_promised_is_a_finding(tmp_path: Path, how: 
     assert "took" in found(tmp_path / "late", (101 + most_ms, an_absence(how)))[0]
 
 
+def test_an_order_that_stays_unknown_to_the_end_is_a_finding_unless_nothing_may_be_presumed(tmp_path: Path) -> None:
+    story: list[Told] = [(0, an_absence("") | {"status": "unknown"}), (5101, "QueueDrained")]
+    assert found(tmp_path / "1", *story) == ["slow presumption: arb1 at okx took 5.00 s, and no strike held it up"]
+    assert found(tmp_path / "2", *story[:1], (5000, an_absence("presumed")), story[1]) == []
+    assert (
+        found(tmp_path / "3", *story, plan=msgspec.structs.replace(PLAN, limits=Limits(daily_loss_quote=Decimal(1))))
+        == []
+    )
+
+
 @pytest.mark.parametrize(
     ("struck", "excused"),
     [
@@ -54,7 +65,12 @@ def test_only_what_struck_the_reads_of_its_venue_before_excuses_a_slow_proof(
 def test_a_leg_that_is_naked_beyond_its_deadline_is_a_finding_unless_its_repair_was_struck_or_is_not_wanted(
     tmp_path: Path,
 ) -> None:
-    story = [(0, ORDER), (0, a_pair(1, "opening")), (9, a_fill("buy", "1")), (5040, a_fill("sell", "1"))]
+    story = [
+        (0, ORDER | {"status": "filled"}),
+        (0, a_pair(1, "opening")),
+        (9, a_fill("buy", "1")),
+        (5040, a_fill("sell", "1")),
+    ]
     refused = Struck(MS, "reject_balance", ("okx",))
     holds = msgspec.structs.replace(PLAN, repair=RepairPolicy(on_single_leg=OnSingleLeg.HOLD))
     hurried = msgspec.structs.replace(PLAN, timing=Timing(leg_deadline_ms=300))
