@@ -139,7 +139,10 @@ def test_a_pair_of_yesterday_that_closes_again_today_moves_this_day_by_the_diffe
     control = Control(Limits())
     control.book_result(80 * E8, START_NS)
     today_ns = START_NS + DAY_NS
+    control.reopened_e8 = lambda: -1 * E8
     control.book_result(-25 * E8, today_ns)
+    assert not control.day_loss_blocks(today_ns), "25 were lost today, and 1 would be"
+    control.reopened_e8 = lambda: 0
     control.book_result(79 * E8, today_ns, before_e8=80 * E8)
     assert control.day_net_e8 == -26 * E8
     assert not control.day_loss_blocks(today_ns)
