@@ -10,8 +10,9 @@ from arb.core.settings import Limits
 from arb.faultsim.conduct import OPEN, Row, entries_of
 from arb.faultsim.promises import CALM, Struck
 from arb.market.numbers import ZERO
+from arb.sandbox.profiles import VENUE_NAMES
 
-EASY, LEGAL_QUOTE = "bitget", 2
+EASY, LEGAL_QUOTE = VENUE_NAMES[-1], 2
 """A venue that takes whatever is worth so much in any symbol: twice its least notional."""
 WITHIN_NS = NS_PER_S
 """A book that a fill of ours has just changed takes no order; another close comes after it."""

@@ -9,7 +9,7 @@ import pytest
 from arb.core.settings import Limits
 from arb.faultsim.dust import EASY, LEGAL_QUOTE, piled_up
 from arb.faultsim.promises import Struck
-from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
+from arb.sandbox.profiles import SYMBOLS
 from arb.sandbox.world import SimWorld
 from tests.unit.faultsim.test_conduct import MS, a_journal, a_pair
 from tests.unit.faultsim.test_lateness import Told, a_control
@@ -56,7 +56,6 @@ def test_a_strike_that_may_keep_an_order_excuses_it(tmp_path: Path) -> None:
 
 def test_the_easy_venue_takes_what_the_judge_says_in_every_symbol() -> None:
     exchange = SimWorld(1, 0, with_ceiling=False).venues[EASY].exchange
-    assert EASY in VENUE_NAMES
     for symbol, rules in exchange.instruments.items():
         price = exchange.market(symbol).reference() * rules.tick / 2
         assert 2 * max(rules.min_notional, rules.min_size * price) <= LEGAL_QUOTE, symbol
