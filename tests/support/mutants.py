@@ -2,7 +2,7 @@
 
 Each mutant is one replaced piece of text. Of every mutant the seeds from `--seed` on are simulated until one is found wrong; a
 mutant that no seed catches is a judge that is missing. With `--resume FILE` what was caught is kept, and only the rest is run.
-Exit code 0: all were caught; 3: some were not.
+Exit code 0: all were caught; 3: some were not, or the text of one no longer stands in the program, and then none is run.
 """
 
 import argparse
@@ -562,6 +562,10 @@ def main() -> int:
     options = parser.parse_args()
     caught = json.loads(options.resume.read_text()) if options.resume and options.resume.exists() else {}
     wanted, escaped = options.only or list(MUTANTS), 0
+    # Those that `--resume` knows as caught, too: what cannot be broken today proves nothing today.
+    if stale := [f"{name:20} STALE    {why}" for name in wanted if (why := complaint(MUTANTS[name]))]:
+        click.echo("\n".join(stale))
+        return 3
     with ThreadPoolExecutor(options.jobs) as pool:
         hunts = {
             name: pool.submit(hunt, MUTANTS[name], options.seed, options.seeds) for name in wanted if name not in caught
@@ -608,15 +612,21 @@ def _simulate(place: Path, first: int, count: int) -> tuple[int, str] | None:
     return int(seed), finding
 
 
+def complaint(mutant: Mutant, place: Path = REPO) -> str:
+    """Return why a mutant does not fit the program, "" where the text to replace stands there once."""
+    path = place / mutant.file
+    if not path.is_file():
+        return f"{mutant.file}: no such file: correct the mutant"
+    count = path.read_text().count(mutant.old)
+    return "" if count == 1 else f"{mutant.file}: {mutant.old!r} stands there {count} times: correct the mutant"
+
+
 def apply(mutant: Mutant, place: Path) -> None:
     """Break a copy of the program; raise `ValueError` when the text to replace is not there once."""
+    if why := complaint(mutant, place):
+        raise ValueError(why)
     path = place / mutant.file
-    text = path.read_text()
-    if text.count(mutant.old) != 1:
-        raise ValueError(
-            f"{mutant.file}: {mutant.old!r} stands there {text.count(mutant.old)} times: correct the mutant"
-        )
-    path.write_text(text.replace(mutant.old, mutant.new))
+    path.write_text(path.read_text().replace(mutant.old, mutant.new))
 
 
 def copy_to(place: Path) -> None:
