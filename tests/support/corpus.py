@@ -126,7 +126,7 @@ def rows_of(ledger: Path, leaving_out: tuple[str, ...] = ()) -> dict[str, list[d
 
 
 def answer(*arguments: str) -> Any:
-    """Return the exit code of a command in this process, and its JSON; what it says on stderr where it gives none."""
+    """Return the exit code of a command in this process, and its JSON; the last line of stderr where it gives none."""
     out, err = io.StringIO(), io.StringIO()
     kept = {name: value for name, value in os.environ.items() if "_API_" not in name}
     with (
@@ -135,7 +135,8 @@ def answer(*arguments: str) -> Any:
         contextlib.redirect_stderr(err),
     ):
         code = arb([*arguments, "--json"])
-    return {"exit_code": code, "answer": json.loads(out.getvalue()) if out.getvalue() else err.getvalue()}
+    said = err.getvalue().rstrip().rpartition("\n")[2]
+    return {"exit_code": code, "answer": json.loads(out.getvalue()) if out.getvalue() else said}
 
 
 KEYS = {"GATE_API_KEY": "a key of nobody", "GATE_API_SECRET": "a secret of nobody"}
