@@ -28,7 +28,8 @@ def past_the_guards(journal: Path, limits: Limits, ramp: Ramp | None) -> Iterato
     pairs: dict[int, Row] = {}
     orders: dict[int, dict[str, Row]] = {}
     plans: dict[int, Row] = {}
-    clean = 0
+    planned: dict[int, list[str]] = {}
+    clean, counted = 0, set[int]()
     for _, _, kind, payload in entries_of(journal):
         row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
         if row["type"] == "OrderRecord":
@@ -40,17 +41,22 @@ def past_the_guards(journal: Path, limits: Limits, ramp: Ramp | None) -> Iterato
                     if ramp is None
                     else min(limits.max_notional_quote, ramp.start_quote * 2 ** (clean // ramp.pairs))
                 )
-                yield from _beyond(row, most, _at_work(plans, pairs), limits.max_capital_per_venue_quote)
+                planned[row["pair_id"]] = list(
+                    _beyond(row, most, _at_work(plans, pairs), limits.max_capital_per_venue_quote)
+                )
             plans[row["pair_id"]] = row
         elif row["type"] == "PairRecord":
             before = pairs.get(row["id"])
+            # One that was put together of a venue's orders after a power cut was decided on before it.
+            found = planned.pop(row["id"], [])
+            yield from found if row["opportunity_id"] is not None else ()
             pairs[row["id"]] = row
-            if before is not None and before["state"] in CLOSED and before["closed_ns"] != row["closed_ns"]:
-                clean = max(0, clean - _is_clean(before, orders.get(row["id"], {})))
-            elif before is not None and before["state"] in CLOSED:
+            if row["state"] not in CLOSED or (before is not None and before["closed_ns"] == row["closed_ns"]):
                 continue
-            if row["state"] in CLOSED:
-                clean = 0 if row["state"] == "carried" else clean + _is_clean(row, orders.get(row["id"], {}))
+            # A pair that is open again counts as it did until it ends again.
+            now_clean = _is_clean(row, orders.get(row["id"], {}))
+            clean = max(0, clean + now_clean - (row["id"] in counted)) if row["state"] != "carried" else 0
+            (counted.add if now_clean else counted.discard)(row["id"])
 
 
 def _beyond(plan: Row, most: Decimal | None, at_work: dict[str, Decimal], capital: Decimal) -> Iterator[str]:

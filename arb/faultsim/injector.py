@@ -204,7 +204,7 @@ class Injector:
         where = "every venue" if strike.leg == "every" else venues[0]
         self.fired.append(f"{(now_ns - self._began_ns) / NS_PER_S:.3f} s: {strike.name} at {where}, {strike.phase}")
         at_venues = strike.name in KINDS or strike.name in LINE_FAULTS
-        self.struck.append(Struck(now_ns, strike.name, tuple(venues) if at_venues else ()))
+        self.struck.append(Struck(now_ns, strike.name, tuple(venues) if at_venues else (), strike.count))
         if strike.relieves:
             self._relieve()
         if strike.name in KINDS:

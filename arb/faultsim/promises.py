@@ -60,6 +60,11 @@ class Struck(NamedTuple):
     ns: int
     name: str
     venues: tuple[str, ...]
+    count: int | None = 1
+
+    def is_calm(self, calm: frozenset[str]) -> bool:
+        """Return whether it holds up nothing: of requests that are lost only the first, for the next may be the look-up."""
+        return self.name in calm and (self.name != "net_request_lost" or self.count == 1)
 
 
 class Times(NamedTuple):
@@ -135,7 +140,7 @@ class _Watch:
         if pair_id is not None and any(venue in concerned and other != pair_id for venue, other in self._presumed):
             return True
         return any(
-            one.ns <= self._now_ns and one.name not in calm and (not one.venues or concerned & set(one.venues))
+            one.ns <= self._now_ns and not one.is_calm(calm) and (not one.venues or concerned & set(one.venues))
             for one in self._struck
         )
 
