@@ -60,11 +60,11 @@ class Struck(NamedTuple):
     ns: int
     name: str
     venues: tuple[str, ...]
-    count: int | None = 1
+    times: int | None = 1
 
     def is_calm(self, calm: frozenset[str]) -> bool:
         """Return whether it holds up nothing: of requests that are lost only the first, for the next may be the look-up."""
-        return self.name in calm and (self.name != "net_request_lost" or self.count == 1)
+        return self.name in calm and (self.name != "net_request_lost" or self.times == 1)
 
 
 class Times(NamedTuple):

@@ -82,8 +82,8 @@ _EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE {where}"
 _SPAN = """
 SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
     SELECT MIN(opened_ns) AS t FROM opportunities WHERE {seen}
-    UNION ALL SELECT closed_ns FROM (
-        SELECT closed_ns FROM opportunities WHERE {seen} ORDER BY opened_ns DESC LIMIT 1
+    UNION ALL SELECT MAX(closed_ns) FROM (
+        SELECT closed_ns FROM opportunities WHERE {seen} ORDER BY opened_ns DESC LIMIT 1000
     ) newest
     UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE {where}
     UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE {where}

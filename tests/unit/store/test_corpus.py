@@ -17,6 +17,8 @@ from tests.support.old_files import DATA, unpacked
 CASES = sorted(corpus.cases())
 JOURNALS = ("abandoned", "half-open", "intents", "reopened")
 TAPES = ("bands", "calm", "faults", "feeds", "flattened", "halted", "lost", "paper", "refused", "restart", "usdc")
+GONE = ("alembic_version", "untraded_daily")
+"""Tables that say other things later: 0019 moved the rows of `untraded_daily`, of which the frozen ledgers have none."""
 FOLDER = DATA / corpus.CORPUS
 
 
@@ -54,10 +56,10 @@ def test_a_frozen_ledger_of_an_earlier_schema_is_upgraded_with_every_row(revisio
     ledger = corpus.old_ledger(revision, tmp_path)
     url = f"sqlite:///{ledger}"
     assert current(url) == revision
-    before = corpus.rows_of(ledger, ("alembic_version",))
+    before = corpus.rows_of(ledger, GONE)
     db_upgrade(url)
     assert check(url) == []
-    differences = told(before, corpus.rows_of(ledger, ("alembic_version",)))
+    differences = told(before, corpus.rows_of(ledger, GONE))
     assert not differences, f"ledger {revision}:\n{differences}"
     assert before["pair_trades"] and before["orders"] and before["fills"]
 
