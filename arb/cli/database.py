@@ -41,16 +41,17 @@ def current_command(mode: str | None, db: str | None, config: Path | None, as_js
 
 
 @db_group.command("check")
+@click.option("--whole", is_flag=True, help="Read every page of a large SQLite file, too: about half a minute a GB.")
 @mode_and_db
 @config_and_json
-def check_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def check_command(whole: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Compare the schema with what arb expects.
 
     Checks the integrity of the file too; exit code 3 when something is wrong.
     """
     from arb.store import rebuild
 
-    answer = rebuild.db_check(_url(config, mode, db))
+    answer = rebuild.db_check(_url(config, mode, db), whole=whole)
     show(answer, as_json=as_json)
     if not answer["ok"]:
         more = len(answer["faults"]) - 1

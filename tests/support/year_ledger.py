@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from arb.clock import NS_PER_S
 from arb.store.migrate import upgrade
 from arb.store.tables import Base
+from arb.store.writer import sums_of_days
 
 DAYS = 300
 DAY_NS = 86_400 * NS_PER_S
@@ -30,6 +31,7 @@ VENUES = ("gate", "okx", "bitget")
 SYMBOLS = tuple(f"{base}/USDT" for base in ("BTC", "ETH", "SOL", "DOGE", "NOVA", "XRP", "ADA", "LTC", "TON", "SUI"))
 REASONS = ("edge_below_threshold", "rate_budget", "pair_in_flight", "insufficient_balance", "max_notional")
 UNTRADED_A_PAIR = 9
+FEE_E8 = 15_000_000
 ROWS_AT_ONCE = 50_000
 DATE = "2026-08-15"
 RANGES = {"day": (DATE, DATE), "month": ("2026-08-01", "2026-08-31")}
@@ -71,7 +73,6 @@ def _pair(rng: random.Random, run: int, ids: Iterator[int], ns: int) -> Rows:
         "best_buy_size": "1.5",
         "best_sell_size": "1.5",
         "best_net_e8": 120_000_000,
-        "best_edge_bps": "8.25",
         "best_gross_edge_bps": "28.25",
         "ticks": 4,
     }
@@ -80,25 +81,27 @@ def _pair(rng: random.Random, run: int, ids: Iterator[int], ns: int) -> Rows:
         times = {"opened_ns": at_ns, "best_ns": at_ns + 1, "closed_ns": at_ns + 400_000_000}
         traded = after == 0
         outcome = {"outcome": "traded" if traded else "refused", "reason": None if traded else rng.choice(REASONS)}
-        yield "opportunities", episode | times | outcome | {"id": next(ids)}
+        edge = {"best_edge_bps": str(rng.randrange(1, 2500) / 100)}
+        yield "opportunities", episode | times | outcome | edge | {"id": next(ids)}
     pair, net = next(ids), rng.randrange(-50_000_000, 150_000_000)
+    fills = 2 + (pair % 5 == 0)
     terms = dict.fromkeys(
         ("buy_slippage_e8", "sell_slippage_e8", "size_shortfall_e8", "fee_difference_e8", "hedge_cost_e8"), 0
     )
     terms |= {"expected_net_e8": net, "residual_change_e8": 0, "realised_net_e8": net}
     closed_ns = ns + 300_000_000
     sizes = {"buy_size": "1.5", "sell_size": "1.5", "residual_size": "0", "exposure_quote_s": "10.5"}
+    charged = {"fees_e8": fills * FEE_E8, "fills": fills}
     yield (
         "pair_trades",
         route
         | terms
         | sizes
+        | charged
         | {"id": pair, "run_id": run, "kind": "arb", "state": "completed", "decided_ns": ns, "closed_ns": closed_ns},
     )
-    yield "pair_closings", terms | {"pair_trade_id": pair, "n": 1, "closed_ns": closed_ns, "fees_e8": 250_000}
-    for side, venue, role in (("buy", buy, "entry"), ("sell", sell, "entry"), ("sell", buy, "hedge"))[
-        : 2 + (pair % 5 == 0)
-    ]:
+    yield "pair_closings", terms | {"pair_trade_id": pair, "n": 1, "closed_ns": closed_ns, "fees_e8": fills * FEE_E8}
+    for side, venue, role in (("buy", buy, "entry"), ("sell", sell, "entry"), ("sell", buy, "hedge"))[:fills]:
         order = next(ids)
         yield "orders", _order(order, pair, symbol, venue, side, role, ns)
         yield "fills", _fill(next(ids), order, symbol, venue, side, ns)
@@ -149,8 +152,8 @@ def _fill(fill: int, order: int, symbol: str, venue: str, side: str, ns: int) ->
         "source": "stream",
         "event_ns": ns + 50_000_000,
         "received_ns": ns + 55_000_000,
-        "fee_quote_value_e8": 15_000_000,
-        "fee_expected_e8": 15_000_000,
+        "fee_quote_value_e8": FEE_E8,
+        "fee_expected_e8": FEE_E8,
     }
 
 
@@ -164,6 +167,7 @@ def fill(url: str, pairs: int) -> None:
             if sum(map(len, kept.values())) >= ROWS_AT_ONCE:
                 target.write(kept)
         target.write(kept)
+        target.add_up()
 
 
 class _Target:
@@ -194,6 +198,11 @@ class _Target:
         with self._connection.cursor().copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
             for row in values:
                 copy.write_row(row)
+
+    def add_up(self) -> None:
+        """Write the sums of days, as they are written with the rows otherwise."""
+        self._connection.execute(sums_of_days("postgresql" if self._postgres else "sqlite"))
+        self._connection.commit()
 
     def close(self) -> None:
         """Close the connection; on PostgreSQL the planner learns of the rows, as it does by itself within minutes."""

@@ -19,6 +19,7 @@ from arb.core.commands import AnyRecord
 from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairRecord, PairState, QuoteSide
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
+from arb.store import rebuild
 from arb.store.database import journal_path, mask_url, open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
@@ -247,6 +248,24 @@ def test_a_schema_changed_by_hand_does_not_pass_the_check(db_url: str) -> None:
     assert "ix_fills_order_id" in faults
     assert "mood" in faults
     assert db_check(db_url)["ok"] is False
+
+
+def test_the_pages_of_a_large_file_are_read_only_when_asked(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(sqlite_url)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        [page] = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_fills_event_ns'").fetchone()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with file.open("r+b") as damaged:
+        damaged.seek((page - 1) * 4096)
+        damaged.write(b"\xff" * 4096)
+    with pytest.raises(StoreError, match="malformed"):
+        db_check(sqlite_url)
+    monkeypatch.setattr(rebuild, "CHECKED_BYTES", 1000)
+    answer = db_check(sqlite_url)
+    assert answer["ok"] and answer["pages"].startswith("not checked")
+    with pytest.raises(StoreError, match="malformed"):
+        db_check(sqlite_url, whole=True)
 
 
 def test_a_reference_to_nothing_made_by_hand_does_not_pass_the_check(tmp_path: Path) -> None:
