@@ -114,7 +114,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
         (
             "Opportunities",
             lambda quote: [
-                *_sampled(sources),
+                *_sampled("How long edges live, how large they are and when", sources.episodes_every),
                 plots.lifetimes(episodes, legs, quote),
                 plots.edges(episodes, quote),
                 plots.on_offer(episodes, runs, quote),
@@ -127,6 +127,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
         (
             "Execution",
             lambda quote: [
+                *_sampled("Waits and slippage of pairs", sources.legs_every),
                 plots.waits(legs, quote),
                 show.waits(facts),
                 plots.slippage(legs, quote),
@@ -184,12 +185,9 @@ def _quotes(sources: Sources) -> list[str]:
     return sorted(seen.keys() | pairs.keys(), key=lambda name: (-pairs[name], -seen[name], name)) or [""]
 
 
-def _sampled(sources: Sources) -> list[Html]:
-    """Say of how many opportunities the figures of single ones are drawn, where that is not all."""
-    each = sources.episodes["opportunities"]
-    if not len(each) or each[0] == 1:
-        return []
-    return [element("p", f"How long edges live, how large they are and when: drawn from one opportunity in {each[0]}.")]
+def _sampled(what: str, every: int) -> list[Html]:
+    """Say that figures are of a sample, where they are."""
+    return [element("p", f"{what}: measured on one in {every}.")] if every > 1 else []
 
 
 def _source(sources: Sources, facts: dict[str, Any]) -> Html:

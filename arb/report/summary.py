@@ -24,8 +24,8 @@ from arb.store.sums import read_sums
 from arb.store.tables import WATERFALL
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
-EPISODES_DRAWN = 50_000
-"""About so many opportunities show how long edges live and how large they are, however many there were."""
+ROWS_DRAWN = 50_000
+"""About so many opportunities, or legs, show how long something takes and how large it is, however many there were."""
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -38,18 +38,17 @@ class Sources:
         self.db = mask_url(db_url)
         self.selection = selection
         self.sums = read_sums(db_url, selection)
-        self.trades, self.legs, self.runs = (
-            columns.trades(),
-            columns.legs(),
-            columns.runs(),
-        )
+        self.trades, self.runs = columns.trades(), columns.runs()
+        # Means and percentiles of legs are of a sample where there are very many; sums never are.
+        self.legs_every = max(1, sum(row["orders"] for row in self.sums.orders) // ROWS_DRAWN)
+        self.legs = columns.legs(self.legs_every)
+        self.episodes_every = max(1, whole_sum(self.sums.offers["opportunities"]) // ROWS_DRAWN)
 
     @cached_property
     def episodes(self) -> Columns:
         """See `ColumnReader.episodes`; of very many a sample, each of which counts for as many as `opportunities` says."""
-        every = max(1, whole_sum(self.sums.offers["opportunities"]) // EPISODES_DRAWN)
-        found = self._columns.episodes(every)
-        return found | {"opportunities": np.full(len(found["id"]), every)}
+        found = self._columns.episodes(self.episodes_every)
+        return found | {"opportunities": np.full(len(found["id"]), self.episodes_every)}
 
     @cached_property
     def executions(self) -> Columns:

@@ -27,6 +27,7 @@ Column = npt.NDArray[Any]
 Columns = dict[str, Column]
 """Columns by name, all of one length. A `pandas.DataFrame` reads alike: `columns["net_e8"]`."""
 
+_Query = tuple[str, dict[str, Any], SelectedBy]
 BATCH_ROWS = 20_000
 _NUMBER, _EXACT, _TEXT = np.float64, np.int64, object
 
@@ -181,19 +182,17 @@ class ColumnReader:
         """
         return self._read(*TRADES)
 
-    def legs(self) -> Columns:
+    def legs(self, every: int = 1) -> Columns:
         """Read entry orders: the waits decision to sent, sent to answer, sent to first fill, and what the price gave.
 
-        `slippage_bps` is signed as its contribution: below zero, the fill was worse than the price decided on.
+        `slippage_bps` is signed as its contribution: below zero, the fill was worse than the price decided on. `every` 10: of
+        about each tenth pair, always the same.
         """
-        return self._read(*LEGS)
+        return self._read(*_sampled(LEGS, "p.id", every))
 
     def episodes(self, every: int = 1) -> Columns:
         """Read opportunities; `reason` is `traded` for those that were taken. `every` 10: about each tenth, always the same."""
-        sql, types, by = EPISODES
-        # Ids run on: what they leave is mixed, so that no rhythm of theirs shows.
-        sample = f"{{where}} AND id % 65537 * 40503 % 65536 % {every} = 0" if every > 1 else "{where}"
-        return self._read(sql.format(where=sample), types, by)
+        return self._read(*_sampled(EPISODES, "id", every))
 
     def offers(self) -> Columns:
         """Read what `read_offers` does."""
@@ -227,6 +226,12 @@ class ColumnReader:
                 yield connection
         except DBAPIError as error:
             raise store_error(self._db_url, error) from None
+
+
+def _sampled(query: _Query, row_id: str, every: int) -> _Query:
+    """Return a query for one row in `every`. Ids run on: what they leave is mixed, so that no rhythm of theirs shows."""
+    sql, types, by = query
+    return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), types, by
 
 
 def read_offers(connection: Connection, selection: Selection) -> Columns:

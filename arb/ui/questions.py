@@ -1,4 +1,4 @@
-"""What the page asks of a ledger: the answers of the commands of the same names, read-only and within 2 s of the database.
+"""What the page asks of a ledger: the answers of the commands of the same names, read-only and bounded in time.
 
 Filters are the commands' own (`--since --until --run --symbol --venue --kind`), by the same words and the same parser.
 """
@@ -27,6 +27,8 @@ RECONCILED_S = 900
 KEPT_NS = 2 * NS_PER_S
 """For how long an answer serves whoever asks the same."""
 AT_ONCE = 2
+SUMS, SUMS_MS = ("report", "earned"), 10_000
+"""Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
 Document = dict[str, Any]
 
 
@@ -64,7 +66,7 @@ class Questions:
 
     async def _asked(self, name: str, options: ReviewOptions) -> Document:
         def ask() -> Document:
-            with bounded():
+            with bounded(SUMS_MS) if name in SUMS else bounded():
                 return self.names[name](options)
 
         async with self._room:
