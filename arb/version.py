@@ -26,6 +26,11 @@ def version() -> str:
     return version_of(_PACKAGE)
 
 
+def code_version() -> str:
+    """Return the name of this build without its commit, where its code is known: a commit of pages alone does not change it."""
+    return re.sub(r"\+g[0-9a-f]+\.c", "+c", version())
+
+
 def version_of(package: Path) -> str:
     """Return the name of the build whose package is in a folder."""
     root = package.parent

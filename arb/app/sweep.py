@@ -21,7 +21,7 @@ from arb.replay.sweep.standings import Label, Standings, held_out_days, standing
 from arb.replay.sweep.tapes import Tape, examine, tapes_of
 from arb.replay.sweep.work import KeyedTrial, Piece, perform
 from arb.replay.trial import Trial, trial_key
-from arb.version import version
+from arb.version import code_version
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,6 @@ def _standings(results: Results, wanted: dict[str, _Wanted], held_out: Sequence[
         rows.setdefault(one.label, []).append(results.rows[key])
     tried: dict[tuple[str, ...], int] = {one.tape.digests: 0 for one in wanted.values()}
     for row in results.rows.values():
-        if row.sha256 in tried and row.arb == version():
+        if row.sha256 in tried and row.arb == code_version():
             tried[row.sha256] += 1
     return standings(rows, held_out, max(tried.values()))

@@ -38,7 +38,7 @@ from arb.store.journal_reader import JournalState, Row
 from arb.store.tape import RULES
 from arb.venues.build import PAPER_RATE
 from arb.venues.registry import tape_feed
-from arb.version import version
+from arb.version import code_version
 
 T = TypeVar("T")
 FORM = 1
@@ -148,7 +148,13 @@ def trial_key(digests: Iterable[str], trial: Trial) -> str:
 
     Settings that mean the same have the same key, however their numbers were written.
     """
-    parts = [list(digests), _canonical(msgspec.to_builtins(trial, builtin_types=(Decimal,))), FORM, RULES, version()]
+    parts = [
+        list(digests),
+        _canonical(msgspec.to_builtins(trial, builtin_types=(Decimal,))),
+        FORM,
+        RULES,
+        code_version(),
+    ]
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 

@@ -21,7 +21,7 @@ from arb.errors import ConfigError, StoreError
 from arb.market.numbers import ZERO
 from arb.replay.sweep.tapes import Tape
 from arb.replay.trial import TrialResult
-from arb.version import version
+from arb.version import code_version
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str)
         other_quotes={earned.quote: earned.net for earned in result.earned if earned.quote != quote and earned.pairs},
         frames=found.frames,
         halted=found.halted,
-        arb=version(),
+        arb=code_version(),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import arb.version
 from arb.clock import NS_PER_MS
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
@@ -159,6 +160,20 @@ def test_the_key_is_that_of_contents_and_not_of_names(tmp_path: Path) -> None:
 def test_whatever_may_change_a_result_changes_its_key(changes: dict[str, Any]) -> None:
     assert trial_key(["00"], a_trial(**changes)) != trial_key(["00"], a_trial())
     assert trial_key(["00"], a_trial(**changes)) == trial_key(["00"], a_trial(**changes))
+
+
+def test_other_code_changes_a_key_and_a_commit_of_the_same_code_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def key(build: str) -> str:
+        monkeypatch.setattr(arb.version, "version", lambda: build)
+        return trial_key(["00"], a_trial())
+
+    assert (
+        key("0.1.0+g59d95da6a1b2.c0f3d9a7e4b21")
+        == key("0.1.0+gaaaaaaaaaaaa.c0f3d9a7e4b21")
+        == key("0.1.0+c0f3d9a7e4b21")
+    )
+    assert key("0.1.0+g59d95da6a1b2.c0f3d9a7e4b21") != key("0.1.0+g59d95da6a1b2.c111111111111")
+    assert key("0.1.0+g59d95da6a1b2") != key("0.1.0+gaaaaaaaaaaaa")  # code that cannot be read
 
 
 def test_the_order_of_tapes_is_part_of_the_key() -> None:
