@@ -74,15 +74,20 @@ def sync_log(file: Path) -> int:
         os.close(descriptor)
 
 
+def empty_log(db: sqlite3.Connection) -> bool:
+    """Move the log of an open SQLite file into the file, and empty it; return False where a reader has kept it from that."""
+    [busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
 def rewrite_log(db: sqlite3.Connection, file: Path) -> None:
     """Move the log of an open SQLite file into the file, and read that back from the disk: after an fsync that failed.
 
     The system reports a failed fsync once, and takes the lost pages for written: the next fsync proves nothing of them. Raises
     `OSError` or `sqlite3.Error` where the disk refuses or returns something else, and while a reader holds the log.
     """
-    [busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise sqlite3.OperationalError("an fsync failed, and the log is in use: it cannot be written again yet")
+    if not empty_log(db):
+        raise sqlite3.OperationalError("an fsync may have failed, and the log is in use: it cannot be written again yet")
     descriptor = os.open(beside(file, ""), os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -177,11 +182,14 @@ class FileReserve:
     def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size = size
-        self.held = path.exists() and path.stat().st_size >= size
+        self.held = (
+            path.exists() and 512 * path.stat().st_blocks >= size
+        )  # a copied file may have its size, and no space
 
     def release(self) -> None:
-        """Delete the file."""
-        self._path.unlink(missing_ok=True)
+        """Delete the file; on a disk that refuses even that, nothing is held all the same."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self.held = False
 
     def establish(self) -> bool:
@@ -195,15 +203,16 @@ class FileReserve:
                 return False
             self._allocate()
         except OSError:
-            self._path.unlink(missing_ok=True)
+            self.release()
             return False
         self.held = True
         return True
 
     def _allocate(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             allocate(descriptor, self._size)
+            os.fsync(descriptor)  # some file systems find out only then that there is no space
         finally:
             os.close(descriptor)
 

@@ -41,6 +41,7 @@ from arb.store.guards import (
     NoReserve,
     Reserve,
     close_and_put_back,
+    empty_log,
     files_of,
     rewrite_log,
     sync_log,
@@ -76,6 +77,7 @@ class Journal:
         self._files = files_of(path) if isinstance(path, Path) else ()
         self._intents: IntentLog | None = None
         self._doubted = False  # an fsync failed, so what was committed may not be on the disk
+        self._long_log = 8 * CHECKPOINT_BYTES  # bytes of the log of which the next warning is due
         self._synced = 0  # the last step that no power cut can take
         self._intended = 0  # the newest step of which an intent was written
         self._sync_lock = threading.Lock()
@@ -101,6 +103,7 @@ class Journal:
             db = connect(path, lambda new: create(new, clock, rng or system_random()))
             held = FileReserve(path.with_name(path.name.removesuffix(".sqlite") + ".reserve"))
             journal = cls(path, db, lock, held if reserve is None else reserve)
+            journal._move_old_log()
             if not isinstance(reserve, NoReserve):
                 journal._recover_intents()
             return journal
@@ -243,6 +246,7 @@ class Journal:
                 self._synced = reached
                 if log_bytes >= CHECKPOINT_BYTES:
                     self._second().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # waits for nobody
+                    self._name_long_log(log_bytes)
             except FileNotFoundError:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
             except (OSError, sqlite3.Error) as error:
@@ -277,6 +281,13 @@ class Journal:
                 self._db.close()
                 if self._lock is not None:
                     self._lock.release()
+
+    def _move_old_log(self) -> None:
+        """Move what an earlier process left in the log into the file: its last fsync may have failed before it was killed."""
+        try:
+            self._doubted = not empty_log(self._db)
+        except sqlite3.Error:  # on a full disk, say: what is open is finished, and `sync` reports it
+            self._doubted = True
 
     def _recover_intents(self) -> None:
         """Open the intents, and append the steps that are lacking here: their orders may have left before the process died."""
@@ -314,6 +325,16 @@ class Journal:
             self._write(lines, change)
         except sqlite3.Error as second:
             raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
+
+    def _name_long_log(self, log_bytes: int) -> None:
+        """Warn, at each doubling, that checkpoints do not shorten the log: a program that reads the journal holds it."""
+        if log_bytes >= self._long_log:
+            self._long_log = 2 * log_bytes
+            log.warning(
+                "journal %s: another program has read it for long, and its log cannot be emptied until that ends: %d MB",
+                self.path,
+                log_bytes >> 20,
+            )
 
     def _second(self) -> sqlite3.Connection:
         """Return the connection of the thread that syncs: the engine's thread never waits for it, nor it for others."""

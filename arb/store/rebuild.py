@@ -5,12 +5,13 @@ the same place takes the place of the first. Rows of a real run are never touche
 its own, and only a ledger that belongs to such a journal, or to none, is emptied.
 """
 
+import logging
 import os
 import random
 import sqlite3
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
@@ -21,7 +22,7 @@ from arb.core.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
 from arb.store import alerts, migrate
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
-from arb.store.guards import InstanceLock, NoReserve
+from arb.store.guards import InstanceLock, NoReserve, empty_log
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, JournalReader, Position
 from arb.store.journal_upkeep import drop_story
@@ -47,6 +48,7 @@ from arb.store.tables import (
 )
 from arb.store.writer import TABLES, RowRefused, Writer, require_known_codes
 
+log = logging.getLogger(__name__)
 CHECKED_BYTES = 200 * 1024 * 1024
 
 
@@ -148,7 +150,8 @@ def _vacuum(engine: Engine, file: Path | None) -> tuple[int | None, int | None]:
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("VACUUM")
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not empty_log(cast(sqlite3.Connection, raw.driver_connection)):
+            log.warning("ledger %s: another program reads it: no space is given back until that ends", file)
     except sqlite3.Error as error:
         raise StoreError(f"ledger {file}: {error}") from None
     finally:

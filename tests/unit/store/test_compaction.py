@@ -1,7 +1,7 @@
 """An old journal made small: no row is lost, no open pair forgotten, and the engine goes on where it stopped."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -86,6 +86,21 @@ def test_rebuilt_from_a_small_journal_the_ledger_has_the_very_same_rows(db_url: 
     db_rebuild(db_url, path)
     assert contents(db_url) == before
     assert db_compact(db_url, path, None, FOR_EVER_NS)["journal_entries_dropped"] == 0
+
+
+def test_space_that_a_reader_keeps_is_named(sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    write_history(path, sqlite_url)
+    with ExitStack() as readers:
+        for file, table in ((path, "entries"), (tmp_path / "ledger.sqlite", "runs")):
+            reader = readers.enter_context(closing(sqlite3.connect(file, isolation_level=None)))
+            reader.execute("BEGIN")
+            reader.execute(f"SELECT count(*) FROM {table}").fetchone()
+        db_compact(sqlite_url, path, None, FOR_EVER_NS)
+    assert [text.partition(":")[0] for text in caplog.messages if "another program reads it" in text] == [
+        f"ledger {tmp_path / 'ledger.sqlite'}",
+        f"journal {path}",
+    ]
 
 
 def test_a_restart_finds_what_it_found_before_and_the_ledger_goes_on(sqlite_url: str, tmp_path: Path) -> None:

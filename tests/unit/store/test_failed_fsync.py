@@ -90,11 +90,64 @@ def test_while_a_reader_holds_the_log_nothing_is_believed(journal: Journal, path
         reader.execute("SELECT count(*) FROM entries").fetchone()
         fail_once(journal, disk)
         journal.append(an_event(2), ())
-        with pytest.raises(StoreError, match="an fsync failed, and the log is in use"):
+        with pytest.raises(StoreError, match="the log is in use"):
             journal.sync()
         journal.append(an_event(3), ())  # repairs go on
     journal.sync()
     assert beside(path, "-wal").stat().st_size == 0
+
+
+def left_by_a_killed_process(journal: Journal, folder: Path) -> Path:
+    """Return the files of a journal that is still open, copied: what `kill -9` would leave."""
+    assert isinstance(journal.path, Path)
+    folder.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(beside(journal.path, suffix), folder)
+    return folder / journal.path.name
+
+
+def test_a_start_moves_the_log_of_a_killed_process_into_the_file(journal: Journal, tmp_path: Path, disk: Disk) -> None:
+    journal.append(an_event(1), ())
+    fail_once(journal, disk)  # and then it is killed
+    path = left_by_a_killed_process(journal, tmp_path / "killed")
+    with closing(open_journal(path)):
+        assert beside(path, "-wal").stat().st_size == 0
+        assert steps_in_the_file_alone(path, tmp_path) == [1]
+
+
+def test_a_start_believes_nothing_while_a_reader_keeps_the_old_log(journal: Journal, tmp_path: Path) -> None:
+    journal.append(an_event(1), ())
+    path = left_by_a_killed_process(journal, tmp_path / "killed")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entries").fetchone()
+        started = open_journal(path)
+        started.append(an_event(2), ())  # repairs go on
+        with pytest.raises(StoreError, match="the log is in use"):
+            started.sync()
+    started.sync()
+    assert steps_in_the_file_alone(path, tmp_path) == [1, 2]
+    started.close()
+
+
+def test_a_log_that_a_reader_keeps_growing_is_named_at_each_doubling(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("arb.store.journal.CHECKPOINT_BYTES", 50_000)
+    journal = open_journal(path.with_name("long.journal.sqlite"))
+    with closing(sqlite3.connect(str(journal.path), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entries").fetchone()
+        for seq in range(1, 1_000):
+            journal.append(an_event(seq), ())
+            journal.sync()
+    warned = [record for record in caplog.messages if "cannot be emptied" in record]
+    assert 1 < len(warned) < 8
+    for seq in range(1_000, 2_000):
+        journal.append(an_event(seq), ())
+        journal.sync()
+    assert [record for record in caplog.messages if "cannot be emptied" in record] == warned
+    journal.close()
 
 
 def test_a_file_that_comes_back_damaged_is_not_believed(journal: Journal, path: Path, disk: Disk) -> None:

@@ -1,5 +1,7 @@
 """The journal and the disk: full, synced, removed, and the process killed."""
 
+import errno
+import os
 import random
 import signal
 import subprocess
@@ -94,6 +96,34 @@ def test_the_reserve_is_real_space_and_can_be_had_again(tmp_path: Path) -> None:
     reserve.release()
     assert not (tmp_path / "r").exists()
     assert reserve.establish()
+
+
+def test_a_reserve_without_space_behind_it_is_not_held(tmp_path: Path) -> None:
+    with (tmp_path / "r").open("wb") as copied:  # as by cp --sparse, or from a backup
+        copied.truncate(64 * 1024)
+    reserve = FileReserve(tmp_path / "r", size=64 * 1024)
+    assert not reserve.held
+    assert reserve.establish()
+    assert (tmp_path / "r").stat().st_blocks * 512 >= 64 * 1024
+
+
+def test_a_reserve_that_does_not_reach_the_disk_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", refuse)
+        assert not FileReserve(tmp_path / "r", size=64 * 1024).establish()
+    assert FileReserve(tmp_path / "r", size=64 * 1024).establish()
+
+
+def test_a_reserve_on_a_disk_that_became_read_only_ends_without_an_error(small_disk: Path) -> None:
+    reserve = FileReserve(small_disk / "r", size=64 * 1024)
+    assert reserve.establish()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    reserve.release()
+    assert not reserve.held
+    assert not reserve.establish()
 
 
 def test_the_reserve_takes_space_from_when_orders_may_leave_until_an_end_without_open_pairs(tmp_path: Path) -> None:
