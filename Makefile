@@ -66,6 +66,8 @@ test: $(DEV_READY)
 
 thorough: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m thorough $(ARGS)
+	@echo "[arb] the store behind a pooler in transaction mode (PgBouncer where it is installed)"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --through-pooler tests/unit/store
 
 properties: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 --durations 10 --examples $(EXAMPLES) $(ARGS)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ import hypothesis
 import pytest
 
 from arb.venues.compiled.loading import is_available, is_whole
+from tests.support.pooler import PgBouncer, Pooler
 
 # No deadline per example: on a busy machine it measures the neighbours. Each test as a whole has one (pyproject.toml).
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
@@ -44,8 +46,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit` and `make test`."""
+    """Add options: how far properties search, and whether PostgreSQL is reached by way of a pooler."""
     parser.addoption("--examples", type=int, default=0, help="run the property tests alone, with N examples each")
+    parser.addoption("--through-pooler", action="store_true", help="run the tests on PostgreSQL alone, behind a pooler")
     parser.addoption("--examples-max", type=int, default=0, help="let no property test search more than N examples")
 
 
@@ -126,6 +129,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Modules come in an order that means nothing, so that those that wait for processes do not all come last.
     """
     items.sort(key=lambda item: zlib.crc32(item.nodeid.partition("::")[0].encode()))
+    if config.getoption("--through-pooler"):
+        on_postgres = [
+            item for item in items if "postgres" in item.name or "postgres_server" in getattr(item, "fixturenames", ())
+        ]
+        items[:] = [item for item in on_postgres if item.get_closest_marker("own_session") is None]
     examples, most = config.getoption("--examples"), config.getoption("--examples-max")
     if not examples and not most:
         return
@@ -187,13 +195,38 @@ def postgres_server() -> Iterator[Any]:
 _databases = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def pgbouncer(postgres_server: Any) -> Iterator[PgBouncer | None]:
+    """Start PgBouncer before the server; None where it is not installed."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        yield None
+        return
+    with closing(PgBouncer(postgres_server.get_uri(), program)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def through(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """Return a function from a database's URL to the one by way of a pooler in transaction mode, under `--through-pooler`."""
+    with ExitStack() as stack:
+
+        def pooled(url: str) -> str:
+            if not request.config.getoption("--through-pooler"):
+                return url
+            bouncer = request.getfixturevalue("pgbouncer")
+            return bouncer.url_of(url) if bouncer else stack.enter_context(closing(Pooler(url))).url
+
+        yield pooled
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Any) -> Iterator[str]:
+def postgres_url(postgres_server: Any, through: Callable[[str], str]) -> Iterator[str]:
     """Return the SQLAlchemy URL of an empty database made for this test alone."""
     psycopg = pytest.importorskip("psycopg")
     name = f"test_{next(_databases)}"
     with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.get_uri(name).replace("postgresql://", "postgresql+psycopg://", 1)
+    yield through(postgres_server.get_uri(name).replace("postgresql://", "postgresql+psycopg://", 1))
     with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -50,7 +50,7 @@ def ask(db_url: str, sql: str) -> Answer:
             rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
             columns = [str(column[0]) for column in cursor.description]
     else:
-        with psycopg.connect(db_url.replace("postgresql+psycopg://", "postgresql://")) as server:
+        with psycopg.connect(db_url.replace("+psycopg", "", 1), prepare_threshold=None) as server:
             result = server.execute(sql.encode())
             rows = result.fetchall()
             columns = [column.name for column in result.description or ()]

@@ -1,16 +1,20 @@
-"""A pooler in transaction mode before a PostgreSQL server, as PgBouncer is: one server session, which all clients share.
+"""Poolers in transaction mode before a PostgreSQL server: PgBouncer, and one of ours for where it is not installed.
 
-A client has the session from its first message until the server is idle outside of a transaction. What it leaves in the session
-(settings, prepared statements) the next one finds.
+A client has a server session from its first message until the server is idle outside of a transaction. The session used last
+serves the next client, which finds the settings and prepared statements left in it.
 """
 
 import contextlib
+import os
 import re
+import select
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -30,9 +34,8 @@ class Pooler:
         self._database, self._idle_s = name[1], idle_s
         self._folder = Path(tempfile.mkdtemp(prefix="arb-pl-"))  # a socket's path must be short
         self.url = db_url.replace(found[0], f"host={quote(str(self._folder), safe='')}")
-        self._turn = threading.Lock()
         self._greeting = b""
-        self._server = self._session()
+        self._idle = [self._session()]
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._folder / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -41,7 +44,7 @@ class Pooler:
 
     def close(self) -> None:
         """Hang up on everybody."""
-        for open_socket in (self._listener, *self._clients, self._server):
+        for open_socket in (self._listener, *self._clients, *self._idle):
             with contextlib.suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
             open_socket.close()
@@ -69,7 +72,7 @@ class Pooler:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        held = False
+        server: socket.socket | None = None
         try:
             while True:
                 (length, code) = struct.unpack("!ii", _exactly(client, 8))
@@ -81,31 +84,77 @@ class Pooler:
                 client.sendall(b"N")
             client.sendall(self._greeting)
             while (message := _message(client))[:1] != b"X":
-                if not held:
-                    held = self._turn.acquire()
-                self._server.sendall(message)
-                if message[:1] in _ANSWERED and self._answer(client):
-                    self._turn.release()
-                    held = False
+                server = server or self._taken()
+                server.sendall(message)
+                if message[:1] in _ANSWERED and _answer(server, client):
+                    self._idle.append(server)
+                    server = None
         except OSError:
             pass
         finally:
-            if held:  # in the middle of a transaction: the session is given up, as poolers do
-                with contextlib.suppress(OSError):
-                    self._server.close()
-                    self._server = self._session()
-                self._turn.release()
+            if server is not None:  # in the middle of a transaction: the session is given up, as poolers do
+                server.close()
             client.close()
 
-    def _answer(self, client: socket.socket) -> bool:
-        """Pass on what the server says until it waits for the client; return whether no transaction is open then."""
-        while True:
-            message = _message(self._server)
-            client.sendall(message)
-            if message[:1] == b"Z":
-                return message[5:6] == b"I"
-            if message[:1] == b"G":  # it takes a copy in
-                return False
+    def _taken(self) -> socket.socket:
+        """Take the session that was used last, or start one."""
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another client was faster
+                server = self._idle.pop()
+                if not _has_ended(server):
+                    return server
+        return self._session()
+
+
+class PgBouncer:
+    """PgBouncer itself, started once for all databases of a server; `url_of` leads to one of them by way of it."""
+
+    def __init__(self, server_url: str, program: str) -> None:
+        found = re.search(r"host=([^&]+)", server_url)
+        assert found is not None, server_url
+        self._host = found[0]
+        self._folder = Path(tempfile.mkdtemp(prefix="arb-pb-"))
+        settings = self._folder / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={unquote(found[1])} user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = any\n"
+            f"listen_addr =\nlisten_port = 5432\nunix_socket_dir = {self._folder}\nlogfile = {self._folder}/log\n"
+        )
+        command = [program, "-q", str(settings)]
+        if os.geteuid() == 0:  # it refuses to run as root, and the server's folder is open to the server's user alone
+            owner = Path(unquote(found[1])).owner()
+            command[1:1] = ["-u", owner]
+            shutil.chown(self._folder, owner)
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 20
+        while not (self._folder / ".s.PGSQL.5432").exists():
+            assert self._process.poll() is None and time.monotonic() < until, (self._folder / "log").read_text()
+            time.sleep(0.02)
+
+    def url_of(self, db_url: str) -> str:
+        """Return the URL of a database of this server by way of the pool."""
+        return db_url.replace(self._host, f"host={quote(str(self._folder), safe='')}")
+
+    def close(self) -> None:
+        """Stop it."""
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _answer(server: socket.socket, client: socket.socket) -> bool:
+    """Pass on what the server says until it waits for the client; return whether no transaction is open then."""
+    while True:
+        message = _message(server)
+        client.sendall(message)
+        if message[:1] == b"Z":
+            return message[5:6] == b"I"
+        if message[:1] == b"G":  # it takes a copy in
+            return False
+
+
+def _has_ended(server: socket.socket) -> bool:
+    """Return whether the server has hung up, or said why it will."""
+    return bool(select.select([server], [], [], 0)[0])
 
 
 def _message(source: socket.socket) -> bytes:

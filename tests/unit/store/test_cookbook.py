@@ -55,8 +55,8 @@ def sqlite_ledger(history: list[AnyRecord], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def postgres_ledger(history: list[AnyRecord], postgres_server: Any) -> Iterator[str]:
-    url = new_database(postgres_server, "cookbook")
+def postgres_ledger(history: list[AnyRecord], postgres_server: Any, through: Callable[[str], str]) -> Iterator[str]:
+    url = through(new_database(postgres_server, "cookbook"))
     fill_ledger(url, history)
     rolled_up(url, CUT_NS)
     yield url

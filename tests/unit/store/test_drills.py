@@ -51,7 +51,7 @@ def assert_rebuilt_alike(db_url: str, journal: Journal) -> None:
 
 
 def connect(postgres_url: str) -> psycopg.Connection[Any]:
-    return psycopg.connect(postgres_url.replace("+psycopg", ""))
+    return psycopg.connect(postgres_url.replace("+psycopg", ""), prepare_threshold=None)
 
 
 def backend_that_waits(postgres_url: str) -> int:

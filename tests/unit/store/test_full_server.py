@@ -41,6 +41,7 @@ def full_url(postgres_server: Any, small_disk: Path) -> Iterator[str]:
         admin.execute(sql.SQL("DROP TABLESPACE {}").format(name))
 
 
+@pytest.mark.own_session  # it cannot begin on a full disk
 def test_a_server_whose_disk_is_full_loses_no_journalled_row_and_goes_on_when_there_is_space(
     full_url: str, small_disk: Path, tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ def test_an_engine_that_ended_in_order_leaves_nothing(url: str, lease_of: Open) 
     assert [row[1] for row in leases(url)] == ["run-2", "run-2"]
 
 
+@pytest.mark.own_session
 def test_who_is_refused_one_account_keeps_those_it_had_and_no_other(url: str, lease_of: Open) -> None:
     first, second, third = (lease_of(url, host(number))[0] for number in (1, 2, 3))
     first.take(["okx-1"])
@@ -197,6 +198,7 @@ def lock_of(url: str) -> "psycopg.Connection[tuple[Any, ...]]":
     return session
 
 
+@pytest.mark.own_session
 def test_a_restart_waits_for_the_end_of_the_session_of_the_process_before(url: str, lease_of: Open) -> None:
     session = lock_of(url)
     left_by(url, host(1, OF_BOTH))
@@ -207,6 +209,7 @@ def test_a_restart_waits_for_the_end_of_the_session_of_the_process_before(url: s
     assert leases(url) == [("gate-1", "run-2", "host-2", 1002)]
 
 
+@pytest.mark.own_session
 def test_a_session_that_does_not_end_is_no_other_engine_and_the_lease_is_taken_once_it_has(
     url: str, lease_of: Open
 ) -> None:
@@ -219,6 +222,7 @@ def test_a_session_that_does_not_end_is_no_other_engine_and_the_lease_is_taken_o
     assert leases(url) == [("gate-1", "run-2", "host-2", 1002)]
 
 
+@pytest.mark.own_session
 def test_an_engine_that_stands_still_keeps_its_account_while_its_session_stands(url: str, lease_of: Open) -> None:
     with closing(lock_of(url)):
         left_by(url, host(1), ago_s=LEASE_S + 1)
@@ -226,6 +230,7 @@ def test_an_engine_that_stands_still_keeps_its_account_while_its_session_stands(
             lease_of(url, host(2))[0].take(["gate-1"])
 
 
+@pytest.mark.own_session
 def test_another_schema_of_the_database_is_no_way_around(url: str, lease_of: Open) -> None:
     execute(url, "CREATE SCHEMA other")
     elsewhere = f"{url}&options=-csearch_path%3Dother"
@@ -235,6 +240,7 @@ def test_another_schema_of_the_database_is_no_way_around(url: str, lease_of: Ope
         lease_of(elsewhere, host(2))[0].take(["gate-1"])
 
 
+@pytest.mark.own_session
 def test_a_session_that_is_cut_is_noticed_and_made_anew_and_nobody_comes_in_between(url: str, lease_of: Open) -> None:
     first, told = lease_of(url, host(1))
     first.take(["gate-1"])

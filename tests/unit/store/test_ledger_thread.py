@@ -213,6 +213,7 @@ def test_a_ledger_that_cannot_be_written_at_the_end_does_not_hold_up_the_exit(
     assert counts(sqlite_url) == WHOLE
 
 
+@pytest.mark.own_session
 def test_a_server_that_drops_the_connection_is_reached_again(
     postgres_url: str, journal: Journal, states: States
 ) -> None:
