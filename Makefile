@@ -6,7 +6,7 @@
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4 SEED=random
 #   make thorough  the long tests, and those that prove that a test can fail   ARGS="--lf"
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
-#   make check   format, lint, strict types, house rules
+#   make check   format, lint, strict types, house rules, known weaknesses of packages
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
 #   make inventory  what bands of the inventory change where funds are scarce   ARGS="--seeds 5"
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
@@ -22,7 +22,7 @@
 #   make docs    build the site of docs/ in build/docs, every link checked
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
 #   make pictures  write docs/live.svg, the moving picture of the screen, anew
-#   make lock    resolve the dependencies anew into the five hashed locks (needs uv)
+#   make lock    resolve the dependencies anew into the six hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
 
@@ -48,7 +48,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs outcomes pictures lock strangers
+.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs outcomes pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -81,6 +81,17 @@ check: $(DEV_READY)
 	@$(BIN)/mypy
 	@echo "[arb] house rules"
 	@$(BIN)/python -m pytest -q tests/test_house.py
+	@$(MAKE) -s audit
+
+# Known weaknesses of the locked packages, where an index answers. What asks is in an environment of its own.
+AUDIT := build/audit-env
+
+audit: $(DEV_READY)
+	@test -e $(AUDIT)/.ready -a ! requirements-audit.lock -nt $(AUDIT)/.ready || { rm -rf $(AUDIT) && mkdir -p build && \
+	  $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip --disable-pip-version-check -q install --require-hashes \
+	  -r requirements-audit.lock 2>$(AUDIT)/log && touch $(AUDIT)/.ready; } || true
+	@if test -e $(AUDIT)/.ready; then $(BIN)/python -m tests.support.audit $(AUDIT)/bin/python requirements-dev.lock $(TRIED); \
+	  else tail -1 $(AUDIT)/log; echo "[arb] audit: pip-audit cannot be installed here, not checked"; fi
 
 bench: $(DEV_READY)
 	@$(BIN)/arb bench $(ARGS)
@@ -235,10 +246,11 @@ LOCK := $(COMPILE) pyproject.toml --extra build
 
 lock:
 	@test -x "$(UV)" || { echo "[arb] make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 2; }
-	@echo "[arb] resolving requirements.lock and those of compiled books, tests, notebooks and docs"
+	@echo "[arb] resolving requirements.lock and those of compiled books, tests, notebooks, docs and the audit"
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --extra lab --constraint requirements-dev.lock --output-file requirements-lab.lock
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["compiled"])' | \
 	  $(COMPILE) - --constraint requirements.lock --no-emit-package numpy --output-file $(TRIED)
 	@$(COMPILE) --group docs --output-file requirements-docs.lock
+	@$(COMPILE) --group audit --output-file requirements-audit.lock

@@ -87,7 +87,9 @@ def rewrite_log(db: sqlite3.Connection, file: Path) -> None:
     `OSError` or `sqlite3.Error` where the disk refuses or returns something else, and while a reader holds the log.
     """
     if not empty_log(db):
-        raise sqlite3.OperationalError("an fsync may have failed, and the log is in use: it cannot be written again yet")
+        raise sqlite3.OperationalError(
+            "an fsync may have failed, and the log is in use: it cannot be written again yet"
+        )
     descriptor = os.open(beside(file, ""), os.O_RDONLY)
     try:
         os.fsync(descriptor)

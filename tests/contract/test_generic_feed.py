@@ -24,6 +24,7 @@ from arb.venues.generic.spec import exchange_names
 from arb.venues.transport.proxy import Proxy
 from arb.venues.transport.way import WayOut
 from tests.contract.venue_server import Client, Venues, stock_client, venue_server
+from tests.integration.socks_proxy import SocksProxy
 from tests.integration.support import run_arb
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
@@ -267,6 +268,27 @@ def test_by_a_proxy_nothing_goes_another_way() -> None:
         return asked
 
     assert set(asyncio.run(story())) == {f"CONNECT {host}.kraken.com:443 HTTP/1.1" for host in ("api", "ws")}
+
+
+def test_by_a_socks_proxy_names_are_resolved_there_and_nothing_goes_another_way() -> None:
+    async def story() -> tuple[list[str], list[str]]:
+        async with SocksProxy(1, login="user:word") as proxy:  # no venue is behind it
+            client = ccxt_client(
+                "kraken", WayOut(Proxy("127.0.0.1", proxy.port, "user", "word", socks=True), "127.0.0.9")
+            )
+            try:
+                with pytest.raises(ccxt.NetworkError):
+                    await client.load_markets()
+                client.set_markets([client.safe_market_structure(MARKET)])
+                with pytest.raises(ccxt.NetworkError):
+                    await client.watch_order_book("BTC/USDT")
+            finally:
+                await client.close()
+            return proxy.asked, proxy.peers
+
+    asked, peers = asyncio.run(story())
+    assert set(asked) == {"api.kraken.com:443", "ws.kraken.com:443"}
+    assert set(peers) == {"127.0.0.9"}, "and from the address that is set"
 
 
 def test_the_names_are_those_of_the_exchange_classes() -> None:
