@@ -12,7 +12,8 @@ from functools import cache
 from arb.venues.registry import SPECS
 
 FLOORS = {
-    "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "version": 0, "virtual_loop": 0, "measured_loop": 0,
+    "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "version": 0, "files": 0,
+    "virtual_loop": 0, "measured_loop": 0,
     "market": 1, "documents": 1,
     "core": 2,
     "venues": 3, "store": 3, "sandbox": 3,
@@ -26,7 +27,7 @@ FLOORS = {
 STARTS = {"replay", "faultsim"}
 """Parts that may start the one composition of a run, although it is on their own floor."""
 COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe|fast_books)\b")
-GROUND_ONLY = {"sandbox": {"clock", "door", "errors", "process"}}
+GROUND_ONLY = {"sandbox": {"clock", "door", "errors", "files", "process"}}
 """The sandbox plays the stranger: it shares no parser and no type with the house."""
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
 PEERS = {"bench"}

@@ -15,6 +15,7 @@ from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
 from arb.core.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
+from arb.files import whole_text
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import ASSET, Symbol
 from arb.venues.currencies import ethereum_like
@@ -113,7 +114,7 @@ def known_coins(own_file: str = "") -> tuple[Coin, ...]:
     found = dict(_read(text, SHIPPED))
     if own_file:
         try:
-            found |= dict(_read(Path(own_file).read_text(encoding="utf-8-sig"), own_file))
+            found |= dict(_read(whole_text(Path(own_file)), own_file))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"[run] coins_file: {own_file}: cannot be read ({error}): give a UTF-8 file") from None
     _refuse_two_names(found)

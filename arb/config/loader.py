@@ -18,6 +18,7 @@ from msgspec.structs import FieldInfo
 from arb.config.places import lines_of_keys
 from arb.config.values import is_spot_symbol, read_amount, read_value
 from arb.errors import ConfigError
+from arb.files import whole_text
 from arb.market.symbol import ASSET
 from arb.masking import printable
 
@@ -28,7 +29,7 @@ Fail = Callable[[tuple[str, ...], str], ConfigError]
 def load_file(path: Path, kind: type[S]) -> S:
     """Read one TOML file into `kind`; raises `ConfigError` naming file, line and remedy."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = whole_text(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file: name an existing one with --config PATH") from None
     except IsADirectoryError:

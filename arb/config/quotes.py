@@ -13,6 +13,7 @@ import msgspec
 from arb.config.settings import Mode, Settings
 from arb.core.settings import Limits
 from arb.errors import ConfigError
+from arb.files import whole_text
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
@@ -26,7 +27,7 @@ def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> N
     quote = settings.run.report_currency if settings.run.chooses else Symbol.of(settings.run.symbols[0]).quote
     if mode is Mode.SANDBOX or quote in DOLLARS:
         return
-    tables = {} if config is None or not config.exists() else tomllib.loads(config.read_text(encoding="utf-8-sig"))
+    tables = {} if config is None or not config.exists() else tomllib.loads(whole_text(config))
     missing = [f"[limits] {name}" for name in MONEY if name not in tables.get("limits", {})]
     if mode is Mode.LIVE:
         if settings.live.ramp_pairs and "ramp_start_quote" not in tables.get("live", {}):

@@ -6,6 +6,7 @@ They are evidence of which coin is which, as the lines of a table are. Whose wal
 from pathlib import Path
 
 from arb.errors import ConfigError, VenueProtocolError
+from arb.files import whole
 from arb.market.coins import Coin
 from arb.venues.currencies import CurrencyReader
 from arb.venues.registry import SPECS
@@ -34,7 +35,7 @@ def _read(path: Path) -> list[Coin]:
     if make is None:
         raise ConfigError(f"[coins] lists: {path}: no venue is called {path.stem!r}: there are {', '.join(_READERS)}")
     try:
-        body = decode_body(path.read_bytes())
+        body = decode_body(whole(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"[coins] lists: {path}: is no JSON that can be read ({error}): save the whole answer"

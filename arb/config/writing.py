@@ -16,6 +16,7 @@ from arb.config import load_settings
 from arb.config.places import key_at, lines_of_keys
 from arb.config.starter import wrapped
 from arb.errors import ConfigError
+from arb.files import whole
 
 _ONE_LINE = 100
 """How long an array may be that stands on one line."""
@@ -28,7 +29,7 @@ def write_symbols(path: Path, symbols: Sequence[str]) -> None:
     """
     target = path.resolve()
     try:
-        raw = target.read_bytes()
+        raw = whole(target)
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(

@@ -20,6 +20,7 @@ import msgspec
 from arb.core.accounts.holdings import KnownInventory
 from arb.core.events import AlertAcknowledged, AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
+from arb.files import whole
 from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.measured_loop import Turns
@@ -92,7 +93,8 @@ def write_halt_file(journal: Path, reason: str) -> Path:
 def read_halt_file(journal: Path) -> str | None:
     """Return the reason in the halt file, or None when there is none; an unreadable file is a halt too."""
     try:
-        return halt_file(journal).read_text(encoding="utf-8", errors="replace").strip() or "halt file"
+        found = whole(halt_file(journal), LINE_LIMIT, wait=False)
+        return found.decode("utf-8", "replace").strip() or "halt file"
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -22,6 +22,7 @@ from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import FEE_EXP, EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.core.reasons import Reason
 from arb.errors import ConfigError
+from arb.files import whole
 from arb.market.instrument import FeeIn
 from arb.market.numbers import EXACT, plain
 from arb.market.scale import Scale
@@ -76,7 +77,7 @@ class ScanInput(msgspec.Struct, frozen=True, kw_only=True):
 def read_scan_input(path: Path) -> ScanInput:
     """Return the input in the file at `path`; raise `ConfigError` when it cannot be read or is not valid."""
     try:
-        raw = path.read_bytes()
+        raw = whole(path)
     except OSError as error:
         raise ConfigError(
             f"scan input {path}: cannot be read ({error.strerror}): give the path of a JSON file"

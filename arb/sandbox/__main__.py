@@ -12,6 +12,7 @@ from typing import Any
 
 from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
+from arb.files import whole_text
 from arb.process import give_way, on_stop_signal
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.sandbox.server import SandboxServer, as_line
@@ -92,7 +93,7 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> Non
 def read_faults(path: Path) -> list[dict[str, object]]:
     """Read fault objects from a file: a JSON list, or one JSON object per line; raises `ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = whole_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"faults file {path}: {error}") from error
     try:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import socket
+import threading
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
@@ -59,6 +61,23 @@ async def exchange(journal: Path, sent: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_what_is_no_file_in_the_place_of_a_halt_file_halts_and_holds_nothing_up(kind: str, tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+    place = halt_file(journal)
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "device":
+        place.symlink_to("/dev/zero")
+    else:
+        place.mkdir()
+    found: list[str | None] = []
+    reading = threading.Thread(target=lambda: found.append(read_halt_file(journal)), daemon=True)
+    reading.start()
+    reading.join(5)
+    assert found and found[0] is not None and found[0].startswith("halt file") and len(found[0]) < 200
 
 
 def test_a_socket_whose_name_is_too_long_is_refused_before_anything_begins(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Files that a person names: read whole, never without a bound, and not waited for where nobody writes them."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST = 32 * 1024 * 1024
+
+
+def whole(path: Path, most: int = MOST, *, wait: bool = True) -> bytes:
+    """Return what a file holds; raises `OSError` for more than `most` bytes, and for a pipe that no program writes to.
+
+    `wait` False: neither is one waited for that a program holds open.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        os.set_blocking(file.fileno(), wait)
+        found = file.read(most + 1) or b""
+        if not found and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EPIPE, "a pipe that no program writes to", str(path))
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    return found
+
+
+def whole_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, without a byte order mark; raises as `whole`, and `UnicodeDecodeError`."""
+    return whole(path).decode("utf-8-sig").replace("\r\n", "\n")
