@@ -211,5 +211,6 @@ def connections(db_url: str) -> dict[str, str]:
         "duckdb": f"ATTACH 'host={host} port={port} user={user} dbname={url.database}' AS ledger (TYPE postgres, READ_ONLY)",
         "duckdb on files": duck,
         "dbeaver": f"driver PostgreSQL, jdbc:postgresql://{host}:{port}/{url.database}?readOnly=true, user {user}",
-        "python": f"psycopg.connect('{address}', options='-c default_transaction_read_only=on')",
+        "python": f"ledger = psycopg.connect('{address}', prepare_threshold=None); ledger.read_only = True",
+        "behind a pooler": "psql without PGOPTIONS, and BEGIN READ ONLY before the question: sessions there are shared",
     }

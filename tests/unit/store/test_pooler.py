@@ -13,7 +13,7 @@ from arb.store.bounded import bounded
 from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.store.queries import LedgerReader
-from arb.store.read_only import ReadOnlyLedger
+from arb.store.read_only import ReadOnlyLedger, connections
 from arb.store.writer import Writer
 from tests.support.history import a_history
 from tests.support.pooler import Pooler
@@ -80,6 +80,19 @@ def test_questions_in_sql_are_answered_again_and_again_and_are_one_statement_eac
             with pytest.raises(ConfigError, match="multiple commands"):
                 ours.ask(trick)
         assert ours.ask("SELECT symbol || '%' FROM pair_trades LIMIT 1").rows
+    assert left_behind(pooled_url) == (["off", "0", "0"], 0)
+
+
+def test_the_line_for_python_that_is_printed_only_reads_and_leaves_nothing_behind(pooled_url: str) -> None:
+    upgrade(pooled_url)
+    given: dict[str, Any] = {"psycopg": psycopg}
+    exec(connections(pooled_url)["python"], given)
+    with closing(given["ledger"]) as ledger:
+        for _ in range(8):
+            assert ledger.execute("SELECT COUNT(*) FROM fills").fetchone() == (0,)
+            ledger.commit()
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            ledger.execute("DELETE FROM fills")
     assert left_behind(pooled_url) == (["off", "0", "0"], 0)
 
 
