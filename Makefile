@@ -94,16 +94,16 @@ audit: $(DEV_READY)
 	  else tail -1 $(AUDIT)/log; echo "[arb] audit: pip-audit cannot be installed here, not checked"; fi
 
 bench: $(DEV_READY)
-	@$(BIN)/arb bench $(ARGS)
+	@$(BIN)/python -m proofs.bench $(ARGS)
 
 faultsim: $(DEV_READY)
-	@$(BIN)/arb faultsim --seeds $(SEEDS) $(ARGS)
+	@$(BIN)/python -m proofs.faultsim --seeds $(SEEDS) $(ARGS)
 
 inventory: $(DEV_READY)
-	@$(BIN)/python -m tests.support.inventory_effect --jobs $(WORKERS) $(ARGS)
+	@$(BIN)/python -m proofs.inventory_effect --jobs $(WORKERS) $(ARGS)
 
 mutants: $(DEV_READY)
-	@$(BIN)/python -m tests.support.mutants $(ARGS)
+	@$(BIN)/python -m proofs.mutants $(ARGS)
 
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)

@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parent.parent
 LINKS = (
     (r"\]\((?:\.\./)*docs/decisions\)", "](decisions/0001-two-hashed-locks.md)"),
     (r"\]\((?:\.\./)*docs/", "]("),
-    (r"\]\((?:docs/)?scenarios\)", "](scenarios.md)"),
+    (r"\]\((?:\.\./)*proofs/scenarios\)", "](scenarios.md)"),
     (r"\]\((?:\.\./)*config\.toml\)", "](config.md)"),
     (r"\]\((?:\.\./)*LICENSE\)", "](LICENSE.md)"),
     (r"\]\((?:\.\./)*README\.md", "](index.md"),
@@ -45,10 +45,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "LICENSE.md": f"# Licence\n\n```text\n{_text('LICENSE')}\n```\n",
         "config.md": "# Every setting\n\n`config.toml`, with every key, its default and what it means.\n\n"
         f"```toml\n{_text('config.toml')}```\n",
-        "scenarios.md": "# Scenarios\n\nOne for every fault: `arb faultsim --scenario FILE`.\n"
+        "scenarios.md": "# Scenarios\n\nOne for every fault: `python -m proofs.faultsim --scenario FILE`.\n"
         + "".join(
             f"\n## {path.stem}\n\n```toml\n{path.read_text()}```\n"
-            for path in sorted((TOP / "docs/scenarios").glob("*.toml"))
+            for path in sorted((TOP / "proofs/scenarios").glob("*.toml"))
         ),
     }
     for path in sorted((TOP / "notebooks").glob("*.ipynb")):

@@ -53,8 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 EXTERNAL = (
-    "aiohttp.web", "arb.app", "arb.cli", "arb.faultsim", "arb.live.embedded", "arb.report", "arb.sandbox.__main__",
-    "arb.sandbox.server", "arb.store", "nbclient", "socket", "sqlalchemy", "sqlite3", "subprocess", "urllib.request",
+    "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.report", "arb.sandbox.__main__",
+    "arb.sandbox.server", "arb.store", "nbclient", "proofs.faultsim", "socket", "sqlalchemy", "sqlite3", "subprocess",
+    "urllib.request",
 )  # fmt: skip
 """Modules and packages that only a test imports which leaves the process."""
 

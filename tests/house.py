@@ -17,21 +17,21 @@ FLOORS = {
     "market": 1, "documents": 1,
     "core": 2,
     "venues": 3, "store": 3, "sandbox": 3,
-    "live": 4, "replay": 4, "faultsim": 4, "report": 4,
+    "live": 4, "replay": 4, "report": 4,
     "config": 5, "logs": 5,
-    "app": 6, "bench": 6,
+    "app": 6,
     "ui": 7,
     "cli": 8, "__main__": 9,
 }  # fmt: skip
 """A part may import its own and those on lower floors."""
-STARTS = {"replay", "faultsim"}
+STARTS = {"replay"}
 """Parts that may start the one composition of a run, although it is on their own floor."""
 COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe|fast_books)\b")
 GROUND_ONLY = {"sandbox": {"clock", "door", "errors", "files", "process"}}
 """The sandbox plays the stranger: it shares no parser and no type with the house."""
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
-PEERS = {"bench"}
-"""Parts that may import what others own: the bench drives the libraries themselves, to compare."""
+PEERS = {"bench", "year_ledger"}
+"""Proofs that may import what others own: they drive the libraries themselves, to compare, or to write a ledger in bulk."""
 EXACT = re.compile(r"^arb/(market/.*|core/pairs/pair\.py|core/risk/limits\.py)$")
 
 CLOCK_READS = {
@@ -112,6 +112,16 @@ def upward_imports(path: str, source: str) -> list[str]:
         elif theirs not in GROUND_ONLY.get(mine, {theirs}):
             complaints.append(f"{path}:{line}: {mine} may import nothing of the house but {GROUND_ONLY[mine]}")
     return complaints
+
+
+def imports_of_proofs(path: str, source: str) -> list[str]:
+    """Complain of what a wheel would lack, in `arb`: proofs and tests; and of tests in `proofs`."""
+    barred = {"arb": {"proofs", "tests"}, "proofs": {"tests"}}[path.partition("/")[0]]
+    return [
+        f"{path}:{line}: {target}: arb stands alone, and proofs on arb"
+        for line, target, _ in imports(path, source)
+        if target.split(".")[0] in barred
+    ]
 
 
 def foreign_owners(path: str, source: str) -> list[str]:
@@ -208,8 +218,8 @@ def prints(path: str, source: str) -> list[str]:
 
 VENUES = {spec.name for spec in SPECS} | {"kucoin", "kraken"}
 """Those of the list, and two that are often meant next."""
-NAMES_VENUES = re.compile(r"^arb/(venues/registry\.py$|sandbox/|bench/)")
-"""Where any venue may be named: the list of them, the sandbox that plays them, and the bench."""
+NAMES_VENUES = re.compile(r"^(arb/venues/registry\.py$|arb/sandbox/|proofs/(bench/|year_ledger\.py$))")
+"""Where any venue may be named: the list of them, the sandbox that plays them, and proofs on ledgers and speed."""
 
 
 def named_venues(path: str, source: str) -> list[str]:

@@ -24,6 +24,7 @@ Rule = Callable[[str, str], list[str]]
 
 ARB_RULES: list[Rule] = [
     house.upward_imports,
+    house.imports_of_proofs,
     house.foreign_owners,
     house.ambient_time_and_chance,
     house.floats_where_money_is,
@@ -32,6 +33,7 @@ ARB_RULES: list[Rule] = [
     house.named_venues,
     house.split_symbols,
 ]
+PROOF_RULES = [rule for rule in ARB_RULES if rule is not house.upward_imports]
 
 
 def _sources(folder: str) -> dict[str, str]:
@@ -49,7 +51,7 @@ def _committed() -> Iterator[Path]:
     if listing.returncode == 0 and listing.stdout:
         paths = [REPO / name for name in listing.stdout.decode().split("\0") if name]
     else:
-        own = ("arb", "tests", "docs", "migrations", "notebooks", ".ci")
+        own = ("arb", "proofs", "tests", "docs", "migrations", "notebooks", ".ci")
         paths = [path for folder in own for path in (REPO / folder).rglob("*")] + list(REPO.glob("*.*"))
     yield from (path for path in paths if path.is_file())
 
@@ -60,9 +62,15 @@ def test_arb_keeps_the_rule(rule: Rule) -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
+@pytest.mark.parametrize("rule", PROOF_RULES, ids=lambda rule: rule.__name__)
+def test_a_proof_keeps_the_rule(rule: Rule) -> None:
+    complaints = [line for path, source in _sources("proofs").items() for line in rule(path, source)]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
 @pytest.mark.thorough
 def test_no_module_needs_itself_to_load() -> None:
-    complaints = house.import_cycles(_sources("arb"))
+    complaints = house.import_cycles(_sources("arb") | _sources("proofs"))
     assert not complaints, "\n" + "\n".join(complaints)
 
 
@@ -84,7 +92,9 @@ def test_no_committed_file_names_a_machine_or_a_package_index() -> None:
 
 
 def test_files_stay_short() -> None:
-    lengths = {path: source.count("\n") for folder in ("arb", "tests") for path, source in _sources(folder).items()}
+    lengths = {
+        path: source.count("\n") for folder in ("arb", "proofs", "tests") for path, source in _sources(folder).items()
+    }
     for path, length in lengths.items():
         if LINES_MAX < length <= LINES_LIMIT:
             warnings.warn(f"{path} has {length} lines: one idea to a file, {LINES_MAX} lines", stacklevel=1)
@@ -199,7 +209,9 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.market.order import Side"),
     (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.control import ControlServer"),
-    (house.upward_imports, "arb/faultsim/world.py", "from arb.config import Settings"),
+    (house.imports_of_proofs, "arb/cli/tools.py", "def f():\n    from proofs.bench.suite import run_benches"),
+    (house.imports_of_proofs, "arb/cli/tools.py", "from tests import builders"),
+    (house.imports_of_proofs, "proofs/faultsim/world.py", "from tests.builders import book"),
     (house.upward_imports, "arb/report/page.py", "from arb.live.node import Node"),
     (house.upward_imports, "arb/attic/junk.py", "from arb.market import book"),
     (house.foreign_owners, "arb/core/engine.py", "import ccxt.pro"),
@@ -248,8 +260,8 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.split_symbols, "arb/core/opportunities/opener.py", "base, quote = str.split(symbol, '/')"),
     (house.split_symbols, "arb/core/opportunities/opener.py", "import re\nbase, quote = re.split('/', symbol)"),
     (house.split_symbols, "arb/core/pairs/flatten.py", "text = f'{rest.symbol.split(\"/\")[0]} is left'"),
-    (house.split_symbols, "arb/faultsim/profit.py", "base, quote = fill['symbol'].split('/')"),
-    (house.split_symbols, "arb/faultsim/profit.py", "base, quote = fill.get('symbol').split('/')"),
+    (house.split_symbols, "proofs/faultsim/profit.py", "base, quote = fill['symbol'].split('/')"),
+    (house.split_symbols, "proofs/faultsim/profit.py", "base, quote = fill.get('symbol').split('/')"),
     (house.split_symbols, "arb/report/plots_trades.py", "base = str(row.symbol).upper().split('/')[0]"),
     (house.split_symbols, "arb/report/frames.py", "bases = fills['symbol'].str.split('/').str[0]"),
     (house.split_symbols, "arb/report/plots_trades.py", "bases = [each.partition('/')[0] for each in symbols]"),
@@ -264,11 +276,8 @@ BAD: list[tuple[Rule, str, str]] = [
 GOOD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/pairs/pair.py", "from arb.market.order import Side\nfrom arb.core import events"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.clock import Clock\nfrom arb.sandbox import matching"),
-    (
-        house.upward_imports,
-        "arb/faultsim/process.py",
-        "from arb.live.node import Node\nfrom arb.live.parts import Parts",
-    ),
+    (house.imports_of_proofs, "arb/core/pairs/pair.py", "from arb.core import events"),
+    (house.imports_of_proofs, "proofs/faultsim/world.py", "from arb.live.node import Node\nfrom proofs import REPO"),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.universe import Universe"),
     (house.foreign_owners, "arb/venues/generic.py", "import ccxt"),
     (house.ambient_time_and_chance, "arb/clock.py", "import time\ntime.time_ns()"),

@@ -57,11 +57,6 @@ COMMANDS = {
     "markets": ("arb.cli.markets:markets_command", "Show what several venues list, and what is to be earned in it."),
     "scan": ("arb.cli.tools:scan_command", "Show what would be traded on a snapshot of order books."),
     "books": ("arb.cli.tools:books_command", "Show the order books after the first lines of a tape."),
-    "faultsim": (
-        "arb.cli.faultsim:faultsim_command",
-        "Simulate the whole engine under faults, from seeds or from a scenario file.",
-    ),
-    "bench": ("arb.cli.tools:bench_command", "Measure the speed beside other programs on the same work."),
     "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
     "db": ("arb.cli.database:db_group", "Check, upgrade, rebuild or compact the ledger."),
 }
@@ -69,9 +64,6 @@ COMMANDS = {
 
 The brief help stands here so that `arb --help` imports no command; a test holds it equal to the command's own.
 """
-
-ALIASES = {"sim": "faultsim"}
-"""Other names of commands, which the help does not list."""
 
 
 class LazyGroup(click.Group):
@@ -83,10 +75,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command called `cmd_name`; None when there is none."""
-        name = ALIASES.get(cmd_name, cmd_name)
-        if name not in COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[name][0].partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -126,8 +117,8 @@ def exit_code_of(error: ArbError) -> int:
     return EXIT_HALTED if isinstance(error, InvariantError) else EXIT_CHECK
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; every expected error is one line on stderr, a bug a masked traceback.
+def main(arguments: Sequence[str] | None = None, command: click.Command = cli, name: str = "arb") -> int:
+    """Run a command and return its exit code; every expected error is one line on stderr, a bug a masked traceback.
 
     Whatever it writes is for this user alone, from the first byte.
     """
@@ -136,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_memory_private()  # before any key is read
     gc.set_threshold(YOUNG_OBJECTS)
     try:
-        return _run(arguments)
+        return _run(arguments, command, name)
     except Exception:  # a bug: shown as Python shows it, which would mask nothing
         from arb.masking import SECRETS
 
@@ -157,9 +148,9 @@ def _fill_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, command: click.Command, name: str) -> int:
     try:
-        result = cli.main(args=arguments, prog_name="arb", standalone_mode=False)
+        result = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         _say(error.format_message())
         return EXIT_USAGE

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from proofs.mutants import Mutant, apply, copy_to
 from tests.integration.echoing_venue import EchoingVenue
 from tests.integration.live_mode import CONSENTS, keys_of, live_config
 from tests.integration.support import REPO, Process, end_of, sandbox_process, wait_while
@@ -25,7 +26,6 @@ from tests.integration.test_planted_secrets import (
     script,
     traded_and_stopped,
 )
-from tests.support.mutants import Mutant, apply, copy_to
 
 DB = "sqlite:///var/a.sqlite"
 RUN = ("run", *CONSENTS, "--json", "--db", DB)

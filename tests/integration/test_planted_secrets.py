@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
+from proofs.mutants import Mutant, apply, copy_to
 from tests.integration.echoing_venue import EchoingVenue
 from tests.integration.support import REPO, Ended, EngineProcess, Process, arb, end_of, sandbox_process, wait_while
-from tests.support.mutants import Mutant, apply, copy_to
 
 PLANTED = {
     "GATE_API_KEY": "5d1e7f0a9b3c4e2d8f6a1b0c9d8e7f6a",
@@ -204,7 +204,6 @@ def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None
         ["tape", "convert", "var/run.jsonl.gz", "--parquet", "--out", "var/converted"],
         ["scan", "var/none.json"],
         ["init", "--config", "var/paper.toml", "--venues", "gate,okx", "--symbols", "BTC/USDT"],
-        ["faultsim", "--seed", "1"],
     ]
     spoken |= said("commands", end_of(script(folder, EVERY_COMMAND, *map(json.dumps, asked)), within_s=600))
     shown = end_of(script(folder, PAGE, "--db", DB))

@@ -108,8 +108,6 @@ EVERY: dict[str, list[str]] = {
     "markets": ["markets", "--sandbox", "http://127.0.0.1:1"],
     "scan": ["scan", "none.json"],
     "books": ["books", "none.jsonl.gz"],
-    "faultsim": ["faultsim", "--seeds", "1"],
-    "bench": ["bench", "none"],
     "sign": ["sign", "gate", "GET", "/api/v4/spot/accounts"],
     "db": ["db", "check"],
 }

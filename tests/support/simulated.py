@@ -9,10 +9,10 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.settings import Limits
-from arb.faultsim.aims import Phase, Strike
-from arb.faultsim.disk import temporary_files
-from arb.faultsim.scenario import Scenario, plan_of
-from arb.faultsim.world import Outcome, Simulation
+from proofs.faultsim.aims import Phase, Strike
+from proofs.faultsim.disk import temporary_files
+from proofs.faultsim.scenario import Scenario, plan_of
+from proofs.faultsim.world import Outcome, Simulation
 
 SEED = 1
 SECONDS = 24

@@ -20,8 +20,6 @@ from arb.core.events import AnyEvent, ShutdownAsked
 from arb.core.records import OpportunityRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
-from arb.faultsim.faults import Life
-from arb.faultsim.network import Network
 from arb.live.node import Node
 from arb.live.parts import Parts
 from arb.live.universe import books_of, universe_of
@@ -37,6 +35,8 @@ from arb.venues.endpoints import OrderEntry, sandbox_access
 from arb.venues.public_side import build_feeds
 from arb.venues.registry import TRADED
 from arb.virtual_loop import VirtualLoop
+from proofs.faultsim.faults import Life
+from proofs.faultsim.network import Network
 
 START_NS = 1_700_000_000 * NS_PER_S
 SYMBOL = "DOGE/USDT"

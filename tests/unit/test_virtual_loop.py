@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.faultsim.faults import Killed, Life, Point
 from arb.virtual_loop import VirtualLoop
+from proofs.faultsim.faults import Killed, Life, Point
 
 START_NS = 1_700_000_000 * NS_PER_S
 

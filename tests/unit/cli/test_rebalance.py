@@ -12,12 +12,12 @@ import pytest
 from arb.cli import main
 from arb.core.accounts.holdings import Held, KnownInventory
 from arb.core.settings import Limits
-from arb.faultsim.disk import temporary_files
-from arb.faultsim.scenario import Scenario, plan_of
-from arb.faultsim.world import Simulation
 from arb.live.control import ControlRequests, ControlServer
 from arb.market.wallets import CurrencyChain
 from arb.store.migrate import upgrade
+from proofs.faultsim.disk import temporary_files
+from proofs.faultsim.scenario import Scenario, plan_of
+from proofs.faultsim.world import Simulation
 from tests.builders import D
 
 Captured = pytest.CaptureFixture[str]

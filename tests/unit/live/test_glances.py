@@ -11,15 +11,15 @@ import pytest
 from arb.clock import ManualClock
 from arb.core.engine import Engine
 from arb.core.opportunities.detector import LAST_KEPT, Detector
-from arb.faultsim.disk import Files, temporary_files
-from arb.faultsim.plan import make_plan
-from arb.faultsim.world import Simulation
 from arb.live.glances import Glances, OrderGlances
 from arb.live.rehearsal import SYMBOL, Rehearsal
 from arb.measured_loop import in_turn
 from arb.store.intents import intents_of
 from arb.venues.base import OrderGateway
 from arb.venues.gateway import VenueGateway
+from proofs.faultsim.disk import Files, temporary_files
+from proofs.faultsim.plan import make_plan
+from proofs.faultsim.world import Simulation
 from tests.unit.live.test_rehearsal import a_rehearsal, opening
 
 STARTS, GATEWAY_STARTS = Engine.begin.__code__, VenueGateway.start.__code__

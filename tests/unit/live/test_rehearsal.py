@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, Clock, ManualClock
-from arb.faultsim.disk import Files, temporary_files
-from arb.faultsim.plan import make_plan
-from arb.faultsim.world import Simulation
 from arb.live.rehearsal import LATEST_NS, DeadLine, Nowhere, Rehearsal
 from arb.store.intents import intents_of
 from arb.venues.call import HttpRequest, Origin, Outgoing
@@ -22,6 +19,9 @@ from arb.venues.compiled.plans import CompiledPlans
 from arb.venues.registry import TRADED
 from arb.venues.transport.http import AnswerLost, NeverSent
 from arb.venues.transport.network import SocketEnded
+from proofs.faultsim.disk import Files, temporary_files
+from proofs.faultsim.plan import make_plan
+from proofs.faultsim.world import Simulation
 from tests.virtual import a_clock, run_virtual
 
 VENUES = tuple(spec.name for spec in TRADED)

@@ -12,15 +12,15 @@ from arb.core.records import Record, tag_of
 from arb.core.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.settings import Limits
 from arb.errors import StoreError
-from arb.faultsim.disk import temporary_files
-from arb.faultsim.scenario import Scenario, plan_of
-from arb.faultsim.world import Simulation
 from arb.market.order import Side
 from arb.market.wallets import CurrencyChain
 from arb.store.journal_blocks import Line
 from arb.store.journal_reader import SUB_BITS, JournalReader
 from arb.store.last_inventory import last_inventory
 from arb.store.queries import LedgerReader
+from proofs.faultsim.disk import temporary_files
+from proofs.faultsim.scenario import Scenario, plan_of
+from proofs.faultsim.world import Simulation
 from tests.builders import D
 from tests.support.journals import write_lines
 from tests.unit.store.rows import T0, a_balance, a_fill

@@ -14,8 +14,6 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.commands import QueryOrder, SnapshotAccount
 from arb.core.events import AccountSnapshotTaken
-from arb.faultsim.faults import Life
-from arb.faultsim.network import MemoryNetwork, MemoryTransport, Network
 from arb.market.instrument import Instrument
 from arb.sandbox.profiles import listed_symbols
 from arb.sandbox.server import first_line
@@ -27,6 +25,8 @@ from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import HttpAnswer
 from arb.virtual_loop import VirtualLoop
+from proofs.faultsim.faults import Life
+from proofs.faultsim.network import MemoryNetwork, MemoryTransport, Network
 
 SYMBOLS = listed_symbols(300)
 START_NS = 1_700_000_000 * NS_PER_S
