@@ -106,22 +106,22 @@ mutants: $(DEV_READY)
 	@$(BIN)/python -m proofs.mutants $(ARGS)
 
 proof: $(DEV_READY)
-	@$(BIN)/python -m tests.integration.proof $(ARGS)
+	@$(BIN)/python -m proofs.proof $(ARGS)
 
 same: $(DEV_READY)
-	@$(BIN)/python -m tests.integration.same_decisions $(ARGS)
+	@$(BIN)/python -m proofs.same_decisions $(ARGS)
 
 fuzz: $(DEV_READY)
 	@$(BIN)/python -m tests.unit.venues.compiled.fuzz $(ARGS)
 
 feeds: $(DEV_READY)
-	@$(BIN)/python -m tests.contract.feeds $(ARGS)
+	@$(BIN)/python -m proofs.feeds $(ARGS)
 
 paper: $(DEV_READY)
-	@$(BIN)/python -m tests.integration.paper $(ARGS)
+	@$(BIN)/python -m proofs.paper $(ARGS)
 
 soak: $(DEV_READY)
-	@$(BIN)/python -m tests.integration.soak $(ARGS)
+	@$(BIN)/python -m proofs.soak $(ARGS)
 
 # Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so. hummingbot, which is no
 # package, runs as well where it was compiled by the recipe in docs/SANDBOX.md.

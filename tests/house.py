@@ -115,12 +115,17 @@ def upward_imports(path: str, source: str) -> list[str]:
 
 
 def imports_of_proofs(path: str, source: str) -> list[str]:
-    """Complain of what a wheel would lack, in `arb`: proofs and tests; and of tests in `proofs`."""
-    barred = {"arb": {"proofs", "tests"}, "proofs": {"tests"}}[path.partition("/")[0]]
+    """Complain of proofs and tests in `arb`, whose wheel lacks both; and of tests in the packages of `proofs`.
+
+    Its programs share with tests how processes are started and judged: they may import helpers, and no test module.
+    """
+    in_arb, in_package = path.startswith("arb/"), path.count("/") > 1
     return [
-        f"{path}:{line}: {target}: arb stands alone, and proofs on arb"
+        f"{path}:{line}: {target}: arb imports neither proofs nor tests, and proofs no test"
         for line, target, _ in imports(path, source)
-        if target.split(".")[0] in barred
+        for words in [target.split(".")]
+        if (in_arb and words[0] == "proofs")
+        or (words[0] == "tests" and (in_arb or in_package or any(word.startswith("test_") for word in words)))
     ]
 
 
@@ -218,8 +223,8 @@ def prints(path: str, source: str) -> list[str]:
 
 VENUES = {spec.name for spec in SPECS} | {"kucoin", "kraken"}
 """Those of the list, and two that are often meant next."""
-NAMES_VENUES = re.compile(r"^(arb/venues/registry\.py$|arb/sandbox/|proofs/(bench/|year_ledger\.py$))")
-"""Where any venue may be named: the list of them, the sandbox that plays them, and proofs on ledgers and speed."""
+NAMES_VENUES = re.compile(r"^(arb/venues/registry\.py$|arb/sandbox/|proofs/(bench/|paper\.py$|year_ledger\.py$))")
+"""Where any venue may be named: the list of them, the sandbox that plays them, and three proofs."""
 
 
 def named_venues(path: str, source: str) -> list[str]:

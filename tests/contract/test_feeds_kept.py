@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.contract.feeds import keep
+from proofs.feeds import keep
 from tests.contract.venue_server import venue_server
 
 VENUES = ["gate", "okx", "bitget", "bybit", "binance"]

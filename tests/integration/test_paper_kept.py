@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.paper import prove
+from proofs.paper import prove
 from tests.support.seeds import drawn_seed
 
 

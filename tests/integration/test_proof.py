@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from proofs.proof import KILL_COLUMNS, Proof, Rows, kill_cells, play_all, table_of, wanted
 from tests.integration.killed import KillResult, carries
-from tests.integration.proof import KILL_COLUMNS, Proof, Rows, kill_cells, play_all, table_of, wanted
 
 GREEN = KillResult(orders_left=2, pairs_left=1, settled_s=3.0, trading_s=4.0)
 

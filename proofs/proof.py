@@ -1,4 +1,4 @@
-"""The long proofs on real sockets: `python -m tests.integration.proof [kills|faults] [--folder DIR] [--times N]`.
+"""The long proofs on real sockets: `python -m proofs.proof [kills|faults] [--folder DIR] [--times N]`.
 
 `kills`: the process is killed with -9 at every named point of `kill_points.py`, N times each. `faults`: every fault of the
 sandbox's catalogue strikes a run. Each case has a sandbox and an engine of its own, from a drawn seed. What is finished stands
@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
+from proofs import REPO
 from tests.integration.faulted import TROUBLES, FaultResult, strike_and_trade_on
 from tests.integration.kill_points import POINTS
 from tests.integration.killed import KillResult, kill_and_restart
-from tests.integration.support import REPO
 from tests.support.seeds import drawn_seed
 
 TIMES = 5

@@ -1,4 +1,4 @@
-"""Paper trading for long: `python -m tests.integration.paper [--minutes N] [--symbols N] [--seed N]`, which `make paper` runs.
+"""Paper trading for long: `python -m proofs.paper [--minutes N] [--symbols N] [--seed N]`, which `make paper` runs.
 
 `arb run --mode paper` as a process of its own, with settings that a user could have written, on the server in the role of
 five venues. Small misfortunes strike about every ten seconds (`tests.venue_server --schedule mixed`), and by a plan drawn from
@@ -28,11 +28,12 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
+from arb.market.symbol import Symbol
 from arb.venues.registry import spec_of
+from proofs.proof import say
+from proofs.soak import processor_s, resident_mb
 from tests.contract.venue_server import Venues, venue_server
 from tests.integration import truth
-from tests.integration.proof import say
-from tests.integration.soak import processor_s, resident_mb
 from tests.integration.support import Ended, EngineProcess, arb_anew, engine_of, run_arb, where
 from tests.support.seeds import drawn_seed
 
@@ -240,7 +241,7 @@ def write_settings(folder: Path, venues: Venues, minutes: float) -> int:
     (folder / "config.toml").write_text(text)
     rows = ["venue,ticker,chain,contract,endpoint,evidence,source,reviewed"]
     for symbol in symbols[8:]:  # after the real ones, which are as the shipped table has them
-        base = symbol.split("/")[0]
+        base = Symbol.of(symbol).base
         contract = "0x" + hashlib.sha1(base.encode(), usedforsecurity=False).hexdigest()
         rows += [f"{venue},{base},ethereum,{contract},/coins,own,made up,2026-11-23" for venue in venues.info["venues"]]
     (folder / "coins.csv").write_text("\n".join(rows) + "\n")

@@ -1,4 +1,4 @@
-"""Who keeps the books changes no decision: `python -m tests.integration.same_decisions [--minutes N]`, which `make same` runs.
+"""Who keeps the books changes no decision: `python -m proofs.same_decisions [--minutes N]`, which `make same` runs.
 
 A run on the sandbox of many symbols keeps its books by plain code and by compiled code at once and compares them after every
 frame. Then its tape is run again, with compiled books and with plain ones: each must lead to what the run's journal holds, and
@@ -18,8 +18,8 @@ from typing import Any
 
 from arb.sandbox.profiles import listed_symbols
 from arb.store.journal_reader import JournalReader
+from proofs.proof import say
 from tests.integration import truth
-from tests.integration.proof import say
 from tests.integration.support import DB, END_S, Ended, arb, end_of, run_arguments, sandbox_process, where, write_config
 from tests.support.seeds import drawn_seed
 

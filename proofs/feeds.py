@@ -1,4 +1,4 @@
-"""Our public feeds for long, on the server in the role of the venues: `python -m tests.contract.feeds --for 1800`.
+"""Our public feeds for long, on the server in the role of the venues: `python -m proofs.feeds --for 1800`.
 
 Every book of every venue is kept up over as many connections as the venues' limits ask for, while things go wrong about
 every ten seconds. What is printed: for how much of the time books were live, what was lost and asked for anew, what the

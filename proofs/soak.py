@@ -1,4 +1,4 @@
-"""The soak on real sockets: `python -m tests.integration.soak [--minutes N] [--symbols N] [--seed N] [--live]`: `make soak`.
+"""The soak on real sockets: `python -m proofs.soak [--minutes N] [--symbols N] [--seed N] [--live]`: `make soak`.
 
 Many symbols, and one drawn fault after another at a drawn venue, for half an hour: trading must not stop without need, memory
 must not grow, and in the end the ledger must agree with the sandbox's own. A line a minute; exit code 1 with what is wrong.
@@ -21,11 +21,12 @@ import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.live.control import ask
+from arb.market.symbol import Symbol
 from arb.sandbox.profiles import listed_symbols
+from proofs.proof import say
 from tests.integration import truth
 from tests.integration.faulted import HEALTH, TROUBLES
 from tests.integration.live_mode import keys_of, live_config, live_engine
-from tests.integration.proof import say
 from tests.integration.support import (
     DB,
     MAY_HALT,
@@ -145,7 +146,7 @@ def soak(folder: Path, seed: int, symbols: int, minutes: int, *, live: bool = Fa
         variables: dict[str, str] = {}
         if live:
             front = stack.enter_context(tls_front(folder, sandbox.announced))
-            coins = {symbol.partition("/")[0] for symbol in listed} - {"BTC", "ETH"}
+            coins = {Symbol.of(symbol).base for symbol in listed} - {"BTC", "ETH"}
             changes["url"] = f'"sqlite:///{folder / DB}"'  # the drill's proofs are in it
             config = live_config(folder, sandbox.announced, base=front.base, coins=sorted(coins), changes=changes)
             variables = front.variables
