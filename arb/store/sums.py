@@ -74,10 +74,20 @@ SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, 
 FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
 WHERE {{where}} ORDER BY r.started_ns, r.id
 """
-_FILLS = """
-SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, f.size, f.fee, f.fee_expected_e8, f.fee_quote_value_e8
+_FILLS = {
+    "sqlite": """
+SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, f.size, f.fee, 1, f.fee_expected_e8, f.fee_quote_value_e8,
+    CASE WHEN f.fee_expected_e8 IS NULL THEN 0 ELSE 1 END
 FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
-"""
+""",
+    "postgresql": """
+SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, SUM(f.size), SUM(f.fee), COUNT(*), SUM(f.fee_expected_e8),
+    SUM(f.fee_quote_value_e8) FILTER (WHERE f.fee_expected_e8 IS NOT NULL), COUNT(f.fee_expected_e8)
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
+GROUP BY f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price
+""",
+}
+"""SQLite would add up its exact numbers, which are texts there, as binary floats."""
 _EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE {where}"
 _SPAN = """
 SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
@@ -156,7 +166,7 @@ def _read(connection: Connection, selection: Selection) -> Sums:
         return [_whole(row) for row in result(sql, by, **more).mappings()]
 
     span = rows(_SPAN, PAIRS_BY)[0]
-    added = _add_fills(result(_FILLS, FILLS_BY).partitions(BATCH_ROWS))
+    added = _add_fills(result(_FILLS[connection.dialect.name], FILLS_BY).partitions(BATCH_ROWS))
     exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
     for batch in result(_EXPOSURE, PAIRS_BY).partitions(BATCH_ROWS):
         for quote, value in batch:  # type: ignore[misc]  # rows are tuples
@@ -187,16 +197,33 @@ def _add_fills(fills: Iterable[Sequence[Any]]) -> dict[str, Any]:
     groups: dict[tuple[str, str, str, str, bool], list[Any]] = {}
     add, multiply = EXACT.add, EXACT.multiply
     for batch in fills:
-        for venue, symbol, side, asset, role, price, size_text, fee, expected_e8, charged_e8 in batch:
+        for (
+            venue,
+            symbol,
+            side,
+            asset,
+            role,
+            price,
+            size_text,
+            fee,
+            count,
+            expected_e8,
+            charged_e8,
+            planned_for,
+        ) in batch:
             key = venue, symbol, side, asset, role == "foreign"
             group = groups.get(key) or groups.setdefault(key, [zero, zero, zero, 0, 0, 0, 0])
             size = Decimal(size_text)
             group[0] = add(group[0], size)
             group[1] = add(group[1], multiply(Decimal(price), size))
             group[2] = add(group[2], Decimal(fee))
-            group[3] += 1
-            if expected_e8 is not None:
-                group[4], group[5], group[6] = group[4] + 1, group[5] + expected_e8, group[6] + charged_e8
+            group[3] += count
+            if planned_for:
+                group[4], group[5], group[6] = (
+                    group[4] + planned_for,
+                    group[5] + int(expected_e8),
+                    group[6] + int(charged_e8),
+                )
     fees: defaultdict[str, Decimal] = defaultdict(Decimal)
     moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     planned: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
