@@ -112,7 +112,7 @@ same: $(DEV_READY)
 	@$(BIN)/python -m proofs.same_decisions $(ARGS)
 
 fuzz: $(DEV_READY)
-	@$(BIN)/python -m tests.unit.venues.compiled.fuzz $(ARGS)
+	@$(BIN)/python -m proofs.fuzz $(ARGS)
 
 feeds: $(DEV_READY)
 	@$(BIN)/python -m proofs.feeds $(ARGS)

@@ -6,8 +6,8 @@ After each of these frames both readers are the same (`Twins.give`), and no byte
 import pytest
 
 from arb.market.arena import BookState
-from tests.unit.venues.compiled.test_same_books import begin, every_dialect, refresh, stream
-from tests.unit.venues.compiled.twins import Twins
+from tests.unit.venues.compiled.test_same_books import every_dialect
+from tests.unit.venues.compiled.twins import Twins, begin, refresh, stream
 from tests.unit.venues.wire.dialects import Dialect, Truth
 
 pytest.importorskip("numba", reason="compiled books need numba")

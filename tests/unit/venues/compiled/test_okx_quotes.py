@@ -12,8 +12,7 @@ from arb.venues.compiled.layout import QUOTES_MAX
 from arb.venues.compiled.lending import PAID_AFTER
 from arb.venues.wire.witness import PROVEN
 from tests.unit.venues.compiled.test_quotes import give_quotes_of_any_id
-from tests.unit.venues.compiled.test_same_books import begin, refresh
-from tests.unit.venues.compiled.twins import Twins, disturbed
+from tests.unit.venues.compiled.twins import Twins, begin, disturbed, refresh
 from tests.unit.venues.wire.dialects import OKX, Side, Truth, okx_frame, okx_quote
 
 pytest.importorskip("numba", reason="compiled books need numba")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from arb.market.arena import BookState
 from arb.venues.compiled.layout import QUOTES_MAX
-from tests.unit.venues.compiled.test_same_books import begin, refresh, stream
-from tests.unit.venues.compiled.twins import Twins, disturbed
+from tests.unit.venues.compiled.twins import Twins, begin, disturbed, refresh, stream
 from tests.unit.venues.wire.dialects import BINANCE, Dialect, Side, Truth, binance_frame, binance_quote, binance_whole
 
 pytest.importorskip("numba", reason="compiled books need numba")

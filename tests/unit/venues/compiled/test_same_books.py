@@ -7,47 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.venues.compiled.layout import LEVELS_MAX
-from tests.unit.venues.compiled.twins import Twins, disturbed, whole
-from tests.unit.venues.wire.dialects import BINANCE, BITGET, BYBIT, GATE, GATE_EU, OKX, Dialect, Truth
+from tests.unit.venues.compiled.twins import DIALECTS, begin, disturbed, refresh, stream
+from tests.unit.venues.wire.dialects import Dialect
 
 pytest.importorskip("numba", reason="compiled books need numba")
-DIALECTS = (GATE, GATE_EU, OKX, BITGET, BYBIT, BINANCE)
 every_dialect = pytest.mark.parametrize(
     "dialect", DIALECTS, ids=["obu", "updates", "okx", "bitget", "bybit", "binance"]
 )
-MS = 1_000_000
-
-
-def stream(dialect: Dialect, truth: Truth, twins: Twins, frames: int) -> None:
-    """Let a live book change so many times."""
-    for _ in range(frames):
-        twins.now_ns += truth.rng.choice((0, 1, 20, 40)) * MS
-        change = dialect.change(*truth.step()).encode()
-        quote(dialect, truth, twins)
-        twins.give(change)
-        quote(dialect, truth, twins)
-
-
-def quote(dialect: Dialect, truth: Truth, twins: Twins) -> None:
-    """Let best quotes come of some state that was, where the venue sends them: the book has reached it, or not yet."""
-    if dialect.quote is not None:
-        for at in truth.rng.choices(list(truth.states)[-3:], k=truth.rng.randrange(4)):
-            twins.give(dialect.quote(at, *truth.states[at]).encode())
-
-
-def begin(dialect: Dialect, seed: int) -> tuple[Truth, Twins]:
-    truth, twins = Truth(random.Random(seed), single_steps=dialect.single_steps), Twins(dialect)
-    refresh(dialect, truth, twins)
-    return truth, twins
-
-
-def refresh(dialect: Dialect, truth: Truth, twins: Twins) -> None:
-    """Let a clean snapshot come, and the change that a fetched one has to meet."""
-    if dialect.fetched:
-        for _ in range(2):  # a lost book waits for a change before its snapshot is asked for
-            twins.give(dialect.change(*truth.step()).encode())
-    raw, url = whole(dialect, truth)
-    twins.give(raw, url)
 
 
 @every_dialect

@@ -17,9 +17,22 @@ from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.compiled.loading import Take
 from arb.venues.compiled.names import address_of
 from arb.venues.wire.base import WireFeed
-from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
+from tests.unit.venues.wire.dialects import (
+    BINANCE,
+    BITGET,
+    BYBIT,
+    GATE,
+    GATE_EU,
+    NOW_NS,
+    OKX,
+    SCALE,
+    Dialect,
+    Truth,
+)
 
 SYMBOL = "BTC/USDT"
+DIALECTS = (GATE, GATE_EU, OKX, BITGET, BYBIT, BINANCE)
+MS = 1_000_000
 GUARDED_BYTES = 1 << 24
 
 
@@ -177,3 +190,35 @@ def disturbed(raw: bytes, rng: random.Random) -> bytes:
     return raw.replace(
         *rng.choice(((b"BTC", b"ETH"), (b"update", b"snapshot"), (b"[]", b"null"), (b"USDT", b"\xc3\xa9")))
     )
+
+
+def stream(dialect: Dialect, truth: Truth, twins: Twins, frames: int) -> None:
+    """Let a live book change so many times."""
+    for _ in range(frames):
+        twins.now_ns += truth.rng.choice((0, 1, 20, 40)) * MS
+        change = dialect.change(*truth.step()).encode()
+        quote(dialect, truth, twins)
+        twins.give(change)
+        quote(dialect, truth, twins)
+
+
+def quote(dialect: Dialect, truth: Truth, twins: Twins) -> None:
+    """Let best quotes come of some state that was, where the venue sends them: the book has reached it, or not yet."""
+    if dialect.quote is not None:
+        for at in truth.rng.choices(list(truth.states)[-3:], k=truth.rng.randrange(4)):
+            twins.give(dialect.quote(at, *truth.states[at]).encode())
+
+
+def begin(dialect: Dialect, seed: int) -> tuple[Truth, Twins]:
+    truth, twins = Truth(random.Random(seed), single_steps=dialect.single_steps), Twins(dialect)
+    refresh(dialect, truth, twins)
+    return truth, twins
+
+
+def refresh(dialect: Dialect, truth: Truth, twins: Twins) -> None:
+    """Let a clean snapshot come, and the change that a fetched one has to meet."""
+    if dialect.fetched:
+        for _ in range(2):  # a lost book waits for a change before its snapshot is asked for
+            twins.give(dialect.change(*truth.step()).encode())
+    raw, url = whole(dialect, truth)
+    twins.give(raw, url)

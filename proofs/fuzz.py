@@ -9,8 +9,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from tests.unit.venues.compiled.test_same_books import DIALECTS, begin, refresh, stream
-from tests.unit.venues.compiled.twins import disturbed
+from tests.unit.venues.compiled.twins import DIALECTS, begin, disturbed, refresh, stream
 
 
 def fuzz(count: int, seed: int) -> Counter[str]:
@@ -58,7 +57,7 @@ def main(arguments: list[str]) -> int:
             seed = waiting[piece]
             try:
                 found = piece.result()
-            except Exception as error:
+            except Exception as error:  # whatever a frame brings about is a finding
                 workers.shutdown(wait=False, cancel_futures=True)
                 _say(f"they differ: {error!r}\nagain: make fuzz ARGS='--frames {PIECE} --seed {seed}'")
                 return 1
@@ -80,7 +79,8 @@ def _done(path: Path | None) -> dict[int, Counter[str]]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
