@@ -1,4 +1,4 @@
-"""Files that a person names: read whole, never without a bound, and not waited for where nobody writes them."""
+"""Files that a person names: read whole, never without a bound, and a pipe without a writer is not waited for."""
 
 import errno
 import os

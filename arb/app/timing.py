@@ -1,6 +1,6 @@
 """Which of the durations in `[timing]` only hold together, in one table; a start refuses settings that break one.
 
-A difference of balances is read again every `REFRESH_AGAIN_MS` whatever `balance_refresh_s` says, so `drift_grace_ms` is held
+A difference of balances is read again every `REFRESH_AGAIN_MS` and not every `balance_refresh_s`, so `drift_grace_ms` is held
 against that. Switches are armed on dedicated accounts alone.
 """
 

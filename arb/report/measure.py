@@ -45,7 +45,7 @@ def whole_sum(values: Column) -> int:
 
 
 def counts(episodes: Columns) -> Column:
-    """Return for how many opportunities each row stands: 1, unless a column of that name says more."""
+    """Return how many opportunities each row counts for: 1, unless a column of that name says more."""
     return (
         np.asarray(episodes["opportunities"]) if "opportunities" in episodes else np.ones(len(episodes["quote"]), int)
     )

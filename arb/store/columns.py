@@ -238,7 +238,8 @@ def read_offers(connection: Connection, selection: Selection) -> Columns:
     """Return how many opportunities there were, by quote, outcome, reason (or `traded`) and whole bps of edge.
 
     `best_edge_bps` is that whole part, `best_net_e8` a sum. Whole days come from `opportunities_daily`, which still has those
-    that were deleted for their age; only parts of days are counted row by row.
+    that were deleted for their age; only parts of days are counted row by
+    row, without those that were deleted.
     """
     first, last = -(-selection.since_ns // NS_PER_DAY), selection.until_ns // NS_PER_DAY
     rows, days = OPPORTUNITIES_BY, OPPORTUNITIES_BY._replace(at="day")

@@ -9,7 +9,7 @@ DIR/.arb-export-NNNN/...                               files on their way; reade
 
 A file appears under its name by one rename, written in full and synced, so a reader never meets half of one. Killed on
 its way, an export leaves the earlier files as they were, and at most a hidden directory that the next one removes. Days
-that the ledger no longer has (rolled up for their age) go. Nothing is touched in a directory that holds anything else.
+that the ledger no longer has (deleted for their age) go. Nothing is touched in a directory that holds anything else.
 """
 
 import fcntl

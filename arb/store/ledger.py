@@ -53,7 +53,7 @@ class Ledger:
     ) -> None:
         """Start the thread, which first writes what the journal (a file) has beyond the ledger.
 
-        With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
+        With a `retention`, the first rows of a UTC day are followed by the deletion of old ones. `blocked` says why the
         ledger could not be used until now, if it could not; `on_state` is then called when it can. `on_set_aside` is called
         from the thread with each row that the database refuses.
         """

@@ -46,8 +46,11 @@ class Retention:
 def delete_untraded(connection: Connection, before_ns: int, *, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[int]:
     """Delete what opened before `before_ns` and was not traded; yield how many rows each transaction deleted.
 
-    A transaction holds about `rows_at_once` rows at most, so that nobody waits long for it.
+    `before_ns` begins a day. A transaction holds about `rows_at_once` rows at most, so that no writer waits long for it.
     """
+    require(
+        before_ns % NS_PER_DAY == 0, "only whole days are deleted"
+    )  # of half a day the sums would hold more than its rows
     with connection.begin():
         runs = connection.execute(_RUNS, {"before_ns": before_ns}).scalars().all()
     for run_id in runs:

@@ -13,14 +13,14 @@ from proofs.faultsim.conduct import OPEN, Row, entries_of
 from proofs.faultsim.promises import CALM, Struck
 
 EASY, LEGAL_QUOTE = VENUE_NAMES[-1], 2
-"""A venue that takes whatever is worth so much in any symbol: twice its least notional."""
+"""A venue that takes an order of this worth in any symbol: twice its least notional."""
 WITHIN_NS = NS_PER_S
 """A book that a fill of ours has just changed takes no order; another close comes after it."""
 ENDS = frozenset({"ShutdownAsked", "HaltAsked", "FlattenAsked"})
 
 
 def piled_up(journal: Path, limits: Limits, struck: Iterable[Struck]) -> Iterator[str]:
-    """While arbitrage pairs close, too much dust never lies where an order for it is legal for longer than `WITHIN_NS`.
+    """While arbitrage pairs close, too much dust is traded away within `WITHIN_NS` where an order for it is legal.
 
     Judged until something is struck that may keep an order from leaving, or opening is stopped.
     """

@@ -93,7 +93,7 @@ class _Watch:
         self._struck = struck
         self._story = Story()
         self._absent: set[str] = set()
-        # Orders of which nobody knows what became of them, by name.
+        # Orders whose outcome is unknown, by name.
         self._unknown: dict[str, Row] = {}
         # Where an order of which pair was presumed absent: a second one there waits until the first has not turned up.
         self._presumed: set[tuple[str, int]] = set()

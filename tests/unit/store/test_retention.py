@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from arb.clock import ManualClock
 from arb.core.commands import AnyRecord
 from arb.core.records import OpportunityOutcome, OpportunityRecord
-from arb.errors import ConfigError
+from arb.errors import ConfigError, InvariantError
 from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, Ledger
@@ -50,6 +50,12 @@ def added_up(records: Iterable[object]) -> list[tuple[object, ...]]:
         key = (day, record.run_id, *route, *why, edge)
         sums[key] = [old + new for old, new in zip(sums[key], row, strict=True)]
     return sorted((*key, *values) for key, values in sums.items())
+
+
+def test_half_a_day_is_never_deleted(db_url: str) -> None:
+    fill_ledger(db_url, [a_run(1)])
+    with pytest.raises(InvariantError):
+        rolled_up(db_url, NS_PER_DAY + 1)
 
 
 def test_an_opportunity_written_twice_counts_once_as_it_was_written_last(db_url: str) -> None:
