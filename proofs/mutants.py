@@ -105,7 +105,7 @@ MUTANTS = {
     ),
     "hedges-consumed": Mutant(
         "room that was held for a hedge is free again once its pair has closed",
-        "arb/core/risk/limits.py",
+        "arb/core/budget.py",
         "            self.take(venue, symbol, now_ns)\n        return True\n",
         "            self.take(venue, symbol, now_ns)\n            self.take(venue, symbol, now_ns)\n        return True\n",
     ),
@@ -124,7 +124,7 @@ MUTANTS = {
     "bar-ignored": Mutant(
         "a refusal by a code that bars the instrument stops it there",
         "arb/core/orders/manager.py",
-        '        if event.bars:\n            self._bars.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)\n',
+        '        if event.bars:\n            self._refusals.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)\n',
         "",
     ),
     "balance-bars": Mutant(

@@ -12,8 +12,9 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import Restored
 from arb.core.books import Books
+from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder, RecallOrders
-from arb.core.engine import Engine
+from arb.core.engine import Engine, StrategyFactory
 from arb.core.events import (
     AccountSnapshotTaken,
     AnyEvent,
@@ -31,10 +32,8 @@ from arb.core.events import (
 )
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import CoinRule, InventoryBands, Limits, Ramp, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
-from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity

@@ -24,7 +24,7 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.config import RunOptions, Settings
 from arb.core.events import ExpiryProved
 from arb.core.opportunities.drill import Drill, DrillResult, DrillStep
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import CLOSED
 from arb.core.state import EngineState
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
@@ -123,7 +123,7 @@ class DrillRun(Run):
         return found
 
     def _parts(self, *given: Any) -> Parts:
-        def make(state: EngineState, manager: OrderManager) -> Drill:
+        def make(state: EngineState, manager: TradeManager) -> Drill:
             self._drill = Drill(state, manager, self._symbols, self._done.set)
             return self._drill
 

@@ -8,7 +8,7 @@ from arb.clock import ManualClock
 from arb.config import ReplayOptions, Settings
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.live.runner import LedgerWriter
 from arb.store.journal import Journal

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from arb.core.events import SymbolsChosen
 from arb.core.incidents import IncidentKind, Severity, some
 from arb.core.listings import Listings, add_book
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.state import EngineState
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO, plain
@@ -20,7 +20,7 @@ from arb.market.symbol import Symbol
 class ChosenSymbols:
     """Adds and drops the books of symbols."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, listings: Listings) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager, listings: Listings) -> None:
         self._state = state
         self._manager = manager
         self._listings = listings

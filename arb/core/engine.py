@@ -65,22 +65,23 @@ from arb.core.events import (
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
+from arb.core.intents import Intent
 from arb.core.listings import Listings
 from arb.core.opportunities.detector import Detector
 from arb.core.orders.foreign import ForeignOrders
-from arb.core.orders.intents import Intent
-from arb.core.orders.manager import OrderManager
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
+from arb.core.risk import ramp
 from arb.core.risk.bars import InstrumentBars
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
 from arb.core.state import EngineSettings, EngineState
-from arb.core.strategy import StrategyFactory
+from arb.core.strategy import Strategy
 from arb.core.timers import (
     BalancesTimer,
     DriftTimer,
@@ -99,6 +100,7 @@ from arb.errors import InvariantError, require
 from arb.market.feed import NOTHING, FrameResult, further_name
 from arb.market.numbers import DECIMALS
 
+StrategyFactory = Callable[[EngineState, TradeManager], Strategy]
 LOOKED_AT = 8
 """Open pairs of which is asked whether they have to wait for bytes; of more it is taken for granted."""
 
@@ -113,9 +115,9 @@ class Engine:
         self.bars = InstrumentBars(self.state)
         self.fee_assets = FeeAssets(self.state, lambda symbol: self.strategy.rules_changed(symbol))
         fees = FeeCheck(self.state, self.fee_assets)
-        self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
+        self.manager = TradeManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
         self.late_legs = LateLegs(self.state, self.manager)
-        closer = Closer(self.state, self.manager, self.late_legs)
+        closer = Closer(self.state, self.manager, self.late_legs, ramp.count)
         self.state.control.reopened_e8 = closer.reopened_e8
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
@@ -125,7 +127,7 @@ class Engine:
         self.balances = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
-        self.shutdown = Shutdown(self.state, self.manager, self.balances)
+        self.shutdown = Shutdown(self.state, self.manager, self.balances.agreed_ns)
         self.listings = Listings(self.state, self.strategy, self.bars, self.fee_assets)
         self.currencies = Currencies(self.state, self.strategy)
         self.chosen = ChosenSymbols(self.state, self.manager, self.listings)

@@ -25,7 +25,7 @@ from arb.core.commands import (
     SnapshotAccount,
     last_states,
 )
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.timers import AnyTimer
 
 

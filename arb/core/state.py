@@ -14,6 +14,7 @@ from arb.clock import NS_PER_MS
 from arb.core.accounts.bands import Bands
 from arb.core.accounts.inventory import Inventory
 from arb.core.books import Books
+from arb.core.budget import PlaceRate, RateBudget
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
@@ -25,7 +26,6 @@ from arb.core.outbox import Outbox
 from arb.core.pairs.residuals import Residuals
 from arb.core.records import IncidentRecord, PairState
 from arb.core.risk.halts import Control
-from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import CoinRule, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing

@@ -6,14 +6,12 @@ halts and reconciliation are the same for every strategy. It must check for itse
 `core/opportunities/detector.py`, the strategy of this project, does.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import OrderManager
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord
-from arb.core.state import EngineState
+from arb.market.route import Route
 
 
 class Strategy(Protocol):
@@ -75,6 +73,3 @@ class Strategy(Protocol):
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the ended opportunities that nobody traded; they are not journalled."""
-
-
-StrategyFactory = Callable[[EngineState, OrderManager], Strategy]

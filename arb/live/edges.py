@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from arb.core.engine import Engine
-from arb.core.opportunities.episodes import Route
 from arb.market.numbers import plain
+from arb.market.route import Route
 
 BPS = Decimal(10_000)
 

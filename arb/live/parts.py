@@ -10,11 +10,10 @@ import msgspec
 from arb.clock import Clock
 from arb.core.books import Books
 from arb.core.commands import RecallOrders
-from arb.core.engine import Engine
+from arb.core.engine import Engine, StrategyFactory
 from arb.core.events import OrdersRecalled
 from arb.core.opportunities.detector import Detector
 from arb.core.state import EngineSettings
-from arb.core.strategy import StrategyFactory
 from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
 from arb.live.left_behind import Recoverable

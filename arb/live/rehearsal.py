@@ -23,6 +23,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from arb.core.books import Books
+from arb.core.budget import PlaceRate
 from arb.core.engine import Engine
 from arb.core.events import (
     AccountSnapshotTaken,
@@ -38,7 +39,6 @@ from arb.core.events import (
     RunStarted,
 )
 from arb.core.opportunities.detector import Detector
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import require

@@ -12,7 +12,7 @@ from arb.clock import Clock
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.live.placing import Placing, Tasks
 from arb.live.runner import Runner

@@ -28,7 +28,7 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.core.incidents import IncidentKind
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.market.feed import NOTHING, FrameResult

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.records import (
     FillRecord,
@@ -29,6 +28,7 @@ from arb.core.records import (
 from arb.core.recovery_records import PlanRecord
 from arb.core.settings import LEARNED, Limits
 from arb.market.numbers import EXACT, ZERO, bps, exact, plain, to_e8
+from arb.market.route import Route
 from arb.replay.result import (
     EDGE_BPS,
     LIFE_MS,

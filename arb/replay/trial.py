@@ -20,7 +20,7 @@ from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.errors import ConfigError, StoreError
 from arb.store.guards import allocate
 

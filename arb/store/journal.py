@@ -31,7 +31,8 @@ import msgspec
 from arb.clock import Clock, system_random
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent, QueueDrained
-from arb.core.orders.intents import Intent, commands_of
+from arb.core.intents import Intent
+from arb.core.orders.intents import commands_of
 from arb.core.records import tag_of
 from arb.errors import ConfigError, StoreError, require
 from arb.store.guards import (

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from arb.clock import Clock
-from arb.core.risk.limits import PlaceRate
+from arb.core.budget import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.venues.dialect import PublicDialect

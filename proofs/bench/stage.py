@@ -7,12 +7,12 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.books import Books
+from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
 )
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.live.fast_books import compile_books

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from arb.clock import NS_PER_MS, Clock
+from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
 from arb.core.records import OpportunityRecord
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.replay.backtest import Backtest, clock_before

@@ -22,7 +22,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.errors import StoreError
 from arb.market.ids import PREFIX, decode
 from arb.market.order import Role

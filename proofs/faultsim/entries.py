@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arb.clock import NS_PER_MS
-from arb.core.risk.limits import PlaceRate
+from arb.core.budget import PlaceRate
 from arb.core.settings import Limits, Ramp
 from arb.core.state import VenueProfile
 from arb.market.numbers import ZERO

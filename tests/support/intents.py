@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
-from arb.core.orders.intents import IntendedOrder, Intent
+from arb.core.intents import IntendedOrder, Intent
 from arb.market.ids import ClientOrderId
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce

@@ -17,8 +17,8 @@ from arb.core.accounts.restart import Restored, out_of_reach, strand
 from arb.core.events import VenueArrived
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.listings import add_book
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
@@ -27,7 +27,7 @@ from arb.core.timers import OrderTimer, PairTimer
 class Absence:
     """What the absence of venues, and their coming, means for accounts, books and open pairs."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, accounts: AccountReconciler) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager, accounts: AccountReconciler) -> None:
         self.state = state
         self.manager = manager
         self.accounts = accounts

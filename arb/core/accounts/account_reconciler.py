@@ -16,7 +16,7 @@ from arb.core.accounts.restart import Restored, recall
 from arb.core.events import AccountSnapshotTaken, BalancesReported, OrdersRecalled
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.foreign import ForeignOrders
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import CLOSED
 from arb.core.records import BalanceRecord
 from arb.core.state import EngineState
@@ -36,7 +36,7 @@ class AccountReconciler:
     """Takes balances and account snapshots, and asks for them."""
 
     def __init__(
-        self, state: EngineState, manager: OrderManager, foreign: ForeignOrders, balances: BalanceReconciler
+        self, state: EngineState, manager: TradeManager, foreign: ForeignOrders, balances: BalanceReconciler
     ) -> None:
         self.state = state
         self.manager = manager

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from arb.core.commands import PlaceOrder
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.intents import LimitLeg, plan_at_limits
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.records import PairKind
 from arb.core.recovery_records import PlanRecord
@@ -33,7 +33,7 @@ RECOVERY_WAIT_S = 10
 since the journal may have lost an earlier one."""
 
 
-def return_to_pairs(state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int) -> None:
+def return_to_pairs(state: EngineState, manager: TradeManager, reports: Iterable[OrderReport], now_ns: int) -> None:
     """Return lost orders to the pairs they belong to, where those are known; their reports and fills are taken afterwards."""
     lost = [
         (name, report) for report in reports if (name := _unknown_name(manager, report)) and _recoverable(state, report)
@@ -50,7 +50,7 @@ def return_to_pairs(state: EngineState, manager: OrderManager, reports: Iterable
             _return_order(state, manager, pair, name, report, now_ns)
 
 
-def _unknown_name(manager: OrderManager, report: OrderReport) -> ClientOrderId | None:
+def _unknown_name(manager: TradeManager, report: OrderReport) -> ClientOrderId | None:
     """Return the parts of an order's client order id; None when it is not ours, or is known already."""
     name = report.client_order_id
     return None if name is None or name in manager.orders else decode(name)
@@ -62,7 +62,7 @@ def _recoverable(state: EngineState, report: OrderReport) -> bool:
 
 
 def _return_order(
-    state: EngineState, manager: OrderManager, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
+    state: EngineState, manager: TradeManager, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
 ) -> None:
     order = _order(state, pair, name, report, now_ns)
     pair.orders[order.client_order_id] = order
@@ -74,7 +74,7 @@ def _return_order(
 
 
 def rebuild_pairs(
-    state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int
+    state: EngineState, manager: TradeManager, reports: Iterable[OrderReport], now_ns: int
 ) -> list[PairTrade]:
     """Rebuild the pairs of lost orders whose pair is not known; their reports and fills are taken afterwards."""
     groups: dict[tuple[int, int, str], list[tuple[ClientOrderId, OrderReport]]] = {}
@@ -91,7 +91,7 @@ def rebuild_pairs(
 
 
 def _rebuild_pair(
-    state: EngineState, manager: OrderManager, found: list[tuple[ClientOrderId, OrderReport]], now_ns: int
+    state: EngineState, manager: TradeManager, found: list[tuple[ClientOrderId, OrderReport]], now_ns: int
 ) -> PairTrade:
     number = state.next_number("pairs")
     plan = _plan(state, state.pair_id(number), found, now_ns)
@@ -113,7 +113,7 @@ def _rebuild_pair(
     return pair
 
 
-def _query_and_cancel(state: EngineState, manager: OrderManager, order: WorkingOrder, now_ns: int) -> None:
+def _query_and_cancel(state: EngineState, manager: TradeManager, order: WorkingOrder, now_ns: int) -> None:
     """Ask what became of an order, and cancel it if it still rests in a book."""
     order.released = order.settled
     if not order.settled:

@@ -18,8 +18,8 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.recovery import RECOVERY_WAIT_S
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.records import FillRecord, OrderRecord, PairState
 from arb.core.recovery_records import (
@@ -56,7 +56,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     leg_costs: tuple[LegCostRecord, ...] = ()
 
 
-def restore(state: EngineState, manager: OrderManager, restored: Restored, now_ns: int) -> None:
+def restore(state: EngineState, manager: TradeManager, restored: Restored, now_ns: int) -> None:
     """Recover halts, residuals and unfinished pairs, and query every order that is not settled.
 
     Instants past `now_ns` were written down by a clock that was ahead: they count as now.
@@ -100,7 +100,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         _remember(state, manager, closed, numbers, present, now_ns)
 
 
-def recall(state: EngineState, manager: OrderManager, closed: OpenPair, now_ns: int) -> bool:
+def recall(state: EngineState, manager: TradeManager, closed: OpenPair, now_ns: int) -> bool:
     """Know a pair again that was closed long ago, for what is reported of it late; return whether it can be repaired now."""
     numbers = {pair.number for pair in manager.pairs.values()}
     present = _present_accounts(state, Restored(recent=(closed,)))
@@ -108,7 +108,7 @@ def recall(state: EngineState, manager: OrderManager, closed: OpenPair, now_ns: 
 
 
 def _remember(
-    state: EngineState, manager: OrderManager, closed: OpenPair, numbers: set[int], present: set[str], now_ns: int
+    state: EngineState, manager: TradeManager, closed: OpenPair, numbers: set[int], present: set[str], now_ns: int
 ) -> bool:
     pair = _rebuild(state, closed, numbers, now_ns)
     repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
@@ -138,7 +138,7 @@ def _present_accounts(state: EngineState, restored: Restored) -> set[str]:
     return {venue_state.account_id for venue_state in state.venues.values()} | awaited
 
 
-def strand(state: EngineState, manager: OrderManager, pair: PairTrade, why: str, now_ns: int) -> None:
+def strand(state: EngineState, manager: TradeManager, pair: PairTrade, why: str, now_ns: int) -> None:
     """Set a pair aside that cannot be finished in this run, and halt; it stays unfinished in the journal."""
     base = Symbol.of(pair.plan.symbol).base
     manager.stranded[pair.id] = pair

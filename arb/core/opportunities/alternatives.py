@@ -17,7 +17,6 @@ from operator import neg
 
 import msgspec
 
-from arb.core.opportunities.episodes import Route
 from arb.core.pairs.repair_choice import ONLY, RepairOrder, RepairVenue, cheapest_at, hold_worth
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
@@ -28,6 +27,7 @@ from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
 from arb.core.settings import OnSingleLeg
 from arb.market.numbers import ZERO, bps, exact, to_e8
 from arb.market.order import Side
+from arb.market.route import Route
 
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8

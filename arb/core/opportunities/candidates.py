@@ -9,10 +9,10 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.leg_costs import BPS, MILLI, LegCosts
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.terms import PairTerms
+from arb.market.route import Route
 
 
 class Crossing(NamedTuple):

@@ -13,12 +13,12 @@ from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
 from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.candidates import Candidates, Crossing
-from arb.core.opportunities.episodes import Episode, Episodes, Route
+from arb.core.opportunities.episodes import Episode, Episodes
 from arb.core.opportunities.marks import Marks
 from arb.core.opportunities.obstacles import Obstacles, Refused
 from arb.core.opportunities.routes import Routes
 from arb.core.opportunities.standing import StandingEdges
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of, evaluate, least_edge
@@ -31,6 +31,7 @@ from arb.core.risk.refusals import RefusalReports
 from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact
+from arb.market.route import Route
 
 LAST_KEPT = 4
 """How many of the symbols judged last are remembered."""
@@ -71,7 +72,7 @@ class Judgement:
 class Detector:
     """The strategy of this project (`core/strategy.py`): finds edges and decides which to take."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager) -> None:
         self.state = state
         self.manager = manager
         self.routes = Routes(state)

@@ -18,11 +18,10 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
-from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.obstacles import Obstacles
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import Wanted
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord, OrderRecord, PairKind, PairState
@@ -32,6 +31,7 @@ from arb.core.state import EngineState
 from arb.market.instrument import FeeIn, Instrument, ceil_to_step, floor_to_step
 from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 FAR = Decimal("0.9")
@@ -125,7 +125,7 @@ class Drill:
     def __init__(
         self,
         state: EngineState,
-        manager: OrderManager,
+        manager: TradeManager,
         symbols: dict[str, str],
         on_end: Callable[[], None],
     ) -> None:

@@ -13,6 +13,7 @@ from arb.core.pricing.plan import Plan
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.market.numbers import exact
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 PASSING = frozenset(
@@ -27,9 +28,6 @@ PASSING = frozenset(
         Reason.CROSSED_BOOK,
     }
 )
-
-Route = tuple[str, str, str]
-"""(symbol, buy venue, sell venue)."""
 
 
 class Episode:

@@ -8,9 +8,9 @@ tapes ask for none, for their coins are made up.
 
 from collections.abc import Iterable
 
-from arb.core.opportunities.episodes import Route
 from arb.core.settings import CoinRule
 from arb.market.coins import Coin, CoinOverride, CoinTable, Verdict
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 

@@ -17,11 +17,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
-from arb.core.opportunities.episodes import Route
 from arb.core.records import Waterfall
 from arb.core.recovery_records import LegCostRecord, PlanRecord
 from arb.core.settings import LEARNED, OFF, Limits
 from arb.market.numbers import ZERO, to_e8
+from arb.market.route import Route
 
 PRIOR_BPS = 4
 """What legs cost where nothing is known: in 3,197 pairs on sandboxes 4.3 bps of the notional."""

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fee_funds, unsupported
-from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.opening import TradeManager
 from arb.core.pricing.terms import Funds
 from arb.core.reasons import Reason
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 _SLOW = frozenset({Reason.STALE_BOOK, Reason.FEED_LAG, Reason.FEED_BACKLOG, Reason.BOOK_SKEW})
@@ -36,7 +36,7 @@ class Refused(NamedTuple):
 class Obstacles:
     """Judges routes by everything but prices, and keeps those that were refused for it."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager) -> None:
         self.state = state
         self.manager = manager
         self._refused: dict[Route, Refused] = {}

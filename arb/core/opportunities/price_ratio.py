@@ -33,8 +33,8 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.books import Books
-from arb.core.opportunities.episodes import Route
 from arb.market.numbers import plain
+from arb.market.route import Route
 
 SAMPLED_EVERY_NS = NS_PER_S
 REFUSED_AFTER_NS = 30 * NS_PER_S

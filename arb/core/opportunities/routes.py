@@ -7,10 +7,10 @@ and again when rules, fees or books come and go; where only the health of a venu
 import math
 from collections.abc import Iterable, Sequence
 
-from arb.core.opportunities.episodes import Route
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
+from arb.market.route import Route
 
 
 class Routes:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from arb.clock import NS_PER_S
-from arb.core.opportunities.episodes import Route
+from arb.market.route import Route
 
 WINDOW_NS = 60 * NS_PER_S
 PAIRS = 2

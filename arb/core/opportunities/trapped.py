@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from arb.core.opportunities.episodes import Route
 from arb.core.reasons import Reason
 from arb.core.settings import Trapped
+from arb.market.route import Route
 from arb.market.symbol import Symbol
 from arb.market.wallets import Refill, Wallets, WayState
 

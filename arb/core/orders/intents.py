@@ -1,18 +1,15 @@
-"""Intents: what must outlive the process before the orders of an opening leave, and the pair that a restart makes of it.
+"""The pair that a restart makes of an intent whose rows the journal lacks.
 
-An opening is decided, written down as an intent, sent, and only then journalled with all its rows. A process that dies between
-the first send and the journal leaves nothing but the intent, from which the rows of the pair are made here. Its orders have
-no answer, so they may have left or not: they are unknown, and queried like any other. Neither the opportunity is known, nor
-what the plan was meant to earn: as for orders that only a venue remembers (`core/accounts/recovery.py`) the limits stand in.
+Its orders have no answer, so they may have left or not: they are unknown, and queried like any other. The opportunity and the
+planned result are unknown: as for orders that only a venue remembers (`core/accounts/recovery.py`) the limits replace them.
 """
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-import msgspec
-
-from arb.core.commands import AnyCommand, AnyRecord, Persist, PlaceOrder
+from arb.core.commands import AnyCommand, AnyRecord, Persist
+from arb.core.intents import IntendedOrder, Intent
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairKind
@@ -20,45 +17,6 @@ from arb.core.recovery_records import FeeHold, PlanRecord
 from arb.market.instrument import FeeIn
 from arb.market.numbers import DECIMALS, ZERO
 from arb.market.symbol import Symbol
-
-
-class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that is about to leave. `id`: of its row; `offset_ns`: venue time - ours, None where it is not known."""
-
-    id: int
-    account_id: str
-    offset_ns: int | None
-    place: PlaceOrder
-
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The opening of one pair; its orders are those of the entry, the buy leg first.
-
-    `seq` and `t_ns` are those of the step that it belongs to, `synced` is the last step that no power cut could take from the
-    journal when this was written (0: none, or not known). Amounts in quote, but for `hold_base`. Names on disk are frozen
-    (docs/decisions/0002-frozen-names-on-disk.md).
-    """
-
-    seq: int
-    t_ns: int
-    run_id: int
-    pair_id: int
-    number: int
-    opportunity_id: int | None
-    buy_fee: Decimal
-    sell_fee: Decimal
-    buy_fee_in: FeeIn
-    hold_quote: Decimal
-    hold_base: Decimal
-    day_notional: Decimal
-    orders: tuple[IntendedOrder, ...]
-    fee_holds: tuple[FeeHold, ...] = ()
-    synced: int = 0
-
-    @property
-    def places(self) -> tuple[PlaceOrder, ...]:
-        """Return the commands that send the orders."""
-        return tuple(order.place for order in self.orders)
 
 
 class LimitLeg(NamedTuple):

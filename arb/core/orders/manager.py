@@ -1,13 +1,15 @@
 """The order manager: follows the orders that it has sent (`sending.py`) by what the venues report.
 
 Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
-by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
+by the `WorkingOrder`; whenever an order may have changed, its owner is asked what follows. Orders
 that are silent are queried (`reconciler.py`). Orders with our prefix that are not known here are searched for in the journal
 (`unfamiliar.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fill_record
@@ -28,8 +30,6 @@ from arb.core.orders.lost_fills import lost_fill
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import OrderSender
 from arb.core.orders.unfamiliar import UnfamiliarOrders
-from arb.core.pairs.pair import PairTrade
-from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
@@ -43,29 +43,51 @@ REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
 
 
+FeeCheck = Callable[[Fill, WorkingOrder], None]
+
+
+class Refusals(Protocol):
+    """Counts the answers that tell whether a venue takes orders in an instrument (`core/risk/bars.py`)."""
+
+    def accepted(self, order: WorkingOrder) -> None: ...
+
+    def refused(self, order: WorkingOrder, why: str, now_ns: int) -> None: ...
+
+    def refused_by_unknown_code(self, order: WorkingOrder, why: str, now_ns: int) -> None: ...
+
+
 class OrderManager(OrderSender):
-    """See the module; the table of what it manages (`OrderTable`) is its own."""
+    """Follows orders from intent to settled. It knows the id of an order's owner, and asks the owner by three methods."""
 
     def __init__(
         self,
         state: EngineState,
         foreign: ForeignOrders,
-        bars: InstrumentBars,
+        refusals: Refusals,
         *,
-        progress: Callable[[PairTrade, int], None],
-        fee_check: Callable[[Fill, WorkingOrder], None],
+        fee_check: FeeCheck,
     ) -> None:
-        """Call `progress(pair, now_ns)` whenever a pair or an order of it may have changed, `fee_check` with each new fill
-        and its order."""
+        """Call `fee_check` with each new fill and its order."""
         super().__init__(state)
         self.foreign = foreign
-        self._progress = progress
         self._fee_check = fee_check
         self.unfamiliar = UnfamiliarOrders(state)
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._contradictions = Contradictions(state, self._reconciler)
         self.visibility = self._reconciler.visibility
-        self._bars = bars
+        self._refusals = refusals
+
+    @abstractmethod
+    def owner_closed(self, order: WorkingOrder) -> bool:
+        """Return whether the owner of an order has closed."""
+
+    @abstractmethod
+    def entry_fee(self, order: WorkingOrder) -> Decimal:
+        """Return the fee that an entry was planned with, as a ratio."""
+
+    @abstractmethod
+    def order_changed(self, order: WorkingOrder, now_ns: int) -> None:
+        """Ask the owner of an order what follows."""
 
     # What the venues report.
 
@@ -76,7 +98,7 @@ class OrderManager(OrderSender):
         order.exists()
         self.visibility.acknowledged(event.venue, event.acked_ns - event.sent_ns, event.t_ns)
         self.state.venues[event.venue].rejects_in_a_row = 0
-        self._bars.accepted(order)
+        self._refusals.accepted(order)
         if event.report is not None:
             self._take_report(order, event.report, event.t_ns)
         self._after(order, event.t_ns)
@@ -109,7 +131,7 @@ class OrderManager(OrderSender):
             why = f"an order is not on the venue's steps ({event.code} {event.message})"
             self.state.await_rules(order.venue, order.symbol, why, event.t_ns)
         if event.bars:
-            self._bars.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)
+            self._refusals.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)
         self._count_reject(event)
         self._after(order, event.t_ns)
 
@@ -118,7 +140,7 @@ class OrderManager(OrderSender):
         order = self._own(event.client_order_id)
         order.sent_ns, order.unwell = event.sent_ns, event.status is not None
         if event.refused:
-            self._bars.refused_by_unknown_code(order, event.cause, event.t_ns)
+            self._refusals.refused_by_unknown_code(order, event.cause, event.t_ns)
         if order.outcome is None:
             order.outcome = Outcome.UNKNOWN
             text = f"{event.venue} {event.client_order_id}: {event.cause}"
@@ -313,15 +335,14 @@ class OrderManager(OrderSender):
     def _planned_rate(self, order: WorkingOrder) -> Decimal | None:
         """Return the fee that an order was planned with, as a ratio; of a repair, what its venue is known to charge."""
         if order.role is Role.ENTRY:
-            plan = self.pairs[order.pair_id].plan
-            return plan.buy_fee if order.side is Side.BUY else plan.sell_fee
+            return self.entry_fee(order)
         instrument = self.state.instrument(order.venue, order.symbol)
         return None if instrument is None else instrument.taker_fee
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
         if order.client_order_id in self.watched and not order.watched:
             del self.watched[order.client_order_id]
-            if self.pairs[order.pair_id].closed:
+            if self.owner_closed(order):
                 self.state.inventory.release(order.pair_id)
         if order.released:
             self.note_fills_held(order)
@@ -336,7 +357,7 @@ class OrderManager(OrderSender):
         elif order.overfilled and not order.query_in_flight:
             self.state.out.timer(OrderTimer(order.client_order_id), now_ns + LISTED_WITHIN_NS)
         self.state.out.persist(*order.news())
-        self._progress(self.pairs[order.pair_id], now_ns)
+        self.order_changed(order, now_ns)
 
     def _count_reject(self, event: OrderRejected) -> None:
         venue_state = self.state.venues[event.venue]

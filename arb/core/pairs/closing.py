@@ -5,20 +5,19 @@ trade residuals away (kinds `dust` and `flatten`). Such a pair names, as its buy
 legal at its opening; its orders, repairs all of them, go to the best venue that lists the symbol.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Protocol
 
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
-from arb.core.orders.table import OrderTable
 from arb.core.pairs.handover import holds_a_share
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import held_by, repair_size
+from arb.core.pairs.table import TradeTable
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, Waterfall
 from arb.core.recovery_records import PlanRecord, Residual
-from arb.core.risk import ramp
-from arb.core.risk.late_legs import LateLegs
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, plain
@@ -26,13 +25,35 @@ from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 
+class LateLegs(Protocol):
+    """Stops opening because of pairs that stay unhedged too long (`core/risk/late_legs.py`)."""
+
+    def stop(self, pair: PairTrade, text: str, now_ns: int) -> None: ...
+
+    def may_halt(self, pair: PairTrade) -> bool: ...
+
+    def halt(self, pair: PairTrade, text: str, now_ns: int) -> None: ...
+
+    def ended(self, pair: PairTrade) -> None: ...
+
+    def reopened(self, pair: PairTrade, now_ns: int) -> None: ...
+
+
 class Closer:
     """Closes pairs and books their results; trades residuals away."""
 
-    def __init__(self, state: EngineState, orders: OrderTable, late_legs: LateLegs) -> None:
+    def __init__(
+        self,
+        state: EngineState,
+        orders: TradeTable,
+        late_legs: LateLegs,
+        count_end: Callable[[EngineState, PairTrade, int], None],
+    ) -> None:
+        """Call `count_end(state, pair, now_ns)` at each end of a pair, before the controls are journalled."""
         self.state = state
         self.orders = orders
         self.late_legs = late_legs
+        self._count_end = count_end
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled: book its result and keep its residual, as dust or carried."""
@@ -219,7 +240,7 @@ class Closer:
         reason = control.book_result(net_e8, now_ns, None if pair.booked is None else pair.booked.realised_net_e8)
         pair.unfilled = pair.unfilled_notional()
         control.give_back(pair.unfilled, pair.decided_ns, now_ns)
-        ramp.count(state, pair, now_ns)
+        self._count_end(state, pair, now_ns)
         state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
         day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
         if control.day_loss_reached and not blocked:

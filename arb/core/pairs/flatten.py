@@ -8,8 +8,8 @@ Other holdings of the account and foreign orders are left alone.
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.manager import OrderManager
 from arb.core.pairs.closing import Closer
+from arb.core.pairs.opening import TradeManager
 from arb.core.state import EngineState
 from arb.core.timers import FlattenTimer, PairTimer
 from arb.market.symbol import Symbol
@@ -21,7 +21,7 @@ DUST_TRIES = 3
 class Flattener:
     """Carries out `arb flatten`."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, closer: Closer) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
         self.closer = closer

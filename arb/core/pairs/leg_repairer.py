@@ -17,10 +17,10 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
-from arb.core.orders.manager import OrderManager
 from arb.core.orders.sending import Wanted
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.handover import offset, opposed_to
+from arb.core.pairs.opening import TradeManager
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import held_by, repair_size
 from arb.core.pairs.repair_options import RepairOptions
@@ -41,7 +41,7 @@ DUST_MISSES = 3
 class LegRepairer:
     """Brings pairs back to flat and closes them."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, closer: Closer) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
         self.closer = closer

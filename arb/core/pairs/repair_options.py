@@ -10,10 +10,10 @@ from decimal import Decimal
 import msgspec
 
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
-from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
 from arb.core.pairs.repair_choice import ONLY, RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
 from arb.core.pairs.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
+from arb.core.pairs.table import TradeTable
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.settings import Limits, OnSingleLeg
@@ -26,7 +26,7 @@ from arb.market.order import Role, Side
 class RepairOptions:
     """What repairs of a pair may do now."""
 
-    def __init__(self, state: EngineState, orders: OrderTable) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
         self.orders = orders
 

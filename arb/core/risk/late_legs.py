@@ -13,8 +13,8 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
+from arb.core.pairs.table import TradeTable
 from arb.core.records import PairState
 from arb.core.recovery_records import LateLeg
 from arb.core.state import EngineState
@@ -31,7 +31,7 @@ ROUNDING = Decimal("1e-6")
 class LateLegs:
     """Stops opening because of late pairs, and lifts that."""
 
-    def __init__(self, state: EngineState, orders: OrderTable) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
         self.orders = orders
 

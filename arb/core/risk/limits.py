@@ -1,4 +1,4 @@
-"""The limits on what may be put at risk at once, and on how many orders a venue takes.
+"""The limits on what may be put at risk at once.
 
 A pair counts with the most its buy leg may pay, from its opening until it has closed; base that closed pairs left unhedged
 (carried, or dust beyond its limit) counts at the value it was booked at until it has been traded away: the same unhedged base
@@ -8,41 +8,23 @@ is applied where the trade is sized (`core/pricing/sizes.py`).
 The capital at a venue is the same sum of the pairs that trade there, and of the base left by those whose accounts it is one of:
 what could at most be stuck there if it went away now, the other side of each pair included. What you hold there besides is
 yours to decide.
-
-An edge is refused rather than sent into a venue's rate limit. Sent placements are counted in a sliding window per metered
-scope (a venue and symbol, or a whole venue). An entry needs room for its leg and a hedge at both venues; only the leg is
-counted. An open pair holds the room for its hedge until it sends one there or closes, so an entry never takes it. Repairs are
-counted and never refused.
 """
 
-from collections import deque
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-import msgspec
-
-from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
+from arb.core.pairs.table import TradeTable
 from arb.core.recovery_records import Residual
+from arb.core.state import EngineState
 from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
-if TYPE_CHECKING:
-    from arb.core.orders.table import OrderTable
-    from arb.core.state import EngineState
-
-
 DAILY_NOTIONAL = "daily_notional_quote"
 CAPITAL = "max_capital_per_venue_quote"
-TOKENS_PER_VENUE = 2
-"""Placements that a venue must have room for at an entry: its leg, and one hedge."""
-Held = Callable[[str, str], int]
-"""How many hedges open pairs hold room for at a venue: of one symbol, or of all for "" (`OrderTable.hedges_held`)."""
 
 
 def breached(
-    state: "EngineState", orders: "OrderTable", route: tuple[str, str, str], notional: Decimal, now_ns: int
+    state: EngineState, orders: TradeTable, route: tuple[str, str, str], notional: Decimal, now_ns: int
 ) -> str | None:
     """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None.
 
@@ -66,7 +48,7 @@ def breached(
 
 
 def _passed_together(
-    state: "EngineState", orders: "OrderTable", unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
+    state: EngineState, orders: TradeTable, unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
 ) -> str | None:
     """Return the key of the first limit on sums that a pair would pass together with what is at risk already, or None."""
     limits, (symbol, *venues) = state.limits, route
@@ -98,12 +80,12 @@ def _passed_together(
     return None
 
 
-def _may_lie_at(state: "EngineState", venue: str, held: Residual) -> bool:
+def _may_lie_at(state: EngineState, venue: str, held: Residual) -> bool:
     """Return whether some of a residual may lie at a venue: one of those that its pairs were between, as far as known."""
     return not held.account_ids or state.venues[venue].account_id in held.account_ids
 
 
-def report_day_spent(state: "EngineState", now_ns: int) -> None:
+def report_day_spent(state: EngineState, now_ns: int) -> None:
     """Report, once a UTC day, that its turnover is used up, so that nothing opens before it ends."""
     control = state.control
     if not control.day_spent_reported:
@@ -113,69 +95,3 @@ def report_day_spent(state: "EngineState", now_ns: int) -> None:
             "pairs that do not fit into the rest do not open before the UTC day ends, or the limit is raised"
         )
         state.incident(IncidentKind.RISK_LIMIT, text, now_ns)
-
-
-class PlaceRate(msgspec.Struct, frozen=True):
-    """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together."""
-
-    count: int
-    window_ms: int
-    per_symbol: bool = True
-
-
-class RateBudget:
-    """Sliding windows of sent placements: the venue's limit, one window per metered scope, and the guard's orders a minute."""
-
-    def __init__(self, rates: dict[str, tuple[PlaceRate, ...]]) -> None:
-        self._rates = rates
-        self._taken: dict[tuple[str, PlaceRate, str], deque[int]] = {}
-
-    def try_enter(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> bool:
-        """Count a leg at every venue where each has room for a hedge as well, or count none and return False."""
-        if self.free_ns(venues, symbol, held, now_ns) > now_ns:
-            return False
-        for venue in venues:
-            self.take(venue, symbol, now_ns)
-        return True
-
-    def free_ns(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> int:
-        """Return when every venue has room for an entry if nothing is sent meanwhile, `now_ns` where all have it.
-
-        Where held room alone is in the way, a pair that closes ends that: the answer is a window later at most.
-        """
-        free_ns = now_ns
-        for venue in venues:
-            for rate, window in self._windows(venue, symbol, now_ns):
-                over = len(window) + held(venue, symbol if rate.per_symbol else "") + TOKENS_PER_VENUE - rate.count
-                if over > 0:
-                    first_ns = window[over - 1] if over <= len(window) else now_ns
-                    free_ns = max(free_ns, first_ns + rate.window_ms * NS_PER_MS)
-        return free_ns
-
-    def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
-        """Return of a venue's fullest window how many placements are left (>= 0), of how many, and its length in ms."""
-        found = [
-            (rate.count - len([at_ns for at_ns in window if at_ns > now_ns - rate.window_ms * NS_PER_MS]), rate)
-            for (held_at, rate, _), window in self._taken.items()
-            if held_at == venue and window
-        ]
-        left, rate = min(found, key=lambda one: one[0] * 1000 // one[1].count, default=(0, self._rates[venue][0]))
-        return max(0, left) if found else rate.count, rate.count, rate.window_ms
-
-    def take(self, venue: str, symbol: str, now_ns: int) -> None:
-        """Count one placement, which must not be refused."""
-        for _, window in self._windows(venue, symbol, now_ns):
-            window.append(now_ns)
-
-    def _windows(self, venue: str, symbol: str, now_ns: int) -> list[tuple[PlaceRate, deque[int]]]:
-        found = []
-        for rate in self._rates[venue]:
-            scope = (venue, rate, symbol if rate.per_symbol else "")
-            window = self._taken.get(scope)
-            if window is None:
-                window = self._taken[scope] = deque()
-            horizon_ns = now_ns - rate.window_ms * NS_PER_MS
-            while window and window[0] <= horizon_ns:
-                window.popleft()
-            found.append((rate, window))
-        return found

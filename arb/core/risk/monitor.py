@@ -20,8 +20,8 @@ from decimal import Decimal
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import AnyEvent, OrderRejected
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, net_base
+from arb.core.pairs.table import TradeTable
 from arb.core.recovery_records import ControlRecord
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.halts import CARRIED
@@ -53,7 +53,7 @@ _MEANING = {
 class VenueMonitor:
     """Watches exposure and health; a change of a venue's health is an incident, and changes what the strategy may open."""
 
-    def __init__(self, state: EngineState, orders: OrderTable, strategy: Strategy) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable, strategy: Strategy) -> None:
         self.state = state
         self.strategy = strategy
         self.exposure = ExposureWatch(state, orders)
@@ -119,7 +119,7 @@ class VenueMonitor:
 class ExposureWatch:
     """Measures what is exposed, before every event, and halts when it was too much for too long."""
 
-    def __init__(self, state: EngineState, orders: OrderTable) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
         self.orders = orders
         self._carried_since_ns = 0

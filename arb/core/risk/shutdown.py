@@ -8,9 +8,10 @@ later process will look for what the one before it left there. A venue that does
 seconds at most.
 """
 
+from collections.abc import Callable
+
 from arb.clock import NS_PER_S
-from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.orders.table import OrderTable
+from arb.core.pairs.table import TradeTable
 from arb.core.state import EngineState
 from arb.core.timers import LastBalancesTimer
 
@@ -21,10 +22,11 @@ ASK_AGAIN_S = 1
 class Shutdown:
     """Says when a run that was asked to end has ended."""
 
-    def __init__(self, state: EngineState, orders: OrderTable, drift: BalanceReconciler) -> None:
+    def __init__(self, state: EngineState, orders: TradeTable, agreed_ns: Callable[[str], int]) -> None:
+        """`agreed_ns(venue)`: when its balances were last found in agreement, 0 for never."""
         self._state = state
         self._orders = orders
-        self._drift = drift
+        self._agreed_ns = agreed_ns
         self._begun = False
         self._asked_ns: int | None = None
         self._again_ns = 0
@@ -57,5 +59,5 @@ class Shutdown:
         return [
             venue
             for venue, known in venues.items()
-            if known.absent is None and (not known.snapshot_taken or self._drift.agreed_ns(venue) < since_ns)
+            if known.absent is None and (not known.snapshot_taken or self._agreed_ns(venue) < since_ns)
         ]

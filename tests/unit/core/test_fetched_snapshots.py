@@ -4,8 +4,8 @@ import json
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.books import Books
+from arb.core.budget import PlaceRate
 from arb.core.engine import Engine
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.market.arena import BookArena

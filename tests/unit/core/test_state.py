@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.budget import PlaceRate
 from arb.core.events import ClockMeasured
 from arb.core.orders.order import WorkingOrder
 from arb.core.recovery_records import AgreedAccount, AgreedRecord
-from arb.core.risk.limits import PlaceRate
 from arb.core.state import EXECUTION_SLACK_MS, VenueProfile, VenueState
 from tests.builders import START_NS, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_account_reconciler import finished

@@ -6,8 +6,7 @@ from decimal import Decimal
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderFilled, QueueDrained, RunEnded, VenueExamined
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
@@ -15,6 +14,7 @@ from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord, OpportunityRecord, PairKind, PairRecord, PairState
 from arb.core.state import EngineState
 from arb.market.order import Side
+from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D, a_fill, a_refusal
 
 
@@ -23,7 +23,7 @@ class Idle:
 
     unfinished = False
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, manager: TradeManager) -> None:
         self.state = state
         self.manager = manager
         self.rows: set[int] = set()

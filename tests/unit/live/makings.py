@@ -8,7 +8,7 @@ from typing import Any
 from arb.clock import ManualClock
 from arb.core.commands import AnyCommand, CancelOrder, PlaceOrder
 from arb.core.events import AnyEvent, FeedUp, QueueDrained
-from arb.core.orders.intents import Intent
+from arb.core.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner

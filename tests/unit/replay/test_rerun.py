@@ -10,6 +10,7 @@ import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.accounts.restart import Restored
+from arb.core.budget import PlaceRate
 from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, SnapshotAccount
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -33,7 +34,6 @@ from arb.core.events import (
 )
 from arb.core.records import DecisionBookRecord, IncidentRecord, RunRecord
 from arb.core.recovery_records import ControlRecord
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
+from arb.core.budget import PlaceRate
 from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueListed
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError

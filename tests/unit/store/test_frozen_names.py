@@ -16,10 +16,11 @@ import msgspec.inspect
 import pytest
 
 from arb.core.accounts.restart import Restored
+from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, AnyRecord
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.intents import IntendedOrder, Intent
+from arb.core.intents import IntendedOrder, Intent
 from arb.core.reasons import Reason, RepairReason
 from arb.core.records import (
     AlternativeStage,
@@ -45,7 +46,6 @@ from arb.core.recovery_records import (
     WrongPresumption,
 )
 from arb.core.risk.halts import Control
-from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (
     AppliedLimit,
     Band,

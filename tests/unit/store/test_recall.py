@@ -11,7 +11,7 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.commands import PlaceOrder, RecallOrders
 from arb.core.events import OrderFilled, OrderUpdated
-from arb.core.orders.table import CLOSED_KEPT_NS
+from arb.core.pairs.table import CLOSED_KEPT_NS
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.live.left_behind import restored_from
 from arb.market.ids import decode

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from arb.core.events import QueueDrained
 from arb.core.opportunities.candidates import Candidates, Crossing
 from arb.core.opportunities.detector import Detector
-from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
@@ -18,6 +17,7 @@ from arb.core.reasons import Reason
 from arb.core.records import AlternativeRecord, PairRecord
 from arb.core.settings import LegCost, Limits
 from arb.market.order import Side
+from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D
 from tests.unit.core.pricing import plain_spread as plain
 from tests.unit.core.pricing.plain_sizes import PlainDepth

@@ -21,7 +21,7 @@ from arb.core.events import (
 )
 from arb.core.opportunities.drill import Drill as TheDrill
 from arb.core.opportunities.drill import DrillSizes, DrillStep
-from arb.core.orders.manager import OrderManager
+from arb.core.pairs.opening import TradeManager
 from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord, PairState
 from arb.core.recovery_records import OpenPair, PlanRecord
 from arb.core.state import EngineState
@@ -43,7 +43,7 @@ class Ends:
 def drilling(*venues: str, **bench: object) -> tuple[Bench, TheDrill, Ends]:
     ends = Ends()
 
-    def make(state: EngineState, manager: OrderManager) -> TheDrill:
+    def make(state: EngineState, manager: TradeManager) -> TheDrill:
         return TheDrill(state, manager, dict.fromkeys(venues, SYMBOL), ends)
 
     made = Bench(strategy=make, **bench)  # type: ignore[arg-type]

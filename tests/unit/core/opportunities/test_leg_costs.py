@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from arb.core.accounts.restart import Restored
 from arb.core.commands import Persist
 from arb.core.events import PrivateUp
-from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.leg_costs import HALF_LIFE_NS, PRIOR_BPS, LegCosts
 from arb.core.records import PairRecord, PairState, Waterfall
 from arb.core.recovery_records import LegCostRecord, PlanRecord
 from arb.core.settings import LEARNED, OFF, LegCost, Limits
 from arb.market.order import Side
+from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D
 from tests.unit.core.accounts.test_account_reconciler import a_lost_order, told
 from tests.unit.core.pairs.test_pair import accept, crossed, fill

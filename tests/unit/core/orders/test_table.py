@@ -2,8 +2,8 @@
 
 import msgspec
 
-from arb.core.orders.table import CLOSED_KEPT, CLOSED_KEPT_NS, OrderTable
 from arb.core.pairs.pair import PairTrade, Trigger
+from arb.core.pairs.table import CLOSED_KEPT, CLOSED_KEPT_NS, TradeTable
 from arb.core.records import PairKind
 from tests.builders import START_NS, Bench
 from tests.unit.core.pairs.test_pair import crossed
@@ -16,7 +16,7 @@ def test_a_pair_that_is_open_again_stays_known_when_as_many_have_closed_as_are_k
     other = PairTrade(
         reopened.kind, msgspec.structs.replace(reopened.plan, pair_id=reopened.id + 1), 2, 1, None, bench.now_ns
     )
-    table = OrderTable()
+    table = Bench().engine.manager
     table.add(reopened)
     table.close(reopened)
     table.add(reopened)  # a late fill
@@ -25,7 +25,7 @@ def test_a_pair_that_is_open_again_stays_known_when_as_many_have_closed_as_are_k
     assert table.pairs == {reopened.id: reopened}
 
 
-def closing(table: OrderTable, number: int, after_ns: int) -> PairTrade:
+def closing(table: TradeTable, number: int, after_ns: int) -> PairTrade:
     """Let a pair be opened, and closed so long after the start."""
     bench = Bench()
     crossed(bench)
@@ -38,13 +38,13 @@ def closing(table: OrderTable, number: int, after_ns: int) -> PairTrade:
     return pair
 
 
-def close(table: OrderTable, pair: PairTrade, after_ns: int) -> None:
+def close(table: TradeTable, pair: PairTrade, after_ns: int) -> None:
     pair.move(Trigger.FLAT_COMPLETED, START_NS + after_ns)
     table.close(pair)
 
 
 def test_a_closed_pair_stays_known_with_its_orders_for_a_day_and_no_longer() -> None:
-    table = OrderTable()
+    table = Bench().engine.manager
     first = closing(table, 1, 0)
     assert first.orders and set(first.orders) <= set(table.orders)
     closing(table, 2, CLOSED_KEPT_NS)
@@ -55,7 +55,7 @@ def test_a_closed_pair_stays_known_with_its_orders_for_a_day_and_no_longer() -> 
 
 
 def test_of_a_pair_that_was_opened_again_the_day_counts_from_its_last_end() -> None:
-    table = OrderTable()
+    table = Bench().engine.manager
     pair = closing(table, 1, 0)
     pair.move(Trigger.LATE_FILL, START_NS + 1)
     table.add(pair)
@@ -67,7 +67,7 @@ def test_of_a_pair_that_was_opened_again_the_day_counts_from_its_last_end() -> N
 
 
 def test_of_more_pairs_than_are_kept_the_first_to_close_are_forgotten_first() -> None:
-    table = OrderTable()
+    table = Bench().engine.manager
     pairs = [closing(table, number, number) for number in (1, 2)]
     for _ in range(CLOSED_KEPT - 1):
         table.close(pairs[1])

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
+from arb.core.budget import Held, PlaceRate, RateBudget
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord, OpportunityRecord, PairKind
 from arb.core.recovery_records import ControlRecord, PlanRecord, Residual
-from arb.core.risk.limits import Held, PlaceRate, RateBudget, breached
+from arb.core.risk.limits import breached
 from arb.core.settings import Limits
 from arb.core.state import VenueProfile
 from arb.venues.registry import TRADED

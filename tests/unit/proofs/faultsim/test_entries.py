@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.risk.limits import PlaceRate
+from arb.core.budget import PlaceRate
 from arb.core.settings import Limits, Ramp
 from arb.core.state import VenueProfile
 from proofs.faultsim.disk import temporary_files

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.risk.limits import PlaceRate
+from arb.core.budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
