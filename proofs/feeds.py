@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from arb.clock import SystemClock
-from arb.core.books import Books
-from arb.core.events import AnyEvent, FeedDown, FeedUp
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.messages.events import AnyEvent, FeedDown, FeedUp
+from arb.core.messages.settings import Timing
 from arb.live.universe import Universe, books_of, universe_of
 from arb.market.arena import BookState
 from arb.market.feed import ResyncBy, connection_name

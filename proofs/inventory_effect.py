@@ -19,8 +19,8 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from arb.core.reasons import Reason
-from arb.core.settings import LEARNED, OFF, Band, InventoryBands, LegCost, Limits
+from arb.core.messages.reasons import Reason
+from arb.core.messages.settings import LEARNED, OFF, Band, InventoryBands, LegCost, Limits
 from arb.market.symbol import Symbol
 from arb.sandbox.profiles import VENUE_NAMES
 from proofs.faultsim.disk import temporary_files

@@ -11,11 +11,10 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.books import Books
-from arb.core.budget import PlaceRate
-from arb.core.commands import AnyCommand, Persist, PlaceOrder, RecallOrders
+from arb.core.books.books import Books
 from arb.core.engine import Engine, StrategyFactory
-from arb.core.events import (
+from arb.core.messages.commands import AnyCommand, Persist, PlaceOrder, RecallOrders
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     AssetBalance,
@@ -30,10 +29,11 @@ from arb.core.events import (
     VenueArrived,
     VenueListed,
 )
-from arb.core.opportunities.detector import Detector
-from arb.core.records import Record
-from arb.core.settings import CoinRule, InventoryBands, Limits, Ramp, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.records import Record
+from arb.core.messages.settings import CoinRule, InventoryBands, Limits, Ramp, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
+from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity

@@ -32,7 +32,7 @@ GROUND_ONLY = {"sandbox": {"clock", "door", "errors", "files", "process"}}
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
 PEERS = {"bench", "year_ledger"}
 """Proofs that may import what others own: they drive the libraries themselves, to compare, or to write a ledger in bulk."""
-EXACT = re.compile(r"^arb/(market/.*|core/pairs/pair\.py|core/risk/limits\.py)$")
+EXACT = re.compile(r"^arb/(market/.*|core/trades/trade\.py|core/risk/limits\.py)$")
 
 CLOCK_READS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
@@ -52,7 +52,7 @@ CHANCE = {
 
 
 def part_of(path: str) -> str:
-    """Return the part of the house a file belongs to: `arb/core/pairs/pair.py` -> `core`, `arb/clock.py` -> `clock`."""
+    """Return the part of the house a file belongs to: `arb/core/trades/trade.py` -> `core`, `arb/clock.py` -> `clock`."""
     words = path.removesuffix(".py").split("/")
     return words[1] if len(words) > 1 else ""
 

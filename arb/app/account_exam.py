@@ -11,12 +11,12 @@ from typing import NamedTuple
 from arb.app.build import symbols_of
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
-from arb.core.budget import TOKENS_PER_VENUE
-from arb.core.commands import SnapshotAccount
-from arb.core.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
-from arb.core.opportunities.drill import DrillSizes
-from arb.core.opportunities.identity import RouteIdentities
-from arb.core.settings import CoinRule
+from arb.core.messages.commands import SnapshotAccount
+from arb.core.messages.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
+from arb.core.messages.settings import CoinRule
+from arb.core.state.budget import TOKENS_PER_VENUE
+from arb.core.state.identity import RouteIdentities
+from arb.core.strategies.drill import DrillSizes
 from arb.errors import VenueError
 from arb.live import account_checks as checks
 from arb.live import local_checks

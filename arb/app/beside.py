@@ -9,8 +9,8 @@ from arb.app.paper import OPENING_PAIRS
 from arb.app.rerun import books_of_run, journal_of
 from arb.clock import NS_PER_MS
 from arb.config import ReplayOptions, Settings
-from arb.core.commands import PlaceOrder
 from arb.core.engine import Engine
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.market.numbers import ZERO, plain
 from arb.replay.beside import Paper, compare

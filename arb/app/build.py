@@ -10,10 +10,10 @@ import msgspec
 from arb.app.timing import require_timing
 from arb.clock import Clock
 from arb.config import Mode, Settings
-from arb.core.opportunities.identity import RouteIdentities
-from arb.core.recovery_records import OpenPair
-from arb.core.settings import CoinRule, Limits
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.recovery_records import OpenPair
+from arb.core.messages.settings import CoinRule, Limits
+from arb.core.state.engine_state import EngineSettings, VenueProfile
+from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.masking import SECRETS

@@ -17,8 +17,8 @@ from arb.app.build import symbols_of
 from arb.app.market_reader import MarketReader, Overview
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
-from arb.core.opportunities.choice import choose
-from arb.core.settings import CoinRule
+from arb.core.messages.settings import CoinRule
+from arb.core.strategies.taker_pair.choice import choose
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.live.arrival import TWO_VENUES_S
 from arb.market.numbers import ZERO

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from arb.app import journals_of, stores
 from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, Settings
-from arb.core.commands import Persist
-from arb.core.events import ResumeAsked
-from arb.core.incidents import IncidentKind
-from arb.core.risk.halts import Control
-from arb.core.settings import Limits
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import ResumeAsked
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.settings import Limits
+from arb.core.state.control import Control
 from arb.errors import ArbError, CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX

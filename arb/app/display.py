@@ -12,7 +12,7 @@ from typing import Any
 
 from arb.clock import NS_PER_MS, Clock
 from arb.config import Settings
-from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.core.messages.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookState
 from arb.market.book import Number
 from arb.market.numbers import exact, plain

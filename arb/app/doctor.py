@@ -26,8 +26,8 @@ from arb.app.venue_exam import VenueExam
 from arb.clock import Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Mode, Settings
 from arb.config.coins import coin_rule
-from arb.core.events import VenueExamined
-from arb.core.settings import CoinRule
+from arb.core.messages.events import VenueExamined
+from arb.core.messages.settings import CoinRule
 from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError
 from arb.live import local_checks
 from arb.live.account_checks import not_asked

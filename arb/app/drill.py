@@ -22,11 +22,11 @@ from arb.app.account_exam import DrillCost
 from arb.app.run import Run
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import RunOptions, Settings
-from arb.core.events import ExpiryProved
-from arb.core.opportunities.drill import Drill, DrillResult, DrillStep
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import CLOSED
-from arb.core.state import EngineState
+from arb.core.messages.events import ExpiryProved
+from arb.core.state.engine_state import EngineState
+from arb.core.strategies.drill import Drill, DrillResult, DrillStep
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import CLOSED
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.checks import Finding, Result
 from arb.live.node import Node

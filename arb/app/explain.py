@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arb.core.commands import Persist
-from arb.core.records import PairKind, QuoteSide, tag_of
-from arb.core.recovery_records import PlanRecord
+from arb.core.messages.commands import Persist
+from arb.core.messages.records import PairKind, QuoteSide, tag_of
+from arb.core.messages.recovery_records import PlanRecord
 from arb.market.numbers import EXACT, ZERO, plain
 from arb.market.order import Role, Side
 from arb.store.domains import levels_of

@@ -16,11 +16,11 @@ from arb.app.build import require_way_out
 from arb.app.public import public_side
 from arb.clock import Clock, system_random
 from arb.config import Settings
-from arb.core.events import CurrenciesListed
-from arb.core.opportunities.choice import RouteJudges
-from arb.core.opportunities.identity import RouteIdentities
-from arb.core.opportunities.trapped import TrappedRoutes
-from arb.core.settings import CoinRule, Trapped
+from arb.core.messages.events import CurrenciesListed
+from arb.core.messages.settings import CoinRule, Trapped
+from arb.core.state.identity import RouteIdentities
+from arb.core.state.trapped import TrappedRoutes
+from arb.core.strategies.taker_pair.choice import RouteJudges
 from arb.errors import VenueError
 from arb.market.listing import CommonSymbol, Listed, common_symbols
 from arb.market.symbol import Symbol

@@ -15,7 +15,7 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.config import MarketsOptions, Mode, Settings
 from arb.config.coins import every_coin_rule
 from arb.config.writing import write_symbols
-from arb.core.opportunities.choice import Choice, choose
+from arb.core.strategies.taker_pair.choice import Choice, choose
 from arb.errors import CheckFailed, ConfigError, StoreError
 from arb.live.untraded import nearest_listed
 from arb.market.coins import CoinTable, CoinVerdict, why

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from arb.clock import Clock
 from arb.config import Settings
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.market.ids import named_by_venue
 from arb.store.account_file import AccountFile
 from arb.venues.build import build_paper_source

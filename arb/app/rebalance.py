@@ -15,10 +15,10 @@ import msgspec
 from arb.app import journals_of, stores
 from arb.config import Mode, RebalanceOptions, Settings
 from arb.config.loader import nearest
-from arb.core.accounts.bands import position
-from arb.core.accounts.holdings import Held, KnownInventory
 from arb.core.accounts.rebalance import AssetPlan, Move, Refused, plan_moves
-from arb.core.settings import Band
+from arb.core.messages.settings import Band
+from arb.core.state.positions.bands import position
+from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.errors import ConfigError
 from arb.live.control import ask
 from arb.market.numbers import E8, ZERO, exact, plain

@@ -16,7 +16,7 @@ from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
 from arb.config.coins import coin_rule
-from arb.core.events import AnyEvent, FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, TroubleReported
+from arb.core.messages.events import AnyEvent, FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.errors import EXIT_CHECK, EXIT_OK, CheckFailed, VenueBusy, VenueError, VenueUnreachable
 from arb.live.arrival import AGAIN
 from arb.live.recording import Recorder

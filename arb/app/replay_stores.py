@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from arb.app import stores
 from arb.clock import ManualClock
 from arb.config import ReplayOptions, Settings
-from arb.core.commands import AnyCommand
-from arb.core.events import AnyEvent
-from arb.core.intents import Intent
-from arb.core.records import OpportunityRecord
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord
 from arb.live.runner import LedgerWriter
 from arb.store.journal import Journal
 from arb.store.journal_reader import JournalState, Row

@@ -12,12 +12,12 @@ from arb.app.replay_stores import MODE, Stores
 from arb.clock import NS_PER_S
 from arb.config import ReplayOptions, Settings
 from arb.core.accounts.restart import Restored
-from arb.core.books import Books
-from arb.core.commands import Persist
+from arb.core.books.books import Books
 from arb.core.engine import Engine
-from arb.core.events import RunStarted, TroubleReported
-from arb.core.incidents import IncidentKind
-from arb.core.records import RunRecord
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import RunStarted, TroubleReported
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import RunRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.fast_books import BooksBy, chosen
 from arb.live.summary import summarise

@@ -10,7 +10,7 @@ from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
 from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
-from arb.core.state import IDS_PER_RUN
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.masking import clean

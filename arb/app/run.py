@@ -28,12 +28,12 @@ from arb.app.screen import RUN, ScreenControls, screen_of, stop_this_process
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
-from arb.core.accounts.holdings import KnownInventory, known_inventory
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, TroubleReported
-from arb.core.incidents import IncidentKind
-from arb.core.records import IncidentRecord
+from arb.core.messages.events import AnyEvent, TroubleReported
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import IncidentRecord
+from arb.core.state.positions.holdings import KnownInventory, known_inventory
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox

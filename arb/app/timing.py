@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from arb.core.accounts.balance_reconciler import REFRESH_AGAIN_MS
+from arb.core.messages.settings import Timing
 from arb.core.orders.reconciler import absence_found_ms
-from arb.core.settings import Timing
 from arb.errors import ConfigError
 
 

@@ -17,11 +17,11 @@ from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS
 from arb.config import Overrides, Settings, VenuesSettings, overridden
 from arb.config.values import AMOUNT_MAX
-from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, BalancesReported, OrderAccepted
-from arb.core.records import OpportunityRecord, tag_of
-from arb.core.state import EngineSettings
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import AnyEvent, BalancesReported, OrderAccepted
+from arb.core.messages.records import OpportunityRecord, tag_of
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy
 from arb.replay.days import Stretch

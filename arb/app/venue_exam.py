@@ -16,7 +16,7 @@ from arb.app.build import symbols_of
 from arb.app.public import NO_FEE
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
-from arb.core.events import AnyEvent, ClockMeasured, FeedDown
+from arb.core.messages.events import AnyEvent, ClockMeasured, FeedDown
 from arb.errors import VenueError
 from arb.live import checks
 from arb.live.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts

@@ -24,7 +24,7 @@ from arb.app.paper import build_paper_gateways
 from arb.clock import SystemClock
 from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
 from arb.store.account_file import AccountFile

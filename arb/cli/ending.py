@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from arb.core.incidents import HaltReason
+from arb.core.messages.incidents import HaltReason
 from arb.errors import EXIT_OK
 from arb.live.figures import short_amount, span_of
 from arb.masking import printable

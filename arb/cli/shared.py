@@ -12,7 +12,7 @@ import msgspec
 
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.config.keys import hide_known
-from arb.core.records import PairKind
+from arb.core.messages.records import PairKind
 from arb.documents import encoded, plain
 from arb.masking import SECRETS, printable
 

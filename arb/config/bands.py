@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from arb.config.loader import nearest
 from arb.config.settings import Settings
-from arb.core.settings import Band
+from arb.core.messages.settings import Band
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
-from arb.core.settings import CoinRule, UnprovedCoin
+from arb.core.messages.settings import CoinRule, UnprovedCoin
 from arb.errors import ConfigError
 from arb.files import whole_text
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force

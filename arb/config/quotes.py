@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from arb.config.settings import Mode, Settings
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.errors import ConfigError
 from arb.files import whole_text
 from arb.market.numbers import plain

@@ -10,7 +10,16 @@ from enum import StrEnum
 import msgspec
 
 from arb.config.venue_settings import GenericSettings, PaperSettings, VenuesSettings
-from arb.core.settings import ChoiceRules, FastBooks, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
+from arb.core.messages.settings import (
+    ChoiceRules,
+    FastBooks,
+    HealthLimits,
+    InventoryBands,
+    Limits,
+    Ramp,
+    RepairPolicy,
+    Timing,
+)
 from arb.errors import ConfigError
 from arb.venues.transport.proxy import parse_proxy
 from arb.venues.transport.way import WayOut, parse_bind

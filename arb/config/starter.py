@@ -12,7 +12,7 @@ from arb.config import load_settings
 from arb.config.quotes import MONEY, own_amounts
 from arb.config.settings import LiveSettings, Settings
 from arb.config.venue_settings import PaperSettings, TradedVenueSettings
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol

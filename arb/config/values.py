@@ -10,7 +10,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, NewType, get_args, get_origin
 
-from arb.core.settings import LEARNED, OFF, FastBooks, LegCost
+from arb.core.messages.settings import LEARNED, OFF, FastBooks, LegCost
 from arb.market.symbol import Symbol
 
 BPS_MAX = Decimal(10_000)

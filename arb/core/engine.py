@@ -16,16 +16,14 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.accounts.fee_assets import FeeAssets
-from arb.core.accounts.fee_check import FeeCheck
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
-from arb.core.books import Books
-from arb.core.chosen_symbols import ChosenSymbols
-from arb.core.commands import AnyCommand
-from arb.core.connection import HANDED_OVER
-from arb.core.currencies import Currencies
-from arb.core.events import (
+from arb.core.books.books import Books
+from arb.core.books.connection import HANDED_OVER
+from arb.core.fees.fee_assets import FeeAssets
+from arb.core.fees.fee_check import FeeCheck
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AlertAcknowledged,
     AnyEvent,
@@ -64,25 +62,11 @@ from arb.core.events import (
     VenueExamined,
     VenueListed,
 )
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.intents import Intent
-from arb.core.listings import Listings
-from arb.core.opportunities.detector import Detector
-from arb.core.orders.foreign import ForeignOrders
-from arb.core.pairs.closing import Closer
-from arb.core.pairs.flatten import Flattener
-from arb.core.pairs.leg_repairer import LegRepairer
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import PairTrade
-from arb.core.records import OpportunityRecord, RunRecord
-from arb.core.risk import ramp
-from arb.core.risk.bars import InstrumentBars
-from arb.core.risk.late_legs import LateLegs
-from arb.core.risk.monitor import VenueMonitor
-from arb.core.risk.shutdown import Shutdown
-from arb.core.state import EngineSettings, EngineState
-from arb.core.strategy import Strategy
-from arb.core.timers import (
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord, RunRecord
+from arb.core.messages.strategy import Strategy
+from arb.core.messages.timers import (
     BalancesTimer,
     DriftTimer,
     EpisodesTimer,
@@ -96,6 +80,22 @@ from arb.core.timers import (
     SnapshotTimer,
     read_timer,
 )
+from arb.core.orders.foreign import ForeignOrders
+from arb.core.risk import ramp
+from arb.core.risk.bars import InstrumentBars
+from arb.core.risk.late_legs import LateLegs
+from arb.core.risk.monitor import VenueMonitor
+from arb.core.risk.shutdown import Shutdown
+from arb.core.state.engine_state import EngineSettings, EngineState
+from arb.core.strategies.taker_pair.detector import Detector
+from arb.core.trades.closing import Closer
+from arb.core.trades.flatten import Flattener
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.repairer import LegRepairer
+from arb.core.trades.trade import PairTrade
+from arb.core.universe.chosen_symbols import ChosenSymbols
+from arb.core.universe.currencies import Currencies
+from arb.core.universe.listings import Listings
 from arb.errors import InvariantError, require
 from arb.market.feed import NOTHING, FrameResult, further_name
 from arb.market.numbers import DECIMALS

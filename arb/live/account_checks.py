@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.events import AssetBalance
-from arb.core.incidents import some
-from arb.core.recovery_records import AgreedAccount
-from arb.core.settings import Limits
+from arb.core.messages.events import AssetBalance
+from arb.core.messages.incidents import some
+from arb.core.messages.recovery_records import AgreedAccount
+from arb.core.messages.settings import Limits
 from arb.live.checks import Finding, Result
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO, plain

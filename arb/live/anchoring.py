@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
+from arb.core.messages.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
 from arb.errors import CheckFailed, VenueError
 from arb.venues.base import EventListener, OrderGateway
 

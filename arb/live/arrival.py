@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Container, Mapping, Sequence
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import AnyEvent
+from arb.core.messages.events import AnyEvent
 from arb.errors import VenueBusy, VenueError, VenueUnreachable
 from arb.market.instrument import Instrument
 from arb.venues.base import OrderGateway

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, SymbolsChosen, TroubleReported
-from arb.core.incidents import IncidentKind, some
+from arb.core.messages.events import AnyEvent, SymbolsChosen, TroubleReported
+from arb.core.messages.incidents import IncidentKind, some
 from arb.errors import VenueError
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol

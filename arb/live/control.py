@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from arb.core.accounts.holdings import KnownInventory
-from arb.core.events import AlertAcknowledged, AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
+from arb.core.messages.events import AlertAcknowledged, AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
+from arb.core.state.positions.holdings import KnownInventory
 from arb.errors import ConfigError
 from arb.files import whole
 from arb.market.arena import INT64_MAX

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.commands import (
+from arb.core.messages.commands import (
     AnyCommand,
     CancelOrder,
     PlaceOrder,
@@ -17,7 +17,7 @@ from arb.core.commands import (
     SetTimer,
     SnapshotAccount,
 )
-from arb.core.events import (
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     CancelAnswered,
     OrderQueried,
@@ -26,7 +26,7 @@ from arb.core.events import (
     TroubleReported,
     parts_of,
 )
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import ArbError, VenueError, require
 from arb.live.placing import IN_FLIGHT_MAX, IncidentListener, Placing, Tasks
 from arb.market.order import Outcome, Role

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from arb.core.books import Books
-from arb.core.settings import FastBooks, Timing
+from arb.core.books.books import Books
+from arb.core.messages.settings import FastBooks, Timing
 from arb.errors import ConfigError
 from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookArena
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy

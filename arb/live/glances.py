@@ -12,7 +12,7 @@ from decimal import localcontext
 
 from arb.clock import Clock
 from arb.core.engine import Engine
-from arb.core.opportunities.detector import Detector
+from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
 from arb.venues.base import OrderGateway

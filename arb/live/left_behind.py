@@ -5,7 +5,7 @@ from typing import Protocol
 
 from arb.core.accounts.former_accounts import with_present_accounts
 from arb.core.accounts.restart import Restored
-from arb.core.recovery_records import OpenPair
+from arb.core.messages.recovery_records import OpenPair
 from arb.market.ids import sandbox_of
 from arb.store.journal_reader import JournalState
 from arb.venues.base import OrderGateway

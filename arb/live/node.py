@@ -15,9 +15,9 @@ from typing import Any
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
-from arb.core.commands import RecallOrders
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.commands import RecallOrders
+from arb.core.messages.events import (
     AnyEvent,
     ClockAnchored,
     CurrenciesListed,
@@ -33,7 +33,7 @@ from arb.core.events import (
     VenueExamined,
     VenueListed,
 )
-from arb.core.incidents import HaltReason, IncidentKind
+from arb.core.messages.incidents import HaltReason, IncidentKind
 from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantError, VenueError
 from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.clock import Clock
-from arb.core.books import Books
-from arb.core.commands import RecallOrders
+from arb.core.books.books import Books
 from arb.core.engine import Engine, StrategyFactory
-from arb.core.events import OrdersRecalled
-from arb.core.opportunities.detector import Detector
-from arb.core.state import EngineSettings
+from arb.core.messages.commands import RecallOrders
+from arb.core.messages.events import OrdersRecalled
+from arb.core.state.engine_state import EngineSettings
+from arb.core.strategies.taker_pair.detector import Detector
 from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
 from arb.live.left_behind import Recoverable

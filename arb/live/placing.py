@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from arb.clock import Clock
-from arb.core.commands import PlaceOrder
-from arb.core.events import OrderRejected, OutcomeUnknown
-from arb.core.incidents import IncidentKind
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OrderRejected, OutcomeUnknown
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import require
 from arb.market.ids import PAIR_PART
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from arb.core.incidents import HaltReason
+from arb.core.messages.incidents import HaltReason
 from arb.live.figures import short_amount
 
 

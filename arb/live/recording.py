@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted
+from arb.core.messages.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted
 from arb.errors import StoreError
 from arb.market.feed import FrameResult, further_name, venue_of
 from arb.market.instrument import Instrument

@@ -22,10 +22,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from arb.core.books import Books
-from arb.core.budget import PlaceRate
+from arb.core.books.books import Books
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     AssetBalance,
@@ -38,9 +37,10 @@ from arb.core.events import (
     QueueDrained,
     RunStarted,
 )
-from arb.core.opportunities.detector import Detector
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
+from arb.core.strategies.taker_pair.detector import Detector
 from arb.errors import require
 from arb.live.rehearsed_runner import RehearsedRunner
 from arb.market.arena import BookArena

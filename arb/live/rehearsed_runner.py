@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from arb.clock import Clock
-from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent
-from arb.core.intents import Intent
-from arb.core.records import OpportunityRecord
+from arb.core.messages.commands import AnyCommand, PlaceOrder
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord
 from arb.live.placing import Placing, Tasks
 from arb.live.runner import Runner
 from arb.market.feed import FrameResult

@@ -17,9 +17,9 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import NS_PER_MS, Clock
-from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, RequestBook, divide
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, RequestBook, divide
+from arb.core.messages.events import (
     NOT_JOURNALLED,
     AnyEvent,
     OrderRejected,
@@ -27,9 +27,9 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.incidents import IncidentKind
-from arb.core.intents import Intent
-from arb.core.records import OpportunityRecord
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.measured_loop import Turns

@@ -6,11 +6,11 @@ from itertools import islice
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.connection import Connection
+from arb.core.books.connection import Connection
 from arb.core.engine import Engine
-from arb.core.incidents import HaltReason
-from arb.core.reasons import Reason
-from arb.core.records import PairKind, PairState
+from arb.core.messages.incidents import HaltReason
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import PairKind, PairState
 from arb.live.edges import best_edge, marked, ranked, why_not
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio

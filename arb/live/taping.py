@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from arb.core.events import AnyEvent
+from arb.core.messages.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
 from arb.masking import SECRETS

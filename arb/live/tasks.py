@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import (
+from arb.core.messages.events import (
     ClockSuspected,
     CurrenciesListed,
     HaltAsked,
@@ -20,7 +20,7 @@ from arb.core.events import (
     InstrumentUnlisted,
     TroubleReported,
 )
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, halt_file, read_halt_file
 from arb.market.instrument import Instrument

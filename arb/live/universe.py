@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from arb.core.books import Books
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.messages.settings import Timing
 from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy, compared, compile_books
 from arb.market.arena import BookArena

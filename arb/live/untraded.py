@@ -11,8 +11,8 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 
 import msgspec
 
-from arb.core.events import TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import ConfigError
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol

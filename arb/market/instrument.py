@@ -33,7 +33,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     `fee_asset`: the asset that the venue takes this account's fees from while its balance lasts (Gate: GT or points, Bitget:
     BGB), "" for none; `fee_asset_taker`: a taker's rate then, as a ratio of the value in quote. `taker_fee` and `buy_fee_in`
-    are what is charged without it. Which of the two is planned, `core/accounts/fee_assets.py` decides.
+    are what is charged without it. Which of the two is planned, `core/fees/fee_assets.py` decides.
 
     `ends_ns`: when trade in it is announced to end; None: nothing is announced. `changes_ns`: the instants at which rules of it
     are announced to change, past ones perhaps among them. `opens_ns`: from when on both sides trade; None: nothing is

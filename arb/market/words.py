@@ -1,7 +1,7 @@
 """What the market plane remembers of books, in preallocated 64-bit words that plain and compiled code share.
 
 A frame of a book in memory of its own (`arb/venues/compiled`) is applied without any Python object; what it changes lies
-here and in the arena: how often frames come (`arb/core/risk/book_pace.py`), and the best quotes net of fees, by which is said
+here and in the arena: how often frames come (`arb/core/books/book_pace.py`), and the best quotes net of fees, by which is said
 whether a symbol may have an edge. A block of one row:
 
     words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/compiled/layout.py`)

@@ -12,11 +12,11 @@ from decimal import Decimal
 from functools import partial
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.core.engine import Engine
-from arb.core.events import ClockMeasured, FeedUp, InstrumentListed
-from arb.core.settings import Timing
-from arb.core.state import EngineSettings
+from arb.core.messages.events import ClockMeasured, FeedUp, InstrumentListed
+from arb.core.messages.settings import Timing
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Node
 from arb.live.parts import Journal, Parts

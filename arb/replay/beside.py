@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.records import OpportunityRecord, PairRecord
+from arb.core.messages.records import OpportunityRecord, PairRecord
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import Outcome, Side
 from arb.replay.recorded import ENDED, Rows

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from arb.core.books import Books
-from arb.core.connection import TakeFrame, hand_over
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.books.connection import TakeFrame, hand_over
+from arb.core.messages.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, ResyncBy, venue_of

@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.opportunities.leg_costs import LegCosts
-from arb.core.records import (
+from arb.core.messages.records import (
     FillRecord,
     OpportunityOutcome,
     OpportunityRecord,
@@ -25,8 +24,9 @@ from arb.core.records import (
     PairState,
     RunRecord,
 )
-from arb.core.recovery_records import PlanRecord
-from arb.core.settings import LEARNED, Limits
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.settings import LEARNED, Limits
+from arb.core.state.leg_costs import LegCosts
 from arb.market.numbers import EXACT, ZERO, bps, exact, plain, to_e8
 from arb.market.route import Route
 from arb.replay.result import (

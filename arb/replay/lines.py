@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from arb.core.events import (
+from arb.core.messages.events import (
     FeedDown,
     FeedUp,
     InstrumentListed,
@@ -13,7 +13,7 @@ from arb.core.events import (
     VenueArrived,
     VenueListed,
 )
-from arb.core.records import tag_of
+from arb.core.messages.records import tag_of
 from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.instrument import Instrument

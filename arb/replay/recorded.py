@@ -12,8 +12,8 @@ from statistics import median_low
 import msgspec
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import AnyCommand, Persist, PlaceOrder, SetTimer
-from arb.core.events import (
+from arb.core.messages.commands import AnyCommand, Persist, PlaceOrder, SetTimer
+from arb.core.messages.events import (
     AnyEvent,
     BalancesReported,
     CancelAnswered,
@@ -26,16 +26,9 @@ from arb.core.events import (
     OutcomeUnknown,
     RunStarted,
 )
-from arb.core.incidents import IncidentKind
-from arb.core.orders.order import fill_of
-from arb.core.records import (
-    FillRecord,
-    IncidentRecord,
-    OpportunityRecord,
-    OrderRecord,
-    PairRecord,
-    PairState,
-)
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import FillRecord, IncidentRecord, OpportunityRecord, OrderRecord, PairRecord, PairState
+from arb.core.state.order import fill_of
 from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 

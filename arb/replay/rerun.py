@@ -10,9 +10,9 @@ from operator import attrgetter
 
 import msgspec
 
-from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, SetTimer, last_states
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.commands import Alert, AnyCommand, Persist, PlaceOrder, SetTimer, last_states
+from arb.core.messages.events import (
     NOT_JOURNALLED,
     AnyEvent,
     InstrumentListed,
@@ -22,8 +22,8 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import DecisionBookRecord, FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.records import DecisionBookRecord, FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.messages.recovery_records import ControlRecord
 from arb.errors import StoreError
 from arb.live.fast_books import compiled_feeds
 from arb.market.arena import INT64_MAX

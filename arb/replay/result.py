@@ -1,7 +1,8 @@
 """What a replay came to, as plain values: edges, pairs and money in exact decimals, with the definitions of its figures.
 
 An *edge* is one episode in which a trade between two venues was worth more than 0 after both fees, ignoring thresholds and
-balances (`arb.core.opportunities.episodes`). It was *takeable* where it passed every limit at some instant: then a pair opened.
+balances (`core/strategies/taker_pair/episodes.py`). It was *takeable* where it passed every limit at some instant: then a pair
+opened.
 
 The *break-even fee* is the one rate at which the pairs that were traded would have made nothing, had every one of their fills
 (both legs, and repairs) paid it in quote, on its own notional, in place of what it paid: with the net `N`, the fees paid `F`
@@ -9,7 +10,7 @@ The *break-even fee* is the one rate at which the pairs that were traded would h
 would have opened or kept from opening. Below 0, only a rebate would do.
 
 *By the learned leg cost* a pair makes what it was expected to when it opened, less what legs that fall short had cost until
-then, learned as `arb.core.opportunities.leg_costs` does. Simulated fills meet no rivals; this figure rests on more than them.
+then, learned as `arb.core.state.leg_costs` does. Simulated fills meet no rivals; this figure rests on more than them.
 """
 
 from decimal import Decimal

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import FEE_EXP, EdgeLimits, Funds, PairTerms, VenueTerms
-from arb.core.reasons import Reason
 from arb.errors import ConfigError
 from arb.files import whole
 from arb.market.instrument import FeeIn

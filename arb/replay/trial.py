@@ -17,11 +17,11 @@ from typing import TypeVar
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import AnyCommand, Persist
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent
-from arb.core.intents import Intent
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.commands import AnyCommand, Persist
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.intents import Intent
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter

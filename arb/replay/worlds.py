@@ -18,9 +18,9 @@ from functools import partial
 import msgspec
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.commands import Alert, Finish, Persist, PlaceOrder, RequestBook, SetTimer
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.commands import Alert, Finish, Persist, PlaceOrder, RequestBook, SetTimer
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     BalancesReported,
@@ -42,7 +42,7 @@ from arb.core.events import (
     VenueArrived,
     VenueListed,
 )
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import InvariantError
 from arb.live.executor import Executor
 from arb.market.instrument import Instrument

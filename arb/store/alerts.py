@@ -1,9 +1,9 @@
 """Alerts: the incidents that need a person, joined by kind, venue and symbol until somebody has taken note.
 
 An alert is a function of rows that the journal holds: incidents, in their order, and acknowledgements. It is made where these
-are projected, in the same transaction, so that `arb db rebuild` makes the same rows. Which kinds need a person, and what ends
-an alert without one, `core/incidents.py` says. An acknowledgement holds for the incidents that were shown: what came after
-these opens an alert of its own.
+are projected, in the same transaction, so that `arb db rebuild` makes the same rows. `core/messages/incidents.py` lists what
+needs a person, and what ends an alert without one. An acknowledgement holds for the incidents that were shown: a later
+incident opens another alert.
 """
 
 import re
@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from arb.clock import Clock
-from arb.core.commands import AnyRecord, Persist
-from arb.core.events import AlertAcknowledged
-from arb.core.incidents import ALERT_RULES, ALERTS, AlertRule, IncidentKind, Severity
-from arb.core.records import AcknowledgementRecord, IncidentRecord
+from arb.core.messages.commands import AnyRecord, Persist
+from arb.core.messages.events import AlertAcknowledged
+from arb.core.messages.incidents import ALERT_RULES, ALERTS, AlertRule, IncidentKind, Severity
+from arb.core.messages.records import AcknowledgementRecord, IncidentRecord
 from arb.store.journal import Journal
 from arb.store.tables import Alert, Incident, PairTrade, Projection
 from arb.store.writer import storable

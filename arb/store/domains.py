@@ -21,9 +21,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, Table, Tex
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from arb.core.incidents import Severity
-from arb.core.reasons import Reason, RepairReason
-from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
+from arb.core.messages.incidents import Severity
+from arb.core.messages.reasons import Reason, RepairReason
+from arb.core.messages.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
 from arb.errors import StoreError
 from arb.market.fill import FillSource, Liquidity
 from arb.market.numbers import plain

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from arb.core.intents import Intent
+from arb.core.messages.intents import Intent
 from arb.errors import ConfigError, StoreError
 from arb.store.guards import allocate
 

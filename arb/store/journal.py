@@ -29,11 +29,11 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import Clock, system_random
-from arb.core.commands import AnyCommand, Persist
-from arb.core.events import AnyEvent, QueueDrained
-from arb.core.intents import Intent
-from arb.core.orders.intents import commands_of
-from arb.core.records import tag_of
+from arb.core.messages.commands import AnyCommand, Persist
+from arb.core.messages.events import AnyEvent, QueueDrained
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import tag_of
+from arb.core.trades.intents import commands_of
 from arb.errors import ConfigError, StoreError, require
 from arb.store.guards import (
     NO_SPACE,

@@ -7,9 +7,9 @@ import sqlite3
 
 import msgspec
 
-from arb.core.events import AnyEvent, RunStarted
-from arb.core.records import FillRecord, OrderRecord, PairRecord
-from arb.core.recovery_records import (
+from arb.core.messages.events import AnyEvent, RunStarted
+from arb.core.messages.records import FillRecord, OrderRecord, PairRecord
+from arb.core.messages.recovery_records import (
     AgreedRecord,
     ControlRecord,
     FormerAccountsRecord,

@@ -12,10 +12,10 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
-from arb.core.commands import AnyCommand, AnyRecord, Persist
-from arb.core.events import AnyEvent
-from arb.core.records import FillRecord, OrderRecord, PairRecord, PairState, RunRecord, tag_of
-from arb.core.recovery_records import (
+from arb.core.messages.commands import AnyCommand, AnyRecord, Persist
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.records import FillRecord, OrderRecord, PairRecord, PairState, RunRecord, tag_of
+from arb.core.messages.recovery_records import (
     AgreedRecord,
     ControlRecord,
     FormerAccountsRecord,

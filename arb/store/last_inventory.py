@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.accounts.holdings import Held, KnownInventory
-from arb.core.events import CurrenciesListed
-from arb.core.records import BalanceRecord, FillRecord, tag_of
-from arb.core.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.messages.events import CurrenciesListed
+from arb.core.messages.records import BalanceRecord, FillRecord, tag_of
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.errors import StoreError
 from arb.market.numbers import DECIMALS, ZERO
 from arb.market.order import Side

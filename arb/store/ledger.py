@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from arb.core.records import OpportunityRecord
+from arb.core.messages.records import OpportunityRecord
 from arb.errors import ArbError, require
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, Position, Row

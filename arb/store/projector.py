@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from arb.core.commands import AnyRecord
-from arb.core.incidents import ALERT_RULES
-from arb.core.records import OpportunityRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.incidents import ALERT_RULES
+from arb.core.messages.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
 from arb.store import alerts
 from arb.store.database import mask_url, open_engine, parse_url, recorded_journal, sqlite_file, store_error

@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, Select, func, sele
 from sqlalchemy.exc import DBAPIError
 
 from arb.clock import NS_PER_S
-from arb.core.recovery_records import PlanRecord
-from arb.core.state import IDS_PER_RUN
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
 from arb.store.alerts import as_shown

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from arb.clock import Clock, SystemClock
-from arb.core.incidents import ALERT_RULES
-from arb.core.records import OpportunityOutcome
+from arb.core.messages.incidents import ALERT_RULES
+from arb.core.messages.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
 from arb.store import alerts, migrate
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 
 from arb.core.accounts.former_accounts import pair_with_present_accounts
-from arb.core.commands import RecallOrders
-from arb.core.events import OrdersRecalled
-from arb.core.records import FillRecord, OrderRecord, PairRecord
-from arb.core.recovery_records import OpenPair, PlanRecord
+from arb.core.messages.commands import RecallOrders
+from arb.core.messages.events import OrdersRecalled
+from arb.core.messages.records import FillRecord, OrderRecord, PairRecord
+from arb.core.messages.recovery_records import OpenPair, PlanRecord
 from arb.market.ids import PROCESS_PART, decode, is_again, number_again, pair_part
 from arb.store.journal import Journal
 from arb.store.journal_blocks import Line

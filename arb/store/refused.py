@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, ForeignKeyConstraint, Table, UniqueConstraint, delete, func, select
 
-from arb.core.commands import AnyRecord
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.records import IncidentRecord, attributes_of, tag_of
-from arb.core.state import IDS_PER_RUN
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import IncidentRecord, attributes_of, tag_of
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.store.tables import Incident, Run
 from arb.store.writer import TABLES, RowRefused, Writer, storable
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, utc_text
-from arb.core.records import PairKind
+from arb.core.messages.records import PairKind
 from arb.errors import ConfigError
 from arb.market.arena import INT64_MAX
 from arb.market.symbol import Symbol

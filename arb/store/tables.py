@@ -1,7 +1,7 @@
 """The ledger's tables, alike on SQLite and PostgreSQL.
 
 Instants are integer nanoseconds UTC (`_ns`), profit-and-loss terms integers in 1e-8 of the quote (`_e8`), prices,
-sizes and fees exact numbers. Rows come from the records of `core/records.py`, field by column, under the same ids.
+sizes and fees exact numbers. Rows come from the records of `core/messages/records.py`, field by column, under the same ids.
 
 The CHECK constraints make nonsense impossible, whoever writes. Exact numbers are compared there as double precision,
 for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a
@@ -15,7 +15,7 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from arb.core.records import QuoteSide
+from arb.core.messages.records import QuoteSide
 from arb.market.order import Outcome, Side
 from arb.store.domains import ExactNumber, RowId, above_zero, among, check, not_negative, number
 

@@ -29,7 +29,7 @@ import msgspec
 from zlib_ng import zlib_ng
 
 from arb.core.accounts.restart import Restored
-from arb.core.state import EngineSettings
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError, StoreError
 
 NS_PER_S = 1_000_000_000

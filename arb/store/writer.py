@@ -14,8 +14,8 @@ from typing import Any, get_args, get_type_hints
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from arb.core.commands import AnyRecord
-from arb.core.records import (
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import (
     AlternativeRecord,
     BalanceRecord,
     DecisionBookRecord,

@@ -18,8 +18,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from arb.core.commands import QueryOrder
-from arb.core.events import AccountSnapshotTaken, Transfer
+from arb.core.messages.commands import QueryOrder
+from arb.core.messages.events import AccountSnapshotTaken, Transfer
 from arb.errors import VenueError, VenueProtocolError, VenueRejected
 from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import CancelAnswered, OrderAccepted, OrderRejected, OutcomeUnknown
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import CancelAnswered, OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueProtocolError
 from arb.market.order import OrderReport, Outcome
 from arb.venues.base import PlaceAnswer

@@ -6,8 +6,8 @@ Whatever stands behind them (a real venue, the sandbox over loopback, an in-memo
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
-from arb.core.events import (
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     BalancesReported,

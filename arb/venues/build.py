@@ -7,8 +7,8 @@ from functools import partial
 import msgspec
 
 from arb.clock import Clock
-from arb.core.budget import PlaceRate
-from arb.core.state import VenueProfile
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import VenueProfile
 from arb.errors import ConfigError
 from arb.venues.dialect import PublicDialect
 from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb import __version__
-from arb.core.commands import CancelOrder
+from arb.core.messages.commands import CancelOrder
 
 PAGES_MAX = 200
 ANSWER_BYTES_MAX = 2 * 1024 * 1024

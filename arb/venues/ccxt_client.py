@@ -20,8 +20,8 @@ import ccxt.async_support
 from ccxt.async_support.base.ws.client import Client
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
-from arb.core.commands import PlaceOrder
-from arb.core.events import NOT_SENT
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
 from arb.venues.call import Call, HttpRequest
 from arb.venues.order_form import OrderForm

@@ -22,8 +22,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import FeedDown, FeedUp, TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import FeedDown, FeedUp, TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.market.feed import BookFeed, Notice, NoticeKind, ResyncBy, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.endpoints import Address, ConnectionTiming

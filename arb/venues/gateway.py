@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
-from arb.core.events import (
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
+from arb.core.messages.events import (
     NOT_SENT,
     AccountSnapshotTaken,
     BalancesReported,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import ccxt
 
 from arb.clock import NS_PER_MS, Clock
-from arb.core.events import CurrenciesListed
+from arb.core.messages.events import CurrenciesListed
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.call import Call, HttpRequest, RequestError
 from arb.venues.dialect import KeyedDialect

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from arb.clock import NS_PER_S
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import require
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.call import Call, HttpRequest, Origin, render

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
 from arb.venues.call import Call

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.books import Books
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
-from arb.core.events import (
+from arb.core.books.books import Books
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     BalancesReported,
     CancelAnswered,
@@ -29,7 +29,7 @@ from arb.core.events import (
     PrivateUp,
     TroubleReported,
 )
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import StoreError
 from arb.market.feed import venue_of
 from arb.market.fill import Fill, FillSource

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.events import AssetBalance, Transfer
+from arb.core.messages.events import AssetBalance, Transfer
 from arb.errors import StoreError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument

@@ -10,8 +10,8 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 
 import msgspec
 
-from arb.core.books import Books
-from arb.core.commands import PlaceOrder
+from arb.core.books.books import Books
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import require
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument

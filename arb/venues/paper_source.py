@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.events import ClockMeasured, CurrenciesListed
+from arb.core.messages.events import ClockMeasured, CurrenciesListed
 from arb.market.instrument import Instrument
 from arb.market.listing import NOBODY, Listed
 from arb.venues.keyed_list import KeyedList

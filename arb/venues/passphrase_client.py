@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.venues.call import Call, HttpRequest, body_text
 from arb.venues.ccxt_client import GuardedClient
 from arb.venues.keyed_hash import KeyedHash

@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from arb.clock import Clock
-from arb.core.events import PrivateDown, PrivateUp, TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import PrivateDown, PrivateUp, TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.venues.base import EventListener
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.fields import UnknownSymbol

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockMeasured, CurrenciesListed
+from arb.core.messages.events import ClockMeasured, CurrenciesListed
 from arb.errors import VenueBusy, VenueRejected
 from arb.market.instrument import Instrument
 from arb.market.listing import Ticker

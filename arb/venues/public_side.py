@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from arb.clock import Clock
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.market.feed import BookFeed, ResyncBy
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.endpoints import Site

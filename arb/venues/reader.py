@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, Clock
-from arb.core.accounts.fees import RATE_STEP
-from arb.core.events import BalancesReported
+from arb.core.fees.fees import RATE_STEP
+from arb.core.messages.events import BalancesReported
 from arb.errors import VenueError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument

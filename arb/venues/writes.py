@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import ccxt
 import msgspec
 
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import ArbError, VenueError
 from arb.venues.base import PlaceAnswer
 from arb.venues.call import Call, Outgoing, render

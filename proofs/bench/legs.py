@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any
 
 from arb.clock import NS_PER_S, NS_PER_US, Clock
-from arb.core.commands import PlaceOrder
-from arb.core.events import AnyEvent, OrderAccepted
-from arb.core.incidents import IncidentKind
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import AnyEvent, OrderAccepted
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.live.executor import Executor
 from arb.market.ids import ClientOrderId

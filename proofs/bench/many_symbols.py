@@ -7,8 +7,8 @@ from itertools import islice, product
 from pathlib import Path
 
 from arb.clock import Clock
-from arb.core.books import Books
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.messages.settings import Timing
 from arb.live.fast_books import compile_books
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from arb.clock import Clock
-from arb.core.events import HaltAsked, QueueDrained
+from arb.core.messages.events import HaltAsked, QueueDrained
 from arb.venues.compiled.loading import is_available
 from proofs.bench.frames import LEVEL, GateFrames
 from proofs.bench.peers import CCXT_PRO_GATE, CcxtBooks, CryptofeedBooks, NautilusBooks, as_updates, find

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.gate.client import Gate

@@ -6,15 +6,13 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.books import Books
-from arb.core.budget import PlaceRate
-from arb.core.commands import AnyCommand
+from arb.core.books.books import Books
 from arb.core.engine import Engine
-from arb.core.events import (
-    AnyEvent,
-)
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.live.fast_books import compile_books
 from arb.live.rehearsal import SYMBOL as SYMBOL  # part of this stage
 from arb.live.rehearsal import let_trade

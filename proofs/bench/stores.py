@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from arb.clock import Clock
-from arb.core.commands import AnyCommand, PlaceOrder
-from arb.core.events import QueueDrained
-from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
+from arb.core.messages.commands import AnyCommand, PlaceOrder
+from arb.core.messages.events import QueueDrained
+from arb.core.messages.records import OpportunityOutcome, OpportunityRecord, RunRecord
 from arb.store.database import open_engine
 from arb.store.guards import NoReserve
 from arb.store.journal import Journal

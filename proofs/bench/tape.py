@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from arb.clock import NS_PER_MS, Clock
-from arb.core.budget import PlaceRate
-from arb.core.commands import AnyCommand
-from arb.core.events import AnyEvent
-from arb.core.records import OpportunityRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.records import OpportunityRecord
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, Contents
 from arb.replay.measured import Measuring

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import RepairPolicy
+from arb.core.messages.settings import RepairPolicy
 from arb.market.ids import decode, pair_part
 from arb.market.symbol import Symbol
 from arb.store.journal_reader import SUB_BITS, JournalReader

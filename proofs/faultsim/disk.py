@@ -20,9 +20,9 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import AnyCommand, PlaceOrder
-from arb.core.events import AnyEvent
-from arb.core.intents import Intent
+from arb.core.messages.commands import AnyCommand, PlaceOrder
+from arb.core.messages.events import AnyEvent
+from arb.core.messages.intents import Intent
 from arb.errors import StoreError
 from arb.market.ids import PREFIX, decode
 from arb.market.order import Role

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arb.clock import NS_PER_S
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.market.numbers import ZERO
 from arb.sandbox.profiles import VENUE_NAMES
 from proofs.faultsim.conduct import OPEN, Row, entries_of

@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from arb.clock import NS_PER_MS
-from arb.core.budget import PlaceRate
-from arb.core.settings import Limits, Ramp
-from arb.core.state import VenueProfile
+from arb.core.messages.settings import Limits, Ramp
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import VenueProfile
 from arb.market.numbers import ZERO
 from proofs.faultsim.conduct import Row, entries_of
 

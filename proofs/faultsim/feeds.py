@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arb.clock import NS_PER_S
-from arb.core.settings import HealthLimits
+from arb.core.messages.settings import HealthLimits
 from proofs.faultsim.conduct import ENDED, NOT_TAKEN, REPAIR_ROLES, TERMINAL, Row, entries_of
 
 Spell = tuple[str, int, int]

@@ -13,10 +13,10 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
-from arb.core.incidents import HaltReason
-from arb.core.pairs.pair import PairTrade
-from arb.core.records import PairState
+from arb.core.messages.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
+from arb.core.messages.incidents import HaltReason
+from arb.core.messages.records import PairState
+from arb.core.trades.trade import PairTrade
 from arb.market.order import Outcome, Side
 from arb.sandbox.admin import Admin
 from arb.sandbox.disturb import POINTS

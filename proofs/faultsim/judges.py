@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.settings import HealthLimits, Limits
+from arb.core.messages.settings import HealthLimits, Limits
 from arb.errors import StoreError
 from arb.market.ids import decode
 from arb.market.numbers import ZERO

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import RepairPolicy, Timing
+from arb.core.messages.settings import RepairPolicy, Timing
 from arb.market.symbol import Symbol
 from proofs.faultsim.conduct import BPS, OPEN, Entry, Row, entries_of
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from arb.core.records import OpportunityRecord
+from arb.core.messages.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row

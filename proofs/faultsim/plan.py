@@ -15,7 +15,17 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import LEARNED, OFF, Band, InventoryBands, Limits, OnSingleLeg, Ramp, RepairPolicy, Timing
+from arb.core.messages.settings import (
+    LEARNED,
+    OFF,
+    Band,
+    InventoryBands,
+    Limits,
+    OnSingleLeg,
+    Ramp,
+    RepairPolicy,
+    Timing,
+)
 from arb.market.symbol import Symbol
 from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from arb.clock import SystemClock
-from arb.core.commands import RecallOrders
 from arb.core.engine import Engine
-from arb.core.events import OrdersRecalled
-from arb.core.state import EngineSettings
+from arb.core.messages.commands import RecallOrders
+from arb.core.messages.events import OrdersRecalled
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import EXIT_OK
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts

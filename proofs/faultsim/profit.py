@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.settings import LEARNED, OFF, Limits, RepairPolicy
+from arb.core.messages.settings import LEARNED, OFF, Limits, RepairPolicy
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol

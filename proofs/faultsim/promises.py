@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import Limits, OnSingleLeg, Timing
+from arb.core.messages.settings import Limits, OnSingleLeg, Timing
 from proofs.faultsim.aims import FLATTEN, HALT
 from proofs.faultsim.conduct import Entry, Row, entries_of
 from proofs.faultsim.lateness import PUNCTUAL_NS, Story

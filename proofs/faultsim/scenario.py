@@ -14,7 +14,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.config.loader import load_file
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.sandbox.profiles import SYMBOLS
 from proofs.faultsim.aims import STRIKES, Phase, Strike

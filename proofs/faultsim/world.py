@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, ManualClock, SystemClock
-from arb.core.events import ShutdownAsked
+from arb.core.messages.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.sandbox.accounts import buy_hold
 from arb.sandbox.admin import Admin

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from arb.clock import SystemClock
-from arb.core.events import AnyEvent, FeedDown
+from arb.core.messages.events import AnyEvent, FeedDown
 from arb.market.feed import BookFeed, Notice
 from arb.venues.endpoints import Site
 from arb.venues.public_side import PublicSide

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
-from arb.core.events import AnyEvent, OrderQueried
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.messages.events import AnyEvent, OrderQueried
 from arb.market.fill import Fill
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import gate_api
 import pytest
 
-from arb.core.commands import CancelOrder
-from arb.core.events import BalancesReported, OrderAccepted, OrderRejected, PrivateUp
+from arb.core.messages.commands import CancelOrder
+from arb.core.messages.events import BalancesReported, OrderAccepted, OrderRejected, PrivateUp
 from arb.errors import VenueAuthError
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, TimeInForce

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import FeedUp, TroubleReported
+from arb.core.messages.events import FeedUp, TroubleReported
 from arb.market.feed import NoticeKind
 from tests.contract.server_watch import OF_MANY, Watch
 from tests.contract.venue_server import Venues, venue_server

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import OrderQueried
+from arb.core.messages.events import OrderQueried
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
 from arb.venues.gateway import VenueGateway

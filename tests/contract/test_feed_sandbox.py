@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp
+from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale

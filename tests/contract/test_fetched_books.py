@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp, TroubleReported
+from arb.core.messages.events import FeedDown, FeedUp, TroubleReported
 from arb.market.arena import BookState
 from arb.market.feed import NoticeKind
 from tests.contract.ccxt_books import Levels

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import (
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import (
     CancelAnswered,
     OrderAccepted,
     OrderFilled,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import PlaceOrder
-from arb.core.events import OrderAccepted, OrderRejected
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OrderAccepted, OrderRejected
 from arb.market.order import Role
 from arb.venues.base import PlaceAnswer
 from arb.venues.endpoints import OrderEntry

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.commands import PlaceOrder
-from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, PrivateDown, PrivateUp
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import AnyEvent, OrderFilled, OrderUpdated, PrivateDown, PrivateUp
 from arb.market.ids import ClientOrderId, decode
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.commands import CancelOrder, PlaceOrder, SnapshotAccount
-from arb.core.events import AccountSnapshotTaken
+from arb.core.messages.commands import CancelOrder, PlaceOrder, SnapshotAccount
+from arb.core.messages.events import AccountSnapshotTaken
 from arb.errors import VenueError
 from arb.market.ids import decode
 from arb.market.order import Side, TimeInForce

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from arb.core.events import CancelAnswered, OrderRejected
+from arb.core.messages.events import CancelAnswered, OrderRejected
 from arb.errors import VenueAuthError
 from arb.market.order import Outcome, TimeInForce
 from arb.venues.gateway import VenueGateway

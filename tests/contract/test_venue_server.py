@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp
+from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import BookState
 from arb.market.feed import NoticeKind
 from arb.venues.wire.witness import PROVEN

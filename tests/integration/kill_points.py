@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from arb.core.commands import AnyCommand, Persist, PlaceOrder
-from arb.core.events import (
+from arb.core.messages.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     FlattenAsked,
@@ -25,9 +25,9 @@ from arb.core.events import (
     RunStarted,
     ShutdownAsked,
 )
-from arb.core.incidents import HaltReason
-from arb.core.records import IncidentRecord, PairRecord
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.incidents import HaltReason
+from arb.core.messages.records import IncidentRecord, PairRecord
+from arb.core.messages.recovery_records import ControlRecord
 from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED

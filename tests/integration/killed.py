@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.incidents import HaltReason
+from arb.core.messages.incidents import HaltReason
 from arb.errors import EXIT_CHECK
 from arb.market.order import OrderStatus
 from arb.store.intents import IntentLog, intents_of

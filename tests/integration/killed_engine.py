@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine, event
 
 from arb.app.run import Run
 from arb.config import Mode, RunOptions, load_settings
-from arb.core.commands import AnyCommand, PlaceOrder
-from arb.core.events import AnyEvent, FlattenAsked, OrderFilled, OrderRejected
-from arb.core.intents import Intent
+from arb.core.messages.commands import AnyCommand, PlaceOrder
+from arb.core.messages.events import AnyEvent, FlattenAsked, OrderFilled, OrderRejected
+from arb.core.messages.intents import Intent
 from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal import Journal

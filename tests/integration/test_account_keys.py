@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.events import RunStarted
+from arb.core.messages.events import RunStarted
 from arb.store.journal_reader import JournalReader
 from arb.venues.endpoints import account_id, sandbox_access
 from tests.integration import truth

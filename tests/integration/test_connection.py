@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
-from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
+from arb.core.messages.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway

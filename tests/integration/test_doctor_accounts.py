@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.commands import PlaceOrder
-from arb.core.events import OrderAccepted
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OrderAccepted
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway

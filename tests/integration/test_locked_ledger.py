@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from arb.clock import SystemClock
-from arb.core.commands import AnyCommand
-from arb.core.events import AnyEvent, RunStarted
+from arb.core.messages.commands import AnyCommand
+from arb.core.messages.events import AnyEvent, RunStarted
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from tests.builders import Bench
 from tests.integration.support import run_arb
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
+from tests.unit.core.trades.test_trade import accept, crossed, fill, refuse
 
 
 class Journalled(Bench):

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import MetaData, create_engine, text
 
 from arb.clock import ManualClock
-from arb.core.records import PairState
+from arb.core.messages.records import PairState
 from arb.live.control import ask
 from arb.store.intents import has_lacking, intents_of
 from arb.store.journal import Journal

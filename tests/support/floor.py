@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.books import Books
-from arb.core.settings import Limits, Timing
+from arb.core.books.books import Books
+from arb.core.messages.settings import Limits, Timing
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat, FrameResult, split_books
 from arb.market.instrument import Instrument

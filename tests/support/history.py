@@ -11,8 +11,8 @@ from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
-from arb.core.commands import AnyRecord
-from arb.core.records import (
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import (
     AlternativeRecord,
     AlternativeStage,
     AlternativeWay,

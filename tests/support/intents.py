@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from arb.core.commands import PlaceOrder
-from arb.core.intents import IntendedOrder, Intent
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.intents import IntendedOrder, Intent
 from arb.market.ids import ClientOrderId
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce

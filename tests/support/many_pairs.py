@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from arb.core.commands import AnyRecord, PlaceOrder
-from arb.core.events import AnyEvent, OrderAccepted, OrderFilled, OrderRejected, QueueDrained
-from arb.core.records import PairRecord, PairState, Record
-from arb.core.recovery_records import PlanRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.messages.commands import AnyRecord, PlaceOrder
+from arb.core.messages.events import AnyEvent, OrderAccepted, OrderFilled, OrderRejected, QueueDrained
+from arb.core.messages.records import PairRecord, PairState, Record
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
 from arb.market.instrument import FeeIn
 from arb.market.order import Side
 from arb.market.symbol import Symbol

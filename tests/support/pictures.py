@@ -17,17 +17,17 @@ from rich.console import Console
 from rich.text import Text
 
 from arb.clock import NS_PER_S
-from arb.core.commands import PlaceOrder
-from arb.core.events import HaltAsked, QueueDrained
-from arb.core.records import PairRecord
-from arb.core.settings import Limits
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import HaltAsked, QueueDrained
+from arb.core.messages.records import PairRecord
+from arb.core.messages.settings import Limits
 from arb.live.screen.dialogs import Dialogs
 from arb.live.screen.lines import encoded
 from arb.live.screen.picture import picture
 from arb.live.summary import present_state
 from arb.store.tables import WATERFALL
 from tests.builders import Bench, an_instrument
-from tests.unit.core.pairs.test_pair import fill
+from tests.unit.core.trades.test_trade import fill
 
 SIZES = ((60, 12), (80, 24), (120, 40), (220, 60))
 SEED = 7

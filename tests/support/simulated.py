@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from proofs.faultsim.aims import Phase, Strike
 from proofs.faultsim.disk import temporary_files
 from proofs.faultsim.scenario import Scenario, plan_of

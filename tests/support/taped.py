@@ -16,10 +16,10 @@ import msgspec
 
 from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, ShutdownAsked
-from arb.core.records import OpportunityRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings
+from arb.core.messages.events import AnyEvent, ShutdownAsked
+from arb.core.messages.records import OpportunityRecord
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.engine_state import EngineSettings
 from arb.live.node import Node
 from arb.live.parts import Parts
 from arb.live.universe import books_of, universe_of

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from arb import errors
-from arb.core.incidents import ALERTS, HaltReason, IncidentKind
-from arb.core.reasons import Reason
+from arb.core.messages.incidents import ALERTS, HaltReason, IncidentKind
+from arb.core.messages.reasons import Reason
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 

@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Path:
     if shutil.which("git") is None:
         pytest.skip("no git here to make a checkout with")
     root = tmp_path / "checkout"
-    for name in ("arb/__init__.py", "arb/core/books.py", "arb/coins.csv", "migrations/env.py", "docs/page.md"):
+    for name in ("arb/__init__.py", "arb/core/books/books.py", "arb/coins.csv", "migrations/env.py", "docs/page.md"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"# {name}\n")
     git(root, "init", "--quiet", "--initial-branch", "release/1")
@@ -51,10 +51,10 @@ def test_a_checkout_is_called_by_its_commit(checkout: Path, how: str) -> None:
     assert called.startswith(f"{__version__}+g{head[:12]}.c") and PEP_440.fullmatch(called)
 
 
-@pytest.mark.parametrize("name", ["arb/core/books.py", "arb/coins.csv", "migrations/env.py", "arb/core/more.py"])
+@pytest.mark.parametrize("name", ["arb/core/books/books.py", "arb/coins.csv", "migrations/env.py", "arb/core/more.py"])
 def test_changed_code_is_called_otherwise_and_anything_else_is_not(checkout: Path, name: str) -> None:
     before = version_of(checkout / "arb")
-    for other in ("docs/page.md", "arb/core/__pycache__/books.py", "arb/core/books.py~"):
+    for other in ("docs/page.md", "arb/core/__pycache__/books.py", "arb/core/books/books.py~"):
         (checkout / other).parent.mkdir(exist_ok=True)
         (checkout / other).write_text("other")
         assert version_of(checkout / "arb") == before

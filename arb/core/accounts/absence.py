@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, out_of_reach, strand
-from arb.core.events import VenueArrived
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.listings import add_book
-from arb.core.orders.order import WorkingOrder
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import PairTrade
-from arb.core.state import EngineState
-from arb.core.timers import OrderTimer, PairTimer
+from arb.core.messages.events import VenueArrived
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.timers import OrderTimer, PairTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import PairTrade
+from arb.core.universe.listings import add_book
 
 
 class Absence:

@@ -13,14 +13,14 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.balance_reconciler import SNAPSHOT_MARGIN_S, BalanceReconciler
 from arb.core.accounts.recovery import RECOVERY_WAIT_S, rebuild_pairs, return_to_pairs
 from arb.core.accounts.restart import Restored, recall
-from arb.core.events import AccountSnapshotTaken, BalancesReported, OrdersRecalled
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.messages.events import AccountSnapshotTaken, BalancesReported, OrdersRecalled
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import BalanceRecord
+from arb.core.messages.timers import PairTimer, RecoveryTimer, SnapshotTimer
 from arb.core.orders.foreign import ForeignOrders
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import CLOSED
-from arb.core.records import BalanceRecord
-from arb.core.state import EngineState
-from arb.core.timers import PairTimer, RecoveryTimer, SnapshotTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import CLOSED
 from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode, pair_part
 from arb.market.numbers import ZERO

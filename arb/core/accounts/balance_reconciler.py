@@ -30,14 +30,14 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.counted import Counted
-from arb.core.accounts.inventory import BalanceDifference
-from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.records import FillRecord
-from arb.core.recovery_records import AgreedAccount, AgreedRecord
-from arb.core.state import EngineState
-from arb.core.timers import DriftTimer
+from arb.core.messages.events import AccountSnapshotTaken, BalancesReported, Transfer
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import FillRecord
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.messages.timers import DriftTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.positions.counted import Counted
+from arb.core.state.positions.inventory import BalanceDifference
 from arb.market.numbers import ZERO, plain
 from arb.market.order import Side
 from arb.market.symbol import Symbol

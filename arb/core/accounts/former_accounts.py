@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from arb.core.accounts.restart import Restored, has_vanished
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.records import FillRecord, OrderRecord
-from arb.core.recovery_records import (
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import FillRecord, OrderRecord
+from arb.core.messages.recovery_records import (
     AgreedAccount,
     AgreedRecord,
     ControlRecord,
@@ -22,7 +22,7 @@ from arb.core.recovery_records import (
     ResidualsRecord,
     StoppedAsset,
 )
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
 from arb.market.ids import sandbox_of
 
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Choice, Node, cheapest
-from arb.core.settings import Band
+from arb.core.messages.settings import Band
+from arb.core.state.positions.holdings import Held
 from arb.market.numbers import E8, ZERO, exact, floor_scaled, plain
 from arb.market.wallets import Way, WayChain, WayState
 

@@ -12,16 +12,16 @@ prefix that the journal does not know is another engine's: foreign, and never a 
 
 from collections.abc import Iterable
 
-from arb.core.commands import PlaceOrder
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.intents import LimitLeg, plan_at_limits
-from arb.core.orders.order import WorkingOrder
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import PairKind
-from arb.core.recovery_records import PlanRecord
-from arb.core.state import EngineState
-from arb.core.timers import OrderTimer, PairTimer
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import PairKind
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.messages.timers import OrderTimer, PairTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.intents import LimitLeg, plan_at_limits
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import PairTrade, Trigger
 from arb.market.ids import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO

@@ -10,29 +10,23 @@ venue that does not answer is taken up like any other, and those orders are quer
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
 repaired before a snapshot was taken of every account that may hold an order of it, or that snapshot was waited for long enough
-(`core/pairs/repair_timing.py`); a lost order joins its pair then (`core/accounts/recovery.py`).
+(`core/trades/repair_timing.py`); a lost order joins its pair then (`core/accounts/recovery.py`).
 """
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.recovery import RECOVERY_WAIT_S
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.order import WorkingOrder
-from arb.core.pairs.opening import TradeManager
-from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import FillRecord, OrderRecord, PairState
-from arb.core.recovery_records import (
-    AgreedRecord,
-    ControlRecord,
-    LegCostRecord,
-    OpenPair,
-    ResidualsRecord,
-)
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.records import FillRecord, OrderRecord, PairState
+from arb.core.messages.recovery_records import AgreedRecord, ControlRecord, LegCostRecord, OpenPair, ResidualsRecord
+from arb.core.messages.settings import Timing
+from arb.core.messages.timers import OrderTimer, PairTimer
 from arb.core.risk.ramp import is_clean
-from arb.core.settings import Timing
-from arb.core.state import EngineState
-from arb.core.timers import OrderTimer, PairTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import PairTrade, Trigger
 from arb.market.ids import number_again, sandbox_of, venue_of_account
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol

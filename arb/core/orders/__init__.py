@@ -1,1 +1,1 @@
-"""Our orders from intent to settled: manager, queries, proof of absence, and orders that are not ours."""
+"""Orders from intent to settled: sending, queries, proof of absence, and foreign orders."""

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from arb.clock import NS_PER_S
-from arb.core.events import OrderQueried
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.order import WorkingOrder
+from arb.core.messages.events import OrderQueried
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.reconciler import OrderReconciler
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport

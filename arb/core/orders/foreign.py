@@ -9,13 +9,13 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.accounts.counted import Counted
-from arb.core.accounts.fees import fill_record
-from arb.core.accounts.inventory import FILLS_KEPT
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.order import average
-from arb.core.records import FillRecord, OrderRecord
-from arb.core.state import EngineState
+from arb.core.fees.fees import fill_record
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import FillRecord, OrderRecord
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import average
+from arb.core.state.positions.counted import Counted
+from arb.core.state.positions.inventory import FILLS_KEPT
 from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode
 from arb.market.numbers import ZERO

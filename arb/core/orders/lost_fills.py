@@ -7,10 +7,10 @@ as unhedged at every start.
 
 from decimal import Decimal
 
-from arb.core.accounts.fees import expected_fee_currency
-from arb.core.incidents import IncidentKind
-from arb.core.orders.order import WorkingOrder
-from arb.core.state import EngineState
+from arb.core.fees.fees import expected_fee_currency
+from arb.core.messages.incidents import IncidentKind
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, plain

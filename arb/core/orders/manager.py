@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.fees import fill_record
-from arb.core.events import (
+from arb.core.fees.fees import fill_record
+from arb.core.messages.events import (
     NOT_SENT,
     CancelAnswered,
     OrderAccepted,
@@ -23,15 +23,15 @@ from arb.core.events import (
     OrderUpdated,
     OutcomeUnknown,
 )
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.timers import OrderTimer
 from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.lost_fills import lost_fill
-from arb.core.orders.order import WorkingOrder
 from arb.core.orders.sending import OrderSender
 from arb.core.orders.unfamiliar import UnfamiliarOrders
-from arb.core.state import EngineState
-from arb.core.timers import OrderTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.errors import require
 from arb.market.fill import Fill
 from arb.market.order import OrderAbsence, OrderReport, Outcome, Role, Side

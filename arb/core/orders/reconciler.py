@@ -12,15 +12,15 @@ that had expired: documents err.
 from collections.abc import Iterable, Reversible
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import CancelOrder, QueryOrder
-from arb.core.events import OrderQueried
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.order import WorkingOrder
+from arb.core.messages.commands import CancelOrder, QueryOrder
+from arb.core.messages.events import OrderQueried
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.settings import Timing
+from arb.core.messages.timers import OrderTimer
 from arb.core.orders.table import OrderTable
 from arb.core.orders.visibility import DAY_NS, LAG_MIN_NS, Visibility
-from arb.core.settings import Timing
-from arb.core.state import EngineState
-from arb.core.timers import OrderTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.market.order import OrderAbsence, Outcome
 from arb.market.symbol import Symbol
 

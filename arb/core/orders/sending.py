@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from arb.core.commands import PlaceOrder
-from arb.core.orders.order import WorkingOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.core.orders.reconciler import OrderReconciler
 from arb.core.orders.table import OrderTable
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.errors import InvariantError
 from arb.market.order import Role, Side, TimeInForce
 

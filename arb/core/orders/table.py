@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from arb.core.orders.order import WorkingOrder
+from arb.core.state.order import WorkingOrder
 from arb.market.fill import Fill
 
 

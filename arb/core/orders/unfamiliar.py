@@ -7,7 +7,7 @@ in the journal, however old; what was reported of it is taken once that has answ
 from collections.abc import Iterable
 from typing import TypeVar
 
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 

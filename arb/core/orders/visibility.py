@@ -19,11 +19,11 @@ from decimal import Decimal
 from itertools import pairwise
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.events import OrderQueried
-from arb.core.incidents import IncidentKind
-from arb.core.orders.order import WorkingOrder
-from arb.core.recovery_records import ReadLag, WrongPresumption
-from arb.core.state import EngineState
+from arb.core.messages.events import OrderQueried
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.recovery_records import ReadLag, WrongPresumption
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.market.numbers import ZERO, to_e8
 
 DAY_NS = 86_400 * NS_PER_S

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import msgspec
 
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.terms import PairTerms
-from arb.core.reasons import Reason
 from arb.market.numbers import E8, bps, exact, ratio, round_half_even
 
 

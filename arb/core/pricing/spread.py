@@ -20,11 +20,11 @@ from enum import Enum, auto
 from fractions import Fraction
 from typing import NamedTuple
 
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.sizes import Sizes
 from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
-from arb.core.reasons import Reason
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, floor_scaled
 

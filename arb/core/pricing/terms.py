@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import msgspec
 
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.errors import InvariantError, require
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ceil_scaled, floor_scaled

@@ -10,10 +10,10 @@ instrument is tradable, lifts one. Whether trade is possible again is never trie
 
 import msgspec
 
-from arb.core.incidents import IncidentKind
-from arb.core.orders.order import WorkingOrder
-from arb.core.recovery_records import BarredInstrument
-from arb.core.state import EngineState
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.recovery_records import BarredInstrument
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
 from arb.market.instrument import FeeIn, Instrument
 
 UNKNOWN_CODES_NEEDED = 2

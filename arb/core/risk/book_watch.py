@@ -8,10 +8,10 @@ Nothing opens on either; the second would never come back without a new subscrip
 from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S
-from arb.core.connection import Connection
-from arb.core.incidents import IncidentKind, Severity, some
-from arb.core.risk.book_pace import MISSING
-from arb.core.state import EngineState
+from arb.core.books.book_pace import MISSING
+from arb.core.books.connection import Connection
+from arb.core.messages.incidents import IncidentKind, Severity, some
+from arb.core.state.engine_state import EngineState
 from arb.market.arena import BookArena, BookState
 
 MISSING_AFTER_NS = 5 * NS_PER_S

@@ -1,11 +1,11 @@
 """Funds that have run dry: a venue's quote, or a base that pairs of this run have sold there, below the smallest order."""
 
-from arb.core.incidents import IncidentKind, Severity
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import Funds
-from arb.core.reasons import Reason
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 

@@ -9,7 +9,7 @@ All in integers, on the symbol's scale, at the instant of the decision, in a few
 from collections.abc import Collection
 
 from arb.core.pricing.plan import Plan
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
 
 ENTRY_BAND = "entry_band_bps"
 _PARTS = 1000

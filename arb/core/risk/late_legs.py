@@ -12,12 +12,12 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.pairs.pair import PairTrade
-from arb.core.pairs.table import TradeTable
-from arb.core.records import PairState
-from arb.core.recovery_records import LateLeg
-from arb.core.state import EngineState
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.records import PairState
+from arb.core.messages.recovery_records import LateLeg
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.table import TradeTable
+from arb.core.trades.trade import PairTrade
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 

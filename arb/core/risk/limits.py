@@ -12,10 +12,10 @@ yours to decide.
 
 from decimal import Decimal
 
-from arb.core.incidents import IncidentKind
-from arb.core.pairs.table import TradeTable
-from arb.core.recovery_records import Residual
-from arb.core.state import EngineState
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.recovery_records import Residual
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.table import TradeTable
 from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 

@@ -18,17 +18,17 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.events import AnyEvent, OrderRejected
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.pairs.table import TradeTable
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.events import AnyEvent, OrderRejected
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.strategy import Strategy
 from arb.core.risk.book_watch import BookWatch
-from arb.core.risk.halts import CARRIED
 from arb.core.risk.refusals import RefusalReports
-from arb.core.risk.venue_health import Change, HealthState
-from arb.core.state import EngineState
-from arb.core.strategy import Strategy
+from arb.core.state.control import CARRIED
+from arb.core.state.engine_state import EngineState
+from arb.core.state.venue_health import Change, HealthState
+from arb.core.trades.table import TradeTable
+from arb.core.trades.trade import PairTrade, net_base
 from arb.market.feed import venue_of
 from arb.market.numbers import ZERO
 from arb.market.order import Side

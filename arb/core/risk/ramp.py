@@ -8,10 +8,10 @@ restarts: the next process begins where this one stood. Repairs know no ramp.
 
 from decimal import Decimal
 
-from arb.core.incidents import IncidentKind, Severity
-from arb.core.pairs.pair import PairTrade
-from arb.core.records import PairState
-from arb.core.state import EngineState
+from arb.core.messages.incidents import IncidentKind, Severity
+from arb.core.messages.records import PairState
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.trade import PairTrade
 from arb.market.numbers import plain
 
 

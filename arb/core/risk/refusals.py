@@ -1,10 +1,10 @@
 """Refusals by guards as incidents: one at once, and those of its kind within a minute as a count in the next."""
 
 from arb.clock import NS_PER_S
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.core.risk.entry_band import ENTRY_BAND
 from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL, report_day_spent
-from arb.core.state import EngineState
+from arb.core.state.engine_state import EngineState
 
 REFUSALS_EVERY_S = 60
 """An incident of each kind of refusal comes this often at most."""

@@ -11,9 +11,9 @@ seconds at most.
 from collections.abc import Callable
 
 from arb.clock import NS_PER_S
-from arb.core.pairs.table import TradeTable
-from arb.core.state import EngineState
-from arb.core.timers import LastBalancesTimer
+from arb.core.messages.timers import LastBalancesTimer
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.table import TradeTable
 
 LAST_BALANCES_S = 10
 ASK_AGAIN_S = 1

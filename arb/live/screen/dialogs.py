@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from arb.core.state import IDS_PER_RUN
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.live.screen.lines import Line, Span, line, wrapped
 
 Alert = Mapping[str, Any]

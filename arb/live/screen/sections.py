@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.state import IDS_PER_RUN
+from arb.core.state.engine_state import IDS_PER_RUN
 from arb.live.figures import short_amount, span_of
 from arb.live.plain import net_text
 from arb.live.plain import notices as in_words

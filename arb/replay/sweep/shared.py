@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from arb.core.books import Books
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.messages.settings import Timing
 from arb.errors import require
 from arb.market.feed import NOTHING, BookSeat, FrameResult
 from arb.replay.captured import Capture

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce

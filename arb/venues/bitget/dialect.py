@@ -7,8 +7,8 @@ says that it was taken. Fills do not carry our own id: they are found by the ord
 from collections.abc import Sequence
 from typing import Any
 
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance, Transfer
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import AssetBalance, Transfer
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id
 from arb.market.numbers import EXACT, ZERO

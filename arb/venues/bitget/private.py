@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport

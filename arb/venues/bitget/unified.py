@@ -8,8 +8,8 @@ borrow by itself, and futures share the names of spot.
 from collections.abc import Sequence
 from typing import Any
 
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance, Transfer
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import AssetBalance, Transfer
 from arb.errors import VenueAuthError, VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id

@@ -8,7 +8,7 @@ case, are of symbols that we trade, and all others are foreign.
 from decimal import Decimal
 from typing import Any
 
-from arb.core.events import AssetBalance
+from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport

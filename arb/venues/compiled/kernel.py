@@ -10,9 +10,9 @@ from typing import Any
 
 from numba import njit
 
-from arb.core.connection import HANDED_OVER
-from arb.core.risk.book_pace import JUDGED_AFTER_NS, MISSING
-from arb.core.risk.sale_price import NOTED_EVERY_NS
+from arb.core.books.book_pace import JUDGED_AFTER_NS, MISSING
+from arb.core.books.connection import HANDED_OVER
+from arb.core.books.sale_price import NOTED_EVERY_NS
 from arb.market.arena import ASK_COUNT, BID_COUNT, UPDATES
 from arb.market.words import (
     AHEAD_NS,

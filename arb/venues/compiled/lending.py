@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from arb.core.connection import HANDED_OVER
+from arb.core.books.connection import HANDED_OVER
 from arb.market.arena import INT64_MAX, BookArena
 from arb.market.book import BookSide, Number, Quoted
 from arb.market.feed import FeedCounts
@@ -148,7 +148,7 @@ class CompiledConnection(CompiledSide):
         self._books = books
         self._words = words
         self.take = _taker(books.take, address_of(words))
-        """Takes one frame, see `arb.core.connection.TakeFrame`."""
+        """Takes one frame, see `arb.core.books.connection.TakeFrame`."""
         self._rows = books.arena.market.rows
         self._ratios = self._rows.cast("B").cast("d")
         self._runs: dict[int, tuple[Block, Block]] = {}

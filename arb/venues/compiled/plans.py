@@ -35,7 +35,7 @@ _KEPT_MAX = 100_000
 
 
 class CompiledPlans:
-    """Answers as `episode` does for the rows of one arena; see `arb.core.books.FindPlan`."""
+    """Answers as `episode` does for the rows of one arena; see `arb.core.books.books.FindPlan`."""
 
     def __init__(self, arena: BookArena) -> None:
         """Load; raises `CompiledUnavailable` where compiled code cannot be had."""

@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 import ccxt.pro
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import ConfigError
 from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance, Transfer
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument

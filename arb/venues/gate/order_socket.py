@@ -12,7 +12,7 @@ import ccxt
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.events import NOT_SENT
+from arb.core.messages.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
 from arb.masking import clean
 from arb.venues.call import Call

@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.events import AssetBalance
+from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side

@@ -16,7 +16,7 @@ import ccxt.pro
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import FeedDown, FeedUp
+from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.venues.base import EventListener, FrameListener

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance, Transfer
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument

@@ -5,7 +5,7 @@ Log in first, then subscribe. The account channel pushes only the assets that ch
 
 import msgspec
 
-from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.venues.fields import Fields
 from arb.venues.okx import records

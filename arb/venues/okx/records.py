@@ -7,7 +7,7 @@ is empty on orders that were placed without one.
 from functools import partial
 from typing import Any
 
-from arb.core.events import AssetBalance
+from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport

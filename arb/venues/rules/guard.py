@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import ConfigError, VenueRejected
 from arb.masking import clean
 from arb.venues.endpoints import LOOPBACK

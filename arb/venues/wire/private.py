@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.venues.fields import Fields, UnknownSymbol
 from arb.venues.rules.outcome import decode_body

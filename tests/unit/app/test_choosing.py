@@ -12,8 +12,8 @@ from arb.app.market_reader import Overview
 from arb.clock import NS_PER_S, ManualClock
 from arb.config import RunSettings, Settings, VenuesSettings
 from arb.config.settings import AUTO
-from arb.core.recovery_records import AgreedAccount, AgreedRecord, OpenPair, Residual, ResidualsRecord
-from arb.core.settings import ChoiceRules
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord, OpenPair, Residual, ResidualsRecord
+from arb.core.messages.settings import ChoiceRules
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.market.listing import Listed, Ticker
 from arb.market.wallets import Wallets

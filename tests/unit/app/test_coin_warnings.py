@@ -2,7 +2,7 @@
 
 from arb.app.build import coin_warnings, engine_settings
 from arb.config import Mode, Settings
-from arb.core.settings import CoinRule
+from arb.core.messages.settings import CoinRule
 from arb.market.coins import NATIVE, Coin
 
 TETHER = "0x" + "1" * 40

@@ -13,12 +13,12 @@ import pytest
 from arb.app import control, found_journal
 from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.config import ControlOptions, Settings, StoreSettings
-from arb.core.accounts.holdings import KnownInventory
-from arb.core.commands import Persist
-from arb.core.events import AlertAcknowledged, AnyEvent, HaltAsked
-from arb.core.incidents import HaltReason
-from arb.core.risk.halts import Control
-from arb.core.settings import Limits
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import AlertAcknowledged, AnyEvent, HaltAsked
+from arb.core.messages.incidents import HaltReason
+from arb.core.messages.settings import Limits
+from arb.core.state.control import Control
+from arb.core.state.positions.holdings import KnownInventory
 from arb.errors import CheckFailed
 from arb.live.control import ControlRequests, ControlServer, Document, halt_file
 from arb.store.alerts import project

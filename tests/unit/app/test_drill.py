@@ -7,8 +7,8 @@ import pytest
 
 from arb.app.account_exam import DrillCost
 from arb.app.drill import KeptAnswers, judged, proved, refused
-from arb.core.opportunities.drill import DrillResult, DrillStep
-from arb.core.records import OrderRecord, PairState
+from arb.core.messages.records import OrderRecord, PairState
+from arb.core.strategies.drill import DrillResult, DrillStep
 from arb.errors import ConfigError
 from arb.live.checks import Finding, Result
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce

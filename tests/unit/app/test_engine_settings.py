@@ -7,7 +7,7 @@ import pytest
 
 from arb.app.build import engine_settings
 from arb.config import Mode, Settings
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from arb.app.explain import explanation, steps
 from arb.cli.shared import to_json, to_text
-from arb.core.recovery_records import SkewPart
-from arb.core.settings import AppliedLimit
+from arb.core.messages.recovery_records import SkewPart
+from arb.core.messages.settings import AppliedLimit
 from arb.store.journal_reader import Entry
 from arb.store.queries import LedgerReader, PairStory
 from arb.store.rebuild import db_upgrade

@@ -9,8 +9,8 @@ from arb.app.kind import RunKind
 from arb.app.run import Run
 from arb.clock import ManualClock
 from arb.config import LiveSettings, Mode, RunOptions, Settings
-from arb.core.events import RunStarted
-from arb.core.records import RunRecord
+from arb.core.messages.events import RunStarted
+from arb.core.messages.records import RunRecord
 from arb.errors import ConfigError
 from arb.store.domains import CODES, note_on
 from arb.store.journal import Journal

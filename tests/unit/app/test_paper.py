@@ -13,7 +13,7 @@ from arb.app.paper import build_paper_gateways
 from arb.app.run import Run
 from arb.config import Mode, RunOptions, Settings
 from arb.config.loader import load_text
-from arb.core.books import Books
+from arb.core.books.books import Books
 from arb.errors import ConfigError, VenueUnreachable
 from arb.live.parts import Parts
 from arb.store.account_file import AccountFile

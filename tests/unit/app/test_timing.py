@@ -10,8 +10,8 @@ from arb.app.build import engine_settings
 from arb.app.timing import require_timing
 from arb.config import Mode, Settings
 from arb.core.accounts.balance_reconciler import REFRESH_AGAIN_MS
+from arb.core.messages.settings import Timing
 from arb.core.orders.reconciler import EXPIRY_MARGIN_NS, QUERY_SPACING_NS
-from arb.core.settings import Timing
 from arb.errors import ConfigError
 
 PROOF_MS = 1000 + 200 + 250 + 2000

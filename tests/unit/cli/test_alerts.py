@@ -8,7 +8,7 @@ import pytest
 
 from arb.cli import main
 from arb.clock import SystemClock
-from arb.core.records import IncidentRecord
+from arb.core.messages.records import IncidentRecord
 from arb.store.journal import Journal
 from tests.unit.store.conftest import query
 from tests.unit.store.rows import T0, a_pair, a_run, an_incident

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from arb.cli import main
-from arb.core.accounts.holdings import Held, KnownInventory
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
+from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.live.control import ControlRequests, ControlServer
 from arb.market.wallets import CurrencyChain
 from arb.store.migrate import upgrade

@@ -8,7 +8,7 @@ import pytest
 from arb.config import Settings, load_settings
 from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
-from arb.core.settings import Band
+from arb.core.messages.settings import Band
 from arb.errors import ConfigError
 
 GOOD = """

@@ -9,7 +9,7 @@ from arb.config import load_settings
 from arb.config.coins import coin_overrides, coin_rule
 from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode
-from arb.core.opportunities.identity import RouteIdentities
+from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError
 from arb.market.coins import Coin, CoinOverride
 

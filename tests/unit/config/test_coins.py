@@ -8,7 +8,7 @@ import pytest
 
 from arb.config import Mode, RunSettings, Settings, load_settings
 from arb.config.coins import COLUMNS, coin_rule, known_coins, read_coins
-from arb.core.settings import Limits, UnprovedCoin
+from arb.core.messages.settings import Limits, UnprovedCoin
 from arb.errors import ConfigError
 from arb.market.coins import NATIVE, Coin, CoinTable, Verdict
 from arb.venues.registry import TRADED

@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS
 from arb.config import Mode, Settings, database_url, load_settings
 from arb.config.loader import load_text
 from arb.config.places import lines_of_keys
-from arb.core.settings import OnSingleLeg, Ramp
+from arb.core.messages.settings import OnSingleLeg, Ramp
 from arb.errors import ConfigError
 from arb.venues.endpoints import OrderEntry
 

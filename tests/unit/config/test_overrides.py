@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arb.config import Settings, load_settings, overridden, read_overrides
 from arb.config.loader import load_text
-from arb.core.settings import LEARNED, Limits
+from arb.core.messages.settings import LEARNED, Limits
 from arb.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ import msgspec
 from arb.config import PaperSettings, Settings, StoreSettings, database_url
 from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
-from arb.core.settings import Limits, SymbolLimits, VenueLimits
+from arb.core.messages.settings import Limits, SymbolLimits, VenueLimits
 
 SECRET = "hunter22-hunter22"
 

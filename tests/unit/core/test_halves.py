@@ -2,11 +2,11 @@
 
 import pytest
 
-from arb.core.commands import Persist, PlaceOrder
-from arb.core.events import AnyEvent, PrivateDown, QueueDrained
-from arb.core.outbox import Outbox
-from arb.core.records import OrderRecord, PairRecord
-from arb.core.recovery_records import ControlRecord, PlanRecord
+from arb.core.messages.commands import Persist, PlaceOrder
+from arb.core.messages.events import AnyEvent, PrivateDown, QueueDrained
+from arb.core.messages.records import OrderRecord, PairRecord
+from arb.core.messages.recovery_records import ControlRecord, PlanRecord
+from arb.core.state.outbox import Outbox
 from arb.errors import InvariantError
 from tests.builders import Bench, D
 

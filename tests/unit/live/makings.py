@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import ManualClock
-from arb.core.commands import AnyCommand, CancelOrder, PlaceOrder
-from arb.core.events import AnyEvent, FeedUp, QueueDrained
-from arb.core.intents import Intent
-from arb.core.records import OpportunityRecord
+from arb.core.messages.commands import AnyCommand, CancelOrder, PlaceOrder
+from arb.core.messages.events import AnyEvent, FeedUp, QueueDrained
+from arb.core.messages.intents import Intent
+from arb.core.messages.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner
 from arb.market.feed import NOTHING, FrameResult, ResyncBy

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import AssetBalance
-from arb.core.recovery_records import AgreedAccount
-from arb.core.settings import Limits
+from arb.core.messages.events import AssetBalance
+from arb.core.messages.recovery_records import AgreedAccount
+from arb.core.messages.settings import Limits
 from arb.live import account_checks as checks
 from arb.live import local_checks
 from arb.live.account_checks import RateFacts

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S, ManualClock, SystemClock
-from arb.core.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
+from arb.core.messages.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.live.anchoring import APART_MAX_NS, NEAR_NS, Agreed, Anchor, agreed
 from tests.virtual import START_NS, a_clock, run_virtual

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import (
+from arb.core.messages.events import (
     AnyEvent,
     BalancesReported,
     ClockMeasured,
@@ -16,7 +16,7 @@ from arb.core.events import (
     TroubleReported,
     VenueArrived,
 )
-from arb.core.incidents import IncidentKind
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import EXIT_OK, ConfigError, VenueAuthError, VenueBusy, VenueError, VenueUnreachable
 from arb.venues.paper import PaperGateway
 from tests.unit.live.test_node import Bench, Silence

@@ -3,7 +3,7 @@
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.events import ClockMeasured
+from arb.core.messages.events import ClockMeasured
 from arb.live import checks, local_checks
 from arb.live.anchoring import Agreed, agreed
 from arb.live.checks import ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.books import Books
-from arb.core.events import SymbolsChosen, TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.books.books import Books
+from arb.core.messages.events import SymbolsChosen, TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.errors import EXIT_OK, VenueUnreachable
 from arb.live.universe import connections_of, universe_of
 from arb.venues.base import EventListener, FrameListener, MarketFeed

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.accounts.holdings import Held, KnownInventory
-from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.messages.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.errors import ConfigError
 from arb.live.control import (
     LINE_LIMIT,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, CurrenciesListed
+from arb.core.messages.events import AnyEvent, CurrenciesListed
 from arb.errors import EXIT_OK, VenueBusy, VenueError, VenueRejected
 from arb.live.node import CURRENCIES_WAIT_S
 from arb.live.tasks import keep_currencies

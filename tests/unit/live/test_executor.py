@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from arb.clock import NS_PER_MS, NS_PER_S, SystemClock
-from arb.core.commands import (
+from arb.core.messages.commands import (
     AnyCommand,
     CancelOrder,
     PlaceOrder,
@@ -16,7 +16,7 @@ from arb.core.commands import (
     SetTimer,
     SnapshotAccount,
 )
-from arb.core.events import (
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     BalancesReported,

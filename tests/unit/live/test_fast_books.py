@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from arb.core.settings import Timing
+from arb.core.messages.settings import Timing
 from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena

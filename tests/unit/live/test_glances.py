@@ -10,7 +10,7 @@ import pytest
 
 from arb.clock import ManualClock
 from arb.core.engine import Engine
-from arb.core.opportunities.detector import LAST_KEPT, Detector
+from arb.core.strategies.taker_pair.detector import LAST_KEPT, Detector
 from arb.live.glances import Glances, OrderGlances
 from arb.live.rehearsal import SYMBOL, Rehearsal
 from arb.measured_loop import in_turn

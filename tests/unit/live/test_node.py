@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import (
+from arb.core.messages.events import (
     AnyEvent,
     ClockMeasured,
     ExpiryProved,
@@ -22,10 +22,10 @@ from arb.core.events import (
     TroubleReported,
     VenueListed,
 )
-from arb.core.records import OpportunityRecord, PairState
-from arb.core.recovery_records import AgreedAccount, AgreedRecord, FormerAccountsRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings
+from arb.core.messages.records import OpportunityRecord, PairState
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord, FormerAccountsRecord
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
 from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on

@@ -1,8 +1,8 @@
 """An opening on its way out: intent, orders, entry, in this order; and what happens where one of them is refused."""
 
-from arb.core.commands import Alert, Persist
-from arb.core.events import FeedDown, OrderRejected, QueueDrained, StoreStateChanged
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.commands import Alert, Persist
+from arb.core.messages.events import FeedDown, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.messages.recovery_records import ControlRecord
 from tests.support.intents import an_intent
 from tests.unit.live.makings import START_NS, Shell, a_cancel, on_loop, turns, up
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.events import FeedDown, FeedUp
+from arb.core.messages.events import FeedDown, FeedUp
 from arb.live.recording import ROOM_BYTES, ROOM_CHECKED_EVERY_S, Recorder
 from arb.replay.books import BooksReport, TapeBooks, books_at
 from arb.store.segments import Segments

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from arb.core.commands import Alert, AnyCommand, Finish, Persist
-from arb.core.events import (
+from arb.core.messages.commands import Alert, AnyCommand, Finish, Persist
+from arb.core.messages.events import (
     FeedDown,
     FeedUp,
     FlattenAsked,
@@ -12,7 +12,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.recovery_records import ControlRecord
 from arb.errors import InvariantError
 from arb.live import runner as runner_module
 from arb.market.feed import FrameResult, Resync, ResyncBy

@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from arb.core.events import QueueDrained, TroubleReported
-from arb.core.settings import HealthLimits
+from arb.core.messages.events import QueueDrained, TroubleReported
+from arb.core.messages.settings import HealthLimits
 from arb.live.screen.lines import text_of
 from arb.live.screen.picture import picture
 from arb.live.summary import present_state, summarise
 from tests.builders import Bench
-from tests.unit.core.pairs.test_pair import crossed, fill
+from tests.unit.core.trades.test_trade import crossed, fill
 
 
 def troubled() -> Bench:

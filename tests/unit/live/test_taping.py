@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp, QueueDrained, TroubleReported
+from arb.core.messages.events import FeedDown, FeedUp, QueueDrained, TroubleReported
 from arb.errors import StoreError
 from arb.live.taping import Taping
 from arb.store.tape import read_tape

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.events import (
+from arb.core.messages.events import (
     AnyEvent,
     ClockMeasured,
     ClockSuspected,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from arb.core.commands import Persist
-from arb.core.events import TroubleReported
-from arb.core.incidents import IncidentKind
-from arb.core.records import IncidentRecord
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import TroubleReported
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import IncidentRecord
 from arb.errors import EXIT_OK, ConfigError
 from arb.live.untraded import untraded
 from tests.builders import SYMBOL, an_instrument

@@ -3,18 +3,18 @@
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.events import HaltAsked, StoreStateChanged
-from arb.core.records import OpportunityRecord
-from arb.core.recovery_records import BarredInstrument, LateLeg
-from arb.core.settings import Limits
+from arb.core.messages.events import HaltAsked, StoreStateChanged
+from arb.core.messages.records import OpportunityRecord
+from arb.core.messages.recovery_records import BarredInstrument, LateLeg
+from arb.core.messages.settings import Limits
 from arb.live.edges import best_edges
 from arb.live.plain import line
 from arb.live.screen.lines import text_of
 from arb.live.screen.picture import picture
 from arb.live.summary import present_state, summarise
 from tests.builders import Bench, an_instrument
-from tests.unit.core.opportunities.test_trapped import lists
-from tests.unit.core.pairs.test_pair import fill
+from tests.unit.core.state.test_trapped import lists
+from tests.unit.core.trades.test_trade import fill
 
 GATE = {
     "venue": "gate",

@@ -8,7 +8,7 @@ import pytest
 
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.replay.answer import Span as AnswerSpan
 from arb.replay.answer import document_of, duration, first_difference, needed_fee_bps, sentence, tables_of
 from arb.replay.result import Edge, Result

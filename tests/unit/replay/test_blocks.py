@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from arb.app.rerun import books_of_run
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.budget import PlaceRate
-from arb.core.commands import PlaceOrder
 from arb.core.engine import Engine
-from arb.core.records import OpportunityRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.records import OpportunityRecord
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.fast_books import BooksBy
 from arb.market.arena import INT64_MAX

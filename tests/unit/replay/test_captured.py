@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.settings import Timing
+from arb.core.messages.settings import Timing
 from arb.market.order import Side
 from arb.market.scale import Scale
 from arb.replay.books import TapeBooks

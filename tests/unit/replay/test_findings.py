@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import AnyRecord
-from arb.core.records import OpportunityRecord, PairKind, PairState
-from arb.core.settings import Limits
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import OpportunityRecord, PairKind, PairState
+from arb.core.messages.settings import Limits
 from arb.market.numbers import EXACT
 from arb.market.order import Side
 from arb.replay.findings import Findings, break_even_bps

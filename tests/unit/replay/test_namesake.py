@@ -10,7 +10,7 @@ import pytest
 from arb.app.replay import replay_tapes
 from arb.clock import NS_PER_S
 from arb.config import ReplayOptions, Settings
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from tests.unit.replay.makings import START_S, Tape
 
 SECONDS = 240

@@ -10,10 +10,9 @@ import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.accounts.restart import Restored
-from arb.core.budget import PlaceRate
-from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, SnapshotAccount
 from arb.core.engine import Engine
-from arb.core.events import (
+from arb.core.messages.commands import Alert, AnyCommand, Persist, PlaceOrder, SnapshotAccount
+from arb.core.messages.events import (
     NOT_JOURNALLED,
     AccountSnapshotTaken,
     AnyEvent,
@@ -32,10 +31,11 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import DecisionBookRecord, IncidentRecord, RunRecord
-from arb.core.recovery_records import ControlRecord
-from arb.core.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.records import DecisionBookRecord, IncidentRecord, RunRecord
+from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.feed import further_name, split_books, venue_of

@@ -9,8 +9,8 @@ import pytest
 
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
-from arb.core.events import InstrumentListed
-from arb.core.settings import Limits
+from arb.core.messages.events import InstrumentListed
+from arb.core.messages.settings import Limits
 from arb.errors import ArbError, StoreError
 from arb.market.instrument import Instrument
 from arb.replay.tapes import is_own, merged

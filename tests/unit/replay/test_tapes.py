@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.budget import PlaceRate
-from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueListed
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, VenueListed
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, as_capture, is_own, merged
 from arb.store.tape import TapeHead, TapeLine, decode_head, encode_head

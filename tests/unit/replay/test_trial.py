@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import arb.version
 from arb.clock import NS_PER_MS
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.market.numbers import plain
 from arb.replay.days import Stretch

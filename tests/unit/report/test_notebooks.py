@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
 pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 
-from arb.core.records import PairRecord
+from arb.core.messages.records import PairRecord
 from arb.errors import CheckFailed
 from arb.report.sweeps import sweep
 from arb.store.migrate import upgrade

@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.core.commands import AnyRecord
-from arb.core.records import IncidentRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import IncidentRecord
 from arb.report import page_tables
 from arb.report.brief import brief
 from arb.report.page import render

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from arb.core.commands import AnyRecord
-from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import FillRecord, OrderRecord, PairKind, PairRecord
 from arb.market.numbers import to_e8
 from arb.market.order import Role
 from arb.report.summary import TERMS, Sources, summarise

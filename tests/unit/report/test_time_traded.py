@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.core.commands import AnyRecord
-from arb.core.records import PairState
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import PairState
 from arb.report import plots
 from arb.report.measure import run_ns, stretches, traded_slots
 from arb.report.style import Sheet

@@ -6,8 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from arb.core.commands import AnyRecord
-from arb.core.records import (
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import (
     AlternativeRecord,
     BalanceRecord,
     DecisionBookRecord,

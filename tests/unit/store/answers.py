@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arb.core.records import IncidentRecord
+from arb.core.messages.records import IncidentRecord
 from tests.unit.store.answer_rows import DAY_NS, HOUR_NS, Rows, Tables, at, e8, fall, grouped, net, quote
 
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from arb.core.commands import AnyRecord, Command, Persist
-from arb.core.events import TimerFired
-from arb.core.records import (
+from arb.core.messages.commands import AnyRecord, Command, Persist
+from arb.core.messages.events import TimerFired
+from arb.core.messages.records import (
     AlternativeRecord,
     AlternativeStage,
     AlternativeWay,
@@ -23,7 +23,7 @@ from arb.core.records import (
     RunRecord,
     Waterfall,
 )
-from arb.core.recovery_records import ControlRecord, PlanRecord
+from arb.core.messages.recovery_records import ControlRecord, PlanRecord
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from arb.clock import ManualClock
-from arb.core.commands import AnyRecord, Persist
-from arb.core.events import AlertAcknowledged, StoreStateChanged, TimerFired
-from arb.core.incidents import ALERT_RULES, ALERTS, IncidentKind
-from arb.core.records import AcknowledgementRecord, IncidentRecord
+from arb.core.messages.commands import AnyRecord, Persist
+from arb.core.messages.events import AlertAcknowledged, StoreStateChanged, TimerFired
+from arb.core.messages.incidents import ALERT_RULES, ALERTS, IncidentKind
+from arb.core.messages.records import AcknowledgementRecord, IncidentRecord
 from arb.store.alerts import acknowledge, open_alerts
 from arb.store.database import open_engine
 from arb.store.journal_upkeep import drop_story

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from arb.core.records import PairState
+from arb.core.messages.records import PairState
 from arb.errors import ConfigError, StoreError
 from arb.store.journal import Journal
 from arb.store.journal_blocks import Line

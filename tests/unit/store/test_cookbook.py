@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from arb.clock import SystemClock
-from arb.core.commands import AnyRecord
-from arb.core.events import FlattenAsked
-from arb.core.records import LedgerRecord, PairKind, Record
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.events import FlattenAsked
+from arb.core.messages.records import LedgerRecord, PairKind, Record
 from arb.store.export import export_parquet
 from arb.store.queries import RUN_TIMES
 from arb.store.views import VIEWS
 from tests.builders import SYMBOL
 from tests.support.cookbook import Answer, Question, ask, questions
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
-from tests.unit.core.pairs.test_flatten import carrying, tick
-from tests.unit.core.pairs.test_pair import accept, fill, last_pair
+from tests.unit.core.trades.test_flatten import carrying, tick
+from tests.unit.core.trades.test_trade import accept, fill, last_pair
 from tests.unit.store import answers
 from tests.unit.store.answer_rows import Tables
 from tests.unit.store.test_retention import rolled_up

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import AnyRecord
-from arb.core.records import AlternativeStage, AlternativeWay
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import AlternativeStage, AlternativeWay
 from arb.errors import StoreError
 from arb.store.database import journal_path, open_engine
 from arb.store.domains import CODES, levels_of, levels_text

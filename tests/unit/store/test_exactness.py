@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from arb.core.commands import AnyRecord
-from arb.core.records import FillRecord, OrderRecord, PairRecord
-from arb.core.recovery_records import PlanRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import FillRecord, OrderRecord, PairRecord
+from arb.core.messages.recovery_records import PlanRecord
 from arb.market.instrument import FeeIn
 from arb.market.symbol import Symbol
 from arb.store.tables import WATERFALL

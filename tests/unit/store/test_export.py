@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from arb.clock import ManualClock
-from arb.core.commands import AnyRecord
+from arb.core.messages.commands import AnyRecord
 from arb.errors import ArbError, ConfigError
 from arb.store.database import open_engine
 from arb.store.domains import ExactNumber

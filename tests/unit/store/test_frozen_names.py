@@ -16,13 +16,12 @@ import msgspec.inspect
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.budget import PlaceRate
-from arb.core.commands import AnyCommand, AnyRecord
-from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
-from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.intents import IntendedOrder, Intent
-from arb.core.reasons import Reason, RepairReason
-from arb.core.records import (
+from arb.core.messages.commands import AnyCommand, AnyRecord
+from arb.core.messages.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.intents import IntendedOrder, Intent
+from arb.core.messages.reasons import Reason, RepairReason
+from arb.core.messages.records import (
     AlternativeStage,
     AlternativeWay,
     OpportunityOutcome,
@@ -32,7 +31,7 @@ from arb.core.records import (
     Waterfall,
     tag_of,
 )
-from arb.core.recovery_records import (
+from arb.core.messages.recovery_records import (
     AgreedAccount,
     BarredInstrument,
     DayCredit,
@@ -45,8 +44,7 @@ from arb.core.recovery_records import (
     StoppedAsset,
     WrongPresumption,
 )
-from arb.core.risk.halts import Control
-from arb.core.settings import (
+from arb.core.messages.settings import (
     AppliedLimit,
     Band,
     CoinRule,
@@ -62,8 +60,10 @@ from arb.core.settings import (
     UnprovedCoin,
     VenueLimits,
 )
-from arb.core.state import EngineSettings, VenueProfile
-from arb.core.timers import AnyTimer, read_timer
+from arb.core.messages.timers import AnyTimer, read_timer
+from arb.core.state.budget import PlaceRate
+from arb.core.state.control import Control
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.market.coins import Coin, CoinOverride
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.intents import Intent
+from arb.core.messages.intents import Intent
 from arb.errors import ConfigError, StoreError
 from arb.store.intents import FILE_BYTES, SLOT_BYTES, SLOTS, IntentLog, intents_of
 from tests.support.intents import an_intent

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.commands import AnyRecord, PlaceOrder, SetTimer
-from arb.core.events import OrderFilled, RunStarted
-from arb.core.records import OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import AgreedAccount, AgreedRecord, PlanRecord
+from arb.core.messages.commands import AnyRecord, PlaceOrder, SetTimer
+from arb.core.messages.events import OrderFilled, RunStarted
+from arb.core.messages.records import OrderRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord, PlanRecord
 from arb.errors import ConfigError, InvariantError, StoreError
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import Role, Side, TimeInForce

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from arb.clock import ManualClock
-from arb.core.records import PairState
+from arb.core.messages.records import PairState
 from arb.errors import StoreError
 from arb.store.guards import RESERVE_BYTES, FileReserve
 from arb.store.journal import Journal
@@ -274,7 +274,7 @@ KILLED = """
 import os, random, signal, sys
 from pathlib import Path
 from arb.clock import ManualClock
-from arb.core.records import PairState
+from arb.core.messages.records import PairState
 from arb.store.journal import Journal
 from tests.unit.store.rows import a_pair, a_plan, an_event, an_order, keep
 journal = Journal.open(Path(sys.argv[1]), ManualClock(1))

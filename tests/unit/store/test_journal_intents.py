@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from arb.clock import ManualClock
-from arb.core.commands import PlaceOrder
-from arb.core.events import QueueDrained, RunStarted
-from arb.core.records import PairKind, PairState
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import QueueDrained, RunStarted
+from arb.core.messages.records import PairKind, PairState
 from arb.errors import InvariantError, StoreError
 from arb.live.left_behind import restored_from
 from arb.market.order import Outcome

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from arb.core.commands import Persist
-from arb.core.events import CurrenciesListed
-from arb.core.records import Record, tag_of
-from arb.core.recovery_records import AgreedAccount, AgreedRecord
-from arb.core.settings import Limits
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import CurrenciesListed
+from arb.core.messages.records import Record, tag_of
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.messages.settings import Limits
 from arb.errors import StoreError
 from arb.market.order import Side
 from arb.market.wallets import CurrencyChain

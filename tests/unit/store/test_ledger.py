@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from arb.clock import ManualClock
-from arb.core.commands import AnyRecord
-from arb.core.records import PairState
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Side
 from arb.store.database import open_engine

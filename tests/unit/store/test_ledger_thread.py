@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.commands import AnyRecord
+from arb.core.messages.commands import AnyRecord
 from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, Ledger, prepare_ledger

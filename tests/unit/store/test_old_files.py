@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.events import RunStarted
-from arb.core.records import FillRecord, OpportunityRecord, attributes_of, tag_of
-from arb.core.recovery_records import OpenPair
+from arb.core.messages.events import RunStarted
+from arb.core.messages.records import FillRecord, OpportunityRecord, attributes_of, tag_of
+from arb.core.messages.recovery_records import OpenPair
 from arb.store.journal_reader import JournalReader
 from arb.store.migrate import check, current, head
 from arb.store.rebuild import db_rebuild, db_upgrade

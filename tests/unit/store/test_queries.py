@@ -2,9 +2,9 @@
 
 import pytest
 
-from arb.core.commands import Persist
-from arb.core.events import TimerFired
-from arb.core.records import PairState
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import TimerFired
+from arb.core.messages.records import PairState
 from arb.errors import ConfigError
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from arb.clock import ManualClock
-from arb.core.commands import Persist
-from arb.core.events import TroubleReported
-from arb.core.records import RunRecord
+from arb.core.messages.commands import Persist
+from arb.core.messages.events import TroubleReported
+from arb.core.messages.records import RunRecord
 from arb.errors import ConfigError, StoreError
 from arb.store import alerts
 from arb.store.journal import Journal

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.commands import PlaceOrder, RecallOrders
-from arb.core.events import OrderFilled, OrderUpdated
-from arb.core.pairs.table import CLOSED_KEPT_NS
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.messages.commands import PlaceOrder, RecallOrders
+from arb.core.messages.events import OrderFilled, OrderUpdated
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.trades.table import CLOSED_KEPT_NS
 from arb.live.left_behind import restored_from
 from arb.market.ids import decode
 from arb.market.order import OrderReport, Role
@@ -21,7 +21,7 @@ from arb.store.journal import Journal
 from arb.store.journal_upkeep import drop_story
 from arb.store.recall import recall
 from tests.builders import START_NS, Bench, D, a_balance, a_fill, a_report, a_snapshot
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 MINUTE_S, DAY_S = 60, 86_400
 AGES_S = (2 * MINUTE_S, 5 * MINUTE_S, 3600, DAY_S, 3 * DAY_S + 1, 10 * DAY_S)

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.commands import AnyCommand, SetTimer
-from arb.core.events import AnyEvent, AssetBalance, FeedUp
-from arb.core.records import BalanceRecord, Record
+from arb.core.messages.commands import AnyCommand, SetTimer
+from arb.core.messages.events import AnyEvent, AssetBalance, FeedUp
+from arb.core.messages.records import BalanceRecord, Record
 from arb.store.journal import Journal
 from arb.store.tables import Balance
 from arb.store.writer import row_maker

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from arb.clock import ManualClock
-from arb.core.commands import AnyRecord
-from arb.core.records import OpportunityOutcome, OpportunityRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import OpportunityOutcome, OpportunityRecord
 from arb.errors import ConfigError, InvariantError
 from arb.store.database import open_engine
 from arb.store.journal import Journal

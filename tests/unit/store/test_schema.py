@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from arb.core.commands import AnyRecord
-from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairRecord, PairState, QuoteSide
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import AlternativeStage, AlternativeWay, PairKind, PairRecord, PairState, QuoteSide
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store import rebuild

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.commands import AnyRecord
+from arb.core.messages.commands import AnyRecord
 from arb.errors import ConfigError
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger

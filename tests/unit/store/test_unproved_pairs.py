@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.core.commands import AnyRecord
-from arb.core.records import PairRecord
+from arb.core.messages.commands import AnyRecord
+from arb.core.messages.records import PairRecord
 from arb.report.summary import TERMS, Sources, summarise
 from arb.store.columns import ColumnReader
 from arb.store.migrate import upgrade

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from arb.clock import ManualClock
-from arb.core.records import PairState
+from arb.core.messages.records import PairState
 from arb.errors import StoreError
 from arb.market.order import OrderStatus
 from arb.store.journal import Journal

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from arb.core.events import AnyEvent
+from arb.core.messages.events import AnyEvent
 from arb.market.arena import BookArena
 from arb.venues.endpoints import ConnectionTiming, fixed
 from arb.venues.feed import SocketFeed

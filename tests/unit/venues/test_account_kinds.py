@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.commands import CancelOrder
-from arb.core.events import CancelAnswered
+from arb.core.messages.commands import CancelOrder
+from arb.core.messages.events import CancelAnswered
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.call import HttpRequest, Origin, Outgoing, request_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from arb.core.commands import QueryOrder
+from arb.core.messages.commands import QueryOrder
 from arb.errors import VenueRejected, VenueUnreachable
 from arb.venues.account_queries import OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from arb.core.events import AccountSnapshotTaken
+from arb.core.messages.events import AccountSnapshotTaken
 from arb.venues.account_queries import DETAILS_MAX, AccountSnapshot
 from arb.venues.call import Call
 from arb.venues.gate.dialect import GateDialect

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.commands import CancelOrder
+from arb.core.messages.commands import CancelOrder
 from arb.errors import VenueRejected
 from tests.unit.venues.test_gateway import DONE, Bench
 from tests.virtual import run_virtual

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from arb.core.opportunities.identity import RouteIdentities
-from arb.core.settings import CoinRule
+from arb.core.messages.settings import CoinRule
+from arb.core.state.identity import RouteIdentities
 from arb.errors import VenueProtocolError
 from arb.market.coins import NATIVE, CoinTable, Verdict
 from arb.market.wallets import CurrencyChain, Wallets

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import CurrenciesListed
+from arb.core.messages.events import CurrenciesListed
 from arb.errors import VenueAuthError, VenueProtocolError
 from arb.venues.binance.dialect import BinanceDialect
 from arb.venues.bitget.dialect import BitgetDialect

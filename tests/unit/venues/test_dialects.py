@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.messages.commands import CancelOrder, PlaceOrder
 from arb.errors import VenueProtocolError
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Role, Side, TimeInForce

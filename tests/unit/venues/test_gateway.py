@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener

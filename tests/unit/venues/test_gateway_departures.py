@@ -1,6 +1,6 @@
 """An entry leaves on a connection that stands ready, or is refused before anything has left."""
 
-from arb.core.events import OrderAccepted, OrderRejected
+from arb.core.messages.events import OrderAccepted, OrderRejected
 from arb.venues.transport.http import HttpAnswer
 from tests.unit.venues.test_gateway import DONE, Bench, FakeTransport
 from tests.virtual import run_virtual

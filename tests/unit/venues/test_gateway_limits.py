@@ -3,7 +3,7 @@
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.events import OrderAccepted, OrderRejected
+from arb.core.messages.events import OrderAccepted, OrderRejected
 from arb.errors import VenueBusy
 from arb.market.order import Role
 from arb.venues.rules.pacing import FILL_RATIO_STOP_S

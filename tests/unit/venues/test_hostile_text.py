@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import PlaceOrder
-from arb.core.events import OutcomeUnknown
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OutcomeUnknown
 from arb.errors import VenueProtocolError
 from arb.market.arena import BookArena
 from arb.market.order import Role, Side, TimeInForce

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp
+from arb.core.messages.events import FeedDown, FeedUp
 from arb.venues.endpoints import ConnectionTiming
 from tests.unit.venues.feed_bench import Bench
 

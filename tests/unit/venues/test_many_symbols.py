@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.commands import QueryOrder, SnapshotAccount
-from arb.core.events import AccountSnapshotTaken
+from arb.core.messages.commands import QueryOrder, SnapshotAccount
+from arb.core.messages.events import AccountSnapshotTaken
 from arb.market.instrument import Instrument
 from arb.sandbox.profiles import listed_symbols
 from arb.sandbox.server import first_line

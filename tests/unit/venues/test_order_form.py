@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.errors import VenueError
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.events import AnyEvent, TroubleReported
+from arb.core.messages.events import AnyEvent, TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.call import Call
 from arb.venues.endpoints import fixed

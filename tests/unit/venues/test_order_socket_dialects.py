@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import CancelOrder
+from arb.core.messages.commands import CancelOrder
 from arb.errors import VenueProtocolError
 from arb.market.order import Outcome
 from arb.venues.bitget.dialect import BitgetDialect

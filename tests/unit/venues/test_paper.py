@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
-from arb.core.events import AnyEvent, BalancesReported, ClockMeasured, OrderAccepted, OrderFilled, OrderRejected
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
+from arb.core.messages.events import (
+    AnyEvent,
+    BalancesReported,
+    ClockMeasured,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+)
 from arb.errors import InvariantError
 from arb.market.arena import BookState
 from arb.market.fill import FillSource

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.events import BalancesReported
+from arb.core.messages.events import BalancesReported
 from arb.errors import StoreError
 from arb.market.arena import BookState
 from arb.venues.paper_account import PaperAccount

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.settings import Timing
+from arb.core.messages.settings import Timing
 from arb.errors import InvariantError
 from arb.live.universe import books_of, universe_of
 from arb.market.arena import BookArena

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.commands import QueryOrder
+from arb.core.messages.commands import QueryOrder
 from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.unified import UnifiedDialect

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from arb.core.events import BalancesReported, OrderFilled, OrderUpdated, Transfer
+from arb.core.messages.events import BalancesReported, OrderFilled, OrderUpdated, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.order import OrderReport

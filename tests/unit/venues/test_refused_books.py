@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from arb.core.events import TroubleReported
+from arb.core.messages.events import TroubleReported
 from arb.market.feed import Notice, NoticeKind
 from tests.unit.venues.feed_bench import Bench
 

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.commands import CancelOrder
-from arb.core.events import OrderRejected
+from arb.core.messages.commands import CancelOrder
+from arb.core.messages.events import OrderRejected
 from arb.errors import VenueError
 from arb.market.arena import BookArena
 from arb.venues.build import GatewayLimits, build_gateway

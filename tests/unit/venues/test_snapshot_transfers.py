@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import AccountSnapshotTaken, Transfer
+from arb.core.messages.events import AccountSnapshotTaken, Transfer
 from arb.errors import VenueRejected
 from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget.dialect import BitgetDialect

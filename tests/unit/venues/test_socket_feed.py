@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import FeedDown, FeedUp, TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import FeedDown, FeedUp, TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.venues.endpoints import ConnectionTiming
 from arb.venues.feed import RESYNC_ANSWER_S
 from tests.unit.venues.feed_bench import Bench

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder
 from arb.errors import VenueAuthError, VenueError, VenueProtocolError, VenueRejected
 from arb.market.instrument import FeeIn
 from arb.market.numbers import EXACT

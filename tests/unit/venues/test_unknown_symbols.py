@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.events import (
+from arb.core.messages.events import (
     AccountSnapshotTaken,
     AnyEvent,
     OrderFilled,

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import Finish, PlaceOrder, QueryOrder, RefreshBalances, SetTimer
-from arb.core.events import OrderFilled, OrderQueried, ResumeAsked, ShutdownAsked, TimerFired
-from arb.core.incidents import IncidentKind
-from arb.core.records import IncidentRecord, PairState
-from arb.core.settings import Timing
+from arb.core.messages.commands import Finish, PlaceOrder, QueryOrder, RefreshBalances, SetTimer
+from arb.core.messages.events import OrderFilled, OrderQueried, ResumeAsked, ShutdownAsked, TimerFired
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.settings import Timing
 from arb.market.order import OrderStatus, Role, Side
 from arb.market.scale import common_scale
 from tests.builders import FUNDS, SYMBOL, Bench, D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 LATER = 1_760_000_500
 ALL = ("gate", "okx", "bitget")

@@ -7,18 +7,18 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SnapshotAccount
-from arb.core.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
-from arb.core.reasons import Reason
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import OpenPair, PlanRecord, ResidualsRecord
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SnapshotAccount
+from arb.core.messages.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import OpenPair, PlanRecord, ResidualsRecord
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side
 from arb.store.journal_reader import MAX_SUB
 from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 LOST_NONCE = 77
 

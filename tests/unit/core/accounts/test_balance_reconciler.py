@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.inventory import Inventory
 from arb.core.accounts.restart import Restored
-from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SnapshotAccount
-from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
-from arb.core.reasons import Reason
-from arb.core.records import BalanceRecord, FillRecord, IncidentRecord, OrderRecord
-from arb.core.recovery_records import ControlRecord
-from arb.core.settings import Limits
+from arb.core.messages.commands import AnyCommand, RefreshBalances, SetTimer, SnapshotAccount
+from arb.core.messages.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import BalanceRecord, FillRecord, IncidentRecord, OrderRecord
+from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.settings import Limits
+from arb.core.state.positions.inventory import Inventory
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_balance, a_snapshot
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 START = {"USDT": "100000", "BTC": "2"}
 

@@ -1,10 +1,10 @@
 """Balances come to be compared, however busy a venue is: openings there wait for it, and never for long."""
 
-from arb.core.commands import RefreshBalances, SetTimer
-from arb.core.events import BalancesReported, TimerFired
+from arb.core.messages.commands import RefreshBalances, SetTimer
+from arb.core.messages.events import BalancesReported, TimerFired
 from tests.builders import Bench, a_balance
 from tests.unit.core.accounts.test_balance_reconciler import START, opens, read
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 
 def a_pair_filled(bench: Bench) -> int:

@@ -4,11 +4,11 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.commands import SnapshotAccount
-from arb.core.events import OrderFilled, OrderUpdated, Transfer
+from arb.core.messages.commands import SnapshotAccount
+from arb.core.messages.events import OrderFilled, OrderUpdated, Transfer
+from arb.core.messages.records import FillRecord, OrderRecord
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.orders.foreign import ORDERS_KEPT
-from arb.core.records import FillRecord, OrderRecord
-from arb.core.recovery_records import AgreedAccount, AgreedRecord
 from arb.market.fill import Fill
 from tests.builders import Bench, D
 from tests.unit.core.accounts.test_balance_reconciler import (

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.events import ResumeAsked, TimerFired, Transfer
-from arb.core.recovery_records import AgreedRecord, ControlRecord
-from arb.core.settings import Limits
+from arb.core.messages.events import ResumeAsked, TimerFired, Transfer
+from arb.core.messages.recovery_records import AgreedRecord, ControlRecord
+from arb.core.messages.settings import Limits
 from tests.builders import Bench, D
 from tests.unit.core.accounts.test_balance_reconciler import START, incidents, opens, read, snapshot_taken, stopped
 from tests.unit.core.accounts.test_balances_after_restart import agreed, heir

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.inventory import Inventory
-from arb.core.events import AssetBalance, BalancesReported
-from arb.core.records import IncidentRecord
+from arb.core.messages.events import AssetBalance, BalancesReported
+from arb.core.messages.records import IncidentRecord
+from arb.core.state.positions.inventory import Inventory
 from arb.market.order import OrderStatus
 from tests.builders import START_NS, Bench, D, a_balance, an_instrument
 from tests.unit.core.accounts.test_balance_reconciler import START, opens, read, snapshot_taken, stopped

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names, with_present_accounts
 from arb.core.accounts.restart import Restored
-from arb.core.events import OrderFilled, OrderUpdated
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord
-from arb.core.recovery_records import (
+from arb.core.messages.events import OrderFilled, OrderUpdated
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord
+from arb.core.messages.recovery_records import (
     AgreedAccount,
     AgreedRecord,
     ControlRecord,
@@ -22,7 +22,7 @@ from arb.core.recovery_records import (
 from tests.builders import Bench, D, a_fill
 from tests.unit.core.accounts.test_balance_reconciler import a_foreign_fill, a_foreign_order
 from tests.unit.core.accounts.test_restart import left_behind
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 LATER = 1_760_000_500
 BY_KEY = {"gate": "gate-0123456789ab", "okx": "okx-0123456789ab"}

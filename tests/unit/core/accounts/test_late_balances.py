@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.inventory import Inventory
 from arb.core.accounts.restart import Restored
-from arb.core.events import ResumeAsked, TimerFired
-from arb.core.records import IncidentRecord
-from arb.core.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.messages.events import ResumeAsked, TimerFired
+from arb.core.messages.records import IncidentRecord
+from arb.core.messages.recovery_records import AgreedAccount, AgreedRecord
+from arb.core.state.positions.inventory import Inventory
 from tests.builders import START_NS, Bench, D, a_balance
 from tests.unit.core.accounts.test_balance_reconciler import (
     START,

@@ -1,7 +1,7 @@
 """A deposit is listed by when it was made, and credited minutes or hours later: it counts once, when it is credited."""
 
 from arb.clock import NS_PER_S
-from arb.core.events import Transfer
+from arb.core.messages.events import Transfer
 from tests.builders import START_NS, Bench, D
 from tests.unit.core.accounts.test_balance_reconciler import START, incidents, opens, read, snapshot_taken, stopped
 

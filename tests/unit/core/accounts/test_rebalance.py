@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.accounts.holdings import Held
 from arb.core.accounts.move_search import Arc, Node, cheapest
 from arb.core.accounts.rebalance import AssetPlan, plan_moves
-from arb.core.settings import Band
+from arb.core.messages.settings import Band
+from arb.core.state.positions.holdings import Held
 from arb.market.wallets import CurrencyChain, Wallets
 from tests.builders import D
 

@@ -5,17 +5,17 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
-from arb.core.events import AccountSnapshotTaken, CancelAnswered, OrderQueried, TimerFired
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import OpenPair, PlanRecord
-from arb.core.settings import Timing
+from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
+from arb.core.messages.events import AccountSnapshotTaken, CancelAnswered, OrderQueried, TimerFired
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import OpenPair, PlanRecord
+from arb.core.messages.settings import Timing
 from arb.market.ids import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Outcome, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest, left_behind
-from tests.unit.core.pairs.test_leg_repairer import one_legged
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_repairer import one_legged
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 THREE = ("gate", "okx", "bitget")
 DOWN_S = 11

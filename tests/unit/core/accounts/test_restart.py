@@ -4,15 +4,15 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder, QueryOrder, SetTimer
-from arb.core.events import HaltAsked, OrderQueried, OrderUpdated, ResumeAsked, RunEnded, TimerFired
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, Record, RunRecord
-from arb.core.recovery_records import ControlRecord, OpenPair, PlanRecord
+from arb.core.messages.commands import PlaceOrder, QueryOrder, SetTimer
+from arb.core.messages.events import HaltAsked, OrderQueried, OrderUpdated, ResumeAsked, RunEnded, TimerFired
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, Record, RunRecord
+from arb.core.messages.recovery_records import ControlRecord, OpenPair, PlanRecord
 from arb.market.ids import decode
 from arb.market.order import OrderStatus
 from tests.builders import SYMBOL, Bench, a_fill, a_report
-from tests.unit.core.pairs.test_late_fills import half_sold
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.trades.test_late_fills import half_sold
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 
 def latest(bench: Bench, kind: type[Record]) -> list[Record]:

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
-from arb.core.records import IncidentRecord, PairRecord, PairState
-from arb.core.recovery_records import ControlRecord, ResidualsRecord
+from arb.core.messages.events import FlattenAsked, OrderFilled, ResumeAsked
+from arb.core.messages.records import IncidentRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import ControlRecord, ResidualsRecord
 from arb.live.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
-from tests.unit.core.pairs.test_flatten import carrying
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_flatten import carrying
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 LATER = 1_760_000_500
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.inventory import Inventory
-from arb.core.events import AssetBalance, BalancesReported
+from arb.core.messages.events import AssetBalance, BalancesReported
+from arb.core.state.positions.inventory import Inventory
 from arb.market.order import Side
 from tests.builders import START_NS, D, a_fill
-from tests.unit.core.accounts.test_inventory import LATER, an_order
+from tests.unit.core.state.positions.test_inventory import LATER, an_order
 
 PAIR, OTHER = 1, 2
 amounts = st.decimals(0, 500, places=2)

@@ -3,15 +3,15 @@
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import ClockAnchored, OutcomeUnknown
-from arb.core.records import IncidentRecord, PairRecord
-from arb.core.settings import Timing
+from arb.core.messages.events import ClockAnchored, OutcomeUnknown
+from arb.core.messages.records import IncidentRecord, PairRecord
+from arb.core.messages.settings import Timing
 from arb.market.order import OrderStatus
 from tests.builders import START_NS, Bench
 from tests.unit.core.accounts.test_restart import left_behind
 from tests.unit.core.orders.test_unknown import balances, look, status
 from tests.unit.core.orders.test_venue_expiry import EXPIRY_MS, MARGIN_MS, found_absent, left, lose, measured, sent
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 GRACE_MS = 30_000
 HOUR_S = 3600

@@ -5,13 +5,13 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.commands import Finish, PlaceOrder, QueryOrder
-from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, ResumeAsked, ShutdownAsked
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairState
+from arb.core.messages.commands import Finish, PlaceOrder, QueryOrder
+from arb.core.messages.events import OrderFilled, OrderQueried, OrderUpdated, ResumeAsked, ShutdownAsked
+from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairState
 from arb.market.fill import FillSource
 from arb.market.order import OrderStatus, Side
 from tests.builders import SYMBOL, Bench, D, a_balance, a_fill, a_report, an_instrument
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 
 def queried(bench: Bench, order: PlaceOrder, filled: str, *fills: tuple[str, str], complete: bool = True) -> None:

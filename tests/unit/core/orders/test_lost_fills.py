@@ -2,10 +2,10 @@
 
 import msgspec
 
-from arb.core.events import OrderQueried, OutcomeUnknown
-from arb.core.records import FillRecord, IncidentRecord, PairState
+from arb.core.messages.events import OrderQueried, OutcomeUnknown
+from arb.core.messages.records import FillRecord, IncidentRecord, PairState
 from tests.builders import Bench, D, a_report
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 
 def test_a_leg_whose_fills_are_out_of_reach_is_settled_by_its_report_with_an_incident() -> None:

@@ -1,8 +1,8 @@
 """A venue that says we are out of time is not traded at until its clock has been compared again."""
 
 from arb.clock import NS_PER_MS
-from arb.core.events import ClockMeasured, ClockSuspected
-from arb.core.records import OpportunityRecord
+from arb.core.messages.events import ClockMeasured, ClockSuspected
+from arb.core.messages.records import OpportunityRecord
 from arb.market.order import Role
 from tests.builders import Bench
 

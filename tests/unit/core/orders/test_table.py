@@ -2,11 +2,11 @@
 
 import msgspec
 
-from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.pairs.table import CLOSED_KEPT, CLOSED_KEPT_NS, TradeTable
-from arb.core.records import PairKind
+from arb.core.messages.records import PairKind
+from arb.core.trades.table import CLOSED_KEPT, CLOSED_KEPT_NS, TradeTable
+from arb.core.trades.trade import PairTrade, Trigger
 from tests.builders import START_NS, Bench
-from tests.unit.core.pairs.test_pair import crossed
+from tests.unit.core.trades.test_trade import crossed
 
 
 def test_a_pair_that_is_open_again_stays_known_when_as_many_have_closed_as_are_kept() -> None:

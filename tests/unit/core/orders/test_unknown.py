@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder, RefreshBalances, SetTimer, SnapshotAccount
-from arb.core.events import OrderQueried, OutcomeUnknown
-from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
-from arb.core.settings import Timing
+from arb.core.messages.commands import PlaceOrder, RefreshBalances, SetTimer, SnapshotAccount
+from arb.core.messages.events import OrderQueried, OutcomeUnknown
+from arb.core.messages.records import IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.messages.settings import Timing
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Side
 from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair
 
 EXPIRY_MS = 1000
 FUNDS = {"USDT": "100000", "BTC": "2"}

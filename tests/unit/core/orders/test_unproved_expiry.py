@@ -3,9 +3,9 @@
 from typing import Any
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder
-from arb.core.events import ExpiryProved
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import ExpiryProved
+from arb.core.messages.recovery_records import ControlRecord
 from arb.market.order import OrderAbsence
 from tests.builders import Bench
 from tests.unit.core.orders.test_unknown import absence, prove_absent, unknown_sell

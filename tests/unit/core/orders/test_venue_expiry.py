@@ -5,15 +5,15 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import PlaceOrder
-from arb.core.events import ClockMeasured, OutcomeUnknown
-from arb.core.records import OrderRecord
-from arb.core.settings import Timing
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import ClockMeasured, OutcomeUnknown
+from arb.core.messages.records import OrderRecord
+from arb.core.messages.settings import Timing
 from arb.market.order import OrderStatus
 from tests.builders import START_NS, Bench
 from tests.unit.core.accounts.test_restart import left_behind
 from tests.unit.core.orders.test_unknown import balances, look, status
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 EXPIRY_MS = 1000
 MARGIN_MS = 300

@@ -7,14 +7,14 @@ import pytest
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder
-from arb.core.events import OutcomeUnknown, PrivateDown
-from arb.core.opportunities.obstacles import Obstacles
-from arb.core.orders.order import WorkingOrder
-from arb.core.reasons import Reason
-from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
-from arb.core.recovery_records import ControlRecord, ReadLag, WrongPresumption
-from arb.core.settings import Limits
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OutcomeUnknown, PrivateDown
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import ControlRecord, ReadLag, WrongPresumption
+from arb.core.messages.settings import Limits
+from arb.core.state.order import WorkingOrder
+from arb.core.strategies.taker_pair.obstacles import Obstacles
 from arb.market.order import OrderAbsence, OrderStatus
 from tests.builders import START_NS, Bench, an_instrument
 from tests.unit.core.orders.test_unknown import (
@@ -27,7 +27,7 @@ from tests.unit.core.orders.test_unknown import (
     status,
     unknown_sell,
 )
-from tests.unit.core.pairs.test_pair import accept, fill, last_pair
+from tests.unit.core.trades.test_trade import accept, fill, last_pair
 
 HOUR_NS = 3_600_000 * NS_PER_MS
 DAY_NS = 24 * HOUR_NS

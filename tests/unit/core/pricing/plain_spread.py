@@ -6,10 +6,10 @@ It judges `arb/core/pricing/spread.py` and `partial.py` (see `plain_sizes.py`).
 from decimal import Decimal
 from fractions import Fraction
 
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.partial import worst_residual
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
-from arb.core.reasons import Reason
 from arb.market.numbers import EXACT, ZERO, floor_scaled
 from tests.unit.core.pricing.plain_sizes import PlainDepth, PlainSizes
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from arb.core.messages.reasons import Reason
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import episode, evaluate, residual_mark
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
-from arb.core.reasons import Reason
 from arb.market.instrument import FeeIn
 from arb.market.scale import Scale
 from tests.unit.core.pricing import spread_oracle as oracle

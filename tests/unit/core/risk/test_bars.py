@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed, OutcomeUnknown
-from arb.core.records import IncidentRecord
-from arb.core.recovery_records import ControlRecord
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import InstrumentListed, OutcomeUnknown
+from arb.core.messages.records import IncidentRecord
+from arb.core.messages.recovery_records import ControlRecord
 from arb.market.instrument import Instrument
 from arb.market.order import OrderStatus
 from tests.builders import SYMBOL, Bench, a_refusal, an_instrument
 from tests.unit.core.orders.test_unknown import prove_absent, status
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
+from tests.unit.core.trades.test_trade import accept, crossed, fill, refuse
 
 VENUES = ("gate", "okx", "bitget")
 THIRD = ("100.5x5", "101.5x5")

@@ -4,11 +4,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import AnyCommand, RequestBook
-from arb.core.events import FeedDown, FeedUp, InstrumentListed, QueueDrained
-from arb.core.reasons import Reason
-from arb.core.records import IncidentRecord
-from arb.core.risk.book_pace import MISSING, PACE_WORDS, Pace
+from arb.core.books.book_pace import MISSING, PACE_WORDS, Pace
+from arb.core.messages.commands import AnyCommand, RequestBook
+from arb.core.messages.events import FeedDown, FeedUp, InstrumentListed, QueueDrained
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import IncidentRecord
 from arb.core.risk.book_watch import maybe_silent
 from arb.market.arena import BookArena, BookState
 from arb.market.order import Side

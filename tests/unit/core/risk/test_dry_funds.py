@@ -1,8 +1,8 @@
 """Funds that have run dry are told once, and once more when they are back."""
 
-from arb.core.records import IncidentRecord
+from arb.core.messages.records import IncidentRecord
 from tests.builders import Bench
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 
 def told(bench: Bench) -> list[tuple[str, str | None, str]]:

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder
-from arb.core.events import FeedDown
-from arb.core.reasons import Reason
-from arb.core.records import IncidentRecord, PairState
-from arb.core.recovery_records import ControlRecord, Residual
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import FeedDown
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.recovery_records import ControlRecord, Residual
+from arb.core.messages.settings import Limits, OnSingleLeg, Ramp, RepairPolicy, SymbolLimits, VenueLimits
 from arb.core.risk.entry_band import is_within, within_all
 from arb.core.risk.refusals import REFUSALS_EVERY_S
-from arb.core.settings import Limits, OnSingleLeg, Ramp, RepairPolicy, SymbolLimits, VenueLimits
 from arb.market.order import Role
 from tests.builders import START_NS, SYMBOL, Bench, D, an_instrument
-from tests.unit.core.pairs.test_flatten import HOLD
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 from tests.unit.core.risk.test_limits import cross, limited, refused_by
+from tests.unit.core.trades.test_flatten import HOLD
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 THREE = ("gate", "okx", "bitget")
 RAMP = Ramp(D(20), 2)

@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
-from arb.core.commands import PlaceOrder
-from arb.core.events import OrderRejected
-from arb.core.records import IncidentRecord
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import OrderRejected
+from arb.core.messages.records import IncidentRecord
+from arb.core.messages.settings import Limits
 from arb.core.risk.refusals import REFUSALS_EVERY_S
-from arb.core.settings import Limits
 from tests.builders import Bench
-from tests.unit.core.pairs.test_pair import accept, crossed, fill
+from tests.unit.core.trades.test_trade import accept, crossed, fill
 
 
 def guarded(bench: Bench, order: PlaceOrder, code: str = "guard_value") -> None:

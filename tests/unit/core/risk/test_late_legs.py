@@ -4,18 +4,18 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.commands import PlaceOrder
-from arb.core.events import HaltAsked, OrderFilled, OutcomeUnknown, ResumeAsked, TimerFired
-from arb.core.incidents import IncidentKind
-from arb.core.reasons import Reason
-from arb.core.records import IncidentRecord, PairState
-from arb.core.recovery_records import ControlRecord
-from arb.core.settings import OnSingleLeg, RepairPolicy
-from arb.core.timers import PairTimer
+from arb.core.messages.commands import PlaceOrder
+from arb.core.messages.events import HaltAsked, OrderFilled, OutcomeUnknown, ResumeAsked, TimerFired
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.settings import OnSingleLeg, RepairPolicy
+from arb.core.messages.timers import PairTimer
 from arb.market.order import Role
 from tests.builders import SYMBOL, Bench, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import restarted
-from tests.unit.core.pairs.test_pair import accept, fill, refuse
+from tests.unit.core.trades.test_trade import accept, fill, refuse
 
 VENUES = ("gate", "bitget", "okx", "bybit")
 ETH, LTC = "ETH/USDT", "LTC/USDT"

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
-from arb.core.budget import Held, PlaceRate, RateBudget
-from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
-from arb.core.reasons import Reason
-from arb.core.records import IncidentRecord, OpportunityRecord, PairKind
-from arb.core.recovery_records import ControlRecord, PlanRecord, Residual
+from arb.core.messages.events import FlattenAsked, ResumeAsked, RunEnded
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import IncidentRecord, OpportunityRecord, PairKind
+from arb.core.messages.recovery_records import ControlRecord, PlanRecord, Residual
+from arb.core.messages.settings import Limits
 from arb.core.risk.limits import breached
-from arb.core.settings import Limits
-from arb.core.state import VenueProfile
+from arb.core.state.budget import Held, PlaceRate, RateBudget
+from arb.core.state.engine_state import VenueProfile
 from arb.venues.registry import TRADED
 from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind, restarted
-from tests.unit.core.pairs.test_flatten import HOLD, tick
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.trades.test_flatten import HOLD, tick
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 ROOM = Limits(min_net_quote=D(0), min_edge_bps=D(1))
 ETH = "ETH/USDT"

@@ -2,14 +2,14 @@
 
 import pytest
 
-from arb.core.reasons import Reason
-from arb.core.records import PairKind, PairRecord, PairState
-from arb.core.recovery_records import PlanRecord, Residual
-from arb.core.settings import AppliedLimit, Limits, SymbolLimits, VenueLimits
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import PairKind, PairRecord, PairState
+from arb.core.messages.recovery_records import PlanRecord, Residual
+from arb.core.messages.settings import AppliedLimit, Limits, SymbolLimits, VenueLimits
 from arb.market.order import Role, Side
 from tests.builders import SYMBOL, Bench, D, an_instrument
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 from tests.unit.core.risk.test_limits import ETH, cross, limited, refused_by
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 BOTH = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
 RICH = {"USDT": "100000", "BTC": "100", "ETH": "100"}

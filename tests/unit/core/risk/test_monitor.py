@@ -3,15 +3,15 @@
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
-from arb.core.events import QueueDrained, ResumeAsked
-from arb.core.records import IncidentRecord, PairRecord, PairState
-from arb.core.recovery_records import ControlRecord
-from arb.core.risk.halts import CARRIED, DAY_NS
-from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.messages.events import QueueDrained, ResumeAsked
+from arb.core.messages.records import IncidentRecord, PairRecord, PairState
+from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.settings import Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.state.control import CARRIED, DAY_NS
 from arb.market.order import Role
 from tests.builders import START_NS, Bench, D
 from tests.unit.core.accounts.test_restart import restarted
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse
 
 NEVER = D(10) ** 12
 

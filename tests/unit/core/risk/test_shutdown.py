@@ -1,15 +1,15 @@
 """The end of a run: not before every venue's balances were found in agreement once more."""
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import AnyCommand, Finish, RefreshBalances, SnapshotAccount
-from arb.core.events import ShutdownAsked, TimerFired
-from arb.core.records import PairState
+from arb.core.messages.commands import AnyCommand, Finish, RefreshBalances, SnapshotAccount
+from arb.core.messages.events import ShutdownAsked, TimerFired
+from arb.core.messages.records import PairState
+from arb.core.messages.timers import LastBalancesTimer
 from arb.core.risk.shutdown import LAST_BALANCES_S
-from arb.core.timers import LastBalancesTimer
 from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_balance_reconciler import START
-from tests.unit.core.pairs.test_late_fills import half_sold
-from tests.unit.core.pairs.test_pair import crossed, last_pair
+from tests.unit.core.trades.test_late_fills import half_sold
+from tests.unit.core.trades.test_trade import crossed, last_pair
 
 
 def stop(bench: Bench) -> tuple[AnyCommand, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import RepairPolicy
+from arb.core.messages.settings import RepairPolicy
 from arb.market.ids import ClientOrderId
 from arb.store.journal_blocks import Line
 from arb.store.journal_reader import SUB_BITS

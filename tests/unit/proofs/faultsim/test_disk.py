@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.core.events import TroubleReported
+from arb.core.messages.events import TroubleReported
 from arb.errors import StoreError
 from arb.store.journal import Journal
 from proofs.faultsim.aims import JOURNAL_PARTS

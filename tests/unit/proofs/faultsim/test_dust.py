@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import Limits
+from arb.core.messages.settings import Limits
 from arb.sandbox.profiles import SYMBOLS
 from arb.sandbox.world import SimWorld
 from proofs.faultsim.dust import EASY, LEGAL_QUOTE, piled_up

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.budget import PlaceRate
-from arb.core.settings import Limits, Ramp
-from arb.core.state import VenueProfile
+from arb.core.messages.settings import Limits, Ramp
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import VenueProfile
 from proofs.faultsim.disk import temporary_files
 from proofs.faultsim.entries import past_the_guards, refused_with_room
 from proofs.faultsim.plan import make_plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import HealthLimits
+from arb.core.messages.settings import HealthLimits
 from proofs.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from tests.unit.proofs.faultsim.test_conduct import a_journal, a_pair
 

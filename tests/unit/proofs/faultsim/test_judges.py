@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.records import FillRecord, row_key
+from arb.core.messages.records import FillRecord, row_key
 from arb.store.journal_reader import JournalReader
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.judges import judge

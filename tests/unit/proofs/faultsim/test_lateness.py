@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import RepairPolicy, Timing
+from arb.core.messages.settings import RepairPolicy, Timing
 from proofs.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from tests.unit.proofs.faultsim.test_conduct import a_journal, a_pair
 

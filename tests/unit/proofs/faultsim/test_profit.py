@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import LEARNED, OFF, LegCost, Limits
+from arb.core.messages.settings import LEARNED, OFF, LegCost, Limits
 from proofs.faultsim.profit import below_the_threshold, opened_past_the_loss
 from tests.unit.proofs.faultsim.test_conduct import a_journal, a_pair
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.messages.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from proofs.faultsim.plan import Plan
 from proofs.faultsim.promises import Struck, times_of
 from proofs.faultsim.scenario import Scenario, plan_of

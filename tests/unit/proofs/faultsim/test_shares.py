@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.settings import OnSingleLeg
+from arb.core.messages.settings import OnSingleLeg
 from proofs.faultsim.aims import FLATTEN
 from proofs.faultsim.disk import temporary_files
 from proofs.faultsim.plan import make_plan

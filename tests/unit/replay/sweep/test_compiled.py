@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.engine_state import EngineSettings
 from arb.replay.days import Stretch
 from arb.replay.sweep.work import run_trials
 from arb.replay.trial import Reading, Trial

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.budget import PlaceRate
-from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.messages.settings import Limits, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate
+from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.market.feed import BookSeat
 from arb.replay.backtest import Backtest, BooksOf, clock_before

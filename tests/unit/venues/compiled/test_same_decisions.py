@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.commands import AnyCommand, Persist, PlaceOrder
-from arb.core.events import ClockMeasured, QueueDrained
-from arb.core.records import DecisionBookRecord, QuoteSide
+from arb.core.messages.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.messages.events import ClockMeasured, QueueDrained
+from arb.core.messages.records import DecisionBookRecord, QuoteSide
 from proofs.bench.stage import START_NS, SYMBOL, Stage
 
 pytest.importorskip("numba", reason="compiled books need numba")

@@ -6,9 +6,9 @@ import random
 import re
 from collections.abc import Callable
 
-from arb.core.books import Books
-from arb.core.connection import Connection
-from arb.core.settings import Timing
+from arb.core.books.books import Books
+from arb.core.books.connection import Connection
+from arb.core.messages.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
 from arb.market.words import LAGS_NOTED, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES

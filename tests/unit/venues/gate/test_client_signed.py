@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import PlaceOrder
+from arb.core.messages.commands import PlaceOrder
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.call import Call, RequestError
 from arb.venues.gate.client import Gate

@@ -2,8 +2,8 @@
 
 import json
 
-from arb.core.events import TroubleReported
-from arb.core.incidents import IncidentKind
+from arb.core.messages.events import TroubleReported
+from arb.core.messages.incidents import IncidentKind
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat
 from arb.venues.okx.books import OkxFeed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Side
 from arb.venues.gate.signing import Signer

@@ -1,0 +1,1 @@
+"""Books: connections, freshness, pace, and the prices read from them."""

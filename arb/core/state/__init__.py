@@ -1,0 +1,1 @@
+"""What is known: controls, budgets, venue health, orders, residuals. No decisions."""

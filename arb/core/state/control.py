@@ -1,0 +1,338 @@
+"""Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
+
+A halt stops opening, never closing. Only the user lifts it, and gives a reason, but for what late pairs have stopped
+(`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also
+trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
+that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily notional is
+what pairs opened on the present UTC day were to pay, less the part that those of them that have closed did not trade.
+
+The day's loss is no halt. Once the realised net of the pairs closed on the present UTC day has fallen by `daily_loss_quote`,
+nothing opens until the day ends (`risk_limit`), whatever pairs that are still open bring, or until the user resumes with a new
+allowance, which counts from that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then
+the next pair to close, a winner too, halted again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from arb.clock import NS_PER_S
+from arb.core.messages.incidents import HaltReason
+from arb.core.messages.recovery_records import (
+    BarredInstrument,
+    ControlRecord,
+    DayCredit,
+    LateLeg,
+    ReadLag,
+    StoppedAsset,
+    WrongPresumption,
+)
+from arb.core.messages.settings import Limits
+from arb.market.numbers import ZERO, to_e8
+
+CARRIED = "carried"
+"""Stands in the place of a venue for base that closed pairs left unhedged, wherever it lies."""
+DAY_NS = 86_400 * NS_PER_S
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+E9 = Decimal("1e-9")
+CREDITS_A_DAY = 10
+"""How many times `drift_ignore_quote` the credits of one asset that nothing explains may come to on one day."""
+
+
+class TradingState(StrEnum):
+    """What the engine may do: open and close, only close, or nothing new at all."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+class ExposureMeter:
+    """Sums of the present UTC day, in quote x seconds."""
+
+    def __init__(self) -> None:
+        self.day = 0
+        self.by_venue: dict[str, Decimal] = {}
+        self.total = ZERO
+        """The day's sum over all venues."""
+
+    @property
+    def day_utc(self) -> str:
+        """Return the day in ISO form."""
+        return date.fromordinal(EPOCH_ORDINAL + self.day).isoformat()
+
+    @property
+    def ends_ns(self) -> int:
+        """Return the instant at which the day ends."""
+        return (self.day + 1) * DAY_NS
+
+    def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
+        """Restore what the journal last said of a day."""
+        self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
+        self.by_venue = dict(by_venue)
+        self.total = sum(self.by_venue.values(), ZERO)
+
+    def kept(self) -> dict[str, Decimal]:
+        """Return the sums for the journal, to 1e-9."""
+        return {venue: amount.quantize(E9) for venue, amount in sorted(self.by_venue.items())}
+
+    def roll(self, now_ns: int) -> tuple[str, dict[str, Decimal]] | None:
+        """Begin a new day when it is one; return the day that ended and its sums, if there were any."""
+        day = now_ns // DAY_NS
+        if day == self.day:
+            return None
+        ended = (self.day_utc, self.by_venue) if self.by_venue else None
+        self.day, self.by_venue, self.total = day, {}, ZERO
+        return ended
+
+    def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
+        """Add quote notionals by venue that were held from `since_ns` to `until_ns`, as far as that lies in this day."""
+        held_ns = until_ns - max(since_ns, self.day * DAY_NS)
+        if held_ns > 0:
+            for venue, amount in shares.items():
+                self.by_venue[venue] = self.by_venue.get(venue, ZERO) + amount * held_ns / NS_PER_S
+            self.total = sum(self.by_venue.values(), ZERO)
+
+
+class Control:
+    """Whether new pairs may open, and why not."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
+        # A `HaltReason`, or what an older journal says instead.
+        self.halted: str | None = None
+        self.reducing = False
+        self.day = 0
+        self.day_net_e8 = 0
+        # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
+        self.day_floor_e8 = self._usual_floor_e8
+        self.day_loss_reached = False
+        # What reopened pairs would take from the day's net if they ended now, 1e-8 quote (<= 0); the engine sets it.
+        self.reopened_e8: Callable[[], int] = lambda: 0
+        # What pairs opened on the day were to pay, and what of that the closed ones did not trade.
+        self.day_notional = ZERO
+        self.day_unfilled = ZERO
+        self.day_spent_reported = False
+        # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
+        self.day_credits: dict[tuple[str, str], Decimal] = {}
+        self.losses_in_a_row = 0
+        # Pairs that count for the ramp (`core/risk/ramp.py`).
+        self.clean_pairs = 0
+        self.exposure = ExposureMeter()
+        # Venues whose quarantine or probation a restart must not forget.
+        self.unwell: tuple[str, ...] = ()
+        # (account, asset) whose balance could not be explained, and what of it: nothing opens with it there.
+        self.stopped: dict[tuple[str, str], str] = {}
+        # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
+        self.late: dict[int, LateLeg] = {}
+        self.lifted_ns = 0
+        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/bars.py`).
+        self.barred: dict[tuple[str, str], BarredInstrument] = {}
+        # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
+        self.expiry_proved: set[str] = set()
+        # What is known of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
+        self.read_lags: tuple[ReadLag, ...] = ()
+        self.wrong_presumptions: tuple[WrongPresumption, ...] = ()
+        self.day_presumed_e8 = 0
+
+    def restore(self, record: ControlRecord) -> None:
+        """Restore what the journal last said."""
+        self.halted = record.halted
+        self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
+        self.day_net_e8 = record.day_net_e8
+        self.day_floor_e8 = self._usual_floor_e8 if record.day_floor_e8 is None else record.day_floor_e8
+        self.day_loss_reached = record.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
+        self.day_notional, self.day_unfilled = record.day_notional, record.day_unfilled
+        self.day_credits = {(known.account_id, known.asset): known.value for known in record.day_credits}
+        self.losses_in_a_row = record.consecutive_losses
+        self.clean_pairs = record.clean_pairs
+        self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
+        self.unwell = record.unwell
+        self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
+        self.late = {leg.pair_id: leg for leg in record.late}
+        self.lifted_ns = record.lifted_ns
+        self.expiry_proved = set(record.expiry_proved)
+        self.read_lags, self.wrong_presumptions = record.read_lags, record.wrong_presumptions
+        self.day_presumed_e8 = record.day_presumed_e8
+        self.barred = {(held.account_id, held.listed.symbol): held for held in record.barred}
+
+    @property
+    def opening_allowed(self) -> bool:
+        """Return whether a new pair may open as far as halts go."""
+        return self.halted is None and not self.reducing
+
+    def day_loss_blocks(self, now_ns: int) -> bool:
+        """Return whether nothing may open on this UTC day because of what was lost on it, or would be if it closed now."""
+        self._roll(now_ns)
+        return self.day_loss_reached or self.day_net_e8 + self.reopened_e8() <= self.day_floor_e8
+
+    def halted_at(self, now_ns: int) -> str | None:
+        """Return what keeps everything from opening, as the user sees it: a halt, or else the day's loss."""
+        if self.halted is None and self.day_loss_blocks(now_ns):
+            return HaltReason.DAILY_LOSS.value
+        return self.halted
+
+    def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
+        """Return whether a late pair keeps new ones from opening in a symbol or at one of the venues."""
+        if not self.late:
+            return False
+        return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
+
+    @property
+    def flattening(self) -> bool:
+        """Return whether everything of ours is being traded back to flat."""
+        return self.halted == HaltReason.FLATTENING.value
+
+    def state(self, now_ns: int) -> TradingState:
+        """Return the state as the user sees it."""
+        if self.reducing or self.flattening:
+            return TradingState.REDUCING
+        return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
+
+    def flatten(self) -> bool:
+        """Begin to flatten, whatever halted before; return whether that is news."""
+        if self.flattening:
+            return False
+        self.halted = HaltReason.FLATTENING.value
+        return True
+
+    def flattened(self) -> None:
+        """End a flatten: halted until the user resumes."""
+        self.halted = HaltReason.FLATTENED.value
+
+    def opened(self, notional: Decimal, now_ns: int) -> None:
+        """Count what a new pair is to pay."""
+        self._roll(now_ns)
+        self.day_notional += notional
+
+    def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
+        """Restore what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+
+        Within a day the sum only grows, so the greatest that was written is the latest, and no pair can count twice.
+        """
+        if decided_ns // DAY_NS > self.day:
+            self._roll(decided_ns)
+        if decided_ns // DAY_NS == self.day:
+            self.day_notional = max(self.day_notional, day_notional)
+
+    def day_allows(self, notional: Decimal, now_ns: int) -> bool:
+        """Return whether a pair that pays `notional` quote stays within the day's turnover."""
+        self._roll(now_ns)
+        return self.day_turnover + notional <= self._limits.daily_notional_quote
+
+    @property
+    def day_turnover(self) -> Decimal:
+        """Return the day's notional: what pairs opened on it were to pay, less what closed ones did not trade."""
+        return max(ZERO, self.day_notional - self.day_unfilled)
+
+    def give_back(self, notional: Decimal, decided_ns: int, now_ns: int) -> None:
+        """Give untraded quote of a pair back to the turnover of the day it was decided on, unless that day is over.
+
+        Below zero: the pair is open again and may trade it yet.
+        """
+        self._roll(now_ns)
+        if decided_ns // DAY_NS == self.day:
+            self.day_unfilled = max(ZERO, self.day_unfilled + notional)
+
+    def agree_credit(self, account_id: str, asset: str, value: Decimal, now_ns: int) -> bool:
+        """Count a credit that nothing explains, worth `value` quote, where the limits allow it; return whether they do."""
+        self._roll(now_ns)
+        key, most = (account_id, asset), self._limits.drift_ignore_quote
+        total = self.day_credits.get(key, ZERO) + value
+        if value > most or total > most * CREDITS_A_DAY:
+            return False
+        self.day_credits[key] = total
+        return True
+
+    def halt(self, reason: HaltReason) -> bool:
+        """Stop opening; return whether that is news. Any other reason takes the place of the one that lifts itself."""
+        lifts_itself = self.halted == HaltReason.LEG_DEADLINE.value
+        if self.halted is not None and (not lifts_itself or reason is HaltReason.LEG_DEADLINE):
+            return False
+        self.halted = reason.value
+        return True
+
+    def resume(self, now_ns: int, allow_loss: Decimal | None = None) -> None:
+        """Lift every halt, as the user asks; the row of losses starts anew.
+
+        The day's loss goes on to block, but where `allow_loss` (quote, > 0) says what may be lost from now until the day ends.
+        """
+        self._roll(now_ns)
+        if allow_loss is not None:
+            self.day_floor_e8 = self.day_net_e8 - to_e8(allow_loss)
+            self.day_loss_reached = False
+        self.halted = None
+        self.stopped.clear()
+        self.late.clear()
+        self.losses_in_a_row = 0
+
+    def lift_late(self, now_ns: int) -> None:
+        """Lift what late pairs have stopped, and no other halt."""
+        if self.halted == HaltReason.LEG_DEADLINE.value:
+            self.halted = None
+        self.late.clear()
+        self.lifted_ns = now_ns
+
+    def book_result(self, net_e8: int, now_ns: int, before_e8: int | None = None) -> HaltReason | None:
+        """Count a closed pair; return the reason to halt when its loss was one too many in a row.
+
+        A loss below `loss_min_quote` counts in no row, nor does it end one. The day's loss, no halt, counts every loss.
+        `before_e8`: the result that the pair was booked with when it closed before. The day counts the difference. A pair
+        counts in the row once, when it first loses so much, and ends the row only by its first result.
+        """
+        self._roll(now_ns)
+        self.day_net_e8 += net_e8 - (before_e8 or 0)
+        self.day_loss_reached = self.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
+        if net_e8 > 0 and before_e8 is None:
+            self.losses_in_a_row = 0
+        elif self._counts_as_loss(net_e8) and not self._counts_as_loss(before_e8 or 0):
+            self.losses_in_a_row += 1
+            if self.losses_in_a_row >= self._limits.consecutive_losses:
+                return HaltReason.CONSECUTIVE_LOSSES
+        return None
+
+    def _counts_as_loss(self, net_e8: int) -> bool:
+        return net_e8 < 0 and net_e8 <= -to_e8(self._limits.loss_min_quote)
+
+    def presumed_cost_e8(self, now_ns: int, more_e8: int = 0) -> int:
+        """Add what a wrong presumption of absence cost (>= 0) to the UTC day's sum, and return that."""
+        self._roll(now_ns)
+        self.day_presumed_e8 += more_e8
+        return self.day_presumed_e8
+
+    def record(self, now_ns: int, text: str) -> ControlRecord:
+        """Return the row that a restart restores."""
+        return ControlRecord(
+            halted=self.halted,
+            day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),
+            day_net_e8=self.day_net_e8,
+            day_floor_e8=None if self.day_floor_e8 == self._usual_floor_e8 else self.day_floor_e8,
+            day_loss_reached=self.day_loss_reached,
+            day_credits=tuple(DayCredit(*key, value) for key, value in sorted(self.day_credits.items())),
+            day_notional=self.day_notional,
+            day_unfilled=self.day_unfilled,
+            consecutive_losses=self.losses_in_a_row,
+            clean_pairs=self.clean_pairs,
+            exposure_day_utc=self.exposure.day_utc,
+            day_exposure=self.exposure.kept(),
+            unwell=self.unwell,
+            stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
+            late=tuple(self.late.values()),
+            lifted_ns=self.lifted_ns,
+            expiry_proved=tuple(sorted(self.expiry_proved)),
+            barred=tuple(held for _, held in sorted(self.barred.items())),
+            read_lags=self.read_lags,
+            wrong_presumptions=self.wrong_presumptions,
+            day_presumed_e8=self.day_presumed_e8,
+            ns=now_ns,
+            text=text,
+        )
+
+    def _roll(self, now_ns: int) -> None:
+        day = now_ns // DAY_NS
+        if day != self.day:
+            self.day, self.day_net_e8, self.day_notional, self.day_unfilled = day, 0, ZERO, ZERO
+            self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
+            self.day_credits, self.day_spent_reported, self.day_presumed_e8 = {}, False, 0

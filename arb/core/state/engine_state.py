@@ -1,0 +1,397 @@
+"""What the parts of the engine share: rules, limits, balances, the venues' state, ids, and the commands being written.
+
+Holds state and small queries only; decisions are taken by the strategy, the order manager and the leg repairer.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import permutations
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.core.books.books import Books
+from arb.core.books.sale_price import middle
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.records import IncidentRecord, PairState
+from arb.core.messages.settings import CoinRule, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
+from arb.core.state.budget import PlaceRate, RateBudget
+from arb.core.state.control import Control
+from arb.core.state.identity import RouteIdentities
+from arb.core.state.leg_costs import LegCosts
+from arb.core.state.order import WorkingOrder
+from arb.core.state.outbox import Outbox
+from arb.core.state.positions.bands import Bands
+from arb.core.state.positions.inventory import Inventory
+from arb.core.state.price_ratio import PriceRatios
+from arb.core.state.residuals import Residuals
+from arb.core.state.trapped import TrappedRoutes
+from arb.core.state.venue_health import HealthBoard
+from arb.core.trades.alternatives import Alternatives
+from arb.market.fill import Fill
+from arb.market.instrument import Instrument
+from arb.market.numbers import ZERO
+
+IDS_PER_RUN = 1_000_000_000
+EXECUTION_SLACK_MS = 200
+"""By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+RAMP_STEPS_MAX = 64
+"""Doublings after which no limit is left to be reached."""
+GUARD_MARGIN_MS = 50
+"""The guard counts from an order's signing, a little after it was decided."""
+
+
+class VenueProfile(msgspec.Struct, frozen=True):
+    """What the decision plane must know of a venue's ways.
+
+    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own word, on the way that orders go.
+    """
+
+    venue: str
+    place_rate: PlaceRate
+    enforces_expiry: bool
+    max_order_value_quote: Decimal | None = None
+    """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
+    repairs are cut to it; None: any may."""
+    max_orders_per_minute: int | None = None
+    """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+    fee_asset_prices_quote: dict[str, Decimal] = {}
+    """What one unit of an asset that takes the fees counts where no live book shows it, > 0, in quote."""
+
+    def rates(self) -> tuple[PlaceRate, ...]:
+        """Return all limits on placements, the venue's and the guard's."""
+        if self.max_orders_per_minute is None:
+            return (self.place_rate,)
+        minute = PlaceRate(self.max_orders_per_minute, 60_000 + GUARD_MARGIN_MS, per_symbol=False)
+        return (self.place_rate, minute)
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """Everything the engine is built from that does not change while it runs.
+
+    `coins` None: identities are not asked for. `ramp` None: a pair may pay `max_notional_quote` from the first one on.
+    """
+
+    limits: Limits
+    timing: Timing
+    repair: RepairPolicy
+    venues: tuple[VenueProfile, ...]
+    symbols: tuple[str, ...]
+    health: HealthLimits = HealthLimits()
+    coins: CoinRule | None = None
+    ramp: Ramp | None = None
+    inventory: InventoryBands = InventoryBands()
+
+
+class VenueState:
+    """What is known of one venue right now."""
+
+    def __init__(self, profile: VenueProfile) -> None:
+        self.profile = profile
+        self.account_id = ""
+        # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
+        self.absent: str | None = None
+        self.private_up = False
+        # Why the doctor keeps anything from opening here; None: nothing speaks against it, or nobody looked.
+        self.failed: str | None = None
+        # Whether an account snapshot was taken since the start; before that nothing opens.
+        self.snapshot_taken = False
+        self.offset_ns: int | None = None
+        self.clock_error_ns = 0
+        # Whether the venue has called a request of ours out of time since its clock was measured last.
+        self.clock_suspected = False
+        self.paused_until_ns = 0
+        self.entries_stopped_until_ns = 0
+        # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
+        self.held_until_ns = 0
+        self.rejects_in_a_row = 0
+
+    def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
+        """Return when (ns, our clock) a fill was executed and by how much that may be off (ns, >= 0).
+
+        `order`: ours that the fill belongs to, if it is ours. A venue's clock may be put forward or back at any time, and an
+        old fill then carries an instant of another clock than the one measured now. But no fill of an order of ours came
+        before the order was written down, nor after the fill was reported. After a restart this decides whether the balances
+        that last agreed hold a fill already.
+        """
+        offset_ns = self.offset_ns or 0
+        slack_ns = self.clock_error_ns + EXECUTION_SLACK_MS * NS_PER_MS
+        first_ns = fill.event_ns - max(0, offset_ns) - slack_ns
+        last_ns = fill.event_ns - min(0, offset_ns) + slack_ns
+        if order is not None and not order.recovered:
+            known_ns = order.fills.get(fill.key, fill).received_ns
+            last_ns = max(order.journalled_ns, min(last_ns, known_ns))
+            first_ns = min(max(first_ns, order.journalled_ns), last_ns)
+        return (first_ns + last_ns) // 2, (last_ns - first_ns + 1) // 2
+
+
+class Tally:
+    """What this run did so far. Money per asset, exact.
+
+    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
+    under the reason that its row names. So these are the numbers of the ledger's rows.
+    """
+
+    def __init__(self) -> None:
+        self.opportunities = 0
+        self.orders = 0
+        self.fills = 0
+        self.incidents = 0
+        self.opened = 0
+        self.closed: Counter[PairState] = Counter()
+        self.net: dict[str, Decimal] = {}
+        # Of pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no sum.
+        self.unproved_pairs = 0
+        self.unproved_net: dict[str, Decimal] = {}
+        self.fees: dict[str, Decimal] = {}
+        self.exposure_quote_s = ZERO
+        self.not_taken: Counter[str] = Counter()
+
+    def add_net(self, quote: str, amount: Decimal) -> None:
+        """Add the realised net of a closed pair."""
+        self.net[quote] = self.net.get(quote, ZERO) + amount
+
+    def add_unproved(self, quote: str, amount: Decimal, pairs: int) -> None:
+        """Add the realised net of closed pairs whose coins are not proved; -1 pair and its net turned take one back."""
+        self.unproved_pairs += pairs
+        self.unproved_net[quote] = self.unproved_net.get(quote, ZERO) + amount
+
+    def add_fee(self, asset: str, amount: Decimal) -> None:
+        """Add a fee charged (negative: a rebate)."""
+        if amount:
+            self.fees[asset] = self.fees.get(asset, ZERO) + amount
+
+
+class EngineState:
+    """The shared state of one engine."""
+
+    def __init__(self, settings: EngineSettings, books: Books) -> None:
+        self.settings = settings
+        self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
+        self.books = books
+        self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
+        self.instruments: dict[tuple[str, str], Instrument] = {}
+        self.inventory = Inventory(self.instruments)
+        self.bands = Bands(settings.inventory, self.inventory, tuple(self.venues))
+        self.residuals = Residuals(
+            lambda symbol: self.limits_at(symbol).dust_max_quote, settings.limits.dust_total_max_quote
+        )
+        self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
+        self.control = Control(settings.limits)
+        self.health = HealthBoard(settings.health, self.venues)
+        self.tally = Tally()
+        self.out = Outbox()
+        self.identities = RouteIdentities(settings.coins)
+        self.trapped = TrappedRoutes(settings.limits.trapped)
+        self.price_ratios = PriceRatios(
+            books,
+            lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
+            lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
+        )
+        self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
+        self.alternatives = Alternatives(self.out.persist, self.next_id)
+        self.run_id = 0
+        self.sandbox_id: str | None = None
+        self.nonce = 0
+        self.store_blocked: dict[str, str] = {}
+        # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
+        self.stopped: dict[tuple[str, str], str] = {}
+        # (venue, symbol) whose rules are not known to be those listed last: nothing opens there until they are read again.
+        self.rules_awaited: set[tuple[str, str]] = set()
+        # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
+        self.suspected: set[tuple[str, str]] = set()
+        # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
+        self.lost: set[tuple[str, str]] = set()
+        # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
+        self.frozen: dict[str, tuple[str, str]] = {}
+        self._counters: dict[str, int] = {}
+        # What `limits_at` has answered.
+        self._limits: dict[tuple[str, ...], Limits] = {}
+        self._least_limits: dict[tuple[str, str, str], Decimal] = {}
+
+    def limits_at(self, symbol: str, *venues: str) -> Limits:
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        found = self._limits.get((symbol, *venues))
+        if found is None:
+            found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
+
+    def least_limit(self, route: tuple[str, str, str]) -> Decimal:
+        """Return what a pair on a route may pay by all limits on sums while nothing else is at risk."""
+        found = self._least_limits.get(route)
+        if found is None:
+            (symbol, *venues), limits = route, self.limits
+            sums = self.limits_at(symbol).max_symbol_quote, limits.max_asset_quote, limits.max_unhedged_quote
+            capital = (self.limits_at(symbol, venue).max_capital_per_venue_quote for venue in venues)
+            found = self._least_limits[route] = min(*sums, *capital)
+        return found
+
+    def edge_over_bps(self, route: tuple[str, str, str], now_ns: int) -> Decimal:
+        """Return what an edge must have over `min_edge_bps`: what its legs are expected to cost, and the inventory's skew."""
+        over_bps = self.leg_costs.bps(route, now_ns)
+        if self.bands.skews:
+            over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps
+        return over_bps
+
+    @property
+    def ramp_cap(self) -> Decimal | None:
+        """Return what one pair may pay as far as the ramp has come; None where there is none."""
+        ramp, most = self.settings.ramp, self.limits.max_notional_quote
+        if ramp is None:
+            return None
+        steps = min(self.control.clean_pairs // ramp.pairs, RAMP_STEPS_MAX)
+        return min(most, ramp.start_quote * (1 << steps))
+
+    def next_number(self, table: str) -> int:
+        """Return the next number of a table within this run, from 1."""
+        number = self._counters.get(table, 0) + 1
+        self._counters[table] = number
+        return number
+
+    def next_id(self, table: str) -> int:
+        """Return the next row id of a table: unique over runs, since each run has its own block."""
+        return self.run_id * IDS_PER_RUN + self.next_number(table)
+
+    def pair_id(self, number: int) -> int:
+        """Return the row id of the pair trade with this number in the run."""
+        return self.run_id * IDS_PER_RUN + number
+
+    def expiry_counts(self, venue: str) -> bool:
+        """Return whether an order cannot reach the venue's book once it has expired: it says so, and this account saw it so."""
+        venue_state = self.venues[venue]
+        return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
+
+    def asset_stopped(self, venue: str, asset: str) -> bool:
+        """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
+        return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
+
+    def is_barred(self, venue: str, symbol: str) -> bool:
+        """Return whether the venue bars the instrument for the account we have there."""
+        return (self.venues[venue].account_id, symbol) in self.control.barred
+
+    def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
+        """Return whether no order may be sent there in an instrument: it is barred, or its trade has not begun."""
+        return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
+
+    def barred_symbols(self, venue: str) -> list[str]:
+        """Return the symbols that a venue bars for the account we have there."""
+        return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
+
+    def stopped_assets(self, venue: str) -> list[str]:
+        """Return the assets that nothing may be opened with at a venue now."""
+        account_id = self.venues[venue].account_id
+        suspected = {asset for held_at, asset in self.suspected if held_at == venue}
+        return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
+
+    def instrument(self, venue: str, symbol: str) -> Instrument | None:
+        """Return the rules of a symbol at a venue, or None when it is not listed there."""
+        return self.instruments.get((venue, symbol))
+
+    @property
+    def absent(self) -> list[str]:
+        """Return the venues that have not answered since the start of this run."""
+        return [venue for venue, venue_state in self.venues.items() if venue_state.absent is not None]
+
+    def venues_of(self, symbol: str) -> list[str]:
+        """Return the venues that list a symbol, in configured order."""
+        return [venue for venue in self.venues if (venue, symbol) in self.instruments]
+
+    def halted_at(self, now_ns: int) -> str | None:
+        """Return what keeps everything from opening: a halt, the day's loss, or late pairs whose stops leave no route."""
+        control = self.control
+        found = control.halted_at(now_ns)
+        if found is None and control.late and all(control.stopped_by_late(of, at) for of, *at in self.routes()):
+            return HaltReason.LEG_DEADLINE.value
+        return found
+
+    def routes(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every symbol with each two venues that list it, the one to buy at first."""
+        for symbol in sorted({symbol for _, symbol in self.instruments}):
+            for buy_venue, sell_venue in permutations(self.venues_of(symbol), 2):
+                yield symbol, buy_venue, sell_venue
+
+    def quote_value(self, asset: str, quote: str) -> Decimal | None:
+        """Return the quote value of one unit of an asset, or None when no book shows it."""
+        if asset == quote:
+            return Decimal(1)
+        prices = [
+            mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
+        ]
+        # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
+        return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def fee_asset_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
+        """Return what one unit of an asset that a venue takes fees from is worth in quote; None where nothing says so.
+
+        By a live book, that venue's own first; else as the settings state it.
+        """
+        live: Decimal | None = self.books.mid(venue, f"{asset}/{quote}") or self.quote_value(asset, quote)
+        return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
+
+    def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
+        """Return what one base of a symbol sells for, for bounding the value of sales (`core/books/sale_price.py`)."""
+        live = middle(self.books.best_bids(symbol, self.venues))
+        if live is None:
+            return middle(self.books.seen_bids(symbol, now_ns))
+        return self.books.scales[symbol].price_to_decimal(live)
+
+    def incident(
+        self,
+        kind: IncidentKind,
+        text: str,
+        now_ns: int,
+        *,
+        severity: Severity = Severity.WARNING,
+        venue: str | None = None,
+        pair_id: int | None = None,
+        cost_e8: int | None = None,
+    ) -> None:
+        """Record something that a person should know of, and alert the user at once if it is critical."""
+        self.tally.incidents += 1
+        self.out.persist(
+            IncidentRecord(
+                id=self.next_id("incidents"),
+                run_id=self.run_id,
+                ns=now_ns,
+                kind=kind.value,
+                severity=severity.value,
+                venue=venue,
+                pair_trade_id=pair_id,
+                cost_e8=cost_e8,
+                text=text,
+            )
+        )
+        if severity is Severity.CRITICAL:
+            self.out.alert(f"{kind}: {text}")
+
+    def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
+        """Stop opening pairs, durably, and say why; a halt that a further pair asks for is an incident, too."""
+        news = self.control.halt(reason)
+        if news:
+            self.out.persist(self.control.record(now_ns, text))
+        if news or pair_id is not None:
+            self.incident(IncidentKind.HALTED, f"{reason}: {text}", now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
+
+    def await_rules(self, venue: str, symbol: str, why: str, now_ns: int) -> None:
+        """Open nothing in a symbol at a venue until its listing is read again."""
+        if (venue, symbol) not in self.rules_awaited:
+            self.rules_awaited.add((venue, symbol))
+            text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
+            self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
+
+    def awaiting_rules(self, venue: str) -> set[str]:
+        """Return the symbols in which nothing opens at a venue until its listing is read again, or has changed."""
+        if not self.rules_awaited and not self.control.barred:
+            return set()
+        return {symbol for at, symbol in self.rules_awaited if at == venue}.union(self.barred_symbols(venue))
+
+    def pause(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
+
+    def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while; repairs go on."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)

@@ -1,0 +1,123 @@
+"""Bands: how much each venue should hold of an asset, and how that moves the edge that a pair must have.
+
+Trading moves assets between venues, and a side that has run dry trades no more (`insufficient_balance`). Market makers shift
+the price at which they are indifferent by what they hold (Avellaneda and Stoikov, "High-frequency trading in a limit order
+book", Quantitative Finance 8 (2008): the reservation price is linear in the inventory). Here the same shift is in basis
+points on the required edge:
+
+- The *position* of an asset in its band runs from -1 at the low edge and below, by 0 at the target, to 1 at the high edge and
+  above, linear between. Holdings are the computed totals: the last agreed balances and all fills and transfers since.
+- What a pair spends (base where it sells, quote where it buys) moves the required edge against its position: scarce raises
+  it, rich lowers it. What it brings (base where it buys, quote where it sells) moves it with its position.
+- Each moves it by its position times `skew_max_bps`, rounded up to thousandths of a basis point. Of those that raise it only
+  the largest counts, and of those that lower it, too: base and quote of a venue move against each other, so their positions
+  mostly say the same, which would else count up to four times.
+
+**The lower bound.** The required edge, less what the legs are expected to cost, is never lowered below `LEAST_EDGE_BPS` > 0
+(nor at all where `min_edge_bps` lies below that). An edge is net of all fees and the residual is in it, so whatever opens at
+a lowered threshold earns more than 0 after all costs that are known.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+from typing import NamedTuple
+
+from arb.core.messages.recovery_records import SkewPart
+from arb.core.messages.settings import Band, InventoryBands
+from arb.core.state.positions.inventory import Inventory
+from arb.market.numbers import ZERO
+from arb.market.symbol import Symbol
+
+LEAST_EDGE_BPS = Decimal("0.001")
+"""What the required edge, less what legs are expected to cost, is lowered to at most: the least that rates are kept in."""
+MILLI = 1000
+
+
+class Skew(NamedTuple):
+    """What the bands do to a route: by how much the required edge moves, and for what; the bound may have cut the sum."""
+
+    bps: Decimal
+    parts: tuple[SkewPart, ...]
+
+
+LEVEL = Skew(ZERO, ())
+"""The skew where no band says anything."""
+
+
+class Bands:
+    """The positions of all assets that have a band, and what follows for routes."""
+
+    def __init__(self, rule: InventoryBands, inventory: Inventory, venues: Sequence[str]) -> None:
+        """`venues`: all that are traded at; shares are of what these hold together."""
+        self.rule = rule
+        self._inventory = inventory
+        self._venues = venues
+        self._most = int(rule.skew_max_bps * MILLI)
+        self.skews = self._most > 0 and bool(rule.venue)
+        """Whether the required edge may move at all."""
+        # What was worked out, by route and least edge, and from which revision of the holdings.
+        self._known: dict[tuple[tuple[str, str, str], Decimal], Skew] = {}
+        self._revision = -1
+
+    def position(self, venue: str, asset: str) -> Fraction | None:
+        """Return where an asset stands in its band, from -1 to 1; None without a band, or before all balances are known."""
+        band = self.rule.venue.get(venue, {}).get(asset)
+        if band is None:
+            return None
+        counted = self._venues if band.of_all else (venue,)
+        if not self._inventory.with_basis.issuperset(counted):
+            return None
+        held = {at: Fraction(self._inventory.computed(at, asset)) for at in counted}
+        return position(band, held[venue], sum(held.values(), Fraction(0)))
+
+    def skew(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
+        """Return what the bands do to the edge that a pair on `route` must have, `min_edge_bps` where they are met."""
+        if self._revision != self._inventory.revision:
+            self._revision = self._inventory.revision
+            self._known.clear()
+        known = self._known.get((route, min_edge_bps))
+        if known is None:
+            known = self._known[route, min_edge_bps] = self._worked_out(route, min_edge_bps)
+        return known
+
+    def _worked_out(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
+        raising = lowering = None
+        for part in self._parts(route) if self.skews else ():
+            if part.bps > (raising.bps if raising else ZERO):
+                raising = part
+            elif part.bps < (lowering.bps if lowering else ZERO):
+                lowering = part
+        parts = tuple(part for part in (raising, lowering) if part is not None)
+        if not parts:
+            return LEVEL
+        skewed = min_edge_bps + sum((part.bps for part in parts), ZERO)
+        return Skew(max(skewed, min(min_edge_bps, LEAST_EDGE_BPS)) - min_edge_bps, parts)
+
+    def _parts(self, route: tuple[str, str, str]) -> Iterator[SkewPart]:
+        """Yield by how much each of what a pair spends and brings moves the required edge."""
+        symbol, buy_venue, sell_venue = route
+        base, quote = Symbol.of(symbol).base_and_quote
+        for venue, asset, sign in (
+            (sell_venue, base, -1),
+            (buy_venue, quote, -1),
+            (buy_venue, base, 1),
+            (sell_venue, quote, 1),
+        ):
+            where = self.position(venue, asset)
+            if where:
+                bps = Decimal(ceil(sign * where * self._most)).scaleb(-3)
+                yield SkewPart(venue, asset, "rich" if where > 0 else "scarce", bps)
+
+
+def position(band: Band, held: Fraction, in_all: Fraction) -> Fraction:
+    """Return where `held` stands in `band`, from -1 to 1; `in_all`: what all venues hold together, for shares.
+
+    Where all of them hold nothing, shares of it say nothing: 0.
+    """
+    if band.of_all and in_all <= 0:
+        return Fraction(0)
+    low, target, high = band.edges(in_all)
+    off = held - target
+    return max(Fraction(-1), min(Fraction(1), off / (high - target if off > 0 else target - low)))

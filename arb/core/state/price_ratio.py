@@ -1,0 +1,169 @@
+"""Whether two venues' prices of a symbol stay together: the witness beside the table of coins, and against it.
+
+Two tickers that are one coin move as one: the ratio of their mids leaves 1 by more than a narrow band for seconds, which is
+what we trade, and comes back. A ratio that stays beyond the band, or wanders in and out of it, is one of two coins, of two
+quotes (one of them no longer redeemed), or of a coin that cannot be moved between the two venues: what is bought at one
+is not worth its price at the other. That holds whatever a table says; a ratio within the band proves nothing, for a namesake
+may cost nearly as much, and books may be led away slowly within it.
+
+For each symbol and two venues the time beyond `max_price_ratio_bps` is added up, and time within it takes a tenth of itself
+back. At `REFUSED_AFTER_NS` nothing opens between the two any more, until all of it has been taken back (`FREED_AFTER_NS` at
+the latest, if the ratio stays within). A dislocation of seconds is far from that, and one that comes back every few minutes
+adds up to nothing.
+
+Symbols whose quotes cross are sampled when they are judged, once a second; those that have left the band whenever they are
+judged, which is after each of their frames, until their time is taken back. A book that may not be used gives no sample, nor
+one whose own spread is wider than the band (its mid says nothing), unless the better quotes of the two are that far apart by
+themselves. Time counts between two samples on one side of the band with no failed one between them, and 15 s of it at most:
+by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay finds
+the same. Only ratios that have left the band are kept.
+
+Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices of before a pause are no
+witness of those after it. In the first seconds of a run `max_edge_bps` and standing edges hold alone, as they do for
+every first pair (`standing.py`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from itertools import combinations
+
+import msgspec
+
+from arb.clock import NS_PER_S
+from arb.core.books.books import Books
+from arb.market.numbers import plain
+from arb.market.route import Route
+
+SAMPLED_EVERY_NS = NS_PER_S
+REFUSED_AFTER_NS = 30 * NS_PER_S
+FREED_AFTER_NS = 300 * NS_PER_S
+COUNTED_MAX_NS = 15 * NS_PER_S
+"""What may pass between two samples and count in full."""
+
+Quotes = tuple[int, int]
+"""Best bid and best ask of a book, on the symbol's scale."""
+
+
+class _Ratio(msgspec.Struct):
+    """A symbol at two venues since their ratio left the band: what was added up, the last sample, whether it is refused.
+
+    `sampled_ns` is 0 where a sample has failed since.
+    """
+
+    beyond_ns: int = 0
+    sampled_ns: int = 0
+    beyond: bool = False
+    refused: bool = False
+
+
+class PriceRatios:
+    """The ratios that have left their band of late, and what is refused for it."""
+
+    def __init__(self, books: Books, bound_bps: Callable[[str], Decimal], report: Callable[[str, int], None]) -> None:
+        """`bound_bps` returns the band of a symbol; `report` takes the text of each refusal that begins, and the instant."""
+        self._books = books
+        self._bound_bps = bound_bps
+        self._report = report
+        self._sampled_ns: dict[str, int] = {}
+        self._left: dict[str, dict[tuple[str, str], _Ratio]] = {}
+
+    def sample(self, symbol: str, venues: Iterable[str], now_ns: int) -> None:
+        """Sample a symbol between each two of `venues`: at any time once it has left its band, else once a second."""
+        since_ns = now_ns - self._sampled_ns.get(symbol, -SAMPLED_EVERY_NS)
+        if 0 <= since_ns < SAMPLED_EVERY_NS and symbol not in self._left:  # below 0: our clock was put back
+            return
+        self._sampled_ns[symbol] = now_ns
+        bound = _share(self._bound_bps(symbol))
+        quotes = {venue: self._quotes(venue, symbol, now_ns) for venue in sorted(venues)}
+        for first, second in combinations(quotes, 2):
+            one, other = quotes[first], quotes[second]
+            beyond = None
+            if one is not None and other is not None and not self._books.skewed(symbol, first, second):
+                beyond = is_beyond(one, other, bound)
+            self._note(symbol, (first, second), beyond, now_ns)
+
+    def follows(self, symbol: str) -> bool:
+        """Return whether it matters what a symbol's ratios are now."""
+        return symbol in self._left
+
+    def in_question(self, symbol: str) -> bool:
+        """Return whether the next sample may begin or end a refusal, so that it must precede a decision."""
+        left = self._left.get(symbol)
+        return left is not None and any(
+            found.refused or found.beyond_ns >= REFUSED_AFTER_NS - COUNTED_MAX_NS for found in left.values()
+        )
+
+    def refuses(self, symbol: str, first: str, second: str) -> bool:
+        """Return whether nothing may open in a symbol between two venues."""
+        left = self._left.get(symbol)
+        found = None if left is None else left.get((min(first, second), max(first, second)))
+        return found is not None and found.refused
+
+    def repairs(self, symbol: str, venue: str, pair_venues: Sequence[str]) -> bool:
+        """Return whether a pair at `pair_venues` may be repaired at `venue` as far as ratios go; at its own it may."""
+        return venue in pair_venues or not any(self.refuses(symbol, venue, other) for other in pair_venues)
+
+    def refused(self) -> list[Route]:
+        """Return each symbol with the two venues between which nothing may open in it."""
+        left = self._left.items()
+        return sorted((symbol, *pair) for symbol, pairs in left for pair, found in pairs.items() if found.refused)
+
+    def _quotes(self, venue: str, symbol: str, now_ns: int) -> Quotes | None:
+        if self._books.unusable(venue, symbol, now_ns) is not None:
+            return None
+        bid, ask = self._books.best(venue, symbol)
+        return None if bid is None or ask is None else (bid, ask)
+
+    def _note(self, symbol: str, pair: tuple[str, str], beyond: bool | None, now_ns: int) -> None:
+        """Count a sample; None: it could not be taken."""
+        found = self._left.get(symbol, {}).get(pair)
+        if found is None:
+            if beyond:
+                self._left.setdefault(symbol, {})[pair] = _Ratio(sampled_ns=now_ns, beyond=True)
+            return
+        if beyond is None:
+            found.sampled_ns = 0
+            return
+        if found.sampled_ns and found.beyond is beyond:
+            passed_ns = min(max(0, now_ns - found.sampled_ns), COUNTED_MAX_NS)
+            found.beyond_ns += passed_ns if beyond else -passed_ns * REFUSED_AFTER_NS // FREED_AFTER_NS
+        found.beyond_ns = min(found.beyond_ns, REFUSED_AFTER_NS)
+        found.sampled_ns, found.beyond = now_ns, beyond
+        if found.beyond_ns == REFUSED_AFTER_NS and not found.refused:
+            found.refused = True
+            self._report(self._text(symbol, pair), now_ns)
+        elif found.beyond_ns <= 0 and not beyond:
+            del self._left[symbol][pair]
+            if not self._left[symbol]:
+                del self._left[symbol]
+
+    def _text(self, symbol: str, pair: tuple[str, str]) -> str:
+        first, second = pair
+        return (
+            f"{symbol}: the prices at {first} and {second} have been more than {plain(self._bound_bps(symbol))} bps apart for"
+            f" {REFUSED_AFTER_NS // NS_PER_S} s: nothing opens between them until they have been together again for"
+            f" {FREED_AFTER_NS // NS_PER_S} s; check that both list the same coin (docs/COINS.md), and that it can be moved"
+            " from one to the other"
+        )
+
+
+def is_beyond(one: Quotes, other: Quotes, bound: Fraction) -> bool | None:
+    """Return whether the ratio of two mids is further from 1 than `bound` (0.01: 1 %); None where it cannot be said.
+
+    The higher over the lower counts, so it does not matter which comes first.
+    """
+    above, whole = bound.numerator, bound.denominator  # in integers: an opening may wait for this
+    lower, higher = (one, other) if one[0] + one[1] <= other[0] + other[1] else (other, one)
+    (bid, ask), (high_bid, high_ask) = lower, higher
+    if (ask - bid) * 2 * whole > above * (bid + ask) or (high_ask - high_bid) * 2 * whole > above * (
+        high_bid + high_ask
+    ):
+        return True if high_bid * whole > ask * (whole + above) else None
+    return (high_bid + high_ask) * whole > (bid + ask) * (whole + above)
+
+
+@cache
+def _share(bps: Decimal) -> Fraction:
+    return Fraction(bps) / 10_000

@@ -1,0 +1,79 @@
+"""Whether what a pair moves could be moved back: a route on which a wallet is closed is refused, capped, or traded anyway.
+
+A premium behind a closed wallet is the best edge of all, and stays: nobody can carry it away. Each pair there turns what we
+hold into more of what cannot leave, until one venue has only base and the other only quote, and the price falls when the wallet
+opens. So such a route is refused unless the user wants otherwise; capped, a pair may pay a tenth of the ordinary, as at a venue
+on probation. What lists do not show is not refused.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from arb.core.messages.reasons import Reason
+from arb.core.messages.settings import Trapped
+from arb.market.route import Route
+from arb.market.symbol import Symbol
+from arb.market.wallets import Refill, Wallets, WayState
+
+TRAPPED_SHARE = Decimal("0.1")
+"""Of the ordinary size, for a pair on a trapped route under `trapped = "cap"`."""
+_WHOLE = Decimal(1)
+
+
+class TrappedRoutes:
+    """Judges routes by the venues' wallets."""
+
+    def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
+        """`wallets`: what is known of them already."""
+        self.wallets = Wallets() if wallets is None else wallets
+        self._rule = rule
+        self._found: dict[Route, Refill] = {}
+        self._closed: dict[Route, bool] = {}
+
+    def refill(self, route: Route) -> Refill:
+        """Return the two ways by which a pair on a route would be refilled."""
+        if route not in self._found:
+            self._found[route] = self.wallets.refill(*route)
+        return self._found[route]
+
+    def refused(self, route: Route) -> bool:
+        """Return whether nothing may open on a route."""
+        return self._rule is Trapped.REFUSE and self._is_closed(route)
+
+    def share(self, route: Route) -> Decimal:
+        """Return the share of the ordinary size that a pair on a route may have."""
+        return TRAPPED_SHARE if self._rule is Trapped.CAP and self._is_closed(route) else _WHOLE
+
+    def lines(self, route: Route) -> tuple[str, ...]:
+        """Return both ways of a route as sentences; none where no list shows anything of either."""
+        known = any(
+            self.wallets.of(venue, asset) for venue in route[1:] for asset in Symbol.of(route[0]).base_and_quote
+        )
+        return tuple(self.refill(route).lines()) if known else ()
+
+    def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
+        """Return which of `routes` are trapped: the way that is closed, why, and what follows."""
+        return [
+            {
+                "symbol": route[0],
+                "venues": list(route[1:]),
+                "asset": way.asset,
+                "because": way.because,
+                "reason": str(Reason.WALLET_CLOSED) if self._rule is Trapped.REFUSE else str(self._rule),
+            }
+            for route in routes
+            for way in self.refill(route)
+            if way.state is WayState.CLOSED
+        ]
+
+    def renew(self) -> None:
+        """Judge all routes anew: the lists have changed."""
+        self._found.clear()
+        self._closed.clear()
+
+    def _is_closed(self, route: Route) -> bool:
+        closed = self._closed.get(route)
+        if closed is None:
+            closed = self._closed[route] = self.refill(route).state is WayState.CLOSED
+        return closed

@@ -1,0 +1,1 @@
+"""Strategies: each decides what to open; the engine does the rest."""

@@ -1,0 +1,329 @@
+"""The strategy of a drill: at each venue three orders of the smallest legal size, one by one, and no trade between venues.
+
+- *rest*: a purchase far below the book, which must rest and is cancelled;
+- *expired*: a purchase far below the book that reaches the venue only after its expiry (whoever sends it sees to that), and
+  that the venue must refuse: documents err, so only this shortens the proof that an order without answer does not exist;
+- *trade*: a purchase at the best ask, which must fill. What it bought is traded back by the repairs of every pair.
+
+Each is a pair of kind `test` with one order of role `test`: journalled, queried, settled, repaired and recovered after a crash
+like any other. A step is tried again where it could not be carried out, and not where its answer was another than hoped.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.core.fees.fees import unsupported
+from arb.core.messages.reasons import Reason
+from arb.core.messages.records import OpportunityRecord, OrderRecord, PairKind, PairState
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.orders.sending import Wanted
+from arb.core.risk.limits import breached
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.strategies.taker_pair.obstacles import Obstacles
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.trade import PairTrade
+from arb.market.instrument import FeeIn, Instrument, ceil_to_step, floor_to_step
+from arb.market.numbers import ZERO
+from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.market.route import Route
+from arb.market.symbol import Symbol
+
+FAR = Decimal("0.9")
+"""What part of the best bid an order asks for that must not trade."""
+ROOM = Decimal("0.95")
+"""To what part of the best bid the price may fall before what was bought is too little to be sold."""
+TRIES = 3
+LIVES_MS = 500
+"""How long the order lives that is to come too late: it is written down, signed and then held back for longer."""
+HELD_MS = 1_000
+"""For how long after its expiry by our clock it is held back: above what our clock and the venue's may be apart."""
+
+
+class DrillStep(StrEnum):
+    """The orders of a drill, in turn."""
+
+    REST = "rest"
+    EXPIRED = "expired"
+    TRADE = "trade"
+
+
+class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one step ended: its order's last row, and how its pair ended; `net`: what that earned, in quote."""
+
+    venue: str
+    step: DrillStep
+    order: OrderRecord
+    state: PairState
+    net: Decimal
+
+    @property
+    def as_hoped(self) -> bool:
+        """Return whether the venue did what it must: rest and cancel, refuse what expired, or fill."""
+        order = self.order
+        if self.step is DrillStep.EXPIRED:
+            return order.outcome is Outcome.REJECTED and bool(order.sent_ns)
+        traded = order.filled > 0
+        return order.outcome is Outcome.ACCEPTED and traded is (self.step is DrillStep.TRADE)
+
+
+class DrillSizes(msgspec.Struct, frozen=True):
+    """What a drill sends at one venue: sizes in base, prices in quote per base."""
+
+    far_price: Decimal
+    far_size: Decimal
+    price: Decimal
+    size: Decimal
+
+    @classmethod
+    def at(cls, instrument: Instrument, bid: Decimal, ask: Decimal, max_slippage_bps: Decimal) -> "DrillSizes":
+        """Return the smallest legal sizes at these best quotes; what is bought can be sold again after the fee."""
+        far = max(floor_to_step(bid * FAR, instrument.tick), instrument.tick)
+        sold = _smallest(instrument, bid * ROOM)
+        kept = 1 - (instrument.taker_fee or ZERO) if instrument.buy_fee_in is FeeIn.BASE else Decimal(1)
+        price = ceil_to_step(ask * (1 + max_slippage_bps / 10_000), instrument.tick)
+        return cls(far, _smallest(instrument, far), price, ceil_to_step(sold / min(kept, Decimal(1)), instrument.lot))
+
+    def cost(self, instrument: Instrument, bid: Decimal) -> Decimal:
+        """Return what the trade costs at most if what was bought is sold at `bid`: spread, slippage and both fees, in quote."""
+        fee = instrument.taker_fee or ZERO
+        return self.size * (self.price * (1 + fee) - bid * (1 - fee))
+
+
+def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
+    """Return the smallest size in base that a venue takes as an order at `price`."""
+    least = max(instrument.min_size, instrument.min_notional / price, instrument.lot)
+    return ceil_to_step(least, instrument.lot)
+
+
+def _names(text: str, number: str) -> bool:
+    """Return whether a venue's number of an order stands in a text, and not as a part of another."""
+    return number in text and re.search(rf"(?<![0-9A-Za-z]){re.escape(number)}(?![0-9A-Za-z])", text) is not None
+
+
+class _Part:
+    """One venue's part of a drill: what is left to do, and the pair that is open."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.left = list(DrillStep)
+        self.pair: PairTrade | None = None
+        self.tries = 0
+        self.obstacle = ""
+
+
+class Drill:
+    """See the module; `symbols` says of each venue in what to trade. `on_end` is called once every step has ended."""
+
+    unfinished = False
+
+    def __init__(
+        self,
+        state: EngineState,
+        manager: TradeManager,
+        symbols: dict[str, str],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.state = state
+        self.manager = manager
+        self.results: list[DrillResult] = []
+        self._obstacles = Obstacles(state, manager)
+        self._parts = {venue: _Part(symbol) for venue, symbol in symbols.items()}
+        self._on_end = on_end
+        self._stopped = False
+        self._pairs: list[tuple[DrillStep, PairTrade]] = []
+
+    @property
+    def marked(self) -> bool:
+        """Return whether a step is left."""
+        return not self._stopped and any(part.left for part in self._parts.values())
+
+    @property
+    def left(self) -> dict[str, str]:
+        """Return by venue what has kept its next step from ending, of venues with one left."""
+        return {venue: f"{part.left[0]}: {part.obstacle}" for venue, part in self._parts.items() if part.left}
+
+    def held_until_ns(self, client_order_id: str) -> int | None:
+        """Return until when (our clock) a request is to be held back that places this order; None: not at all."""
+        for part in self._parts.values():
+            if part.left and part.left[0] is DrillStep.EXPIRED and part.pair is not None:
+                order = part.pair.orders.get(client_order_id)
+                if order is not None and order.role is Role.TEST:
+                    return order.expires_ns + HELD_MS * NS_PER_MS
+        return None
+
+    def step_of(self, client_order_id: str) -> str:
+        """Return the step that an order was sent for, of a repair its role, and "" for one that is not known."""
+        for step, pair in self._pairs:
+            if (order := pair.orders.get(client_order_id)) is not None:
+                return str(step) if order.role is Role.TEST else str(order.role)
+        return ""
+
+    def name_in(self, text: str) -> str | None:
+        """Return the client order id of an order of ours that a text names, by that id or by the venue's, or None."""
+        for _, pair in self._pairs:
+            for name, order in pair.orders.items():
+                if name in text or (order.venue_order_id and _names(text, order.venue_order_id)):
+                    return name
+        return None
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Wait for nothing: a book whose connection has unread bytes is passed by."""
+        return False
+
+    def start(self) -> None:
+        """Begin."""
+
+    def finish(self, now_ns: int) -> None:
+        """Open nothing any more."""
+        self._stopped = True
+
+    def mark(self, rows: Iterable[int]) -> None:
+        """Do nothing: every drain is looked at."""
+
+    def mark_all(self) -> None:
+        """Do nothing."""
+
+    def state_changed(self) -> None:
+        """Do nothing."""
+
+    def rules_changed(self, symbol: str) -> None:
+        """Do nothing: rules are read when an order is made."""
+
+    def health_changed(self, symbols: Iterable[str]) -> None:
+        """Do nothing."""
+
+    def act(self, now_ns: int) -> None:
+        """Open nothing here: an order of a drill is in no hurry."""
+
+    def after_act(self, now_ns: int) -> None:
+        """Go on with every venue."""
+        under_way = [] if self._stopped else [(venue, part) for venue, part in self._parts.items() if part.left]
+        for venue, part in under_way:
+            self._go_on(venue, part, now_ns)
+        if under_way and not self.left:
+            self._on_end()
+
+    def close_episodes(self, now_ns: int) -> None:
+        """Do nothing."""
+
+    def why_not(self, route: Route) -> Reason | None:
+        """Return nothing: no edge is looked for."""
+        return None
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        """Return nothing."""
+        return []
+
+    def _go_on(self, venue: str, part: _Part, now_ns: int) -> None:
+        if part.pair is not None and not self._followed(venue, part, part.pair):
+            return
+        if part.left:
+            part.obstacle = self._open(venue, part, now_ns)
+
+    def _followed(self, venue: str, part: _Part, pair: PairTrade) -> bool:
+        """Cancel what rests; return whether the pair has ended."""
+        (order, *_) = [order for order in pair.orders.values() if order.role is Role.TEST]
+        if order.rests and not order.cancels_asked:
+            self.manager.cancel(order)
+        if pair.closed:
+            self._ended(venue, part, pair, order)
+        else:
+            part.obstacle = f"{order.client_order_id} is {order.status}, its pair {pair.state}"
+        return pair.closed
+
+    def _ended(self, venue: str, part: _Part, pair: PairTrade, order: WorkingOrder) -> None:
+        part.pair, part.tries = None, part.tries + 1
+        never_sent = order.outcome is Outcome.REJECTED and not order.sent_ns
+        missed = part.left[0] is DrillStep.TRADE and order.outcome is Outcome.ACCEPTED and not order.filled
+        if (never_sent or missed) and part.tries < TRIES:
+            return
+        net_e8 = 0 if pair.waterfall is None else pair.waterfall.realised_net_e8
+        net = Decimal(net_e8).scaleb(-8)
+        step = part.left.pop(0)
+        part.tries = 0
+        self.results.append(
+            DrillResult(venue=venue, step=step, order=order.record(), state=pair.state, net=net),
+        )
+
+    def _open(self, venue: str, part: _Part, now_ns: int) -> str:
+        """Send the order of the next step, or return what stands against it."""
+        state, symbol, step = self.state, part.symbol, part.left[0]
+        if (venue, symbol) not in state.instruments:
+            return f"{venue} does not list {symbol}, or does not answer"
+        reason = self._obstacles.reason_at(venue, symbol, now_ns) if state.control.opening_allowed else Reason.HALTED
+        if reason is None and unsupported(state, state.instruments[venue, symbol]):
+            reason = Reason.FEE_UNKNOWN
+        bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))
+        if reason is None and state.books.impacted(venue, symbol):
+            reason = Reason.OWN_IMPACT
+        if reason is None and (venue, symbol) in self.manager.busy:
+            reason = Reason.PAIR_IN_FLIGHT
+        if reason is None and (state.books.awaited(venue, symbol) or not (bids and asks)):
+            reason = Reason.NO_DEPTH
+        if reason is not None:
+            return str(reason)
+        instrument, limits = state.instruments[venue, symbol], state.limits_at(symbol, venue)
+        sizes = DrillSizes.at(instrument, bids[0][0], asks[0][0], limits.max_slippage_bps)
+        if step is DrillStep.TRADE:
+            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.price, sizes.size)
+        else:
+            rests = step is DrillStep.REST
+            tif, lives_ms = (TimeInForce.POST_ONLY, None) if rests else (TimeInForce.IOC, LIVES_MS)
+            wanted = Wanted(venue, Role.TEST, Side.BUY, sizes.far_price, sizes.far_size, tif, lives_ms)
+        hold = wanted.price * wanted.size * (1 + (instrument.taker_fee or ZERO))
+        quote = Symbol.of(symbol).quote
+        if hold > limits.max_notional_quote:
+            return f"the smallest order takes {hold} {quote}, and max_notional_quote is {limits.max_notional_quote}"
+        if hold > state.inventory.free(venue, quote):
+            return f"it takes {hold} {quote}, and free there are {state.inventory.free(venue, quote)}"
+        limit = breached(state, self.manager, (symbol, venue, venue), hold, now_ns)
+        if limit is not None:
+            return f"limit {limit}"
+        if not state.budget.try_enter((venue,), symbol, self.manager.hedges_held, now_ns):
+            return str(Reason.RATE_BUDGET)
+        part.pair = self._send(instrument, wanted, hold, now_ns)
+        self._pairs.append((step, part.pair))
+        return ""
+
+    def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:
+        """Open the pair of one order; its plan is that what is bought is worth what is paid, so that all it costs is a loss."""
+        state, symbol, venue = self.state, instrument.symbol, instrument.venue
+        fee = instrument.taker_fee or ZERO
+        in_base = instrument.buy_fee_in is FeeIn.BASE
+        mark = wanted.price / (1 - fee) if in_base else wanted.price * (1 + fee)
+        number = state.next_number("pairs")
+        plan = PlanRecord(
+            pair_id=state.pair_id(number),
+            symbol=symbol,
+            buy_venue=venue,
+            sell_venue=venue,
+            buy_size=wanted.size,
+            sell_size=ZERO,
+            buy_limit=wanted.price,
+            sell_limit=ZERO,
+            buy_vwap=wanted.price,
+            sell_vwap=ZERO,
+            residual=ZERO,
+            residual_value=ZERO,
+            net=ZERO,
+            mark=mark.quantize(Decimal("1e-18")),
+            buy_fee=fee,
+            sell_fee=fee,
+            buy_fee_in=instrument.buy_fee_in,
+            hold_quote=hold,
+            hold_base=ZERO,
+            buy_frame_ns=state.books.received_ns(venue, symbol),
+        )
+        pair = PairTrade(PairKind.TEST, plan, number, state.run_id, None, now_ns)
+        state.inventory.reserve(pair.id, {(venue, Symbol.of(symbol).quote): hold})
+        state.tally.opened += 1
+        self.manager.add(pair)
+        state.out.persist(plan, pair.record(Symbol.of(symbol).base))
+        self.manager.send(pair, [wanted], now_ns)
+        return pair

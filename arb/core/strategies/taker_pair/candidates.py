@@ -1,0 +1,73 @@
+"""The routes of one symbol at one drain, the best first, each worked out exactly only when it may be the best one left.
+
+What a route can earn at most is known from its best quotes and the largest pair allowed, without a walk of its books. A route
+waits with that bound, and is worked out when its turn comes: what comes out is ordered by the exact nets, less what legs that
+fall short are expected to cost.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.terms import PairTerms
+from arb.core.state.leg_costs import BPS, MILLI, LegCosts
+from arb.market.route import Route
+
+
+class Crossing(NamedTuple):
+    """A route whose best quotes cross after fees."""
+
+    route: Route
+    terms: PairTerms
+    ask: int
+    bid: int
+
+    def net_max(self) -> int:
+        """Return a bound of the net of every plan here, on `10**terms.amount_exp`; see `terms.max_locked`.
+
+        No unit brings more than the first, and none more than `max_locked` pays for can be bought at the best ask.
+        """
+        terms = self.terms
+        gain = self.bid * terms.bid_weight - self.ask * terms.ask_weight
+        most = (terms.max_locked or 0) // terms.buy_cap(self.ask)
+        return gain * most * (terms.fee_one // terms.parts)
+
+
+class Candidates:
+    """What is left to consider of one symbol."""
+
+    def __init__(
+        self, crossings: Iterable[Crossing], best: Callable[[Route], Plan | None], leg_costs: LegCosts, now_ns: int
+    ) -> None:
+        """`best` works a route out: the plan of the greatest net, ignoring thresholds and balances, None for no net."""
+        self._best = best
+        self._leg_costs = leg_costs
+        self._now_ns = now_ns
+        # By what a route costs less what it nets, at least while it has no plan; of equals the first by name.
+        self._waiting: list[tuple[int, Route, Plan | None]] = []
+        found = list(crossings)
+        for crossing in found:
+            if len(found) == 1:
+                self._waiting.append((0, crossing.route, None))  # nothing to compare with
+            elif crossing.terms.max_locked is None:
+                self._work_out(crossing.route)  # no bound
+            else:
+                self._waiting.append((-crossing.net_max(), crossing.route, None))
+        heapq.heapify(self._waiting)
+
+    def next(self) -> tuple[Route, Plan] | None:
+        """Return the best route left and its plan; None when none has an edge."""
+        while self._waiting:
+            _, route, plan = heapq.heappop(self._waiting)
+            if plan is not None:
+                return route, plan
+            self._work_out(route)
+        return None
+
+    def _work_out(self, route: Route) -> None:
+        plan = self._best(route)
+        if plan is not None:
+            bps = self._leg_costs.bps(route, self._now_ns)
+            cost = plan.paid * int(bps * MILLI) // (BPS * MILLI) if bps else 0
+            heapq.heappush(self._waiting, (cost - plan.net, route, plan))

@@ -1,0 +1,185 @@
+"""What stands against opening a pair on a route besides its prices, and which refused routes are free of it by now.
+
+A frame has the symbols of its books judged again. What else ends a refusal (a pair closes, a halt is lifted, a balance comes, a
+pause is over) is not a frame, and the books may stand as they are for long. So every refusal that more than prices can end is
+kept with what it rested on, which is compared after each event; where it ends by time alone, a timer asks for the next look.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from arb.clock import NS_PER_MS
+from arb.core.fees.fees import fee_funds, unsupported
+from arb.core.messages.reasons import Reason
+from arb.core.pricing.terms import Funds
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.opening import TradeManager
+from arb.market.instrument import FeeIn
+from arb.market.route import Route
+from arb.market.symbol import Symbol
+
+_SLOW = frozenset({Reason.STALE_BOOK, Reason.FEED_LAG, Reason.FEED_BACKLOG, Reason.BOOK_SKEW})
+"""What ends with frames of other books on the same connections: looked at again after as long as it has lasted."""
+_LOOK_AGAIN_MS = 50
+
+
+class Refused(NamedTuple):
+    """A refusal: its reason, since when it has been the reason, what it rests on, and when to look again (0: at an event)."""
+
+    reason: Reason
+    since_ns: int
+    basis: object
+    due_ns: int
+
+
+class Obstacles:
+    """Judges routes by everything but prices, and keeps those that were refused for it."""
+
+    def __init__(self, state: EngineState, manager: TradeManager) -> None:
+        self.state = state
+        self.manager = manager
+        self._refused: dict[Route, Refused] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._refused)
+
+    def forget(self, route: Route) -> Refused | None:
+        """Keep a route no longer: it is judged anew, or is gone; return what was kept."""
+        return self._refused.pop(route, None)
+
+    def keep(
+        self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
+    ) -> None:
+        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle.
+
+        `found`: what the refusal rests on, where it has changed since, by a pair that opened.
+        """
+        basis = self._basis(route, reason, now_ns) if found is None else found
+        if basis is not None:
+            since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
+            self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
+
+    def refusal(self, route: Route) -> Reason | None:
+        """Return why a route is refused, where more than prices can end that."""
+        refused = self._refused.get(route)
+        return None if refused is None else refused.reason
+
+    def freed(self, now_ns: int) -> list[Route]:
+        """Return the routes whose obstacle is another by now, or gone."""
+        return [
+            route
+            for route, refused in self._refused.items()
+            if self._basis(route, refused.reason, now_ns) != refused.basis or 0 < refused.due_ns <= now_ns
+        ]
+
+    def next_ns(self) -> int | None:
+        """Return when to look again though nothing may have happened; None for never."""
+        return min((refused.due_ns for refused in self._refused.values() if refused.due_ns), default=None)
+
+    def funds(self, route: Route) -> Funds:
+        """Return what is free for a pair on a route."""
+        symbol, buy_venue, sell_venue = route
+        base, quote = Symbol.of(symbol).base_and_quote
+        state, inventory = self.state, self.state.inventory
+        buy, sell = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
+        return Funds(
+            quote=inventory.free(buy_venue, quote),
+            base=inventory.free(sell_venue, base),
+            buy_fee_funds=fee_funds(state, buy) if buy.buy_fee_in is FeeIn.OTHER else None,
+            sell_fee_funds=fee_funds(state, sell) if sell.buy_fee_in is FeeIn.OTHER else None,
+        )
+
+    def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
+        """Return what a refusal rests on, as it is now; None for a reason that only prices can end."""
+        state, (symbol, *venues) = self.state, route
+        match reason:
+            case Reason.INSUFFICIENT_BALANCE:
+                return self.funds(route)
+            case Reason.RISK_LIMIT:
+                control, manager = state.control, self.manager
+                day = control.day_loss_blocks(now_ns), control.day_turnover, control.exposure.total
+                return len(manager.open), manager.open_notional(), state.residuals.unhedged_value(), day
+            case Reason.PAIR_IN_FLIGHT:
+                return [(venue, symbol) in self.manager.busy for venue in venues]
+            case Reason.RATE_BUDGET:
+                return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns) > now_ns
+            case Reason.OWN_IMPACT:
+                return [state.books.impacted(venue, symbol) for venue in venues]
+            case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns or state.bands.skews:
+                return state.edge_over_bps(route, now_ns)
+            case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
+                return self.reason(route, now_ns) or ""
+        return None
+
+    def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
+        state, (symbol, *venues) = self.state, route
+        if reason is Reason.RATE_BUDGET:
+            return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns)
+        if reason is Reason.VENUE_HALTED:
+            known = [state.venues[venue] for venue in venues]
+            until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)
+            return until_ns + 1 if until_ns > now_ns else 0
+        if reason is Reason.INSTRUMENT_HALTED:
+            return max(state.instruments[venue, symbol].opens_from_ns(now_ns) or 0 for venue in venues)
+        return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
+
+    def reason(self, route: Route, now_ns: int) -> Reason | None:
+        """Return the first reason, of those that come before any price, not to open a pair now; None if there is none."""
+        state, (symbol, *venues) = self.state, route
+        control = state.control
+        if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
+            return Reason.HALTED
+        first, second = self.reason_at(venues[0], symbol, now_ns), self.reason_at(venues[1], symbol, now_ns)
+        if first is not None or second is not None:
+            return min((found for found in (first, second) if found is not None), key=lambda found: found.rank)
+        if state.books.skewed(*route):
+            return Reason.BOOK_SKEW
+        if state.identities.refused(route):
+            return Reason.IDENTITY_UNVERIFIED
+        if state.trapped.refused(route):
+            return Reason.WALLET_CLOSED
+        for venue in venues:
+            if (venue, symbol) in state.stopped or unsupported(state, state.instruments[venue, symbol]):
+                return Reason.FEE_UNKNOWN
+        return None
+
+    def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
+        state, key = self.state, (venue, symbol)
+        at, control = state.venues[venue], state.control
+        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
+            return Reason.VENUE_HALTED
+        if state.health.venues[venue].quarantined:
+            return Reason.VENUE_HALTED
+        if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
+            return Reason.VENUE_HALTED
+        if (state.suspected or control.stopped) and any(
+            state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote
+        ):
+            return Reason.VENUE_HALTED
+        if key in state.rules_awaited or (control.barred and state.is_barred(*key)):
+            return Reason.INSTRUMENT_HALTED
+        if (instrument := state.instruments[key]).ends_soon(now_ns) or instrument.opens_from_ns(now_ns) is not None:
+            return Reason.INSTRUMENT_HALTED
+        if "ledger" in state.store_blocked:
+            return Reason.LEDGER_BLOCKED
+        if "journal" in state.store_blocked:
+            return Reason.JOURNAL_BLOCKED
+        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
+        if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
+            return Reason.CLOCK_OFFSET
+        if key in state.lost or key in state.frozen.values():
+            return Reason.UNKNOWN_OUTSTANDING
+        if self.manager.watched and key in map(_book_of, self.manager.watched.values()):
+            return Reason.UNKNOWN_OUTSTANDING
+        if self.manager.open and key in map(_book_of, self.manager.unknown_orders()):
+            return Reason.UNKNOWN_OUTSTANDING
+        unusable = state.books.unusable(venue, symbol, now_ns)
+        if state.books.backlogged(venue, symbol) and (unusable is None or Reason.FEED_BACKLOG.rank < unusable.rank):
+            return Reason.FEED_BACKLOG
+        return unusable
+
+
+def _book_of(order: WorkingOrder) -> tuple[str, str]:
+    return order.venue, order.symbol

@@ -1,0 +1,125 @@
+"""The routes of every symbol: from where to where a pair may trade it, what holds there, and whether best quotes cross.
+
+A route is of two venues that list the symbol, whose fee is known, and whose books are there. Its terms are worked out once,
+and again when rules, fees or books come and go; where only the health of a venue changes, at the next judgement.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
+from arb.core.state.engine_state import EngineState
+from arb.market.instrument import FeeIn
+from arb.market.route import Route
+
+
+class Routes:
+    """The routes and their terms."""
+
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
+        self.terms: dict[Route, PairTerms] = {}
+        self._of: dict[str, list[Route]] = {}
+        self._by_book: dict[tuple[str, str], list[Route]] = {}
+        # What is left of a sale, and what a purchase costs, per unit, by symbol and venue: the floats only rank.
+        self._keeps: dict[str, dict[str, tuple[float, float]]] = {}
+        # Symbols whose terms hold limits of before a venue's health changed, or the ramp; and how far that had come then.
+        self._old_limits: set[str] = set()
+        self._ramp_cap = state.ramp_cap
+
+    def of(self, symbol: str) -> Sequence[Route]:
+        """Return the routes of a symbol."""
+        return self._of.get(symbol, ())
+
+    def venues(self, symbol: str) -> Iterable[str]:
+        """Return the venues between which a symbol has routes, in configured order."""
+        return self._keeps.get(symbol, ())
+
+    def rebuild(self, symbol: str) -> list[Route]:
+        """Make a symbol's routes and their terms from the instruments and books known now; return those it had before."""
+        state = self.state
+        before = self._forget(symbol)
+        listed = [
+            (venue, VenueTerms.of(instrument))
+            for venue in state.venues_of(symbol)
+            if state.books.has(venue, symbol)
+            and (instrument := state.instruments[venue, symbol]).taker_fee is not None
+            and instrument.tradable
+        ]
+        routes = self._of[symbol] = list[Route]()
+        self._keeps[symbol] = {venue: (1 - float(of.taker_fee), 1 + float(of.taker_fee)) for venue, of in listed}
+        for buy_venue, buy in listed:
+            self._by_book[buy_venue, symbol] = []
+            for sell_venue, sell in listed:
+                if buy_venue != sell_venue:
+                    route = (symbol, buy_venue, sell_venue)
+                    self.terms[route] = PairTerms(state.books.scales[symbol], buy, sell, self._limits(route))
+                    routes.append(route)
+        known = dict(listed)
+        for venue in state.venues_of(symbol):
+            state.books.set_terms(venue, symbol, *_to_rank(known.get(venue)))
+        for route in routes:
+            self._by_book[route[1], symbol].append(route)
+            self._by_book[route[2], symbol].append(route)
+        return before
+
+    def _forget(self, symbol: str) -> list[Route]:
+        routes = self._of.pop(symbol, [])
+        for route in routes:
+            del self.terms[route]
+        for venue in {venue for _, *venues in routes for venue in venues}:
+            del self._by_book[venue, symbol]
+        self._old_limits.discard(symbol)
+        return routes
+
+    def health_changed(self, symbols: Iterable[str]) -> None:
+        """Have the terms of `symbols` hold other limits from their next judgement on; quotes cross as they did."""
+        self._old_limits.update(symbols)
+
+    def renew_limits(self, symbol: str) -> None:
+        """Put the limits that hold now into the terms of a symbol that is about to be judged."""
+        if self._ramp_cap != self.state.ramp_cap:
+            self._ramp_cap = self.state.ramp_cap
+            self._old_limits.update(self._of)
+        if symbol in self._old_limits:
+            self._old_limits.discard(symbol)
+            for route in self.of(symbol):
+                terms = self.terms[route]
+                self.terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
+
+    def _limits(self, route: Route) -> EdgeLimits:
+        share = self.state.health.share(route[1:]) * self.state.trapped.share(route)
+        return EdgeLimits.of(self.state.limits_at(*route), share, self.state.ramp_cap)
+
+    def crosses(self, venue: str, symbol: str) -> bool:
+        """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
+        best = self.state.books.best
+        quotes = {venue: best(venue, symbol)}
+        for route in self._by_book.get((venue, symbol), ()):
+            _, buy_venue, sell_venue = route
+            other = sell_venue if buy_venue == venue else buy_venue
+            if other not in quotes:
+                quotes[other] = best(other, symbol)
+            ask, bid = quotes[buy_venue][1], quotes[sell_venue][0]
+            if ask is not None and bid is not None and self.terms[route].crosses(ask, bid):
+                return True
+        return False
+
+    def promise(self, symbol: str) -> float:
+        """Return what a unit of quote could become at most if a little were traded at the best quotes of any two venues."""
+        best, highest, lowest = self.state.books.best, 0.0, math.inf
+        for venue, (kept, cost) in self._keeps.get(symbol, {}).items():
+            bid, ask = best(venue, symbol)
+            if bid is not None:
+                highest = max(highest, bid * kept)
+            if ask is not None:
+                lowest = min(lowest, ask * cost)
+        return highest / lowest
+
+
+def _to_rank(terms: VenueTerms | None) -> tuple[float, float]:
+    """Return what is left of a unit sold and what one bought costs at a venue, so that quotes cross as `PairTerms` says."""
+    if terms is None:
+        return 0, math.inf
+    fee = float(terms.taker_fee)
+    return 1 - fee, (1 / (1 - fee) if terms.buy_fee_in is FeeIn.BASE else 1 + fee)

@@ -1,0 +1,349 @@
+"""Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
+
+A late fill reopens the pair (`Closer.reopen`); its next end books the difference. Also the opening of pairs that
+trade residuals away (kinds `dust` and `flatten`). Such a pair names, as its buy and its sell venue, the one where an order was
+legal at its opening; its orders, repairs all of them, go to the best venue that lists the symbol.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Protocol
+
+from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
+from arb.core.messages.records import PairKind, PairState, Waterfall
+from arb.core.messages.recovery_records import PlanRecord, Residual
+from arb.core.state.engine_state import EngineState
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.handover import holds_a_share
+from arb.core.trades.repair_choice import held_by, repair_size
+from arb.core.trades.table import TradeTable
+from arb.core.trades.trade import PairTrade, Trigger
+from arb.core.trades.waterfall import Planned, Traded, waterfall
+from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO, plain
+from arb.market.order import Side
+from arb.market.symbol import Symbol
+
+
+class LateLegs(Protocol):
+    """Stops opening because of pairs that stay unhedged too long (`core/risk/late_legs.py`)."""
+
+    def stop(self, pair: PairTrade, text: str, now_ns: int) -> None: ...
+
+    def may_halt(self, pair: PairTrade) -> bool: ...
+
+    def halt(self, pair: PairTrade, text: str, now_ns: int) -> None: ...
+
+    def ended(self, pair: PairTrade) -> None: ...
+
+    def reopened(self, pair: PairTrade, now_ns: int) -> None: ...
+
+
+class Closer:
+    """Closes pairs and books their results; trades residuals away."""
+
+    def __init__(
+        self,
+        state: EngineState,
+        orders: TradeTable,
+        late_legs: LateLegs,
+        count_end: Callable[[EngineState, PairTrade, int], None],
+    ) -> None:
+        """Call `count_end(state, pair, now_ns)` at each end of a pair, before the controls are journalled."""
+        self.state = state
+        self.orders = orders
+        self.late_legs = late_legs
+        self._count_end = count_end
+
+    def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
+        """End a pair whose orders are all settled: book its result and keep its residual, as dust or carried."""
+        state, (base, quote) = self.state, Symbol.of(pair.plan.symbol).base_and_quote
+        residual = pair.imbalance(base)
+        mark = self._mark(pair, residual)
+        pair.move(trigger, now_ns)
+        pair.residual_mark, pair.mark_ns, pair.booked_residual = mark, now_ns, residual
+        pair.waterfall = self._waterfall(pair, mark)
+        net_e8 = pair.waterfall.realised_net_e8
+        self._release(pair)
+        self.orders.close(pair)
+        state.tally.closed[pair.state] += 1
+        self._tally(pair, quote, net_e8, 1)
+        state.tally.exposure_quote_s += pair.exposure_quote_s
+        state.out.persist(pair.record(base))
+        if pair.on_edge:
+            state.out.persist(*state.leg_costs.learn(pair.plan, pair.waterfall, now_ns))
+        if trigger is Trigger.CARRY:
+            state.residuals.carry(self._residual(pair, residual, mark, now_ns))
+        elif residual:
+            state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
+        if residual:
+            self.journal_residuals()
+        self.late_legs.ended(pair)
+        self._count_presumptions(pair, now_ns)
+        self._book_result(pair, net_e8, now_ns)
+        if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
+            self._trade_dust_if_worth(pair.plan.symbol, now_ns)
+            self._trade_excess_dust(now_ns)
+
+    def reopened_e8(self) -> int:
+        """Return what reopened pairs would take from the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        lost = 0
+        for pair in self.orders.open.values():
+            if pair.booked is not None:
+                mark = self._mark(pair, pair.imbalance(Symbol.of(pair.plan.symbol).base))
+                lost += min(0, self._waterfall(pair, mark).realised_net_e8 - pair.booked.realised_net_e8)
+        return lost
+
+    def _release(self, pair: PairTrade) -> None:
+        """Give back what a pair had reserved, but for what its orders may lock that are only presumed absent."""
+        state = self.state
+        state.inventory.release(pair.id)
+        for order in pair.orders.values():
+            if order.watched:
+                held = held_by(order.side, order.size, order.price, state.instruments[order.venue, order.symbol])
+                state.inventory.reserve_at_least(pair.id, order.venue, *held)
+
+    def _count_presumptions(self, pair: PairTrade, now_ns: int) -> None:
+        """Count what it cost the day that orders of the pair were presumed absent, and filled."""
+        wrong = [order for order in pair.orders.values() if order.presumed_wrongly]
+        if not wrong or pair.waterfall is None:
+            return
+        for order in wrong:
+            order.presumed_wrongly = False
+        cost_e8 = max(0, -pair.waterfall.hedge_cost_e8)
+        in_all = plain(Decimal(self.state.control.presumed_cost_e8(now_ns, cost_e8)).scaleb(-8))
+        text = f"pair {pair.id}: repairs cost {plain(Decimal(cost_e8).scaleb(-8))}, wrong presumptions {in_all} today"
+        self.state.incident(
+            IncidentKind.PRESUMED_WRONG, text, now_ns, severity=Severity.INFO, pair_id=pair.id, cost_e8=cost_e8
+        )
+
+    def _tally(self, pair: PairTrade, quote: str, net_e8: int, pairs: int) -> None:
+        """Count a pair's net: of coins that are not proved to be the same at both venues it is in no sum."""
+        net = Decimal(net_e8).scaleb(-8)
+        if pair.identity is None:
+            self.state.tally.add_net(quote, net)
+        else:
+            self.state.tally.add_unproved(quote, net, pairs)
+
+    def reopen(self, pair: PairTrade, now_ns: int) -> None:
+        """Take a closed pair out of the run's sums and take back its residual, as far as it is there, before a late fill.
+
+        The day keeps its result until it closes again: a loss must not leave the limits because its pair is open.
+        What another pair has taken over of the residual, to trade it or because its own offset it, is that pair's now: here
+        it stays booked at what it was.
+        """
+        state, quote = self.state, Symbol.of(pair.plan.symbol).quote
+        self.late_legs.reopened(pair, now_ns)
+        if pair.waterfall is None or pair.residual_mark is None:
+            return
+        net_e8 = pair.waterfall.realised_net_e8
+        if pair.counted:
+            state.tally.closed[pair.state] -= 1
+            self._tally(pair, quote, -net_e8, -1)
+            state.tally.exposure_quote_s -= pair.exposure_quote_s
+        else:
+            pair.counted = True
+            state.tally.opened += 1
+        state.control.give_back(-pair.unfilled, pair.decided_ns, now_ns)
+        state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
+        if pair.on_edge:
+            closed_ns = pair.closed_ns or now_ns
+            state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, closed_ns, now_ns))
+        if pair.booked_residual:
+            left = self._residual(pair, pair.booked_residual, pair.residual_mark, pair.mark_ns or 0)
+            back = state.residuals.take_back(left, carried=pair.state is PairState.CARRIED)
+            pair.hand_over(left.size - back.size, left.booked - back.booked)
+            self.journal_residuals()
+
+    def offset_residuals(self, pair: PairTrade, now_ns: int) -> bool:
+        """Let what residuals hold against the imbalance of a pair change hands; return whether there was any."""
+        base = Symbol.of(pair.plan.symbol).base
+        if not holds_a_share(pair):
+            return False
+        taken = self.state.residuals.offset(pair.plan.symbol, pair.imbalance(base))
+        if not taken.size:
+            return False
+        pair.hand_over(-taken.size, -taken.booked)
+        self.state.out.persist(pair.record(base))
+        self.journal_residuals()
+        return True
+
+    def _residual(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
+        """Return a pair's residual of `size` base, with the accounts it was traded between."""
+        accounts = {self.state.venues[venue].account_id for venue in pair.venues}
+        accounts.update(order.account_id for order in pair.orders.values())
+        return Residual(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
+
+    def journal_residuals(self) -> None:
+        """Journal all residuals, for a restart."""
+        accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
+        self.state.out.persist(self.state.residuals.record(accounts))
+
+    def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
+        """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
+
+        The bids are those after our own sale; what of the residual they do not take is worth nothing. A residual of zero or
+        below is marked at the best bid, and without any bid one is marked as planned (`m0`).
+        """
+        plan = pair.plan
+        bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
+        if not bids:
+            return plan.mark
+        keep = 1 - plan.sell_fee
+        if residual <= 0:
+            return bids[0][0] * keep
+        unsold, value = residual, ZERO
+        for price, size in bids:
+            taken = min(unsold, size)
+            value += taken * price
+            unsold -= taken
+            if not unsold:
+                break
+        return (value * keep / residual).quantize(Decimal("1e-18"))
+
+    def _waterfall(self, pair: PairTrade, mark: Decimal) -> Waterfall:
+        return waterfall(
+            Planned.of(pair.plan),
+            self._traded(Side.BUY, pair.entries(Side.BUY)),
+            self._traded(Side.SELL, pair.entries(Side.SELL)),
+            [self._traded(order.side, [order]) for order in pair.repairs()],
+            mark,
+            inherited=pair.inherited,
+            handed=pair.handed_size,
+            handed_value=pair.handed_value,
+        )
+
+    def _traded(self, side: Side, orders: Iterable[WorkingOrder]) -> Traded:
+        orders = tuple(orders)
+        in_quote = in_base = in_other = ZERO
+        for order in orders:
+            base, quote = Symbol.of(order.symbol).base_and_quote
+            for key, fill in order.fills.items():
+                if fill.fee_currency == quote:
+                    in_quote += fill.fee
+                elif fill.fee_currency == base:
+                    in_base += fill.fee
+                else:
+                    in_other += order.fee_values[key]
+        return Traded(
+            side=side,
+            size=sum((order.filled for order in orders), ZERO),
+            quote=sum((order.notional for order in orders), ZERO),
+            fee_quote=in_quote,
+            fee_base=in_base,
+            fee_other=in_other,
+        )
+
+    def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
+        state, control = self.state, self.state.control
+        blocked = control.day_loss_blocks(now_ns)
+        reason = control.book_result(net_e8, now_ns, None if pair.booked is None else pair.booked.realised_net_e8)
+        pair.unfilled = pair.unfilled_notional()
+        control.give_back(pair.unfilled, pair.decided_ns, now_ns)
+        self._count_end(state, pair, now_ns)
+        state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
+        day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
+        if control.day_loss_reached and not blocked:
+            floor = plain(Decimal(control.day_floor_e8).scaleb(-8))
+            text = (
+                f"{HaltReason.DAILY_LOSS}: {day_net} net today, at {floor} nothing opens before the UTC day ends, or "
+                "`arb resume --reason TEXT --allow-loss QUOTE` names a new allowance"
+            )
+            state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
+        if reason is not None:
+            text = f"{control.losses_in_a_row} losses in a row, {day_net} net today"
+            state.halt(reason, text, now_ns, pair.id)
+
+    def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
+        """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget.
+
+        It leaves at the next `QueueDrained`, as a repair.
+        """
+        state, dust = self.state, self.state.residuals.dust(symbol)
+        if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol):
+            self.trade_dust(symbol, now_ns)
+
+    def _trade_excess_dust(self, now_ns: int) -> None:
+        """Trade dust away, the most valuable first, until the sum is within `dust_total_max_quote`, or no order is legal.
+
+        Orders under way count as traded; a pair that closes later tries the rest.
+        """
+        excess, symbols = self.state.residuals.excess_dust()
+        for symbol in symbols:
+            if excess <= 0 or len(self.orders.open) >= self.state.limits.max_open_pairs:
+                return
+            value = abs(self.state.residuals.dust(symbol).booked)
+            if self._may_trade_dust(symbol) and self.trade_dust(symbol, now_ns) is not None:
+                excess -= value
+
+    def _may_trade_dust(self, symbol: str) -> bool:
+        control = self.state.control
+        return control.opening_allowed and not control.stopped_by_late(symbol, self.state.venues_of(symbol))
+
+    def trade_dust(self, symbol: str, now_ns: int) -> PairTrade | None:
+        """Open a pair that trades the dust of a symbol away, at a venue where that is a legal order now; None without one."""
+        venue = self.venue_for(symbol, self.state.residuals.dust(symbol).size, now_ns)
+        if venue is None:
+            return None
+        return self._open_residual_pair(PairKind.DUST, venue, self.state.residuals.take_dust(symbol), now_ns)
+
+    def trade_carried(self, symbol: str, now_ns: int) -> PairTrade | None:
+        """Open a pair that trades the carried base of a symbol away, likewise; None without a venue for it."""
+        venue = self.venue_for(symbol, self.state.residuals.carried(symbol).size, now_ns)
+        if venue is None:
+            return None
+        return self._open_residual_pair(PairKind.FLATTEN, venue, self.state.residuals.take_carried(symbol), now_ns)
+
+    def _open_residual_pair(self, kind: PairKind, venue: str, residual: Residual, now_ns: int) -> PairTrade:
+        """Open a pair without entries that trades a residual away; it inherits the residual at its booked value."""
+        state, symbol, size = self.state, residual.symbol, residual.size
+        mark = (residual.booked / size).quantize(Decimal("1e-18"))
+        base, quote = Symbol.of(symbol).base_and_quote
+        number = state.next_number("pairs")
+        instrument = state.instruments[venue, symbol]
+        plan = PlanRecord(
+            pair_id=state.pair_id(number),
+            symbol=symbol,
+            buy_venue=venue,
+            sell_venue=venue,
+            buy_size=ZERO,
+            sell_size=ZERO,
+            buy_limit=ZERO,
+            sell_limit=ZERO,
+            buy_vwap=ZERO,
+            sell_vwap=ZERO,
+            residual=size,
+            residual_value=residual.booked,
+            net=ZERO,
+            mark=mark,
+            buy_fee=instrument.taker_fee or ZERO,
+            sell_fee=instrument.taker_fee or ZERO,
+            buy_fee_in=FeeIn(instrument.buy_fee_in),
+            hold_quote=max(ZERO, -size * mark),
+            hold_base=max(ZERO, size),
+        )
+        pair = PairTrade(kind, plan, number, state.run_id, None, now_ns)
+        state.inventory.reserve(pair.id, {(venue, quote): plan.hold_quote, (venue, base): plan.hold_base})
+        state.tally.opened += 1
+        self.orders.add(pair)
+        state.out.persist(plan, pair.record(base))
+        self.journal_residuals()
+        return pair
+
+    def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
+        """Return the first venue where trading `size` base away is a legal order, no pair is open and the book is usable."""
+        for venue in self.state.venues_of(symbol):
+            free = (venue, symbol) not in self.orders.busy and not self.state.books.unusable(venue, symbol, now_ns)
+            if free and self.legal_at(venue, symbol, size, now_ns):
+                return venue
+        return None
+
+    def legal_at(self, venue: str, symbol: str, size: Decimal, now_ns: int) -> bool:
+        """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat.
+
+        Where the venue bars the symbol, or has not opened it, none is.
+        """
+        instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
+        if not size or mid is None or instrument.taker_fee is None or self.state.shut(venue, symbol, now_ns):
+            return False
+        return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))

@@ -1,0 +1,110 @@
+"""The pair that a restart makes of an intent whose rows the journal lacks.
+
+Its orders have no answer, so they may have left or not: they are unknown, and queried like any other. The opportunity and the
+planned result are unknown: as for orders that only a venue remembers (`core/accounts/recovery.py`) the limits replace them.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+
+from arb.core.messages.commands import AnyCommand, AnyRecord, Persist
+from arb.core.messages.intents import IntendedOrder, Intent
+from arb.core.messages.records import PairKind
+from arb.core.messages.recovery_records import FeeHold, PlanRecord
+from arb.core.state.order import WorkingOrder
+from arb.core.trades.trade import PairTrade
+from arb.market.instrument import FeeIn
+from arb.market.numbers import DECIMALS, ZERO
+from arb.market.symbol import Symbol
+
+
+class LimitLeg(NamedTuple):
+    """A leg as far as its order says: `size` in base, `price` in quote per base, `fee` the rate expected."""
+
+    venue: str
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+
+    def paid(self, fee_in: FeeIn) -> Decimal:
+        """Return what it pays in quote as a purchase whose fee is charged in `fee_in`, if it fills whole at its limit."""
+        return self.size * self.price * (1 if fee_in is FeeIn.BASE else 1 + self.fee)
+
+
+def plan_at_limits(
+    pair_id: int,
+    symbol: str,
+    buy: LimitLeg,
+    sell: LimitLeg,
+    buy_fee_in: FeeIn,
+    *,
+    hold_quote: Decimal = ZERO,
+    hold_base: Decimal = ZERO,
+    day_notional: Decimal = ZERO,
+    fee_holds: tuple[FeeHold, ...] = (),
+) -> PlanRecord:
+    """Return the plan of a pair of which only the orders are known: its legs were meant to fill whole, at their limits."""
+    received = buy.size * (1 - buy.fee) if buy_fee_in is FeeIn.BASE else buy.size
+    residual, mark = received - sell.size, sell.price * (1 - sell.fee)
+    return PlanRecord(
+        pair_id=pair_id,
+        symbol=symbol,
+        buy_venue=buy.venue,
+        sell_venue=sell.venue,
+        buy_size=buy.size,
+        sell_size=sell.size,
+        buy_limit=buy.price,
+        sell_limit=sell.price,
+        buy_vwap=buy.price,
+        sell_vwap=sell.price,
+        # What residual the plan meant to leave is not known; by this one none, so that `dust_max_quote` alone defines dust.
+        residual=residual,
+        residual_value=residual * mark,
+        net=(1 - sell.fee) * sell.size * sell.price + residual * mark - buy.paid(buy_fee_in),
+        mark=mark,
+        buy_fee=buy.fee,
+        sell_fee=sell.fee,
+        buy_fee_in=buy_fee_in,
+        hold_quote=hold_quote,
+        hold_base=hold_base,
+        day_notional=day_notional,
+        fee_holds=fee_holds,
+    )
+
+
+def commands_of(intents: Iterable[Intent]) -> tuple[AnyCommand, ...]:
+    """Return the commands of a step of which only its intents are left: the rows of its pairs, and their orders."""
+    with localcontext(DECIMALS):
+        return tuple(command for intent in intents for command in _commands(intent))
+
+
+def _commands(intent: Intent) -> Iterator[AnyCommand]:
+    for record in _rows(intent):
+        yield Persist(cause=intent.seq, record=record)
+    yield from intent.places
+
+
+def _rows(intent: Intent) -> Iterator[AnyRecord]:
+    buy, sell = intent.places
+    plan = plan_at_limits(
+        intent.pair_id,
+        buy.symbol,
+        LimitLeg(buy.venue, buy.size, buy.price, intent.buy_fee),
+        LimitLeg(sell.venue, sell.size, sell.price, intent.sell_fee),
+        intent.buy_fee_in,
+        hold_quote=intent.hold_quote,
+        hold_base=intent.hold_base,
+        day_notional=intent.day_notional,
+        fee_holds=intent.fee_holds,
+    )
+    yield plan
+    pair = PairTrade(PairKind.ARB, plan, intent.number, intent.run_id, None, intent.t_ns)
+    yield pair.record(Symbol.of(buy.symbol).base)
+    for order in intent.orders:
+        yield working_order(order, intent.pair_id, intent.t_ns).record()
+
+
+def working_order(order: IntendedOrder, pair_id: int, now_ns: int) -> WorkingOrder:
+    """Return the order of a pair that an intent stands for, as it is before anything is known of it."""
+    return WorkingOrder(order.id, pair_id, order.account_id, order.place, 0, now_ns, order.offset_ns)

@@ -1,0 +1,278 @@
+"""What a pair does next whenever one of its orders may have changed: wait, close, or repair.
+
+While an order of the pair is unsettled it waits; where that is at a venue that did not answer since the start, what no outcome
+of it could make even is repaired elsewhere. Then the imbalance alone decides: within dust the pair closes; otherwise the
+best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
+`QueueDrained`, when nothing is unread on the sockets of the pair's own books, so that they are priced on books as new as can
+be; bytes that wait for 50 ms without a break are waited for no longer. Pacing may still hold a repair back on its way.
+`leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown. After it the pair is
+`halted`: new pairs are stopped because of it (`core/risk/late_legs.py`), and its exit is tried on, at the cap price, the worst
+allowed, whenever no better order can be chosen. What another pair or the residuals hold against the imbalance changes hands
+instead of being traded (`core/trades/handover.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from arb.clock import NS_PER_MS
+from arb.core.messages.incidents import IncidentKind
+from arb.core.messages.records import PairKind, PairState
+from arb.core.messages.settings import OnSingleLeg
+from arb.core.messages.timers import PairTimer
+from arb.core.orders.sending import Wanted
+from arb.core.state.engine_state import EngineState
+from arb.core.trades.closing import Closer
+from arb.core.trades.handover import offset, opposed_to
+from arb.core.trades.opening import TradeManager
+from arb.core.trades.repair_choice import held_by, repair_size
+from arb.core.trades.repair_options import RepairOptions
+from arb.core.trades.repair_timing import HALTED_RETRY_MS, deadline_ns, only_elsewhere, pause_ms, ready_ns
+from arb.core.trades.trade import PairTrade, Trigger
+from arb.market.instrument import Instrument
+from arb.market.numbers import ZERO
+from arb.market.order import Role, Side
+from arb.market.symbol import Symbol
+
+DUST_MISSES = 3
+"""So many orders a venue may leave unfilled of base worth no more than `dust_max_quote`."""
+
+
+class LegRepairer:
+    """Brings pairs back to flat and closes them."""
+
+    def __init__(self, state: EngineState, manager: TradeManager, closer: Closer) -> None:
+        self.state = state
+        self.manager = manager
+        self.closer = closer
+        self.options = RepairOptions(state, manager)
+        # True during `QueueDrained`, the one event at which repairs leave.
+        self._books_current = False
+
+    def progress(self, pair: PairTrade, now_ns: int) -> None:
+        """Wait, close or repair, as the pair's orders now ask for; called after every change of one."""
+        base = Symbol.of(pair.plan.symbol).base
+        if pair.closed:
+            if pair.imbalance(base) == pair.booked_residual:
+                return  # no new fill: a report of what was counted already
+            self.closer.reopen(pair, now_ns)
+            pair.move(Trigger.LATE_FILL, now_ns)
+            self.manager.add(pair)
+            text = f"pair {pair.id}: a fill arrived after the pair had ended"
+            if pair.handed_size:
+                text += f"; {pair.handed_size} {base} of what it had left are other pairs' by now"
+            self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
+            self.state.out.persist(pair.record(base))
+        imbalance = pair.imbalance(base)
+        is_flat = self._is_flat(pair, imbalance)
+        pair.unhedged_since_ns = None if is_flat else pair.unhedged_since_ns or now_ns
+        if self._awaits_answers(pair):
+            self._check_deadline(pair, now_ns)
+            return
+        if not pair.settled:
+            certain = pair.certain_imbalance(base)
+            if not self._is_flat(pair, certain):
+                self._repair(pair, certain, now_ns)
+            else:
+                self._check_deadline(pair, now_ns)
+        elif is_flat:
+            self.closer.close(pair, self._flat_trigger(pair), now_ns)
+        else:
+            self._repair(pair, imbalance, now_ns)
+
+    def send_repairs(self, now_ns: int) -> None:
+        """Let open pairs that need it be repaired now, all but those on whose own books' connections bytes wait."""
+        self._books_current = True
+        for pair in list(self.manager.open.values()):
+            if any(self.state.books.awaited(venue, pair.plan.symbol) for venue in pair.venues):
+                continue
+            if pair.state in (PairState.REPAIRING, PairState.HALTED) and not self._awaits_answers(pair):
+                self.progress(pair, now_ns)
+        self._books_current = False
+
+    def on_timer(self, timer: PairTimer, now_ns: int) -> None:
+        """Try again for one pair: its pause or its deadline is over."""
+        pair = self.manager.open.get(timer.pair_id)
+        if pair is not None:
+            pair.wake_ns = 0
+            self.progress(pair, now_ns)
+
+    def _awaits_answers(self, pair: PairTrade) -> bool:
+        """Return whether a venue that answers is yet to settle an order of the pair: nothing is decided before.
+
+        For what a venue has taken that does not answer since the start, nobody knows how long that would be: what is uneven
+        whatever became of it is repaired elsewhere meanwhile.
+        """
+        unsettled = [order for order in pair.orders.values() if not order.settled]
+        venues = self.state.venues
+        return bool(unsettled) and (
+            pair.kind is not PairKind.ARB or any(venues[order.venue].absent is None for order in unsettled)
+        )
+
+    def _flat_trigger(self, pair: PairTrade) -> Trigger:
+        """Return how a flat pair ends: unwound when an unwind of it traded, or when it was not both bought and sold."""
+        unwound = any(order.role is Role.UNWIND and order.filled > 0 for order in pair.orders.values())
+        if pair.kind is PairKind.ARB and (unwound or not pair.both_legs_traded()):
+            return Trigger.FLAT_UNWOUND
+        return Trigger.FLAT_COMPLETED
+
+    def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
+        """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
+
+        Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order. So is
+        what only a venue would take that lacks the funds for it: it would refuse order after order. And so is what only a
+        venue would take where the policy lets nothing trade: no repair would leave, and the pair would be late. What a venue
+        takes but does not fill in `DUST_MISSES` orders is dust as well: no few cents stop a venue.
+        """
+        if imbalance == 0:
+            return True
+        price = pair.mid_price(self.state.books)
+        if abs(imbalance) * price > self.state.limits_at(pair.plan.symbol, *pair.venues).dust_max_quote:
+            return False
+        if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
+            return True
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        missed = Counter(order.venue for order in pair.repairs() if order.settled and not order.filled)
+        venues = [
+            venue for venue in pair.venues if self.options.allows(pair, venue, side) and missed[venue] < DUST_MISSES
+        ]
+        return not any(self._is_funded(pair, order, price) for order in self._legal(pair, venues, imbalance, price))
+
+    def _legal(
+        self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal
+    ) -> Iterator[tuple[Instrument, Side, Decimal]]:
+        """Yield the orders that `venues` would take for an imbalance by their rules: where, its side and its size."""
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        for venue in venues:
+            known = self.state.instrument(venue, pair.plan.symbol)  # None: the venue is absent
+            size = ZERO if known is None else repair_size(side, abs(imbalance), price, known)
+            if known is not None and size:
+                yield known, side, size
+
+    def _is_funded(self, pair: PairTrade, order: tuple[Instrument, Side, Decimal], price: Decimal) -> bool:
+        """Return whether what is free at a venue, the pair's own reservations among it, covers an order at `price`."""
+        known, side, size = order
+        asset, needed = (known.base, size) if side is Side.SELL else (known.quote, size * price)
+        return self.state.inventory.spendable(pair.id, known.venue, asset) >= needed
+
+    def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
+        """Send the next repair of an imbalance that is more than dust, or wait for its time; carry what nothing repairs."""
+        state, base = self.state, Symbol.of(pair.plan.symbol).base
+        if pair.state is PairState.OPENING:
+            pair.move(Trigger.UNHEDGED, now_ns)
+            state.out.persist(pair.record(base))
+        # Dust is judged by the pair's own two venues; a repair may go to any venue that lists the symbol.
+        listing, price = state.venues_of(pair.plan.symbol), pair.mid_price(state.books)
+        held = self.options.policy(pair) is OnSingleLeg.HOLD
+        if held or not any(self._legal(pair, listing, imbalance, price)):
+            if pair.kind is PairKind.ARB and not pair.involved.isdisjoint(state.absent):
+                self._check_deadline(pair, now_ns)  # that venue may take it once it answers, or change what is uneven
+            else:
+                self._carry(pair, imbalance, now_ns)
+            return
+        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
+            # One order for dust: what it did not trade is kept as dust again.
+            self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
+            return
+        self._check_deadline(pair, now_ns)
+        pause_ns = pause_ms(pair) * NS_PER_MS
+        for other in opposed_to(pair, self.manager.open.values()):
+            if self._awaits_answers(other):
+                self._set_timer(pair, now_ns + pause_ns, now_ns)
+                return
+            if pair.settled and other.settled:
+                self._offset(pair, other, now_ns)
+                return
+        if pair.settled and self.closer.offset_residuals(pair, now_ns):
+            self.progress(pair, now_ns)
+            return
+        if pair.kind is not PairKind.ARB and self.manager.awaits_late_fill(pair.plan.symbol):
+            # It may offset what this pair trades away.
+            self._set_timer(pair, now_ns + pause_ns, now_ns)
+            return
+        may_leave_ns = ready_ns(state, pair, now_ns)
+        if now_ns < may_leave_ns:
+            self._set_timer(pair, may_leave_ns, now_ns)
+            return
+        pair.waiting_since_ns = 0 if self._books_current else pair.waiting_since_ns or now_ns
+        venues = self.options.usable_venues(pair, imbalance, now_ns) if self._books_current else []
+        order = self.options.best(pair, imbalance, venues, now_ns)
+        # The exit at the cap price needs no book: it leaves at `QueueDrained`, or after `HALTED_RETRY_MS` without one.
+        if (
+            order is None
+            and pair.state is PairState.HALTED
+            and not only_elsewhere(pair, now_ns)
+            and now_ns - pair.waiting_since_ns >= HALTED_RETRY_MS * NS_PER_MS
+        ):
+            order = self.options.at_cap(pair, imbalance, now_ns)
+        if order is not None:
+            self.options.record_alternatives(pair, imbalance, order, venues, now_ns)
+            symbol = pair.plan.symbol
+            state.budget.take(order.venue, symbol, now_ns)
+            state.inventory.reserve_at_least(
+                pair.id,
+                order.venue,
+                *held_by(order.side, order.size, order.price, state.instruments[order.venue, symbol]),
+            )
+            wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
+            self.manager.send(pair, [wanted], now_ns)
+        self._set_timer(pair, now_ns + pause_ns, now_ns)
+
+    def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
+        """Let what two pairs hold against each other change hands, and go on with both; one of them is even by then."""
+        offset(pair, other)
+        base = Symbol.of(pair.plan.symbol).base
+        self.state.out.persist(pair.record(base), other.record(base))
+        self.progress(pair, now_ns)
+        self.progress(other, now_ns)
+
+    def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
+        """Try again at `at_ns`, or just after the pair's next deadline, if that comes before."""
+        over_ns = self._next_deadline_ns(pair)
+        if over_ns is not None and over_ns > now_ns:
+            at_ns = min(at_ns, over_ns + 1)
+        self._wake(pair, at_ns, now_ns)
+
+    def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
+        """Ask to be woken at `at_ns`, unless the pair is woken before that in any case: every frame comes to here."""
+        if not now_ns < pair.wake_ns <= at_ns:
+            pair.wake_ns = at_ns
+            self.state.out.timer(PairTimer(pair.id), at_ns)
+
+    def _next_deadline_ns(self, pair: PairTrade) -> int | None:
+        """Return when a pair that stays unhedged is halted, or once it is, when it halts all trading; None after that."""
+        if pair.unhedged_since_ns is None:
+            return None
+        if pair.state is not PairState.HALTED:
+            return deadline_ns(self.state, pair)
+        return deadline_ns(self.state, pair, times=2) if self.closer.late_legs.may_halt(pair) else None
+
+    def _check_deadline(self, pair: PairTrade, now_ns: int) -> None:
+        """Halt a pair that is out of time, and all trading at twice the deadline; ask to be woken for either while it waits.
+
+        An unsettled order puts this off no longer: the leg stays unhedged, and new pairs would add to it.
+        """
+        due_ns = self._next_deadline_ns(pair)
+        if due_ns is None or pair.kind is not PairKind.ARB:
+            return
+        if now_ns <= due_ns:
+            if not pair.settled:
+                self._wake(pair, due_ns + 1, now_ns)
+            return
+        base = Symbol.of(pair.plan.symbol).base
+        late_ms = (now_ns - (pair.unhedged_since_ns or now_ns)) // NS_PER_MS
+        text = f"pair {pair.id}: {pair.imbalance(base)} {base} unhedged for {late_ms} ms"
+        if pair.state is PairState.HALTED:
+            self.closer.late_legs.halt(pair, text, now_ns)
+            return
+        pair.move(Trigger.OUT_OF_TIME, now_ns)
+        self.state.out.persist(pair.record(base))
+        self.closer.late_legs.stop(pair, text, now_ns)
+        self._check_deadline(pair, now_ns)
+
+    def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
+        """End a pair unhedged; what it leaves counts as such until a flatten trades it."""
+        base = Symbol.of(pair.plan.symbol).base
+        text = f"pair {pair.id}: {imbalance} {base} is carried unhedged: no legal order at any venue, or the policy is to hold"
+        self.state.incident(IncidentKind.CARRIED, text, now_ns, pair_id=pair.id)
+        self.closer.close(pair, Trigger.CARRY, now_ns)

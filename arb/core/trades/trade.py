@@ -1,0 +1,383 @@
+"""The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
+
+A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave (no rate
+budget, say), the other may be withheld; both then count as rejected. Nothing is decided from single fills. Only when every
+order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base received minus
+the base given, fees in base included. An order whose answer is lost is unknown, and not settled before it is found or its
+absence proved; nothing is sent in its place. One exception: what lies at a venue that has not answered since the start is not
+waited for, and what is uneven whatever became of it (`PairTrade.certain_imbalance`) is repaired elsewhere.
+
+It is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
+venues or base that the plan itself meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
+and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
+
+Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
+Exposure and the deadline count from the first uneven fill, whatever is unknown beside it. A pair still unhedged after
+`leg_deadline_ms` is `halted`, though an order of it be unsettled: no other pair opens in its symbol nor at its venues, and at
+twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs go on, and it may still end flat or carried. When
+an imbalance is more than dust and no legal order exists for it at any venue, or the policy is to hold, the pair ends
+`carried`, unhedged.
+
+A fill that arrives after the end reopens the pair, if only until it is seen to be flat; its last result stays in the day's
+loss and in the row of losses until it closes again, and then the difference is booked, on that day. What
+another pair has taken over of its residual is not its own any more (`core/trades/handover.py`). A pair whose sandbox is gone by
+the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
+
+      opening --unhedged--> repairing
+      opening, repairing --out of time--> halted
+      opening, repairing, halted --flat--> completed | unwound
+      repairing, halted --carry--> carried
+      completed, unwound, carried --late fill--> repairing
+      opening, repairing, halted --abandon--> abandoned
+
+A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
+imbalance. No deadline halts it. It ends `completed` whatever it traded, or `carried` as above. A dust pair ends after one
+order, or at the deadline without one; what it did not trade is dust again. A pair of kind `test`
+(`core/strategies/drill.py`) is one order at one venue; what that bought is traded back there, elsewhere only once half of
+the deadline is gone.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+from arb.clock import NS_PER_S
+from arb.core.books.books import Books
+from arb.core.messages.records import PairKind, PairRecord, PairState, Waterfall
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.state.order import WorkingOrder
+from arb.errors import InvariantError
+from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO, to_e8
+from arb.market.order import Role, Side
+from arb.market.symbol import Symbol
+
+
+class Trigger(StrEnum):
+    """What can move a pair."""
+
+    FLAT_COMPLETED = "flat_completed"
+    FLAT_UNWOUND = "flat_unwound"
+    UNHEDGED = "unhedged"
+    CARRY = "carry"
+    OUT_OF_TIME = "out_of_time"
+    LATE_FILL = "late_fill"
+    ABANDON = "abandon"
+
+
+_S, _T = PairState, Trigger
+TRANSITIONS: dict[tuple[PairState, Trigger], PairState] = {
+    (_S.OPENING, _T.FLAT_COMPLETED): _S.COMPLETED,
+    (_S.OPENING, _T.FLAT_UNWOUND): _S.UNWOUND,
+    (_S.OPENING, _T.UNHEDGED): _S.REPAIRING,
+    (_S.OPENING, _T.OUT_OF_TIME): _S.HALTED,
+    (_S.OPENING, _T.ABANDON): _S.ABANDONED,
+    (_S.REPAIRING, _T.FLAT_COMPLETED): _S.COMPLETED,
+    (_S.REPAIRING, _T.FLAT_UNWOUND): _S.UNWOUND,
+    (_S.REPAIRING, _T.CARRY): _S.CARRIED,
+    (_S.REPAIRING, _T.OUT_OF_TIME): _S.HALTED,
+    (_S.REPAIRING, _T.ABANDON): _S.ABANDONED,
+    (_S.HALTED, _T.FLAT_COMPLETED): _S.COMPLETED,
+    (_S.HALTED, _T.FLAT_UNWOUND): _S.UNWOUND,
+    (_S.HALTED, _T.CARRY): _S.CARRIED,
+    (_S.HALTED, _T.ABANDON): _S.ABANDONED,
+    (_S.COMPLETED, _T.LATE_FILL): _S.REPAIRING,
+    (_S.UNWOUND, _T.LATE_FILL): _S.REPAIRING,
+    (_S.CARRIED, _T.LATE_FILL): _S.REPAIRING,
+}
+
+_HEDGES = frozenset({Role.HEDGE, Role.UNWIND})
+CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
+
+
+class PairTrade:
+    """One pair trade: its plan, its orders, its state."""
+
+    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    __slots__ = (
+        "await_snapshots_until_ns",
+        "booked",
+        "booked_residual",
+        "closed_before",
+        "closed_ns",
+        "counted",
+        "decided_ns",
+        "exposure_quote_s",
+        "exposure_until_ns",
+        "handed_size",
+        "handed_value",
+        "history",
+        "identity",
+        "inherited",
+        "kind",
+        "mark_ns",
+        "number",
+        "opportunity_id",
+        "orders",
+        "plan",
+        "residual_mark",
+        "run_id",
+        "state",
+        "unfilled",
+        "unhedged_since_ns",
+        "waiting_since_ns",
+        "wake_ns",
+        "was_clean",
+        "waterfall",
+    )
+
+    def __init__(
+        self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
+    ):
+        self.kind = kind
+        # The pair's number in the client order ids of this process; a restored pair gets another, with the new nonce.
+        self.number = number
+        self.plan = plan
+        self.run_id = run_id
+        self.opportunity_id = opportunity_id
+        self.state = PairState.OPENING if kind is PairKind.ARB else PairState.REPAIRING
+        self.decided_ns = now_ns
+        self.closed_ns: int | None = None
+        # Since when the fills known do not offset each other, up to dust.
+        self.unhedged_since_ns: int | None = None
+        # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is over.
+        self.waiting_since_ns = 0
+        # When the timer that the pair waits for is due; one that comes too early asks for the next.
+        self.wake_ns = 0
+        self.orders: dict[str, WorkingOrder] = {}
+        # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
+        self.inherited = ZERO if kind is PairKind.ARB else plan.residual
+        # Of what the orders brought: base that other pairs have taken over (below zero: that this one has from them), and the
+        # quote it was booked at when it changed hands.
+        self.handed_size = self.handed_value = ZERO
+        self.exposure_quote_s = ZERO
+        # Until when `exposure_quote_s` has been summed up.
+        self.exposure_until_ns = now_ns
+        self.residual_mark: Decimal | None = None
+        self.mark_ns: int | None = None
+        self.booked_residual = ZERO
+        # What its closing gave back to the day's turnover, in quote.
+        self.unfilled = ZERO
+        self.waterfall: Waterfall | None = None
+        # How often it had closed before, and the terms of the last such closing, which stay booked until it closes again.
+        self.closed_before = 0
+        self.booked: Waterfall | None = None
+        # Whether its last closing counted for the ramp.
+        self.was_clean = False
+        # Until when repairs of a recovered pair wait for account snapshots (`core/trades/repair_timing.py`).
+        self.await_snapshots_until_ns = 0
+        # Whether this run has counted the pair among those it opened and closed.
+        self.counted = True
+        # What spoke against its coins being the same at both venues when it was decided; None: nothing, or nobody asked.
+        self.identity: str | None = None
+        self.history: list[str] = [f"{now_ns} {self.state}"]
+
+    @classmethod
+    def restored(
+        cls, plan: PlanRecord, record: PairRecord, number: int, orders: Iterable[WorkingOrder], now_ns: int
+    ) -> "PairTrade":
+        """Rebuild an unfinished pair from its journalled rows."""
+        pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
+        pair.exposure_until_ns = now_ns
+        pair.state = record.state
+        # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
+        pair.unhedged_since_ns = now_ns
+        pair.exposure_quote_s = record.exposure_quote_s
+        pair.identity = record.identity
+        pair.handed_size, pair.handed_value = record.handed_size, record.handed_value
+        pair.residual_mark, pair.mark_ns = record.residual_mark, record.mark_ns
+        pair.closed_before, pair.booked = record.closed_before, record.booked
+        pair.was_clean = record.booked is not None  # not journalled: at worst the ramp loses a pair that never counted
+        pair.orders = {order.client_order_id: order for order in orders}
+        pair.history.append(f"restored as {record.state}")
+        return pair
+
+    def restore_result(self, record: PairRecord) -> None:
+        """Restore the result with which a previous process closed this pair."""
+        self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
+        self.booked_residual = record.residual_size - record.handed_size
+        self.unfilled = self.unfilled_notional()
+        self.counted = False
+
+    @property
+    def id(self) -> int:
+        """Return the id of the pair."""
+        return self.plan.pair_id
+
+    @property
+    def venues(self) -> tuple[str, str]:
+        """Return the buy and the sell venue."""
+        return self.plan.buy_venue, self.plan.sell_venue
+
+    @property
+    def involved(self) -> set[str]:
+        """Return the venues where the pair was meant to trade, or has an order."""
+        return {*self.venues, *(order.venue for order in self.orders.values())}
+
+    @property
+    def planned_price(self) -> Decimal:
+        """Return the quote value of one base when the pair was decided: the mark, else the average buy price planned."""
+        return self.plan.mark or self.plan.buy_vwap
+
+    @property
+    def on_edge(self) -> bool:
+        """Return whether it was opened on an edge: no residual is its aim, and its plan is known.
+
+        The plan of a pair rebuilt from orders that the journal lost (`core/accounts/recovery.py`) is not.
+        """
+        return self.kind is PairKind.ARB and self.opportunity_id is not None
+
+    @property
+    def leg_cost_e8(self) -> int | None:
+        """Return what was allowed for legs that fall short, in 1e-8 of the quote; None for nothing."""
+        if not self.on_edge or not self.plan.leg_cost_bps:
+            return None
+        plan = self.plan
+        return to_e8(plan.buy_size * plan.buy_vwap * plan.leg_cost_bps / 10_000)
+
+    @property
+    def at_stake(self) -> Decimal:
+        """Return the quote that could at worst become unhedged: the buy leg at its limit, or the inherited residual's value."""
+        plan = self.plan
+        return plan.buy_size * plan.buy_limit if self.kind is PairKind.ARB else abs(plan.residual_value)
+
+    @property
+    def closed(self) -> bool:
+        """Return whether the pair has ended (a late fill may still reopen it)."""
+        return self.state in CLOSED
+
+    @property
+    def settled(self) -> bool:
+        """Return whether every order so far has ended with all its fills received."""
+        return all(order.settled for order in self.orders.values())
+
+    @property
+    def has_unknown(self) -> bool:
+        """Return whether some order may or may not exist."""
+        return any(order.is_unknown for order in self.orders.values())
+
+    def mid_price(self, books: Books) -> Decimal:
+        """Return the average of the mid prices at the pair's venues; without any, the price it was planned at."""
+        mids = [mid for venue in self.venues if (mid := books.mid(venue, self.plan.symbol))]
+        return sum(mids, ZERO) / len(mids) if mids else self.planned_price
+
+    def entries(self, side: Side) -> list[WorkingOrder]:
+        """Return the entry orders of one side."""
+        return [order for order in self.orders.values() if order.role is Role.ENTRY and order.side is side]
+
+    def repairs(self) -> list[WorkingOrder]:
+        """Return all orders but the entries, oldest first."""
+        return [order for order in self.orders.values() if order.role is not Role.ENTRY]
+
+    def holds_hedge_at(self, venue: str) -> bool:
+        """Return whether room for a hedge is held at a venue: it has a leg of the pair there, and sent no repair there yet."""
+        if self.inherited or venue not in self.venues:
+            return False
+        return not any(order.venue == venue and order.role in _HEDGES for order in self.orders.values())
+
+    def next_attempt(self, role: Role) -> int:
+        """Return the number of the next order in a role: above all known ones, since the journal may have lost some between."""
+        return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
+
+    def imbalance(self, base: str) -> Decimal:
+        """Return base received minus base given, fees in base and what changed hands included: above zero we are long."""
+        return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+
+    def hand_over(self, size: Decimal, value: Decimal) -> None:
+        """Give `size` base (below zero: take it), booked at `value` quote, into the hands of other pairs."""
+        self.handed_size += size
+        self.handed_value += value
+
+    def unfilled_notional(self) -> Decimal:
+        """Return the quote of its part in `plan.day_notional` that no entry traded, by the leg that traded more."""
+        plan = self.plan
+        if not plan.day_notional:
+            return ZERO  # it counted nothing: it has no entries, or the journal lost its buy leg
+        bought = sum((order.filled for order in self.entries(Side.BUY)), ZERO) / plan.buy_size
+        sold = sum((order.filled for order in self.entries(Side.SELL)), ZERO) / plan.sell_size
+        fee = ZERO if plan.buy_fee_in is FeeIn.BASE else plan.buy_fee
+        return max(ZERO, 1 - max(bought, sold)) * plan.buy_size * plan.buy_vwap * (1 + fee)
+
+    def certain_imbalance(self, base: str) -> Decimal:
+        """Return what of the imbalance stays, whatever the orders that are not settled turn out to have traded.
+
+        Each of them may still fill whole or not at all. 0 where one of these outcomes would leave the pair even.
+        """
+        low = high = self.imbalance(base)
+        for order in self.orders.values():
+            rest = ZERO if order.settled else max(ZERO, order.size - order.filled)
+            if order.side is Side.BUY:
+                high += rest
+            else:
+                low -= rest
+        return max(low, ZERO) or min(high, ZERO)
+
+    def both_legs_traded(self) -> bool:
+        """Return whether base was both bought and sold, by entries and hedges (unwinds do not count)."""
+        sides = {order.side for order in self.orders.values() if order.filled > 0 and order.role is not Role.UNWIND}
+        return len(sides) == 2
+
+    def expose(self, notional: Decimal, now_ns: int) -> None:
+        """Add `notional` quote, without sign and unhedged since the last call, to the sum of unhedged quote x seconds."""
+        held_ns = max(0, now_ns - self.exposure_until_ns)
+        self.exposure_until_ns = max(now_ns, self.exposure_until_ns)
+        if not self.closed:
+            self.exposure_quote_s += notional * held_ns / NS_PER_S
+
+    def move(self, trigger: Trigger, now_ns: int) -> None:
+        """Move along the table; raise `InvariantError` with the pair's history for a step that is not in it (our own bug)."""
+        target = TRANSITIONS.get((self.state, trigger))
+        if target is None:
+            raise InvariantError(f"pair {self.id}: {trigger} in state {self.state}; history: {'; '.join(self.history)}")
+        if trigger is Trigger.LATE_FILL:
+            if self.waterfall is not None:
+                self.closed_before, self.booked = self.closed_before + 1, self.waterfall
+            self.closed_ns, self.waterfall = None, None
+            self.unhedged_since_ns = None
+            self.exposure_until_ns = now_ns
+        if target is not self.state:
+            self.history.append(f"{now_ns} {trigger} -> {target}")
+        self.state = target
+        if target in CLOSED:
+            self.closed_ns = now_ns
+
+    def record(self, base: str) -> PairRecord:
+        """Return the row of this pair."""
+        plan = self.plan
+        return PairRecord(
+            id=self.id,
+            run_id=self.run_id,
+            opportunity_id=self.opportunity_id,
+            kind=self.kind,
+            symbol=plan.symbol,
+            quote=Symbol.of(plan.symbol).quote,
+            buy_venue=plan.buy_venue,
+            sell_venue=plan.sell_venue,
+            state=self.state,
+            decided_ns=self.decided_ns,
+            closed_ns=self.closed_ns,
+            # A pair without entries plans no legs: the residual that it set out to trade away stands in their place.
+            buy_size=plan.buy_size or max(ZERO, -self.inherited),
+            sell_size=plan.sell_size or max(ZERO, self.inherited),
+            residual_size=self.imbalance(base) + self.handed_size,
+            residual_mark=self.residual_mark,
+            mark_ns=self.mark_ns,
+            exposure_quote_s=self.exposure_quote_s.quantize(Decimal("1e-9")),
+            waterfall=self.waterfall,
+            buy_frame_ns=plan.buy_frame_ns,
+            sell_frame_ns=plan.sell_frame_ns,
+            leg_cost_e8=self.leg_cost_e8,
+            identity=self.identity,
+            handed_size=self.handed_size,
+            handed_value=self.handed_value,
+            closed_before=self.closed_before,
+            booked=self.booked,
+        )
+
+
+def net_base(order: WorkingOrder, base: str) -> Decimal:
+    """Return the base an order brought (bought, > 0) or took (sold, < 0), fees in base included."""
+    sign = 1 if order.side is Side.BUY else -1
+    return sum(
+        (sign * fill.size - (fill.fee if fill.fee_currency == base else ZERO) for fill in order.fills.values()), ZERO
+    )

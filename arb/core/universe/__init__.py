@@ -1,0 +1,1 @@
+"""What can be traded: listings, currencies, the symbols a run has chosen."""
