@@ -220,7 +220,7 @@ define install
 	@echo "[arb] compiling what is imported"
 	@$(SHOWN) $(BIN)/python -c "import $(2)"
 	@echo "[arb] compiling what keeps the books"
-	@$(SHOWN) $(BIN)/python -c "from arb.venues.compiled.loading import is_available, load_blocks; is_available() and load_blocks()"
+	@$(SHOWN) $(BIN)/python -c "from arb.venues.books.compiled.loading import is_available, load_blocks; is_available() and load_blocks()"
 	@echo "[arb] ready"
 endef
 

@@ -1,8 +1,8 @@
-"""Run migrations on the connection that `arb/store/migrate.py` hands over; there is no ini file and no offline mode."""
+"""Run migrations on the connection that `arb/store/ledger/migrate.py` hands over; there is no ini file and no offline mode."""
 
 from alembic import context
 
-from arb.store.tables import Base
+from arb.store.ledger.tables import Base
 
 connection = context.config.attributes["connection"]
 context.configure(
@@ -10,7 +10,7 @@ context.configure(
     target_metadata=Base.metadata,
     compare_type=True,
     render_as_batch=connection.dialect.name == "sqlite",
-    # Both databases roll back DDL, once the SQLite driver's own transactions are switched off (arb/store/database.py).
+    # Both databases roll back DDL, once the SQLite driver's own transactions are switched off (arb/store/ledger/database.py).
     transactional_ddl=True,
 )
 with context.begin_transaction():

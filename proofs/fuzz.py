@@ -9,7 +9,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from tests.unit.venues.compiled.twins import DIALECTS, begin, disturbed, refresh, stream
+from tests.unit.venues.books.compiled.twins import DIALECTS, begin, disturbed, refresh, stream
 
 
 def fuzz(count: int, seed: int) -> Counter[str]:

@@ -45,13 +45,13 @@ class Mutant(NamedTuple):
 MUTANTS = {
     "journal-unmissed": Mutant(
         "nothing opens while the journal's database is gone",
-        "arb/store/journal.py",
+        "arb/store/journal/journal.py",
         '                raise StoreError(f"journal {self.path}: its files were removed while running") from None\n',
         "                return\n",
     ),
     "intents-unmissed": Mutant(
         "nothing opens while the file of the intents is gone",
-        "arb/store/intents.py",
+        "arb/store/journal/intents.py",
         '            raise StoreError(f"intents {self.path}: removed while running") from None\n',
         "            return\n",
     ),
@@ -242,13 +242,13 @@ MUTANTS = {
     ),
     "intent-nameless": Mutant(
         "an intent holds the ids of its orders",
-        "arb/store/intents.py",
+        "arb/store/journal/intents.py",
         "data = _encode(intent)\n",
         'data = _encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
     ),
     "intents-read-last": Mutant(
         "intents are read, and journalled, before anything else happens",
-        "arb/store/journal.py",
+        "arb/store/journal/journal.py",
         "                journal._recover_intents()\n",
         "                journal._intents = IntentLog(intents_of(path), journal.journal_id)\n"
         "                journal.hold_reserve = journal._recover_intents  # at the first sync\n",
@@ -425,7 +425,7 @@ MUTANTS = {
     ),
     "journal-unsearched": Mutant(
         "an order that this process does not know is searched for in the whole journal",
-        "arb/store/recall.py",
+        "arb/store/journal/recall.py",
         "        if pair_part(name) in self._pair_parts or (",
         "        if (",
     ),
@@ -449,7 +449,7 @@ MUTANTS = {
     ),
     "reopened": Mutant(
         "a pair that a late fill has opened again is recovered whole after a restart",
-        "arb/store/journal_pointers.py",
+        "arb/store/journal/pointers.py",
         "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
     ),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.sandbox.profiles import listed_symbols
-from arb.store.journal_reader import JournalReader
+from arb.store.journal.reader import JournalReader
 from proofs.proof import say
 from tests.integration import truth
 from tests.integration.support import DB, END_S, Ended, arb, end_of, run_arguments, sandbox_process, where, write_config

@@ -19,9 +19,9 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.store.migrate import upgrade
-from arb.store.tables import Base
-from arb.store.writer import sums_of_days
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.tables import Base
+from arb.store.ledger.writer import sums_of_days
 
 DAYS = 300
 DAY_NS = 86_400 * NS_PER_S

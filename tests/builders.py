@@ -41,7 +41,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
-from arb.venues.dialect import Listing
+from arb.venues.kit.dialect import Listing
 
 START_NS = 1_760_000_000 * NS_PER_S
 SYMBOL = "BTC/USDT"

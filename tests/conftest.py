@@ -23,7 +23,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from arb.venues.compiled.loading import is_available, is_whole
+from arb.venues.books.compiled.loading import is_available, is_whole
 from tests.support.pooler import PgBouncer, Pooler
 
 # No deadline per example: on a busy machine it measures the neighbours. Each test as a whole has one (pyproject.toml).

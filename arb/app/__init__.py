@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arb.config import Settings, database_url
-from arb.store.database import journal_path, recorded_journal
+from arb.store.ledger.database import journal_path, recorded_journal
 
 
 def stores(settings: Settings, mode: str, db: str | None) -> tuple[str, Path]:

@@ -26,12 +26,12 @@ from arb.market.ids import decode
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
-from arb.store.journal_reader import JournalState
+from arb.store.journal.reader import JournalState
 from arb.venues.build import key_policy, venue_profile
-from arb.venues.endpoints import OrderEntry, Site
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.endpoints import OrderEntry, Site
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.registry import spec_of
-from arb.venues.rules.key_trouble import diagnosed
 
 Quotes = Mapping[str, tuple[Decimal, Decimal]]
 """By symbol, the best bid and ask in quote per base."""

@@ -19,7 +19,7 @@ from arb.replay.recorded import Recorded
 from arb.replay.rerun import Difference, Judge, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own
 from arb.replay.worlds import Assumed, World
-from arb.store.tape import RULES, TapeHead
+from arb.store.tapes.tape import RULES, TapeHead
 
 
 def paper_beside(settings: Settings, options: ReplayOptions) -> tuple[dict[str, Any], int]:

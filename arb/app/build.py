@@ -17,12 +17,12 @@ from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.masking import SECRETS
-from arb.store.journal import Journal
-from arb.store.ledger import prepare_ledger
-from arb.venues.addresses import origins_of
-from arb.venues.base import OrderGateway
+from arb.store.journal.journal import Journal
+from arb.store.ledger.ledger import prepare_ledger
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, Site, sandbox_access
+from arb.venues.kit.addresses import origins_of
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.endpoints import Credentials, Site, sandbox_access
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 from arb.venues.transport.way import require_bind, require_proxy

@@ -23,8 +23,8 @@ from arb.errors import CheckFailed, VenueUnreachable
 from arb.live.arrival import TWO_VENUES_S
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
-from arb.store.journal_reader import JournalState
-from arb.venues.endpoints import Site
+from arb.store.journal.reader import JournalState
+from arb.venues.kit.endpoints import Site
 from arb.venues.transport.network import Network
 
 log = logging.getLogger(__name__)

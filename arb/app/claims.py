@@ -12,8 +12,8 @@ from pathlib import Path
 from arb.clock import Clock
 from arb.errors import ConfigError, StoreError
 from arb.live.parts import OnLedgerState
-from arb.store.database import parse_url, sqlite_file
-from arb.store.guards import AccountLocks, place_of_lock
+from arb.store.journal.guards import AccountLocks, place_of_lock
+from arb.store.ledger.database import parse_url, sqlite_file
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Claims:
         self._lease = None
         self._asking: list[asyncio.Task[None]] = []
         if sqlite_file(parse_url(db_url)) is None:
-            from arb.store.lease import AccountLease, Holder  # loads the driver
+            from arb.store.ledger.lease import AccountLease, Holder  # loads the driver
 
             mine = Holder(
                 f"{rng.getrandbits(NAME_BITS):016x}", place_of_lock(journal), socket.gethostname(), os.getpid()

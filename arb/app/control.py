@@ -25,8 +25,8 @@ from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.market.arena import INT64_MAX
 from arb.market.numbers import plain
 from arb.masking import clean
-from arb.store.guards import running_engines
-from arb.store.journal import Journal
+from arb.store.journal.guards import running_engines
+from arb.store.journal.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
 
     Raises `ConfigError` when there is no such alert, or somebody has taken note of it.
     """
-    from arb.store.queries import LedgerReader  # late: a halt waits for no database
+    from arb.store.ledger.queries import LedgerReader  # late: a halt waits for no database
 
     url, _ = stores(settings, options.mode, options.db)
     if not options.ident.isdecimal() or len(options.ident) > len(str(INT64_MAX)):
@@ -178,8 +178,8 @@ def _opened(path: Path, clock: Clock) -> Journal:
 
 def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: ControlOptions) -> None:
     """Write an acknowledgement into the journal of an engine that does not run, and bring the ledger up to it."""
-    from arb.store import alerts
-    from arb.store.ledger import InlineLedger
+    from arb.store.ledger import alerts
+    from arb.store.ledger.ledger import InlineLedger
 
     journal = _opened(path, SystemClock())
     try:
@@ -191,9 +191,9 @@ def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: Contr
 
 def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
     """Take note of the alerts that a resumption ends, as a running engine does; without a ledger they wait for a person."""
-    from arb.store import alerts
-    from arb.store.ledger import InlineLedger
-    from arb.store.queries import LedgerReader
+    from arb.store.ledger import alerts
+    from arb.store.ledger.ledger import InlineLedger
+    from arb.store.ledger.queries import LedgerReader
 
     kinds = alerts.ended_by(IncidentKind.RESUMED)
     try:

@@ -16,12 +16,12 @@ from arb.core.messages.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookState
 from arb.market.book import Number
 from arb.market.numbers import exact, plain
-from arb.venues.base import EventListener, FrameListener
+from arb.venues.books.plain.base import TAPE_SCALE, WireFeed
+from arb.venues.books.plain.slot import BookSlot
 from arb.venues.generic.feed import ClientMaker, GenericFeed, ccxt_client
 from arb.venues.generic.spec import venue_named
+from arb.venues.kit.base import EventListener, FrameListener
 from arb.venues.registry import tape_feed
-from arb.venues.wire.base import TAPE_SCALE, WireFeed
-from arb.venues.wire.slot import BookSlot
 
 log = logging.getLogger(__name__)
 

@@ -33,14 +33,14 @@ from arb.live import local_checks
 from arb.live.account_checks import not_asked
 from arb.live.anchoring import agreed
 from arb.live.checks import Finding, Result
-from arb.store import migrate
-from arb.store.database import mask_url, parse_url, sqlite_file
-from arb.store.guards import SUFFIXES, beside
-from arb.store.intents import intents_of
-from arb.store.journal_reader import JournalReader, JournalState
-from arb.venues.base import EventListener, OrderGateway
-from arb.venues.endpoints import Credentials, Site
-from arb.venues.gateway import VenueGateway
+from arb.store.journal.guards import SUFFIXES, beside
+from arb.store.journal.intents import intents_of
+from arb.store.journal.reader import JournalReader, JournalState
+from arb.store.ledger import migrate
+from arb.store.ledger.database import mask_url, parse_url, sqlite_file
+from arb.venues.kit.base import EventListener, OrderGateway
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.gateway import VenueGateway
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)

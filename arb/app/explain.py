@@ -13,8 +13,8 @@ from arb.core.messages.records import PairKind, QuoteSide, tag_of
 from arb.core.messages.recovery_records import PlanRecord
 from arb.market.numbers import EXACT, ZERO, plain
 from arb.market.order import Role, Side
-from arb.store.domains import levels_of
-from arb.store.queries import PairStory, RowDict
+from arb.store.ledger.domains import levels_of
+from arb.store.ledger.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
 E8 = Decimal("1e-8")

@@ -12,9 +12,9 @@ from arb.clock import SystemClock, system_random
 from arb.config import Settings
 from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
 from arb.venues.build import build_gateway, build_keyed_list
-from arb.venues.endpoints import Credentials, Site
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.rules.key_rights import KeyFacts, KeyPolicy, may_more
 from arb.venues.registry import spec_of
-from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, may_more
 from arb.venues.transport.network import SystemNetwork
 
 EVERYTHING = KeyPolicy(withdrawal_disabled_confirmed=True, unbound_key_allowed=True, borrowing_allowed=True)

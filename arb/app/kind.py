@@ -7,8 +7,8 @@ import msgspec
 from arb.config import Mode
 from arb.config.ledger_url import DEMO
 from arb.errors import ConfigError
-from arb.store.journal import Journal
-from arb.venues.endpoints import Environment
+from arb.store.journal.journal import Journal
+from arb.venues.kit.endpoints import Environment
 
 SANDBOX = Mode.SANDBOX.value
 

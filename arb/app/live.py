@@ -10,11 +10,11 @@ from arb.config import Settings
 from arb.errors import CheckFailed, ConfigError
 from arb.live.checks import Finding, Result
 from arb.live.embedded import Sandbox
-from arb.venues.addresses import origins_of
-from arb.venues.base import OrderGateway
 from arb.venues.build import build_gateway
-from arb.venues.call import Origin
-from arb.venues.endpoints import LOOPBACK, Credentials, Site
+from arb.venues.kit.addresses import origins_of
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.call import Origin
+from arb.venues.kit.endpoints import LOOPBACK, Credentials, Site
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 

@@ -26,10 +26,10 @@ from arb.market.listing import CommonSymbol, Listed, common_symbols
 from arb.market.symbol import Symbol
 from arb.market.wallets import Wallets
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import Credentials, Site
-from arb.venues.paper_source import PublicSource
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.rules.pacing import AddressAllowance
+from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of
-from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from arb.config import MarketsOptions, Settings
 from arb.market.listing import Change, Changed, Listed, changes
 from arb.market.wallets import Wallets
 from arb.process import on_stop_signal
-from arb.venues.endpoints import Credentials
+from arb.venues.kit.endpoints import Credentials
 
 News = dict[str, Any]
 """A change as a document: `at` (UTC), `venue`, `symbol` (None: of the venue as a whole), `what`, and a sentence, `text`."""

@@ -20,8 +20,8 @@ from arb.errors import CheckFailed, ConfigError, StoreError
 from arb.live.untraded import nearest_listed
 from arb.market.coins import CoinTable, CoinVerdict, why
 from arb.market.listing import CommonSymbol, Edge, Listed, common_symbols
-from arb.store.queries import LedgerReader
-from arb.venues.endpoints import Credentials
+from arb.store.ledger.queries import LedgerReader
+from arb.venues.kit.endpoints import Credentials
 
 HOUR_NS = 3600 * NS_PER_S
 

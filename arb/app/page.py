@@ -10,7 +10,7 @@ from arb.app.review import selected
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.report.summary import Sources
-from arb.store.database import mask_url
+from arb.store.ledger.database import mask_url
 
 
 def report_page(settings: Settings, options: ReviewOptions, path: Path, *, static: bool = False) -> dict[str, Any]:

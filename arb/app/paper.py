@@ -7,13 +7,13 @@ from arb.clock import Clock
 from arb.config import Settings
 from arb.core.books.books import Books
 from arb.market.ids import named_by_venue
-from arb.store.account_file import AccountFile
+from arb.store.journal.account_file import AccountFile
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import Credentials, Site
-from arb.venues.paper import PaperGateway
-from arb.venues.paper_account import PaperAccount
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.rules.pacing import AddressAllowance
+from arb.venues.paper.account import PaperAccount
+from arb.venues.paper.gateway import PaperGateway
 from arb.venues.registry import spec_of
-from arb.venues.rules.pacing import AddressAllowance
 from arb.venues.transport.network import Network
 
 OPENING_PAIRS = 10

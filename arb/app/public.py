@@ -8,7 +8,7 @@ from arb.app.build import sites_of, warn_of_unsimulated
 from arb.config import EMBEDDED, Settings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
-from arb.venues.endpoints import Site
+from arb.venues.kit.endpoints import Site
 
 NO_FEE = Decimal(0)
 """What is charged where nothing is traded."""

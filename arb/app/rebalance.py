@@ -23,10 +23,10 @@ from arb.errors import ConfigError
 from arb.live.control import ask
 from arb.market.numbers import E8, ZERO, exact, plain
 from arb.market.wallets import Wallets
-from arb.store.database import mask_url
-from arb.store.journal_reader import JournalReader
-from arb.store.last_inventory import last_inventory
-from arb.store.queries import LedgerReader
+from arb.store.journal.last_inventory import last_inventory
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.database import mask_url
+from arb.store.ledger.queries import LedgerReader
 
 NOTHING = Held(ZERO, ZERO)
 

@@ -24,16 +24,16 @@ from arb.live.tasks import keep_rules
 from arb.market.feed import split_books
 from arb.market.instrument import Instrument
 from arb.process import on_stop_signal
-from arb.store.segments import Segments
+from arb.store.tapes.segments import Segments
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import Site
-from arb.venues.feed import SocketFeed
 from arb.venues.generic.feed import ClientMaker
-from arb.venues.paper_source import PublicSource
-from arb.venues.public_side import PublicSide
+from arb.venues.kit.endpoints import Site
+from arb.venues.kit.feed import SocketFeed
+from arb.venues.kit.public_side import PublicSide
+from arb.venues.kit.rules.pacing import AddressAllowance
+from arb.venues.kit.rules.retry import Trouble, next_delay_s
+from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of, tape_feed
-from arb.venues.rules.pacing import AddressAllowance
-from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
 from arb.version import version
 

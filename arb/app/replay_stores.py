@@ -11,10 +11,10 @@ from arb.core.messages.events import AnyEvent
 from arb.core.messages.intents import Intent
 from arb.core.messages.records import OpportunityRecord
 from arb.live.runner import LedgerWriter
-from arb.store.journal import Journal
-from arb.store.journal_reader import JournalState, Row
-from arb.store.ledger import InlineLedger
-from arb.store.rebuild import fresh_journal
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import JournalState, Row
+from arb.store.ledger.ledger import InlineLedger
+from arb.store.ledger.rebuild import fresh_journal
 
 MODE = "replay"
 DEFAULT_DB = "sqlite:///var/replay.sqlite"

@@ -24,9 +24,9 @@ from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape
-from arb.store.database import mask_url
-from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
-from arb.store.tape import RULES, TapeHead
+from arb.store.journal.reader import MAX_SUB, Entry, JournalReader, Position
+from arb.store.ledger.database import mask_url
+from arb.store.tapes.tape import RULES, TapeHead
 from arb.version import version
 
 log = logging.getLogger(__name__)

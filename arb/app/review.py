@@ -14,14 +14,14 @@ from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.masking import clean
-from arb.store.database import mask_url
-from arb.store.domains import note_on
-from arb.store.journal_reader import JournalReader
-from arb.store.queries import LedgerReader, RowDict
-from arb.store.selection import Selection, selection_of
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.database import mask_url
+from arb.store.ledger.domains import note_on
+from arb.store.ledger.queries import LedgerReader, RowDict
+from arb.store.ledger.selection import Selection, selection_of
 
 if TYPE_CHECKING:
-    from arb.store.export import OnProgress
+    from arb.store.ledger.export import OnProgress
 
 WATCH_EVERY_S = 1.0
 E8 = Decimal("1e-8")
@@ -81,7 +81,7 @@ def narrowed(options: ReviewOptions) -> bool:
 
 def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
     """Return what was traded in the selected rows; `run_seconds`: for how much of that time an engine ran."""
-    from arb.store.sums import read_sums  # late: as a rule nothing is selected
+    from arb.store.ledger.sums import read_sums  # late: as a rule nothing is selected
 
     sums = read_sums(url, selection)
     ran = (min(run["until_ns"], selection.until_ns) - max(run["started_ns"], selection.since_ns) for run in sums.runs)
@@ -164,7 +164,7 @@ def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:
     """Write every table of the ledger, and the view of pairs, as Parquet, and return what was written."""
-    from arb.store.export import export_parquet  # late: it loads numpy
+    from arb.store.ledger.export import export_parquet  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
     require(options.parquet is not None, "an export needs a directory")

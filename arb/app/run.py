@@ -51,19 +51,19 @@ from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, present, show_live
 from arb.measured_loop import Turns, in_turn, measured_loop
 from arb.process import on_stop_signal
-from arb.store.database import mask_url
-from arb.store.domains import note_on
-from arb.store.journal import Journal
-from arb.store.journal_upkeep import Upkeep, story_kept
-from arb.store.ledger import Ledger
-from arb.store.projector import require_journal
-from arb.store.recall import recall
-from arb.store.retention import Retention
-from arb.store.writer import RowRefused
-from arb.venues.base import OrderGateway
-from arb.venues.endpoints import Credentials
+from arb.store.journal.journal import Journal
+from arb.store.journal.recall import recall
+from arb.store.journal.upkeep import Upkeep, story_kept
+from arb.store.ledger.database import mask_url
+from arb.store.ledger.domains import note_on
+from arb.store.ledger.ledger import Ledger
+from arb.store.ledger.projector import require_journal
+from arb.store.ledger.retention import Retention
+from arb.store.ledger.writer import RowRefused
 from arb.venues.generic.feed import ClientMaker
-from arb.venues.paper_matching import Reached
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.endpoints import Credentials
+from arb.venues.paper.matching import Reached
 from arb.version import version
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from arb.live.screen.lines import encoded
 from arb.live.screen.picture import picture
 from arb.live.screen.screen import Hands, Screen, Texts
 from arb.live.screen.terminal import own_terminal
-from arb.store.queries import LedgerReader
-from arb.store.today import TodayReader
+from arb.store.ledger.queries import LedgerReader
+from arb.store.ledger.today import TodayReader
 
 REASON = "from the screen"
 WATCH_EVERY_S, LEDGER_EVERY_S = 0.5, 2.0

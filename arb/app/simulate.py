@@ -35,7 +35,7 @@ from arb.replay.trial import (
     lines_for,
     play,
 )
-from arb.store.database import mask_url
+from arb.store.ledger.database import mask_url
 
 NOTHING_OPENS_BPS = Decimal(10_000)
 ANY_SIZE = Decimal("1e12")

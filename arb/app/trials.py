@@ -29,7 +29,7 @@ from arb.replay.findings import Findings
 from arb.replay.rerun import Rerun, read_event, read_prologue
 from arb.replay.tapes import OwnTape
 from arb.replay.trial import Progress, Trial, rows_of, shown, unseen
-from arb.store.tape import RULES, TapeHead
+from arb.store.tapes.tape import RULES, TapeHead
 from arb.venues.registry import TAPES
 
 BPS = Decimal(10_000)

@@ -27,13 +27,13 @@ from arb.config.coins import coin_rule
 from arb.core.books.books import Books
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
-from arb.store.account_file import AccountFile
-from arb.store.journal import Journal
-from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.endpoints import Credentials, Site
-from arb.venues.paper import PaperGateway, watched
-from arb.venues.public_side import address_allowances, build_feeds
-from arb.venues.rules.pacing import AddressAllowance
+from arb.store.journal.account_file import AccountFile
+from arb.store.journal.journal import Journal
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed, OrderGateway
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.public_side import address_allowances, build_feeds
+from arb.venues.kit.rules.pacing import AddressAllowance
+from arb.venues.paper.gateway import PaperGateway, watched
 from arb.venues.transport.network import Network, SystemNetwork
 
 

@@ -23,7 +23,7 @@ def db_group() -> None:
 @config_and_json
 def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Bring the schema to the newest revision; creates the ledger where there is none."""
-    from arb.store import rebuild
+    from arb.store.ledger import rebuild
 
     show(rebuild.db_upgrade(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
@@ -34,7 +34,7 @@ def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_js
 @config_and_json
 def current_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Show the revision of the schema, and the newest one there is."""
-    from arb.store import rebuild
+    from arb.store.ledger import rebuild
 
     show(rebuild.db_current(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
@@ -49,7 +49,7 @@ def check_command(whole: bool, mode: str | None, db: str | None, config: Path | 
 
     Checks the integrity of the file too; exit code 3 when something is wrong.
     """
-    from arb.store import rebuild
+    from arb.store.ledger import rebuild
 
     answer = rebuild.db_check(_url(config, mode, db), whole=whole)
     show(answer, as_json=as_json)
@@ -74,7 +74,7 @@ def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path 
     row that the database refuses stays in the journal alone, and an incident takes its place.
     """
     from arb.app import found_journal
-    from arb.store import rebuild
+    from arb.store.ledger import rebuild
 
     url = _url(config, mode, db)
     settings = settings_from(config)
@@ -94,8 +94,8 @@ def compact_command(mode: str | None, db: str | None, config: Path | None, as_js
     only this gives it back to the disk.
     """
     from arb.app import found_journal
-    from arb.store import rebuild
-    from arb.store.retention import Retention
+    from arb.store.ledger import rebuild
+    from arb.store.ledger.retention import Retention
 
     url = _url(config, mode, db)
     settings = settings_from(config)

@@ -14,7 +14,7 @@ from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, list_keys
 from arb.errors import EXIT_CHECK, ConfigError
 from arb.logs import logging_to
-from arb.venues.endpoints import Credentials
+from arb.venues.kit.endpoints import Credentials
 
 if TYPE_CHECKING:
     from arb.app.account_exam import DrillCost

@@ -37,7 +37,7 @@ from arb.live.screen.held import HeldLog
 from arb.live.screen.terminal import screen_possible
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
-from arb.venues.endpoints import Credentials
+from arb.venues.kit.endpoints import Credentials
 
 
 @click.command("run")

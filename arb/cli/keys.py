@@ -17,7 +17,7 @@ from arb.config.loader import nearest
 from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.masking import SECRETS
-from arb.venues.endpoints import Environment
+from arb.venues.kit.endpoints import Environment
 
 STDIN_MAX = 4096
 

@@ -17,7 +17,7 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
-from arb.venues.endpoints import Credentials
+from arb.venues.kit.endpoints import Credentials
 
 EVERY_S, EVERY_MIN_S = 30, 5
 

@@ -15,7 +15,7 @@ from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
 
 if TYPE_CHECKING:
-    from arb.store.read_only import ReadOnlyLedger, Rows
+    from arb.store.ledger.read_only import ReadOnlyLedger, Rows
 
 SHOWN_ROWS = 10_000
 """So many rows of an answer are shown as a table; `--json` has all."""
@@ -42,7 +42,7 @@ def sql_command(
     """
     settings = settings_from(config)
     url = database_url(settings, ledger_mode(settings, mode, db), db)
-    from arb.store import read_only
+    from arb.store.ledger import read_only
 
     if connection:
         show(read_only.connections(url), as_json=as_json)
@@ -94,7 +94,7 @@ def _document(answer: "Rows") -> str:
 
 def _prompt(ledger: "ReadOnlyLedger") -> None:
     """Take questions until the end of input."""
-    from arb.store.read_only import Interrupted
+    from arb.store.ledger.read_only import Interrupted
 
     with contextlib.suppress(ImportError):
         __import__("readline")  # gives the prompt its editing and its history, for as long as it lasts
@@ -126,8 +126,8 @@ def _prompt(ledger: "ReadOnlyLedger") -> None:
 
 def _told(words: list[str]) -> str:
     """Return the answer to a command of the prompt."""
-    from arb.store.tables import Base
-    from arb.store.views import VIEWS
+    from arb.store.ledger.tables import Base
+    from arb.store.ledger.views import VIEWS
 
     names = [*sorted(Base.metadata.tables), *VIEWS]
     match words:

@@ -40,7 +40,7 @@ def convert_command(
     settings_from(config)
     if parquet == jsonl:
         raise ConfigError("arb tape convert: give either --parquet or --jsonl, which says what to make")
-    from arb.store.tape_convert import convert_tapes
+    from arb.store.tapes.convert import convert_tapes
 
     made = [msgspec.structs.asdict(one) for one in convert_tapes(files, out, to_parquet=parquet)]
     brief = [{name: value for name, value in one.items() if name not in ("file", "sha256")} for one in made]

@@ -8,8 +8,8 @@ import click
 from arb.cli.shared import INPUT_FILE, config_and_json, settings_from, show
 from arb.clock import SystemClock
 from arb.errors import EXIT_OK
+from arb.venues.kit.spec import SignatureHelp
 from arb.venues.registry import SPECS
-from arb.venues.spec import SignatureHelp
 
 
 class SignGroup(click.Group):

@@ -50,9 +50,9 @@ def ui_command(
     options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)
     from arb.app import found_journal, stores
     from arb.clock import SystemClock, system_random
-    from arb.store.bounded import bounded
-    from arb.store.database import mask_url
-    from arb.store.queries import LedgerReader
+    from arb.store.ledger.bounded import bounded
+    from arb.store.ledger.database import mask_url
+    from arb.store.ledger.queries import LedgerReader
     from arb.ui.server import Page
     from arb.ui.sessions import Sessions
     from arb.ui.token import load_token, token_path

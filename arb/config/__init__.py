@@ -41,8 +41,8 @@ from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 from arb.masking import HIDDEN
-from arb.venues.addresses import mixed_environments
 from arb.venues.generic.spec import exchange_names
+from arb.venues.kit.addresses import mixed_environments
 from arb.venues.transport.proxy import masked_proxy
 
 FEE_ROOM_BPS = 100

@@ -18,7 +18,7 @@ from arb.errors import ConfigError
 from arb.files import whole_text
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import ASSET, Symbol
-from arb.venues.currencies import ethereum_like
+from arb.venues.kit.currencies import ethereum_like
 from arb.venues.registry import SPECS
 
 SHIPPED = "coins.csv"

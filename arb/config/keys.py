@@ -18,7 +18,7 @@ from arb.config.settings import Settings
 from arb.config.venue_settings import VenueSettings
 from arb.errors import ConfigError
 from arb.masking import SECRET_LENGTH_MIN, SECRETS
-from arb.venues.endpoints import Credentials
+from arb.venues.kit.endpoints import Credentials
 from arb.venues.registry import spec_of
 
 ENV_FILE = ".env"

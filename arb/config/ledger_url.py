@@ -68,7 +68,7 @@ def holds_password(url: str) -> bool:
 
 
 def _masked(url: str) -> str:
-    from arb.store.database import mask_url  # late: it loads SQLAlchemy, which only a bad URL needs here
+    from arb.store.ledger.database import mask_url  # late: it loads SQLAlchemy, which only a bad URL needs here
 
     return mask_url(url)
 

@@ -74,7 +74,8 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
 
-    `rows`: which are meant, as written by the user (`arb/store/selection.py`); `every`: of alerts, acknowledged ones, too.
+    `rows`: which are meant, as written by the user (`arb/store/ledger/selection.py`); `every`: of alerts, acknowledged ones,
+    too.
     """
 
     mode: str

@@ -8,9 +8,9 @@ from pathlib import Path
 from arb.errors import ConfigError, VenueProtocolError
 from arb.files import whole
 from arb.market.coins import Coin
-from arb.venues.currencies import CurrencyReader
+from arb.venues.kit.currencies import CurrencyReader
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.registry import SPECS
-from arb.venues.rules.outcome import decode_body
 
 _READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_currencies is not None}
 

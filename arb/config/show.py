@@ -17,7 +17,7 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
 
     A key's variable is shown with `set` or `not set`, never its value.
     """
-    from arb.store.database import mask_url  # late: it loads SQLAlchemy
+    from arb.store.ledger.database import mask_url  # late: it loads SQLAlchemy
 
     document: dict[str, Any] = _plain(settings)
     if settings.run.chooses:

@@ -16,9 +16,9 @@ from arb.core.messages.settings import Limits
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
-from arb.venues.endpoints import GLOBAL
+from arb.venues.kit.endpoints import GLOBAL
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import SPECS, spec_of
-from arb.venues.spec import VenueSpec
 
 USUAL = Limits().max_notional_quote
 PER_LINE = 6

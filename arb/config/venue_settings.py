@@ -8,11 +8,11 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.config.values import Fee, fee_ratio
 from arb.market.numbers import plain
-from arb.venues.addresses import AddressOverrides, PublicOverrides, resolve_site
-from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
+from arb.venues.kit.addresses import AddressOverrides, PublicOverrides, resolve_site
+from arb.venues.kit.endpoints import GLOBAL, Environment, OrderEntry, Site
+from arb.venues.kit.rules.key_rights import KeyPolicy
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import SPECS, spec_of
-from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.spec import VenueSpec
 
 DEMO_BEGIN = "DEMO_"
 

@@ -21,7 +21,7 @@ import msgspec
 from arb.clock import NS_PER_S, Clock
 from arb.core.messages.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
 from arb.errors import CheckFailed, VenueError
-from arb.venues.base import EventListener, OrderGateway
+from arb.venues.kit.base import EventListener, OrderGateway
 
 log = logging.getLogger(__name__)
 

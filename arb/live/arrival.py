@@ -14,8 +14,8 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.messages.events import AnyEvent
 from arb.errors import VenueBusy, VenueError, VenueUnreachable
 from arb.market.instrument import Instrument
-from arb.venues.base import OrderGateway
-from arb.venues.rules.retry import Backoff, Trouble, next_delay_s
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.rules.retry import Backoff, Trouble, next_delay_s
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from arb.core.messages.incidents import IncidentKind, some
 from arb.errors import VenueError
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
-from arb.venues.base import MarketFeed, OrderGateway
+from arb.venues.kit.base import MarketFeed, OrderGateway
 from arb.venues.registry import spec_of
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.errors import ArbError, VenueError, require
 from arb.live.placing import IN_FLIGHT_MAX, IncidentListener, Placing, Tasks
 from arb.market.order import Outcome, Role
-from arb.venues.base import EventListener, OrderGateway
+from arb.venues.kit.base import EventListener, OrderGateway
 
 BALANCES_AGAIN_S = 2.0
 RECALL_AGAIN_S = 5.0

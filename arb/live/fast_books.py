@@ -18,10 +18,10 @@ from arb.errors import ConfigError
 from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookArena
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
 from arb.market.scale import Scale
-from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
-from arb.venues.compiled.loading import CompiledUnavailable, can_be_compiled, compile_apart, is_whole, load_all
-from arb.venues.compiled.plans import CompiledPlans
-from arb.venues.wire.base import WireFeed
+from arb.venues.books.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.books.compiled.loading import CompiledUnavailable, can_be_compiled, compile_apart, is_whole, load_all
+from arb.venues.books.compiled.plans import CompiledPlans
+from arb.venues.books.plain.base import WireFeed
 
 log = logging.getLogger(__name__)
 SAID_EVERY_S = 4

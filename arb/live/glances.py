@@ -15,7 +15,7 @@ from arb.core.engine import Engine
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
-from arb.venues.base import OrderGateway
+from arb.venues.kit.base import OrderGateway
 
 
 class Glances:

@@ -7,8 +7,8 @@ from arb.core.accounts.former_accounts import with_present_accounts
 from arb.core.accounts.restart import Restored
 from arb.core.messages.recovery_records import OpenPair
 from arb.market.ids import sandbox_of
-from arb.store.journal_reader import JournalState
-from arb.venues.base import OrderGateway
+from arb.store.journal.reader import JournalState
+from arb.venues.kit.base import OrderGateway
 
 
 class Recoverable(Protocol):

@@ -59,9 +59,9 @@ from arb.live.untraded import UntradedSymbols
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
-from arb.store.journal_reader import JournalState
-from arb.store.tape import RULES, TapeHead
-from arb.venues.base import MarketFeed, OrderGateway
+from arb.store.journal.reader import JournalState
+from arb.store.tapes.tape import RULES, TapeHead
+from arb.venues.kit.base import MarketFeed, OrderGateway
 from arb.version import version
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
 from arb.live.universe import Universe
 from arb.market.instrument import Instrument
 from arb.measured_loop import Turns
-from arb.store.tape import TapeHead
-from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
+from arb.store.tapes.tape import TapeHead
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed, OrderGateway
 
 OnLedgerState = Callable[[bool, str], None]
 """Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""

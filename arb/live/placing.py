@@ -15,7 +15,7 @@ from arb.core.messages.events import OrderRejected, OutcomeUnknown
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import require
 from arb.market.ids import PAIR_PART
-from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
+from arb.venues.kit.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
 IN_FLIGHT_MAX = "in_flight_max"
 OTHER_LEG = "other_leg"

@@ -48,16 +48,16 @@ from arb.market.feed import BookSeat
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import DECIMALS
 from arb.market.scale import Scale
-from arb.store.intents import slot_text
-from arb.venues.base import Departure
+from arb.store.journal.intents import slot_text
+from arb.venues.books.compiled.plans import CompiledPlans
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.call import HttpRequest, Origin, Outgoing
-from arb.venues.compiled.plans import CompiledPlans
-from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.base import Departure
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing
+from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.pacing import Budget, PacingLimits
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import spec_of
-from arb.venues.rules.pacing import Budget, PacingLimits
-from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 

@@ -17,8 +17,8 @@ from arb.core.messages.records import OpportunityRecord
 from arb.live.placing import Placing, Tasks
 from arb.live.runner import Runner
 from arb.market.feed import FrameResult
-from arb.store.journal_reader import Row
-from arb.venues.base import Departure, MarketFeed, OrderGateway
+from arb.store.journal.reader import Row
+from arb.venues.kit.base import Departure, MarketFeed, OrderGateway
 from arb.venues.transport.frames import FrameReader
 
 _CHANGED = FrameResult(rows=(0,))

@@ -33,8 +33,8 @@ from arb.core.messages.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.measured_loop import Turns
-from arb.store.journal_reader import Row
-from arb.venues.base import MarketFeed
+from arb.store.journal.reader import Row
+from arb.venues.kit.base import MarketFeed
 
 log = logging.getLogger(__name__)
 

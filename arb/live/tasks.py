@@ -24,7 +24,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, halt_file, read_halt_file
 from arb.market.instrument import Instrument
-from arb.venues.base import EventListener, OrderGateway
+from arb.venues.kit.base import EventListener, OrderGateway
 
 log = logging.getLogger(__name__)
 

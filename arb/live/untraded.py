@@ -16,7 +16,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.errors import ConfigError
 from arb.market.instrument import Instrument
 from arb.market.symbol import Symbol
-from arb.venues.base import EventListener, OrderGateway
+from arb.venues.kit.base import EventListener, OrderGateway
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
 """The plain book: levels of one symbol at one venue, obvious and exact.
 
 It is the oracle that judges the fast path, and the fall-back for every frame the fast path does not take. It knows
-levels only: sequences and snapshots are the business of the dialects in `venues/wire`. Prices and sizes are exact, without
-bound: integers on the symbol's `Scale`, and fractions of its unit where a venue's level is finer than that. So two
-fine prices are two levels however near they are, and only what the arena shows is rounded, against us: an ask up, a bid
-down, a size down; levels that are then of one price are shown as one. `to_levels` is the only way a price or a size gets from a
-frame's text into a book.
+levels only: sequences and snapshots are the business of the dialects in `venues/books/plain`. Prices and sizes are exact,
+without bound: integers on the symbol's `Scale`, and fractions of its unit where a venue's level is finer than that. So two fine
+prices are two levels however near they are, and only what the arena shows is rounded, against us: an ask up, a bid down, a size
+down; levels that are then of one price are shown as one. `to_levels` is the only way a price or a size gets from a frame's text
+into a book.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The contract between a feed's frames and the engine: raw frame in, changed rows and requested resyncs out.
 
 A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and asks for no time: bytes
-and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/wire/`.
+and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/books/plain/`.
 
 A venue may need several connections, each with books of its own (`split_books`). They have names: the first bears the venue's,
 `gate`, the others a number, `gate#2`, `gate#3`. Where a venue is named as well, in events and on tapes, the first needs no

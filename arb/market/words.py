@@ -1,10 +1,10 @@
 """What the market plane remembers of books, in preallocated 64-bit words that plain and compiled code share.
 
-A frame of a book in memory of its own (`arb/venues/compiled`) is applied without any Python object; what it changes lies
+A frame of a book in memory of its own (`arb/venues/books/compiled`) is applied without any Python object; what it changes lies
 here and in the arena: how often frames come (`arb/core/books/book_pace.py`), and the best quotes net of fees, by which is said
 whether a symbol may have an edge. A block of one row:
 
-    words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/compiled/layout.py`)
+    words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/books/compiled/layout.py`)
     32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
     36 to 41 the pace of the book's frames | 42 when its bid was noted last
     43 where its row of the arena begins (an address) | 44 the bid that was noted
@@ -37,7 +37,7 @@ LAGS_NOTED, AHEAD_NS, OFFSET_NS, QUIET_FRAMES, UPDATED = 27, 28, 29, 30, 31
 """Words of a connection; 4 to 9 its pace, 27 how many samples of its lag there were, 28 by how much a frame that is to be
 looked at seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled
 code took and the changes of rows among them, which only rise. The others are compiled code's own
-(`arb/venues/compiled/layout.py`)."""
+(`arb/venues/books/compiled/layout.py`)."""
 CONNECTION_WORDS, LAGS_KEPT = 32, 301
 """Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
 SYMBOL_WORDS = 64

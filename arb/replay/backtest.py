@@ -31,10 +31,10 @@ from arb.replay.blocks import FrameBlocks, OneByOne
 from arb.replay.captured import Capture, Charge, as_recorded, charged
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured, Merged
-from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.compiled.layout import AT_END, AT_LINE, AT_ROW
-from arb.venues.paper import PaperGateway, watched
-from arb.venues.paper_account import Forgetful, PaperAccount
+from arb.venues.books.compiled.layout import AT_END, AT_LINE, AT_ROW
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
+from arb.venues.paper.account import Forgetful, PaperAccount
+from arb.venues.paper.gateway import PaperGateway, watched
 from arb.virtual_loop import VirtualLoop
 
 MODE = "replay"
@@ -165,7 +165,7 @@ class Player:
 
 
 class _TapeFeed:
-    """See `arb.venues.base.MarketFeed`: the frames come from the player."""
+    """See `arb.venues.kit.base.MarketFeed`: the frames come from the player."""
 
     def __init__(self, venue: str, emit: EventListener) -> None:
         self.venue = self.connection = venue
@@ -352,7 +352,7 @@ def _ample(listed: Iterable[Instrument]) -> dict[str, Decimal]:
 
 
 class CapturedSource:
-    """See `arb.venues.paper.PaperSource`: rules are those found in a capture, the clock is that of its frames."""
+    """See `arb.venues.paper.gateway.PaperSource`: rules are those found in a capture, the clock is that of its frames."""
 
     def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
         self.offset_ns = offset_ns

@@ -1,9 +1,9 @@
 """Lines of tapes in blocks, of which compiled code takes the frames one after the other and leaves the rest to Python.
 
-A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/compiled/tape_lines.py`), each of them a
-frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
-`heapq.merge` would their lines, and takes frames until Python has to see to something. Which lines count, and where a tape
-ends or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
+A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/books/compiled/tape_lines.py`), each of
+them a frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
+`heapq.merge` would their lines, and takes frames until Python has to see to something. Which lines count, and where a tape ends
+or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
 """
 
 import logging
@@ -20,8 +20,8 @@ import numpy.typing as npt
 from arb.errors import StoreError
 from arb.market.arena import INT64_MAX
 from arb.market.feed import further_name, venue_of
-from arb.store.tape import TapeLine, TornTape, line_of, tape_pieces
-from arb.venues.compiled.layout import (
+from arb.store.tapes.tape import TapeLine, TornTape, line_of, tape_pieces
+from arb.venues.books.compiled.layout import (
     AT_END,
     AT_LIMIT,
     AT_LINE,
@@ -65,7 +65,7 @@ from arb.venues.compiled.layout import (
     UNOPENED,
     WORD,
 )
-from arb.venues.compiled.loading import BYTES_AT, load_blocks
+from arb.venues.books.compiled.loading import BYTES_AT, load_blocks
 
 log = logging.getLogger(__name__)
 

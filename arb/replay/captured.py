@@ -25,8 +25,8 @@ from arb.market.symbol import Symbol
 from arb.replay.lines import origin_of, take_line
 from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured
+from arb.venues.books.plain.base import TAPE_SCALE, WireFeed
 from arb.venues.registry import find_dialect, tape_feed
-from arb.venues.wire.base import TAPE_SCALE, WireFeed
 
 Connection = tuple[int, str]
 """(number of the file, name of the connection): every file has connections of its own."""

@@ -15,9 +15,9 @@ from arb.market.scale import Scale
 from arb.replay.captured import Capture, Connection
 from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import Captured
-from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.books.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.registry import tape_feed
-from arb.venues.wire.base import WireFeed
 
 NO_ROW = -1
 """The seat of a book that is read, so that its venue's counts are right, but not traded."""

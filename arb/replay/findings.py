@@ -41,7 +41,7 @@ from arb.replay.result import (
     Result,
     RouteRow,
 )
-from arb.store.journal_reader import Row
+from arb.store.journal.reader import Row
 
 BOOKED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 """The states in which a pair's result stands."""

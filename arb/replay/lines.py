@@ -17,10 +17,10 @@ from arb.core.messages.records import tag_of
 from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.instrument import Instrument
-from arb.store.tape import TapeLine
+from arb.store.tapes.tape import TapeLine
+from arb.venues.books.plain.anchors import BookAnchor, take_anchor
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.registry import TAPES
-from arb.venues.wire.anchors import BookAnchor, take_anchor
-from arb.venues.wire.base import WireFeed
 
 
 class _Event(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from arb.market.scale import Scale
 from arb.market.words import CONNECTION_WORDS, ROW_WORDS, words_of
 from arb.replay.blocks import FrameBlocks
 from arb.replay.tapes import Captured, Merged
-from arb.venues.compiled.layout import (
+from arb.venues.books.compiled.layout import (
     AT_END,
     KIND,
     LEVELS_MAX,
@@ -25,8 +25,8 @@ from arb.venues.compiled.layout import (
     SHAPE,
     SIZE_UNIT,
 )
-from arb.venues.compiled.names import PLAIN_NAME, Block, NameTable
-from arb.venues.wire.base import TAPE_SCALE, WireFeed
+from arb.venues.books.compiled.names import PLAIN_NAME, Block, NameTable
+from arb.venues.books.plain.base import TAPE_SCALE, WireFeed
 
 BOOKS_MAX = 4096
 """Books of one connection that are measured by compiled code; of further ones every frame is read plainly."""

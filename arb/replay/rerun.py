@@ -30,11 +30,11 @@ from arb.market.arena import INT64_MAX
 from arb.market.instrument import Instrument
 from arb.replay.blocks import FrameBlocks
 from arb.replay.tapes import OwnLines
-from arb.store.journal import Journal
-from arb.store.journal_reader import Entry
-from arb.store.ledger import InlineLedger
-from arb.store.tape import TapeLine
-from arb.venues.compiled.layout import AT_END, AT_ROW
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Entry
+from arb.store.ledger.ledger import InlineLedger
+from arb.store.tapes.tape import TapeLine
+from arb.venues.books.compiled.layout import AT_END, AT_ROW
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
 

@@ -34,8 +34,8 @@ from arb.replay.findings import Findings
 from arb.replay.measured import Measuring
 from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
-from arb.store.journal_reader import JournalState, Row
-from arb.store.tape import RULES
+from arb.store.journal.reader import JournalState, Row
+from arb.store.tapes.tape import RULES
 from arb.venues.build import PAPER_RATE
 from arb.venues.registry import tape_feed
 from arb.version import code_version

@@ -5,7 +5,7 @@ Each frame says in `frame.attrs["units"]` what every column is measured in. Colu
 Instants (`*_ns`, integer nanoseconds UTC) have a twin `*_at` of pandas timestamps. The ledger is the one given by URL, else
 the one that the environment variable `ARB_DB_URL` names, else `var/sandbox.sqlite`. `since`,
 `until`, `run`, `symbol`, `venue` and `kind` select rows, for instance `trades(since="7d", symbol="BTC/USDT")`; instants are
-written as on the command line, or in ns. Views and whole tables are in `arb.store.frames`. Needs pandas.
+written as on the command line, or in ns. Views and whole tables are in `arb.store.ledger.frames`. Needs pandas.
 """
 
 import os
@@ -15,10 +15,10 @@ from typing import Any, TypedDict, Unpack
 from arb.clock import SystemClock
 from arb.errors import ConfigError
 from arb.report.measure import instants, what_if
-from arb.store.columns import ColumnReader, Columns
-from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
-from arb.store.selection import selection_of
-from arb.store.tables import WATERFALL
+from arb.store.ledger.columns import ColumnReader, Columns
+from arb.store.ledger.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
+from arb.store.ledger.selection import selection_of
+from arb.store.ledger.tables import WATERFALL
 
 QUOTE_E8 = "1e-8 of the quote, exact"
 TERMS = WATERFALL
@@ -50,7 +50,7 @@ UNITS = {
 
 
 class Wanted(TypedDict, total=False):
-    """Which rows a loader loads; see `arb.store.selection`."""
+    """Which rows a loader loads; see `arb.store.ledger.selection`."""
 
     since: str
     until: str

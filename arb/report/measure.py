@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from arb.store.columns import Column, Columns
+from arb.store.ledger.columns import Column, Columns
 
 Mask = npt.NDArray[np.bool_]
 

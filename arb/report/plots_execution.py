@@ -1,6 +1,6 @@
 """Figures of execution: waits from the decision to the fill, prices, the two legs apart, and legs that fell short.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
+Each takes columns as `arb/store/ledger/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
 the one named, else the one that most rows have. Needs matplotlib (the extra `notebooks`).
 """
 
@@ -27,7 +27,7 @@ from arb.report.style import (
     sheet,
 )
 from arb.report.text import amount, count, percent, short, span
-from arb.store.columns import Column, Columns
+from arb.store.ledger.columns import Column, Columns
 
 NOTHING = "No orders sent yet: nothing to measure"
 WAITS = {"send_ms": "decision to sent", "ack_ms": "sent to answered", "fill_ms": "sent to first fill"}

@@ -1,6 +1,6 @@
 """Figures of opportunities, taken or not: how long edges live, how large they are, where and when, and what was left.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
+Each takes columns as `arb/store/ledger/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
 the one named, else the one that most rows have. Needs matplotlib (the extra `notebooks`).
 """
 
@@ -31,7 +31,7 @@ from arb.report.style import (
 )
 from arb.report.svg import LINE
 from arb.report.text import ARROW, amount, count, percent, short, span
-from arb.store.columns import Column, Columns
+from arb.store.ledger.columns import Column, Columns
 
 NOTHING = "No opportunities seen yet: no edge was above the fees"
 DAY_NS = 86_400_000_000_000

@@ -1,6 +1,6 @@
 """Figures of pair trades: what was earned over time, why and where, and what it left in the accounts.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. Needs matplotlib (the extra
+Each takes columns as `arb/store/ledger/columns.py` reads them, or a data frame of the same names. Needs matplotlib (the extra
 `notebooks`).
 """
 
@@ -31,7 +31,7 @@ from arb.report.style import (
 )
 from arb.report.text import WATERFALL, amount, count, percent, routes, short, signed, span
 from arb.report.timeline import line, time_axis
-from arb.store.columns import Column, Columns
+from arb.store.ledger.columns import Column, Columns
 
 TERMS = {term: name for term, name in WATERFALL.items() if term != "realised_net"}
 ROWS_SHOWN = 12

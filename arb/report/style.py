@@ -23,7 +23,7 @@ from matplotlib.ticker import NullLocator
 from arb.report.measure import crowded
 from arb.report.svg import MARK, SAYS, small
 from arb.report.text import short
-from arb.store.columns import Column, Columns
+from arb.store.ledger.columns import Column, Columns
 
 LIGHT = {
     "ink": "#1c2430",

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from arb.clock import NS_PER_DAY
 from arb.market.numbers import exact, round_ratio
 from arb.report.measure import mean, percentile, rounded, run_ns, what_if, whole_sum
-from arb.store.columns import ColumnReader, Columns
-from arb.store.database import mask_url
-from arb.store.domains import note_on
-from arb.store.queries import RowDict
-from arb.store.retention import NS_PER_DAY
-from arb.store.selection import ALL, Selection
-from arb.store.sums import read_sums
-from arb.store.tables import WATERFALL
+from arb.store.ledger.columns import ColumnReader, Columns
+from arb.store.ledger.database import mask_url
+from arb.store.ledger.domains import note_on
+from arb.store.ledger.queries import RowDict
+from arb.store.ledger.selection import ALL, Selection
+from arb.store.ledger.sums import read_sums
+from arb.store.ledger.tables import WATERFALL
 
 TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
 ROWS_DRAWN = 50_000

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 from arb.errors import CheckFailed
 from arb.report.style import GAIN, INK, LOSS, MUTED, NEUTRAL, Sheet, drawn, empty, headed, says, sheet
 from arb.report.text import amount, count, short
-from arb.store.frames import DataFrame, pandas
+from arb.store.ledger.frames import DataFrame, pandas
 
 
 class Swept(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any
 
-from arb.store.columns import Columns
+from arb.store.ledger.columns import Columns
 
 WATERFALL = {
     "expected_net": "expected at decision",

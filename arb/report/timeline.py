@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from arb.report.measure import instants, round_step_ns, thinned
 from arb.report.style import GRID, Stretches, reads
 from arb.report.svg import LINE
-from arb.store.columns import Column
+from arb.store.ledger.columns import Column
 
 _DAY_NS = 86_400_000_000_000
 _SECOND_NS = 1_000_000_000

@@ -14,10 +14,10 @@ from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.market.numbers import ZERO
 from arb.masking import clean
-from arb.store.bounded import bounded
-from arb.store.journal_reader import JournalReader
-from arb.store.last_inventory import ReconciledBalance, reconciled_balances
-from arb.store.today import TodayReader
+from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.bounded import bounded
+from arb.store.ledger.today import TodayReader
 
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
@@ -96,7 +96,7 @@ class Questions:
         import numpy as np  # late: so do the report's modules
 
         from arb.report.measure import of_quote, stretches, thinned
-        from arb.store.columns import ColumnReader
+        from arb.store.ledger.columns import ColumnReader
 
         columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
         trades, quote = of_quote(columns.trades(), None)
@@ -114,7 +114,7 @@ class Questions:
     def _holdings(self, options: ReviewOptions) -> Document:
         """Return balances over time: by asset, for each venue its reports in order; and the latest of each."""
         from arb.report.measure import stretches
-        from arb.store.columns import ColumnReader
+        from arb.store.ledger.columns import ColumnReader
 
         columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
         found = columns.holdings()
@@ -143,7 +143,7 @@ class Questions:
         }
 
     def _incidents(self, options: ReviewOptions) -> Document:
-        from arb.store.columns import ColumnReader
+        from arb.store.ledger.columns import ColumnReader
 
         columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options)).incidents()
         names = ("id", "ns", "severity", "kind", "venue", "pair_trade_id", "cost", "text")

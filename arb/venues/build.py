@@ -10,19 +10,19 @@ from arb.clock import Clock
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import VenueProfile
 from arb.errors import ConfigError
-from arb.venues.dialect import PublicDialect
-from arb.venues.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
-from arb.venues.gateway import AccountParts, GatewayTiming, VenueGateway
-from arb.venues.keyed_list import KeyedList, ListClient
-from arb.venues.order_socket import OrderSocket
-from arb.venues.paper_source import PublicSource
-from arb.venues.private import PrivateStream
-from arb.venues.public_client import PublicClient, RequestMaker
-from arb.venues.public_reader import PublicReader
-from arb.venues.rules.guard import SigningGuard, SigningRefused
-from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.rules.pacing import AddressAllowance, Pacer, PacingLimits
-from arb.venues.spec import Trading, TradingMaker, TradingParts, VenueSpec
+from arb.venues.kit.dialect import PublicDialect
+from arb.venues.kit.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
+from arb.venues.kit.gateway import AccountParts, GatewayTiming, VenueGateway
+from arb.venues.kit.keyed_list import KeyedList, ListClient
+from arb.venues.kit.order_socket import OrderSocket
+from arb.venues.kit.private import PrivateStream
+from arb.venues.kit.public_client import PublicClient, RequestMaker
+from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
+from arb.venues.kit.rules.key_rights import KeyPolicy
+from arb.venues.kit.rules.pacing import AddressAllowance, Pacer, PacingLimits
+from arb.venues.kit.spec import Trading, TradingMaker, TradingParts, VenueSpec
+from arb.venues.paper.source import PublicSource
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
@@ -117,7 +117,7 @@ def build_paper_source(
     """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
 
     Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made. With a `list_key` the
-    currency list alone is asked for by a client of its own (`arb.venues.keyed_list`).
+    currency list alone is asked for by a client of its own (`arb.venues.kit.keyed_list`).
     """
     keyed = None
     if list_key is not None:

@@ -12,13 +12,13 @@ from arb.venues.bitget.spec import SPEC as BITGET
 from arb.venues.bybit.spec import SPEC as BYBIT
 from arb.venues.gate.spec import SPEC as GATE
 from arb.venues.generic.spec import generic_dialect
+from arb.venues.kit.spec import TapeDialect, VenueSpec
 from arb.venues.okx.spec import SPEC as OKX
-from arb.venues.spec import TapeDialect, VenueSpec
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookSeat
-    from arb.venues.wire.base import WireFeed
+    from arb.venues.books.plain.base import WireFeed
 
 SPECS: tuple[VenueSpec, ...] = (GATE, OKX, BITGET, BYBIT, BINANCE)
 """Every venue, in the order in which it is shown and asked."""

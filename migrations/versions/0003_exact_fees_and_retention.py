@@ -1,7 +1,7 @@
 """Give fills their fee as an exact integer, and keep sums of what is deleted for its age.
 
 Revision 0003, after 0002. A fee is not rounded in SQL any more: the two databases round halves differently. When a view
-changes, the text it has today moves from `arb/store/views.py` into this file.
+changes, the text it has today moves from `arb/store/ledger/views.py` into this file.
 """
 
 from decimal import Decimal
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import context, op
 
 from arb.market.numbers import to_e8
-from arb.store.views import VIEWS as LATER
+from arb.store.ledger.views import VIEWS as LATER
 
 revision = "0003"
 down_revision = "0002"

@@ -1,11 +1,11 @@
 """Leave the codes that grow with the engine to the program, which looks at them when it makes a row.
 
 Revision 0005, after 0004. Until here a CHECK listed the reasons, kinds, states, roles, statuses, sources, ... of a column, and
-every new one needed a migration; now `arb/store/domains.py` does. What stays are the sides, the outcomes of a request, and
-all arithmetic. That a finished pair is closed is now said of the finished states by name, so that a new open one passes.
+every new one needed a migration; now `arb/store/ledger/domains.py` does. What stays are the sides, the outcomes of a request,
+and all arithmetic. That a finished pair is closed is now said of the finished states by name, so that a new open one passes.
 
 SQLite cannot take a constraint off a table: the table is made anew with its rows and indexes. Others refer to it meanwhile, so
-foreign keys are off (arb/store/migrate.py looks at all of them at the end); views are put away and back.
+foreign keys are off (arb/store/ledger/migrate.py looks at all of them at the end); views are put away and back.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,8 +7,8 @@ rules for them.
 import sqlalchemy as sa
 from alembic import context, op
 
-from arb.store.views import VIEWS as LATER
-from arb.store.views import spelled
+from arb.store.ledger.views import VIEWS as LATER
+from arb.store.ledger.views import spelled
 
 revision = "0014"
 down_revision = "0013"

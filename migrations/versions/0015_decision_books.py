@@ -6,7 +6,7 @@ Revision 0015, after 0014. The pairs of before have none: nobody kept them.
 import sqlalchemy as sa
 from alembic import op
 
-from arb.store.views import view_sql
+from arb.store.ledger.views import view_sql
 
 revision = "0015"
 down_revision = "0014"

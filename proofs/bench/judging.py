@@ -15,7 +15,7 @@ from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import answer_of
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
-from arb.venues.compiled.loading import is_available
+from arb.venues.books.compiled.loading import is_available
 from proofs.bench.market_data import walk
 from proofs.bench.rounds import Effort, Row, alternate, quantile, time_row
 from proofs.bench.stage import SCALE, START_NS, SYMBOL, Level, Stage

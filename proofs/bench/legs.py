@@ -27,10 +27,10 @@ from arb.live.executor import Executor
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, Environment, OrderEntry, Site, VenueEndpoint
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.endpoints import Credentials, Environment, OrderEntry, Site, VenueEndpoint
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.registry import spec_of
-from arb.venues.rules.pacing import Budget, PacingLimits
 from proofs import REPO
 from proofs.bench.peers import find, with_markets
 from proofs.bench.rounds import Effort, Row, quantile, settle, time_row

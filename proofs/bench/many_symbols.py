@@ -12,7 +12,7 @@ from arb.core.messages.settings import Timing
 from arb.live.fast_books import compile_books
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
-from arb.venues.compiled.loading import is_available
+from arb.venues.books.compiled.loading import is_available
 from arb.venues.gate.books import GateFeed
 from proofs.bench.market_data import VENUES
 from proofs.bench.rounds import Effort, Row, absent_row, alternate

@@ -14,7 +14,7 @@ import msgspec
 
 from arb.clock import Clock
 from arb.core.messages.events import HaltAsked, QueueDrained
-from arb.venues.compiled.loading import is_available
+from arb.venues.books.compiled.loading import is_available
 from proofs.bench.frames import LEVEL, GateFrames
 from proofs.bench.peers import CCXT_PRO_GATE, CcxtBooks, CryptofeedBooks, NautilusBooks, as_updates, find
 from proofs.bench.rounds import Contender, Effort, Row, alternate, tail_row, time_row

@@ -14,8 +14,8 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
-from arb.venues.order_form import OrderForms
-from arb.venues.rules.guard import SigningGuard
+from arb.venues.kit.order_form import OrderForms
+from arb.venues.kit.rules.guard import SigningGuard
 from proofs.bench.peers import find
 from proofs.bench.rounds import Contender, Effort, Row, alternate, time_row
 

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from arb.clock import Clock, SystemClock
-from arb.venues.compiled.loading import is_available
+from arb.venues.books.compiled.loading import is_available
 from arb.venues.transport.way import DIRECT
 from arb.venues.transport.websocket import nothing, open_websocket
 from proofs import REPO

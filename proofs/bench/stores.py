@@ -22,13 +22,13 @@ from arb.clock import Clock
 from arb.core.messages.commands import AnyCommand, PlaceOrder
 from arb.core.messages.events import QueueDrained
 from arb.core.messages.records import OpportunityOutcome, OpportunityRecord, RunRecord
-from arb.store.database import open_engine
-from arb.store.guards import NoReserve
-from arb.store.journal import Journal
-from arb.store.ledger import UNTRADED_ROWS
-from arb.store.migrate import upgrade
-from arb.store.tables import Opportunity
-from arb.store.writer import Writer
+from arb.store.journal.guards import NoReserve
+from arb.store.journal.journal import Journal
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.ledger import UNTRADED_ROWS
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.tables import Opportunity
+from arb.store.ledger.writer import Writer
 from proofs.bench.peers import find
 from proofs.bench.rounds import Effort, Row, absent_row, alternate, rate_row, tail_row, time_row
 from proofs.bench.stage import SYMBOL, Stage

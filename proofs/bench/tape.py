@@ -24,9 +24,9 @@ from arb.replay.captured import Capture, Contents
 from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured, Merged, merged
 from arb.replay.trial import NoJournal
-from arb.store.journal_reader import Row as JournalRow
-from arb.store.tape import TapeLine
-from arb.venues.compiled.loading import is_available
+from arb.store.journal.reader import Row as JournalRow
+from arb.store.tapes.tape import TapeLine
+from arb.venues.books.compiled.loading import is_available
 from proofs.bench.frames import START_MS, GateFrames
 from proofs.bench.market_data import FULL_LEVELS
 from proofs.bench.peers import CCXT_PRO_GATE, CcxtBooks, find

@@ -17,7 +17,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.settings import RepairPolicy
 from arb.market.ids import decode, pair_part
 from arb.market.symbol import Symbol
-from arb.store.journal_reader import SUB_BITS, JournalReader
+from arb.store.journal.reader import SUB_BITS, JournalReader
 
 Row = dict[str, Any]
 

@@ -26,10 +26,10 @@ from arb.core.messages.intents import Intent
 from arb.errors import StoreError
 from arb.market.ids import PREFIX, decode
 from arb.market.order import Role
-from arb.store import migrate
-from arb.store.intents import intents_of
-from arb.store.journal import Journal
-from arb.store.journal_reader import JournalState, Row
+from arb.store.journal.intents import intents_of
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import JournalState, Row
+from arb.store.ledger import migrate
 from proofs.faultsim.aims import JOURNAL_PARTS
 from proofs.faultsim.faults import Life, Point
 

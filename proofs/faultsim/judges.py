@@ -19,8 +19,8 @@ from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal
-from arb.store.journal_reader import JournalReader
-from arb.store.projector import Projector
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.projector import Projector
 from proofs.faultsim.aims import POWER_CUT
 from proofs.faultsim.barred import into_a_bar
 from proofs.faultsim.conduct import (

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from arb.core.messages.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
-from arb.store.journal import Journal
-from arb.store.journal_reader import Row
-from arb.store.ledger import InlineLedger
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Row
+from arb.store.ledger.ledger import InlineLedger
 from proofs.faultsim.disk import Disk, Files
 from proofs.faultsim.faults import Life, Point
 

@@ -17,7 +17,7 @@ from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
-from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from proofs.faultsim.faults import Life, Line, Point

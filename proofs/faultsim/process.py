@@ -16,16 +16,16 @@ from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
-from arb.store.journal import Journal
-from arb.store.journal_upkeep import Upkeep, story_kept
-from arb.store.recall import recall
+from arb.store.journal.journal import Journal
+from arb.store.journal.recall import recall
+from arb.store.journal.upkeep import Upkeep, story_kept
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
-from arb.venues.gateway import GatewayTiming, VenueGateway
-from arb.venues.public_side import build_feeds
+from arb.venues.kit.endpoints import Credentials, OrderEntry, Site, sandbox_access
+from arb.venues.kit.gateway import GatewayTiming, VenueGateway
+from arb.venues.kit.public_side import build_feeds
+from arb.venues.kit.rules.key_rights import KeyPolicy
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
-from arb.venues.rules.key_rights import KeyPolicy
-from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network
 from proofs.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from proofs.faultsim.faults import Life

@@ -13,7 +13,7 @@ import ccxt.pro
 
 from arb.market.arena import BookState
 from arb.market.numbers import exact
-from arb.venues.wire.slot import BookSlot
+from arb.venues.books.plain.slot import BookSlot
 from tests.contract.stock_clients import exact as exact_text
 
 Levels = list[tuple[Decimal, Decimal]]

@@ -8,8 +8,8 @@ from typing import Any
 from arb.clock import SystemClock
 from arb.core.messages.events import AnyEvent, FeedDown
 from arb.market.feed import BookFeed, Notice
-from arb.venues.endpoints import Site
-from arb.venues.public_side import PublicSide
+from arb.venues.kit.endpoints import Site
+from arb.venues.kit.public_side import PublicSide
 from arb.venues.registry import spec_of
 
 PATIENCE_S = 60

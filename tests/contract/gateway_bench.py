@@ -16,12 +16,12 @@ from arb.core.messages.events import AnyEvent, OrderQueried
 from arb.market.fill import Fill
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, Environment, OrderEntry, sandbox_access
-from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.kit.base import PlaceAnswer
+from arb.venues.kit.endpoints import Credentials, Environment, OrderEntry, sandbox_access
+from arb.venues.kit.gateway import GatewayTiming, VenueGateway
+from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.registry import spec_of
-from arb.venues.rules.key_rights import KeyPolicy
 from tests.contract.conftest import Sandbox
 from tests.contract.stock_clients import SYMBOL, VENUES
 

@@ -11,8 +11,8 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.registry import spec_of
-from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import ours
 from tests.contract.feed_watch import FeedWatch
 from tests.contract.venue_server import Venues, site_of

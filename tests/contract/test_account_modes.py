@@ -13,9 +13,9 @@ from arb.core.messages.events import BalancesReported, OrderAccepted, OrderRejec
 from arb.errors import VenueAuthError
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, TimeInForce
-from arb.venues.endpoints import OrderEntry
-from arb.venues.gateway import VenueGateway
-from arb.venues.rules.key_rights import KeyPolicy
+from arb.venues.kit.endpoints import OrderEntry
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.key_rights import KeyPolicy
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, Bench, an_order, ended, query, told
 from tests.contract.stock_clients import SYMBOL, exact, gate_sdk, rest_client

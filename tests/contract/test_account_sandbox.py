@@ -7,7 +7,7 @@ import pytest
 
 from arb.errors import VenueAuthError
 from arb.market.ids import sandbox_of
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.gateway import VenueGateway
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import Bench
 from tests.contract.stock_clients import VENUES

@@ -13,10 +13,10 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, ResyncBy
 from arb.market.numbers import exact
 from arb.market.scale import Scale
-from arb.store.tape import TapeLine, read_tape
+from arb.store.tapes.tape import TapeLine, read_tape
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.registry import spec_of, tape_feed
-from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import CcxtReader, Levels, ours
 from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.server import World

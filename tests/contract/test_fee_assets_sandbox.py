@@ -9,7 +9,7 @@ import pytest
 from arb.core.messages.events import OrderQueried
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.gateway import VenueGateway
 from tests.builders import SYMBOL
 from tests.contract.conftest import Sandbox, StockVenue
 from tests.contract.gateway_bench import Bench, an_account, an_order, ended, told

@@ -12,10 +12,10 @@ from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
-from arb.venues.endpoints import sandbox_access
+from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.witness import PROVEN
+from arb.venues.kit.endpoints import sandbox_access
 from arb.venues.registry import spec_of
-from arb.venues.wire.base import WireFeed
-from arb.venues.wire.witness import PROVEN
 from tests.contract.conftest import Sandbox
 from tests.contract.feed_watch import FeedWatch
 from tests.contract.stock_clients import SYMBOL, VENUES

@@ -13,8 +13,8 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.sandbox.server import SandboxServer
 from arb.venues.bitget.signing import GuardedBitget
 from arb.venues.gate.client import Gate
+from arb.venues.kit.rules.guard import SigningGuard
 from arb.venues.okx.signing import GuardedOkx
-from arb.venues.rules.guard import SigningGuard
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]

@@ -27,10 +27,10 @@ from arb.core.messages.events import (
 from arb.errors import VenueAuthError, VenueError
 from arb.market.instrument import FeeIn
 from arb.market.order import Outcome, Role, Side, TimeInForce
-from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import sandbox_access
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.base import PlaceAnswer
+from arb.venues.kit.endpoints import sandbox_access
+from arb.venues.kit.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import (

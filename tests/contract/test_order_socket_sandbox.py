@@ -24,10 +24,10 @@ from arb.core.messages.events import (
     TroubleReported,
 )
 from arb.market.order import Outcome, Role, Side, TimeInForce
-from arb.venues.base import PlaceAnswer
-from arb.venues.endpoints import OrderEntry
-from arb.venues.gateway import VenueGateway
-from arb.venues.order_socket import OrderSocket
+from arb.venues.kit.base import PlaceAnswer
+from arb.venues.kit.endpoints import OrderEntry
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.order_socket import OrderSocket
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import (
     ASKS,

@@ -13,9 +13,9 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import OrderAccepted, OrderRejected
 from arb.market.order import Role
-from arb.venues.base import PlaceAnswer
-from arb.venues.endpoints import OrderEntry
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.base import PlaceAnswer
+from arb.venues.kit.endpoints import OrderEntry
+from arb.venues.kit.gateway import VenueGateway
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order
 

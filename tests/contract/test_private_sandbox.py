@@ -14,7 +14,7 @@ from arb.core.messages.events import AnyEvent, OrderFilled, OrderUpdated, Privat
 from arb.market.ids import ClientOrderId, decode
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import sandbox_access
+from arb.venues.kit.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ACCOUNTS, an_account

@@ -11,7 +11,7 @@ from arb.core.messages.events import AccountSnapshotTaken
 from arb.errors import VenueError
 from arb.market.ids import decode
 from arb.market.order import Side, TimeInForce
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.gateway import VenueGateway
 from tests.contract.gateway_bench import CLOCK, Bench, an_order, ended
 from tests.contract.stock_clients import SYMBOL
 from tests.contract.test_gateway_sandbox import bench

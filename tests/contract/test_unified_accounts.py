@@ -9,7 +9,7 @@ import pytest
 from arb.core.messages.events import CancelAnswered, OrderRejected
 from arb.errors import VenueAuthError
 from arb.market.order import Outcome, TimeInForce
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.gateway import VenueGateway
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import Bench, an_order, cancel_of, query
 from tests.contract.stock_clients import SYMBOL

@@ -17,7 +17,7 @@ import ccxt.pro
 from arb.clock import SystemClock
 from arb.market.instrument import Instrument
 from arb.venues.build import build_paper_source
-from arb.venues.endpoints import GLOBAL, Environment, Site, VenueEndpoint
+from arb.venues.kit.endpoints import GLOBAL, Environment, Site, VenueEndpoint
 from arb.venues.registry import spec_of
 from tests.contract.ccxt_books import Levels
 

@@ -150,7 +150,7 @@ def _import_all() -> None:
             importlib.import_module(module.name)
     for name in ("alembic.command", "sqlalchemy.dialects.sqlite", "arb.sandbox.__main__"):
         importlib.import_module(name)
-    from arb.venues.compiled.loading import is_available, load, load_blocks
+    from arb.venues.books.compiled.loading import is_available, load, load_blocks
 
     if is_available():
         load()

@@ -30,7 +30,7 @@ from arb.core.messages.records import IncidentRecord, PairRecord
 from arb.core.messages.recovery_records import ControlRecord
 from arb.market.ids import decode
 from arb.market.order import Role
-from arb.store.journal_reader import FINISHED
+from arb.store.journal.reader import FINISHED
 
 REPAIRS = (Role.HEDGE, Role.UNWIND)
 Commands = tuple[AnyCommand, ...]

@@ -15,8 +15,8 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.core.messages.incidents import HaltReason
 from arb.errors import EXIT_CHECK
 from arb.market.order import OrderStatus
-from arb.store.intents import IntentLog, intents_of
-from arb.store.journal_reader import JournalReader
+from arb.store.journal.intents import IntentLog, intents_of
+from arb.store.journal.reader import JournalReader
 from tests.integration import truth
 from tests.integration.kill_points import (
     ENTRY_SENT,

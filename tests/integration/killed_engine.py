@@ -22,9 +22,9 @@ from arb.core.messages.events import AnyEvent, FlattenAsked, OrderFilled, OrderR
 from arb.core.messages.intents import Intent
 from arb.market.ids import decode
 from arb.market.order import Role
-from arb.store.journal import Journal
-from arb.store.journal_reader import Row
-from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Row
+from arb.venues.kit.base import Departure, EventListener, OrderGateway, PlaceAnswer
 from tests.integration import kill_points as doors
 from tests.integration.kill_points import JOURNAL_DOORS, Course, KillPoint, When
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.call import HttpRequest
+from arb.venues.kit.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import NeverSent
 

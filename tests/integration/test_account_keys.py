@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from arb.core.messages.events import RunStarted
-from arb.store.journal_reader import JournalReader
-from arb.venues.endpoints import account_id, sandbox_access
+from arb.store.journal.reader import JournalReader
+from arb.venues.kit.endpoints import account_id, sandbox_access
 from tests.integration import truth
 from tests.integration.support import (
     DB,

@@ -13,13 +13,13 @@ from arb.core.messages.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
-from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
-from arb.venues.gateway import VenueGateway
-from arb.venues.private import PrivateStream
+from arb.venues.kit.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
+from arb.venues.kit.feed import SocketFeed
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.private import PrivateStream
+from arb.venues.kit.rules.retry import Backoff
 from arb.venues.registry import spec_of
-from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import FRAME_BYTES_MAX
 

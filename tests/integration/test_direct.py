@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.call import HttpRequest, Origin, render
+from arb.venues.kit.call import HttpRequest, Origin, render
 from arb.venues.transport.direct import (
     SPARE_CONNECTIONS_MAX,
     WARM_CONNECTIONS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.venues.call import HttpRequest
+from arb.venues.kit.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import NeverSent
 from arb.venues.transport.tls import client_context

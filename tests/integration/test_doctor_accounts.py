@@ -15,7 +15,7 @@ from arb.core.messages.events import OrderAccepted
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import sandbox_access
+from arb.venues.kit.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.integration.kill_points import POINTS
 from tests.integration.killed import Stage

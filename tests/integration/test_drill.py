@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from arb.store.journal_reader import JournalReader
+from arb.store.journal.reader import JournalReader
+from arb.venues.kit.rules.outcome import judge_write
 from arb.venues.registry import spec_of
-from arb.venues.rules.outcome import judge_write
 from arb.venues.transport.http import HttpAnswer
 from tests.integration import truth
 from tests.integration.live_mode import keys_of, live_config

@@ -15,7 +15,7 @@ HANDED_OVER = ": compiled code keeps the books\n"
 COMPILE = """
 import sys
 from numba.core import event
-from arb.venues.compiled.loading import is_whole, load_all
+from arb.venues.books.compiled.loading import is_whole, load_all
 sys.executable = sys.argv[1]
 with event.install_recorder("numba:compile") as recorder:
     load_all()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb.replay.books import TapeBooks, books_at
-from arb.store.tape import read_tape
+from arb.store.tapes.tape import read_tape
 from tests.contract.venue_server import venue_server
 from tests.integration.support import record_segments, run_arb, run_until
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arb.store.journal_reader import JournalReader
+from arb.store.journal.reader import JournalReader
 from tests.integration import truth
 from tests.integration.live_mode import keys_of, live_config, live_engine
 from tests.integration.support import VENUES, WELL_ENDED, EngineProcess, SandboxProcess, end_of, sandbox_process

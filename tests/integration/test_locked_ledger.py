@@ -13,8 +13,8 @@ import pytest
 from arb.clock import SystemClock
 from arb.core.messages.commands import AnyCommand
 from arb.core.messages.events import AnyEvent, RunStarted
-from arb.store.journal import Journal
-from arb.store.ledger import InlineLedger
+from arb.store.journal.journal import Journal
+from arb.store.ledger.ledger import InlineLedger
 from tests.builders import Bench
 from tests.integration.support import run_arb
 from tests.unit.core.trades.test_trade import accept, crossed, fill, refuse

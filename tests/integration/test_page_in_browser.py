@@ -14,7 +14,7 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.live.feed import StateFeed
-from arb.store.database import open_engine
+from arb.store.ledger.database import open_engine
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import a_history, fill_ledger
 

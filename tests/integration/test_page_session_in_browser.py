@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 from tests.support.browser import CHROMIUM, Tab, a_tab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from arb.store.database import journal_path
+from arb.store.ledger.database import journal_path
 from tests.integration import truth
 from tests.integration.support import (
     DB,

@@ -16,8 +16,8 @@ from arb.app.build import require_way_out
 from arb.clock import SystemClock
 from arb.config import NetworkSettings, Settings
 from arb.errors import ConfigError
-from arb.venues.call import HttpRequest
-from arb.venues.endpoints import Environment, Site, VenueEndpoint
+from arb.venues.kit.call import HttpRequest
+from arb.venues.kit.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.transport.direct import WARM_CONNECTIONS
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent, TransportError
 from arb.venues.transport.network import SocketEnded, SystemNetwork

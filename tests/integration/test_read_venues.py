@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arb.replay.books import TapeBooks, books_at
-from arb.store.tape import read_tape
+from arb.store.tapes.tape import read_tape
 from tests.contract.venue_server import Venues, venue_server
 from tests.integration.support import BUSY_MACHINE, arb, end_of, record_segments, run_arb, where
 

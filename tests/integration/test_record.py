@@ -9,7 +9,7 @@ import pytest
 
 from arb.errors import ArbError
 from arb.replay.books import TapeBooks, books_at
-from arb.store.tape import read_tape
+from arb.store.tapes.tape import read_tape
 from tests.integration.support import Process, arb, end_of, record_segments, run_arb, sandbox_process
 
 BOOKS = 15  # three venues, five symbols

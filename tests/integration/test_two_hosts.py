@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from arb.store.database import journal_path
-from arb.store.guards import shared_directory
+from arb.store.journal.guards import shared_directory
+from arb.store.ledger.database import journal_path
 from tests.integration.support import (
     REPO,
     WELL_ENDED,

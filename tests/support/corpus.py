@@ -29,9 +29,9 @@ import msgspec
 
 from arb.cli import main as arb
 from arb.clock import ManualClock
-from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
-from arb.store.rebuild import db_rebuild, db_upgrade
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.rebuild import db_rebuild, db_upgrade
 from arb.version import version
 from tests.support.corpus_courses import BANDS, SETTLED_NS, play_all
 from tests.support.old_files import DATA, unpacked

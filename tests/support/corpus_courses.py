@@ -21,11 +21,11 @@ from sqlalchemy import MetaData, create_engine, text
 from arb.clock import ManualClock
 from arb.core.messages.records import PairState
 from arb.live.control import ask
-from arb.store.intents import has_lacking, intents_of
-from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
-from arb.store.migrate import known, make_config
-from arb.store.rebuild import db_rebuild
+from arb.store.journal.intents import has_lacking, intents_of
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.migrate import known, make_config
+from arb.store.ledger.rebuild import db_rebuild
 from tests.integration import kill_points
 from tests.integration.support import (
     DB,

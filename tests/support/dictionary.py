@@ -12,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
-from arb.store.domains import CODES, ExactNumber
-from arb.store.tables import Base
-from arb.store.views import VIEWS
+from arb.store.ledger.domains import CODES, ExactNumber
+from arb.store.ledger.tables import Base
+from arb.store.ledger.views import VIEWS
 
 _HEAD = """# The ledger's tables and views
 

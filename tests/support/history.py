@@ -33,10 +33,10 @@ from arb.core.messages.records import (
 from arb.market.numbers import to_e8
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
-from arb.store.alerts import project
-from arb.store.database import open_engine
-from arb.store.migrate import upgrade
-from arb.store.writer import Writer
+from arb.store.ledger.alerts import project
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.writer import Writer
 
 FIRST_DAY_NS = 1_760_054_400_000_000_000  # 2025-10-10 00:00 UTC, a Friday
 DAY_NS = 86_400_000_000_000

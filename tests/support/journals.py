@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from arb.clock import ManualClock
-from arb.store.journal_blocks import Line, lines_in
-from arb.store.journal_reader import MAX_SUB
-from arb.store.journal_schema import connect, create
+from arb.store.journal.blocks import Line, lines_in
+from arb.store.journal.reader import MAX_SUB
+from arb.store.journal.schema import connect, create
 
 
 def write_lines(path: Path, lines: Iterable[Line]) -> None:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from arb.market.order import Outcome
+from arb.venues.kit.rules.outcome import Rule
 from arb.venues.registry import SPECS
-from arb.venues.rules.outcome import Rule
 
 _HEAD = """\
 # Outcomes: what an answer proves about an order

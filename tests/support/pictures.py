@@ -25,7 +25,7 @@ from arb.live.screen.dialogs import Dialogs
 from arb.live.screen.lines import encoded
 from arb.live.screen.picture import picture
 from arb.live.summary import present_state
-from arb.store.tables import WATERFALL
+from arb.store.ledger.tables import WATERFALL
 from tests.builders import Bench, an_instrument
 from tests.unit.core.trades.test_trade import fill
 

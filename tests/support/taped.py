@@ -27,12 +27,12 @@ from arb.market.feed import further_name, venue_of
 from arb.sandbox.admin import Admin
 from arb.sandbox.server import first_line
 from arb.sandbox.world import SimWorld
-from arb.store.journal import Journal
-from arb.store.journal_reader import Entry, Row
-from arb.store.tape import Kind, TapeHead, TapeLine
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Entry, Row
+from arb.store.tapes.tape import Kind, TapeHead, TapeLine
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
-from arb.venues.endpoints import OrderEntry, sandbox_access
-from arb.venues.public_side import build_feeds
+from arb.venues.kit.endpoints import OrderEntry, sandbox_access
+from arb.venues.kit.public_side import build_feeds
 from arb.venues.registry import TRADED
 from arb.virtual_loop import VirtualLoop
 from proofs.faultsim.faults import Life

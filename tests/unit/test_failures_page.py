@@ -8,8 +8,8 @@ import pytest
 from arb import errors
 from arb.core.messages.incidents import ALERTS, HaltReason, IncidentKind
 from arb.core.messages.reasons import Reason
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
-from arb.venues.spec import VenueSpec
 
 DOCTOR = re.compile(r'check = "(\w+)"|Finding\((?:about|LOCAL), "(\w+)"')
 

@@ -288,7 +288,8 @@ class DecisionBookRecord(Record, frozen=True, kw_only=True, tag="DecisionBookRec
 class AcknowledgementRecord(Record, frozen=True, kw_only=True, tag="AcknowledgementRecord"):
     """A person has taken note of an alert: of its incidents up to `seen_id`, the last one that was shown. Later ones are new.
 
-    `id` is the alert's: that of its first incident. It becomes no row of its own, but part of the alert's (`store/alerts.py`).
+    `id` is the alert's: that of its first incident. It becomes no row of its own, but part of the alert's
+    (`store/ledger/alerts.py`).
     """
 
     id: int

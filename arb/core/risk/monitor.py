@@ -36,7 +36,7 @@ from arb.market.symbol import Symbol
 
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
-# The codes of refusals by the guard next to the signer (`venues/rules/guard.py`) begin so.
+# The codes of refusals by the guard next to the signer (`venues/kit/rules/guard.py`) begin so.
 GUARD_CODES = "guard_"
 STILL_REPORTED_NS = 500 * NS_PER_MS
 """A standstill is an incident when it lasts so long. Shorter ones stop trade all the same: they are seen when a connection

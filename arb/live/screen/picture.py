@@ -1,7 +1,7 @@
 """The whole picture: all sections on a screen of a given size, and what the keys ask at its bottom.
 
 What is drawn is one mapping: the engine's state (`live/summary.py`), `about` the run, and of what is read beside the engine:
-`today` (`store/today.py`), `alerts`, `log`, `trouble`. Whatever of these is missing is left out.
+`today` (`store/ledger/today.py`), `alerts`, `log`, `trouble`. Whatever of these is missing is left out.
 """
 
 from collections.abc import Sequence

@@ -16,14 +16,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from arb.errors import CheckFailed, ConfigError
-from arb.store.tape import RULES
+from arb.store.tapes.tape import RULES
 from arb.version import version
 
 CONNECT_S = 30
 LOOK_S = 5
 ALONE_LOOKS = 6
 """While nothing becomes ready it is asked so often whether there are workers; after so many times without it is given up."""
-_WHICH = "(__import__('arb.version', fromlist=['version']).version(), __import__('arb.store.tape', fromlist=['RULES']).RULES)"
+_WHICH = (
+    "(__import__('arb.version', fromlist=['version']).version(),"
+    " __import__('arb.store.tapes.tape', fromlist=['RULES']).RULES)"
+)
 """What a worker is asked, in words that every arb understands, and a worker without one, too."""
 P = TypeVar("P")
 R = TypeVar("R")

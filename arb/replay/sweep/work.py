@@ -27,8 +27,8 @@ from arb.replay.trial import (
     play,
     result_of,
 )
-from arb.store.tape import RULES
-from arb.venues.compiled.loading import is_available
+from arb.store.tapes.tape import RULES
+from arb.venues.books.compiled.loading import is_available
 from arb.version import version
 
 KeyedTrial = tuple[str, Trial]

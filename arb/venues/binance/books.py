@@ -22,11 +22,20 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
 from arb.market.scale import Scale
-from arb.venues.compiled.layout import BINANCE
-from arb.venues.wire.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Requests, Sequence64, batches, decode_problem
-from arb.venues.wire.chain import ChainFeed, Rule
-from arb.venues.wire.slot import BookSlot, Delta
-from arb.venues.wire.witness import TickerWitness
+from arb.venues.books.compiled.layout import BINANCE
+from arb.venues.books.plain.base import (
+    DECODE_ERRORS,
+    NS_PER_MS,
+    Millis,
+    Pair,
+    Requests,
+    Sequence64,
+    batches,
+    decode_problem,
+)
+from arb.venues.books.plain.chain import ChainFeed, Rule
+from arb.venues.books.plain.slot import BookSlot, Delta
+from arb.venues.books.plain.witness import TickerWitness
 
 _LIMITS = (100, 500, 1000)
 """How many levels a side a spot snapshot may have, the next one for a book that needs more."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from arb.errors import VenueProtocolError
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, given_flag, identified, maybe_amount, maybe_count
-from arb.venues.fields import Fields
+from arb.venues.kit.currencies import CurrencyReader, given_flag, identified, maybe_amount, maybe_count
+from arb.venues.kit.fields import Fields
 
 
 def _rows(body: Any) -> list[Any]:

@@ -19,12 +19,12 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
 from arb.venues.binance.currencies import READER
 from arb.venues.binance.spec import POLICY
-from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows, given_flag, read_currencies
-from arb.venues.dialect import Listing, narrower, read_listing
-from arb.venues.fields import Fields
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import OutcomePolicy
+from arb.venues.kit.call import Call
+from arb.venues.kit.currencies import CurrencyRows, given_flag, read_currencies
+from arb.venues.kit.dialect import Listing, narrower, read_listing
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _LISTING = "api/v3/exchangeInfo"
 _BYTES_MAX = 16 * 1024 * 1024
@@ -42,7 +42,7 @@ _MOVES = ("enableInternalTransfer", "permitsUniversalTransfer")
 
 
 class BinanceDialect:
-    """See `arb.venues.dialect.KeyedDialect`; without a key its public part alone is asked."""
+    """See `arb.venues.kit.dialect.KeyedDialect`; without a key its public part alone is asked."""
 
     venue = "binance"
     policy: OutcomePolicy = POLICY

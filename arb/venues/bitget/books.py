@@ -11,10 +11,10 @@ import msgspec
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult
 from arb.masking import clean
-from arb.venues.compiled.layout import BITGET
-from arb.venues.wire.base import DECODE_ERRORS, Sequence64, decode_problem
-from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
-from arb.venues.wire.slot import BookSlot
+from arb.venues.books.compiled.layout import BITGET
+from arb.venues.books.plain.base import DECODE_ERRORS, Sequence64, decode_problem
+from arb.venues.books.plain.pushed import Arg, PushedFeed, PushedFrame, remember_texts
+from arb.venues.books.plain.slot import BookSlot
 
 
 class _Book(msgspec.Struct):

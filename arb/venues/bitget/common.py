@@ -15,11 +15,11 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.currencies import READER
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
-from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
-from arb.venues.fields import Fields
-from arb.venues.rules.outcome import OutcomePolicy
+from arb.venues.kit.call import Call
+from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.kit.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.outcome import OutcomePolicy
 
 FORCE = {
     TimeInForce.GTC: "gtc",
@@ -34,7 +34,7 @@ BGB, BGB_SHARE = "BGB", Decimal("0.8")
 
 
 class CommonDialect:
-    """The part of `arb.venues.dialect.TradeDialect` that is the same for a classic and a unified account."""
+    """The part of `arb.venues.kit.dialect.TradeDialect` that is the same for a classic and a unified account."""
 
     venue = "bitget"
     policy: OutcomePolicy = POLICY

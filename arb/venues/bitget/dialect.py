@@ -16,18 +16,18 @@ from arb.market.order import OrderReport
 from arb.venues.bitget import records
 from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
-from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import DAY_MS, FeeAssetQuery, Reach, batched
-from arb.venues.fields import Fields
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import UNREADABLE, VenueReply
+from arb.venues.kit.call import Call, CancelBatch, Pages
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _PRIVATE = ("private", "spot")
 _CANCELS_MAX = 50
 
 
 class BitgetDialect(CommonDialect):
-    """See `arb.venues.dialect.TradeDialect`."""
+    """See `arb.venues.kit.dialect.TradeDialect`."""
 
     reach = Reach(90 * DAY_MS, 90 * DAY_MS, 90 * DAY_MS)  # 90 days
 

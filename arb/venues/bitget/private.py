@@ -14,12 +14,12 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport
 from arb.venues.bitget import records, unified_records
-from arb.venues.fields import Fields
-from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
+from arb.venues.books.plain.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
+from arb.venues.kit.fields import Fields
 
 
 class BitgetPrivate(PassphrasePrivate):
-    """See `arb.venues.wire.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
+    """See `arb.venues.books.plain.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
 
     `channel_key` is what names a channel, `orders`, `fills` and `account` are its channels, `arguments` what is subscribed to.
     """

@@ -13,7 +13,7 @@ from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport
-from arb.venues.fields import Fields, UnknownSymbol
+from arb.venues.kit.fields import Fields, UnknownSymbol
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 _UNFILLED_STATES = frozenset({"init", "new", "live"})

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import ccxt.pro
 
 from arb.clock import NS_PER_MS
-from arb.venues.call import Call, body_text
-from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, OrderFields, limit_claim, to_decimal
+from arb.venues.kit.call import Call, body_text
+from arb.venues.kit.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.kit.rules.guard import OrderClaim, OrderFields, limit_claim, to_decimal
 
 WINDOW_MAX_MS = 60_000
 

@@ -11,25 +11,18 @@ from typing import TYPE_CHECKING
 
 from arb.clock import Clock
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
-from arb.venues.rules.pacing import Budget, PacingLimits
-from arb.venues.spec import (
-    ConnectionLimits,
-    Product,
-    TapeDialect,
-    Trading,
-    TradingParts,
-    VenueSpec,
-)
-from arb.venues.tickers import TickerForm
+from arb.venues.kit.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.rules.pacing import Budget, PacingLimits
+from arb.venues.kit.spec import ConnectionLimits, Product, TapeDialect, Trading, TradingParts, VenueSpec
+from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.bitget.signing import GuardedBitget
-    from arb.venues.currencies import CurrencyReader
-    from arb.venues.rules.guard import SigningGuard
-    from arb.venues.wire.base import WireFeed
+    from arb.venues.books.plain.base import WireFeed
+    from arb.venues.kit.currencies import CurrencyReader
+    from arb.venues.kit.rules.guard import SigningGuard
 
 NAME = "bitget"
 

@@ -19,11 +19,11 @@ from arb.venues.bitget import unified_records as records
 from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import UNIFIED_RIGHTS
 from arb.venues.bitget.unified_records import CATEGORY
-from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import DAY_MS, FeeAssetQuery, Reach, batched
-from arb.venues.fields import Fields
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import UNREADABLE, VenueReply
+from arb.venues.kit.call import Call, CancelBatch, Pages
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _API = ("private", "uta")
 _SPOT = {"category": CATEGORY}
@@ -37,7 +37,7 @@ _SETTLED_MODES = frozenset({"unified", "hybrid"})
 
 
 class UnifiedDialect(CommonDialect):
-    """See `arb.venues.dialect.TradeDialect`."""
+    """See `arb.venues.kit.dialect.TradeDialect`."""
 
     reach = Reach(30 * DAY_MS, 30 * DAY_MS, 30 * DAY_MS)  # 30 days between its bounds, of which the second is now
 

@@ -11,8 +11,8 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult, NoticeKind
 from arb.masking import clean
-from arb.venues.compiled.layout import BYBIT
-from arb.venues.wire.base import (
+from arb.venues.books.compiled.layout import BYBIT
+from arb.venues.books.plain.base import (
     DECODE_ERRORS,
     NS_PER_MS,
     Millis,
@@ -23,7 +23,7 @@ from arb.venues.wire.base import (
     batches,
     decode_problem,
 )
-from arb.venues.wire.slot import BookSlot
+from arb.venues.books.plain.slot import BookSlot
 
 _ARGS_PER_REQUEST = 10
 _RESTARTED = 1

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, identified, maybe_amount, maybe_count
-from arb.venues.fields import Fields
+from arb.venues.kit.currencies import CurrencyReader, identified, maybe_amount, maybe_count
+from arb.venues.kit.fields import Fields
 
 
 def _rows(body: Any) -> list[Any]:

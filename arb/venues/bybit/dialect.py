@@ -15,12 +15,12 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.venues.bybit.currencies import READER
 from arb.venues.bybit.spec import POLICY
-from arb.venues.call import Call
-from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import Listing, narrower, read_listing
-from arb.venues.fields import Fields
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import OutcomePolicy
+from arb.venues.kit.call import Call
+from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.kit.dialect import Listing, narrower, read_listing
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _NO_LIMITS: dict[str, Any] = {}
 _COINS_MAX = 4
@@ -30,7 +30,7 @@ _READS = frozenset({"SubMemberTransferList"})
 
 
 class BybitDialect:
-    """See `arb.venues.dialect.KeyedDialect`; without a key its public part alone is asked."""
+    """See `arb.venues.kit.dialect.KeyedDialect`; without a key its public part alone is asked."""
 
     venue = "bybit"
     policy: OutcomePolicy = POLICY

@@ -9,19 +9,19 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
-from arb.venues.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
-from arb.venues.rules.pacing import Budget
-from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
-from arb.venues.tickers import TickerForm
+from arb.venues.kit.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
+from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
+from arb.venues.kit.rules.pacing import Budget
+from arb.venues.kit.rules.retry import Trouble
+from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.currencies import CurrencyReader
-    from arb.venues.dialect import KeyedDialect, PublicDialect
-    from arb.venues.wire.base import WireFeed
+    from arb.venues.books.plain.base import WireFeed
+    from arb.venues.kit.currencies import CurrencyReader
+    from arb.venues.kit.dialect import KeyedDialect, PublicDialect
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
 _ROWS: tuple[Row, ...] = (

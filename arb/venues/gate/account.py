@@ -12,11 +12,11 @@ from typing import Any
 
 from arb.errors import VenueAuthError
 from arb.market.ids import plain_id
-from arb.venues.call import Call
-from arb.venues.fields import Fields
 from arb.venues.gate.outcomes import RIGHTS
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import VenueReply
+from arb.venues.kit.call import Call
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import VenueReply
 
 VENUE = "gate"
 CLASSIC, LEGACY_UNIFIED = "classic", "legacy unified"

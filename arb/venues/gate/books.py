@@ -2,7 +2,7 @@
 
 `spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly;
 a gap means unsubscribe, wait for the answer, subscribe. Where it is not served (Gate's EU entity) `spot.order_book_update`,
-whose changes follow a snapshot fetched over REST (`arb.venues.wire.chain`); newer servers push that first, as `full`. A
+whose changes follow a snapshot fetched over REST (`arb.venues.books.plain.chain`); newer servers push that first, as `full`. A
 feed asks for one of the two and reads both.
 
 The send time of a frame is its `time_ms`; where it has none, the time of the change (`t`), and where it has not even that,
@@ -19,8 +19,8 @@ from arb.errors import require
 from arb.market.arena import BookArena, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind, ResyncBy
-from arb.venues.compiled.layout import GATE_OBU, GATE_UPDATES
-from arb.venues.wire.base import (
+from arb.venues.books.compiled.layout import GATE_OBU, GATE_UPDATES
+from arb.venues.books.plain.base import (
     DECODE_ERRORS,
     MILLIS_MAX,
     NS_PER_MS,
@@ -30,8 +30,8 @@ from arb.venues.wire.base import (
     Sequence64,
     decode_problem,
 )
-from arb.venues.wire.chain import ChainFeed, Rule
-from arb.venues.wire.slot import BookSlot, Delta
+from arb.venues.books.plain.chain import ChainFeed, Rule
+from arb.venues.books.plain.slot import BookSlot, Delta
 
 OBU, UPDATES = "obu", "order_book_update"
 LEVELS = (50, 400)

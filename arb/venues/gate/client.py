@@ -26,13 +26,13 @@ import ccxt.pro
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.messages.commands import PlaceOrder
 from arb.errors import ConfigError
-from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.dialect import ID_LENGTH_MAX, to_text
 from arb.venues.gate.records import TEXT_PREFIX
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written
-from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
+from arb.venues.kit.call import Call, HttpRequest, RequestError, body_text, plain, to_json
+from arb.venues.kit.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written
+from arb.venues.kit.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"

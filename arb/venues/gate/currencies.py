@@ -1,6 +1,6 @@
 """Gate's currency list, `GET /spot/currencies` (APIv4, "List all currencies' details"): for anybody, without fees and minimums.
 
-Each chain says for itself whether it is closed. An `addr` may also be an internal mark (`arb/venues/currencies.py`).
+Each chain says for itself whether it is closed. An `addr` may also be an internal mark (`arb/venues/kit/currencies.py`).
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 
 from arb.errors import VenueProtocolError
 from arb.market.wallets import CurrencyChain
-from arb.venues.currencies import CurrencyReader, given_flag, identified
-from arb.venues.fields import Fields
+from arb.venues.kit.currencies import CurrencyReader, given_flag, identified
+from arb.venues.kit.fields import Fields
 
 
 def _rows(body: Any) -> list[Any]:

@@ -19,9 +19,14 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.dialect import (
+from arb.venues.gate import records
+from arb.venues.gate.account import GateAccount
+from arb.venues.gate.currencies import READER
+from arb.venues.gate.outcomes import POLICY
+from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
+from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
+from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.kit.dialect import (
     DAY_MS,
     FeeAssetQuery,
     Fees,
@@ -32,14 +37,9 @@ from arb.venues.dialect import (
     narrower,
     read_listing,
 )
-from arb.venues.fields import Fields
-from arb.venues.gate import records
-from arb.venues.gate.account import GateAccount
-from arb.venues.gate.currencies import READER
-from arb.venues.gate.outcomes import POLICY
-from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
 _TIF = {
@@ -59,7 +59,7 @@ _CURRENCIES_MAX = 10
 
 
 class GateDialect:
-    """See `arb.venues.dialect.TradeDialect`."""
+    """See `arb.venues.kit.dialect.TradeDialect`."""
 
     venue = "gate"
     policy: OutcomePolicy = POLICY

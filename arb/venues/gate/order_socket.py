@@ -15,9 +15,9 @@ from arb.clock import NS_PER_S
 from arb.core.messages.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
 from arb.masking import clean
-from arb.venues.call import Call
-from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
-from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.kit.call import Call
+from arb.venues.kit.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 
 LOGIN = "login"
 CHANNELS = {
@@ -58,7 +58,7 @@ class _Frame(msgspec.Struct):
 
 
 class GateOrderSocket:
-    """See `arb.venues.order_socket.SocketDialect`."""
+    """See `arb.venues.kit.order_socket.SocketDialect`."""
 
     venue = "gate"
 

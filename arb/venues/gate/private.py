@@ -12,18 +12,18 @@ from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled
 from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
 from arb.masking import clean
-from arb.venues.fields import Fields
+from arb.venues.books.plain.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
 from arb.venues.gate.signing import Signer, channel_auth
-from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
+from arb.venues.kit.fields import Fields
 
 ORDERS, FILLS, BALANCES = "spot.orders", "spot.usertrades", "spot.balances"
 _EVERY_PAIR = ("!all",)
 
 
 class GatePrivate:
-    """See `arb.venues.wire.private.PrivateDialect`."""
+    """See `arb.venues.books.plain.private.PrivateDialect`."""
 
     venue = "gate"
 

@@ -17,8 +17,8 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.masking import clean
-from arb.venues.fields import Fields, parted
-from arb.venues.rarely import Rarely
+from arb.venues.kit.fields import Fields, parted
+from arb.venues.kit.rarely import Rarely
 
 _TWO_FEES = Rarely(logging.getLogger(__name__))
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
-from arb.venues.keyed_hash import KeyedHash
+from arb.venues.kit.keyed_hash import KeyedHash
 
 API_ROOT = "/api/v4"
 """Part of every REST path, and so of what is signed."""

@@ -5,27 +5,19 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.clock import Clock
-from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.rules.pacing import Budget, PacingLimits
-from arb.venues.spec import (
-    ConnectionLimits,
-    Product,
-    SignatureHelp,
-    TapeDialect,
-    Trading,
-    TradingParts,
-    VenueSpec,
-)
-from arb.venues.tickers import TickerForm
+from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.rules.pacing import Budget, PacingLimits
+from arb.venues.kit.spec import ConnectionLimits, Product, SignatureHelp, TapeDialect, Trading, TradingParts, VenueSpec
+from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.currencies import CurrencyReader
-    from arb.venues.order_socket import SocketDialect
-    from arb.venues.rules.guard import SigningGuard
-    from arb.venues.wire.base import WireFeed
+    from arb.venues.books.plain.base import WireFeed
+    from arb.venues.kit.currencies import CurrencyReader
+    from arb.venues.kit.order_socket import SocketDialect
+    from arb.venues.kit.rules.guard import SigningGuard
 
 NAME = "gate"
 FUTURES = "gate_futures"

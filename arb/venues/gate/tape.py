@@ -12,10 +12,10 @@ import msgspec
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
+from arb.venues.books.plain.base import DECODE_ERRORS, Pair, Sequence64
+from arb.venues.books.plain.slot import BookSlot
+from arb.venues.books.plain.witness import TickerWitness
 from arb.venues.gate.books import GateFeed, GateFrame, Snapshot, Update
-from arb.venues.wire.base import DECODE_ERRORS, Pair, Sequence64
-from arb.venues.wire.slot import BookSlot
-from arb.venues.wire.witness import TickerWitness
 
 
 class _Contracts(msgspec.Struct):

@@ -12,7 +12,7 @@ import msgspec
 
 from arb.market.arena import NO_SEQUENCE, BookArena
 from arb.market.feed import BookSeat, FrameResult
-from arb.venues.wire.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Sequence64, WireFeed, decode_problem
+from arb.venues.books.plain.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Sequence64, WireFeed, decode_problem
 
 DEPTH = 50
 

@@ -19,13 +19,13 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import INT64_MAX
 from arb.masking import clean
-from arb.venues.base import EventListener, FrameListener
+from arb.venues.books.plain.base import MILLIS_MAX
 from arb.venues.generic.books import DEPTH, BookFrame, LostFrame
 from arb.venues.generic.spec import venue_named
-from arb.venues.rules.retry import RECONNECTS, Trouble, next_delay_s
+from arb.venues.kit.base import EventListener, FrameListener
+from arb.venues.kit.rules.retry import RECONNECTS, Trouble, next_delay_s
 from arb.venues.transport.network import Connector
 from arb.venues.transport.way import DIRECT, WayOut
-from arb.venues.wire.base import MILLIS_MAX
 
 POLL_S = 3.0
 """Between two fetches of a book that nobody pushes."""

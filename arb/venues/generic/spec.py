@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from arb.venues.spec import TapeDialect
+from arb.venues.kit.spec import TapeDialect
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookSeat
-    from arb.venues.wire.base import WireFeed
+    from arb.venues.books.plain.base import WireFeed
 
 MARK = "generic:"
 

@@ -7,9 +7,9 @@ The account's mode decides how spot orders are placed (`tdMode`: "Place order", 
 
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn
-from arb.venues.fields import Fields
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
 from arb.venues.okx.outcomes import RIGHTS
-from arb.venues.rules.key_rights import KeyFacts
 
 _MODES = {"1": "spot", "2": "futures", "3": "multi-currency margin", "4": "portfolio margin"}
 _MARGIN = frozenset({"3", "4"})

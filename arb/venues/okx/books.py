@@ -7,7 +7,7 @@ from tapes only, where the checksum alone vouches for them; a live feed refuses 
 
 `bbo-tbt` (best bid and offer, every 10 ms) bears witness of a book that states no checksum. The documents number changes by
 channel and do not say that the ids of the two are comparable, so the witness is believed, book by book, once it has shown it
-(`arb/venues/wire/witness.py`): by book because a wrong one must not have the others' witnesses dismissed. Whether a book
+(`arb/venues/books/plain/witness.py`): by book because a wrong one must not have the others' witnesses dismissed. Whether a book
 is live is said by `books` alone: the witness is subscribed beside it, and may be refused, silent or unreadable.
 
 OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
@@ -23,11 +23,11 @@ from arb.market.book import Quote, to_levels
 from arb.market.feed import NOTHING, BookSeat, FrameResult, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.masking import clean
-from arb.venues.compiled.layout import OKX
-from arb.venues.wire.base import DECODE_ERRORS, FrameError, Sequence64, decode_problem
-from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
-from arb.venues.wire.slot import BookSlot
-from arb.venues.wire.witness import PROVEN, begin_hearing, hear, heard
+from arb.venues.books.compiled.layout import OKX
+from arb.venues.books.plain.base import DECODE_ERRORS, FrameError, Sequence64, decode_problem
+from arb.venues.books.plain.pushed import Arg, PushedFeed, PushedFrame, remember_texts
+from arb.venues.books.plain.slot import BookSlot
+from arb.venues.books.plain.witness import PROVEN, begin_hearing, hear, heard
 
 _DEPTHS = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 _WITNESS = "bbo-tbt"

@@ -18,16 +18,16 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
-from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.currencies import CurrencyRows, read_currencies, whole
-from arb.venues.dialect import DAY_MS, FeeAssetQuery, Fees, Listing, Reach, acknowledged, batched, read_listing
-from arb.venues.fields import Fields
+from arb.venues.kit.call import Call, CancelBatch, Pages
+from arb.venues.kit.currencies import CurrencyRows, read_currencies, whole
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Fees, Listing, Reach, acknowledged, batched, read_listing
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount
 from arb.venues.okx.currencies import READER
 from arb.venues.okx.outcomes import POLICY
-from arb.venues.rules.key_rights import KeyFacts
-from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
 _ORDER_TYPES = {
@@ -51,7 +51,7 @@ Rates = tuple[Decimal, Decimal]
 
 
 class OkxDialect:
-    """See `arb.venues.dialect.TradeDialect`."""
+    """See `arb.venues.kit.dialect.TradeDialect`."""
 
     venue = "okx"
     policy: OutcomePolicy = POLICY

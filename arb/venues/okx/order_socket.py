@@ -12,11 +12,11 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.masking import clean
-from arb.venues.call import Call
+from arb.venues.books.plain.private import login_message
+from arb.venues.kit.call import Call
+from arb.venues.kit.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.kit.rules.guard import SigningGuard
 from arb.venues.okx.private import CLOSING_NOTICES
-from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
-from arb.venues.rules.guard import SigningGuard
-from arb.venues.wire.private import login_message
 
 OPS = {
     "trade/order": "order",
@@ -56,7 +56,7 @@ class _Frame(msgspec.Struct):
 
 
 class OkxOrderSocket:
-    """See `arb.venues.order_socket.SocketDialect`."""
+    """See `arb.venues.kit.order_socket.SocketDialect`."""
 
     venue = "okx"
 

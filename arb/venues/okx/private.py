@@ -7,9 +7,9 @@ import msgspec
 
 from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
-from arb.venues.fields import Fields
+from arb.venues.books.plain.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
+from arb.venues.kit.fields import Fields
 from arb.venues.okx import records
-from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
 
 ORDERS, ACCOUNT = "orders", "account"
 # A subscription that is not served: as many connections as may follow the channel follow it already.
@@ -19,7 +19,7 @@ CLOSING_NOTICES = frozenset({"64008"})
 
 
 class OkxPrivate(PassphrasePrivate):
-    """See `arb.venues.wire.private.PrivateDialect`."""
+    """See `arb.venues.books.plain.private.PrivateDialect`."""
 
     venue = "okx"
     login_path = "/users/self/verify"

@@ -11,7 +11,7 @@ from arb.core.messages.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport
-from arb.venues.fields import Fields, parted
+from arb.venues.kit.fields import Fields, parted
 
 _LIQUIDITY = {"T": Liquidity.TAKER, "M": Liquidity.MAKER}
 _OPEN_STATES = frozenset({"live", "partially_filled"})

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import ccxt.pro
 
 from arb.clock import Clock
-from arb.venues.call import Call
-from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
+from arb.venues.kit.call import Call
+from arb.venues.kit.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.kit.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 
 class GuardedOkx(PassphraseClient, ccxt.pro.okx):

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
 from arb.masking import clean
-from arb.venues.endpoints import Address, ConnectionTiming
-from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.kit.endpoints import Address, ConnectionTiming
+from arb.venues.kit.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
 from arb.venues.transport.websocket import nothing

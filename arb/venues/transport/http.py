@@ -1,4 +1,4 @@
-"""HTTP/1.1 without a socket: one answer and how it is read (RFC 9112), and what carries requests (`venues/call.py`).
+"""HTTP/1.1 without a socket: one answer and how it is read (RFC 9112), and what carries requests (`venues/kit/call.py`).
 
 `HttpTransport` is the door of a gateway to the network, one method wide so that it can be swapped. An attempt ends in exactly
 one of three ways, and which one matters for orders: an `HttpAnswer` (whatever its status), `NeverSent` (provably nothing left:
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.masking import clean
-from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest, Origin, Outgoing
+from arb.venues.kit.call import ANSWER_BYTES_MAX, HttpRequest, Origin, Outgoing
 
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0

@@ -18,8 +18,8 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from arb.clock import Clock
-from arb.venues.call import HttpRequest, Origin
-from arb.venues.endpoints import host_of
+from arb.venues.kit.call import HttpRequest, Origin
+from arb.venues.kit.endpoints import host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
     CHUNKS_MAX,

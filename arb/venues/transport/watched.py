@@ -13,7 +13,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.masking import SECRETS
-from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.transport.http import Connection, HttpAnswer, Later, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Network, Socket, SocketEnded
 

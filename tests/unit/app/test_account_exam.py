@@ -12,9 +12,9 @@ from arb.clock import NS_PER_MS
 from arb.config import Settings
 from arb.live.checks import Finding, Result
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.call import HttpRequest, Origin, Outgoing
-from arb.venues.endpoints import Credentials, Environment
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing
+from arb.venues.kit.endpoints import Credentials, Environment
+from arb.venues.kit.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import Connection, HttpAnswer
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded

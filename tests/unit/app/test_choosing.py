@@ -17,7 +17,7 @@ from arb.core.messages.settings import ChoiceRules
 from arb.errors import CheckFailed, VenueUnreachable
 from arb.market.listing import Listed, Ticker
 from arb.market.wallets import Wallets
-from arb.store.journal_reader import JournalState
+from arb.store.journal.reader import JournalState
 from tests.builders import an_instrument
 from tests.unit.store.rows import a_pair, a_plan
 from tests.virtual import a_clock, run_virtual

@@ -11,9 +11,9 @@ import pytest
 from arb.app.claims import Blocks, Claims
 from arb.clock import SystemClock
 from arb.errors import ConfigError, StoreError
-from arb.store.guards import InstanceLock
-from arb.store.lease import AccountLease, Holder
-from arb.store.migrate import upgrade
+from arb.store.journal.guards import InstanceLock
+from arb.store.ledger.lease import AccountLease, Holder
+from arb.store.ledger.migrate import upgrade
 from tests.support.postgres_proxy import PostgresProxy
 
 CONNECT_TIMEOUT_S = 5.0

@@ -21,14 +21,14 @@ from arb.core.state.control import Control
 from arb.core.state.positions.holdings import KnownInventory
 from arb.errors import CheckFailed
 from arb.live.control import ControlRequests, ControlServer, Document, halt_file
-from arb.store.alerts import project
-from arb.store.database import journal_path, open_engine
-from arb.store.guards import AccountLocks, NoReserve
-from arb.store.journal import Journal
-from arb.store.ledger import prepare_ledger
-from arb.store.writer import Writer
+from arb.store.journal.guards import AccountLocks, NoReserve
+from arb.store.journal.journal import Journal
+from arb.store.ledger.alerts import project
+from arb.store.ledger.database import journal_path, open_engine
+from arb.store.ledger.ledger import prepare_ledger
+from arb.store.ledger.writer import Writer
+from tests.unit.store.ledger.test_alerts import drift
 from tests.unit.store.rows import a_run
-from tests.unit.store.test_alerts import drift
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 

@@ -11,9 +11,9 @@ from arb.app.explain import explanation, steps
 from arb.cli.shared import to_json, to_text
 from arb.core.messages.recovery_records import SkewPart
 from arb.core.messages.settings import AppliedLimit
-from arb.store.journal_reader import Entry
-from arb.store.queries import LedgerReader, PairStory
-from arb.store.rebuild import db_upgrade
+from arb.store.journal.reader import Entry
+from arb.store.ledger.queries import LedgerReader, PairStory
+from arb.store.ledger.rebuild import db_upgrade
 from tests.support.old_files import unpacked
 from tests.unit.store.rows import a_plan
 

@@ -12,8 +12,8 @@ from arb.config import LiveSettings, Mode, RunOptions, Settings
 from arb.core.messages.events import RunStarted
 from arb.core.messages.records import RunRecord
 from arb.errors import ConfigError
-from arb.store.domains import CODES, note_on
-from arb.store.journal import Journal
+from arb.store.journal.journal import Journal
+from arb.store.ledger.domains import CODES, note_on
 from tests.unit.store.rows import T0, keep
 
 KINDS = {
@@ -27,7 +27,7 @@ KINDS = {
     "demo on a sandbox": RunKind(Mode.LIVE, demos=True, sandbox=True),
 }
 ALIKE = {("paper", "paper on demos"), ("paper on demos", "paper")}
-"""What the accounts beside the ledger keep apart, and not the ledger itself (`store/account_file.py`)."""
+"""What the accounts beside the ledger keep apart, and not the ledger itself (`store/journal/account_file.py`)."""
 
 
 def a_journal(kind: RunKind) -> Journal:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from arb.app.page import check_target, write_page
 from arb.cli.root import cli
 from arb.errors import ConfigError
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 
 PAGE = "<!doctype html>\n<html></html>\n"
 

@@ -11,7 +11,7 @@ from arb.config import Mode, Settings
 from arb.config.coins import coin_rule
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
-from arb.venues.base import OrderGateway
+from arb.venues.kit.base import OrderGateway
 
 
 def settings_with(*read: str) -> Settings:

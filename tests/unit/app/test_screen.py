@@ -13,12 +13,12 @@ from arb.live.control import read_halt_file
 from arb.live.screen.dialogs import Action, Confirmed
 from arb.live.screen.lines import text_of
 from arb.live.screen.picture import picture
-from arb.store.guards import NoReserve
-from arb.store.journal import Journal
-from arb.store.ledger import InlineLedger, prepare_ledger
-from arb.store.queries import LedgerReader
+from arb.store.journal.guards import NoReserve
+from arb.store.journal.journal import Journal
+from arb.store.ledger.ledger import InlineLedger, prepare_ledger
+from arb.store.ledger.queries import LedgerReader
+from tests.unit.store.ledger.test_alerts import drift
 from tests.unit.store.rows import T0, a_finished_pair, a_run, an_event, keep
-from tests.unit.store.test_alerts import drift
 
 
 class Place:

@@ -16,7 +16,7 @@ from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.replay.days import Stretch
 from arb.replay.trial import run_trial
-from arb.store.tape import RULES, SegmentHead
+from arb.store.tapes.tape import RULES, SegmentHead
 from tests.support.taped import SYMBOL, TapedRun, taped_run
 from tests.unit.replay.makings import START_S, one_dislocation
 from tests.unit.replay.own_tapes import write_run

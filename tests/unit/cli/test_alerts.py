@@ -9,10 +9,10 @@ import pytest
 from arb.cli import main
 from arb.clock import SystemClock
 from arb.core.messages.records import IncidentRecord
-from arb.store.journal import Journal
+from arb.store.journal.journal import Journal
 from tests.unit.store.conftest import query
+from tests.unit.store.ledger.test_alerts import Stores
 from tests.unit.store.rows import T0, a_pair, a_run, an_incident
-from tests.unit.store.test_alerts import Stores
 
 Captured = pytest.CaptureFixture[str]
 RUN = 1_000_000_000

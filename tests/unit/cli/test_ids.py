@@ -15,6 +15,7 @@ from arb.config import ReviewOptions, Settings
 from arb.documents import EXACT_MAX, encoded
 from arb.market.order import Side
 from arb.ui.questions import FILTERS, Questions
+from tests.unit.store.ledger.test_alerts import Stores
 from tests.unit.store.rows import (
     T0,
     a_balance,
@@ -28,7 +29,6 @@ from tests.unit.store.rows import (
     an_opportunity,
 )
 from tests.unit.store.rows import a_pair as a_pair_of
-from tests.unit.store.test_alerts import Stores
 
 pytest.importorskip("pyarrow")
 OF_RUN = 10**9

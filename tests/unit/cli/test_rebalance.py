@@ -14,7 +14,7 @@ from arb.core.messages.settings import Limits
 from arb.core.state.positions.holdings import Held, KnownInventory
 from arb.live.control import ControlRequests, ControlServer
 from arb.market.wallets import CurrencyChain
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 from proofs.faultsim.disk import temporary_files
 from proofs.faultsim.scenario import Scenario, plan_of
 from proofs.faultsim.world import Simulation

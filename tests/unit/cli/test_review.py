@@ -7,9 +7,9 @@ import pytest
 
 from arb.cli import main
 from arb.cli.review import _progress
-from arb.store.database import open_engine
-from arb.store.migrate import upgrade
-from arb.store.writer import Writer
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.writer import Writer
 from tests.unit.store.rows import T0, a_pair, a_run
 
 Captured = pytest.CaptureFixture[str]

@@ -22,10 +22,10 @@ from sqlalchemy import text
 from arb.cli import main
 from arb.cli.sql import statements
 from arb.errors import ConfigError, StoreError
-from arb.store.database import open_engine
-from arb.store.migrate import upgrade
-from arb.store.read_only import Interrupted, ReadOnlyLedger, connections
-from arb.store.writer import Writer
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.read_only import Interrupted, ReadOnlyLedger, connections
+from arb.store.ledger.writer import Writer
 from tests.support.cookbook import questions
 from tests.unit.store.conftest import query
 from tests.unit.store.rows import a_finished_pair, a_run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arb.cli.root import COMMANDS, YOUNG_OBJECTS
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 
 REVIEW = {"aiohttp", "alembic", "ccxt.base", "numba", "numpy", "pandas", "pyarrow", "requests", "rich"}
 """What whoever looks at the past has no use for. (`ccxt` itself is entered and not run.)"""

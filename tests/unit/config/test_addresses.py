@@ -12,7 +12,7 @@ from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
 from arb.errors import ConfigError
 from arb.masking import SECRETS
-from arb.venues.endpoints import Environment
+from arb.venues.kit.endpoints import Environment
 from arb.venues.transport.way import DIRECT
 
 SECRET = "hunter22-hunter22"

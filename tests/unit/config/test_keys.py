@@ -15,7 +15,7 @@ from arb.config.keys import ENV_FILE, KeyPlaces, Place, credentials_of, hide_kno
 from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.masking import SECRETS
-from arb.venues.endpoints import Credentials, Environment
+from arb.venues.kit.endpoints import Credentials, Environment
 
 OKX = Settings().venues.okx
 KEY = {"OKX_API_KEY": "key-of-okx-1", "OKX_API_SECRET": "secret-of-okx-2", "OKX_API_PASSPHRASE": "phrase of-okx 3"}

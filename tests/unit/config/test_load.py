@@ -15,7 +15,7 @@ from arb.config.loader import load_text
 from arb.config.places import lines_of_keys
 from arb.core.messages.settings import OnSingleLeg, Ramp
 from arb.errors import ConfigError
-from arb.venues.endpoints import OrderEntry
+from arb.venues.kit.endpoints import OrderEntry
 
 
 def _load(text: str) -> Settings:

@@ -14,7 +14,7 @@ from arb.errors import StoreError
 from arb.live.runner import Runner
 from arb.market.feed import NOTHING, FrameResult, ResyncBy
 from arb.market.order import Role, Side, TimeInForce
-from arb.store.journal_reader import Row
+from arb.store.journal.reader import Row
 
 START_NS = 1_760_000_000_000_000_000
 

@@ -18,7 +18,7 @@ from arb.core.messages.events import (
 )
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import EXIT_OK, ConfigError, VenueAuthError, VenueBusy, VenueError, VenueUnreachable
-from arb.venues.paper import PaperGateway
+from arb.venues.paper.gateway import PaperGateway
 from tests.unit.live.test_node import Bench, Silence
 from tests.unit.store.rows import a_pair, a_plan, an_event, an_order, keep
 

@@ -13,7 +13,7 @@ from arb.core.messages.events import SymbolsChosen, TroubleReported
 from arb.core.messages.incidents import IncidentKind
 from arb.errors import EXIT_OK, VenueUnreachable
 from arb.live.universe import connections_of, universe_of
-from arb.venues.base import EventListener, FrameListener, MarketFeed
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
 from tests.builders import an_instrument
 from tests.unit.live.test_node import VENUES, Bench, Silence
 from tests.virtual import START_NS

@@ -10,7 +10,7 @@ from arb.errors import EXIT_OK, VenueBusy, VenueError, VenueRejected
 from arb.live.node import CURRENCIES_WAIT_S
 from arb.live.tasks import keep_currencies
 from arb.market.wallets import CurrencyChain
-from arb.venues.paper import PaperGateway
+from arb.venues.paper.gateway import PaperGateway
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.live.test_node import Bench, at_once
 from tests.unit.live.test_tasks import for_seconds

@@ -34,8 +34,8 @@ from arb.live.executor import Executor
 from arb.market.ids import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
-from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.rules.guard import SalePrice
+from arb.venues.kit.base import Departure, EventListener, PlaceAnswer
+from arb.venues.kit.rules.guard import SalePrice
 from tests.builders import a_snapshot
 from tests.virtual import START_NS, a_clock, run_virtual
 

@@ -13,10 +13,10 @@ from arb.live.fast_books import BooksBy, chosen, compared
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
 from arb.venues.binance.books import BinanceFeed
-from arb.venues.compiled import loading
-from arb.venues.compiled.loading import load
+from arb.venues.books.compiled import loading
+from arb.venues.books.compiled.loading import load
 from arb.venues.gate.books import GateFeed
-from tests.unit.venues.wire.dialects import BINANCE, GATE, NOW_NS, Truth, binance_quote, seats
+from tests.unit.venues.books.plain.dialects import BINANCE, GATE, NOW_NS, Truth, binance_quote, seats
 
 INSTALLED = importlib.util.find_spec("numba") is not None
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="compiled books need numba")

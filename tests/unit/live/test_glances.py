@@ -14,9 +14,9 @@ from arb.core.strategies.taker_pair.detector import LAST_KEPT, Detector
 from arb.live.glances import Glances, OrderGlances
 from arb.live.rehearsal import SYMBOL, Rehearsal
 from arb.measured_loop import in_turn
-from arb.store.intents import intents_of
-from arb.venues.base import OrderGateway
-from arb.venues.gateway import VenueGateway
+from arb.store.journal.intents import intents_of
+from arb.venues.kit.base import OrderGateway
+from arb.venues.kit.gateway import VenueGateway
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.plan import make_plan
 from proofs.faultsim.world import Simulation

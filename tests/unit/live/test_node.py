@@ -35,15 +35,15 @@ from arb.live.universe import books_of, universe_of
 from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument
 from arb.replay.backtest import CapturedSource
-from arb.store.journal import Journal
-from arb.store.journal_reader import Row
-from arb.store.journal_upkeep import drop_story
-from arb.venues.base import EventListener, FrameListener, MarketFeed
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Row
+from arb.store.journal.upkeep import drop_story
 from arb.venues.build import venue_profile
-from arb.venues.paper import PaperGateway
-from arb.venues.paper_account import Forgetful, PaperAccount
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
+from arb.venues.kit.rules.guard import SalePrice
+from arb.venues.paper.account import Forgetful, PaperAccount
+from arb.venues.paper.gateway import PaperGateway
 from arb.venues.registry import TRADED, spec_of
-from arb.venues.rules.guard import SalePrice
 from tests.builders import SYMBOL, an_instrument
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep

@@ -11,8 +11,8 @@ from arb.clock import NS_PER_S, ManualClock
 from arb.core.messages.events import FeedDown, FeedUp
 from arb.live.recording import ROOM_BYTES, ROOM_CHECKED_EVERY_S, Recorder
 from arb.replay.books import BooksReport, TapeBooks, books_at
-from arb.store.segments import Segments
-from arb.store.tape import read_tape
+from arb.store.tapes.segments import Segments
+from arb.store.tapes.tape import read_tape
 from arb.venues.registry import tape_feed
 from tests.builders import an_instrument
 from tests.support.floor import BookFrames

@@ -12,10 +12,10 @@ import pytest
 
 from arb.clock import NS_PER_S, Clock, ManualClock
 from arb.live.rehearsal import LATEST_NS, DeadLine, Nowhere, Rehearsal
-from arb.store.intents import intents_of
-from arb.venues.call import HttpRequest, Origin, Outgoing
-from arb.venues.compiled.loading import is_available
-from arb.venues.compiled.plans import CompiledPlans
+from arb.store.journal.intents import intents_of
+from arb.venues.books.compiled.loading import is_available
+from arb.venues.books.compiled.plans import CompiledPlans
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing
 from arb.venues.registry import TRADED
 from arb.venues.transport.http import AnswerLost, NeverSent
 from arb.venues.transport.network import SocketEnded

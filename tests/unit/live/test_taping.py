@@ -10,7 +10,7 @@ import pytest
 from arb.core.messages.events import FeedDown, FeedUp, QueueDrained, TroubleReported
 from arb.errors import StoreError
 from arb.live.taping import Taping
-from arb.store.tape import read_tape
+from arb.store.tapes.tape import read_tape
 from tests.unit.replay.test_tapes import HEAD
 
 START_NS = 1_760_000_000_123_456_789

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from arb.store.tape import TapeLine, encode_head
+from arb.store.tapes.tape import TapeLine, encode_head
 from tests.support.taped import TapedRun
 
 

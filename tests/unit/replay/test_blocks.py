@@ -33,9 +33,9 @@ from arb.replay.captured import Capture, Contents
 from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
-from arb.store.journal import Journal
-from arb.store.tape import SegmentHead, TapeLine, encode_head
-from arb.venues.compiled.layout import AT_END, AT_LINE
+from arb.store.journal.journal import Journal
+from arb.store.tapes.tape import SegmentHead, TapeLine, encode_head
+from arb.venues.books.compiled.layout import AT_END, AT_LINE
 from tests.support.floor import BookFrames
 from tests.support.taped import NoLedger, taped_run
 from tests.unit.replay.test_tapes import HEAD

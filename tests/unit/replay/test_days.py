@@ -9,8 +9,8 @@ import pytest
 from arb.errors import ConfigError
 from arb.replay.days import stretches_of, tapes_in
 from arb.replay.tapes import merged
-from arb.store.tape import SegmentHead
-from arb.store.tape_convert import convert_tapes
+from arb.store.tapes.convert import convert_tapes
+from arb.store.tapes.tape import SegmentHead
 from tests.unit.replay.test_tapes import capture, own
 
 

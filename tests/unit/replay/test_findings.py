@@ -19,7 +19,7 @@ from arb.market.numbers import EXACT
 from arb.market.order import Side
 from arb.replay.findings import Findings, break_even_bps
 from arb.replay.result import EDGE_BPS, LIFE_MS, Result
-from arb.store.journal_reader import Row
+from arb.store.journal.reader import Row
 from tests.unit.store.rows import (
     T0,
     D,

@@ -14,7 +14,7 @@ import pytest
 from arb.app.replay import replay_tapes
 from arb.config import ReplayOptions, Settings
 from arb.errors import ConfigError, StoreError
-from arb.store.tape_convert import convert_tapes
+from arb.store.tapes.convert import convert_tapes
 from tests.unit.replay.makings import Tape, one_dislocation, quiet_market
 
 TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents")

@@ -41,9 +41,9 @@ from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.feed import further_name, split_books, venue_of
 from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
-from arb.store.journal import Journal
-from arb.store.journal_reader import Entry
-from arb.store.tape import TapeHead, TapeLine, decode_head, encode_head
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Entry
+from arb.store.tapes.tape import TapeHead, TapeLine, decode_head, encode_head
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
 

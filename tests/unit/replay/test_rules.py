@@ -14,7 +14,7 @@ from arb.core.messages.settings import Limits
 from arb.errors import ArbError, StoreError
 from arb.market.instrument import Instrument
 from arb.replay.tapes import is_own, merged
-from arb.store.tape import SegmentHead
+from arb.store.tapes.tape import SegmentHead
 from tests.builders import D, an_instrument
 from tests.unit.replay.makings import START_S, Tape, one_dislocation
 

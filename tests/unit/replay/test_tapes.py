@@ -14,8 +14,8 @@ from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, as_capture, is_own, merged
-from arb.store.tape import TapeHead, TapeLine, decode_head, encode_head
-from arb.store.tape_convert import convert_tapes
+from arb.store.tapes.convert import convert_tapes
+from arb.store.tapes.tape import TapeHead, TapeLine, decode_head, encode_head
 from tests.builders import D, an_instrument
 
 SETTINGS = EngineSettings(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from arb.report.summary import Sources
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 
 

@@ -11,8 +11,8 @@ pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 
 from arb.errors import ConfigError
 from arb.report import load, plots
-from arb.store.database import open_engine
-from arb.store.migrate import upgrade
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 
 LOADERS: tuple[Callable[..., Any], ...] = (

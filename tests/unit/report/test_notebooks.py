@@ -16,7 +16,7 @@ pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 from arb.core.messages.records import PairRecord
 from arb.errors import CheckFailed
 from arb.report.sweeps import sweep
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 from tests import house
 from tests.support.history import a_history, fill_ledger
 from tests.support.notebooks import FOLDER, SHOWN, SWEEP, SWEPT_DAYS, read, run, run_on_rows, run_sweep, shown

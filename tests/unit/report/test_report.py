@@ -11,7 +11,7 @@ from arb.core.messages.records import FillRecord, OrderRecord, PairKind, PairRec
 from arb.market.numbers import to_e8
 from arb.market.order import Role
 from arb.report.summary import TERMS, Sources, summarise
-from arb.store.migrate import upgrade
+from arb.store.ledger.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 
 E8 = Decimal("1e-8")

@@ -9,9 +9,9 @@ from arb.clock import NS_PER_S, utc_text
 from arb.errors import ConfigError
 from arb.report import load
 from arb.report.summary import Sources, summarise
-from arb.store.database import open_engine
-from arb.store.queries import LedgerReader
-from arb.store.selection import Selection, instant_of, selection_of
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.queries import LedgerReader
+from arb.store.ledger.selection import Selection, instant_of, selection_of
 from tests.support.history import DAY_NS, FIRST_DAY_NS
 
 NOW_NS = FIRST_DAY_NS + 2 * DAY_NS + 3600 * NS_PER_S

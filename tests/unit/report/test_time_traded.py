@@ -17,8 +17,8 @@ from arb.report import plots
 from arb.report.measure import run_ns, stretches, traded_slots
 from arb.report.style import Sheet
 from arb.report.summary import Sources, summarise
-from arb.store.queries import LedgerReader
-from arb.store.selection import Selection
+from arb.store.ledger.queries import LedgerReader
+from arb.store.ledger.selection import Selection
 from tests.support.history import DAY_NS, fill_ledger
 from tests.unit.store.rows import D, a_balance, a_pair, a_run, a_traded_opportunity, a_waterfall, an_incident
 

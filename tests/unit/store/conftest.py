@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from arb.clock import ManualClock
-from arb.store.database import open_engine
-from arb.store.guards import FileReserve
-from arb.store.journal import Journal
+from arb.store.journal.guards import FileReserve
+from arb.store.journal.journal import Journal
+from arb.store.ledger.database import open_engine
 from tests.unit.store.rows import T0
 
 MEMORY = Path("/dev/shm")

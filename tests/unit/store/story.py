@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from arb.store.database import open_engine
-from arb.store.journal import Journal
-from arb.store.journal_reader import Row
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Row
+from arb.store.ledger.database import open_engine
 from tests.unit.store.rows import a_balance, a_control, a_finished_pair, a_run, an_event, an_incident, keep
 
 TABLES = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from arb.store.migrate import check, current
-from arb.store.rebuild import db_upgrade
+from arb.store.ledger.migrate import check, current
+from arb.store.ledger.rebuild import db_upgrade
 from tests import house
 from tests.support import corpus
 from tests.support.old_files import DATA, unpacked

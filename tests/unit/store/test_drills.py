@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from arb.errors import StoreError
-from arb.store.journal import Journal
-from arb.store.ledger import InlineLedger, Ledger
-from arb.store.migrate import upgrade
-from arb.store.rebuild import db_rebuild
+from arb.store.journal.journal import Journal
+from arb.store.ledger.ledger import InlineLedger, Ledger
+from arb.store.ledger.migrate import upgrade
+from arb.store.ledger.rebuild import db_rebuild
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import a_finished_pair, an_event, an_opportunity, keep
 from tests.unit.store.states import WAIT_S, States

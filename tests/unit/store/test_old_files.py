@@ -13,9 +13,9 @@ import pytest
 from arb.core.messages.events import RunStarted
 from arb.core.messages.records import FillRecord, OpportunityRecord, attributes_of, tag_of
 from arb.core.messages.recovery_records import OpenPair
-from arb.store.journal_reader import JournalReader
-from arb.store.migrate import check, current, head
-from arb.store.rebuild import db_rebuild, db_upgrade
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.migrate import check, current, head
+from arb.store.ledger.rebuild import db_rebuild, db_upgrade
 from tests import house
 from tests.support.old_files import DATA, unpacked
 from tests.unit.store.conftest import open_journal, query

@@ -9,9 +9,9 @@ import pytest
 
 from arb.clock import ManualClock
 from arb.errors import StoreError
-from arb.store.intents import intents_of
-from arb.store.journal import Journal
-from arb.store.ledger import InlineLedger, prepare_ledger
+from arb.store.journal.intents import intents_of
+from arb.store.journal.journal import Journal
+from arb.store.ledger.ledger import InlineLedger, prepare_ledger
 from tests.support.intents import an_intent
 from tests.unit.store.conftest import open_journal
 from tests.unit.store.rows import T0, a_run, an_event, keep

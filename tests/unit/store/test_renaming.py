@@ -14,9 +14,9 @@ import pytest
 from arb.core.messages.commands import AnyCommand, SetTimer
 from arb.core.messages.events import AnyEvent, AssetBalance, FeedUp
 from arb.core.messages.records import BalanceRecord, Record
-from arb.store.journal import Journal
-from arb.store.tables import Balance
-from arb.store.writer import row_maker
+from arb.store.journal.journal import Journal
+from arb.store.ledger.tables import Balance
+from arb.store.ledger.writer import row_maker
 from tests.unit.store.rows import a_balance
 
 encode = msgspec.json.Encoder(decimal_format="string").encode

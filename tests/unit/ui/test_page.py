@@ -23,9 +23,9 @@ from arb.config import Settings, UiOptions
 from arb.errors import ConfigError
 from arb.live.control import halt_file
 from arb.masking import SECRETS
-from arb.store.bounded import bounded
-from arb.store.database import open_engine
-from arb.store.migrate import upgrade
+from arb.store.ledger.bounded import bounded
+from arb.store.ledger.database import open_engine
+from arb.store.ledger.migrate import upgrade
 from arb.ui.gate import HEADERS
 from arb.ui.server import Page
 from arb.ui.sessions import CODE_S, FRESH_S, IDLE_S, LIFE_S, SESSIONS_MAX, Sessions

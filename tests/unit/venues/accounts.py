@@ -2,8 +2,8 @@
 
 import msgspec
 
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED
-from arb.venues.spec import VenueSpec
 
 
 def _kinds(spec: VenueSpec) -> list[VenueSpec]:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from arb.market.order import Outcome
 from arb.venues.bitget.outcomes import POLICY as BITGET
 from arb.venues.gate.outcomes import POLICY as GATE
+from arb.venues.kit.rules.outcome import OutcomePolicy, Verdict, judge_write
 from arb.venues.okx.outcomes import POLICY as OKX
-from arb.venues.rules.outcome import OutcomePolicy, Verdict, judge_write
 from arb.venues.transport.http import HttpAnswer
 
 POLICIES: dict[str, OutcomePolicy] = {policy.venue: policy for policy in (GATE, OKX, BITGET)}

@@ -8,12 +8,12 @@ from typing import Any
 
 from arb.core.messages.events import AnyEvent
 from arb.market.arena import BookArena
-from arb.venues.endpoints import ConnectionTiming, fixed
-from arb.venues.feed import SocketFeed
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.gate.books import GateFeed
+from arb.venues.kit.endpoints import ConnectionTiming, fixed
+from arb.venues.kit.feed import SocketFeed
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
-from arb.venues.wire.base import WireFeed
 from tests.virtual import a_clock, run_virtual
 
 

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from arb.core.messages.events import AccountSnapshotTaken
-from arb.venues.account_queries import DETAILS_MAX, AccountSnapshot
-from arb.venues.call import Call
 from arb.venues.gate.dialect import GateDialect
-from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order
+from arb.venues.kit.account_queries import DETAILS_MAX, AccountSnapshot
+from arb.venues.kit.call import Call
+from tests.unit.venues.kit.test_account_queries import GateLists, gate_fill, gate_order
 
 
 class LaggingGate(GateLists):

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from arb.market.order import Outcome
-from arb.venues.account_queries import OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.call import Call
-from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.account_queries import OrderQuery
+from arb.venues.kit.call import Call
+from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.rules.outcome import error_of, judge_read
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.outcome import error_of, judge_read
 from arb.venues.transport.http import HttpAnswer
 from tests.support.bent import each_bent, is_lacking
-from tests.unit.venues.test_account_queries import CLIENT_ID, gate_fill, gate_order, look
+from tests.unit.venues.kit.test_account_queries import CLIENT_ID, gate_fill, gate_order, look
 from tests.unit.venues.test_recorded_records import money
 
 OKX_ORDER = {

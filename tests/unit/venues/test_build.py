@@ -7,10 +7,10 @@ import pytest
 
 from arb.errors import ConfigError
 from arb.venues.build import PAPER_RATE, GatewayLimits, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, OrderEntry
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.endpoints import Credentials, OrderEntry
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import SPECS, TRADED, spec_of
-from arb.venues.spec import VenueSpec
 from tests.virtual import a_clock
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from arb.core.messages.commands import CancelOrder
 from arb.errors import VenueRejected
-from tests.unit.venues.test_gateway import DONE, Bench
+from tests.unit.venues.kit.test_gateway import DONE, Bench
 from tests.virtual import run_virtual
 
 LATE: Any = (403, b'{"label":"REQUEST_EXPIRED","message":"request arrived after X-Gate-Exptime"}', {})

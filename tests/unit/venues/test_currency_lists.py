@@ -14,9 +14,9 @@ from arb.core.state.identity import RouteIdentities
 from arb.errors import VenueProtocolError
 from arb.market.coins import NATIVE, CoinTable, Verdict
 from arb.market.wallets import CurrencyChain, Wallets
-from arb.venues.currencies import CurrencyRows, chains, read_currencies
+from arb.venues.kit.currencies import CurrencyRows, chains, read_currencies
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.registry import SPECS
-from arb.venues.rules.outcome import decode_body
 
 READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_currencies is not None}
 DATA = Path(__file__).parents[2] / "data" / "currencies"
@@ -204,7 +204,7 @@ def test_a_bad_field_is_named_and_hides_no_other_row(
 
 
 def test_a_venue_calls_no_two_chains_by_one_name_and_every_name_has_a_source() -> None:
-    path = Path(__file__).parents[3] / "arb" / "venues" / "chains.csv"
+    path = Path(__file__).parents[3] / "arb" / "venues" / "kit" / "chains.csv"
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
     assert all(row["source"] and None not in row.values() for row in rows)

@@ -10,10 +10,10 @@ from arb.errors import VenueAuthError, VenueProtocolError
 from arb.venues.binance.dialect import BinanceDialect
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bybit.dialect import BybitDialect
-from arb.venues.dialect import PublicDialect
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.dialect import PublicDialect
 from arb.venues.okx.dialect import OkxDialect
-from tests.unit.venues.test_gateway import Bench
+from tests.unit.venues.kit.test_gateway import Bench
 from tests.virtual import run_virtual
 
 MANY = tuple(f"A{number}" for number in range(30))

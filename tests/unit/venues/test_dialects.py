@@ -16,12 +16,12 @@ from arb.errors import VenueProtocolError
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.dialect import ODD_MAX, Fees, TradeDialect, read_listing
+from arb.venues.kit.public_reader import ROWS_A_TURN, read_in_parts
+from arb.venues.kit.reader import discounted
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.public_reader import ROWS_A_TURN, read_in_parts
-from arb.venues.reader import discounted
-from arb.venues.rules.outcome import decode_body
 from tests.builders import an_instrument, read_whole
 
 EXPIRES_NS = 1_700_000_000_123_000_000

@@ -13,20 +13,20 @@ import pytest
 from arb.clock import SystemClock
 from arb.errors import VenueError
 from arb.masking import SECRETS
-from arb.venues.answers import answered
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.call import Outgoing
-from arb.venues.endpoints import Credentials
-from arb.venues.gateway import VenueGateway
-from arb.venues.rules.outcome import decode_body, error_of, judge_read, judge_write
-from arb.venues.spec import VenueSpec
+from arb.venues.kit.answers import answered
+from arb.venues.kit.call import Outgoing
+from arb.venues.kit.endpoints import Credentials
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.rules.outcome import decode_body, error_of, judge_read, judge_write
+from arb.venues.kit.spec import VenueSpec
+from arb.venues.kit.writes import ReadyFrame
 from arb.venues.transport.http import HttpAnswer
-from arb.venues.writes import ReadyFrame
 from tests.unit.venues.accounts import ACCOUNTS
+from tests.unit.venues.books.plain import private_frames
+from tests.unit.venues.kit.test_order_socket_dialects import gate as gate_socket
+from tests.unit.venues.kit.test_order_socket_dialects import okx as okx_socket
 from tests.unit.venues.test_hostile_text import DIALECTS, MARK, NOW_NS, ORDER, PRIVATE, READS, reader_of
-from tests.unit.venues.test_order_socket_dialects import gate as gate_socket
-from tests.unit.venues.test_order_socket_dialects import okx as okx_socket
-from tests.unit.venues.wire import private_frames
 
 PLANTED = ("d7c2b1e0-55aa-4bcd-9f01-3e5f7a9b1c2d", "a3f1c95d2e7b4068a3f1c95d2e7b4068", 'Hun"ter/22\\ + zwölf')
 SIGNATURES = (

@@ -8,10 +8,10 @@ import pytest
 
 from arb.clock import NS_PER_S, ManualClock
 from arb.venues.bitget.signing import GuardedBitget, GuardedUnifiedBitget
-from arb.venues.call import Call
 from arb.venues.gate.client import Gate
+from arb.venues.kit.call import Call
+from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.okx.signing import GuardedOkx
-from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 MakeClient = Callable[[SigningGuard, ManualClock], Any]
 KEY = {"apiKey": "key", "secret": "secret", "password": "phrase"}

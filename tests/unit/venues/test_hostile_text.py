@@ -21,17 +21,17 @@ from arb.core.messages.events import OutcomeUnknown
 from arb.errors import VenueProtocolError
 from arb.market.arena import BookArena
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.answers import answered
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.unified import UnifiedDialect
-from arb.venues.dialect import TradeDialect
-from arb.venues.fields import Fields
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.answers import answered
+from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.rules.outcome import decode_body, judge_read, judge_write
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.outcome import decode_body, judge_read, judge_write
 from arb.venues.transport.http import HttpAnswer
 from tests.builders import read_whole
-from tests.unit.venues.wire import dialects, private_frames
+from tests.unit.venues.books.plain import dialects, private_frames
 
 NOW_NS = 1_700_000_000_500_000_000
 MARK = '"<here>"'

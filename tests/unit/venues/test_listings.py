@@ -17,10 +17,10 @@ from arb.market.instrument import Instrument
 from arb.venues.binance.dialect import BinanceDialect
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bybit.dialect import BybitDialect
-from arb.venues.dialect import PublicDialect
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.dialect import PublicDialect
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.outcome import decode_body
 from tests.builders import read_whole
 
 Row = dict[str, Any]

@@ -19,9 +19,9 @@ from arb.sandbox.profiles import listed_symbols
 from arb.sandbox.server import first_line
 from arb.sandbox.world import SimWorld
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.call import HttpRequest
-from arb.venues.endpoints import sandbox_access
-from arb.venues.gateway import VenueGateway
+from arb.venues.kit.call import HttpRequest
+from arb.venues.kit.endpoints import sandbox_access
+from arb.venues.kit.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import HttpAnswer
 from arb.virtual_loop import VirtualLoop

@@ -11,7 +11,7 @@ import pytest
 from arb.errors import VenueProtocolError
 from arb.venues.binance.dialect import BinanceDialect
 from arb.venues.bybit.dialect import BybitDialect
-from arb.venues.rules.outcome import decode_body
+from arb.venues.kit.rules.outcome import decode_body
 from tests.unit.venues.test_listings import ROWS, filters, one, read
 
 

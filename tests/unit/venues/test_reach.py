@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from arb.core.messages.commands import QueryOrder
-from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.unified import UnifiedDialect
-from arb.venues.call import Call
-from arb.venues.dialect import DAY_MS
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.account_queries import AccountSnapshot, OrderQuery
+from arb.venues.kit.call import Call
+from arb.venues.kit.dialect import DAY_MS
 from arb.venues.okx.dialect import OkxDialect
 
 NOW_MS = 1_760_000_000_000

@@ -10,11 +10,11 @@ import pytest
 from arb.errors import VenueAuthError
 from arb.market.instrument import FeeIn
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Fees
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.dialect import Fees
+from arb.venues.kit.rules.key_rights import KeyFacts, KeyPolicy, refusals
+from arb.venues.kit.rules.outcome import VenueReply, decode_body, judge_read
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.key_rights import KeyFacts, KeyPolicy, refusals
-from arb.venues.rules.outcome import VenueReply, decode_body, judge_read
 from arb.venues.transport.http import HttpAnswer
 from tests.builders import read_whole
 from tests.conftest import REPO

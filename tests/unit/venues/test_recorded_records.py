@@ -14,13 +14,13 @@ from arb.market.fill import Fill
 from arb.market.order import OrderReport
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.private import BitgetPrivate
-from arb.venues.dialect import TradeDialect
+from arb.venues.books.plain.private import PrivateDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.private import GatePrivate
+from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.private import OkxPrivate
-from arb.venues.rules.outcome import decode_body
-from arb.venues.wire.private import PrivateDialect
 from tests.support.bent import each_bent, is_lacking
 from tests.support.recorded import Answer, answers
 

@@ -12,14 +12,14 @@ from arb.errors import VenueProtocolError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.private import BitgetPrivate
 from arb.venues.bitget.records import Symbols
-from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
+from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.order_socket import SocketDialect
+from arb.venues.kit.rules.outcome import decode_body, judge_read
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.okx.private import OkxPrivate
-from arb.venues.order_socket import SocketDialect
-from arb.venues.rules.outcome import decode_body, judge_read
 from arb.venues.transport.http import HttpAnswer
 from tests.support.bent import each_bent, each_cut
 from tests.support.recorded import Answer, answers

@@ -8,11 +8,11 @@ import pytest
 import arb.venues
 from arb.errors import ConfigError, InvariantError
 from arb.market.arena import BookArena
-from arb.venues.endpoints import Environment
 from arb.venues.gate.books import GateFeed
+from arb.venues.kit.endpoints import Environment
+from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import SPECS, TAPES, spec_of, tape_feed
-from arb.venues.spec import VenueSpec
-from tests.unit.venues.wire.dialects import seats
+from tests.unit.venues.books.plain.dialects import seats
 
 
 @pytest.mark.parametrize("name", ["kraken", "bybit_v2", ""])

@@ -18,21 +18,20 @@ from arb.core.messages.events import (
     TroubleReported,
 )
 from arb.market.fill import FillSource
-from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget import records as bitget_records
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.call import Call
-from arb.venues.dialect import TradeDialect
-from arb.venues.endpoints import fixed
-from arb.venues.fields import UnknownSymbol
 from arb.venues.gate import records as gate_records
 from arb.venues.gate.dialect import GateDialect
+from arb.venues.kit.account_queries import AccountSnapshot
+from arb.venues.kit.call import Call
+from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.endpoints import fixed
+from arb.venues.kit.fields import UnknownSymbol
+from arb.venues.kit.private import PrivateStream
 from arb.venues.okx import records as okx_records
-from arb.venues.private import PrivateStream
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket
-from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
-from tests.unit.venues.wire.private_frames import (
+from tests.unit.venues.books.plain.private_frames import (
     BITGET_FILL,
     BITGET_ORDER,
     GATE_FILL,
@@ -44,6 +43,7 @@ from tests.unit.venues.wire.private_frames import (
     gate_frame,
     okx_frame,
 )
+from tests.unit.venues.kit.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.virtual import a_clock, run_virtual
 
 Wrap = Callable[..., bytes]

@@ -15,7 +15,7 @@ from arb.core.messages.recovery_records import OpenPair, PlanRecord, ResidualsRe
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side
-from arb.store.journal_reader import MAX_SUB
+from arb.store.journal.reader import MAX_SUB
 from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest
 from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S
 from arb.live.screen.lines import line, text_of, width_of
 from arb.live.screen.picture import picture
-from arb.store.tables import WATERFALL
+from arb.store.ledger.tables import WATERFALL
 from tests.builders import START_NS
 from tests.unit.live.test_view import EXPOSED, PAIR, a_state
 

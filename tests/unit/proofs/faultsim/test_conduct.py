@@ -8,8 +8,8 @@ import pytest
 
 from arb.core.messages.settings import RepairPolicy
 from arb.market.ids import ClientOrderId
-from arb.store.journal_blocks import Line
-from arb.store.journal_reader import SUB_BITS
+from arb.store.journal.blocks import Line
+from arb.store.journal.reader import SUB_BITS
 from proofs.faultsim.conduct import (
     beyond_the_cap,
     beyond_the_report,

@@ -8,7 +8,7 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.messages.events import TroubleReported
 from arb.errors import StoreError
-from arb.store.journal import Journal
+from arb.store.journal.journal import Journal
 from proofs.faultsim.aims import JOURNAL_PARTS
 from proofs.faultsim.disk import NOTICED_NS, Disk, FaultyReserve, Files
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from arb.core.messages.records import FillRecord, row_key
-from arb.store.journal_reader import JournalReader
+from arb.store.journal.reader import JournalReader
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.judges import judge
 from proofs.faultsim.plan import make_plan

@@ -19,8 +19,8 @@ from arb.replay.captured import Capture, explore
 from arb.replay.feeds import captured_books
 from arb.replay.sweep.shared import AppliedLine, decoded, decoded_books, together
 from arb.replay.tapes import Captured, merged
-from arb.store.journal import Journal
-from arb.store.journal_reader import Entry
+from arb.store.journal.journal import Journal
+from arb.store.journal.reader import Entry
 from tests.support.taped import NoLedger
 from tests.unit.replay.makings import START_S, Tape, one_dislocation, quiet_market
 from tests.unit.replay.sweep.markets import busy_market

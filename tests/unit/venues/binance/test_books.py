@@ -9,7 +9,7 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import Notice, NoticeKind, ResyncBy
 from arb.venues.binance.books import BinanceFeed
 from arb.venues.bybit.books import BybitFeed
-from tests.unit.venues.wire.dialects import NOW_MS, NOW_NS, Truth, binance_frame, bybit_frame, seats
+from tests.unit.venues.books.plain.dialects import NOW_MS, NOW_NS, Truth, binance_frame, bybit_frame, seats
 
 Levels = list[list[str]]
 

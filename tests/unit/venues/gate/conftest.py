@@ -9,7 +9,7 @@ import pytest
 
 from arb.clock import NS_PER_S, ManualClock
 from arb.venues.gate.client import Gate
-from arb.venues.rules.guard import SigningGuard
+from arb.venues.kit.rules.guard import SigningGuard
 
 NOW_S = 1_700_000_000
 SECRET = "secret"

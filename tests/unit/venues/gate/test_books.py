@@ -10,7 +10,16 @@ from arb.market.book import Number
 from arb.market.feed import NOTHING, Notice, NoticeKind, ResyncBy
 from arb.venues.gate.books import GateFeed
 from arb.venues.gate.tape import GateTapeFeed
-from tests.unit.venues.wire.dialects import GATE, NOW_MS, NOW_NS, Truth, gate_change, gate_frame, gate_whole, seats
+from tests.unit.venues.books.plain.dialects import (
+    GATE,
+    NOW_MS,
+    NOW_NS,
+    Truth,
+    gate_change,
+    gate_frame,
+    gate_whole,
+    seats,
+)
 
 NOW_S = NOW_MS // 1000
 

@@ -11,7 +11,7 @@ import pytest
 from arb.market.order import Outcome
 from arb.venues.gate.client import Gate
 from arb.venues.gate.outcomes import POLICY
-from arb.venues.rules.outcome import Rule
+from arb.venues.kit.rules.outcome import Rule
 
 MakeGate = Callable[..., Gate]
 DONE = {"id": "7", "text": "t-arb-1", "currency_pair": "BTC_USDT", "status": "closed", "finish_as": "filled"}

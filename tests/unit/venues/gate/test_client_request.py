@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.call import Call, RequestError
 from arb.venues.gate.client import build, channel_of, encode_query, endpoint_of
+from arb.venues.kit.call import Call, RequestError
 
 
 class Written(NamedTuple):

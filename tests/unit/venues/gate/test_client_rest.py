@@ -17,9 +17,9 @@ from freezegun import freeze_time
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock, SystemClock
 from arb.errors import ConfigError
-from arb.venues.call import Call
 from arb.venues.gate.client import Gate
-from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.kit.call import Call
+from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_S = 1_700_000_000

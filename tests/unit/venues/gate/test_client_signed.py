@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.commands import PlaceOrder
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.call import Call, RequestError
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.rules.guard import SigningRefused
+from arb.venues.kit.call import Call, RequestError
+from arb.venues.kit.rules.guard import SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_NS = 1_700_000_000 * NS_PER_S

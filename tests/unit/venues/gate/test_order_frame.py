@@ -11,9 +11,9 @@ import ccxt
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.venues.call import Call
 from arb.venues.gate.client import Gate
-from arb.venues.rules.guard import SigningRefused
+from arb.venues.kit.call import Call
+from arb.venues.kit.rules.guard import SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_S = 1_700_000_000

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.market.arena import BookState
+from arb.venues.books.plain.anchors import copies_of, take_anchor
+from arb.venues.books.plain.base import WireFeed
 from arb.venues.generic.feed import frame_of
 from arb.venues.registry import tape_feed
-from arb.venues.wire.anchors import copies_of, take_anchor
-from arb.venues.wire.base import WireFeed
 
 VENUE, SYMBOL, NOW_NS = "generic:kraken", "BTC/USDT", 1_700_000_000_000_000_000
 

@@ -7,8 +7,8 @@ from arb.core.messages.incidents import IncidentKind
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat
 from arb.venues.okx.books import OkxFeed
+from tests.unit.venues.books.plain.dialects import SCALE, okx_frame
 from tests.unit.venues.feed_bench import Bench
-from tests.unit.venues.wire.dialects import SCALE, okx_frame
 
 NATIVES = ("BTC-USDT", "ETH-USDT")
 REFUSED = (

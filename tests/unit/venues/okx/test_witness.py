@@ -9,9 +9,9 @@ import pytest
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, FrameResult, NoticeKind
 from arb.market.scale import Scale
+from arb.venues.books.plain.witness import HEARD_MAX, PROVEN
 from arb.venues.okx.books import OkxFeed
-from arb.venues.wire.witness import HEARD_MAX, PROVEN
-from tests.unit.venues.wire.dialects import NOW_MS, NOW_NS, OKX, Side, Truth, okx_frame, okx_quote, seats
+from tests.unit.venues.books.plain.dialects import NOW_MS, NOW_NS, OKX, Side, Truth, okx_frame, okx_quote, seats
 
 WRONG: tuple[Side, Side] = {"90.00": "7"}, {"91.99": "7"}
 REFUSED = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.call import HttpRequest, Origin, origin_of, render
+from arb.venues.kit.call import HttpRequest, Origin, origin_of, render
 from arb.venues.transport.http import HEAD_BYTES_MAX, AnswerReader, BadAnswer
 
 SIZED = b"HTTP/1.1 201 Created\r\nX-Trace: 5\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'

@@ -8,7 +8,7 @@ from arb.clock import NS_PER_MS
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role
 from arb.masking import SECRETS
-from arb.venues.call import HttpRequest, Origin, Outgoing, render, request_of
+from arb.venues.kit.call import HttpRequest, Origin, Outgoing, render, request_of
 from arb.venues.transport.http import Connection, HttpAnswer
 from arb.venues.transport.network import Socket
 from arb.venues.transport.watched import Exchange, Watch, WatchedNetwork

@@ -1,0 +1,237 @@
+"""The ledger's schema, made and changed through alembic and nothing else. Its configuration is made here: a wheel carries no
+ini file. Which revision a ledger has, and which there are, is read without alembic, whose loading takes longer than most
+commands that ask for no more.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+import arb
+from arb.errors import ConfigError, StoreError, require
+from arb.store.ledger.database import MIGRATION_LOCK_MS, mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.ledger.tables import Base
+from arb.store.ledger.views import VIEWS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FILE = re.compile(r"([0-9]{4})_[a-z0-9_]+\.py")
+# One number for all processes: two that upgrade the same PostgreSQL at once take turns.
+_ADVISORY_LOCK = 0x617262
+
+
+def migrations_dir() -> Path:
+    """Return where the migrations lie: inside the installed package, or at the top of the repository."""
+    package = Path(arb.__file__).parent
+    for place in (package / "migrations", package.parent / "migrations"):
+        if (place / "env.py").is_file():
+            return place
+    raise StoreError(f"the migrations are missing from this installation (looked beside {package})")
+
+
+def make_config(connection: Connection | None = None) -> "Config":
+    """Return alembic's configuration, with the connection it is to work on."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@cache
+def known() -> tuple[str, ...]:
+    """Return all revisions this arb knows, the newest first: each is a file that begins with its number."""
+    files = (_FILE.fullmatch(path.name) for path in (migrations_dir() / "versions").iterdir())
+    return tuple(sorted((file[1] for file in files if file), reverse=True))
+
+
+def head() -> str:
+    """Return the newest revision this arb knows."""
+    return known()[0]
+
+
+def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None]:
+    """Bring the schema to `revision`, making the database file if need be; return (revision before, revision after).
+
+    One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema, or
+    another program the file, `StoreError` when the database cannot be reached or written.
+    """
+    goal = head() if revision == "head" else revision
+    return _migrate(db_url, goal, "upgrade", revision)
+
+
+def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
+    """Take the schema back to `revision` (`base`: nothing); what the dropped tables held is lost."""
+    return _migrate(db_url, revision, "downgrade", revision)
+
+
+def current(db_url: str) -> str | None:
+    """Return the schema's revision, None when there is none yet; raise as `upgrade` does."""
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            return _revision(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def check(db_url: str, *, whole: bool = True) -> list[str]:
+    """Return what is wrong with the ledger's schema and integrity, one line each; an empty list is good.
+
+    Unless `whole`, the pages of a SQLite file are not read one by one, but only its rows' references.
+    """
+    return _inspect(db_url, lambda connection: [*_schema_faults(connection), *_integrity_faults(connection, whole)])
+
+
+def schema_faults(db_url: str) -> list[str]:
+    """Return what is wrong with the ledger's schema alone."""
+    return _inspect(db_url, _schema_faults)
+
+
+def _inspect(db_url: str, look: Callable[[Connection], list[str]]) -> list[str]:
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            return look(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def require_current(db_url: str, engine: Engine) -> None:
+    """Raise `ConfigError` unless the schema is the one this arb works with."""
+    try:
+        with engine.connect() as connection:
+            found = _revision(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    _refuse_newer(db_url, found)
+    if found != head():
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
+        )
+
+
+def _migrate(db_url: str, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:
+    _refuse_others(db_url)
+    engine = open_engine(db_url, create=True, foreign_keys=False)
+    try:
+        with engine.connect().execution_options(read_only=True) as connection:
+            before = _revision(connection)  # before any lock is asked for: as a rule there is nothing to do
+        _refuse_newer(db_url, before)
+        if before == goal:
+            return before, before
+        return _carried_out(db_url, engine, goal, way, revision)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:
+    from alembic import command
+    from alembic.util.exc import CommandError
+
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_MS}"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            before = _revision(connection)
+            _refuse_newer(db_url, before)
+            if before == goal:
+                return before, before
+            dangling = set(_dangling(connection))
+            getattr(command, way)(make_config(connection), revision)
+            for fault in _dangling(connection):
+                # What was so before is for `arb db check` to report: an upgrade may be on the way to a rebuild.
+                require(fault in dangling, f"ledger {mask_url(db_url)}: the migration lost a row: {fault}")
+            return before, _revision(connection)
+    except CommandError as error:
+        raise ConfigError(f"ledger {mask_url(db_url)}: {error}") from None
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return what alembic has written down, None where it never did."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and revision not in known()
+
+
+def _refuse_newer(db_url: str, revision: str | None) -> None:
+    if _is_newer(revision):
+        raise ConfigError(f"ledger {mask_url(db_url)}: schema {revision} was made by a newer arb; upgrade arb")
+
+
+def _refuse_others(db_url: str) -> None:
+    """Refuse a SQLite file that another program made, before anything of it is touched.
+
+    A PostgreSQL database may well be shared.
+    """
+    path = sqlite_file(parse_url(db_url))
+    if path is None or not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            tables = sorted(str(row[0]) for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    except sqlite3.Error:
+        return  # what is wrong with it is reported when it is opened for good
+    if tables and "alembic_version" not in tables:
+        named = ", ".join(tables[:3])
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: another program's SQLite file (tables {named}); choose another --db"
+        )
+
+
+def _schema_faults(connection: Connection) -> list[str]:
+    found = _revision(connection)
+    if _is_newer(found):
+        return [f"schema {found} was made by a newer arb, this one knows {head()}: upgrade arb"]
+    if found != head():
+        return [f"schema is {found or 'missing'}, this arb needs {head()}: run `arb db upgrade`"]
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    faults = [f"schema differs from what arb expects: {change}" for change in compare_metadata(context, Base.metadata)]
+    for view in VIEWS:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SELECT * FROM {view} LIMIT 0")).all()
+        except DBAPIError as error:
+            faults.append(f"view {view} cannot be read: {str(error.orig).splitlines()[0]}")
+    return faults
+
+
+def _integrity_faults(connection: Connection, whole: bool) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []  # PostgreSQL checks its own pages and constraints
+    found = connection.execute(text("PRAGMA integrity_check")).scalars() if whole else ()
+    return [*(str(fault) for fault in found if fault != "ok"), *_dangling(connection)]
+
+
+def _dangling(connection: Connection) -> list[str]:
+    """Return the rows of a SQLite file that refer to nothing, one line each."""
+    if connection.dialect.name != "sqlite":
+        return []
+    return [
+        f"{table} row {row_id} refers to a row of {parent} that is not there"
+        for table, row_id, parent, _ in connection.execute(text("PRAGMA foreign_key_check"))
+    ]

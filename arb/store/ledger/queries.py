@@ -1,0 +1,319 @@
+"""What `arb status`, `arb pairs` and `arb explain` read. Values come back as Python has them: `int`, `Decimal`, `str`.
+
+Sums are exact: money in integers of 1e-8 of the quote, fees as `Decimal`. A reader never locks the ledger.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from arb.clock import NS_PER_S
+from arb.core.messages.recovery_records import PlanRecord
+from arb.core.state.engine_state import IDS_PER_RUN
+from arb.errors import ConfigError
+from arb.market.numbers import EXACT
+from arb.store.journal.reader import Entry, JournalReader
+from arb.store.ledger.alerts import as_shown
+from arb.store.ledger.database import open_engine, store_error
+from arb.store.ledger.migrate import require_current
+from arb.store.ledger.selection import ALERTS_BY, ALL, PAIRS_BY, Selection
+from arb.store.ledger.tables import (
+    Alert,
+    Alternative,
+    Base,
+    DecisionBook,
+    Fill,
+    Incident,
+    Opportunity,
+    Order,
+    PairTrade,
+    Run,
+)
+
+RowDict = dict[str, Any]
+EPISODE_NS = 3600 * NS_PER_S
+"""How long before an instant an episode that reached it is looked for: others are of another kind (standing edges)."""
+
+RUN_TIMES = """
+SELECT known.id AS run_id, known.started_ns,
+    CASE WHEN known.next_ns < known.last_ns THEN known.next_ns ELSE known.last_ns END AS until_ns
+FROM (
+    SELECT r.id, r.started_ns, LEAD(r.started_ns) OVER (ORDER BY r.started_ns, r.id) AS next_ns,
+        COALESCE(r.ended_ns, (
+            SELECT MAX(signs.ns) FROM (
+                SELECT r.started_ns AS ns
+                UNION ALL SELECT MAX(b.ns) FROM balances b WHERE b.run_id = r.id
+                UNION ALL SELECT MAX(i.ns) FROM incidents i WHERE i.run_id = r.id
+                UNION ALL SELECT MAX(p.decided_ns) FROM pair_trades p WHERE p.run_id = r.id
+                UNION ALL SELECT (
+                    SELECT o.closed_ns FROM opportunities o WHERE o.run_id = r.id ORDER BY o.opened_ns DESC LIMIT 1
+                )
+            ) signs
+        )) AS last_ns
+    FROM runs r
+) known
+"""
+"""For how long each run lasted, in ns UTC: all time in which the engine traded, and no other.
+
+A run that was killed, or still goes on, lasts until the last row that it wrote itself (what a later run closed for it counts
+not), and none beyond the start of the next: no time is counted twice.
+"""
+
+
+class PairStory(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the ledger and the journal know of one pair trade; rows are dictionaries from column to value."""
+
+    pair: RowDict
+    opportunity: RowDict | None
+    orders: tuple[RowDict, ...]
+    fills: tuple[RowDict, ...]
+    incidents: tuple[RowDict, ...]
+    alternatives: tuple[RowDict, ...]
+    books: tuple[RowDict, ...]
+    timeline: tuple[Entry, ...]
+    plan: PlanRecord | None = None
+
+
+class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`.
+
+    `unproved_net_e8` is what pairs earned whose coins are not proved to be the same at both venues; `net_e8` does not hold it.
+    """
+
+    run: RowDict
+    run_ns: int
+    pairs_by_state: dict[str, int]
+    net_e8: dict[str, int]
+    unproved_net_e8: dict[str, int]
+    fees: dict[str, Decimal]
+    orders: int
+    orders_by_status: dict[str, int]
+    fills: int
+    opportunities_by_outcome: dict[str, int]
+    reasons: dict[str, int]
+    incidents: int
+
+
+class LedgerReader:
+    """Ask the ledger. Opens and closes a connection for every question, so that nothing is held between them."""
+
+    def __init__(self, db_url: str) -> None:
+        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
+        self._db_url = db_url
+        self._engine = open_engine(db_url).execution_options(read_only=True)
+        require_current(db_url, self._engine)
+
+    def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
+        """Return pair trades, the latest decision first."""
+        query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
+        with self._connection() as connection:
+            return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
+
+    def alerts(self, selection: Selection = ALL, *, every: bool = False, limit: int = 50) -> list[RowDict]:
+        """Return open alerts, the latest first, as `alerts.open_alerts` does; `every`: acknowledged ones, too."""
+        query = select(Alert.__table__).where(text(ALERTS_BY.where(selection))).params(selection.values)
+        query = query if every else query.where(Alert.acknowledged_ns.is_(None))
+        with self._connection() as connection:
+            rows = _rows(connection, query.order_by(Alert.last_ns.desc(), Alert.id.desc()).limit(limit))
+        taken = ("acknowledged_ns", "acknowledged_by", "reason")
+        return [as_shown(row) | ({name: row[name] for name in taken} if every else {}) for row in rows]
+
+    def alert(self, alert_id: int) -> RowDict:
+        """Return an alert, acknowledged or not; raises `ConfigError` when there is none of that id.
+
+        A number within its run will do where only one alert that is open has it.
+        """
+        with self._connection() as connection:
+            found = _rows(connection, _of(Alert, Alert.id == alert_id))
+            if not found:
+                same = (Alert.id % IDS_PER_RUN == alert_id, Alert.acknowledged_ns.is_(None))
+                found = _rows(connection, select(Alert.__table__).where(*same))
+        if len(found) != 1:
+            several = ", ".join(str(row["id"]) for row in found)
+            raise ConfigError(
+                f"{alert_id} is the number of several alerts: {several}: give the whole id"
+                if several
+                else f"no alert {alert_id} in this ledger; `arb alerts` lists the open ones"
+            )
+        return found[0]
+
+    def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
+        """Return everything about one pair; raise `ConfigError` when there is none of that id.
+
+        With a journal, the timeline holds the events and commands that name one of its orders, and `plan` what it was
+        decided on.
+        """
+        with self._connection() as connection:
+            found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
+            if not found:
+                raise ConfigError(f"no pair trade {pair_id} in this ledger; `arb pairs` lists them")
+            pair = found[0]
+            opportunity = _rows(connection, _of(Opportunity, Opportunity.id == pair["opportunity_id"]))
+            orders = _rows(connection, _of(Order, Order.pair_trade_id == pair_id).order_by(Order.id))
+            own = select(Order.id).where(Order.pair_trade_id == pair_id)
+            fills = _rows(connection, _of(Fill, Fill.order_id.in_(own)).order_by(Fill.event_ns, Fill.id))
+            incidents = _rows(connection, _of(Incident, Incident.pair_trade_id == pair_id).order_by(Incident.ns))
+            beside = _of(Alternative, Alternative.pair_trade_id == pair_id)
+            alternatives = _rows(connection, beside.order_by(Alternative.ns, Alternative.id))
+            books = _rows(connection, _of(DecisionBook, DecisionBook.pair_trade_id == pair_id))
+        names = tuple(order["client_order_id"] for order in orders if order["client_order_id"])
+        return PairStory(
+            pair=pair,
+            opportunity=opportunity[0] if opportunity else None,
+            orders=tuple(orders),
+            fills=tuple(fills),
+            incidents=tuple(incidents),
+            alternatives=tuple(alternatives),
+            books=tuple(books),
+            timeline=() if journal is None else tuple(journal.mentioning(names, pair["decided_ns"])),
+            plan=None if journal is None else journal.plan(pair_id, pair["decided_ns"]),
+        )
+
+    def last_run_id(self) -> int | None:
+        """Return the number of the latest run, None when there was none."""
+        with self._connection() as connection:
+            return connection.execute(select(func.max(Run.id))).scalar()
+
+    def run(self, run_id: int) -> RowDict:
+        """Return the row of a run; raise `ConfigError` when there is none of that id."""
+        with self._connection() as connection:
+            return _run(connection, run_id)
+
+    def modes(self) -> set[str]:
+        """Return the modes of all runs."""
+        with self._connection() as connection:
+            return set(connection.execute(select(Run.mode).distinct()).scalars())
+
+    def totals(self, run_id: int) -> RunTotals:
+        """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
+        with self._connection() as connection:
+            run = _run(connection, run_id)
+            own = select(PairTrade.id).where(PairTrade.run_id == run_id)
+            by_status = _counts(
+                connection,
+                select(Order.status, func.count()).where(Order.pair_trade_id.in_(own)).group_by(Order.status),
+            )
+            fees, fills = _fees(connection, run_id)
+            seen = Opportunity.run_id == run_id
+            reason = Opportunity.reason
+            return RunTotals(
+                run=run,
+                run_ns=_lasted_ns(connection, run_id),
+                pairs_by_state=_counts(
+                    connection,
+                    select(PairTrade.state, func.count()).where(PairTrade.run_id == run_id).group_by(PairTrade.state),
+                ),
+                net_e8=_net(connection, run_id, PairTrade.identity.is_(None)),
+                unproved_net_e8=_net(connection, run_id, PairTrade.identity.is_not(None)),
+                fees=fees,
+                orders=sum(by_status.values()),
+                orders_by_status=by_status,
+                fills=fills,
+                opportunities_by_outcome=_counts(
+                    connection, select(Opportunity.outcome, func.count()).where(seen).group_by(Opportunity.outcome)
+                ),
+                reasons=_counts(
+                    connection, select(reason, func.count()).where(seen, reason.is_not(None)).group_by(reason)
+                ),
+                incidents=_count(connection, select(func.count()).where(Incident.run_id == run_id)),
+            )
+
+    def incidents(self, *, run_id: int | None = None, limit: int = 50) -> list[RowDict]:
+        """Return incidents, the latest first."""
+        query = select(Incident.__table__).order_by(Incident.ns.desc(), Incident.id.desc()).limit(limit)
+        with self._connection() as connection:
+            return _rows(connection, query if run_id is None else query.where(Incident.run_id == run_id))
+
+    def edge_shares(self, since_ns: int, until_ns: int) -> dict[str, Decimal]:
+        """Return for which part (0 to 1) of the time between two instants in which an engine ran a symbol had an edge.
+
+        Episodes that did not end before `since_ns` count from there on, if they began within the hour before it. Symbols
+        without any are left out: the ledger does not say whether they were watched.
+        """
+        times = text(f"SELECT run_id, started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns > :since_ns")
+        with self._connection() as connection:
+            runs = connection.execute(times, {"since_ns": since_ns}).all()
+            seen = (
+                select(Opportunity.symbol, Opportunity.opened_ns, Opportunity.closed_ns)
+                .where(
+                    Opportunity.run_id.in_([run.run_id for run in runs]), Opportunity.opened_ns >= since_ns - EPISODE_NS
+                )
+                .where(Opportunity.opened_ns < until_ns, Opportunity.closed_ns > since_ns)
+                .order_by(Opportunity.symbol, Opportunity.opened_ns)
+            )
+            ran_ns = sum(max(0, min(run.until_ns, until_ns) - max(run.started_ns, since_ns)) for run in runs)
+            with_edge: dict[str, int] = defaultdict(int)
+            reached: dict[str, int] = {}
+            for symbol, opened_ns, closed_ns in connection.execute(seen):
+                begins_ns = max(opened_ns, reached.get(symbol, since_ns))  # routes of a symbol overlap
+                reached[symbol] = max(begins_ns, min(closed_ns, until_ns))
+                with_edge[symbol] += reached[symbol] - begins_ns
+        return {symbol: round(min(Decimal(1), Decimal(ns) / ran_ns), 6) for symbol, ns in with_edge.items() if ran_ns}
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise store_error(self._db_url, error) from None
+
+
+def _of(table: type[Base], condition: Any) -> Select[Any]:
+    return select(table.__table__).where(condition)
+
+
+def _run(connection: Connection, run_id: int) -> RowDict:
+    found = _rows(connection, _of(Run, Run.id == run_id))
+    if not found:
+        raise ConfigError(f"no run {run_id} in this ledger")
+    return found[0]
+
+
+def _rows(connection: Connection, query: Executable) -> list[RowDict]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _counts(connection: Connection, query: Executable) -> dict[str, int]:
+    return {str(name): int(count) for name, count in sorted(tuple(row) for row in connection.execute(query))}
+
+
+def _count(connection: Connection, query: Executable) -> int:
+    return int(connection.execute(query).scalar_one())
+
+
+def _lasted_ns(connection: Connection, run_id: int) -> int:
+    query = text(f"SELECT until_ns - started_ns FROM ({RUN_TIMES}) times WHERE run_id = :run_id")
+    return int(connection.execute(query, {"run_id": run_id}).scalar_one())
+
+
+def _net(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[str, int]:
+    query = (
+        select(PairTrade.quote, func.sum(PairTrade.realised_net_e8).label("net_e8"))
+        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None), which)
+        .group_by(PairTrade.quote)
+        .order_by(PairTrade.quote)
+    )
+    return {row.quote: int(row.net_e8) for row in connection.execute(query)}
+
+
+def _fees(connection: Connection, run_id: int) -> tuple[dict[str, Decimal], int]:
+    """Return fees by asset and the number of fills. Added up here: SUM over SQLite's texts would be a float."""
+    query = (
+        select(Fill.fee_currency, Fill.fee)
+        .join(Order, Order.id == Fill.order_id)
+        .join(PairTrade, PairTrade.id == Order.pair_trade_id)
+        .where(PairTrade.run_id == run_id)
+    )
+    fees: defaultdict[str, Decimal] = defaultdict(Decimal)
+    fills = 0
+    for asset, fee in connection.execute(query):
+        fees[asset] = EXACT.add(fees[asset], fee)
+        fills += 1
+    return dict(sorted(fees.items())), fills

@@ -1,0 +1,247 @@
+"""The exact sums a report shows: money in integers of 1e-8 of the quote, fees and sizes as `Decimal`.
+
+The database adds up integers, grouped finely once; whoever needs it coarser adds up the groups. Fees and sizes are
+added here on SQLite, where a sum over texts would be a binary float.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Result, text
+from sqlalchemy.exc import DBAPIError
+
+from arb.market.numbers import EXACT
+from arb.market.symbol import Symbol
+from arb.store.ledger.columns import Columns, read_offers
+from arb.store.ledger.database import open_engine, store_error
+from arb.store.ledger.migrate import require_current
+from arb.store.ledger.queries import RUN_TIMES, RowDict
+from arb.store.ledger.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
+from arb.store.ledger.tables import WATERFALL
+
+INCIDENTS_SHOWN = 20
+BATCH_ROWS = 10_000
+_MONEY = (*WATERFALL, "fees_e8")
+_LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN v.leg_cost_e8 END), 0) AS leg_cost_e8"
+"""What legs that fall short were expected to cost, of the finished pairs."""
+
+_REPAIRED = "EXISTS (SELECT 1 FROM orders r WHERE r.pair_trade_id = {} AND r.role IN ('hedge', 'unwind'))"
+_PAIRS, _UNPROVED = (
+    f"""
+SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired, COUNT(*) AS pairs,
+    COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
+FROM (
+    SELECT v.*, CASE WHEN {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END AS repaired
+    FROM pair_trades v WHERE {{where}} AND v.identity IS {identity}
+) v
+GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.repaired
+ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
+"""
+    for identity in ("NULL", "NOT NULL")
+)
+"""All pairs but those whose coins are not proved to be the same at both venues, and these."""
+_DAYS = f"""
+SELECT v.quote, c.closed_ns / 86400000000000 AS day, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
+    SUM(CASE WHEN c.n = 1 AND {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END) AS repaired,
+    {", ".join(f"SUM(c.{term}) AS {term}" for term in _MONEY)}
+FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id
+WHERE {{where}} AND v.identity IS NULL
+GROUP BY v.quote, c.closed_ns / 86400000000000 ORDER BY day, v.quote
+"""
+"""What the closings of each day (since 1970) booked; that of a pair which was opened again is on the days of both."""
+_ORDERS = """
+SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
+    SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
+    SUM(CASE WHEN o.outcome = 'unknown' OR o.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,
+    SUM(CASE WHEN o.role IN ('hedge', 'unwind') THEN 1 ELSE 0 END) AS repairs
+FROM orders o WHERE o.role <> 'foreign' AND {where}
+GROUP BY o.venue ORDER BY o.venue
+"""
+_INCIDENTS = """
+SELECT severity, kind, COUNT(*) AS incidents, SUM(CASE WHEN acknowledged_ns IS NULL THEN 1 ELSE 0 END) AS open,
+    COALESCE(SUM(cost_e8), 0) AS cost_e8
+FROM incidents WHERE {where} GROUP BY severity, kind ORDER BY severity, kind
+"""
+_LATEST = """
+SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
+FROM incidents WHERE {where} ORDER BY ns DESC, id DESC LIMIT :shown
+"""
+_RUNS = f"""
+SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
+FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
+WHERE {{where}} ORDER BY r.started_ns, r.id
+"""
+_FILLS = {
+    "sqlite": """
+SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, f.size, f.fee, 1, f.fee_expected_e8, f.fee_quote_value_e8,
+    CASE WHEN f.fee_expected_e8 IS NULL THEN 0 ELSE 1 END
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
+""",
+    "postgresql": """
+SELECT f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price, SUM(f.size), SUM(f.fee), COUNT(*), SUM(f.fee_expected_e8),
+    SUM(f.fee_quote_value_e8) FILTER (WHERE f.fee_expected_e8 IS NOT NULL), COUNT(f.fee_expected_e8)
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
+GROUP BY f.venue, f.symbol, f.side, f.fee_currency, o.role, f.price
+""",
+}
+"""SQLite would add up its exact numbers, which are texts there, as binary floats."""
+_EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE {where}"
+_SPAN = """
+SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
+    SELECT MIN(opened_ns) AS t FROM opportunities WHERE {seen}
+    UNION ALL SELECT MAX(closed_ns) FROM (
+        SELECT closed_ns FROM opportunities WHERE {seen} ORDER BY opened_ns DESC LIMIT 1000
+    ) newest
+    UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE {where}
+    UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE {where}
+) spans
+"""
+_SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", "v.sell_venue"), "v.kind")
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report adds up, read in one transaction, so that all of it is of the same instant.
+
+    `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end in
+    `_e8`. `days` has what was booked on each day. `unproved` is the same for the pairs whose coins are not
+    proved to be the same at both venues, which `pairs` leaves out. `offers` is as `read_offers` returns it. `fees` by asset and
+    `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how trading changed a balance.
+    `fees_planned` has what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is
+    known.
+    """
+
+    runs: list[RowDict]
+    span_ns: tuple[int, int] | None
+    pairs: list[RowDict]
+    days: list[RowDict]
+    unproved: list[RowDict]
+    offers: Columns
+    orders: list[RowDict]
+    incidents: list[RowDict]
+    latest_incidents: list[RowDict]
+    fees: dict[str, Decimal]
+    fees_planned: list[RowDict]
+    moved: dict[tuple[str, str], Decimal]
+    exposure_quote_s: dict[str, Decimal]
+    fills: int
+
+    @property
+    def opportunities(self) -> list[RowDict]:
+        """Return how many opportunities there were, and their nets, by quote, outcome and reason (None when traded)."""
+        sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+        columns = ("quote", "outcome", "reason", "opportunities", "best_net_e8")
+        for quote, outcome, reason, number, net_e8 in zip(
+            *(self.offers[name].tolist() for name in columns), strict=True
+        ):
+            row = sums[quote, outcome, None if outcome == "traded" else reason]
+            row[0], row[1] = row[0] + number, row[1] + net_e8
+        return [dict(zip(columns, (*key, *row), strict=True)) for key, row in sums.items()]
+
+
+def read_sums(db_url: str, selection: Selection = ALL) -> Sums:
+    """Add up the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
+    engine = open_engine(db_url).execution_options(read_only=True)
+    require_current(db_url, engine)
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    try:
+        with engine.connect() as connection, connection.begin():
+            return _read(connection, selection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def _read(connection: Connection, selection: Selection) -> Sums:
+    def result(sql: str, by: SelectedBy, **more: int) -> Result[Any]:
+        found = connection.execution_options(yield_per=BATCH_ROWS)
+        where = {"where": by.where(selection), "seen": OPPORTUNITIES_BY.where(selection)}
+        return found.execute(text(sql.format(**where)), selection.values | more)
+
+    def rows(sql: str, by: SelectedBy, **more: int) -> list[RowDict]:
+        return [_whole(row) for row in result(sql, by, **more).mappings()]
+
+    span = rows(_SPAN, PAIRS_BY)[0]
+    added = _add_fills(result(_FILLS[connection.dialect.name], FILLS_BY).partitions(BATCH_ROWS))
+    exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for batch in result(_EXPOSURE, PAIRS_BY).partitions(BATCH_ROWS):
+        for quote, value in batch:  # type: ignore[misc]  # rows are tuples
+            exposure[quote] = EXACT.add(exposure[quote], Decimal(value))
+    return Sums(
+        runs=rows(_RUNS, SelectedBy("r.started_ns", "r.id", until="t.until_ns")),
+        span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
+        pairs=rows(_PAIRS, _SUMMED_BY),
+        days=rows(_DAYS, _SUMMED_BY),
+        unproved=rows(_UNPROVED, _SUMMED_BY),
+        offers=read_offers(connection, selection),
+        orders=rows(_ORDERS, SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")),
+        incidents=rows(_INCIDENTS, INCIDENTS_BY),
+        latest_incidents=rows(_LATEST, INCIDENTS_BY, shown=INCIDENTS_SHOWN),
+        exposure_quote_s=dict(sorted(exposure.items())),
+        **added,
+    )
+
+
+def _whole(row: Any) -> RowDict:
+    """Return a row with PostgreSQL's sums, which are NUMERIC, as the integers they are."""
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _add_fills(fills: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """Return what fills add up to: `fees`, `fees_planned`, `moved` and `fills` of `Sums`."""
+    zero = Decimal(0)
+    groups: dict[tuple[str, str, str, str, bool], list[Any]] = {}
+    add, multiply = EXACT.add, EXACT.multiply
+    for batch in fills:
+        for (
+            venue,
+            symbol,
+            side,
+            asset,
+            role,
+            price,
+            size_text,
+            fee,
+            count,
+            expected_e8,
+            charged_e8,
+            planned_for,
+        ) in batch:
+            key = venue, symbol, side, asset, role == "foreign"
+            group = groups.get(key) or groups.setdefault(key, [zero, zero, zero, 0, 0, 0, 0])
+            size = Decimal(size_text)
+            group[0] = add(group[0], size)
+            group[1] = add(group[1], multiply(Decimal(price), size))
+            group[2] = add(group[2], Decimal(fee))
+            group[3] += count
+            if planned_for:
+                group[4], group[5], group[6] = (
+                    group[4] + planned_for,
+                    group[5] + int(expected_e8),
+                    group[6] + int(charged_e8),
+                )
+    fees: defaultdict[str, Decimal] = defaultdict(Decimal)
+    moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    planned: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    own = 0
+    for (venue, symbol, side, asset, foreign), (size, cost, fee, count, *plan) in groups.items():
+        base, quote = Symbol.of(symbol).base_and_quote
+        gained, paid = (size, cost) if side == "buy" else (EXACT.minus(size), EXACT.minus(cost))
+        for moving, amount in ((base, gained), (quote, EXACT.minus(paid)), (asset, EXACT.minus(fee))):
+            moved[venue, moving] = add(moved[venue, moving], amount)
+        if not foreign:
+            fees[asset] = add(fees[asset], fee)
+            own += count
+            if plan[0]:
+                planned[quote, venue, asset] = list(map(sum, zip(planned[quote, venue, asset], plan, strict=True)))
+    names = ("quote", "venue", "asset", "fills", "expected_e8", "charged_e8")
+    return {
+        "fees": dict(sorted(fees.items())),
+        "fees_planned": [dict(zip(names, (*key, *row), strict=True)) for key, row in sorted(planned.items())],
+        "moved": dict(sorted(moved.items())),
+        "fills": own,
+    }

@@ -1,0 +1,1 @@
+"""Tapes: the raw frames of a run, and their Parquet form."""

@@ -1,0 +1,1 @@
+"""Books from frames: a plain reader, and a compiled one that it judges."""

@@ -1,0 +1,94 @@
+"""Best bid and offer as witnesses of a book: where one carries the id of the book, price and size must agree on both sides.
+
+Quotes mostly come before the change that brings the book to their id, so they are kept until it has. `TickerWitness` is for
+channels whose ids are documented to be the book's, `hear` for those that have to show it.
+"""
+
+from collections import deque
+
+from arb.market.arena import NO_SEQUENCE
+from arb.market.book import PlainBook, Quote, Quoted
+from arb.venues.books.compiled.layout import QUOTES_MAX
+from arb.venues.books.plain.slot import BookSlot
+
+_KEPT_MAX = 4096
+HEARD_MAX = QUOTES_MAX
+"""Quotes that are kept of a witness that is heard; with one more all are forgotten: the book does not come to their ids."""
+PROVEN = 20
+"""How often it has to agree before it is believed: what agrees by chance does so once or twice."""
+
+
+class TickerWitness:
+    """The quotes of one symbol that the book has not reached yet."""
+
+    __slots__ = ("ahead",)
+
+    def __init__(self) -> None:
+        self.ahead: deque[Quoted] = deque(maxlen=_KEPT_MAX)
+
+    def check(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
+        """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
+        book_sequence = NO_SEQUENCE if slot is None else slot.sequence
+        if slot is not None and sequence == book_sequence:
+            return agrees(quote, slot.book)
+        if sequence > book_sequence and (not self.ahead or self.ahead[-1][0] <= sequence):
+            self.ahead.append((sequence, quote))
+        return None
+
+    def reached(self, slot: BookSlot) -> tuple[int, int]:
+        """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
+        return reached(self.ahead, slot)
+
+
+def begin_hearing(slot: BookSlot) -> None:
+    """Hear a witness that has to prove itself from the beginning, as after each loss of its book.
+
+    It is believed once it has agreed with the book `PROVEN` times at equal ids; one that disagrees before that is dismissed
+    (`slot.ahead` is None), and what it says counts no more. The next snapshot begins anew, for one that is contradicted at
+    once speaks against the witness. So no book is lost to its witness more often than proving itself takes.
+    """
+    slot.ahead, slot.agreed = deque(), 0
+
+
+def hear(slot: BookSlot, sequence: int, quote: Quote) -> bool | None:
+    """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
+    ahead = slot.ahead
+    if ahead is None:
+        return None
+    if ahead and sequence < ahead[-1][0]:
+        ahead.clear()  # the ids of a channel only rise: they have begun anew
+    if sequence == slot.sequence:
+        agreed = agrees(quote, slot.book)
+        slot.agreed += agreed
+        return agreed
+    if sequence > slot.sequence:
+        if len(ahead) == HEARD_MAX:
+            ahead.clear()
+        ahead.append((sequence, quote))
+    return None
+
+
+def heard(slot: BookSlot) -> tuple[int, int]:
+    """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
+    held, failed = (0, 0) if slot.ahead is None else reached(slot.ahead, slot)
+    slot.agreed += held
+    return held, failed
+
+
+def reached(ahead: deque[Quoted], slot: BookSlot) -> tuple[int, int]:
+    """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
+    held = failed = 0
+    while ahead and ahead[0][0] <= slot.sequence:
+        sequence, quote = ahead.popleft()
+        if sequence == slot.sequence:
+            agreed = agrees(quote, slot.book)
+            held += agreed
+            failed += not agreed
+    return held, failed
+
+
+def agrees(quote: Quote, book: PlainBook) -> bool:
+    """Return whether the quote equals the best level of both sides."""
+    bids, asks = book.levels(1)
+    bid, ask = bids[0] if bids else (0, 0), asks[0] if asks else (0, 0)
+    return quote == (*bid, *ask)

@@ -1,0 +1,1 @@
+"""What all adapters share: clients, gateway, feed, private stream, dialect, order forms."""

@@ -1,0 +1,144 @@
+"""What venues' currency lists have in common: chains by our names, contracts in one form, rows that do not hide one another.
+
+A list names chains as the venue does; `chains.csv` says which chain that is, where somebody could see it. A contract is written
+as the chain writes it, or not kept: venues also put internal ids and marks there (`invalid-...`, `..._bak`, `0`), which prove
+nothing. Without a contract an asset is the chain's own coin only where `chains.csv` says that it is.
+"""
+
+import csv
+import logging
+import re
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import msgspec
+
+from arb.errors import VenueProtocolError
+from arb.market.coins import END, NATIVE
+from arb.market.wallets import CurrencyChain
+from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
+from arb.venues.kit.fields import Fields
+
+_LOG = logging.getLogger(__name__)
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_ETHEREUM_LIKE = re.compile(r"0x[0-9a-fA-F]{40}")
+_ANY = re.compile(r"[0-9A-Za-z:_.-]{3,200}")
+_NO_CONTRACT = re.compile(r"invalid|(?:0x)?0*$|.*_bak$", re.IGNORECASE)
+_END = re.compile(r"[0-9A-Za-z]{4,8}")
+
+CurrencyRows = Generator[None, None, list[CurrencyChain]]
+"""Reads a currency list row by row, and returns what it says: thousands of rows at once would hold up the loop."""
+
+
+class CurrencyReader(NamedTuple):
+    """How a venue's currency list is read: which rows an answer has, and what one says, chain by chain.
+
+    Both raise `VenueProtocolError`.
+    """
+
+    rows: Callable[[Any], list[Any]]
+    read: Callable[[Any], Iterable[CurrencyChain]]
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """A chain by our name, the tickers of its own coin, and whether contracts there are written as Ethereum's."""
+
+    name: str
+    coins: frozenset[str]
+    ethereum_like: bool
+
+
+@cache
+def chains() -> Mapping[tuple[str, str], Chain]:
+    """Return the chains by (venue, the venue's name of it)."""
+    text = resources.files("arb.venues.kit").joinpath("chains.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    known: dict[tuple[str, str], Chain] = {}
+    for row in rows:
+        chain = Chain(row["chain"], frozenset(filter(None, row["coin"].split("|"))), row["contracts"] == "0x")
+        for venue, names in list(row.items())[3:-1]:
+            known.update({(venue, name): chain for name in names.split("|") if name})
+    return known
+
+
+def ethereum_like() -> frozenset[str]:
+    """Return our names of the chains whose contracts are written as Ethereum's."""
+    return frozenset(chain.name for chain in chains().values() if chain.ethereum_like)
+
+
+def identified(venue: str, asset: str, named: str, contract: str | None) -> tuple[str, str]:
+    """Return the chain of a row by our name, and the contract in one form; "" for what is not known.
+
+    `contract`: as the row has it; None or "" where it has none.
+    """
+    chain = chains().get((venue, named))
+    if chain is None:
+        return "", ""
+    if not contract or contract.isspace():
+        return chain.name, NATIVE if asset in chain.coins else ""
+    contract = contract.strip()
+    if _NO_CONTRACT.match(contract) or not (_ETHEREUM_LIKE if chain.ethereum_like else _ANY).fullmatch(contract):
+        return chain.name, ""
+    return chain.name, contract.lower() if _HEX.fullmatch(contract) else contract
+
+
+def identified_end(venue: str, asset: str, named: str, end: str | None) -> tuple[str, str]:
+    """Return as `identified` does for a venue that may show no more than the end of a contract."""
+    if end and _END.fullmatch(end.strip()):
+        name = identified(venue, asset, named, None)[0]
+        return name, END + end.strip() if name else ""
+    return identified(venue, asset, named, end)
+
+
+def read_currencies(venue: str, reader: CurrencyReader, body: Any, assets: Container[str]) -> CurrencyRows:
+    """Return what a list says of `assets`. A row that is odd does not hide the others.
+
+    Raises `VenueProtocolError` for a body that is no list, or one in which not one row can be read.
+    """
+    found: list[CurrencyChain] = []
+    odd: list[VenueProtocolError] = []
+    rows = reader.rows(body)
+    for raw in rows:
+        yield
+        try:
+            found += [chain for chain in reader.read(raw) if chain.asset in assets]
+        except VenueProtocolError as error:
+            odd.append(error)
+    if odd and len(odd) == len(rows):
+        raise odd[0]
+    if odd:
+        _LOG.warning("%s: %d rows of its currency list are not read: %s", venue, len(odd), odd[0])
+    return found
+
+
+def few(assets: Sequence[str], most: int) -> bool:
+    """Return whether these are few enough, and plain enough for an address, to be asked for one by one, not as a whole list."""
+    return len(assets) <= most and all(asset.isascii() and asset.isalnum() for asset in assets)
+
+
+def whole(call: Call) -> tuple[Call, ...]:
+    """Return the call for a whole list."""
+    return (msgspec.structs.replace(call, answer_bytes_max=LONG_ANSWER_BYTES_MAX),)
+
+
+def given_flag(fields: Fields, key: str) -> bool | None:
+    """Return a flag; None where it is absent."""
+    return fields.flag(key) if fields.raw(key) is not None else None
+
+
+def maybe_amount(fields: Fields, key: str) -> Decimal | None:
+    """Return a number >= 0; None where it is absent or empty."""
+    return fields.not_negative(key) if fields.has(key) else None
+
+
+def maybe_count(fields: Fields, key: str) -> int | None:
+    """Return a whole number >= 0; None where it is absent or empty."""
+    if not fields.has(key):
+        return None
+    count = fields.whole(key)
+    if count < 0:
+        raise fields.bad(key, f"below 0: {count}")
+    return count

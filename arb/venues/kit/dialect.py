@@ -1,0 +1,273 @@
+"""What a gateway must know of its venue's REST language, and nothing of sockets, clocks or retries.
+
+A dialect turns commands into calls and bodies into values; it is pure, so that every rule of a venue can be tested with
+its documented answers. `VenueGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
+next.
+"""
+
+import logging
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from arb.core.messages.commands import CancelOrder, PlaceOrder
+from arb.core.messages.events import AssetBalance, Transfer
+from arb.errors import VenueProtocolError
+from arb.market.fill import Fill
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
+from arb.market.order import OrderReport
+from arb.market.scale import decimals
+from arb.market.symbol import Symbol
+from arb.venues.kit.call import Call, CancelBatch, Pages
+from arb.venues.kit.currencies import CurrencyRows
+from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
+
+_LOG = logging.getLogger(__name__)
+# On a finer scale 64 bits do not even hold a price or a size of 9.3.
+_DECIMALS_MAX = 18
+ODD_MAX = 5000
+"""More pairs than any venue lists."""
+
+
+Listing = Generator[None, None, dict[str, Instrument]]
+"""Reads a listing row by row, and returns what it holds: thousands of rows at once would hold up the loop for 0.1 s."""
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """The account's own rates for one symbol, positive when paid, and what a buy pays them in.
+
+    `reported`: the venue says what a buy pays in, so that no fill of the past need show it.
+    `asset`: what the venue takes them from while its balance lasts, with `asset_taker` as a taker's rate; "" for none, None
+    where the answer does not say.
+    """
+
+    taker: Decimal
+    maker: Decimal
+    buy_fee_in: FeeIn
+    reported: bool = False
+    asset: str | None = None
+    asset_taker: Decimal | None = None
+
+
+class FeeAssetQuery(NamedTuple):
+    """Whether all fees of the account are taken from `asset`, by the answer to `call`; then `share` of the rates is charged."""
+
+    call: Call
+    is_on: Callable[[Any], bool]
+    asset: str
+    share: Decimal
+
+
+DAY_MS = 86_400_000
+
+
+class Reach(NamedTuple):
+    """How far back (ms) a venue's lists of ended orders, fills and bills reach, by its documents."""
+
+    ended_orders: int
+    fills: int
+    bills: int
+
+
+class PublicDialect(Protocol):
+    """The REST language of one venue's public spot data, for which no key is needed."""
+
+    venue: str
+    policy: OutcomePolicy
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take the listing's native symbols and what they stand for."""
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return the venue's spelling of a symbol."""
+
+    def clock(self) -> Call:
+        """Return the call for the venue's time."""
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time, cut to milliseconds."""
+
+    def listing(self) -> Call:
+        """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
+
+    def listed(self, body: Any) -> Listing:
+        """Read the rules of all spot symbols by symbol; fees are not known yet."""
+
+    def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
+        """Return the calls for the venue's currency list, of these assets at least; none where it may not be asked."""
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Read what an answer to one of `currency_calls` says of `assets`."""
+
+
+class KeyedDialect(PublicDialect, Protocol):
+    """The REST language of one venue's public spot data, and of what is asked about a key before anything else is."""
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return the calls that report what the key may do and whose it is."""
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read what the key may do and whose it is from the answers to `key_calls`; orders go by that from now on.
+
+        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
+        `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
+        """
+
+
+class TradeDialect(KeyedDialect, Protocol):
+    """The REST language of one venue's spot account."""
+
+    not_found: frozenset[str]
+    """Codes by which the answer to a question about one order says that there is none."""
+    reach: Reach
+    """A list read from an earlier instant is not complete: it proves nothing absent."""
+    fee_asset: FeeAssetQuery | None
+    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
+
+    def place(self, command: PlaceOrder) -> Call:
+        """Return the call for an order."""
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Return what an accepting answer says; raise `VenueProtocolError` when it does not name the order."""
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return the call that cancels one order."""
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return the requests that cancel these orders, as many in one as the venue takes."""
+
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
+        """Return what an answer to a batch says of each order, by every name it gives it: the venue's number, or ours.
+
+        A success of the whole says nothing about its orders. Raises `VenueProtocolError` when the body is no such answer.
+        """
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return the call that finds one order whether open or ended; None when the venue has none for these ids."""
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order in an answer to `one_order`; None when it holds none."""
+
+    def open_orders(self, symbol: str | None) -> Pages:
+        """Return the pages of open orders, of all symbols for None."""
+
+    def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
+        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock), of all symbols for None.
+
+        `now_ms`: the venue's clock now, by which the list is chosen that reaches back far enough; 0: any does.
+        """
+
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
+        """Return the pages of fills since `since_ms` (venue's clock), newest first: of one order where it is named, of all
+        symbols for None. `now_ms` as for `ended_orders`."""
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one fill."""
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of the bills since `since_ms` (venue's clock): every change of a balance."""
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read one row of `transfers`; None for a trade, whose fills are read as such."""
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return the call that has everything cancelled after `timeout_s`, 0 to disarm; None where there is none."""
+
+    def balances(self) -> Call:
+        """Return the call for all balances."""
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances; assets not named are zero."""
+
+    def fees(self, symbol: str) -> Call:
+        """Return the call for the account's own fees on one symbol."""
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the account's fees."""
+
+    def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Return the calls for the account's own fees on many symbols, as few as the venue allows."""
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
+
+
+def acknowledged(
+    venue: str, command: PlaceOrder, venue_order_id: str, client_order_id: str | None = None
+) -> OrderReport:
+    """Return the order as an answer has it that names the order and says no more; without our id in it, it is ours."""
+    return OrderReport(
+        venue=venue,
+        symbol=command.symbol,
+        client_order_id=client_order_id or command.client_order_id,
+        venue_order_id=venue_order_id,
+        side=command.side,
+        price=command.price,
+        size=command.size,
+        filled=ZERO,
+        avg_price=None,
+        is_open=True,
+    )
+
+
+def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:
+    """Return the commands in parts of at most `count` > 0, in their order."""
+    return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
+
+
+def narrower(*bands: Decimal) -> Decimal | None:
+    """Return the narrowest of some bands about a price, as ratios, of which 0 stands for none."""
+    return min((band for band in bands if band), default=None)
+
+
+def read_listing(
+    venue: str, rows: Iterable[Any], read: Callable[[Any], Instrument], native_of: Callable[[str], str]
+) -> Listing:
+    """Return the readable instruments by symbol; `native_of` spells a symbol as orders name it.
+
+    A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Odd is also
+    a symbol whose book goes by another name than its orders would, and a name that is listed twice by different rules. Raises
+    `VenueProtocolError` when not one can be read, or `ODD_MAX` cannot be: that is no listing, and is read no further.
+    """
+    by_name: dict[str, Instrument] = {}
+    odd: list[VenueProtocolError] = []
+    twice: set[str] = set()
+    for raw in rows:
+        yield
+        try:
+            instrument = read(raw)
+            _check(instrument, native_of)
+        except VenueProtocolError as error:
+            odd.append(error)
+        except ValueError as error:
+            odd.append(VenueProtocolError(venue, f"symbol: {error}"))
+        else:
+            if by_name.setdefault(instrument.native_symbol, instrument) != instrument:
+                twice.add(instrument.native_symbol)
+        if len(odd) >= ODD_MAX:
+            break
+    for name in sorted(twice):
+        del by_name[name]
+        odd.append(VenueProtocolError(venue, f"symbol {name!r}: listed twice, by different rules"))
+    listed = {instrument.symbol: instrument for instrument in by_name.values()}
+    if odd:
+        if not listed or len(odd) >= ODD_MAX:
+            raise odd[0]
+        _LOG.warning("%s: %d symbols of the listing cannot be read, the first one: %s", venue, len(odd), odd[0])
+    return listed
+
+
+def _check(instrument: Instrument, native_of: Callable[[str], str]) -> None:
+    """Raise `ValueError` for an instrument whose names contradict each other, or on whose steps nothing can be computed."""
+    Symbol.of(instrument.symbol)
+    if instrument.native_symbol != native_of(instrument.symbol):
+        raise ValueError(f"{instrument.native_symbol!r} is listed as {instrument.symbol!r}")
+    if max(decimals(instrument.tick), decimals(instrument.lot)) > _DECIMALS_MAX:
+        raise ValueError(f"{instrument.symbol!r}: a tick of {instrument.tick} or a lot of {instrument.lot} is too fine")

@@ -1,0 +1,122 @@
+"""The currency list of a venue that shows it to a key alone, asked for with a key that is used for nothing else.
+
+What is signed is signed by ccxt's own `sign`, and only the questions that the venue's spec names (`CurrencyKey`): no order, no
+cancel, no question about a balance. A key that may withdraw, or move funds otherwise, is not used at all.
+"""
+
+import importlib
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import ccxt
+
+from arb.clock import NS_PER_MS, Clock
+from arb.core.messages.events import CurrenciesListed
+from arb.errors import VenueAuthError, VenueError
+from arb.venues.kit.call import Call, HttpRequest, RequestError
+from arb.venues.kit.dialect import KeyedDialect
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.public_client import VenueTime
+from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.rules.guard import SigningGuard
+from arb.venues.kit.rules.key_rights import KeyFacts, list_key_refusals, may_more, reported_key
+from arb.venues.kit.rules.key_trouble import diagnosed
+from arb.venues.kit.spec import CurrencyKey
+from arb.venues.transport.http import HttpTransport
+
+# ccxt logs the headers of every request, key and signature included, at DEBUG.
+Answer = TypeVar("Answer")
+_LOG = logging.getLogger(__name__)
+_LOGGER = logging.getLogger("arb.venues.ccxt")
+
+
+class ListClient(VenueTime):
+    """Writes the questions for a currency list on the venue's time, and no other request."""
+
+    def __init__(
+        self, clock: Clock, site: Site, credentials: Credentials, guard: SigningGuard, asked: CurrencyKey
+    ) -> None:
+        self.wall_clock = clock
+        self.server_offset_ns = 0
+        self._guard = guard
+        self._questions = asked.questions
+        self._headers: Mapping[str, str] = site.headers
+        # The package's classes are only loaded for the venue that is asked (`ccxt_packages`).
+        make: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module("ccxt.async_support"), guard.venue)
+        key = {"apiKey": credentials.key, "secret": credentials.secret, "password": credentials.passphrase}
+        self._exchange = make({**key, "enableRateLimit": False, "logger": _LOGGER})
+        self._exchange.urls["api"] = {name: site.endpoint.rest + path for name, path in asked.roots.items()}
+        self._exchange.nonce = lambda: self.server_now_ns() // NS_PER_MS
+
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of one of the questions; raises `SigningRefused` for anything else.
+
+        Raises `RequestError` where ccxt cannot write it.
+        """
+        api = call.api[0]
+        if call.method != "GET" or call.items or (api, call.path) not in self._questions:
+            raise self._guard.refuse_endpoint(call.method, call.path)
+        try:
+            made = self._exchange.sign(call.path, [api], "GET", dict(call.params))
+        except ccxt.BaseError as error:
+            raise RequestError(f"GET {call.path}: {error}") from error
+        self._guard.check_host(made["url"])
+        return HttpRequest("GET", made["url"], {**self._headers, **(made["headers"] or {})})
+
+    async def close(self) -> None:
+        """Do nothing: ccxt's own sockets are never opened."""
+
+
+class KeyedList:
+    """Asks for a currency list with a key whose rights were read first."""
+
+    def __init__(self, dialect: KeyedDialect, reader: PublicReader, transport: HttpTransport, site: Site) -> None:
+        self._dialect = dialect
+        self._reader = reader
+        self._transport = transport
+        self._site = site
+        self.facts: KeyFacts | None = None
+        """What the key may do; None before the venue was asked."""
+
+    async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
+        """Return what the list says of `assets`; raises `VenueError`, in one line what is wrong with the key and what to do."""
+        if self.facts is None:
+            await self.check_key()
+        else:
+            await self._explaining(self._reader.measure_clock())
+        return await self._explaining(self._reader.currencies(assets))
+
+    async def check_key(self) -> KeyFacts:
+        """Return what the key may do, once it was found that it may be used.
+
+        Raises `VenueAuthError` for one that may withdraw or move funds, and `VenueError` where its rights are not read.
+        """
+        await self._explaining(self._reader.measure_clock())
+        facts = await self._explaining(reported_key(self._dialect, self._reader.body_of))
+        if found := list_key_refusals(facts):
+            raise VenueAuthError(self._dialect.venue, "; ".join(text for _, text in found), code=found[0][0])
+        self.facts = facts
+        if (warning := self.warning()) is not None:
+            _LOG.warning("%s", warning)
+        return facts
+
+    def warning(self) -> str | None:
+        """Return what the key may do that it need not, or None."""
+        more = None if self.facts is None else may_more(self.facts)
+        return None if more is None else f"{self._dialect.venue}: {more}"
+
+    async def _explaining(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return what is asked for; raises `VenueError`, which says what is wrong with the key where the venue's code does."""
+        try:
+            return await asking
+        except VenueError as error:
+            named = self._dialect.policy.key_troubles.get(error.code or "")
+            if named is None:
+                raise
+            diagnosis = diagnosed(error, self._site, named)
+            raise type(error)(error.venue, f"{diagnosis.found}: {diagnosis.remedy}", code=error.code) from error
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await self._transport.close()

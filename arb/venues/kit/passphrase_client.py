@@ -1,0 +1,160 @@
+"""Sign requests of venues whose keys have a passphrase (OKX, Bitget): base64 of HMAC-SHA256 over one line of text.
+
+The text is timestamp, method, path with query, and body, just as they leave. Only the writes a venue's client lists are signed
+at all: spot orders, whose value can be bounded, and their cancels. Whatever else ccxt could send (withdrawals, transfers,
+loans, leverage, plan orders) is refused before it is signed.
+"""
+
+from abc import abstractmethod
+from binascii import b2a_base64
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from arb.clock import NS_PER_MS
+from arb.core.messages.commands import PlaceOrder
+from arb.venues.kit.call import Call, HttpRequest, body_text
+from arb.venues.kit.ccxt_client import GuardedClient
+from arb.venues.kit.keyed_hash import KeyedHash
+from arb.venues.kit.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written, id_text
+from arb.venues.kit.rules.guard import OrderClaim, OrderFields
+
+PLACE, CANCEL = "place", "cancel"
+
+
+class PassphraseClient(GuardedClient):
+    """Check every write against the guard before it is signed; subclasses say what their venue's writes mean.
+
+    `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an order
+    may have. `root` stands before every path. `window_marks`: the parameters by which an order expires, where they stand in
+    its body; `expiry_in_head`: it is a header.
+    """
+
+    writes: ClassVar[Mapping[str, str]] = {}
+    order_fields: ClassVar[OrderFields] = {}
+    root = ""
+    window_marks: ClassVar[Mapping[str, str]] = {}
+    expiry_in_head = False
+
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of a call, signed unless its API is public; see `GuardedClient.signed`."""
+        base = self._allowed_base(call)
+        target = signed_target = self.root + call.path
+        body = ""
+        now_ms = self.milliseconds()
+        if call.method != "GET":
+            body = self._body(call, now_ms)
+            self.admit(call.method, call)
+        elif call.params:
+            sent, as_signed = self._query(call.params)
+            target, signed_target = f"{target}?{sent}", f"{target}?{as_signed}"
+        if call.api[0] == "public":
+            return HttpRequest(call.method, base + target, self.site_headers)
+        self._check_credentials()
+        timestamp = self._timestamp(now_ms)
+        signature = _signature(_keyed(self.secret), f"{timestamp}{call.method}{signed_target}{body}".encode())
+        expiry = None if call.expires_ns is None else self.venue_ms_text(call.expires_ns)
+        headers = self._all_headers(call, timestamp, signature, expiry)
+        return HttpRequest(call.method, base + target, headers, body or None)
+
+    def order_form(self, call: Call) -> OrderForm:
+        """Return the form of the orders like this one; see `FormMaker`."""
+        base = self._allowed_base(call)
+        if self.writes.get(call.path) != PLACE or call.method != "POST":
+            raise self.guard.refuse_endpoint(call.method, call.path)
+        claim = self._claim(call.params)
+        self.guard.check_fields(call.params | dict(self.window_marks), self._allowed_fields())
+        self.guard.check_symbol(claim.symbol)
+        self._check_credentials()
+        target = self.root + call.path
+        body = body_text(call.params | dict(self.window_marks))
+        request = HttpRequest(call.method, base + target, self._all_headers(call, TIMESTAMP, SIGNATURE, EXPIRY), body)
+        return half_written(
+            call,
+            claim,
+            request,
+            f"POST{target}",
+            _keyed(self.secret),
+            body_marks=tuple(self.window_marks.values()),
+            head_marks=(EXPIRY,) if self.expiry_in_head else (),
+        )
+
+    def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
+        """Return an order, signed; see `GuardedClient.order`."""
+        name, venue_ns = command.client_order_id, steady_ns + self._ahead_of_steady_ns
+        if not (name.isalnum() and name.isascii()):
+            name = id_text(name)
+        now_ms, expires_ms = venue_ns // NS_PER_MS, (command.expires_ns - now_ns + venue_ns) // NS_PER_MS
+        window = self._window(expires_ms, now_ms)
+        self.guard.admit_order(form.symbol, form.side, command, steady_ns)
+        timestamp = self._timestamp(now_ms).encode("ascii")
+        body = (form.body % form.in_body((name, *decimal_texts(command), *window))).encode("ascii")
+        seal = form.keyed.seal(b"%b%b%b" % (timestamp, form.signed, body))
+        signature = b2a_base64(seal.digest(), newline=False)
+        return form.whole % form.in_whole((timestamp, signature, b"%d" % len(body), body, b"%d" % expires_ms))
+
+    def admit(self, way: str, call: Call) -> None:
+        """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""
+        kind = self.writes.get(call.path)
+        if kind is None:
+            raise self.guard.refuse_endpoint(way, call.path)
+        if kind == PLACE:
+            orders = [order for item in call.items or (call.params,) for order in self._orders(item)]
+            for order in orders:
+                self.guard.check_fields(order, self._allowed_fields())
+            self.guard.admit([self._claim(order) for order in orders])
+
+    def _body(self, call: Call, now_ms: int) -> str:
+        """Return the body of a write that is signed at `now_ms` (the venue's time)."""
+        return body_text(call.items or call.params)
+
+    def _query(self, params: dict[str, Any]) -> tuple[str, str]:
+        """Return a query as it is sent and as it is signed."""
+        text: str = self.urlencode(params)
+        return text, text
+
+    def _allowed_base(self, call: Call) -> str:
+        base = self._base_url(call)
+        if "{" in base:
+            base = self.implode_hostname(base)
+        self.guard.check_host(base)
+        return base
+
+    def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
+        """Return the times in the body of an order, in the order of `window_marks`; both are the venue's."""
+        return ()
+
+    def _all_headers(self, call: Call, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
+        headers = self._headers(timestamp, signature, expiry)
+        if call.method != "GET":
+            headers["Content-Type"] = "application/json"
+        headers.update(self.site_headers)
+        return headers
+
+    def _allowed_fields(self) -> OrderFields:
+        return self.order_fields
+
+    def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [item]
+
+    @abstractmethod
+    def _timestamp(self, now_ms: int) -> str:
+        """Return an instant of the venue's clock as it stands in a header and before what is signed."""
+
+    @abstractmethod
+    def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
+        """Return the headers that sign a request; `expiry` is ms of the venue's clock."""
+
+    @abstractmethod
+    def _claim(self, order: dict[str, Any]) -> OrderClaim: ...
+
+    @abstractmethod
+    def _base_url(self, call: Call) -> str: ...
+
+
+_keyed = lru_cache(maxsize=64)(KeyedHash)
+"""Returns a hash that has taken the key already."""
+
+
+def _signature(keyed: KeyedHash, text: bytes) -> str:
+    return b2a_base64(keyed.seal(text).digest(), newline=False).decode("ascii")

@@ -1,0 +1,228 @@
+"""A venue as one value: everything the rest of the engine must know of it, and the makers of its parts.
+
+Each folder `arb/venues/<name>/` holds one `spec.py` with one `SPEC`; `registry.py` lists them, and nobody else names a venue.
+Numbers come from the venues' own documents, named where they stand. Makers import late: a command that only reads settings
+or history must not load the libraries of any venue.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+
+from arb.clock import Clock
+from arb.venues.kit.endpoints import GLOBAL, Address, ConnectionTiming, Credentials, Environment, Site, fixed
+from arb.venues.kit.rules.key_rights import KeyRights
+from arb.venues.kit.rules.outcome import OutcomePolicy
+from arb.venues.kit.rules.pacing import Budget, PacingLimits
+from arb.venues.kit.tickers import TickerForm
+from arb.venues.transport.http import HttpTransport
+
+if TYPE_CHECKING:
+    from arb.market.arena import BookArena
+    from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.books.plain.base import WireFeed
+    from arb.venues.books.plain.private import PrivateDialect
+    from arb.venues.kit.ccxt_client import Signer
+    from arb.venues.kit.currencies import CurrencyReader
+    from arb.venues.kit.dialect import KeyedDialect, PublicDialect, TradeDialect
+    from arb.venues.kit.order_socket import SocketDialect
+    from arb.venues.kit.rules.guard import SigningGuard
+
+
+class Product(StrEnum):
+    """What is traded at a venue through its adapter."""
+
+    SPOT = "spot"
+
+
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue allows its websockets; 0 where it documents no bound.
+
+    `connects` connection attempts per `connects_window_s` and address; `subscriptions_per_hour` counts subscribing,
+    unsubscribing and logging in on one connection.
+    """
+
+    books_per_connection: int = 0
+    messages_per_s: int = 0
+    subscriptions_per_hour: int = 0
+    connects: int = 0
+    connects_window_s: int = 0
+
+
+class TradingParts(NamedTuple):
+    """What speaks for one account: the REST language, the private stream, and the client that signs.
+
+    `ws_private`: where its private stream is, unless where the site says. `enforces_expiry`: False where the venue documents no
+    expiry for accounts of this kind, whatever it does for others.
+    """
+
+    dialect: "TradeDialect"
+    private: "PrivateDialect"
+    signer: "Signer"
+    ws_private: str | None = None
+    enforces_expiry: bool = True
+
+
+class BookMaker(Protocol):
+    """Makes the reader of one public connection: the plain one, or a faster one with the same contract."""
+
+    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+        """Return a reader for the books in `seats`, writing into `arena`."""
+
+
+class TapeMaker(Protocol):
+    """Makes a reader of a tape's frames, which may be of a dialect that no live connection speaks any more."""
+
+    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+        """Return a reader that rebuilds whatever books the tape holds, and writes those in `seats` into `arena`."""
+
+
+class TradingMaker(Protocol):
+    """Joins the parts of one account."""
+
+    def __call__(self, site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
+        """Return the parts; signed requests pass `guard`, and every request has the headers of `site`."""
+
+
+AddressMaker = Callable[[Site, Callable[[], HttpTransport]], Address]
+"""Makes the address of a connection: fixed by the site, or asked for anew before each one, by requests with the site's headers
+that the second argument makes a carrier for (whoever makes one closes it)."""
+
+
+def _public_address(site: Site, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(site.endpoint.ws_public)
+
+
+def _private_address(site: Site, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(site.endpoint.ws_private)
+
+
+OrderSocketMaker = Callable[[TradingParts, Site, Credentials], "SocketDialect"]
+
+
+class Trading(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders go to a venue.
+
+    `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
+    `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
+    `other_accounts`: where accounts are of several kinds that speak differently: by the code with which the venue refuses a key
+    that is asked in the language of another kind, what makes the parts for its own.
+    """
+
+    pacing: PacingLimits
+    rights: KeyRights
+    enforces_expiry: bool
+    make: TradingMaker
+    other_accounts: Mapping[str, TradingMaker] = {}
+    has_passphrase: bool = True
+    make_order_socket: OrderSocketMaker | None = None
+    socket_enforces_expiry: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the public REST data of a venue are read that takes no orders of ours.
+
+    `pace`: how many questions of one kind may leave. `make`: its language.
+    """
+
+    pace: Budget
+    make: Callable[[], "PublicDialect"]
+
+
+class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """How a currency list is asked for that the venue shows to a key alone.
+
+    `questions`: all that is ever sent with it, GET each, as ccxt's (API, path); one is for the venue's clock. `roots`:
+    what stands between the site's REST address and the path, by ccxt's API. `pace`: how many questions of one kind may leave.
+    `make`: its language.
+    """
+
+    questions: frozenset[tuple[str, str]]
+    roots: Mapping[str, str]
+    pace: Budget
+    make: "Callable[[], KeyedDialect]"
+
+
+class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
+    """A dialect of recorded frames, under the name that tape lines carry as their `venue`.
+
+    `contracts`: its sizes are counted in contracts, so it is rebuilt but not traded. `contracts_quotes`: only in these quotes.
+    `display_only`: rebuilt and never traded on, whatever it is.
+    """
+
+    name: str
+    make: TapeMaker
+    contracts: bool = False
+    contracts_quotes: frozenset[str] = frozenset()
+    display_only: bool = False
+
+
+class SignatureReport(Protocol):
+    """Shows how one request is signed, without sending it; every part is taken literally."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str,
+        body: str,
+        timestamp: str | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+        any_write: bool = False,
+    ) -> dict[str, Any]:
+        """Return the steps of the signature; raises `ConfigError` for bad input.
+
+        Writes that do more than trade are signed with `any_write` only.
+        """
+
+
+class SignatureHelp(msgspec.Struct, frozen=True):
+    """What `arb sign VENUE` prints, and its help."""
+
+    report: SignatureReport
+    help: str
+
+
+class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
+    data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
+    `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
+    schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
+    one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
+    `make_currencies`: what reads the venue's currency list; `currency_key`: how that is asked for where it needs a key."""
+
+    name: str
+    title: str
+    products: tuple[Product, ...]
+    sites: tuple[Site, ...]
+    connections: ConnectionLimits
+    outcomes: OutcomePolicy
+    public_taker_fee: Decimal
+    make_books: BookMaker
+    tapes: tuple[TapeDialect, ...]
+    public_address: AddressMaker = _public_address
+    private_address: AddressMaker = _private_address
+    stream: ConnectionTiming = ConnectionTiming()
+    snapshots: Budget | None = None
+    weight_per_minute: int = 0
+    tickers: TickerForm | None = None
+    trading: Trading | None = None
+    reading: Reading | None = None
+    code_word: str = "code"
+    signature: SignatureHelp | None = None
+    make_currencies: "Callable[[], CurrencyReader] | None" = None
+    currency_key: CurrencyKey | None = None
+
+    def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
+        """Return the site of an environment in a region, or None when the venue has none."""
+        return next((s for s in self.sites if (s.environment, s.region) == (environment, region)), None)
+
+    @property
+    def production(self) -> Site:
+        """Return the venue's main production site."""
+        return next(site for site in self.sites if site.environment is Environment.PRODUCTION)

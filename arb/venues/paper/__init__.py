@@ -1,0 +1,1 @@
+"""Paper trading: orders filled from live books, with no order sent."""
