@@ -19,7 +19,8 @@ from arb.core.messages.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
 from arb.masking import SECRETS
-from arb.store.tapes.tape import Kind, TapeFile, TapeHead, encode_head, free_path
+from arb.store.tapes.line import Kind
+from arb.store.tapes.tape import TapeFile, TapeHead, encode_head, free_path
 
 log = logging.getLogger(__name__)
 

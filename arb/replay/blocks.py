@@ -20,7 +20,8 @@ import numpy.typing as npt
 from arb.errors import StoreError
 from arb.market.arena import INT64_MAX
 from arb.market.feed import further_name, venue_of
-from arb.store.tapes.tape import TapeLine, TornTape, line_of, tape_pieces
+from arb.store.tapes.line import TapeLine, TornTape, line_of
+from arb.store.tapes.tape import tape_pieces
 from arb.venues.books.compiled.layout import (
     AT_END,
     AT_LIMIT,

@@ -16,7 +16,8 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError
 from arb.replay.tapes import Captured, OwnTape, as_capture, head_of, is_own, merged, span_of
-from arb.store.tapes.tape import TapeLine, read_tape
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import read_tape
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 GAP_MAX_NS = 60 * NS_PER_S

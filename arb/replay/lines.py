@@ -17,7 +17,7 @@ from arb.core.messages.records import tag_of
 from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.instrument import Instrument
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 from arb.venues.books.plain.anchors import BookAnchor, take_anchor
 from arb.venues.books.plain.base import WireFeed
 from arb.venues.registry import TAPES

@@ -33,7 +33,7 @@ from arb.replay.tapes import OwnLines
 from arb.store.journal.journal import Journal
 from arb.store.journal.reader import Entry
 from arb.store.ledger.ledger import InlineLedger
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 from arb.venues.books.compiled.layout import AT_END, AT_ROW
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]

@@ -18,7 +18,8 @@ from arb.errors import ConfigError, StoreError
 from arb.market.instrument import Instrument
 from arb.replay.blocks import Source, missing
 from arb.replay.lines import origin_of, rules_in, rules_of
-from arb.store.tapes.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
+from arb.store.tapes.line import TapeLine, TornTape
+from arb.store.tapes.tape import SegmentHead, TapeHead, decode_head, read_tape, segment_head
 
 log = logging.getLogger(__name__)
 

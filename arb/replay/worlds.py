@@ -50,7 +50,8 @@ from arb.replay.backtest import CapturedSource
 from arb.replay.captured import charged
 from arb.replay.recorded import ANSWER_LEAD_NS, Recorded, Rows, about, levels_of
 from arb.replay.rerun import read_event
-from arb.store.tapes.tape import TapeHead, TapeLine
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import TapeHead
 from arb.venues.paper.account import Forgetful, PaperAccount
 from arb.venues.paper.gateway import PaperGateway, Way
 from arb.virtual_loop import VirtualLoop

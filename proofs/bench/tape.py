@@ -25,7 +25,7 @@ from arb.replay.measured import Measuring
 from arb.replay.tapes import Captured, Merged, merged
 from arb.replay.trial import NoJournal
 from arb.store.journal.reader import Row as JournalRow
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 from arb.venues.books.compiled.loading import is_available
 from proofs.bench.frames import START_MS, GateFrames
 from proofs.bench.market_data import FULL_LEVELS

@@ -13,7 +13,8 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, ResyncBy
 from arb.market.numbers import exact
 from arb.market.scale import Scale
-from arb.store.tapes.tape import TapeLine, read_tape
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import read_tape
 from arb.venues.books.plain.base import WireFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.registry import spec_of, tape_feed

@@ -29,7 +29,8 @@ from arb.sandbox.server import first_line
 from arb.sandbox.world import SimWorld
 from arb.store.journal.journal import Journal
 from arb.store.journal.reader import Entry, Row
-from arb.store.tapes.tape import Kind, TapeHead, TapeLine
+from arb.store.tapes.line import Kind, TapeLine
+from arb.store.tapes.tape import TapeHead
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.kit.endpoints import OrderEntry, sandbox_access
 from arb.venues.kit.public_side import build_feeds

@@ -21,7 +21,7 @@ from arb.market.feed import NOTHING, BookSeat, FrameResult
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 
 if TYPE_CHECKING:
     from arb.market.words import Words

@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 
 from arb.errors import ConfigError, StoreError
+from arb.store.tapes.line import TapeLine, TornTape, line_of
 from arb.store.tapes.parquet import ParquetTape, ParquetTapeWriter, TapeFacts
 from arb.store.tapes.segments import synced
-from arb.store.tapes.tape import TapeLine, TapeTexts, TornTape, gzip_compressor, is_parquet, line_of, pieces_of
+from arb.store.tapes.tape import TapeTexts, gzip_compressor, is_parquet, pieces_of
 from arb.version import version
 
 PARQUET = ".parquet"

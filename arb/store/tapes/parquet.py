@@ -2,7 +2,7 @@
 
     t double, venue string, kind string, raw string, url string, seq bigint, t_ns bigint, connection string, form blob
 
-The columns are the fields of a line (`arb.store.tapes.tape.TapeLine`); `seq` and `t_ns` are null where a line has none, and
+The columns are the fields of a line (`arb.store.tapes.line.TapeLine`); `seq` and `t_ns` are null where a line has none, and
 `seq` never falls, so rows are sorted by it. Row groups are bounded, so neither a writer nor a reader holds a long tape in
 memory.
 
@@ -23,7 +23,7 @@ import msgspec
 
 from arb.errors import StoreError
 from arb.store.ledger.arrow import arrow_module
-from arb.store.tapes.tape import Kind, TapeLine, TornTape, text_of
+from arb.store.tapes.line import Kind, TapeLine, TornTape, text_of
 
 FORMAT = 1
 GROUP_BYTES = 16 << 20

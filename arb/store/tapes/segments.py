@@ -18,7 +18,8 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
-from arb.store.tapes.tape import SEGMENT_RULES, Kind, SegmentHead, TapeFile
+from arb.store.tapes.line import Kind
+from arb.store.tapes.tape import SEGMENT_RULES, SegmentHead, TapeFile
 
 PART = ".part"
 _NAME = re.compile(r"([0-9]{6,})-[0-9]{8}T[0-9]{6}Z(?:\.part)?\.jsonl\.gz")

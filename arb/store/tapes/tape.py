@@ -23,16 +23,18 @@ import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO
 
 import msgspec
 from zlib_ng import zlib_ng
 
+from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
 from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError, StoreError
+from arb.store.tapes.line import Kind, TapeLine, TornTape, line_of, text_of
+from arb.store.tapes.parquet import parquet_lines, parquet_pieces
 
-NS_PER_S = 1_000_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
 _GZIP_LEVEL = 1
@@ -43,44 +45,9 @@ _Corrupt: type[Exception] = zlib_ng.error  # type: ignore[assignment]  # its stu
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["ws", "http", "event"]
-
 
 LINE_MAX = 8 << 20
 """The bytes of the longest frame, escaped."""
-_BEYOND_S = 1e11
-"""Times of receipt lie before this, the year 5138: in milliseconds or less they would not."""
-
-
-class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One line of a tape; `t` is in seconds UTC."""
-
-    t: Annotated[float, msgspec.Meta(ge=0, lt=_BEYOND_S)]
-    venue: str
-    kind: Kind
-    raw: str
-    url: str = ""
-    seq: int | None = None
-    t_ns: int | None = None
-    connection: str = ""
-
-    @property
-    def origin(self) -> str:
-        """Return the name of the connection by which the line came."""
-        return self.connection or self.venue
-
-    @property
-    def received_ns(self) -> int:
-        """Return the instant of receipt, ns UTC: exact where the tape has it, else from the seconds."""
-        return self.t_ns if self.t_ns is not None else round(self.t * NS_PER_S)
-
-
-_decode = msgspec.json.Decoder(TapeLine).decode
-_encoder = msgspec.json.Encoder()
-
-
-class TornTape(StoreError):
-    """A tape ends in the middle of a line or of its compressed data, as that of a killed process does."""
 
 
 def read_tape(path: Path) -> Iterator[TapeLine]:
@@ -91,8 +58,6 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
     passed over. A tape may be text, compressed text, or a Parquet file that was made of one (`arb.store.tapes.parquet`).
     """
     if is_parquet(path):
-        from arb.store.tapes.parquet import parquet_lines  # late: it knows this module, and few tapes need it
-
         yield from parquet_lines(path)
         return
     number = 0
@@ -108,8 +73,6 @@ def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
     Raises as `read_tape` does for what is no fault of a line; `lines()` says how many have been read by then.
     """
     if is_parquet(path):
-        from arb.store.tapes.parquet import parquet_pieces  # late, see `read_tape`
-
         yield from parquet_pieces(path)
         return
     try:
@@ -206,22 +169,6 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the compressed data end early")
     if padded:
         log.warning("skipped zero bytes after the compressed data")
-
-
-def line_of(path: Path, number: int, text: bytes) -> TapeLine:
-    """Read one line; raises `StoreError` naming file, line and fault, `TornTape` for one that the file ends within."""
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        if not text.endswith(b"\n"):
-            raise TornTape(f"{path}:{number}: the file ends within this line") from None
-        hint = ": t is the time of receipt in seconds UTC" if "$.t`" in str(error) else ""
-        raise StoreError(f"{path}:{number}: malformed tape line: {error}{hint}") from None
-
-
-def text_of(line: TapeLine) -> bytes:
-    """Return a line with its end as tapes are written here."""
-    return _encoder.encode(line) + b"\n"
 
 
 def gzip_compressor() -> "zlib._Compress":

@@ -18,12 +18,12 @@ from arb.clock import NS_PER_MS
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
 from arb.venues.binance.currencies import READER
-from arb.venues.binance.spec import POLICY
+from arb.venues.binance.outcomes import POLICY
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import CurrencyRows, given_flag, read_currencies
 from arb.venues.kit.dialect import Listing, narrower, read_listing
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _LISTING = "api/v3/exchangeInfo"

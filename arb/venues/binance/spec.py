@@ -1,19 +1,12 @@
-"""Binance as a value: public spot data only, and its codes as data.
-
-Numbers from Binance spot, "WebSocket Streams", "General information"; codes from "Error codes". Binance files a repeated client
-order id under the same code as every other refusal of a new order and marks it in the message only, so that is read, too.
-What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
-"""
+"""Binance as a value: public spot data only. Numbers from Binance spot, "WebSocket Streams", "General information"."""
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from arb.market.order import Outcome
+from arb.venues.binance.outcomes import POLICY
 from arb.venues.kit.endpoints import ConnectionTiming, Environment, Site, VenueEndpoint
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.kit.rules.pacing import Budget
-from arb.venues.kit.rules.retry import Trouble
 from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.kit.tickers import TickerForm
 
@@ -23,67 +16,6 @@ if TYPE_CHECKING:
     from arb.venues.books.plain.base import WireFeed
     from arb.venues.kit.currencies import CurrencyReader
     from arb.venues.kit.dialect import KeyedDialect, PublicDialect
-
-_ROWS: tuple[Row, ...] = (
-    ("-1006,-1007", Outcome.UNKNOWN, Trouble.FAULT, "no answer from inside in time: execution is not known"),
-    (
-        "-1000,-1001,-1008",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "failed, cut off or overloaded inside: nothing proves that the order was not taken",
-    ),
-    (
-        "-2010 duplicate",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the client order id is taken (stated in the message only): an earlier request got through",
-    ),
-    ("-1003,-1015", Outcome.REJECTED, Trouble.BUSY, "rate limited before it was executed"),
-    ("-1021", Outcome.REJECTED, Trouble.CLOCK, "late, or clocks apart: refused at the door"),
-    ("-1022,-1002,-2014,-2015", Outcome.REJECTED, Trouble.AUTH, "key, address, permission or signature is refused"),
-    (
-        "-1013,-1100,-1101,-1102,-1111,-1121",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "malformed, off a step or below a minimum: refused before matching",
-    ),
-    ("-2010", Outcome.REJECTED, Trouble.REFUSED, "the new order was refused; the message gives the reason"),
-    (
-        "-2011,-2013",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
-)
-
-
-def _read_reply(status: int, body: Any) -> VenueReply | None:
-    if isinstance(body, dict) and isinstance(body.get("code"), int) and body["code"] < 0:
-        code, text = str(body["code"]), str(body.get("msg") or "")
-        return VenueReply("-2010 duplicate" if code == "-2010" and "duplicate" in text.lower() else code, text)
-    return VenueReply(None, "") if 200 <= status < 300 and isinstance(body, (dict, list)) else None
-
-
-def _write_reply(status: int, body: Any) -> VenueReply | None:
-    reply = _read_reply(status, body)
-    # The success of an order names it; without its number nothing is proved.
-    return None if reply is not None and reply.code is None and "orderId" not in body else reply
-
-
-POLICY = OutcomePolicy(
-    "binance",
-    table_of(_ROWS, split=","),
-    _write_reply,
-    _read_reply,
-    key_troubles={
-        "-1021": KeyTrouble.CLOCK,
-        "-1022": KeyTrouble.SECRET,
-        "-2014": KeyTrouble.KEY,
-        "-2015": KeyTrouble.KEY_OR_ADDRESS,  # "Invalid API-key, IP, or permissions for action"
-        "-1002": KeyTrouble.RIGHTS,
-    },
-)
-
 
 NAME = "binance"
 FUTURES = "binance_futures"

@@ -19,7 +19,7 @@ from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.kit.call import Call, CancelBatch, Pages
 from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _PRIVATE = ("private", "spot")

@@ -22,7 +22,7 @@ from arb.venues.bitget.unified_records import CATEGORY
 from arb.venues.kit.call import Call, CancelBatch, Pages
 from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _API = ("private", "uta")

@@ -14,12 +14,12 @@ from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.venues.bybit.currencies import READER
-from arb.venues.bybit.spec import POLICY
+from arb.venues.bybit.outcomes import POLICY
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
 from arb.venues.kit.dialect import Listing, narrower, read_listing
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _NO_LIMITS: dict[str, Any] = {}

@@ -38,7 +38,7 @@ from arb.venues.kit.dialect import (
     read_listing,
 )
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")

@@ -23,7 +23,7 @@ from arb.market.scale import decimals
 from arb.market.symbol import Symbol
 from arb.venues.kit.call import Call, CancelBatch, Pages
 from arb.venues.kit.currencies import CurrencyRows
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)

@@ -42,7 +42,8 @@ from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import side_by_side
 from arb.venues.kit.reader import QUERIES, VenueReader
 from arb.venues.kit.rules.guard import SalePrice
-from arb.venues.kit.rules.key_rights import KeyFacts, KeyPolicy, checked_key, reported_key
+from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key, reported_key
 from arb.venues.kit.rules.outcome import RATE_BUDGET, VenueReply, decode_body, item_of, judge_read, judge_write
 from arb.venues.kit.rules.pacing import Pacer, Priority
 from arb.venues.kit.writes import ReadyOrder, VenueWrites

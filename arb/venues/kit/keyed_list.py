@@ -20,7 +20,8 @@ from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.public_client import VenueTime
 from arb.venues.kit.public_reader import PublicReader
 from arb.venues.kit.rules.guard import SigningGuard
-from arb.venues.kit.rules.key_rights import KeyFacts, list_key_refusals, may_more, reported_key
+from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.rules.key_rights import list_key_refusals, may_more, reported_key
 from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.kit.spec import CurrencyKey
 from arb.venues.transport.http import HttpTransport

@@ -22,7 +22,7 @@ from arb.venues.kit.call import Call, CancelBatch, Pages
 from arb.venues.kit.currencies import CurrencyRows, read_currencies, whole
 from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Fees, Listing, Reach, acknowledged, batched, read_listing
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_rights import KeyFacts
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount

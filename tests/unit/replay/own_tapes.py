@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from arb.store.tapes.tape import TapeLine, encode_head
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import encode_head
 from tests.support.taped import TapedRun
 
 

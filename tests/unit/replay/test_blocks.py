@@ -34,7 +34,8 @@ from arb.replay.measured import Measuring
 from arb.replay.rerun import Judge, Rerun, read_prologue
 from arb.replay.tapes import Captured, OwnTape, merged
 from arb.store.journal.journal import Journal
-from arb.store.tapes.tape import SegmentHead, TapeLine, encode_head
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import SegmentHead, encode_head
 from arb.venues.books.compiled.layout import AT_END, AT_LINE
 from tests.support.floor import BookFrames
 from tests.support.taped import NoLedger, taped_run

@@ -10,7 +10,7 @@ from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
 from arb.replay.feeds import NO_ROW, CapturedFeed
 from arb.replay.tapes import Captured
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 from arb.venues.registry import tape_feed
 from tests.support.floor import BookFrames
 

@@ -15,7 +15,8 @@ from arb.live.universe import books_of, universe_of
 from arb.replay.rerun import Judge, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape
 from arb.store.journal.reader import MAX_SUB, JournalReader, JournalState, Position
-from arb.store.tapes.tape import RULES, TapeHead, TapeLine
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import RULES, TapeHead
 from tests.support.old_files import unpacked
 
 OPEN = {1795344839000000004: PairState.OPENING, 1795344839000000006: PairState.REPAIRING}

@@ -43,7 +43,8 @@ from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal.journal import Journal
 from arb.store.journal.reader import Entry
-from arb.store.tapes.tape import TapeHead, TapeLine, decode_head, encode_head
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import TapeHead, decode_head, encode_head
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
 

@@ -15,7 +15,8 @@ from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, as_capture, is_own, merged
 from arb.store.tapes.convert import convert_tapes
-from arb.store.tapes.tape import TapeHead, TapeLine, decode_head, encode_head
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import TapeHead, decode_head, encode_head
 from tests.builders import D, an_instrument
 
 SETTINGS = EngineSettings(

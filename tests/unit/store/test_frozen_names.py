@@ -69,7 +69,8 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.wallets import CurrencyChain
-from arb.store.tapes.tape import TapeHead, TapeLine
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import TapeHead
 
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids? absent?

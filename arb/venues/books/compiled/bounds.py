@@ -2,13 +2,13 @@
 
 Words of 64 bits hold all of it. Every product is bounded before it is made; where one might not fit, or two weighed prices are
 too near one another for floats to say which is more, the answer is "not sure", and plain code is asked. So what is answered is
-exact. The words of a block are named in `plans.py`; the rules are those of `arb/core/pricing/sizes.py`.
+exact. The words of a block are named in `search_words.py`; the rules are those of `arb/core/pricing/sizes.py`.
 """
 
 from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS
 from arb.venues.books.compiled.layout import WORD
 from arb.venues.books.compiled.memory import hot, inlined, put_word, word_at
-from arb.venues.books.compiled.plans import (
+from arb.venues.books.compiled.search_words import (
     ASK_LEVELS,
     ASK_WEIGHT,
     ASKS,

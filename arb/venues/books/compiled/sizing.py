@@ -18,7 +18,7 @@ from arb.venues.books.compiled.bounds import (
 )
 from arb.venues.books.compiled.layout import WORD
 from arb.venues.books.compiled.memory import inlined, put_word, word_at
-from arb.venues.books.compiled.plans import (
+from arb.venues.books.compiled.search_words import (
     ASK_LEVELS,
     ASKS,
     BID_LEVELS,

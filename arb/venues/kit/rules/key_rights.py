@@ -6,59 +6,15 @@ excused by a confirmation, but by a setting that names it (`KeyPolicy`).
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from arb.errors import VenueAuthError, VenueError
+from arb.venues.kit.call import Call
+from arb.venues.kit.dialect import KeyedDialect, TradeDialect
+from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import VenueReply
-
-if TYPE_CHECKING:
-    from arb.venues.kit.call import Call
-    from arb.venues.kit.dialect import KeyedDialect, TradeDialect
-
-_NOT_REPORTED = "not reported"
-
-
-class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do and whose it is, as far as its venue reports it; None where it does not.
-
-    `unknown`: rights whose names mean nothing here. `moves`: rights by which funds leave the account other than by withdrawal.
-    `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is one, and then
-    `main_account` that of the account above it. `mode`: the account's mode by the venue's name; "" where the venue knows none,
-    None for one that is not known here. `borrows`: what of the account borrows on its own. `more`: what else is shown, as
-    (name, text).
-    """
-
-    can_trade: bool | None
-    can_withdraw: bool | None
-    ip_bound: bool | None
-    unknown: tuple[str, ...] = ()
-    moves: tuple[str, ...] = ()
-    account: str | None = None
-    main_account: str | None = None
-    mode: str | None = ""
-    borrows: tuple[str, ...] = ()
-    more: tuple[tuple[str, str], ...] = ()
-
-    def shown(self) -> tuple[tuple[str, str], ...]:
-        """Return the facts as (name, text), in the order in which they are shown."""
-        whose = _NOT_REPORTED if self.account is None else self.account
-        if self.main_account is not None:
-            whose += f" (a sub-account of {self.main_account})"
-        return (
-            ("account", whose),
-            *((("mode", self.mode),) if self.mode else ()),
-            ("may trade", _answer(self.can_trade)),
-            ("may withdraw", _answer(self.can_withdraw)),
-            ("bound to addresses", _answer(self.ip_bound)),
-            ("borrows", ", ".join(self.borrows) or "nothing"),
-            *self.more,
-        )
-
-    def line(self) -> str:
-        """Return the facts in one line."""
-        return ", ".join(f"{name}: {text}" for name, text in self.shown())
 
 
 class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +131,7 @@ def _takes_away(facts: KeyFacts, better: str) -> list[tuple[str, str]]:
     return found
 
 
-async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable[Any]], policy: KeyPolicy) -> KeyFacts:
+async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any]], policy: KeyPolicy) -> KeyFacts:
     """Return what the key may do and whose it is; `ask` returns the body of one answer and raises `VenueError`.
 
     Raises `VenueAuthError` with everything that speaks against using the key, its code that of the gravest (`refusals`), and
@@ -183,7 +139,7 @@ async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable
     """
     venue = dialect.venue
 
-    async def answer(call: "Call") -> Any:
+    async def answer(call: Call) -> Any:
         try:
             return await ask(call)
         except VenueError as error:
@@ -202,7 +158,7 @@ async def checked_key(dialect: "TradeDialect", ask: Callable[["Call"], Awaitable
     return facts
 
 
-async def reported_key(dialect: "KeyedDialect", ask: Callable[["Call"], Awaitable[Any]]) -> KeyFacts:
+async def reported_key(dialect: KeyedDialect, ask: Callable[[Call], Awaitable[Any]]) -> KeyFacts:
     """Return what the venue reports of the key, whatever that is; raises what `ask` raises, but where that is an answer, too:
     that this key may not ask, or has no account of that kind."""
     bodies: list[Any] = []
@@ -214,7 +170,3 @@ async def reported_key(dialect: "KeyedDialect", ask: Callable[["Call"], Awaitabl
                 raise
             bodies.append(VenueReply(error.code, str(error)))
     return dialect.key_facts(tuple(bodies))
-
-
-def _answer(known: bool | None) -> str:
-    return _NOT_REPORTED if known is None else "yes" if known else "no"

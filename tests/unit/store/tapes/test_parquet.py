@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from arb.errors import ArbError, ConfigError, StoreError
 from arb.store.tapes.convert import Converted, convert_tapes
+from arb.store.tapes.line import TapeLine, TornTape, text_of
 from arb.store.tapes.parquet import FORMAT, GROUP_BYTES, GROUP_LINES, ParquetTape, ParquetTapeWriter
-from arb.store.tapes.tape import TapeFile, TapeLine, TornTape, read_tape, text_of
+from arb.store.tapes.tape import TapeFile, read_tape
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

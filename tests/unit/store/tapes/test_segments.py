@@ -7,8 +7,9 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
+from arb.store.tapes.line import TapeLine, TornTape
 from arb.store.tapes.segments import Segments
-from arb.store.tapes.tape import SegmentHead, TapeLine, TornTape, read_tape, segment_head
+from arb.store.tapes.tape import SegmentHead, read_tape, segment_head
 
 AT_NS = 1_795_417_205 * NS_PER_S  # 2026-11-23, 07:00:05 UTC
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arb.errors import ConfigError, StoreError
-from arb.store.tapes.tape import TapeFile, TapeLine, read_tape
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import TapeFile, read_tape
 
 GOOD = '{"t":1619093533.765146,"venue":"gate","kind":"ws","url":"wss://x","raw":"{\\"a\\":1}"}\n'
 

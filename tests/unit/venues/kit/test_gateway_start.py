@@ -10,7 +10,8 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.kit.call import Call, HttpRequest, Origin, Outgoing
-from arb.venues.kit.rules.key_rights import KeyFacts, KeyPolicy, checked_key
+from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer
 from tests.unit.venues.kit.test_gateway import CONFIRMED, Bench

@@ -20,7 +20,8 @@ from arb.venues.kit.dialect import KeyedDialect
 from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.keyed_list import ListClient
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
-from arb.venues.kit.rules.key_rights import KeyFacts, list_key_refusals, may_more
+from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.rules.key_rights import list_key_refusals, may_more
 from arb.venues.registry import SPECS, spec_of
 from tests.virtual import a_clock
 

@@ -14,7 +14,8 @@ import pytest
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
-from arb.store.tapes.tape import TapeLine, read_tape
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import read_tape
 from arb.venues.binance.books import BinanceFeed
 from arb.venues.bitget.books import BitgetFeed
 from arb.venues.books.plain.base import WireFeed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.store.tapes.tape import TapeLine
+from arb.store.tapes.line import TapeLine
 from arb.venues.books.compiled import layout
 from arb.venues.books.compiled.loading import BYTES_AT, load_blocks
 from tests.unit.replay.test_blocks import a_line

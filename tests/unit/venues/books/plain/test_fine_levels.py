@@ -20,7 +20,8 @@ from arb.market.arena import BookArena, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale, common_scale
-from arb.store.tapes.tape import TapeLine, read_tape
+from arb.store.tapes.line import TapeLine
+from arb.store.tapes.tape import read_tape
 from arb.venues.gate.tape import GateTapeFeed
 from tests.unit.venues.books.plain.dialects import (
     BITGET,

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.venues.binance.spec import POLICY as BINANCE
-from arb.venues.bybit.spec import POLICY as BYBIT
+from arb.venues.binance.outcomes import POLICY as BINANCE
+from arb.venues.bybit.outcomes import POLICY as BYBIT
 from arb.venues.kit.rules.outcome import OutcomePolicy, judge_read
 from arb.venues.kit.rules.pacing import AddressAllowance, Budget, Pacer, PacingLimits, Priority
 from arb.venues.kit.rules.retry import BAN_MAX_S, Trouble

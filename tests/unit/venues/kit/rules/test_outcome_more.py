@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from arb.market.order import Outcome
-from arb.venues.binance.spec import POLICY as BINANCE
-from arb.venues.bybit.spec import POLICY as BYBIT
+from arb.venues.binance.outcomes import POLICY as BINANCE
+from arb.venues.bybit.outcomes import POLICY as BYBIT
 from arb.venues.kit.rules.outcome import OutcomePolicy, Rule, judge_read, judge_write
 from arb.venues.registry import SPECS
 from arb.venues.transport.http import HttpAnswer

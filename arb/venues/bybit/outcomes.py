@@ -1,0 +1,80 @@
+"""Bybit's codes and what each means, as data.
+
+Source: Bybit API v5, "Error codes". A code that is not listed is unknown for an order; `rules/outcome.py` describes how such
+rows are read.
+"""
+
+from typing import Any
+
+from arb.market.order import Outcome
+from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
+from arb.venues.kit.rules.retry import Trouble
+
+_FUNDS = "110004 110007 110012 110045 170033 170131"
+_ROWS: tuple[Row, ...] = (
+    (
+        "10000 10016 170007 170146",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "timed out or failed inside: the order may have been taken",
+    ),
+    (
+        "110072 170141",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "the client order id is taken: an earlier request got through",
+    ),
+    ("10006 10018", Outcome.REJECTED, Trouble.BUSY, "rate limited before it was executed"),
+    ("10002", Outcome.REJECTED, Trouble.CLOCK, "late, or clocks apart: refused at the door"),
+    ("10003 10004 33004", Outcome.REJECTED, Trouble.AUTH, "key or signature is refused or expired"),
+    ("10009 10010", Outcome.REJECTED, Trouble.AUTH, "this address may not use the key"),
+    ("10005", Outcome.REJECTED, Trouble.AUTH, "the key lacks the permission"),
+    ("10001", Outcome.REJECTED, Trouble.REFUSED, "malformed: refused before matching"),
+    (
+        _FUNDS,
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the balance does not cover it",
+    ),
+    (
+        "110094 170136 170140 170193",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "price, size or value breaks a rule: refused before matching",
+    ),
+    ("170218", Outcome.REJECTED, Trouble.REFUSED, "may not take, and would have: ended with nothing filled"),
+    (
+        "110001 170213",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "no such order: for a cancel it may have ended, so its fill is asked for",
+    ),
+)
+
+
+def _reply(status: int, body: Any) -> VenueReply | None:
+    if not isinstance(body, dict) or not isinstance(body.get("retCode"), int) or isinstance(body["retCode"], bool):
+        return None
+    if body["retCode"] == 0:
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return VenueReply(str(body["retCode"]), str(body.get("retMsg") or ""))
+
+
+POLICY = OutcomePolicy(
+    "bybit",
+    table_of(_ROWS),
+    _reply,
+    _reply,
+    funds_codes=frozenset(_FUNDS.split()),
+    # "403, access too frequent": all requests are to end for ten minutes ("Rate Limit Rules", "IP Limit").
+    key_troubles={
+        "10002": KeyTrouble.CLOCK,
+        "10003": KeyTrouble.KEY,
+        "33004": KeyTrouble.KEY,
+        "10004": KeyTrouble.SECRET,
+        "10005": KeyTrouble.RIGHTS,
+        "10009": KeyTrouble.ADDRESS,
+        "10010": KeyTrouble.ADDRESS,
+    },
+    shut_out=ShutOut(403, b"access too frequent", 600.0),
+)
