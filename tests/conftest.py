@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 EXTERNAL = (
-    "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.report", "arb.sandbox.__main__",
+    "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.view.report", "arb.sandbox.__main__",
     "arb.sandbox.server", "arb.store", "nbclient", "proofs.faultsim", "socket", "sqlalchemy", "sqlite3", "subprocess",
     "urllib.request",
 )  # fmt: skip

@@ -11,18 +11,31 @@ from functools import cache
 
 from arb.venues.registry import SPECS
 
-FLOORS = {
-    "clock": 0, "errors": 0, "masking": 0, "process": 0, "door": 0, "version": 0, "files": 0,
-    "virtual_loop": 0, "measured_loop": 0,
-    "market": 1, "documents": 1,
-    "core": 2,
-    "venues": 3, "store": 3, "sandbox": 3,
-    "live": 4, "replay": 4, "report": 4,
-    "config": 5, "logs": 5,
-    "app": 6,
-    "ui": 7,
-    "cli": 8, "__main__": 9,
-}  # fmt: skip
+PARTS = (
+    ("clock", "errors", "masking", "process", "door", "version", "files", "virtual_loop", "measured_loop"),
+    ("market", "documents"),
+    ("core.messages",),
+    ("core.pricing",),
+    ("core.books",),
+    ("core.state",),
+    ("core.fees",),
+    ("core.orders",),
+    ("core.trades",),
+    ("core.risk",),
+    ("core.universe",),
+    ("core.strategies",),
+    ("core.accounts",),
+    ("core.engine",),
+    ("core",),
+    ("venues", "store", "sandbox"),
+    ("live", "replay"),
+    ("config", "logs", "view"),
+    ("app",),
+    ("view.page",),
+    ("cli",),
+    ("__main__",),
+)
+FLOORS = {part: floor for floor, parts in enumerate(PARTS) for part in parts}
 """A part may import its own and those on lower floors."""
 STARTS = {"replay"}
 """Parts that may start the one composition of a run, although it is on their own floor."""
@@ -52,9 +65,14 @@ CHANCE = {
 
 
 def part_of(path: str) -> str:
-    """Return the part of the house a file belongs to: `arb/core/trades/trade.py` -> `core`, `arb/clock.py` -> `clock`."""
-    words = path.removesuffix(".py").split("/")
-    return words[1] if len(words) > 1 else ""
+    """Return the part of the house a file is in: `arb/core/trades/trade.py` -> `core.trades`, `arb/clock.py` -> `clock`."""
+    return _part_of(module_of(path))
+
+
+def _part_of(module: str) -> str:
+    top, *below = module.split(".")[1:3] or [""]
+    room = ".".join([top, *below])
+    return room if top == "core" or room in FLOORS else top
 
 
 def module_of(path: str) -> str:
@@ -62,52 +80,41 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def imports(path: str, source: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield (line, absolute dotted target, whether at module level) of every import; `from a import b` yields a.b.
+def imports(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, absolute dotted target) of every import, late or not; `from a import b` yields a.b.
 
-    Imports under `if TYPE_CHECKING:` count as not at module level: they load nothing. A literal
-    `importlib.import_module("...")` counts as an import.
+    A literal `importlib.import_module("...")` counts as an import.
     """
-    tree = _tree(source)
-    quiet = {id(inner) for node in ast.walk(tree) if _is_type_checking(node) for inner in ast.walk(node)}
-    quiet |= {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for inner in ast.walk(node)
-    }
     package = module_of(path) if path.endswith("__init__.py") else module_of(path).rpartition(".")[0]
-    for node in ast.walk(tree):
-        loads = id(node) not in quiet
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name, loads
+                yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base]).rstrip(".")
             for alias in node.names:
-                yield node.lineno, f"{base}.{alias.name}", loads
+                yield node.lineno, f"{base}.{alias.name}"
         elif isinstance(node, ast.Call) and _name(node.func).endswith("import_module"):
             texts = [word.value for word in node.args[:1] if isinstance(word, ast.Constant)]
-            yield from ((node.lineno, text, False) for text in texts if isinstance(text, str))
+            yield from ((node.lineno, text) for text in texts if isinstance(text, str))
 
 
 def upward_imports(path: str, source: str) -> list[str]:
     """Complain of an import from the same floor or above, and of what `sandbox` may not know."""
     mine = part_of(path)
     complaints = []
-    for line, target, _ in imports(path, source):
-        words = target.split(".")
-        if words[0] != "arb" or len(words) < 2 or words[1] in (mine, "__version__"):
+    for line, target in imports(path, source):
+        theirs = _part_of(target)
+        if not target.startswith("arb.") or theirs in (mine, "__version__"):
             continue
-        theirs = words[1]
         if mine not in FLOORS or theirs not in FLOORS:
             complaints.append(f"{path}:{line}: {mine!r} or {theirs!r} has no floor: give it one")
         elif mine in STARTS and COMPOSITION.match(target):
             continue
-        elif FLOORS[theirs] >= FLOORS[mine] and not (FLOORS[mine] == 0 and FLOORS[theirs] == 0):
+        elif FLOORS[theirs] >= FLOORS[mine] > 0:
             complaints.append(f"{path}:{line}: {mine} may not import {theirs}: it is not on a lower floor")
         elif theirs not in GROUND_ONLY.get(mine, {theirs}):
             complaints.append(f"{path}:{line}: {mine} may import nothing of the house but {GROUND_ONLY[mine]}")
@@ -122,7 +129,7 @@ def imports_of_proofs(path: str, source: str) -> list[str]:
     in_arb, in_package = path.startswith("arb/"), path.count("/") > 1
     return [
         f"{path}:{line}: {target}: arb imports neither proofs nor tests, and proofs no test"
-        for line, target, _ in imports(path, source)
+        for line, target in imports(path, source)
         for words in [target.split(".")]
         if (in_arb and words[0] == "proofs")
         or (words[0] == "tests" and (in_arb or in_package or any(word.startswith("test_") for word in words)))
@@ -134,35 +141,36 @@ def foreign_owners(path: str, source: str) -> list[str]:
     mine = part_of(path)
     return [
         f"{path}:{line}: only {owner} may import {library}"
-        for line, target, _ in imports(path, source)
+        for line, target in imports(path, source)
         for library, owner in OWNERS.items()
         if target.split(".")[0] == library and mine != owner and mine not in PEERS
     ]
 
 
 def import_cycles(sources: Mapping[str, str]) -> list[str]:
-    """Complain of modules that need each other to load."""
+    """Complain of modules that import each other in a circle, late imports and those for types included."""
     modules = {module_of(path) for path in sources}
     needs: dict[str, set[str]] = {}
     for path, source in sources.items():
-        targets = {target for _, target, loads in imports(path, source) if loads}
+        targets = {target for _, target in imports(path, source)}
         found = {target if target in modules else target.rpartition(".")[0] for target in targets}
         # A package's own front may gather its modules, and they import each other by their full names.
         needs[module_of(path)] = {name for name in found & modules if name != module_of(path)}
-    complaints, done = [], set[str]()
+    complaints, done, trail = [], set[str](), list[str]()
 
-    def visit(name: str, trail: list[str]) -> None:
+    def visit(name: str) -> None:
         if name in trail:
             complaints.append(
                 " -> ".join([*trail[trail.index(name) :], name]) + ": these import each other in a circle"
             )
         elif name not in done:
+            trail.append(name)
             for target in sorted(needs.get(name, ())):
-                visit(target, [*trail, name])
-            done.add(name)
+                visit(target)
+            done.add(trail.pop())
 
     for name in sorted(needs):
-        visit(name, [])
+        visit(name)
     return complaints
 
 
@@ -247,7 +255,7 @@ def named_venues(path: str, source: str) -> list[str]:
     owners = {f"arb.venues.{venue}" for venue in others}
     return complaints + [
         f"{path}:{line}: {target}: what is particular to a venue is reached through its spec"
-        for line, target, _ in imports(path, source)
+        for line, target in imports(path, source)
         if any(target == owner or target.startswith(f"{owner}.") for owner in owners)
     ]
 
@@ -366,10 +374,6 @@ def _name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return f"{_name(node.value)}.{node.attr}"
     return "?"
-
-
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and _name(node.test).endswith("TYPE_CHECKING")
 
 
 def _reasoned(source: str, line: int) -> bool:

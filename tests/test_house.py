@@ -68,15 +68,14 @@ def test_a_proof_keeps_the_rule(rule: Rule) -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
-@pytest.mark.thorough
-def test_no_module_needs_itself_to_load() -> None:
+def test_no_modules_import_each_other_in_a_circle() -> None:
     complaints = house.import_cycles(_sources("arb") | _sources("proofs"))
     assert not complaints, "\n" + "\n".join(complaints)
 
 
 def test_the_server_in_the_role_of_the_venues_shares_nothing_with_what_it_tests() -> None:
     sources = _sources("tests/venue_server")
-    targets = {target for path, source in sources.items() for _, target, _ in house.imports(path, source)}
+    targets = {target for path, source in sources.items() for _, target in house.imports(path, source)}
     assert sources and not [target for target in targets if target.split(".")[0] == "arb"]
 
 
@@ -206,6 +205,10 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/trades/trade.py", "from ...venues import base"),
     (house.upward_imports, "arb/core/trades/trade.py", "import importlib\nimportlib.import_module('arb.app')"),
     (house.upward_imports, "arb/venues/kit/rules/retry.py", "from arb.store import ledger"),
+    (house.upward_imports, "arb/core/orders/manager.py", "from arb.core.trades.trade import PairTrade"),
+    (house.upward_imports, "arb/core/state/budget.py", "def f():\n    from arb.core.engine import Engine"),
+    (house.upward_imports, "arb/core/attic/junk.py", "from arb.market import book"),
+    (house.upward_imports, "arb/app/run.py", "from arb.view.page.server import Page"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.market.order import Side"),
     (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.control import ControlServer"),
@@ -213,7 +216,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.imports_of_proofs, "arb/cli/tools.py", "from tests import builders"),
     (house.imports_of_proofs, "proofs/faultsim/world.py", "from tests.builders import book"),
     (house.imports_of_proofs, "proofs/soak.py", "from tests.integration.test_faults import TROUBLES"),
-    (house.upward_imports, "arb/report/page.py", "from arb.live.node import Node"),
+    (house.upward_imports, "arb/view/report/page.py", "from arb.app.review import review"),
     (house.upward_imports, "arb/attic/junk.py", "from arb.market import book"),
     (house.foreign_owners, "arb/core/engine.py", "import ccxt.pro"),
     (house.foreign_owners, "arb/app.py", "from sqlalchemy import text"),
@@ -263,10 +266,10 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.split_symbols, "arb/core/trades/flatten.py", "text = f'{rest.symbol.split(\"/\")[0]} is left'"),
     (house.split_symbols, "proofs/faultsim/profit.py", "base, quote = fill['symbol'].split('/')"),
     (house.split_symbols, "proofs/faultsim/profit.py", "base, quote = fill.get('symbol').split('/')"),
-    (house.split_symbols, "arb/report/plots_trades.py", "base = str(row.symbol).upper().split('/')[0]"),
-    (house.split_symbols, "arb/report/frames.py", "bases = fills['symbol'].str.split('/').str[0]"),
-    (house.split_symbols, "arb/report/plots_trades.py", "bases = [each.partition('/')[0] for each in symbols]"),
-    (house.split_symbols, "arb/report/plots_trades.py", "for e in set(fills['symbol']):\n    e.partition('/')"),
+    (house.split_symbols, "arb/view/report/plots_trades.py", "base = str(row.symbol).upper().split('/')[0]"),
+    (house.split_symbols, "arb/view/report/frames.py", "bases = fills['symbol'].str.split('/').str[0]"),
+    (house.split_symbols, "arb/view/report/plots_trades.py", "bases = [each.partition('/')[0] for each in symbols]"),
+    (house.split_symbols, "arb/view/report/plots_trades.py", "for e in set(fills['symbol']):\n    e.partition('/')"),
     (house.split_symbols, "arb/config/__init__.py", "quote = settings.run.symbols[0].split('/')[1]"),
     (house.split_symbols, "arb/venues/gate/records.py", "base = symbol_of(venue, native).split('/')[0]"),
     (house.machine_traces, "README.md", "see /ho" + "me/somebody/arb"),
@@ -278,10 +281,10 @@ GOOD: list[tuple[Rule, str, str]] = [
     (
         house.upward_imports,
         "arb/core/trades/trade.py",
-        "from arb.market.order import Side\nfrom arb.core import events",
+        "from arb.market.order import Side\nfrom arb.core import state",
     ),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.clock import Clock\nfrom arb.sandbox import matching"),
-    (house.imports_of_proofs, "arb/core/trades/trade.py", "from arb.core import events"),
+    (house.imports_of_proofs, "arb/core/trades/trade.py", "from arb.core import state"),
     (house.imports_of_proofs, "proofs/faultsim/world.py", "from arb.live.node import Node\nfrom proofs import REPO"),
     (house.imports_of_proofs, "proofs/soak.py", "from tests.integration.faulted import TROUBLES"),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.universe import Universe"),
@@ -328,10 +331,11 @@ def test_a_rule_leaves_the_legal_alone(rule: Rule, path: str, source: str) -> No
     assert rule(path, source) == []
 
 
-def test_a_circle_of_imports_is_seen_and_one_broken_by_a_late_import_is_not() -> None:
-    circle = {"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": "from arb.core import a"}
-    assert house.import_cycles(circle)
-    late = {"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": "def f():\n    from arb.core import a"}
-    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from arb.core.a import A"
-    assert house.import_cycles(late) == []
-    assert house.import_cycles({"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": typed}) == []
+LATE = "def f():\n    from arb.core import a"
+TYPED = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from arb.core.a import A"
+
+
+@pytest.mark.parametrize("back", ["from arb.core import a", LATE, TYPED])
+def test_a_circle_of_imports_is_seen_however_it_hides(back: str) -> None:
+    assert house.import_cycles({"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": back})
+    assert house.import_cycles({"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": ""}) == []

@@ -5,10 +5,10 @@ import random
 from collections.abc import Iterable, Mapping
 
 from arb.app.build import gateway_limits
+from arb.app.doctor.checks import Finding, Result
 from arb.clock import Clock
 from arb.config import Settings
 from arb.errors import CheckFailed, ConfigError
-from arb.live.checks import Finding, Result
 from arb.live.embedded import Sandbox
 from arb.venues.build import build_gateway
 from arb.venues.kit.addresses import origins_of

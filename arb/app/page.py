@@ -9,8 +9,8 @@ from arb.app import stores
 from arb.app.review import selected
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
-from arb.report.summary import Sources
 from arb.store.ledger.database import mask_url
+from arb.view.report.summary import Sources
 
 
 def report_page(settings: Settings, options: ReviewOptions, path: Path, *, static: bool = False) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path, *, stati
     url, _ = stores(settings, options.mode, options.db)
     check_target(path)
     try:
-        from arb.report.page import render
+        from arb.view.report.page import render
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

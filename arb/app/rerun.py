@@ -20,7 +20,6 @@ from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.records import RunRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.fast_books import BooksBy, chosen
-from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape
@@ -28,6 +27,7 @@ from arb.store.journal.reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger.database import mask_url
 from arb.store.tapes.tape import RULES, TapeHead
 from arb.version import version
+from arb.view.summary import summarise
 
 log = logging.getLogger(__name__)
 

@@ -153,7 +153,7 @@ def selected(options: ReviewOptions) -> Selection:
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
-    from arb.report.summary import Sources, summarise  # late: it loads numpy
+    from arb.view.report.summary import Sources, summarise  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
     selection = selected(options)

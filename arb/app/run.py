@@ -43,12 +43,9 @@ from arb.live.glances import Glances, OrderGlances
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.rehearsal import Rehearsal
-from arb.live.screen.held import HeldLog
-from arb.live.summary import money, state_in_parts, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
-from arb.live.view import log_lines, present, show_live
 from arb.measured_loop import Turns, in_turn, measured_loop
 from arb.process import on_stop_signal
 from arb.store.journal.journal import Journal
@@ -65,6 +62,9 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
+from arb.view.screen.held import HeldLog
+from arb.view.summary import money, state_in_parts, summarise
+from arb.view.view import log_lines, present, show_live
 
 log = logging.getLogger(__name__)
 

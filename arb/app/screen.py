@@ -15,14 +15,14 @@ from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, ReviewOptions, Settings
 from arb.errors import ArbError, ConfigError, require
 from arb.live.control import ask
-from arb.live.screen.dialogs import Action, Confirmed
-from arb.live.screen.held import HeldLog
-from arb.live.screen.lines import encoded
-from arb.live.screen.picture import picture
-from arb.live.screen.screen import Hands, Screen, Texts
-from arb.live.screen.terminal import own_terminal
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.today import TodayReader
+from arb.view.screen.dialogs import Action, Confirmed
+from arb.view.screen.held import HeldLog
+from arb.view.screen.lines import encoded
+from arb.view.screen.picture import picture
+from arb.view.screen.screen import Hands, Screen, Texts
+from arb.view.screen.terminal import own_terminal
 
 REASON = "from the screen"
 WATCH_EVERY_S, LEDGER_EVERY_S = 0.5, 2.0

@@ -15,7 +15,6 @@ from arb.config import Settings
 from arb.live.fast_books import BooksBy, chosen
 from arb.live.parts import Journal
 from arb.live.runner import LedgerWriter
-from arb.live.summary import summarise
 from arb.market.numbers import ZERO, plain
 from arb.replay.answer import Span, document_of, first_difference, net_text, seconds_of
 from arb.replay.backtest import START_BALANCE
@@ -36,6 +35,7 @@ from arb.replay.trial import (
     play,
 )
 from arb.store.ledger.database import mask_url
+from arb.view.summary import summarise
 
 NOTHING_OPENS_BPS = Decimal(10_000)
 ANY_SIZE = Decimal("1e12")

@@ -16,7 +16,7 @@ from arb.app.build import (
 )
 from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims
-from arb.app.doctor import StartExam
+from arb.app.doctor.doctor import StartExam
 from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
 from arb.app.market_reader import MarketReader

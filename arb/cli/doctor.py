@@ -17,8 +17,8 @@ from arb.logs import logging_to
 from arb.venues.kit.endpoints import Credentials
 
 if TYPE_CHECKING:
-    from arb.app.account_exam import DrillCost
-    from arb.live.checks import Finding
+    from arb.app.doctor.account_exam import DrillCost
+    from arb.app.doctor.checks import Finding
 
 
 @click.command("doctor")
@@ -69,7 +69,7 @@ def doctor_command(
         raise ConfigError("--live: consents to real orders, and a sandbox takes none: leave it out")
     options = DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
     keys, lists = ({}, {}) if sandbox is not None else _keys(settings, config, every=drill)
-    from arb.app.doctor import document_of, examine  # late: it loads the venues' libraries
+    from arb.app.doctor.doctor import document_of, examine  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
         examined = examine(settings, options, keys, lists)
@@ -111,7 +111,7 @@ def _drilled(
     yes: bool,
 ) -> tuple[list["Finding"], int]:
     """Say what a drill costs, ask, and carry it out; return what it found and the exit code."""
-    from arb.app.drill import drill, refused
+    from arb.app.doctor.drill import drill, refused
 
     failed = refused(found, costs)
     if failed:

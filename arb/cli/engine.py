@@ -33,11 +33,11 @@ from arb.config.keys import KeyPlaces, credentials_of, list_keys
 from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
-from arb.live.screen.held import HeldLog
-from arb.live.screen.terminal import screen_possible
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
+from arb.view.screen.held import HeldLog
+from arb.view.screen.terminal import screen_possible
 
 
 @click.command("run")

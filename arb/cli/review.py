@@ -12,7 +12,7 @@ import click
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
-from arb.live.screen.terminal import screen_possible
+from arb.view.screen.terminal import screen_possible
 
 
 @click.command("status")

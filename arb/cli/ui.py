@@ -15,7 +15,7 @@ from arb.config import UiOptions
 from arb.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
-    from arb.ui.server import Page
+    from arb.view.page.server import Page
 
 PORT = 8650
 
@@ -53,9 +53,9 @@ def ui_command(
     from arb.store.ledger.bounded import bounded
     from arb.store.ledger.database import mask_url
     from arb.store.ledger.queries import LedgerReader
-    from arb.ui.server import Page
-    from arb.ui.sessions import Sessions
-    from arb.ui.token import load_token, token_path
+    from arb.view.page.server import Page
+    from arb.view.page.sessions import Sessions
+    from arb.view.page.token import load_token, token_path
 
     url, _ = stores(settings, options.mode, db)
     try:
@@ -82,7 +82,7 @@ def ui_command(
 
 async def _serve(page: "Page", said: Callable[[int], None], leads: Path) -> None:
     from arb.process import on_stop_signal
-    from arb.ui.sessions import CODE_S
+    from arb.view.page.sessions import CODE_S
 
     def remove() -> None:
         with contextlib.suppress(OSError):  # a read-only medium holds none

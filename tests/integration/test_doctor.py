@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arb.app.venue_exam import handshake
+from arb.app.doctor.venue_exam import handshake
 from arb.clock import NS_PER_S, SystemClock
 from arb.venues.kit.call import origin_of
 from arb.venues.transport.way import DIRECT

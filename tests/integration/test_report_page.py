@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.report.page import render
-from arb.report.summary import Sources
+from arb.view.report.page import render
+from arb.view.report.summary import Sources
 from tests.support.browser import CHROMIUM, Tab, a_tab
 from tests.support.history import fill_ledger
-from tests.unit.report.test_time_traded import the_rows
+from tests.unit.view.report.test_time_traded import the_rows
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 FIGURE = "document.querySelector('figure svg')"

@@ -21,11 +21,11 @@ from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import HaltAsked, QueueDrained
 from arb.core.messages.records import PairRecord
 from arb.core.messages.settings import Limits
-from arb.live.screen.dialogs import Dialogs
-from arb.live.screen.lines import encoded
-from arb.live.screen.picture import picture
-from arb.live.summary import present_state
 from arb.store.ledger.tables import WATERFALL
+from arb.view.screen.dialogs import Dialogs
+from arb.view.screen.lines import encoded
+from arb.view.screen.picture import picture
+from arb.view.summary import present_state
 from tests.builders import Bench, an_instrument
 from tests.unit.core.trades.test_trade import fill
 

@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from arb.clock import Clock
-from arb.ui.sessions import mac
+from arb.view.page.sessions import mac
 
 
 class Signer:

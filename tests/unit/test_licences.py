@@ -9,7 +9,7 @@ import pytest
 
 LICENCES = re.compile(r"MIT|Apache|BSD|PSF|Python Software Foundation|MPL|Mozilla|LGPL")
 SAME = {"Python Software Foundation": "PSF", "Mozilla": "MPL"}
-VENDORED = "arb/ui/static/vendor"
+VENDORED = "arb/view/page/static/vendor"
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pytest
 
+from arb.app.doctor.checks import Finding, Result
 from arb.app.live import failures
 from arb.errors import CheckFailed
-from arb.live.checks import Finding, Result
 
 VENUES = ("gate", "okx", "bitget")
 WELL = [Finding(venue, "signature", Result.PASS, "well") for venue in ("local", *VENUES)]

@@ -10,13 +10,13 @@ from arb.clock import ManualClock
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.live.control import read_halt_file
-from arb.live.screen.dialogs import Action, Confirmed
-from arb.live.screen.lines import text_of
-from arb.live.screen.picture import picture
 from arb.store.journal.guards import NoReserve
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import InlineLedger, prepare_ledger
 from arb.store.ledger.queries import LedgerReader
+from arb.view.screen.dialogs import Action, Confirmed
+from arb.view.screen.lines import text_of
+from arb.view.screen.picture import picture
 from tests.unit.store.ledger.test_alerts import drift
 from tests.unit.store.rows import T0, a_finished_pair, a_run, an_event, keep
 

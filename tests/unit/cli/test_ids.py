@@ -14,7 +14,7 @@ from arb.cli import main
 from arb.config import ReviewOptions, Settings
 from arb.documents import EXACT_MAX, encoded
 from arb.market.order import Side
-from arb.ui.questions import FILTERS, Questions
+from arb.view.page.questions import FILTERS, Questions
 from tests.unit.store.ledger.test_alerts import Stores
 from tests.unit.store.rows import (
     T0,

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from arb.core.messages.events import QueueDrained, TroubleReported
 from arb.core.messages.settings import HealthLimits
-from arb.live.screen.lines import text_of
-from arb.live.screen.picture import picture
-from arb.live.summary import present_state, summarise
+from arb.view.screen.lines import text_of
+from arb.view.screen.picture import picture
+from arb.view.summary import present_state, summarise
 from tests.builders import Bench
 from tests.unit.core.trades.test_trade import crossed, fill
 

@@ -7,7 +7,7 @@ from arb.core.accounts.restart import Restored
 from arb.core.messages.events import FlattenAsked, OrderFilled, ResumeAsked
 from arb.core.messages.records import IncidentRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import ControlRecord, ResidualsRecord
-from arb.live.summary import summarise
+from arb.view.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
 from tests.unit.core.trades.test_flatten import carrying

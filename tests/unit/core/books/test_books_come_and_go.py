@@ -13,12 +13,12 @@ from arb.core.messages.records import OpportunityRecord
 from arb.core.pricing.depth import Depth
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.errors import InvariantError
-from arb.live.summary import present_state
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.order import Side
 from arb.market.scale import Scale
 from arb.venues.registry import spec_of
+from arb.view.summary import present_state
 from tests.builders import D, an_instrument
 from tests.support.floor import BTC, ETH, Floor, listed, native
 from tests.unit.core.trades.test_trade import fill, refuse

@@ -10,11 +10,11 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import IncidentRecord
 from arb.core.messages.settings import Timing
 from arb.errors import InvariantError
-from arb.live.summary import present_state
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.scale import Scale
 from arb.venues.registry import spec_of
+from arb.view.summary import present_state
 from tests.support.floor import BTC, ETH, Floor, native
 
 PONG = b'{"channel":"spot.pong"}'

@@ -7,9 +7,9 @@ from arb.core.messages.records import OpportunityOutcome
 from arb.core.messages.recovery_records import PlanRecord
 from arb.core.messages.settings import CoinRule
 from arb.core.trades.trade import PairTrade
-from arb.live.edges import best_edges
-from arb.live.summary import present_state, unproved
 from arb.market.coins import NATIVE, Coin
+from arb.view.edges import best_edges
+from arb.view.summary import present_state, unproved
 from tests.builders import Bench, D
 from tests.unit.core.strategies.taker_pair.test_detector import edge
 from tests.unit.core.trades.test_trade import accept, crossed, fill, last_pair, refuse

@@ -8,13 +8,13 @@ import psycopg
 import pytest
 
 from arb.errors import ConfigError, StoreError
-from arb.report.summary import Sources, summarise
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.read_only import ReadOnlyLedger, connections
 from arb.store.ledger.writer import Writer
+from arb.view.report.summary import Sources, summarise
 from tests.support.history import a_history
 from tests.support.pooler import Pooler
 from tests.unit.store.conftest import query

@@ -8,10 +8,10 @@ import pytest
 
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import PairRecord
-from arb.report.summary import TERMS, Sources, summarise
 from arb.store.ledger.columns import ColumnReader
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.queries import LedgerReader
+from arb.view.report.summary import TERMS, Sources, summarise
 from tests.support.history import a_history, fill_ledger
 from tests.unit.store.conftest import query
 

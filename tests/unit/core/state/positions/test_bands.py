@@ -12,7 +12,7 @@ from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import PlanRecord, SkewPart
 from arb.core.messages.settings import OFF, Band, InventoryBands, LegCost, Limits
 from arb.core.state.positions.bands import LEAST_EDGE_BPS, Bands, position
-from arb.live.summary import present_state
+from arb.view.summary import present_state
 from tests.builders import SYMBOL, Bench, D, a_balance
 
 HALF = Band(low_share=D("0.2"), target_share=D("0.5"), high_share=D("0.9"))

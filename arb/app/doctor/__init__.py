@@ -1,0 +1,1 @@
+"""The doctor: checks of machine, venues and accounts before money moves, and the drill."""

@@ -1,0 +1,320 @@
+"""The public part of `arb doctor`: measure one venue without a key, and let `arb.app.doctor.checks` judge.
+
+The key for a currency list, which is no account's to trade with, is asked about here, too.
+"""
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import cast
+
+from arb.app.build import symbols_of
+from arb.app.doctor import checks
+from arb.app.doctor.account_exam import Quotes
+from arb.app.doctor.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts
+from arb.app.public import NO_FEE
+from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.config import Settings
+from arb.core.messages.events import AnyEvent, ClockMeasured, FeedDown
+from arb.errors import VenueError
+from arb.market.arena import BookArena, BookState
+from arb.market.book import ExactLevels
+from arb.market.feed import BookSeat, split_books
+from arb.market.instrument import Instrument
+from arb.market.scale import common_scale
+from arb.market.symbol import Symbol
+from arb.venues.build import build_keyed_list, build_paper_source
+from arb.venues.kit.addresses import origins_of
+from arb.venues.kit.call import Origin
+from arb.venues.kit.endpoints import Credentials, Site
+from arb.venues.kit.feed import SocketFeed
+from arb.venues.kit.public_side import PublicSide
+from arb.venues.kit.rules.outcome import decode_body
+from arb.venues.paper.source import PublicSource
+from arb.venues.registry import spec_of, tape_feed
+from arb.venues.transport.http import TransportError
+from arb.venues.transport.network import Network
+from arb.venues.transport.tls import client_context
+from arb.venues.transport.way import WayOut, connect
+
+ASK_S = 10.0
+WATCH_S = 3.0
+"""How long frames are counted at least, from the connection on."""
+HTTP_OK = 200
+DAY_S = 86_400
+
+
+class VenueExam:
+    """All that is measured of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: str,
+        site: Site,
+        clock: Clock,
+        rng: random.Random,
+        network: Network,
+        list_key: Credentials | None = None,
+    ) -> None:
+        self._list_key = list_key
+        self.measured: ClockMeasured | None = None
+        self.quotes: Quotes = {}
+        self.answers = False
+        self.venue = self._venue = venue
+        self.site = self._site = site
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._network = network
+        self._symbols = symbols_of(settings, venue)
+
+    async def findings(self) -> list[Finding]:
+        """Measure and judge."""
+        venue, timing = self._venue, self._settings.timing
+        hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self._site.endpoint))))
+        source = build_paper_source(
+            spec_of(venue), self._site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
+        )
+        try:
+            rest = await _rest(source)
+            self.answers = rest.status == HTTP_OK and not rest.foreign
+            if self.answers:
+                clock, why = await self._clock_facts(source)
+                listed, listing = await self._listing(source)
+            else:
+                clock, why, listed = None, "the venue was not asked", ()
+                listing = ListingFacts(wanted=self._symbols, listed=(), error="the venue was not asked")
+        finally:
+            await source.close()
+        found = [
+            checks.check_dns(venue, hosts),
+            checks.check_tls(venue, hosts),
+            checks.check_way_out(venue, hosts),
+            checks.check_rest(venue, rest),
+            checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
+            checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
+            checks.check_listing(venue, listing),
+        ]
+        if self._list_key is not None and self.answers:
+            found.append(await self._list_finding(self._list_key))
+        if not listed:
+            return found
+        watch = FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns)
+        feed = await watch.watch(self)
+        self.quotes = watch.quotes()
+        return [
+            *found,
+            checks.check_books(venue, feed),
+            checks.check_steps(venue, feed),
+            checks.check_lag(venue, feed, timing.max_feed_lag_ms),
+        ]
+
+    async def _list_finding(self, key: Credentials) -> Finding:
+        """Ask with the key for the currency list what it may do, and for the list of what is traded here."""
+        keyed = build_keyed_list(
+            spec_of(self._venue), self._site, key, clock=self._clock, rng=self._rng, network=self._network
+        )
+        assets = {asset for symbol in self._symbols for asset in Symbol.of(symbol).base_and_quote}
+        try:
+            async with asyncio.timeout(ASK_S):
+                listed = await keyed.currencies(tuple(sorted(assets)))
+        except TimeoutError:
+            return checks.check_currency_list(self._venue, error=f"no answer within {ASK_S:g} s")
+        except VenueError as error:
+            return checks.check_currency_list(self._venue, error=str(error))
+        finally:
+            await keyed.close()
+        count = 0 if listed is None else len({chain.asset for chain in listed.chains})
+        return checks.check_currency_list(self._venue, listed=count, wanted=len(assets), warning=keyed.warning())
+
+    def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
+        """Return the connections, by name, on which a watch waits for its books."""
+        spec = spec_of(self._venue)
+        side = PublicSide(spec, self._site, clock=self._clock, rng=self._rng, network=self._network)
+        natives = [instrument.native_symbol for instrument in watch.instruments]
+        return {
+            name: side.feed(carried, watch.reader, on_frame=watch.on_frame, emit=watch.on_event, connection=name)
+            for name, carried in split_books(
+                self._venue, natives, spec.connections.books_per_connection or None
+            ).items()
+        }
+
+    async def _host(self, origin: Origin) -> HostFacts:
+        way = self._settings.network.way_out()
+        if way.proxy_for(origin.host) is None:
+            try:
+                await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                return HostFacts(host=origin.host, dns_error=str(error))
+        return await handshake(origin, self._clock, way)
+
+    async def _clock_facts(self, source: PublicSource) -> tuple[ClockFacts | None, str]:
+        try:
+            async with asyncio.timeout(ASK_S):
+                self.measured = await source.measure_clock()
+        except TimeoutError:
+            return None, f"no answer within {ASK_S:g} s"
+        except VenueError as error:
+            return None, str(error)
+        return ClockFacts(offset_ns=self.measured.offset_ns, error_ns=self.measured.error_ns), ""
+
+    async def _listing(self, source: PublicSource) -> tuple[tuple[Instrument, ...], ListingFacts]:
+        try:
+            async with asyncio.timeout(ASK_S):
+                listed = await source.listing(self._symbols)
+        except TimeoutError:
+            return (), ListingFacts(wanted=self._symbols, listed=(), error=f"no answer within {ASK_S:g} s")
+        except VenueError as error:
+            return (), ListingFacts(wanted=self._symbols, listed=(), error=str(error))
+        return listed, ListingFacts(
+            wanted=self._symbols,
+            listed=tuple(instrument.symbol for instrument in listed),
+            closed=tuple(instrument.symbol for instrument in listed if not instrument.tradable),
+            age_s=source.listing_age_s(),
+        )
+
+
+class FeedWatch:
+    """Counts what comes by on the books of one venue; `offset_ns`: its clock minus ours."""
+
+    def __init__(self, clock: Clock, instruments: Sequence[Instrument], offset_ns: int) -> None:
+        self.instruments = instruments
+        self._clock = clock
+        self._offset_ns = offset_ns
+        self._arena = BookArena(len(instruments))
+        self._scales = [common_scale([instrument.tick], [instrument.lot]) for instrument in instruments]
+        self._steps = {
+            i.native_symbol: (i.tick_int(scale), i.lot_int(scale))
+            for i, scale in zip(instruments, self._scales, strict=True)
+        }
+        seats = {
+            i.native_symbol: BookSeat(row, scale)
+            for row, (i, scale) in enumerate(zip(instruments, self._scales, strict=True))
+        }
+        self.reader = tape_feed(instruments[0].venue, seats, self._arena)
+        self.reader.on_levels = self._on_levels
+        self._began_ns = clock.monotonic_ns()
+        self._first_ns: dict[int, int] = {}
+        self._lags_ns: list[int] = []
+        self._frames = self._levels = self._fine = 0
+        self._lost = ""
+        self._feeds: dict[str, SocketFeed] = {}
+
+    async def watch(self, exam: VenueExam) -> FeedFacts:
+        """Wait for all books, and count for a while."""
+        self._feeds = exam.feeds(self)
+        running = [asyncio.create_task(feed.run()) for feed in self._feeds.values()]
+        try:
+            while (waited_s := self._waited_s()) < BOOK_WAIT_S:
+                if waited_s >= WATCH_S and len(self._first_ns) == len(self.instruments):
+                    break
+                await asyncio.sleep(0.05)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return FeedFacts(
+            watched_s=self._waited_s(),
+            first_book_ms={i.symbol: self._first_ms(row) for row, i in enumerate(self.instruments)},
+            frames=self._frames,
+            levels=self._levels,
+            fine=self._fine,
+            lag_ms=median(self._lags_ns) / NS_PER_MS if self._lags_ns else None,
+            lost=self._lost,
+        )
+
+    def quotes(self) -> Quotes:
+        """Return the best bid and ask of every book that came."""
+        found = {}
+        for row, instrument in enumerate(self.instruments):
+            bid, ask = self._arena.best(row)
+            if bid is not None and ask is not None and row in self._first_ns:
+                scale = self._scales[row]
+                found[instrument.symbol] = scale.price_to_decimal(bid), scale.price_to_decimal(ask)
+        return found
+
+    def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        """Count a frame; what is fetched says nothing of how late frames are."""
+        self._frames += 1
+        result = self.reader.on_http(received_ns, url, raw) if url else self.reader.on_frame(received_ns, raw)
+        for resync in result.resyncs:
+            self._feeds[connection].resync(resync.native_symbol, resync.by)
+        if result.notice is not None:
+            self._feeds[connection].on_notice(result.notice)
+        for row in result.rows:
+            if row < 0 or self._arena.state.item(row) != BookState.LIVE:
+                continue
+            self._first_ns.setdefault(row, self._clock.monotonic_ns())
+            event_ns = 0 if url else self._arena.event_ns.item(row)
+            if event_ns:
+                self._lags_ns.append(received_ns + self._offset_ns - event_ns)
+
+    def on_event(self, event: AnyEvent) -> None:
+        """Remember why a connection was lost."""
+        if isinstance(event, FeedDown):
+            self._lost = event.cause
+
+    def _on_levels(self, native_symbol: str, levels: ExactLevels) -> None:
+        tick, lot = self._steps.get(native_symbol, (1, 1))
+        self._levels += len(levels)
+        self._fine += sum(bool(price % tick or size % lot) for price, size in levels)
+
+    def _first_ms(self, row: int) -> float | None:
+        first_ns = self._first_ns.get(row)
+        return None if first_ns is None else (first_ns - self._began_ns) / NS_PER_MS
+
+    def _waited_s(self) -> float:
+        return (self._clock.monotonic_ns() - self._began_ns) / NS_PER_S
+
+
+async def _rest(source: PublicSource) -> RestFacts:
+    try:
+        async with asyncio.timeout(ASK_S):
+            answer = await source.probe()
+    except TimeoutError:
+        return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
+    except (TransportError, VenueError) as error:
+        return RestFacts(status=0, error=str(error))
+    try:
+        decode_body(answer.body)
+    except ValueError:
+        return RestFacts(status=answer.status, foreign=True)
+    return RestFacts(status=answer.status)
+
+
+async def handshake(origin: Origin, clock: Clock, way: WayOut) -> HostFacts:
+    """Connect to a host as everything does, with TLS as the system's certificates have it, and end."""
+    no_tls = "" if origin.tls else "on this machine, not encrypted"
+    try:
+        async with asyncio.timeout(ASK_S):
+            made = await connect(_Seen, origin, client_context() if origin.tls else None, way)
+    except (OSError, TimeoutError, TransportError) as error:
+        said = str(error) or type(error).__name__
+        return HostFacts(host=origin.host, tls_error=said if origin.tls else "", no_tls=no_tls)
+    certificate = made.transport.get_extra_info("peercert") or {}
+    ours = str(made.transport.get_extra_info("sockname")[0])
+    made.transport.abort()
+    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"]) if "notAfter" in certificate else None
+    days = None if ends_s is None else (ends_s - clock.wall_ns() / NS_PER_S) / DAY_S
+    proxy = way.proxy_for(origin.host)
+    return HostFacts(
+        host=origin.host, tls_days=days, no_tls=no_tls, ours=ours, proxy="" if proxy is None else proxy.name
+    )
+
+
+class _Seen(asyncio.Protocol):
+    """A connection on which nothing is sent."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+
+
+def _by_host(origins: Iterable[Origin]) -> list[Origin]:
+    return list({origin.host: origin for origin in origins}.values())

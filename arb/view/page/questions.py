@@ -1,0 +1,185 @@
+"""What the page asks of a ledger: the answers of the commands of the same names, read-only and bounded in time.
+
+Filters are the commands' own (`--since --until --run --symbol --venue --kind`), by the same words and the same parser.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from arb.app import found_journal, review, stores
+from arb.clock import NS_PER_S, SystemClock
+from arb.config import ReviewOptions, Settings
+from arb.errors import ConfigError
+from arb.market.numbers import ZERO
+from arb.masking import clean
+from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
+from arb.store.journal.reader import JournalReader
+from arb.store.ledger.bounded import bounded
+from arb.store.ledger.today import TodayReader
+
+FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
+PAIRS_MAX = 10_000
+POINTS_MAX = 2_000
+RECONCILED_S = 900
+"""How far back, from a journal's last entry, agreements and fills are looked for: balances are compared far more often."""
+KEPT_NS = 2 * NS_PER_S
+"""For how long an answer serves whoever asks the same."""
+AT_ONCE = 2
+SUMS, SUMS_MS = ("report", "earned"), 10_000
+"""Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
+Document = dict[str, Any]
+
+
+class Questions:
+    """The answers, by name. Each is made in a thread of its own, two at a time, and serves all who ask the same within 2 s."""
+
+    def __init__(self, settings: Settings, mode: str, db: str | None) -> None:
+        self._settings, self._mode, self._db = settings, mode, db
+        self._clock = SystemClock()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._kept: dict[tuple[str, ...], tuple[int, asyncio.Task[Document]]] = {}
+        self.names: dict[str, Callable[[ReviewOptions], Document]] = {
+            "status": lambda options: review.status(settings, options),
+            "today": self._today,
+            "pairs": lambda options: review.pairs(settings, options),
+            "story": self._story,
+            "report": lambda options: review.report(settings, options),
+            "earned": self._earned,
+            "holdings": self._holdings,
+            "incidents": self._incidents,
+            "alerts": lambda options: review.alerts(settings, options),
+            "reconciliation": self._reconciliation,
+        }
+
+    async def answer(self, name: str, asked: Mapping[str, str]) -> Document:
+        """Return an answer; raises `ConfigError` for what cannot be read, `StoreError` where the database fails."""
+        options = self._options(asked)
+        key = (name, *(f"{word}={asked[word]}" for word in sorted(asked)))
+        now_ns = self._clock.monotonic_ns()
+        self._kept = {kept: found for kept, found in self._kept.items() if now_ns - found[0] < KEPT_NS}
+        if key not in self._kept:
+            self._kept[key] = now_ns, asyncio.create_task(self._asked(name, options))
+        # Whoever goes away takes no answer from the others.
+        return await asyncio.shield(self._kept[key][1])
+
+    async def _asked(self, name: str, options: ReviewOptions) -> Document:
+        def ask() -> Document:
+            with bounded(SUMS_MS) if name in SUMS else bounded():
+                return self.names[name](options)
+
+        async with self._room:
+            return await asyncio.to_thread(ask)
+
+    def _options(self, asked: Mapping[str, str]) -> ReviewOptions:
+        """Read filters as the command line does; unknown ones are refused."""
+        for word in asked:
+            if word not in (*FILTERS, "id"):
+                raise ConfigError(f"filter {clean(word, 40)!r}: give one of {', '.join(FILTERS)}")
+        rows: dict[str, Any] = {word: asked[word] for word in FILTERS if asked.get(word)}
+        if "run" in rows:
+            if not (rows["run"].isdecimal() and len(rows["run"]) < 19 and int(rows["run"]) > 0):
+                raise ConfigError(f"run {clean(rows['run'], 40)!r} is no number of a run")
+            rows["run"] = int(rows["run"])
+        return ReviewOptions(mode=self._mode, db=self._db, rows=rows, limit=PAIRS_MAX, ident=asked.get("id"))
+
+    def _today(self, _: ReviewOptions) -> Document:
+        """Return what the UTC day's pairs earned, split into its causes, and by minute."""
+        return TodayReader(stores(self._settings, self._mode, self._db)[0]).read(self._clock.wall_ns())
+
+    def _story(self, options: ReviewOptions) -> Document:
+        return review.explain(self._settings, options)
+
+    def _earned(self, options: ReviewOptions) -> Document:
+        """Return what was earned in all, pair after pair, by quote, and the stretches of time in which an engine ran."""
+        import numpy as np  # late: so do the report's modules
+
+        from arb.store.ledger.columns import ColumnReader
+        from arb.view.report.measure import of_quote, stretches, thinned
+
+        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
+        trades, quote = of_quote(columns.trades(), None)
+        if not len(trades["id"]):
+            return {"empty": f"no finished pair {review.selected(options)}".rstrip(), "points": [], "stretches": []}
+        net = np.cumsum(trades["realised_net_e8"]) / 1e8  # drawn, and nothing else
+        at_ns = trades["closed_ns"]
+        places = thinned(net, most=POINTS_MAX)
+        return {
+            "quote": quote,
+            "points": [[int(at_ns[place]), float(net[place])] for place in places],
+            "stretches": [list(span) for span in stretches(columns.runs(), int(at_ns[0]), int(at_ns[-1]))],
+        }
+
+    def _holdings(self, options: ReviewOptions) -> Document:
+        """Return balances over time: by asset, for each venue its reports in order; and the latest of each."""
+        from arb.store.ledger.columns import ColumnReader
+        from arb.view.report.measure import stretches
+
+        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
+        found = columns.holdings()
+        rows = list(zip(*(found[name].tolist() for name in ("ns", "venue", "asset", "free", "locked")), strict=True))
+        if not rows:
+            return {
+                "empty": f"no balance {review.selected(options)}".rstrip(),
+                "latest": [],
+                "assets": {},
+                "stretches": [],
+            }
+        lines: dict[str, dict[str, list[list[float]]]] = {}
+        for ns, venue, asset, free, locked in rows:
+            lines.setdefault(asset, {}).setdefault(venue, []).append([ns, free + locked])
+        latest = {(asset, venue): (ns, free, locked) for ns, venue, asset, free, locked in rows}
+        return {
+            "latest": [
+                {"asset": asset, "venue": venue, "free": free, "locked": locked, "ns": ns}
+                for (asset, venue), (ns, free, locked) in sorted(latest.items())
+            ],
+            "assets": {
+                asset: {venue: points[:: len(points) // 500 + 1] + points[-1:] for venue, points in by_venue.items()}
+                for asset, by_venue in sorted(lines.items())
+            },
+            "stretches": [list(span) for span in stretches(columns.runs(), rows[0][0], rows[-1][0])],
+        }
+
+    def _incidents(self, options: ReviewOptions) -> Document:
+        from arb.store.ledger.columns import ColumnReader
+
+        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options)).incidents()
+        names = ("id", "ns", "severity", "kind", "venue", "pair_trade_id", "cost", "text")
+        rows = [
+            dict(zip(names, row, strict=True)) for row in zip(*(columns[name].tolist() for name in names), strict=True)
+        ]
+        empty = {} if rows else {"empty": f"no incident {review.selected(options)}".rstrip()}
+        return empty | {"in_all": len(rows), "incidents": rows[:-1001:-1]}
+
+    def _reconciliation(self, options: ReviewOptions) -> Document:
+        """Return every balance as its venue last reported it, as our own books have it, and how far apart they may be."""
+        path = found_journal(self._settings, self._mode, self._db)
+        found = _reconciled(path) if path.exists() else []
+        venue, limits = options.rows.get("venue"), self._settings.limits
+        rows = [
+            {
+                "venue": one.venue,
+                "asset": one.asset,
+                "reported": one.reported,
+                "computed": one.computed,
+                "difference": None if one.computed is None else one.reported - one.computed,
+                "agrees": one.computed is not None and one.reported == one.computed,
+                "reported_ns": one.reported_ns,
+                "agreed_ns": one.agreed_ns,
+            }
+            for one in found
+            if venue in (None, one.venue) and (one.reported or one.computed not in (None, ZERO))
+        ]
+        most = f"{limits.drift_ignore_quote:f}"
+        tolerance = f"nothing may be missing; an asset may show more than we compute, worth {most} of the quote"
+        return {"tolerance": tolerance, "balances": rows} | ({} if rows else {"empty": "its journal holds no balance"})
+
+
+def _reconciled(path: Path) -> list[ReconciledBalance]:
+    journal = JournalReader.open(path)
+    try:
+        return reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
+    finally:
+        journal.close()
