@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from click.core import ParameterSource
 
 from arb.cli.progress import progress
 from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, config_and_json, settings_from, show
-from arb.config import ReplayOptions, Settings, database_url
-from arb.errors import ConfigError
+from arb.config import ReplayOptions, database_url
 from arb.logs import logging_to
 from arb.market.numbers import plain
 
@@ -47,9 +45,6 @@ _DETAILS = "arb report --mode replay --html FILE"
     metavar="KEY=VALUE",
     help="A setting of config.toml in place of that replayed under, as limits.min_edge_bps=4; may be given several times.",
 )
-@click.option(
-    "--paper", is_flag=True, help="Trade on a run's frames on paper, too, and show each difference with its cause."
-)
 @config_and_json
 def replay_command(
     tapes: tuple[Path, ...],
@@ -59,7 +54,6 @@ def replay_command(
     latency: float | None,
     fee: Decimal | None,
     overrides: tuple[str, ...],
-    paper: bool,
     config: Path | None,
     as_json: bool,
 ) -> int:
@@ -70,8 +64,6 @@ def replay_command(
     than a minute apart are replayed one after the other, each from a fresh start.
     The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
     3. With --fee, --latency, --set or --seed it is a what-if instead: on its frames and rules, with simulated orders.
-    With --paper a run's tape is compared with paper trading on the same frames, by the [paper] settings: what the run earned,
-    what each cause changes, what paper earns; writes no ledger.
     """
     settings = settings_from(config)
     database_url(settings, "replay", db)
@@ -86,10 +78,7 @@ def replay_command(
         fee_bps=fee,
         overrides=overrides,
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
-        paper=paper,
     )
-    if paper:
-        return _beside(settings, options, as_json=as_json)
     with logging_to(level=settings.run.log_level.value), progress() as shown:
         summary, exit_code = replay_tapes(
             settings, options, lambda done, of: shown("reading lines" if of is None else "replaying lines", done, of)
@@ -133,27 +122,3 @@ def _assumed(replayed: dict[str, Any]) -> dict[str, Any]:
         found |= {name: rows[:ROWS_SHOWN]} if rows else {}
         found |= {f"more_{name}": f"{len(rows) - ROWS_SHOWN:,}, see --json"} if len(rows) > ROWS_SHOWN else {}
     return found
-
-
-def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int:
-    given = {
-        "--db": options.db,
-        "--seed": options.seed,
-        "--latency": options.latency_ms,
-        "--fee": options.fee_bps,
-        "--set": options.overrides or None,
-    }
-    if useless := [name for name, value in given.items() if value is not None]:
-        raise ConfigError(
-            f"{', '.join(useless)}: with --paper everything follows from the run and [paper], so this would change nothing: "
-            "leave it out"
-        )
-    from arb.app.beside import paper_beside
-    from arb.replay.beside_report import tables_of
-    from arb.replay.days import tapes_in
-
-    options = msgspec.structs.replace(options, files=tapes_in(options.files))
-    with logging_to(level=settings.run.log_level.value):
-        report, exit_code = paper_beside(settings, options)
-    show(report if as_json else tables_of(report), as_json=as_json)
-    return exit_code

@@ -36,7 +36,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
     travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
     place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
-    whether the settings were named on the command line. `paper`: compare a run with paper on its frames.
+    whether the settings were named on the command line.
     """
 
     files: tuple[Path, ...]
@@ -47,7 +47,6 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     fee_bps: Decimal | None = None
     overrides: tuple[str, ...] = ()
     config_given: bool = False
-    paper: bool = False
 
 
 class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):

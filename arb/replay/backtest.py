@@ -356,8 +356,6 @@ class CapturedSource:
 
     def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
         self.offset_ns = offset_ns
-        self.error_ns = 0
-        """Half the round trip of the last comparison of clocks; 0 where nobody was asked."""
         self._venue = venue
         self._instruments: dict[str, Instrument] = {}
         self.listed: frozenset[str] = frozenset()
@@ -378,7 +376,7 @@ class CapturedSource:
 
     async def measure_clock(self) -> ClockMeasured:
         """Return what is known of the venue's clock."""
-        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=self.error_ns)
+        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
 
     async def close(self) -> None:
         """Do nothing: no socket is held."""

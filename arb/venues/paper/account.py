@@ -35,14 +35,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct):
-    """What is missing from a level because we took it, the size it showed last, and when we took from it last.
-
-    `taken` is at most what we took. `at_ns` is on our clock, and 0 in older files.
-    """
+    """What is missing from a level because we took it, at most what we took, and the size it showed last."""
 
     shown: Decimal
     taken: Decimal
-    at_ns: int = 0
 
 
 class AccountMemory(Protocol):
@@ -142,16 +138,16 @@ class PaperAccount:
             return shown
         missing = min(known.taken, shown)
         if missing != known.taken:
-            self._taken[key] = Taken(shown, missing, known.at_ns)
+            self._taken[key] = Taken(shown, missing)
             self._note(TAKEN, _name(key), self._taken[key])
         return shown - missing
 
-    def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal, at_ns: int) -> None:
-        """Remember that `size` was taken at `at_ns` from a level that showed `shown`."""
+    def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal) -> None:
+        """Remember that `size` was taken from a level that showed `shown`."""
         key = (symbol, side, price)
         known = self._taken.get(key)
         before = ZERO if known is None else known.taken
-        self._taken[key] = Taken(shown, before + size, at_ns)
+        self._taken[key] = Taken(shown, before + size)
         self._note(TAKEN, _name(key), self._taken[key])
 
     def forget_gone(self, symbol: str, side: Side, standing: Mapping[Decimal, Decimal], limit: Decimal) -> None:
@@ -160,17 +156,8 @@ class PaperAccount:
             if key[:2] == (symbol, side) and key[2] not in standing:
                 within = key[2] <= limit if side is Side.BUY else key[2] >= limit
                 if within:
-                    self._forget(key)
-
-    def forget_shown(self, symbol: str, side: Side, sent_ns: int) -> None:
-        """Forget what was taken before a frame was sent that shows it gone, as frames of a real venue do."""
-        for key, known in list(self._taken.items()):
-            if key[:2] == (symbol, side) and known.at_ns < sent_ns:
-                self._forget(key)
-
-    def _forget(self, key: tuple[str, Side, Decimal]) -> None:
-        del self._taken[key]
-        self._changes[f"{TAKEN} {_name(key)}"] = None
+                    del self._taken[key]
+                    self._changes[f"{TAKEN} {_name(key)}"] = None
 
     def _move(self, asset: str, amount: Decimal) -> None:
         self._set_balance(asset, self.balances.get(asset, ZERO) + amount)

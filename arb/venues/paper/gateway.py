@@ -9,7 +9,7 @@ and its private stream. Questions are answered as of the instant at which they a
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -77,20 +77,13 @@ class PaperSource(Protocol):
         """Release sockets."""
 
 
-class Way(NamedTuple):
-    """How long an order is on its way to the venue, and its answer on the way back, ns >= 0."""
-
-    there_ns: int
-    back_ns: int
-
-
 class PaperGateway:
     """One account at one venue; see `arb.venues.kit.base.OrderGateway`.
 
     `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that of its
-    answer back; None: half a round trip to the venue's public address, as last measured. `way_of` returns the ways of an order
-    where they are known, as those of a past run are. `opening`: what an account that holds nothing yet is given, by asset; or
-    what each asset is to be worth, in quote, by the first books. `remembers`, `fee_price`: see `PaperMatching`.
+    answer back; None: half a round trip to the venue's public address, as last measured. `opening`: what an account that holds
+    nothing yet is given, by asset; or what each asset is to be worth, in quote, by the first books. `fee_price`: see
+    `PaperMatching`.
     """
 
     def __init__(
@@ -103,8 +96,6 @@ class PaperGateway:
         clock: Clock,
         latency_ns: int | None,
         opening: Mapping[str, Decimal] | Decimal,
-        way_of: Callable[[PlaceOrder], Way | None] = lambda _: None,
-        remembers: bool = True,
         fee_price: FeePrice = unpriced,
     ) -> None:
         self.venue = venue
@@ -117,14 +108,11 @@ class PaperGateway:
         self._clock = clock
         self._latency_ns = latency_ns or 0
         self._measures = latency_ns is None
-        self._way_of = way_of
         self._opening = opening
         self._opens_ns = 0
         self._unopened: tuple[str, ...] = ()  # the assets traded here that the account was never given
         self._instruments: dict[str, Instrument] = {}
-        self._matching = PaperMatching(
-            venue, books, account, source.offset_ns, remembers=remembers, fee_price=fee_price
-        )
+        self._matching = PaperMatching(venue, books, account, source.offset_ns, fee_price)
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: EventListener | None = None
 
@@ -158,14 +146,6 @@ class PaperGateway:
         """Return what became of all that this process's orders wanted here."""
         return self._matching.reached
 
-    def kept(self, client_order_id: str) -> Kept | None:
-        """Return what became of an order that arrived; None for any other."""
-        return self._account.orders.get(client_order_id)
-
-    def restate(self, kept: Kept) -> None:
-        """Report an order from now on by the ids of `kept`, which is what became of it anyway."""
-        self._account.orders[kept.client_order_id] = kept
-
     def value_sales(self, price: SalePrice) -> None:
         """Do nothing: nothing is signed, so no guard stands here."""
 
@@ -188,15 +168,14 @@ class PaperGateway:
     def send(self, command: PlaceOrder) -> "asyncio.Future[PlaceAnswer]":
         """Send an order; it goes its way whether or not anybody waits for its answer."""
         sent_ns = self._clock.wall_ns()
-        way = self._way_of(command) or Way(self._latency_ns, self._latency_ns)
-        order = self._matching.leave(command, sent_ns + way.there_ns)
+        order = self._matching.leave(command, sent_ns + self._latency_ns)
         answer: asyncio.Future[PlaceAnswer] = asyncio.get_running_loop().create_future()
-        self._spawn(self._execute(order, sent_ns, way, answer))
+        self._spawn(self._execute(order, sent_ns, answer))
         return answer
 
-    async def _execute(self, order: Underway, sent_ns: int, way: Way, answer: asyncio.Future[PlaceAnswer]) -> None:
+    async def _execute(self, order: Underway, sent_ns: int, answer: asyncio.Future[PlaceAnswer]) -> None:
         try:
-            await _pass(way)
+            await _pass(2 * (order.arrives_ns - sent_ns))
             became = self._matching.answer(order, self._instruments[order.command.symbol])
             await self._account.written()
         except Exception as error:  # the top of a task: whoever waits for the answer must hear of it
@@ -354,7 +333,7 @@ class PaperGateway:
         return BalancesReported(venue=self.venue, balances=held, complete=bool(held), asked_ns=asked_ns)
 
     async def _round_trip(self) -> None:
-        await _pass(Way(self._latency_ns, self._latency_ns))
+        await _pass(2 * self._latency_ns)
 
     # The opening of the account.
 
@@ -416,10 +395,10 @@ def watched(on_frame: FrameListener, gateways: Mapping[str, PaperGateway]) -> Fr
     return look
 
 
-async def _pass(way: Way) -> None:
+async def _pass(taken_ns: int) -> None:
     """Wait for as long as a way there and back takes."""
-    if sum(way):
-        await asyncio.sleep(sum(way) / NS_PER_S)
+    if taken_ns:
+        await asyncio.sleep(taken_ns / NS_PER_S)
 
 
 class _Departure:

@@ -46,13 +46,12 @@ class Reached(msgspec.Struct):
 
 class Underway(msgspec.Struct):
     """An order on its way: when it arrives (our clock), the levels within its limit when it left, and the newest ones since
-    that the venue sent before it arrives, with the instant at which it did."""
+    that the venue sent before it arrives."""
 
     command: PlaceOrder
     arrives_ns: int
     decided: Levels
     standing: Levels
-    sent_ns: int
 
 
 FeePrice = Callable[[str, str], Decimal | None]
@@ -90,10 +89,9 @@ class Charging:
 class PaperMatching:
     """Matches the orders of one account against the books that the engine itself sees.
 
-    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `remembers`: the books
-    go on showing what we took, so it has to be remembered; else they are those of a market where our fills left the book, which
-    every frame shows that was sent after them. `fee_price`: what an asset that the account's fees are taken from is worth in
-    quote; without a price, or with too little of it, the fee is taken from base or quote.
+    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `fee_price`: what an
+    asset that the account's fees are taken from is worth in quote; without a price, or with too little of it, the fee is taken
+    from base or quote.
     """
 
     def __init__(
@@ -102,8 +100,6 @@ class PaperMatching:
         books: Callable[[], Books],
         account: PaperAccount,
         offset_ns: Callable[[], int],
-        *,
-        remembers: bool = True,
         fee_price: FeePrice = unpriced,
     ) -> None:
         self._fee_price = fee_price
@@ -111,7 +107,6 @@ class PaperMatching:
         self._books = books
         self._account = account
         self._offset_ns = offset_ns
-        self._remembers = remembers
         self._underway: list[Underway] = []
         self.reached = Reached()
 
@@ -119,8 +114,8 @@ class PaperMatching:
         """Note what stands where an order is going, at the instant at which it leaves."""
         require(command.tif is TimeInForce.IOC, "paper takes immediate-or-cancel orders only")
         live = self._books().is_live(self._venue, command.symbol)
-        levels, sent_ns = (self._levels(command), self._sent_ns(command.symbol)) if live else ({}, 0)
-        order = Underway(command, arrives_ns, levels, levels, sent_ns)
+        levels = self._levels(command) if live else {}
+        order = Underway(command, arrives_ns, levels, levels)
         self._underway.append(order)
         return order
 
@@ -133,8 +128,8 @@ class PaperMatching:
         """Note what a frame changed where orders are going, unless the venue sent it after they arrive."""
         for order in self._underway:
             symbol = order.command.symbol
-            if self._books().is_live(self._venue, symbol) and (sent_ns := self._sent_ns(symbol)) <= order.arrives_ns:
-                order.standing, order.sent_ns = self._levels(order.command), sent_ns
+            if self._books().is_live(self._venue, symbol) and self._sent_ns(symbol) <= order.arrives_ns:
+                order.standing = self._levels(order.command)
 
     def answer(self, order: Underway, instrument: Instrument) -> Kept | str:
         """Match an order whose answer is due; return what became of it, or the code it is refused with."""
@@ -221,15 +216,13 @@ class PaperMatching:
             reached.unseen += command.size * command.price
             return []
         account.forget_gone(command.symbol, command.side, order.standing, command.price)
-        if not self._remembers:
-            account.forget_shown(command.symbol, command.side, order.sent_ns)
         swept: list[tuple[Decimal, Decimal]] = []
         wanted = command.size
         for price, shown in order.standing.items():
             there = account.left(command.symbol, command.side, price, shown)
             size = min(wanted, there, order.decided.get(price, ZERO))
             if size > 0:
-                account.take(command.symbol, command.side, price, shown, size, order.arrives_ns)
+                account.take(command.symbol, command.side, price, shown, size)
                 swept.append((price, size))
                 wanted -= size
         self._explain(order, command.size - wanted)

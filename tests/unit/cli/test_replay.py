@@ -103,11 +103,6 @@ def test_options_reach_the_replay(capsys: Captured, days: Path) -> None:
         ),
         (["days", "--set", "nothing"], "arb: --set nothing: is no KEY=VALUE with a key of config.toml"),
         (["nowhere"], "arb: Invalid value for 'DAYS...': Path 'nowhere' does not exist: see `arb replay --help`"),
-        (["days", "--paper"], "frames.jsonl: --paper needs the tape of a run, and this is a capture"),
-        (
-            ["days", "--paper", "--set", "limits.min_edge_bps=4"],
-            "arb: --set: with --paper everything follows from the run",
-        ),
     ],
 )
 def test_what_cannot_be_replayed_is_one_clear_line_and_writes_nothing(
