@@ -20,7 +20,7 @@ import click
 import msgspec
 
 from arb.core.messages.reasons import Reason
-from arb.core.messages.settings import LEARNED, OFF, Band, InventoryBands, LegCost, Limits
+from arb.core.messages.settings import OFF, Band, InventoryBands, LegCost, Limits
 from arb.market.symbol import Symbol
 from arb.sandbox.profiles import VENUE_NAMES
 from proofs.faultsim.disk import temporary_files
@@ -32,7 +32,7 @@ SYMBOLS = ("BTC/USDT", "SOL/USDT")
 NOTIONAL = Decimal(2000)
 FUNDS = 3 * NOTIONAL
 BAND = Band(low_share=Decimal("0.05"), target_share=Decimal("0.333"), high_share=Decimal("0.8"))
-THRESHOLDS: tuple[tuple[LegCost, int], ...] = ((OFF, 6), (LEARNED, 3))
+THRESHOLDS: tuple[tuple[LegCost, int], ...] = ((OFF, 6), (LegCost("4bps"), 3))
 SKEWS = (0, 4, 8)
 """In bps; 0: no bands."""
 

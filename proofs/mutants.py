@@ -483,12 +483,6 @@ MUTANTS = {
         "max(skewed, min(min_edge_bps, LEAST_EDGE_BPS))",
         "skewed",
     ),
-    "leg-cost-twice": Mutant(
-        "a pair that a late fill reopens is learned from once",
-        "arb/core/trades/closing.py",
-        "state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, closed_ns, now_ns))",
-        "pass",
-    ),
     "replica-trusted": Mutant(
         "while lists lack an order that their venue has acknowledged, nothing is proved absent there",
         "arb/core/orders/visibility.py",
@@ -541,12 +535,6 @@ MUTANTS = {
         "a report of an earlier instant is late, and stops nothing",
         "arb/core/accounts/balance_reconciler.py",
         "        if looked_into and self._is_late(event):\n            return False\n",
-        "",
-    ),
-    "leg-cost-forgotten": Mutant(
-        "what was learned survives a restart",
-        "arb/core/accounts/restart.py",
-        "    state.leg_costs.restore(restored.leg_costs)\n",
         "",
     ),
 }

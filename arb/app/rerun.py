@@ -25,7 +25,7 @@ from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_pr
 from arb.replay.tapes import OwnTape
 from arb.store.journal.reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger.database import mask_url
-from arb.store.tapes.tape import RULES, TapeHead
+from arb.store.tapes.tape import TapeHead
 from arb.version import version
 from arb.view.summary import summarise
 
@@ -49,7 +49,7 @@ def rerun(
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
     with journal_of(options, settings, started) as journal:
-        judge = None if journal is None else Judge(journal[1], same_rules=head.rules == RULES)
+        judge = None if journal is None else Judge(journal[1], same_rules=head.same_rules)
         rerun = Rerun(engine, keeper.keep, judge)
         difference = rerun.run(tape.lines())
     summary = summarise(
@@ -69,10 +69,10 @@ def rerun(
         "events": rerun.events,
         "journal": None if journal is None else str(journal[0]),
         "compared": 0 if judge is None else judge.compared,
-        "difference": None if difference is None else _logged(difference, head.rules),
-        "same_rules": head.rules == RULES,
+        "difference": None if difference is None else _logged(difference, head),
+        "same_rules": head.same_rules,
     }
-    return summary, EXIT_CHECK if difference is not None and head.rules == RULES else EXIT_OK
+    return summary, EXIT_CHECK if difference is not None and head.same_rules else EXIT_OK
 
 
 def books_of_run(prologue: Prologue, head: TapeHead, by: BooksBy = BooksBy.PLAIN) -> Books:
@@ -83,11 +83,12 @@ def books_of_run(prologue: Prologue, head: TapeHead, by: BooksBy = BooksBy.PLAIN
     return books_of(universe, head.settings.timing, connections, by)
 
 
-def _logged(difference: Difference, rules: int) -> dict[str, Any]:
-    if rules == RULES:
+def _logged(difference: Difference, head: TapeHead) -> dict[str, Any]:
+    if head.same_rules:
         log.error("seq %d: expected %s, got %s", difference.seq, difference.expected, difference.got)
     else:
-        log.warning("the run was decided by earlier rules, which lead elsewhere from seq %d on", difference.seq)
+        rules = 'leg_cost "learned"' if head.learned else "earlier rules"
+        log.warning("the run was decided by %s, which leads elsewhere from seq %d on", rules, difference.seq)
     return {"seq": difference.seq, "expected": difference.expected, "got": difference.got}
 
 

@@ -118,7 +118,7 @@ def _renamed(trial: Trial, number: int) -> Trial:
 
 
 def _findings(trial: Trial) -> Findings:
-    return Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    return Findings()
 
 
 def _is_compiled(settings: Settings) -> bool:

@@ -29,7 +29,7 @@ from arb.replay.findings import Findings
 from arb.replay.rerun import Rerun, read_event, read_prologue
 from arb.replay.tapes import OwnTape
 from arb.replay.trial import Progress, Trial, rows_of, shown, unseen
-from arb.store.tapes.tape import RULES, TapeHead
+from arb.store.tapes.tape import TapeHead
 from arb.venues.registry import TAPES
 
 BPS = Decimal(10_000)
@@ -87,7 +87,7 @@ def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progres
         tape.head,
         held,
         {venue: max(1, median_low(waited) // 2) for venue, waited in waited_ns.items()},
-        _found(stretch, by) if tape.head.rules == RULES else None,
+        _found(stretch, by) if tape.head.same_rules else None,
     )
 
 
@@ -100,7 +100,7 @@ def _found(stretch: Stretch, by: BooksBy) -> Findings:
     settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))
     engine.load(tape.head.restored)
-    findings = Findings(settings.limits, settings.repair.leg_loss_max_bps)
+    findings = Findings()
 
     def keep(event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
         findings.submit(rows_of(event, commands))

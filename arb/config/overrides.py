@@ -2,7 +2,7 @@
 
 A key is written as TOML dots it, with or without quotes around its parts; a symbol may stand bare
 (`limits.BTC/USDT.min_edge_bps=4`). A value is TOML where it is that (`8`, `true`, `["BTC/USDT"]`), and text where it is not,
-so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=learned` needs quotes that a shell would take away. Overrides
+so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes that a shell would take away. Overrides
 lie on top of settings that were read already, or of single tables of them, key by key.
 """
 

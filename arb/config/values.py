@@ -10,7 +10,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, NewType, get_args, get_origin
 
-from arb.core.messages.settings import LEARNED, OFF, FastBooks, LegCost
+from arb.core.messages.settings import LEARNED, LEARNED_FIRST_BPS, OFF, FastBooks, LegCost
 from arb.market.symbol import Symbol
 
 BPS_MAX = Decimal(10_000)
@@ -112,10 +112,15 @@ def _variable(given: Any) -> tuple[str, Any]:
 
 
 def _leg_cost(given: Any) -> tuple[str, Any]:
-    if given in (LEARNED, OFF):
+    if given == OFF:
         return "", given
+    if given == LEARNED:
+        return (
+            f'costs are not learned any more: give "{OFF}", or a rate: "{LEARNED_FIRST_BPS}bps", its first estimate',
+            None,
+        )
     complaint, rate = _rate(given)
-    return (f'give "{LEARNED}", "{OFF}" or a rate: {complaint}', None) if complaint else ("", f"{rate:f}bps")
+    return (f'give "{OFF}" or a rate: {complaint}', None) if complaint else ("", f"{rate:f}bps")
 
 
 def _fee(given: Any) -> tuple[str, Any]:

@@ -66,7 +66,7 @@ class Glances:
             if asks.total and bids.total:
                 state.books.best_plan(route, terms)
                 strategy.obstacles.funds(route)
-                state.edge_over_bps(route, now_ns)
+                state.edge_over_bps(route)
                 state.least_limit(route)
                 state.budget.free_ns(route[1:], symbol, self._engine.manager.hedges_held, now_ns)
             yield False

@@ -42,7 +42,6 @@ def restored_from(state: JournalState) -> Restored:
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
         former_accounts=state.remembered_accounts,
-        leg_costs=state.leg_costs,
     )
     return with_present_accounts(restored, state.former_accounts)
 

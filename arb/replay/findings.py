@@ -24,10 +24,7 @@ from arb.core.messages.records import (
     PairState,
     RunRecord,
 )
-from arb.core.messages.recovery_records import PlanRecord
-from arb.core.messages.settings import LEARNED, Limits
-from arb.core.state.leg_costs import LegCosts
-from arb.market.numbers import EXACT, ZERO, bps, exact, plain, to_e8
+from arb.market.numbers import EXACT, ZERO, bps, exact, plain
 from arb.market.route import Route
 from arb.replay.result import (
     EDGE_BPS,
@@ -58,7 +55,7 @@ class _Pair(msgspec.Struct, gc=False):
     proved: bool
     """Its coins are proved to be the same, or nobody asked."""
     cost_e8: int | None = None
-    """Of its legs, as expected at the decision; None: it did not open on an edge."""
+    """What the threshold allowed for its legs; None: it did not open on an edge."""
     expected_e8: int = 0
     net_e8: int | None = None
     """None: not booked."""
@@ -67,11 +64,8 @@ class _Pair(msgspec.Struct, gc=False):
 class Findings:
     """What replays led to. Takes rows as a ledger does (`arb.live.runner.LedgerWriter`)."""
 
-    def __init__(self, limits: Limits, leg_loss_max_bps: Decimal) -> None:
-        """`limits`, `leg_loss_max_bps`: those replayed under, by which leg costs are learned."""
-        self._leg_costs = LegCosts(msgspec.structs.replace(limits, leg_cost=LEARNED), leg_loss_max_bps)
+    def __init__(self) -> None:
         self._runs: set[int] = set()
-        self._plans: dict[int, PlanRecord] = {}
         self._pairs: dict[int, _Pair] = {}
         self._orders: dict[int, int] = {}
         self._fills: dict[int, tuple[int, Decimal, Decimal]] = {}
@@ -95,8 +89,6 @@ class Findings:
                 self._runs.add(record.id)
             case OpportunityRecord() if record.run_id in self._runs:
                 self._taken[record.id] = record
-            case PlanRecord():
-                self._plans[record.pair_id] = record
             case PairRecord() if record.run_id in self._runs:
                 self._pair(record)
             case OrderRecord() if record.pair_trade_id is not None:
@@ -110,23 +102,12 @@ class Findings:
         if pair is None:
             pair = self._pairs[record.id] = _Pair(_opening(record), record.quote, record.state, record.identity is None)
         pair.state = record.state
-        self._expect(pair, record)
+        if record.kind is PairKind.ARB:
+            pair.cost_e8 = record.leg_cost_e8 or 0
         if record.waterfall is None or record.state not in BOOKED:
             pair.net_e8 = None
             return
         pair.expected_e8, pair.net_e8 = record.waterfall.expected_net_e8, record.waterfall.realised_net_e8
-        plan = self._plans.pop(record.id, None)
-        if plan is not None and pair.cost_e8 is not None:
-            self._leg_costs.learn(plan, record.waterfall, record.closed_ns or record.decided_ns)
-
-    def _expect(self, pair: _Pair, record: PairRecord) -> None:
-        """Note what the legs of a pair on an edge are expected to cost, by what is known when it opens."""
-        plan = self._plans.get(record.id)
-        if pair.cost_e8 is not None or plan is None or record.kind is not PairKind.ARB:
-            return
-        route: Route = record.symbol, record.buy_venue, record.sell_venue
-        rate = Fraction(self._leg_costs.bps(route, record.decided_ns)) / 10_000
-        pair.cost_e8 = to_e8(rate * Fraction(plan.buy_size) * Fraction(plan.buy_vwap))
 
     # What it came to.
 

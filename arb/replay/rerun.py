@@ -23,7 +23,7 @@ from arb.core.messages.events import (
     VenueListed,
 )
 from arb.core.messages.records import DecisionBookRecord, FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
-from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.recovery_records import ControlRecord, LegCostRecord
 from arb.errors import StoreError
 from arb.live.fast_books import compiled_feeds
 from arb.market.arena import INT64_MAX
@@ -98,7 +98,8 @@ class Judge:
     def __init__(self, entries: Iterable[Entry], *, same_rules: bool = True) -> None:
         self.compared = 0
         self._same_rules = same_rules
-        groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
+        kept = (entry for entry in entries if not _is_retired(entry.message))
+        groups = ((seq, list(group)) for seq, group in groupby(kept, attrgetter("seq")))
         self._groups = (one for one in groups if same_rules or not _not_compared(entry.message for entry in one[1]))
         # Orders that the journal does not know because it refused them; an event of the run's own says so.
         self._refused: dict[str, Difference] = {}
@@ -214,6 +215,11 @@ def _not_compared(messages: Iterable[AnyEvent | AnyCommand]) -> bool:
 
 def _compared(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:
     return [message for message in messages if not (isinstance(message, SetTimer) or _is_book(message))]
+
+
+def _is_retired(message: AnyEvent | AnyCommand) -> bool:
+    """Return whether only earlier versions wrote this row."""
+    return isinstance(message, Persist) and isinstance(message.record, LegCostRecord)
 
 
 def _is_book(message: AnyEvent | AnyCommand) -> bool:

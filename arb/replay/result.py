@@ -9,8 +9,8 @@ The *break-even fee* is the one rate at which the pairs that were traded would h
 (in quote) and the notional of all fills `V`, `N + F - f V = 0`, so `f = (N + F) / V`. It says nothing of pairs that another fee
 would have opened or kept from opening. Below 0, only a rebate would do.
 
-*By the learned leg cost* a pair makes what it was expected to when it opened, less what legs that fall short had cost until
-then, learned as `arb.core.state.leg_costs` does. Simulated fills meet no rivals; this figure rests on more than them.
+*By the leg cost* a pair makes what it was expected to when it opened, less what `[limits] leg_cost` allows for legs that fall
+short. Simulated fills meet no rivals; this figure rests on more than them.
 """
 
 from decimal import Decimal
@@ -41,8 +41,8 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
     """Everything in one quote currency.
 
     `net`, `expected` and `fees` are of the pairs that were booked, repairs included; `traded` is the notional of all their
-    fills. `edges_net`: what every edge was worth at its best instant, each taken once and alone. `leg_cost`: what legs were
-    expected to cost in falling short; `net_by_leg_cost`: `expected` of pairs that opened on an edge, less that.
+    fills. `edges_net`: what every edge was worth at its best instant, each taken once and alone. `leg_cost`: what the
+    threshold allowed for legs that fall short; `net_by_leg_cost`: `expected` of pairs that opened on an edge, less that.
     """
 
     quote: str

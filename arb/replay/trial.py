@@ -41,7 +41,7 @@ from arb.venues.registry import tape_feed
 from arb.version import code_version
 
 T = TypeVar("T")
-FORM = 1
+FORM = 2
 """Counts the changes of what a result holds, or of how its figures are defined."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
@@ -119,7 +119,7 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
     `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
     malformed line.
     """
-    findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    findings = Findings()
     explored = explored_by(stretch, trial, on_progress)
     played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
     return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)

@@ -156,7 +156,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *beyond_the_report(files.journal),
             *opened_off_the_listing(files.journal),
             *opened_while_stopped(files.journal),
-            *below_the_threshold(files.journal, plan.limits, plan.repair.leg_loss_max_bps, plan.inventory.skew_max_bps),
+            *below_the_threshold(files.journal, plan.limits, plan.inventory.skew_max_bps),
             *recorded_too_late(files.journal, truth, outcome.calm_ns),
             *not_a_projection(files),
         ]

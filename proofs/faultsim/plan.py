@@ -16,10 +16,10 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.settings import (
-    LEARNED,
     OFF,
     Band,
     InventoryBands,
+    LegCost,
     Limits,
     OnSingleLeg,
     Ramp,
@@ -97,7 +97,7 @@ RULES = 0.2
 """In how many of all seeds the venues' rules and fees are read again every other second."""
 GUARDED = 0.3
 """In how many of all seeds the guards on new pairs bind: a ramp, a narrow band, little capital at each venue."""
-LEARNING = 1 / 3
+COSTLY_LEGS = 1 / 3
 """In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
 BANDED = 0.25
 """In how many of all seeds bands of the inventory move the required edge."""
@@ -268,7 +268,7 @@ def make_plan(seed: int) -> Plan:
         policy = OnSingleLeg.HOLD
     if test is Test.LATE_LEGS:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
-    learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
+    costly = random.Random(f"{seed}/leg_cost").random() < COSTLY_LEGS
     most = Decimal(rng.choice((200, 1000, 2000)))
     guards = random.Random(f"{seed}/guards")
     guarded = guards.random() < GUARDED
@@ -276,8 +276,8 @@ def make_plan(seed: int) -> Plan:
         seed=seed,
         symbols=_in_quote(seed, sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
-            min_edge_bps=Decimal(0 if learns else 3),
-            leg_cost=LEARNED if learns else OFF,
+            min_edge_bps=Decimal(0 if costly else 3),
+            leg_cost=LegCost("3bps") if costly else OFF,
             max_notional_quote=most,
             entry_band_bps=Decimal(guards.choice((20, 40, 80))) if guarded else Limits().entry_band_bps,
             max_capital_per_venue_quote=most * 3 / 2 if guarded else Limits().max_capital_per_venue_quote,

@@ -5,8 +5,8 @@ assets at their quote value (`X`), plus its residual, the base it leaves (`R`), 
 took over base from earlier ones pays what those had booked it at, and what others took over of its own stays booked at that.
 And all pairs together changed the quote the venues hold.
 
-Beside it the judge of the threshold: what legs that fall short have cost, by the pairs that have closed; and that of fees in
-assets of the venues' own, which must be payable.
+Beside it the judge of the threshold, which allows for legs that fall short; and that of fees in assets of the venues' own,
+which must be payable.
 """
 
 import json
@@ -18,20 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.messages.settings import LEARNED, OFF, Limits, RepairPolicy
+from arb.core.messages.settings import OFF, Limits, RepairPolicy
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
-from proofs.faultsim.conduct import ENDED, entries_of
+from proofs.faultsim.conduct import entries_of
 from proofs.faultsim.plan import Plan
 from proofs.faultsim.shares import handed_over
 
 ROUNDED = Decimal("1e-8")
 """The ledger keeps profits in whole 1e-8 of the quote."""
 DAY_NS = 86_400 * NS_PER_S
-PRIOR_BPS, PRIOR_PAIRS = 4, 50
-TOLERANCE_BPS = Fraction(5, 100)
-"""Estimates are rounded to thousandths, and what was learned minutes ago weighs a little less."""
 
 # A repaired leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
 # and three or four fees, which a fault may double.
@@ -214,49 +211,26 @@ def changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
     yield fill["fee_currency"], -Decimal(fill["fee"])
 
 
-def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal, skew_max_bps: Decimal) -> Iterator[str]:
-    """Every pair opened on an edge that leaves `min_edge_bps` after what its legs are expected to cost, as bands skew it.
-
-    That cost is worked out from all pairs that have closed by then, and not from what the engine journalled of it: a pair that
-    a late fill reopened does not count until it has closed again, one that was rebuilt or abandoned never does.
-    """
+def below_the_threshold(journal: Path, limits: Limits, skew_max_bps: Decimal) -> Iterator[str]:
+    """Every pair opened on an edge that leaves `min_edge_bps` after what its legs are expected to cost, as bands skew it."""
     plans: dict[int, Row] = {}
-    closed: dict[int, tuple[int, Fraction, Fraction]] = {}
     opened: set[int] = set()
-    for _, t_ns, kind, payload in entries_of(journal):
+    expected = Fraction(0 if limits.leg_cost == OFF else limits.leg_cost.removesuffix("bps"))
+    for _, _, kind, payload in entries_of(journal):
         row = json.loads(payload)["record"] if kind == "Persist" else {}
         if row.get("type") == "PlanRecord":
             plans[row["pair_id"]] = row
         if row.get("type") != "PairRecord" or row["kind"] != "arb" or row["opportunity_id"] is None:
             continue
-        number, plan = row["id"], plans[row["id"]]
-        if number not in opened:
-            opened.add(number)
-            yield from _too_low(
-                plan, _leg_cost_bps(plan, plans, _weighed(closed, t_ns), limits, cap_bps), limits, skew_max_bps
-            )
-        closed.pop(number, None)
-        if row["state"] in ENDED:
-            most = Fraction(cap_bps) / 10_000 * _cost(plan)
-            cost = -Fraction(row["waterfall"]["size_shortfall_e8"] + row["waterfall"]["hedge_cost_e8"], 10**8)
-            closed[number] = t_ns, max(-most, min(most, cost)), _cost(plan)
-
-
-def _weighed(closed: dict[int, tuple[int, Fraction, Fraction]], now_ns: int) -> dict[int, tuple[Fraction, Fraction]]:
-    """Return what closed pairs cost and paid, with the weight that they have left: half of it after each day."""
-    weights = {number: _weight(Fraction(now_ns - closed_ns, DAY_NS)) for number, (closed_ns, _, _) in closed.items()}
-    return {number: (cost * weights[number], paid * weights[number]) for number, (_, cost, paid) in closed.items()}
-
-
-def _weight(days: Fraction) -> Fraction:
-    whole = int(days)
-    return Fraction(1, 2**whole) * (1 - (days - whole) / 2)
+        if row["id"] not in opened:
+            opened.add(row["id"])
+            yield from _too_low(plans[row["id"]], expected, limits, skew_max_bps)
 
 
 def _too_low(plan: Row, expected: Fraction, limits: Limits, skew_max_bps: Decimal) -> Iterator[str]:
     stated, name = Fraction(plan["leg_cost_bps"]), f"threshold: pair {plan['pair_id']}"
-    if abs(stated - expected) > TOLERANCE_BPS:
-        yield f"{name} allows {float(stated):.3f} bps for its legs, the pairs closed by then say {float(expected):.3f}"
+    if stated != expected:
+        yield f"{name} allows {float(stated):.3f} bps for its legs, the limits {float(expected):.3f}"
     paid = _cost(plan) * (1 if plan["buy_fee_in"] == "base" else 1 + Fraction(plan["buy_fee"]))
     skew = Fraction(plan["skew_bps"])
     least = Fraction(limits.min_edge_bps) + skew
@@ -264,18 +238,6 @@ def _too_low(plan: Row, expected: Fraction, limits: Limits, skew_max_bps: Decima
         yield f"{name} had its threshold moved by {float(skew):.3f} bps, to {float(least):.3f}"
     if 10_000 * Fraction(plan["net"]) / paid < least + stated - Fraction(1, 10**6):
         yield f"{name} opened on too little, with legs expected to cost {float(stated):.3f} bps"
-
-
-def _leg_cost_bps(
-    plan: Row, plans: dict[int, Row], closed: dict[int, tuple[Fraction, Fraction]], limits: Limits, cap_bps: Decimal
-) -> Fraction:
-    if limits.leg_cost != LEARNED:
-        return Fraction(0 if limits.leg_cost == OFF else limits.leg_cost.removesuffix("bps"))
-    rate, weight = Fraction(PRIOR_BPS), PRIOR_PAIRS * Fraction(limits.max_notional_quote)
-    for names in (("buy_venue", "sell_venue"), ("buy_venue", "sell_venue", "symbol")):
-        known = [costs for number, costs in closed.items() if all(plans[number][name] == plan[name] for name in names)]
-        rate = (rate * weight + 10_000 * sum(cost for cost, _ in known)) / (weight + sum(paid for _, paid in known))
-    return min(Fraction(cap_bps), max(Fraction(0), rate))
 
 
 def _cost(plan: Row) -> Fraction:

@@ -155,7 +155,7 @@ def _half_open(folder: Path, seed: int) -> None:
 
 def _reopened(folder: Path, seed: int) -> None:
     """Killed while a pair is open again: a fill came after its order had been cancelled and its pair closed."""
-    _config(folder, TWO, PATIENT, '[limits]\nleg_cost = "learned"\nmin_edge_bps = 3\n')
+    _config(folder, TWO, PATIENT, '[limits]\nleg_cost = "4bps"\nmin_edge_bps = 3\n')
     with sandbox_process(folder, seed=seed) as sandbox, _engine(folder, sandbox) as engine:
         engine.until_pairs(4)
         sandbox.strike("partial_fill", count=40)

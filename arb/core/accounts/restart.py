@@ -19,7 +19,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.recovery import RECOVERY_WAIT_S
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.records import FillRecord, OrderRecord, PairState
-from arb.core.messages.recovery_records import AgreedRecord, ControlRecord, LegCostRecord, OpenPair, ResidualsRecord
+from arb.core.messages.recovery_records import AgreedRecord, ControlRecord, OpenPair, ResidualsRecord
 from arb.core.messages.settings import Timing
 from arb.core.messages.timers import OrderTimer, PairTimer
 from arb.core.risk.ramp import is_clean
@@ -47,7 +47,6 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     foreign_fills: tuple[FillRecord, ...] = ()
     former_accounts: dict[str, str] = {}
     """Former account names, each with the present one, as journalled."""
-    leg_costs: tuple[LegCostRecord, ...] = ()
 
 
 def restore(state: EngineState, manager: TradeManager, restored: Restored, now_ns: int) -> None:
@@ -58,7 +57,6 @@ def restore(state: EngineState, manager: TradeManager, restored: Restored, now_n
     if restored.control is not None:
         state.control.restore(restored.control)
         state.control.lifted_ns = min(state.control.lifted_ns, now_ns)
-    state.leg_costs.restore(restored.leg_costs)
     present = _present_accounts(state, restored)
     numbers: set[int] = set()
     if restored.residuals is not None:

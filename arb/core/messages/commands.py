@@ -19,7 +19,7 @@ from arb.core.messages.records import (
     RunRecord,
     row_key,
 )
-from arb.core.messages.recovery_records import ControlRecord, LegCostRecord, PlanRecord, RecoveryRecord, ResidualsRecord
+from arb.core.messages.recovery_records import ControlRecord, PlanRecord, RecoveryRecord, ResidualsRecord
 from arb.market.order import Role, Side, TimeInForce
 
 AnyRecord = LedgerRecord | AcknowledgementRecord | RecoveryRecord
@@ -151,15 +151,13 @@ ROWS_BEFORE_WIRE = frozenset(
         OpportunityRecord,
         PlanRecord,
         PairRecord,
-        LegCostRecord,
         OrderRecord,
         FillRecord,
         ControlRecord,
         ResidualsRecord,
     }
 )
-"""The rows from which a restart would finish a pair or account for an order, the rows that these refer to, and what was learned
-from a pair that has closed."""
+"""The rows from which a restart would finish a pair or account for an order, and the rows that these refer to."""
 
 
 class Step(NamedTuple):

@@ -216,7 +216,7 @@ class FormerAccountsRecord(Record, frozen=True, kw_only=True, tag="FormerAccount
 
 
 class LegCostRecord(Record, frozen=True, kw_only=True, tag="LegCostRecord"):
-    """What the legs of closed pairs on one route have cost by `ns`, with the weight they had then.
+    """Only read: what the legs of closed pairs on one route had cost by `ns`, as earlier versions learned it.
 
     A `symbol` of "" is all of them. Sums in 1e-8 of the quote: `cost_e8` of size shortfalls and repairs (below zero: a gain),
     `notional_e8` of what the pairs planned to pay.

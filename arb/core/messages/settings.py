@@ -15,7 +15,19 @@ from arb.market.coins import Coin, CoinOverride
 from arb.market.numbers import ZERO
 
 LegCost = NewType("LegCost", str)
-LEARNED, OFF = LegCost("learned"), LegCost("off")
+OFF = LegCost("off")
+LEARNED = LegCost("learned")
+"""Only in tapes and journals of earlier versions, which learned the cost per route and began with `LEARNED_FIRST_BPS`."""
+LEARNED_FIRST_BPS = Decimal(4)
+
+
+def leg_cost_bps(rule: LegCost) -> Decimal:
+    """Return a rule as a rate; a run that learned is replayed with its first estimate."""
+    if rule in (OFF, LEARNED):
+        return ZERO if rule == OFF else LEARNED_FIRST_BPS
+    return Decimal(rule.removesuffix("bps"))
+
+
 FastBooks = bool | Literal["auto", "compare"]
 """Who keeps the books: compiled code where it can be had ("auto"), or no run without it (true); plain code (false); both."""
 
@@ -81,7 +93,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `symbol` and `venue` hold what is limited otherwise there. A limit that a symbol or a venue states stands in the place of
     the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
-    `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    `min_edge_bps` allows for legs that fall short: "off", or a rate ("3bps").
     `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
     `trapped` says what becomes of a route on which base or quote could not be moved back, by the venues' currency lists.
     """

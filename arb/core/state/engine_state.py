@@ -15,11 +15,19 @@ from arb.core.books.books import Books
 from arb.core.books.sale_price import middle
 from arb.core.messages.incidents import HaltReason, IncidentKind, Severity
 from arb.core.messages.records import IncidentRecord, PairState
-from arb.core.messages.settings import CoinRule, HealthLimits, InventoryBands, Limits, Ramp, RepairPolicy, Timing
+from arb.core.messages.settings import (
+    CoinRule,
+    HealthLimits,
+    InventoryBands,
+    Limits,
+    Ramp,
+    RepairPolicy,
+    Timing,
+    leg_cost_bps,
+)
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
 from arb.core.state.identity import RouteIdentities
-from arb.core.state.leg_costs import LegCosts
 from arb.core.state.order import WorkingOrder
 from arb.core.state.outbox import Outbox
 from arb.core.state.positions.bands import Bands
@@ -189,7 +197,7 @@ class EngineState:
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
             lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
         )
-        self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
+        self.leg_cost_bps = leg_cost_bps(settings.limits.leg_cost)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
         self.sandbox_id: str | None = None
@@ -227,9 +235,9 @@ class EngineState:
             found = self._least_limits[route] = min(*sums, *capital)
         return found
 
-    def edge_over_bps(self, route: tuple[str, str, str], now_ns: int) -> Decimal:
+    def edge_over_bps(self, route: tuple[str, str, str]) -> Decimal:
         """Return what an edge must have over `min_edge_bps`: what its legs are expected to cost, and the inventory's skew."""
-        over_bps = self.leg_costs.bps(route, now_ns)
+        over_bps = self.leg_cost_bps
         if self.bands.skews:
             over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps
         return over_bps

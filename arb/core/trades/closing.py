@@ -70,8 +70,6 @@ class Closer:
         self._tally(pair, quote, net_e8, 1)
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
-        if pair.on_edge:
-            state.out.persist(*state.leg_costs.learn(pair.plan, pair.waterfall, now_ns))
         if trigger is Trigger.CARRY:
             state.residuals.carry(self._residual(pair, residual, mark, now_ns))
         elif residual:
@@ -146,9 +144,6 @@ class Closer:
             state.tally.opened += 1
         state.control.give_back(-pair.unfilled, pair.decided_ns, now_ns)
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
-        if pair.on_edge:
-            closed_ns = pair.closed_ns or now_ns
-            state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, closed_ns, now_ns))
         if pair.booked_residual:
             left = self._residual(pair, pair.booked_residual, pair.residual_mark, pair.mark_ns or 0)
             back = state.residuals.take_back(left, carried=pair.state is PairState.CARRIED)

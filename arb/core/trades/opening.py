@@ -98,7 +98,7 @@ class TradeManager(TradeTable):
             buy_frame_ns=state.books.received_ns(buy_venue, symbol),
             sell_frame_ns=state.books.received_ns(sell_venue, symbol),
             day_notional=intent.day_notional,
-            leg_cost_bps=state.leg_costs.bps(route, now_ns),
+            leg_cost_bps=state.leg_cost_bps,
             limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
             fee_holds=intent.fee_holds,
             refill=state.trapped.lines(route),

@@ -89,7 +89,7 @@ def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial], *, compiled: bool
 
 def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Callable[[Iterator[Captured]], TrialResult]:
     def result(lines: Iterator[Captured]) -> TrialResult:
-        findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+        findings = Findings()
         played = play(explored, trial, lines, NoJournal(), findings, books_of=decoded_books)
         return result_of(key, stretch, played, findings)
 
@@ -97,7 +97,7 @@ def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Calla
 
 
 def _alone(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> TrialResult:
-    findings = Findings(trial.settings.limits, trial.settings.repair.leg_loss_max_bps)
+    findings = Findings()
     lines = lines_for(stretch, explored, compiled=True)
     return result_of(key, stretch, play(explored, trial, lines, NoJournal(), findings, compiled=True), findings)
 

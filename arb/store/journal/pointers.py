@@ -13,7 +13,6 @@ from arb.core.messages.recovery_records import (
     AgreedRecord,
     ControlRecord,
     FormerAccountsRecord,
-    LegCostRecord,
     PlanRecord,
     ResidualsRecord,
 )
@@ -95,9 +94,6 @@ class Pointers:
                 return
             case FormerAccountsRecord():
                 change.pointers.append(("former", 0, 0, entry))
-                return
-            case LegCostRecord():
-                change.pointers.append(("leg_cost", record.id, 0, entry))
                 return
             case PlanRecord():
                 kind, key, pair_id = "plan", record.pair_id, record.pair_id

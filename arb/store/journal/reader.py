@@ -19,7 +19,6 @@ from arb.core.messages.recovery_records import (
     AgreedRecord,
     ControlRecord,
     FormerAccountsRecord,
-    LegCostRecord,
     OpenPair,
     PlanRecord,
     ResidualsRecord,
@@ -93,7 +92,6 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     recent: Recent = Recent(pairs=(), foreign_orders=(), foreign_fills=())
     former_accounts: dict[str, str] = {}
     remembered_accounts: dict[str, str] = {}
-    leg_costs: tuple[LegCostRecord, ...] = ()
 
 
 _IS_ROW = f" AND type = '{ROW}'"
@@ -250,7 +248,6 @@ class JournalReader:
         residuals: ResidualsRecord | None = None
         agreed: AgreedRecord | None = None
         remembered: dict[str, str] = {}
-        leg_costs: list[LegCostRecord] = []
         for _, pair_id, record in self.live():
             match record:
                 case PlanRecord():
@@ -269,8 +266,6 @@ class JournalReader:
                     agreed = record
                 case FormerAccountsRecord():
                     remembered = record.present
-                case LegCostRecord():
-                    leg_costs.append(record)
         last_ns = self.last_ns()
         # An account snapshot begins where its balances agreed last.
         accounts = () if agreed is None else agreed.accounts
@@ -296,7 +291,6 @@ class JournalReader:
             recent=self.recent(since_ns),
             former_accounts=former,
             remembered_accounts=remembered,
-            leg_costs=tuple(leg_costs),
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:

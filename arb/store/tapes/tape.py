@@ -30,6 +30,7 @@ from zlib_ng import zlib_ng
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
+from arb.core.messages.settings import LEARNED
 from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.store.tapes.line import Kind, TapeLine, TornTape, line_of, text_of
@@ -317,6 +318,16 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     connections: dict[str, tuple[str, ...]] = {}
     rules: int = 0
     spare: int = 0
+
+    @property
+    def same_rules(self) -> bool:
+        """Return whether this version decides as the run did."""
+        return self.rules == RULES and not self.learned
+
+    @property
+    def learned(self) -> bool:
+        """Return whether the run learned what legs cost, which decides otherwise from its first closed pair on."""
+        return self.settings.limits.leg_cost == LEARNED
 
 
 _head_encoder = msgspec.json.Encoder(decimal_format="string")

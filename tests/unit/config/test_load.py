@@ -250,7 +250,7 @@ def test_orders_go_over_rest_unless_said_otherwise_where_a_venue_takes_them_over
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [('"learned"', "learned"), ('"off"', "off"), ("3", "3bps"), ('"3.5bps"', "3.5bps"), ('"0.02%"', "2.00bps")],
+    [('"off"', "off"), ("3", "3bps"), ('"3.5bps"', "3.5bps"), ('"0.02%"', "2.00bps")],
 )
 def test_leg_cost_is_a_word_or_a_rate_and_reads_back_as_it_is_shown(written: str, read: str) -> None:
     loaded = _load(f"[limits]\nleg_cost = {written}")
@@ -260,7 +260,12 @@ def test_leg_cost_is_a_word_or_a_rate_and_reads_back_as_it_is_shown(written: str
 
 @pytest.mark.parametrize("written", ['"learnt"', "-1", "true", '"200%"', "[3]"])
 def test_any_other_leg_cost_is_refused(written: str) -> None:
-    assert 'give "learned", "off" or a rate' in _complaint(f"[limits]\nleg_cost = {written}")
+    assert 'give "off" or a rate' in _complaint(f"[limits]\nleg_cost = {written}")
+
+
+def test_a_leg_cost_that_earlier_versions_learned_is_refused_with_what_to_write() -> None:
+    complaint = _complaint('[limits]\nleg_cost = "learned"')
+    assert 'costs are not learned any more: give "off", or a rate: "4bps", its first estimate' in complaint
 
 
 def test_the_config_of_the_repository_is_the_defaults(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

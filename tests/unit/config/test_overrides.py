@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arb.config import Settings, load_settings, overridden, read_overrides
 from arb.config.loader import load_text
-from arb.core.messages.settings import LEARNED, Limits
+from arb.core.messages.settings import OFF, Limits
 from arb.errors import ConfigError
 
 
@@ -89,7 +89,7 @@ def test_a_complaint_never_shows_what_may_be_a_password() -> None:
         ("limits.min_edge_bps=4", Limits(min_edge_bps=Decimal(4))),
         ("limits.min_edge_bps = 0.04%", Limits(min_edge_bps=Decimal("4.00"))),
         ('limits."min_edge_bps"="4bps"', Limits(min_edge_bps=Decimal(4))),
-        ("limits.leg_cost=learned", Limits(leg_cost=LEARNED)),
+        ("limits.leg_cost=off", Limits(leg_cost=OFF)),
         ("limits.max_open_pairs=1", Limits(max_open_pairs=1)),
     ],
 )

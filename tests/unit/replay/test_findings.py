@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import OpportunityRecord, PairKind, PairState
-from arb.core.messages.settings import Limits
 from arb.market.numbers import EXACT
 from arb.market.order import Side
 from arb.replay.findings import Findings, break_even_bps
@@ -26,7 +25,6 @@ from tests.unit.store.rows import (
     a_fill,
     a_filled_order,
     a_pair,
-    a_plan,
     a_run,
     a_traded_opportunity,
     a_waterfall,
@@ -39,7 +37,7 @@ HOUR = 3600 * 1_000 * MS
 
 def found(*records: AnyRecord, untraded: Iterable[OpportunityRecord] = (), runs: Iterable[int] = (1,)) -> Result:
     """Return what comes of these rows, each of a step of its own."""
-    findings = Findings(Limits(), D(50))
+    findings = Findings()
     numbers = count(1)
     for record in (*map(a_run, runs), *records):
         findings.submit([Row(next(numbers), 1, record)])
@@ -214,31 +212,19 @@ def test_routes_hours_reasons_and_classes_each_add_up_to_all() -> None:
 # Legs that fall short.
 
 
-def planned(id: int, **changes: Any) -> list[AnyRecord]:
-    rows = a_booked_pair(id, **changes)
-    return [a_plan(id, buy_size=D(1), buy_vwap=D(1000)), *rows]
-
-
-def test_the_first_pair_is_expected_to_cost_what_nobody_knows_better() -> None:
-    (earned,) = found(*planned(1)).earned
-    assert earned.leg_cost == D("0.4"), "4 bps of 1000"
+def test_what_the_threshold_allowed_for_legs_is_taken_off_what_pairs_expected() -> None:
+    (earned,) = found(*a_booked_pair(1, leg_cost_e8=4 * 10**7), *a_booked_pair(2)).earned
+    assert earned.leg_cost == D("0.4")
     assert earned.net_by_leg_cost == earned.expected - D("0.4")
 
 
-def test_what_legs_have_cost_is_expected_of_the_pairs_after() -> None:
-    dear = a_waterfall(size_shortfall_e8=-5 * 10**8, hedge_cost_e8=0)
-    first = [*planned(1)[:-1], a_pair(1, PairState.COMPLETED, waterfall=dear)]
-    (earned,) = found(*first, *planned(2)).earned
-    assert earned.leg_cost > D("0.8"), "the second more than the first"
-
-
 def test_sales_of_dust_have_no_edge_that_legs_could_fall_short_of() -> None:
-    (earned,) = found(*planned(1, kind=PairKind.DUST)).earned
+    (earned,) = found(*a_booked_pair(1, kind=PairKind.DUST)).earned
     assert (earned.pairs, earned.leg_cost, earned.net_by_leg_cost, earned.net) == (1, D(0), D(0), D(1))
 
 
 def test_a_result_is_written_as_plain_decimals_and_reads_back_the_same() -> None:
-    result = found(*planned(1), untraded=[an_edge(2)])
+    result = found(*a_booked_pair(1), untraded=[an_edge(2)])
     text = msgspec.json.encode(result)
     assert b"E-" not in text and b".00000000" not in text
     assert msgspec.json.decode(text, type=Result) == result

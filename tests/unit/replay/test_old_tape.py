@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from arb.app.replay import replay_tapes
+from arb.config import ReplayOptions, Settings
 from arb.core.engine import Engine
 from arb.core.messages.commands import Persist, SetTimer
 from arb.core.messages.events import RunStarted, TimerFired
@@ -99,3 +101,17 @@ def test_an_old_tape_leads_to_the_commands_of_its_old_journal_up_to_a_rule_that_
     assert difference is not None and difference.expected is not None
     assert (difference.seq, judge.compared, difference.got) == (686, 73, None)
     assert "RefreshBalances" in difference.expected
+
+
+def test_a_tape_of_a_run_that_learned_leg_cost_replays_up_to_the_first_decision_that_learning_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tape, journal = (unpacked(name, tmp_path, "learned") for name in ("run.tape.jsonl", "run.journal.sqlite"))
+    options = ReplayOptions(files=(tape,), db=f"sqlite:///{tmp_path}/again.sqlite", journal=journal)
+    summary, code = replay_tapes(Settings(), options)
+    assert (code, summary["pairs"]["completed"], summary["replay"]["compared"]) == (0, 4, 146)
+    difference = summary["replay"]["difference"]
+    assert difference["seq"] == 398 and '"leg_cost_bps":"3.964"' in difference["expected"]
+    assert difference["got"] == difference["expected"].replace('"leg_cost_bps":"3.964"', '"leg_cost_bps":"4"')
+    line = 'the run was decided by leg_cost "learned", which leads elsewhere from seq 398 on'
+    assert [record.getMessage() for record in caplog.records if "seq 398" in record.getMessage()] == [line]

@@ -84,7 +84,7 @@ def test_a_head_of_another_version_is_refused() -> None:
         decode_head("{}")
 
 
-def test_a_head_of_before_leg_costs_were_learned_is_of_a_run_without() -> None:
+def test_a_head_of_before_legs_had_a_cost_is_of_a_run_without() -> None:
     text = encode_head(HEAD).decode()
     off = ',"leg_cost":"off"'
     assert text.count(off) == 1

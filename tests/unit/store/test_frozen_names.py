@@ -203,8 +203,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " misses_degraded? misses_quarantined?"
     " clock_offset_degraded_ms? clock_offset_quarantined_ms? clock_error_degraded_ms? clock_error_quarantined_ms?"
     " degraded_notional_share? probation_notional_share? clear_s? quarantine_s? probation_s?",
-    Restored: "control? pairs? pool? agreed? last_ns? recent? foreign_orders? foreign_fills? former_accounts?"
-    " leg_costs?",
+    Restored: "control? pairs? pool? agreed? last_ns? recent? foreign_orders? foreign_fills? former_accounts?",
     OpenPair: "plan pair orders fills",
     Intent: (
         "seq t_ns run_id pair_id number opportunity_id buy_fee sell_fee buy_fee_in hold_quote hold_base day_notional orders"

@@ -7,12 +7,15 @@ fall short are expected to cost.
 
 import heapq
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.terms import PairTerms
-from arb.core.state.leg_costs import BPS, MILLI, LegCosts
 from arb.market.route import Route
+
+MILLI_BPS = 10_000_000
+"""How many thousandths of a basis point the whole is."""
 
 
 class Crossing(NamedTuple):
@@ -38,12 +41,11 @@ class Candidates:
     """What is left to consider of one symbol."""
 
     def __init__(
-        self, crossings: Iterable[Crossing], best: Callable[[Route], Plan | None], leg_costs: LegCosts, now_ns: int
+        self, crossings: Iterable[Crossing], best: Callable[[Route], Plan | None], leg_cost_bps: Decimal
     ) -> None:
         """`best` works a route out: the plan of the greatest net, ignoring thresholds and balances, None for no net."""
         self._best = best
-        self._leg_costs = leg_costs
-        self._now_ns = now_ns
+        self._leg_cost = int(leg_cost_bps.scaleb(3))
         # By what a route costs less what it nets, at least while it has no plan; of equals the first by name.
         self._waiting: list[tuple[int, Route, Plan | None]] = []
         found = list(crossings)
@@ -68,6 +70,5 @@ class Candidates:
     def _work_out(self, route: Route) -> None:
         plan = self._best(route)
         if plan is not None:
-            bps = self._leg_costs.bps(route, self._now_ns)
-            cost = plan.paid * int(bps * MILLI) // (BPS * MILLI) if bps else 0
+            cost = plan.paid * self._leg_cost // MILLI_BPS
             heapq.heappush(self._waiting, (cost - plan.net, route, plan))

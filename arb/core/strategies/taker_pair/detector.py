@@ -214,7 +214,7 @@ class Detector:
                     crossings.append(Crossing(route, terms, ask, bid))
                 elif any_open:
                     self.episodes.miss(route, now_ns)
-        candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_costs, now_ns)
+        candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_cost_bps)
         return Judgement(symbol, candidates, passed, refused, followed, kept, sampled)
 
     def _sample(self, symbol: str, now_ns: int) -> None:
@@ -307,7 +307,7 @@ class Detector:
             elif best is None:
                 dead = [venue for venue in venues if not books.is_live(venue, symbol)]
                 answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
-            over_bps = self.state.edge_over_bps(route, now_ns)
+            over_bps = self.state.edge_over_bps(route)
             considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
@@ -320,7 +320,7 @@ class Detector:
         state, books, (symbol, buy_venue, sell_venue) = self.state, self.state.books, route
         ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
         assert ask is not None and bid is not None, "a plan without a book"
-        over_bps = state.edge_over_bps(route, now_ns)
+        over_bps = state.edge_over_bps(route)
         if state.bands.skews:
             self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
         funds = self.obstacles.funds(route)

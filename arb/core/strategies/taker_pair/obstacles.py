@@ -106,8 +106,8 @@ class Obstacles:
                 return state.budget.free_ns(tuple(venues), symbol, self.manager.hedges_held, now_ns) > now_ns
             case Reason.OWN_IMPACT:
                 return [state.books.impacted(venue, symbol) for venue in venues]
-            case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns or state.bands.skews:
-                return state.edge_over_bps(route, now_ns)
+            case Reason.EDGE_BELOW_THRESHOLD if state.bands.skews:
+                return state.edge_over_bps(route)
             case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
                 return self.reason(route, now_ns) or ""
         return None

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from arb.core.messages.events import QueueDrained
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import AlternativeRecord, PairRecord
-from arb.core.messages.settings import LegCost, Limits
+from arb.core.messages.settings import LegCost, Limits, leg_cost_bps
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import episode
-from arb.core.state.leg_costs import LegCosts
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.order import Side
@@ -172,7 +171,7 @@ def candidates(found: dict[Route, Case], leg_cost: str, worked_out: Counter[Rout
         return episode(found[route].terms, found[route].asks, found[route].bids)
 
     crossing = [Crossing(route, case.terms, case.asks.prices[0], case.bids.prices[0]) for route, case in found.items()]
-    return Candidates(crossing, best, LegCosts(Limits(leg_cost=LegCost(leg_cost)), D(50)), NOW_NS)
+    return Candidates(crossing, best, leg_cost_bps(LegCost(leg_cost)))
 
 
 @settings(max_examples=300)
@@ -222,7 +221,7 @@ def test_a_route_that_cannot_be_the_best_is_not_worked_out_for_it() -> None:
         if terms[route].crosses(asks.prices[0], bids.prices[0]):
             crossing.append(Crossing(route, terms[route], asks.prices[0], bids.prices[0]))
     assert len(crossing) > 3
-    first = Candidates(crossing, best, bench.engine.state.leg_costs, NOW_NS).next()
+    first = Candidates(crossing, best, bench.engine.state.leg_cost_bps).next()
     assert first is not None and first[0] == (SYMBOL, "gate", "okx")
     assert worked_out == Counter([first[0]])
 
