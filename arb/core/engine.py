@@ -276,8 +276,8 @@ class Engine:
             handler(event)
             self.flattener.advance(event.t_ns)
             self.late_legs.lift_if_over(event.t_ns)
-            if self.state.alternatives.waiting and not drained:
-                self.state.alternatives.write()  # one event later: the orders they were weighed against have left
+            if self.state.decision_books.waiting and not drained:
+                self.state.decision_books.write()  # one event later: the orders that were decided on them have left
             if not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
             if not drained:

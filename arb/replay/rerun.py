@@ -22,7 +22,14 @@ from arb.core.messages.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.messages.records import DecisionBookRecord, FillRecord, IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.messages.records import (
+    AlternativeRecord,
+    DecisionBookRecord,
+    FillRecord,
+    IncidentRecord,
+    OpportunityRecord,
+    OrderRecord,
+)
 from arb.core.messages.recovery_records import ControlRecord, LegCostRecord
 from arb.errors import StoreError
 from arb.live.fast_books import compiled_feeds
@@ -219,7 +226,7 @@ def _compared(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyC
 
 def _is_retired(message: AnyEvent | AnyCommand) -> bool:
     """Return whether only earlier versions wrote this row."""
-    return isinstance(message, Persist) and isinstance(message.record, LegCostRecord)
+    return isinstance(message, Persist) and isinstance(message.record, AlternativeRecord | LegCostRecord)
 
 
 def _is_book(message: AnyEvent | AnyCommand) -> bool:

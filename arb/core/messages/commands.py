@@ -164,7 +164,7 @@ class Step(NamedTuple):
     """The commands of one event, divided at the moment at which orders may leave; each part in the order of the engine.
 
     `before`: orders, cancels, and the rows that must be durable before an order leaves. `after`: what a process may lose
-    without losing sight of an order or of money: incidents, alerts, alternatives, queries, balances, and timers, since a
+    without losing sight of an order or of money: incidents, alerts, books, queries, balances, and timers, since a
     restart asks at once for whatever is unfinished.
     """
 

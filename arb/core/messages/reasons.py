@@ -48,7 +48,7 @@ _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
 
 class RepairReason(StrEnum):
-    """Why a way to repair a leg was passed over, where none of the codes for opportunities says it."""
+    """Only read: why earlier versions passed over a way to repair a leg, where no code for opportunities says it."""
 
     COSTLIER = "costlier"
     POLICY = "policy"

@@ -51,7 +51,7 @@ class AlternativeStage(StrEnum):
 
 
 class AlternativeWay(StrEnum):
-    """What else could have been done; see `core/trades/alternatives.py`."""
+    """What else could have been done: another route or size; for a repair, another way than the one that was sent."""
 
     ROUTE = "route"
     SIZE = "size"
@@ -254,7 +254,7 @@ class IncidentRecord(Record, frozen=True, kw_only=True, tag="IncidentRecord"):
 
 
 class AlternativeRecord(Record, frozen=True, kw_only=True, tag="AlternativeRecord"):
-    """One way that stood open at a decision about a pair; `reason` is None for the one that was taken."""
+    """Only read: a way that earlier versions weighed for a pair; `reason` is None for the one that was taken."""
 
     id: int
     pair_trade_id: int

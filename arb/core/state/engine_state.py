@@ -27,6 +27,7 @@ from arb.core.messages.settings import (
 )
 from arb.core.state.budget import PlaceRate, RateBudget
 from arb.core.state.control import Control
+from arb.core.state.decision_books import DecisionBooks
 from arb.core.state.identity import RouteIdentities
 from arb.core.state.order import WorkingOrder
 from arb.core.state.outbox import Outbox
@@ -36,7 +37,6 @@ from arb.core.state.price_ratio import PriceRatios
 from arb.core.state.residuals import Residuals
 from arb.core.state.trapped import TrappedRoutes
 from arb.core.state.venue_health import HealthBoard
-from arb.core.trades.alternatives import Alternatives
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
@@ -198,7 +198,7 @@ class EngineState:
             lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
         )
         self.leg_cost_bps = leg_cost_bps(settings.limits.leg_cost)
-        self.alternatives = Alternatives(self.out.persist, self.next_id)
+        self.decision_books = DecisionBooks(self.out.persist, self.next_id)
         self.run_id = 0
         self.sandbox_id: str | None = None
         self.nonce = 0

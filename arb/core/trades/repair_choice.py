@@ -118,24 +118,6 @@ def choose_repair(
     return max(orders, key=_preference, default=None)
 
 
-def cheapest_at(
-    side: Side, need: Decimal, cap: Decimal, slack_bps: Decimal, venues: Sequence[RepairVenue]
-) -> dict[str, RepairOrder]:
-    """Return the best order of every venue that has one, whatever the policy, all judged alike."""
-    usable = _usable(side, cap, venues)
-    if not usable:
-        return {}
-    valuation = _Valuation(side, need, cap, usable)
-    best = (max(_orders_at(venue, valuation, slack_bps / BPS), key=_preference, default=None) for venue in usable)
-    return {order.venue: order for order in best if order is not None}
-
-
-def hold_worth(side: Side, need: Decimal, cap: Decimal, venues: Sequence[RepairVenue]) -> Decimal | None:
-    """Return the worth of leaving everything unhedged: at the cap, after the highest fee; None when no venue is usable."""
-    usable = _usable(side, cap, venues)
-    return _Valuation(side, need, cap, usable).rest_worth(need) if usable else None
-
-
 def _usable(side: Side, cap: Decimal, venues: Sequence[RepairVenue]) -> list[RepairVenue]:
     if cap <= 0:
         return []

@@ -4,16 +4,15 @@ The state of the engine turned into the arguments of `repair_choice`, which know
 and no state of the pair changes: that is `leg_repairer`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import AlternativeWay, PairKind, PairState
+from arb.core.messages.records import PairKind, PairState
 from arb.core.messages.settings import Limits, OnSingleLeg
 from arb.core.state.engine_state import EngineState
-from arb.core.trades.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.trades.repair_choice import ONLY, RepairOrder, RepairVenue, choose_repair, loss_cap, repair_size
 from arb.core.trades.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
 from arb.core.trades.table import TradeTable
@@ -90,32 +89,6 @@ class RepairOptions:
         )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance), now_ns) for venue in venues)
         return next((order for order in orders if order is not None), None)
-
-    def record_alternatives(
-        self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, venues: Sequence[RepairVenue], now_ns: int
-    ) -> None:
-        """Keep what else could have been done, for whoever asks later; it is worked out after the order has left."""
-        if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_EXPLAINED:
-            return
-        side = Side.SELL if imbalance > 0 else Side.BUY
-        names = self.state.venues_of(pair.plan.symbol)
-        barred = {name: why for name in names if (why := self._barred(pair, name, now_ns)) is not None}
-        self.state.alternatives.repaired(
-            RepairDecision(
-                pair_id=pair.id,
-                ns=now_ns,
-                side=side,
-                need=abs(imbalance),
-                reference=self._reference_price(pair, side),
-                cap=self._cap_price(pair, side),
-                slack_bps=self._limits(pair).max_slippage_bps * (len(pair.repairs()) + 1),
-                policy=self.policy(pair),
-                taken=order,
-                venues=venues,
-                barred=barred,
-                ways={name: self._way(pair, name, side) for name in names},
-            )
-        )
 
     def _limits(self, pair: PairTrade) -> Limits:
         return self.state.limits_at(pair.plan.symbol, *pair.venues)
@@ -227,11 +200,6 @@ class RepairOptions:
         if not size:
             return None
         return RepairOrder(venue, self._role(pair, venue, side), side, price, size, size * price)
-
-    def _way(self, pair: PairTrade, venue: str, side: Side) -> AlternativeWay:
-        if self._role(pair, venue, side) is Role.UNWIND:
-            return AlternativeWay.UNWIND
-        return AlternativeWay.COMPLETE if venue in pair.venues else AlternativeWay.THIRD_VENUE
 
 
 def _deepest(side: Side, cap: Decimal, venues: Iterable[RepairVenue]) -> Decimal:

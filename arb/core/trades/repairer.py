@@ -206,7 +206,6 @@ class LegRepairer:
         ):
             order = self.options.at_cap(pair, imbalance, now_ns)
         if order is not None:
-            self.options.record_alternatives(pair, imbalance, order, venues, now_ns)
             symbol = pair.plan.symbol
             state.budget.take(order.venue, symbol, now_ns)
             state.inventory.reserve_at_least(

@@ -31,8 +31,8 @@ from arb.core.messages.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.messages.records import DecisionBookRecord, IncidentRecord, RunRecord
-from arb.core.messages.recovery_records import ControlRecord
+from arb.core.messages.records import AlternativeRecord, DecisionBookRecord, IncidentRecord, RunRecord
+from arb.core.messages.recovery_records import ControlRecord, LegCostRecord
 from arb.core.messages.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
@@ -47,6 +47,7 @@ from arb.store.tapes.line import TapeLine
 from arb.store.tapes.tape import TapeHead, decode_head, encode_head
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
+from tests.unit.store.rows import an_alternative
 
 START_NS = START_S * 1_000_000_000
 VENUES = ("gate", "okx")
@@ -54,6 +55,7 @@ INSTRUMENTS = tuple(
     an_instrument(venue, native_symbol="BTC_USDT" if venue == "gate" else "BTC-USDT", lot=D(1), min_size=D(1))
     for venue in VENUES
 )
+A_LEG_COST = LegCostRecord(id=1, symbol="", buy_venue="gate", sell_venue="okx", ns=5, cost_e8=0, notional_e8=1)
 FINER = msgspec.structs.replace(INSTRUMENTS[0], tick=D("0.00001"))
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -281,6 +283,13 @@ def test_a_journal_of_before_decisions_kept_their_books_is_repeated_without_them
     assert difference is None and judge is not None and judge.compared > 10
     difference, *_ = rerun(run.tape, entries)
     assert difference is not None and difference.got is not None and "DecisionBookRecord" in difference.got
+
+
+@pytest.mark.parametrize("row", [an_alternative(), A_LEG_COST])
+def test_rows_that_only_earlier_versions_wrote_are_not_compared(row: AlternativeRecord | LegCostRecord) -> None:
+    run = InMemoryRun()
+    cut = next(index for index, entry in enumerate(run.entries) if isinstance(entry.message, Persist))
+    assert rerun(run.tape, with_a_row_more(run.entries, cut, Persist(cause=1, record=row)))[0] is None
 
 
 def _has_a_book(entry: Entry) -> bool:

@@ -3,7 +3,7 @@
 `mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it looks at the routes
 of the marked symbols, and checks those with an edge, best first; the answer is either a plan to open or the first reason of the
 fixed order that stands against it. It stops where a pair opens, whose orders leave then. `after_act` answers for the other
-routes of that symbol, as the pair leaves them, and does the bookkeeping: episodes, obstacles, alternatives. So a pair leaves
+routes of that symbol, as the pair leaves them, and does the bookkeeping: episodes, obstacles, books. So a pair leaves
 before anything else is judged, and what comes meanwhile is read.
 """
 
@@ -28,7 +28,6 @@ from arb.core.strategies.taker_pair.marks import Marks
 from arb.core.strategies.taker_pair.obstacles import Obstacles, Refused
 from arb.core.strategies.taker_pair.routes import Routes
 from arb.core.strategies.taker_pair.standing import StandingEdges
-from arb.core.trades.alternatives import Considered
 from arb.core.trades.opening import TradeManager
 from arb.market.numbers import exact
 from arb.market.route import Route
@@ -40,20 +39,18 @@ LAST_KEPT = 4
 class Judgement:
     """What is found out about one symbol at one drain.
 
-    `candidates`: the routes not yet answered. `passed`: why a route was not even a candidate. `refused`: what was kept of its
-    refusal before. `impacted`: the routes passed for what our own orders took, and at which of their venues that was.
-    `followed`: the routes whose edge is to be noted once that is done (`standing.py`). `sampled`: whether its
-    price ratios were. `judged`: the routes with an edge, in the order of the answers: the best trade there, the answer, and
-    the id of the pair that was opened, if one was.
+    `candidates`: the routes not yet answered. `refused`: what was kept of a route's refusal before. `impacted`: the routes
+    passed for what our own orders took, and at which of their venues that was. `followed`: the routes whose edge is to be
+    noted once that is done (`standing.py`). `sampled`: whether its price ratios were. `judged`: the routes with an edge, in
+    the order of the answers: the answer, and the id of the pair that was opened, if one was.
     """
 
-    __slots__ = ("candidates", "followed", "impacted", "judged", "passed", "refused", "sampled", "symbol")
+    __slots__ = ("candidates", "followed", "impacted", "judged", "refused", "sampled", "symbol")
 
     def __init__(
         self,
         symbol: str,
         candidates: Candidates,
-        passed: dict[Route, Reason],
         refused: dict[Route, Refused],
         followed: list[Route],
         impacted: list[tuple[Route, list[bool]]],
@@ -61,12 +58,11 @@ class Judgement:
     ) -> None:
         self.symbol = symbol
         self.candidates = candidates
-        self.passed = passed
         self.refused = refused
         self.followed = followed
         self.impacted = impacted
         self.sampled = sampled
-        self.judged: list[tuple[Route, Plan, Plan | Reason, int | None]] = []
+        self.judged: list[tuple[Route, Plan | Reason, int | None]] = []
 
 
 class Detector:
@@ -185,7 +181,7 @@ class Detector:
         if sampled:
             self._sample(symbol, now_ns)
         self.routes.renew_limits(symbol)
-        books, passed, refused = self.state.books, dict[Route, Reason](), dict[Route, Refused]()
+        books, refused = self.state.books, dict[Route, Refused]()
         quotes = books.quotes(symbol, self.routes.venues(symbol))
         impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
         awaited = books.awaited_among(symbol, quotes)
@@ -200,10 +196,8 @@ class Detector:
             if buy_venue not in quotes or sell_venue not in quotes:
                 self.episodes.miss(route, now_ns)
             elif buy_venue in impacted or sell_venue in impacted:
-                passed[route] = Reason.OWN_IMPACT
                 kept.append((route, [buy_venue in impacted, sell_venue in impacted]))
             elif buy_venue in awaited or sell_venue in awaited:
-                passed[route] = Reason.FEED_BACKLOG
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
                 if any_followed and self.standing.follows(route):
@@ -215,7 +209,7 @@ class Detector:
                 elif any_open:
                     self.episodes.miss(route, now_ns)
         candidates = Candidates(crossings, lambda route: self._best(route, now_ns), self.state.leg_cost_bps)
-        return Judgement(symbol, candidates, passed, refused, followed, kept, sampled)
+        return Judgement(symbol, candidates, refused, followed, kept, sampled)
 
     def _sample(self, symbol: str, now_ns: int) -> None:
         self.state.price_ratios.sample(symbol, self.state.venues_of(symbol), now_ns)
@@ -237,10 +231,10 @@ class Detector:
             if isinstance(answer, Plan):
                 yield
                 pair_id = self._open(route, answer, seen, now_ns)
-                judgement.judged.append((route, best, answer, pair_id))
+                judgement.judged.append((route, answer, pair_id))
                 return True
             self.episodes.judge(seen, answer, now_ns)
-            judgement.judged.append((route, best, answer, None))
+            judgement.judged.append((route, answer, None))
         return False
 
     def _open(self, route: Route, plan: Plan, seen: Episode, now_ns: int) -> int:
@@ -262,12 +256,13 @@ class Detector:
             self._follow(route, now_ns)
         for route, basis in judgement.impacted:
             self.obstacles.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
-        for route, _, answer, pair_id in judgement.judged:
+        for route, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
                 self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
-            if pair_id is not None:
+            elif pair_id is not None:
                 self._dry_funds.opened(route, now_ns)
-                self._note(pair_id, route, judgement, now_ns)
+                asks, bids = self.state.books.sides(route)
+                self.state.decision_books.opened(pair_id, now_ns, route, answer, asks, bids)
                 self._expect_eaten(route, judgement, now_ns)
         is_open = any(self.episodes.is_open(route) for route in self.routes.of(symbol))
         followed = self.standing.follows_any(symbol, now_ns) or self.state.price_ratios.follows(symbol)
@@ -293,23 +288,6 @@ class Detector:
                 edge = least_edge(self.routes.terms[route], *self.state.books.sides(route))
                 if edge is not None:
                     self.standing.opened(route, edge, now_ns)
-
-    def _note(self, pair_id: int, taken: Route, judgement: Judgement, now_ns: int) -> None:
-        """Keep the alternatives to a pair that opened; their rows are worked out at the next event."""
-        books = self.state.books
-        answers = {route: (best, answer) for route, best, answer, _ in judgement.judged}
-        considered: list[Considered] = []
-        for route in self.routes.of(judgement.symbol):
-            symbol, *venues = route
-            best, answer = answers.get(route, (None, None))
-            if best is None and route in judgement.passed:
-                answer = judgement.passed[route]
-            elif best is None:
-                dead = [venue for venue in venues if not books.is_live(venue, symbol)]
-                answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
-            over_bps = self.state.edge_over_bps(route)
-            considered.append(Considered(route, self.routes.terms[route], best, answer, *books.sides(route), over_bps))
-        self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
     def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Generator[None, None, Plan | Reason]:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arb.core.messages.events import QueueDrained
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import AlternativeRecord, PairRecord
+from arb.core.messages.records import PairRecord
 from arb.core.messages.settings import LegCost, Limits, leg_cost_bps
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
@@ -91,25 +91,6 @@ def test_two_pairs_between_different_venues_open_at_one_drain_the_second_after_t
     bench.engine.state.out.write_rows()
     strategy.after_act(bench.now_ns)
     assert [pair.venues for pair in bench.engine.manager.open.values()] == [("gate", "okx"), ("bitget", "bybit")]
-
-
-def test_alternatives_are_written_for_every_route_whenever_it_was_judged() -> None:
-    bench = Bench(venues=VENUES[:3])
-    two_edges(bench)
-    bench.drain()
-    bench.tell(QueueDrained())
-    bench.engine.state.out.begin(0)
-    bench.engine.state.alternatives.write()
-    written = [command.record for command in bench.engine.state.out.take() if hasattr(command, "record")]
-    reasons = {
-        (record.buy_venue, record.sell_venue): record.reason
-        for record in written
-        if isinstance(record, AlternativeRecord)
-    }
-    assert reasons["gate", "okx"] is None
-    assert reasons["gate", "bitget"] == Reason.PAIR_IN_FLIGHT
-    assert reasons["okx", "gate"] == Reason.NET_BELOW_MINIMUM
-    assert len(reasons) == 6
 
 
 def quoted(chance: random.Random) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.reasons import Reason
-from arb.core.messages.records import AlternativeRecord, IncidentRecord
+from arb.core.messages.records import IncidentRecord
 from arb.core.messages.settings import Limits, SymbolLimits
 from arb.core.strategies.taker_pair.standing import WINDOW_NS, StandingEdges
 from tests.builders import Bench, D
@@ -152,17 +152,3 @@ def test_a_fall_that_unusable_books_show_is_none() -> None:
         bench.drain()
         bench.books.connections["okx"].lag_ns = 0
     assert known == 4
-
-
-def test_a_paused_route_is_named_with_its_reason_among_the_alternatives() -> None:
-    bench, known = Bench(venues=THREE, limits=LIMITS, balances=RICH), 0
-    for _ in range(3):
-        another_coin(bench)
-        known = fill_all(bench, known)
-    # A third venue quotes the coin at a price in between, so that another route opens.
-    bench.quote("bitget", "100.9x90", "101x90")
-    bench.drain()
-    fill_all(bench, known)
-    rows = [row for row in bench.rows(AlternativeRecord) if isinstance(row, AlternativeRecord)]
-    last = {(row.buy_venue, row.sell_venue): row.reason for row in rows[-6:]}
-    assert last["gate", "okx"] == "edge_implausible"

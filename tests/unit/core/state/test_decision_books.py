@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from arb.core.messages.events import ClockMeasured
 from arb.core.messages.records import DecisionBookRecord, PairRecord, QuoteSide
 from arb.core.messages.settings import Limits
-from arb.core.trades.alternatives import LEVELS_LEAST, LEVELS_MOST
+from arb.core.state.decision_books import LEVELS_LEAST, LEVELS_MOST
 from tests.builders import SYMBOL, Bench, D, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
 

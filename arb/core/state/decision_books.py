@@ -1,0 +1,74 @@
+"""The two sides of books that a pair was decided on, a row each.
+
+At the decision only references to the books as they were read then are kept. The rows are worked out at the next event, when
+the orders have long left.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from operator import neg
+from typing import NamedTuple
+
+import msgspec
+
+from arb.core.messages.records import DecisionBookRecord, QuoteSide
+from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan
+from arb.market.numbers import exact
+from arb.market.route import Route
+
+LEVELS_LEAST, LEVELS_MOST = 10, 50
+"""How many levels of a side of a book are kept with a pair, where there are so many: those within the limit of its order, but
+never fewer than the first number nor more than the second, which is all that the engine knows of a book."""
+
+
+class _Opened(NamedTuple):
+    pair_id: int
+    ns: int
+    route: Route
+    plan: Plan
+    asks: Depth
+    bids: Depth
+
+
+class DecisionBooks:
+    """The decisions whose books wait to be written down."""
+
+    def __init__(self, persist: Callable[[DecisionBookRecord], None], next_id: Callable[[str], int]) -> None:
+        """Rows go to `persist` under ids of `next_id`."""
+        self._persist = persist
+        self._next_id = next_id
+        self._waiting: list[_Opened] = []
+
+    def opened(self, pair_id: int, ns: int, route: Route, plan: Plan, asks: Depth, bids: Depth) -> None:
+        """Keep what a plan was made on: the asks it takes, and the bids."""
+        self._waiting.append(_Opened(pair_id, ns, route, plan, asks, bids))
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether anything waits."""
+        return bool(self._waiting)
+
+    def write(self) -> None:
+        """Write down what waits."""
+        waiting, self._waiting = self._waiting, []
+        for opened in waiting:
+            for book in _books(opened):
+                self._persist(msgspec.structs.replace(book, id=self._next_id("decision_books")))
+
+
+def _books(opened: _Opened) -> Iterator[DecisionBookRecord]:
+    plan, asks, bids, (_, buy_venue, sell_venue) = opened.plan, opened.asks, opened.bids, opened.route
+    within_asks = bisect_right(asks.prices, plan.buy_limit)
+    within_bids = bisect_right(bids.prices, -plan.sell_limit, key=neg)  # prices fall
+    sides = (buy_venue, QuoteSide.ASKS, asks, within_asks), (sell_venue, QuoteSide.BIDS, bids, within_bids)
+    scale = plan.terms.scale
+    for venue, side, depth, within in sides:
+        kept = min(max(within, LEVELS_LEAST), LEVELS_MOST)
+        levels = tuple(
+            (exact(price, scale.price_exp), exact(size, scale.size_exp))
+            for price, size in zip(depth.prices[:kept], depth.sizes[:kept], strict=True)
+        )
+        yield DecisionBookRecord(
+            id=0, pair_trade_id=opened.pair_id, ns=opened.ns, venue=venue, side=side, levels=levels
+        )
