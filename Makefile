@@ -20,7 +20,6 @@
 #   make bench   the speed table, as ratios to the peers
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
 #   make docs    build the site of docs/ in build/docs, every link checked
-#   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
 #   make pictures  write docs/live.svg, the moving picture of the screen, anew
 #   make lock    resolve the dependencies anew into the six hashed locks (needs uv)
 #
@@ -48,7 +47,7 @@ LAB_READY := $(VENV)/.ready-lab
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs outcomes pictures lock strangers
+.PHONY: help run dev unit test thorough properties check audit bench faultsim mutants inventory proof soak feeds fuzz paper same notebook docs pictures lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -143,10 +142,12 @@ notebook: $(LAB_READY)
 	@$(BIN)/jupyter lab --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --ServerApp.root_dir=notebooks $(ARGS)
 
-# In an environment of its own: what builds the site is nothing that arb imports.
+# The builder has its own environment: arb imports none of it. Two pages are made from the code first.
 DOCS := build/docs-env
 
-docs: $(DOCS)/.ready
+docs: $(DOCS)/.ready $(RUN_READY)
+	@$(BIN)/python -m tests.support.outcome_page build/pages/OUTCOMES.md
+	@$(BIN)/python -m tests.support.dictionary build/pages/SCHEMA.md
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict $(ARGS)
 	@echo "[arb] build/docs/index.html (its search needs a server: $(PYTHON) -m http.server --directory build/docs)"
 
@@ -155,9 +156,6 @@ $(DOCS)/.ready: requirements-docs.lock | $(BIN)/python
 	@rm -rf $(DOCS) && mkdir -p build && $(SHOWN) $(PYTHON) -m venv $(DOCS)
 	@$(SHOWN) $(DOCS)/bin/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes -r $<
 	@touch $@
-
-outcomes: $(DEV_READY)
-	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
 
 pictures: $(DEV_READY)
 	@$(BIN)/python -m tests.support.pictures docs $(ARGS)

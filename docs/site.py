@@ -51,6 +51,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             for path in sorted((TOP / "proofs/scenarios").glob("*.toml"))
         ),
     }
+    for name in ("OUTCOMES.md", "SCHEMA.md"):
+        made[name] = _generated(name)
     for path in sorted((TOP / "notebooks").glob("*.ipynb")):
         made |= _notebook(path)
     for name, content in made.items():
@@ -75,6 +77,14 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def _text(name: str) -> str:
     return (TOP / name).read_text(encoding="utf-8")
+
+
+def _generated(name: str) -> str:
+    """Return a page that the code makes; `make docs` writes it first, since mkdocs runs in an environment without arb."""
+    try:
+        return _text(f"build/pages/{name}")
+    except FileNotFoundError:
+        raise PluginError(f"build/pages/{name} is missing: run `make docs`") from None
 
 
 def _title(path: Path) -> str:

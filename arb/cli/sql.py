@@ -38,7 +38,7 @@ def sql_command(
     """Ask a ledger in SQL, reading alone.
 
     With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions that come
-    on stdin. Whatever would write is refused. docs/SQL.md has questions to paste, docs/SCHEMA.md says what columns mean.
+    on stdin. Whatever would write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
     """
     settings = settings_from(config)
     url = database_url(settings, ledger_mode(settings, mode, db), db)
@@ -138,6 +138,6 @@ def _told(words: list[str]) -> str:
             width = max(len(column.name) for column in columns)
             return "\n".join(f"{column.name:{width}}  {column.comment}" for column in columns)
         case [".columns", name] if name in VIEWS:
-            return f"a view: SELECT * FROM {name} LIMIT 1; docs/SCHEMA.md says what its columns mean"
+            return f"a view: SELECT * FROM {name} LIMIT 1; `make docs` builds the page that explains its columns"
         case _:
             return HELP

@@ -1,9 +1,4 @@
-"""The data dictionary, `docs/SCHEMA.md`, out of what the models say of themselves.
-
-    python -m tests.support.dictionary docs/SCHEMA.md
-
-writes it anew; a test sees that the committed file is what this makes.
-"""
+"""The page SCHEMA.md of the site, made from the models' own comments. `make docs` runs this."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +13,7 @@ from arb.store.ledger.views import VIEWS
 
 _HEAD = """# The ledger's tables and views
 
-Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
+Made by `make docs` from the models. The same on SQLite and PostgreSQL.
 [SQL.md](SQL.md) has the questions people ask of them.
 
 - `x_ns`: an instant in integer nanoseconds UTC; in views `x_at` is the same as text, to the microsecond, rounded down
@@ -203,4 +198,6 @@ def _sentence(text: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(schema_document())
+    page = Path(sys.argv[1])
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(schema_document(), encoding="utf-8")

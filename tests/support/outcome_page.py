@@ -1,10 +1,8 @@
-"""The page `docs/OUTCOMES.md`, written from the tables the code is driven by.
-
-`make outcomes` writes it anew; a test compares the two.
-"""
+"""The page OUTCOMES.md of the site, made from the outcome tables of the venues. `make docs` runs this."""
 
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.outcome import Rule
@@ -13,7 +11,7 @@ from arb.venues.registry import SPECS
 _HEAD = """\
 # Outcomes: what an answer proves about an order
 
-Written by `make outcomes` from the tables that the code is driven by (`outcomes.py` or `spec.py` in `arb/venues/*/`).
+Made by `make docs` from the outcome tables in `arb/venues/`.
 
 Every order and every cancel has one of three outcomes. *Accepted*: the venue took it. *Rejected*: it certainly does not
 exist, or ended with nothing filled. *Unknown*: it may exist, now or a little later; its symbol is frozen at that venue until
@@ -106,4 +104,6 @@ def _ordered(rules: Iterable[Rule]) -> list[Rule]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    page = Path(sys.argv[1])
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(), encoding="utf-8")

@@ -71,7 +71,7 @@ def quote_change(fills: list[FillRecord]) -> Fraction:
 
 
 def reference(story: Story) -> dict[str, Fraction]:
-    """Return the terms of the waterfall (docs/SCHEMA.md), letter by letter, from rows alone."""
+    """Return the terms of the waterfall (the page SCHEMA.md), letter by letter, from rows alone."""
     plan, buys, sells = story.plan, story.of(entry=True, side="buy"), story.of(entry=True, side="sell")
     entries, repairs = [*buys, *sells], story.of(entry=False)
     q, s, Va, Vb = map(Fraction, (plan.buy_size, plan.sell_size, plan.buy_vwap, plan.sell_vwap))
