@@ -2,7 +2,7 @@
 
 Each run trades two symbols at three venues for two virtual minutes, on accounts that begin with three of the largest pairs in
 quote and as much in each base. Nothing fails but what the market does. `make inventory` prints the table of
-docs/INVENTORY.md.
+docs/TRADE.md.
 """
 
 import argparse

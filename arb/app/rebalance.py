@@ -77,7 +77,7 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
     if not found:
         raise ConfigError(
             "[inventory] states no band: say what each venue should hold, for example [inventory.venue.gate.BTC] with "
-            'low_share = "15%", target_share = "33%", high_share = "60%" (docs/INVENTORY.md)'
+            'low_share = "15%", target_share = "33%", high_share = "60%" (docs/TRADE.md)'
         )
     if options.asset is None:
         return dict(sorted(found.items()))

@@ -48,7 +48,7 @@ def faultsim(
     """Simulate the whole engine under faults, from seeds or from a scenario file.
 
     Each seed draws a market, faults of venues, network and disk, and kills; checks compare the outcome with what the venues
-    know. The same seed always gives the same simulation. A scenario file describes one course of events; docs/FAULTSIM.md
+    know. The same seed always gives the same simulation. A scenario file describes one course of events; docs/PROOF.md
     says how to write one.
     """
     if scenario is not None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-WORDS_MAX = 30_000
+WORDS_MAX = 27_000
 SENTENCE_WORDS_MAX = 25
 AVOIDED = re.compile(
     r"\b(what|say|says|said|tell|tells|told|leave|leaves|left|come|comes|came|stand|stands|stood|lie|lies|lay|whoever|whatever"
@@ -33,7 +33,7 @@ def prose(text: str) -> str:
 def sentences(text: str) -> Iterator[str]:
     """Yield the sentences outside of tables; a heading, a list item and a paragraph each end one."""
     lines = [line for line in prose(text).splitlines() if not line.startswith("|")]
-    for block in re.split(r"\n(?=\s*(?:[-*>#]|\d+\.) )|\n\s*\n|(?<=^)#", "\n".join(lines)):
+    for block in re.split(r"\n(?=\s*(?:[-*>#]|\d+\.) )|\n\s*\n", "\n".join(lines)):
         for sentence in re.split(r"(?<=[.!?])[)\"*]*\s+", block):
             yield " ".join(sentence.split())
 

@@ -264,10 +264,7 @@ def test_each_verdict_of_the_recorded_lists_has_its_evidence(recorded: Wallets) 
             assert any(evidence.agrees for evidence in found.evidence)
 
 
-def test_the_page_has_the_table_of_collisions(recorded: Wallets, repo_root: Path) -> None:
-    _, _, rest = (repo_root / "docs" / "COINS.md").read_text().partition("\n## Collisions\n")
-    rows = [line.strip("|").split("|") for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")]
-    said = {cells[0].strip(): cells[-1].strip() for cells in rows if cells[0].strip() != "ticker"}
-    table = CoinTable(recorded.coins())
-    different = [ticker for ticker, verdict in verdicts() if verdict is Verdict.DIFFERENT]
-    assert said == {ticker: table.verdict(ticker, "gate", "bitget").because for ticker in different}
+def test_the_page_lists_every_collision(recorded: Wallets, repo_root: Path) -> None:
+    _, _, rest = (repo_root / "docs" / "COINS.md").read_text(encoding="utf-8").partition("\n## Collisions\n")
+    listed = rest.rpartition("`")[0].rpartition("`")[2].split()
+    assert listed == sorted(ticker for ticker, verdict in verdicts() if verdict is Verdict.DIFFERENT)

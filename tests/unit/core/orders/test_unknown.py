@@ -1,4 +1,4 @@
-"""Unknown outcomes: nothing is sent again, and nothing is declared absent, before its absence is proved (docs/ORDERS.md)."""
+"""Unknown outcomes: nothing is sent again, and nothing is declared absent, before its absence is proved (docs/TRADE.md)."""
 
 from decimal import Decimal
 from typing import Any
