@@ -24,3 +24,12 @@ def test_links_lead_to_files_that_are_there(pages: str, repo_root: Path) -> None
             if not (path.parent / link).exists():
                 broken.append(f"{path.relative_to(repo_root)}: {link}")
     assert broken == []
+
+
+def test_code_and_settings_point_to_pages_that_exist(repo_root: Path) -> None:
+    sources = [repo_root / "config.toml", repo_root / "Makefile"]
+    for folder in ("arb", "proofs", "migrations", "notebooks"):
+        sources += [path for path in (repo_root / folder).rglob("*") if path.suffix in {".py", ".csv", ".ipynb"}]
+    named = {page for path in sources for page in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
+    assert len(named) >= 10
+    assert sorted(page for page in named if not (repo_root / page).exists()) == []

@@ -1,6 +1,5 @@
 """Bybit's and Binance's codes, and the page that lists those of all venues."""
 
-
 import pytest
 
 from arb.market.order import Outcome
