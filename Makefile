@@ -19,8 +19,8 @@
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
 #   make notebook  set up JupyterLab and open the notebooks in it      ARGS="--port 8899 --no-browser"
-#   make docs    build the site of docs/ in build/docs, every link checked
-#   make pictures  write docs/live.svg, the moving picture of the screen, anew
+#   make docs    build the site in build/docs, with tables and outcome codes, every link checked
+#   make pictures  draw docs/live.svg, the moving picture of the screen
 #   make lock    resolve the dependencies anew into the six hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13

@@ -1,6 +1,6 @@
-"""What the site of docs/ needs beside its pages: those made of other files of the project, and links that lead to them.
+"""Pages of the site that are made from other files, and the links to them.
 
-Called by mkdocs (`hooks` in mkdocs.yml). Pages stay as GitHub shows them; only the site's copies are rewritten.
+mkdocs calls this (`hooks` in mkdocs.yml). It rewrites only the site's copies, so GitHub shows the pages as they are.
 """
 
 import json
@@ -23,7 +23,7 @@ LINKS = (
     (r"\]\((?:\.\./)*README\.md", "](index.md"),
     (r"\]\((?:\.\./)*notebooks/(\w+)\.ipynb\)", r"](notebooks/\1.md)"),
 )
-"""Links to what lies elsewhere in the project, and where the site has it."""
+"""Links to files outside docs/, and their pages in the site."""
 ELSEWHERE = re.compile(
     r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//|@import"""
 )
@@ -38,12 +38,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Make pages of files that are none."""
+    """Add the pages that are made from other files."""
     made = {
         "index.md": _text("README.md"),
         "CHANGELOG.md": _text("CHANGELOG.md"),
         "LICENSE.md": f"# Licence\n\n```text\n{_text('LICENSE')}\n```\n",
-        "config.md": "# Every setting\n\n`config.toml`, with every key, its default and what it means.\n\n"
+        "config.md": "# Every setting\n\n`config.toml`: every key with its default and meaning.\n\n"
         f"```toml\n{_text('config.toml')}```\n",
         "scenarios.md": "# Scenarios\n\nOne for every fault: `python -m proofs.faultsim --scenario FILE`.\n"
         + "".join(
@@ -61,7 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links to where the site has what they mean, and set a blank line before lists, which GitHub does not need."""
+    """Point links at the site's pages, and add the blank lines before lists that only mkdocs needs."""
     above = "../" * page.file.src_uri.count("/")
     for link, place in LINKS:
         markdown = re.sub(link, lambda found, to=place: found.expand(to).replace("](", f"]({above}", 1), markdown)
@@ -102,7 +102,7 @@ def _filled(nav: Any, lists: dict[str, list[dict[str, str]]]) -> Any:
 
 
 def _notebook(path: Path) -> dict[str, str]:
-    """Return a page of a notebook, with what it shows, and the files of its drawings."""
+    """Return the page of a notebook with its outputs, and its drawings."""
     made, parts = dict[str, str](), list[str]()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])

@@ -13,27 +13,24 @@ from arb.store.ledger.views import VIEWS
 
 _HEAD = """# The ledger's tables and views
 
-Made by `make docs` from the models. The same on SQLite and PostgreSQL.
-[SQL.md](SQL.md) has the questions people ask of them.
+Made by `make docs` from the models. The same on SQLite and PostgreSQL. [SQL](SQL.md) has questions to paste.
 
-- `x_ns`: an instant in integer nanoseconds UTC; in views `x_at` is the same as text, to the microsecond, rounded down
-  (`2026-11-23 14:30:00.250000`), which sorts and compares as instants do.
-- `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM` is exact everywhere; in views `x` is the same in
-  quote, for reading. `x_bps`: 1/10000. `x_ms`: milliseconds.
-- *exact* is a decimal of any length: `NUMERIC` on PostgreSQL; on SQLite, which has none, `TEXT` in plain notation, to be
-  cast before arithmetic (`CAST(x AS DOUBLE PRECISION)`).
-- Ids are given by the engine, unique over runs: `run_id * 1000000000 + number`; a run's id is the Unix time of its start, in s.
-- `account_id`: the venue and its own id of the account (`gate-uid-1667201533`), whichever key was used; the key's fingerprint
-  where the venue has none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`); a sandbox's id at the end of its accounts'.
-  Rows keep the name they were written under. Where an account was called otherwise before, an incident of kind
-  `account_renamed` says so once, with both names (not for a sandbox's). An order that was open then has the new name, and
-  those of its fills that are older have the old one.
-- `alerts` are made from `incidents` and from what people have acknowledged, both of which the journal holds;
-  [FAILURES.md](FAILURES.md) says which kinds need a person.
-- Everything but untraded opportunities and `account_leases` is a projection of the journal and never deleted. Untraded
-  opportunities are deleted after `[store] keep_untraded_days`; their sums stay in `opportunities_daily`. A lease is there while
-  its account is traded, and on SQLite never.
-- *Codes* grow with the engine: arb refuses to write a row with one that is not listed here, and no constraint does.
+- `x_ns`: an instant in integer nanoseconds UTC. In views `x_at` is the same as text to the microsecond, rounded down
+  (`2026-11-23 14:30:00.250000`); it sorts and compares as instants do.
+- `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM` is exact. In views `x` is the same in quote.
+  `x_bps`: 1/10000. `x_ms`: milliseconds.
+- *exact* is a decimal of any length: `NUMERIC` on PostgreSQL, `TEXT` in plain notation on SQLite. Cast it before arithmetic
+  (`CAST(x AS DOUBLE PRECISION)`).
+- The engine assigns ids, unique over runs: `run_id * 1000000000 + number`. A run's id is the Unix time of its start, in s.
+- `account_id`: the venue and its own id of the account (`gate-uid-1667201533`), for every key of it. It is the key's
+  fingerprint where the venue reports none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`). A sandbox's accounts end
+  with the sandbox's id. An incident `account_renamed` names both once. Rows keep the name under which they were written.
+- `alerts` are made from `incidents` and acknowledgements, both in the journal. [FAILURES](FAILURES.md#alerts) lists the kinds
+  that need a person.
+- All rows are a projection of the journal and never deleted, except untraded opportunities and `account_leases`. Untraded
+  opportunities are deleted after `[store] keep_untraded_days`; `opportunities_daily` keeps their sums. A lease exists while
+  its account is traded, and never on SQLite.
+- *Codes* grow with the engine: arb refuses to write an unlisted one; no constraint does.
 """
 
 _FROM: dict[str, tuple[str, ...]] = {
