@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from arb.cli.root import cli
+
+NO_CONTEXT = click.Context(cli)
 PAGES = ("README.md", "CHANGELOG.md", "docs/*.md", "docs/venues/*.md", "docs/decisions/*.md")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -33,3 +37,25 @@ def test_code_and_settings_point_to_pages_that_exist(repo_root: Path) -> None:
     named = {page for path in sources for page in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
     assert len(named) >= 10
     assert sorted(page for page in named if not (repo_root / page).exists()) == []
+
+
+def shown_commands(text: str) -> list[str]:
+    blocks = "\n".join(re.findall(r"(?ms)^```.*?^```", text))
+    return re.findall(r"`arb ([^`]+)`", text) + re.findall(r"(?m)^(?:\.venv/bin/|\$ )?arb (.+)$", blocks)
+
+
+def test_every_command_and_option_that_a_page_shows_exists(repo_root: Path) -> None:
+    wrong, seen = [], 0
+    for path in [repo_root / "README.md", *(repo_root / "docs").rglob("*.md")]:
+        for line in shown_commands(path.read_text(encoding="utf-8")):
+            words = [word.strip("[](),;.") for word in line.partition("#")[0].split()]
+            command: click.Command = cli
+            while isinstance(command, click.Group) and words and (below := command.get_command(NO_CONTEXT, words[0])):
+                command, words = below, words[1:]
+            options = {name for option in command.params for name in option.opts} | {"--help", "--version"}
+            named = {word.partition("=")[0] for word in words if word.startswith("--")}
+            seen += 1
+            if (command is cli and not named) or named - options:
+                wrong.append(f"{path.name}: arb {line}")
+    assert seen > 150
+    assert wrong == []
