@@ -43,6 +43,17 @@ def test_the_pages_stay_short(repo_root: Path) -> None:
     assert sum(counted.values()) <= WORDS_MAX, sorted(counted.items(), key=lambda item: -item[1])[:8]
 
 
+def test_a_decision_has_at_most_400_words(repo_root: Path) -> None:
+    for path in (repo_root / "docs" / "decisions").glob("*.md"):
+        assert len(path.read_text(encoding="utf-8").split()) <= 400, path.name
+
+
+def test_a_key_of_config_toml_has_a_short_comment(repo_root: Path) -> None:
+    comments = re.findall(r"(?m)^\w+ = .*?\s# (.+)$", (repo_root / "config.toml").read_text(encoding="utf-8"))
+    assert len(comments) > 100
+    assert [comment for comment in comments if len(comment.split()) > 20] == []
+
+
 def test_no_sentence_is_longer_than_a_reader_holds(repo_root: Path) -> None:
     long = [
         f"{path.relative_to(repo_root)}: {sentence}"
