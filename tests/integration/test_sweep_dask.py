@@ -156,11 +156,12 @@ def refused(folder: Path, *arguments: str) -> str:
 
 def another_arb(folder: Path, init: str = "", version: str = "") -> Path:
     """Make an arb of another version, which is no more than that."""
-    (folder / "arb" / "store").mkdir(parents=True)
+    (folder / "arb" / "store" / "tapes").mkdir(parents=True)
     (folder / "arb" / "__init__.py").write_text(init)
     (folder / "arb" / "version.py").write_text(f"def version(): return {version!r}\n")
     (folder / "arb" / "store" / "__init__.py").touch()
-    (folder / "arb" / "store" / "tape.py").write_text("RULES = 3\n")
+    (folder / "arb" / "store" / "tapes" / "__init__.py").touch()
+    (folder / "arb" / "store" / "tapes" / "tape.py").write_text("RULES = 3\n")
     return folder
 
 
