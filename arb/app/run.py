@@ -42,10 +42,10 @@ from arb.live.feed import StateFeed
 from arb.live.glances import Glances, OrderGlances
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
-from arb.live.rehearsal import Rehearsal
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
+from arb.live.warmup import Warmup
 from arb.measured_loop import Turns, in_turn, measured_loop
 from arb.process import on_stop_signal
 from arb.store.journal.journal import Journal
@@ -247,7 +247,7 @@ class Run:
             lambda: present(node.engine, self._clock, self._beside),
         )
         await control.start()
-        self._rehearse(node, parts.gateways, journal)
+        self._warm_up(node, parts.gateways, journal)
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()
@@ -265,21 +265,21 @@ class Run:
         summary = self._summary(ended_ns, sandbox_id=sandbox_id_of(sandbox), ceiling_net=ceiling_net)
         return summary | {"loop": self._turns.summary()}, exit_code
 
-    def _rehearse(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
+    def _warm_up(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         """Keep what an opening needs in the processor's caches while nothing is to be done."""
         if self._options.mode is Mode.PAPER:
             return
         compiled = node.engine.state.books.find_plan is not None
-        rehearsal = Rehearsal(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
+        warmup = Warmup(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
         glances = Glances(node.engine, self._clock, node.runner.unread)
         order_glances = OrderGlances(node.engine, gateways)
-        self._turns.idle_work = in_turn(rehearsal.step, order_glances.step, journal.rehearse_intent, glances.step)
+        self._turns.idle_work = in_turn(warmup.step, order_glances.step, journal.warm_up_intent, glances.step)
 
     async def _compile(self, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         node = self._node
         assert node is not None
         if await hand_over(node.engine.state.books):
-            self._rehearse(node, gateways, journal)
+            self._warm_up(node, gateways, journal)
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims

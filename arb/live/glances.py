@@ -1,6 +1,6 @@
 """Glances: what an opening would read of the run's own state, read again and again while nothing is to be decided.
 
-A rehearsal (`live/rehearsal.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
+A warm-up (`live/warmup.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
 knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So the symbols that
 were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes, and so is what
 orders in them would be written with and leave on. All of it only reads, or keeps what it has worked out until that changes;

@@ -97,7 +97,7 @@ def is_again(pair_number: int) -> bool:
     return pair_number > MAX_PAIR_NUMBER // 2
 
 
-@lru_cache(maxsize=16)  # a process has one nonce, and a rehearsal another
+@lru_cache(maxsize=16)  # a process has one nonce, and a warm-up another
 def _process_part(nonce: int) -> str:
     return PREFIX + _encode(nonce, _WIDTHS[0])
 

@@ -14,8 +14,8 @@ from arb.core.messages.settings import Limits, RepairPolicy, Timing
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.live.fast_books import compile_books
-from arb.live.rehearsal import SYMBOL as SYMBOL  # part of this stage
-from arb.live.rehearsal import let_trade
+from arb.live.warmup import SYMBOL as SYMBOL  # part of this stage
+from arb.live.warmup import let_trade
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.scale import Scale

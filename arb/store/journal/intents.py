@@ -1,7 +1,7 @@
 """The intent log: what is about to leave, in a file of fixed size beside the journal, for as long as no journal entry holds it.
 
 A commit of the journal takes 0.15 to 0.35 ms on a process that has been quiet, and orders would wait for it. An intent is one
-write of less than 2 kB into space that was allocated before: 25 to 45 us on such a process, 2 to 6 where it is rehearsed, and
+write of less than 2 kB into space that was allocated before: 25 to 45 us on such a process, 2 to 6 where it is warmed up, and
 10 to make its text. From then on it survives `kill -9`, because the page cache is the system's. It survives a power cut from
 the next `sync` on, as an entry (docs/decisions/0011-intents-before-the-wire.md says why the file is written and not mapped).
 
@@ -36,8 +36,8 @@ VERSION = 1
 _MAGIC = b"arb-intents\0"
 _HEAD = struct.Struct("<12sI16sI")  # what it is, version, journal, checksum of these
 _SLOT = struct.Struct("<II")  # checksum, length
-_REHEARSED = bytes(1024)
-"""What a rehearsal writes, as long as an intent, at the end of the head's place: nothing is read there."""
+_WARMED = bytes(1024)
+"""What a warm-up writes, as long as an intent, at the end of the head's place: nothing is read there."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -137,14 +137,14 @@ class IntentLog:
         self._steps[self._next] = intent.seq
         self._next = (self._next + 1) % SLOTS
 
-    def rehearse(self) -> None:
+    def warm_up(self) -> None:
         """Write where nothing stands, so that the next intent finds the way through the file system in the processor's caches.
 
         What the disk refuses is for the next intent or `sync` to say.
         """
         if self._fd is not None:
             with suppress(OSError):
-                os.pwrite(self._fd, _REHEARSED, SLOT_BYTES - len(_REHEARSED))
+                os.pwrite(self._fd, _WARMED, SLOT_BYTES - len(_WARMED))
 
     def sync(self) -> None:
         """Make what was written survive a power cut; make the log where there was no space for it before.

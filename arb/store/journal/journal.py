@@ -170,13 +170,13 @@ class Journal:
                 self._intents.write(intent, self._last_seq, self._synced)
                 self._intended = intent.seq
 
-    def rehearse_intent(self) -> bool:
+    def warm_up_intent(self) -> bool:
         """Keep the way that an intent takes in the processor's caches; return True, since this is all of it.
 
         Not during a sync: a write may have to wait until the disk is done, and nothing but an order is worth that.
         """
         if self._intents is not None and not self._sync_lock.locked():
-            self._intents.rehearse()
+            self._intents.warm_up()
         return True
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:

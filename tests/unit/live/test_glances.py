@@ -12,7 +12,7 @@ from arb.clock import ManualClock
 from arb.core.engine import Engine
 from arb.core.strategies.taker_pair.detector import LAST_KEPT, Detector
 from arb.live.glances import Glances, OrderGlances
-from arb.live.rehearsal import SYMBOL, Rehearsal
+from arb.live.warmup import SYMBOL, Warmup
 from arb.measured_loop import in_turn
 from arb.store.journal.intents import intents_of
 from arb.venues.kit.base import OrderGateway
@@ -20,7 +20,7 @@ from arb.venues.kit.gateway import VenueGateway
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.plan import make_plan
 from proofs.faultsim.world import Simulation
-from tests.unit.live.test_rehearsal import a_rehearsal, opening
+from tests.unit.live.test_warmup import a_warmup, opening
 
 STARTS, GATEWAY_STARTS = Engine.begin.__code__, VenueGateway.start.__code__
 
@@ -70,55 +70,55 @@ def glancing() -> Iterator[list[int]]:
 
 
 def test_the_symbols_judged_last_are_gone_through_a_part_at_a_time() -> None:
-    rehearsal = a_rehearsal()
-    glances = Glances(rehearsal._engine, rehearsal._clock, list)
-    judged(rehearsal)[SYMBOL] = None
+    warmup = a_warmup()
+    glances = Glances(warmup._engine, warmup._clock, list)
+    judged(warmup)[SYMBOL] = None
     parts = 1
     while not glances.step():
         parts += 1
-    assert parts > len(rehearsal._venues), "no part is much of the whole"
-    opening(rehearsal)
+    assert parts > len(warmup._venues), "no part is much of the whole"
+    opening(warmup)
     assert not glances.step(), "and from the beginning again"
 
 
 def test_of_the_symbols_judged_only_the_last_few_are_remembered() -> None:
-    strategy = a_rehearsal()._engine.strategy
+    strategy = a_warmup()._engine.strategy
     assert isinstance(strategy, Detector)
     for count in range(3 * LAST_KEPT):
         strategy._conclude(strategy._look(f"X{count % (2 * LAST_KEPT)}/USDT", 1), 1)
     assert list(strategy.judged_last) == [f"X{count}/USDT" for count in range(LAST_KEPT)]
 
 
-def judged(rehearsal: Rehearsal) -> dict[str, None]:
-    strategy = rehearsal._engine.strategy
+def judged(warmup: Warmup) -> dict[str, None]:
+    strategy = warmup._engine.strategy
     assert isinstance(strategy, Detector)
     return strategy.judged_last
 
 
 def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
-    rehearsal = a_rehearsal()
-    judged(rehearsal).clear()
-    glances = Glances(rehearsal._engine, rehearsal._clock, list)
+    warmup = a_warmup()
+    judged(warmup).clear()
+    glances = Glances(warmup._engine, warmup._clock, list)
     assert [glances.step() for _ in range(3)] == [True] * 3
 
 
 def test_what_orders_are_written_with_is_gone_through_venue_by_venue_and_counts_no_order() -> None:
-    rehearsal = a_rehearsal()
-    glances = OrderGlances(rehearsal._engine, rehearsal._gateways)
-    judged(rehearsal)[SYMBOL] = None
-    assert [glances.step() for _ in range(2 * len(rehearsal._venues) + 2)] == [
-        *[False] * len(rehearsal._venues),
+    warmup = a_warmup()
+    glances = OrderGlances(warmup._engine, warmup._gateways)
+    judged(warmup)[SYMBOL] = None
+    assert [glances.step() for _ in range(2 * len(warmup._venues) + 2)] == [
+        *[False] * len(warmup._venues),
         True,
     ] * 2
-    for gateway in rehearsal._gateways.values():
+    for gateway in warmup._gateways.values():
         assert len(gateway._writes._forms.made) == 2
         assert not gateway._signer.guard._placed_ns
 
 
 def test_where_nothing_was_judged_no_order_is_looked_at() -> None:
-    rehearsal = a_rehearsal()
-    judged(rehearsal).clear()
-    glances = OrderGlances(rehearsal._engine, rehearsal._gateways)
+    warmup = a_warmup()
+    judged(warmup).clear()
+    glances = OrderGlances(warmup._engine, warmup._gateways)
     assert [glances.step() for _ in range(3)] == [True] * 3
 
 

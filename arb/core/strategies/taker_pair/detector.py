@@ -150,7 +150,7 @@ class Detector:
             pass
 
     def steps(self, now_ns: int) -> Iterator[None]:
-        """Do what `act` does, a part of it each time; for a rehearsal, which may not take long at once."""
+        """Do what `act` does, a part of it each time; for a warm-up, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
             self.marks.add(symbol for symbol, *_ in self.obstacles.freed(now_ns))

@@ -106,16 +106,16 @@ def test_an_intent_too_long_for_a_place_is_refused_and_nothing_is_written(path: 
     assert found(path) == []
 
 
-def test_a_rehearsal_writes_into_the_file_and_changes_nothing_that_is_read(path: Path) -> None:
+def test_a_warmup_writes_into_the_file_and_changes_nothing_that_is_read(path: Path) -> None:
     written(path, an_intent(1, 1), an_intent(2, 2))
     with closing(IntentLog(path, OWN)) as log:
         os.utime(path, ns=(0, 0))
         before = path.read_bytes()
-        log.rehearse()
+        log.warm_up()
         assert path.stat().st_mtime_ns > 0, "an intent takes the same way"
         assert path.read_bytes() == before
         log.write(an_intent(3, 3), 2)
-        log.rehearse()
+        log.warm_up()
         with closing(IntentLog(path, OWN)) as again:
             assert [intent.seq for intent in again.found] == [2, 3]
 
@@ -238,16 +238,16 @@ def test_without_space_for_it_nothing_is_intended_until_there_is_some(small_disk
     assert found(path) == [an_intent()]
 
 
-def test_a_rehearsal_never_fails_not_even_where_an_intent_has_no_place(small_disk: Path) -> None:
+def test_a_warmup_never_fails_not_even_where_an_intent_has_no_place(small_disk: Path) -> None:
     path = small_disk / "t.intents"
     ballast = fill(small_disk, but_for=4_096)
     with closing(IntentLog(path, OWN)) as log:
-        log.rehearse()
+        log.warm_up()
         ballast.unlink()
         log.sync()
         os.truncate(path, 0)
         fill(small_disk, but_for=0)
-        log.rehearse()
+        log.warm_up()
         with pytest.raises(StoreError):
             log.sync()
 

@@ -195,7 +195,7 @@ def test_while_the_log_is_gone_the_journal_cannot_be_made_durable(path: Path, jo
 
 def test_a_journal_that_protects_no_money_keeps_no_intents(path: Path) -> None:
     with closing(Journal.open(path, ManualClock(T0), reserve=NoReserve())) as journal:
-        assert journal.rehearse_intent(), "nothing is all of it"
+        assert journal.warm_up_intent(), "nothing is all of it"
         journal.intend((an_intent(5),))
         journal.append(an_event(6), ())
     assert not intents_of(path).exists()
@@ -238,22 +238,22 @@ class SlowDisk:
         return self.done.wait(10)
 
 
-def test_an_intent_is_rehearsed_but_not_while_a_sync_waits_for_the_disk(path: Path) -> None:
+def test_an_intent_is_warmed_but_not_while_a_sync_waits_for_the_disk(path: Path) -> None:
     disk = SlowDisk()
 
-    def rehearsed(journal: Journal) -> bool:
+    def warmed(journal: Journal) -> bool:
         os.utime(intents_of(path), ns=(0, 0))
-        assert journal.rehearse_intent(), "it is all of a round"
+        assert journal.warm_up_intent(), "it is all of a round"
         return intents_of(path).stat().st_mtime_ns > 0
 
     with closing(Journal.open(path, ManualClock(T0), reserve=disk)) as journal:
-        assert rehearsed(journal)
+        assert warmed(journal)
         sync = threading.Thread(target=journal.sync)
         sync.start()
         assert disk.asked.wait(10)
         try:
-            assert not rehearsed(journal)
+            assert not warmed(journal)
         finally:
             disk.done.set()
             sync.join()
-        assert rehearsed(journal)
+        assert warmed(journal)

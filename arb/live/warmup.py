@@ -1,4 +1,4 @@
-"""Rehearsals: an opening decided and written again and again for nobody, so that a real one finds its code in the caches.
+"""Warm-ups: an opening decided and written again and again for nobody, so that a real one finds its code in the caches.
 
 Edges come seldom, and by then the processor has forgotten the code that takes them: the same Python takes three times as long
 as in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair, its intent is made
@@ -9,7 +9,7 @@ into text, and both orders are written and signed, a part at a time (`step`). No
   section 2: `.invalid`), and `Nowhere` is all the network there is: it opens no socket and takes no byte;
 - nothing here is given to it of the run but the names of the venues, the clock, and whether compiled code finds its plans.
 
-What the runner does before and after a decision is rehearsed by a real one (`rehearsed_runner.py`).
+What the runner does before and after a decision is warmed up by a real one (`warmed_runner.py`).
 """
 
 import random
@@ -42,7 +42,7 @@ from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.errors import require
-from arb.live.rehearsed_runner import RehearsedRunner
+from arb.live.warmed_runner import WarmedRunner
 from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.instrument import FeeIn, Instrument
@@ -62,7 +62,7 @@ from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 
 SYMBOL = "BTC/USDT"
-HOST = "rehearsal.invalid"
+HOST = "warm-up.invalid"
 _NATIVE_SYMBOL = "BTC_USDT"
 _SCALE = Scale(1, 4)
 """Ticks of 0.1, lots of 0.0001."""
@@ -73,11 +73,11 @@ _BID, _APART = 600_000, 2_000
 """Best bids in ticks: without an edge, and how far each of two venues is from that to make one of some 60 bps."""
 _ALL = Budget(1_000_000, 1)
 _MUCH = Decimal(10**15)
-_NOWHERE = "a rehearsal has no network"
-_NONE = Credentials(key="rehearsal", secret="rehearsal", passphrase="rehearsal")
+_NOWHERE = "a warm-up has no network"
+_NONE = Credentials(key="warm-up", secret="warm-up", passphrase="warm-up")
 
 
-class Rehearsal:
+class Warmup:
     """Openings between `venues` in turn, at least two of them, all of which take orders of ours."""
 
     def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random, *, compiled: bool = False) -> None:
@@ -100,7 +100,7 @@ class Rehearsal:
         self._seq = self._ahead_ns = 0
         self._arena = BookArena(len(self._rows), _LEVELS)
         self._engine = self._made(self._venues)
-        self._runner = RehearsedRunner(self._engine, self._venues, self._clock)
+        self._runner = WarmedRunner(self._engine, self._venues, self._clock)
         let_trade(self._venues, self._take, self._clock.wall_ns())
         for venue in self._venues:
             self._show(venue, _BID)

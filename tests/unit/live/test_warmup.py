@@ -1,4 +1,4 @@
-"""Rehearsals: whole openings, of which nothing can leave, and which change nothing of a run, wherever they fall in it."""
+"""Warm-ups: whole openings, of which nothing can leave, and which change nothing of a run, wherever they fall in it."""
 
 import random
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S, Clock, ManualClock
-from arb.live.rehearsal import LATEST_NS, DeadLine, Nowhere, Rehearsal
+from arb.live.warmup import LATEST_NS, DeadLine, Nowhere, Warmup
 from arb.store.journal.intents import intents_of
 from arb.venues.books.compiled.loading import is_available
 from arb.venues.books.compiled.plans import CompiledPlans
@@ -27,27 +27,27 @@ from tests.virtual import a_clock, run_virtual
 VENUES = tuple(spec.name for spec in TRADED)
 ROUTES = len(list(permutations(VENUES, 2)))
 NOW_NS = 1_800_000_000 * NS_PER_S
-ORIGIN = Origin("rehearsal.invalid", 443, True, "rehearsal.invalid")
+ORIGIN = Origin("warm-up.invalid", 443, True, "warm-up.invalid")
 
 
-def a_rehearsal(clock: Clock | None = None) -> Rehearsal:
+def a_warmup(clock: Clock | None = None) -> Warmup:
     """Make one whose time stands still, so that no leg is too late because this machine did."""
-    return Rehearsal(VENUES, ManualClock(NOW_NS) if clock is None else clock, random.Random(1))
+    return Warmup(VENUES, ManualClock(NOW_NS) if clock is None else clock, random.Random(1))
 
 
-def opening(rehearsal: Rehearsal) -> int:
-    """Rehearse one opening; return how many parts it had."""
+def opening(warmup: Warmup) -> int:
+    """Run one opening; return how many parts it had."""
     parts = 1
-    while not rehearsal.step():
+    while not warmup.step():
         parts += 1
     return parts
 
 
 def test_every_opening_decides_on_a_pair_and_makes_both_its_orders_ready() -> None:
-    rehearsal = a_rehearsal()
+    warmup = a_warmup()
     for count in range(1, 20 * ROUTES):
-        parts = opening(rehearsal)
-        assert (rehearsal.opened, rehearsal.written) == (count, 2 * count)
+        parts = opening(warmup)
+        assert (warmup.opened, warmup.written) == (count, 2 * count)
         assert parts >= 10, "no part is much of the whole"
 
 
@@ -56,23 +56,23 @@ def test_an_opening_that_the_machine_held_up_until_its_orders_had_expired_is_dro
     at: int,
 ) -> None:
     clock = ManualClock(NOW_NS)
-    rehearsal = a_rehearsal(clock)
-    complete = [rehearsal.step() for _ in range(at)]
+    warmup = a_warmup(clock)
+    complete = [warmup.step() for _ in range(at)]
     clock.advance(10 * NS_PER_S)
     if not complete[-1]:
-        opening(rehearsal)
-    before = rehearsal.opened, rehearsal.written
-    opening(rehearsal)
-    assert (rehearsal.opened, rehearsal.written) == (before[0] + 1, before[1] + 2)
-    assert rehearsal.written == 2 * rehearsal.opened
+        opening(warmup)
+    before = warmup.opened, warmup.written
+    opening(warmup)
+    assert (warmup.opened, warmup.written) == (before[0] + 1, before[1] + 2)
+    assert warmup.written == 2 * warmup.opened
 
 
 def test_an_opening_goes_from_a_websockets_frame_through_the_runner_to_a_connection() -> None:
-    rehearsal, passed = a_rehearsal(), set[str]()
+    warmup, passed = a_warmup(), set[str]()
     before = sys.getprofile()
     sys.setprofile(lambda frame, event, _: passed.add(frame.f_code.co_qualname) if event == "call" else None)
     try:
-        opening(rehearsal)
+        opening(warmup)
     finally:
         sys.setprofile(before)
     way = ["FrameReader.take", "Runner.on_frame", "Runner.on_read", "Runner._pump", "Runner._take", "Engine.begin",
@@ -81,28 +81,28 @@ def test_an_opening_goes_from_a_websockets_frame_through_the_runner_to_a_connect
 
 
 @pytest.mark.skipif(not is_available(), reason="compiled code cannot be had here")
-def test_compiled_code_finds_the_plans_of_a_rehearsal_where_it_does_in_the_run() -> None:
-    rehearsal = Rehearsal(VENUES, ManualClock(NOW_NS), random.Random(1), compiled=True)
-    assert isinstance(rehearsal._engine.state.books.find_plan, CompiledPlans)
+def test_compiled_code_finds_the_plans_of_a_warmup_where_it_does_in_the_run() -> None:
+    warmup = Warmup(VENUES, ManualClock(NOW_NS), random.Random(1), compiled=True)
+    assert isinstance(warmup._engine.state.books.find_plan, CompiledPlans)
     for _ in range(ROUTES):
-        opening(rehearsal)
-    assert rehearsal.opened == ROUTES
+        opening(warmup)
+    assert warmup.opened == ROUTES
 
 
 def test_when_time_is_over_it_begins_anew() -> None:
-    rehearsal = a_rehearsal(ManualClock(LATEST_NS - 2 * 10**9))
+    warmup = a_warmup(ManualClock(LATEST_NS - 2 * 10**9))
     for _ in range(3 * ROUTES):
-        opening(rehearsal)
-    assert rehearsal.opened == 3 * ROUTES
+        opening(warmup)
+    assert warmup.opened == 3 * ROUTES
 
 
 def test_nothing_of_it_reaches_a_socket_or_a_file() -> None:
-    rehearsal = a_rehearsal()
+    warmup = a_warmup()
     seen: list[str] = []
     with audited(seen):
         for _ in range(3 * ROUTES):
-            opening(rehearsal)
-    assert rehearsal.written == 6 * ROUTES
+            opening(warmup)
+    assert warmup.written == 6 * ROUTES
     assert not seen
 
 
@@ -134,9 +134,9 @@ def test_its_network_takes_nothing_and_answers_nothing() -> None:
         with pytest.raises(NeverSent):
             await nowhere.http().write(Outgoing(ORIGIN, b""), 1)
         with pytest.raises(NeverSent):
-            await nowhere.http().send(HttpRequest("GET", "https://rehearsal.invalid/", {}), 1)
+            await nowhere.http().send(HttpRequest("GET", "https://warm-up.invalid/", {}), 1)
         with pytest.raises(SocketEnded):
-            await nowhere.dial("wss://rehearsal.invalid/")
+            await nowhere.dial("wss://warm-up.invalid/")
         with pytest.raises(AnswerLost):
             await DeadLine().answer(0, 1)
         await nowhere.close()
@@ -145,21 +145,21 @@ def test_its_network_takes_nothing_and_answers_nothing() -> None:
 
 
 def test_it_leaves_the_arithmetic_of_whoever_calls_it_as_it_was() -> None:
-    rehearsal, before = a_rehearsal(), getcontext().copy()
+    warmup, before = a_warmup(), getcontext().copy()
     for _ in range(12):
-        rehearsal.step()
+        warmup.step()
         assert repr(getcontext()) == repr(before)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", [68_000_000, 68_000_001])
-def test_a_run_writes_the_same_byte_for_byte_with_a_rehearsal_between_any_of_its_calls(seed: int) -> None:
+def test_a_run_writes_the_same_byte_for_byte_with_a_warmup_between_any_of_its_calls(seed: int) -> None:
     with temporary_files() as files:
         alone = written(seed, files)
-    rehearsal = a_rehearsal()
-    with temporary_files() as files, stepping(rehearsal, every=97):
+    warmup = a_warmup()
+    with temporary_files() as files, stepping(warmup, every=97):
         beside = written(seed, files)
-    assert rehearsal.opened > 100 and rehearsal.written >= 2 * rehearsal.opened
+    assert warmup.opened > 100 and warmup.written >= 2 * warmup.opened
     assert beside == alone
 
 
@@ -170,8 +170,8 @@ def written(seed: int, files: Files) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def stepping(rehearsal: Rehearsal, every: int) -> Iterator[None]:
-    """Do a step of the rehearsal at every so many calls of Python functions, whatever they are in the middle of."""
+def stepping(warmup: Warmup, every: int) -> Iterator[None]:
+    """Do a step of the warm-up at every so many calls of Python functions, whatever they are in the middle of."""
     calls = 0
 
     def on_call(_frame: object, event: str, _: object) -> None:
@@ -179,7 +179,7 @@ def stepping(rehearsal: Rehearsal, every: int) -> Iterator[None]:
         if event == "call":
             calls += 1
             if calls % every == 0:
-                rehearsal.step()
+                warmup.step()
 
     before = sys.getprofile()
     sys.setprofile(on_call)

@@ -1,4 +1,4 @@
-"""The runner's part of a rehearsal: a frame taken off a websocket, the decision asked for, its orders handed on.
+"""The runner's part of a warm-up: a frame taken off a websocket, the decision asked for, its orders handed on.
 
 A real runner and a real executor do it, for an engine that decides on made-up books. What would lead out of it leads nowhere:
 no journal takes an intent, an order's connection takes no byte, and nobody waits for an answer.
@@ -25,7 +25,7 @@ _CHANGED = FrameResult(rows=(0,))
 _FRAME = bytes((0x81, 126, 0, 200)) + bytes(200)
 
 
-class RehearsedRunner:
+class WarmedRunner:
     """Takes frames, and sends orders that `depart` has made ready."""
 
     def __init__(self, engine: Engine, venues: Iterable[str], clock: Clock) -> None:
@@ -67,7 +67,7 @@ class RehearsedRunner:
 
 
 class _Runner(Runner):
-    """A runner that asks no loop to come back to it: whoever rehearses does."""
+    """A runner that asks no loop to come back to it: the warm-up does."""
 
     def _wake(self) -> None:
         self._scheduled = cast("asyncio.Handle", _NO_HANDLE)
@@ -122,7 +122,7 @@ class _NoJournal:
         pass
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
-        raise AssertionError("a rehearsal has no journal")
+        raise AssertionError("a warm-up has no journal")
 
 
 class _NoLedger:
