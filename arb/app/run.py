@@ -39,9 +39,9 @@ from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.fast_books import at_first, hand_over
 from arb.live.feed import StateFeed
-from arb.live.glances import Glances, OrderGlances
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
+from arb.live.prefetch import OrderPrefetch, Prefetch
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
@@ -271,9 +271,9 @@ class Run:
             return
         compiled = node.engine.state.books.find_plan is not None
         warmup = Warmup(tuple(gateways), self._clock, random.Random(0), compiled=compiled)
-        glances = Glances(node.engine, self._clock, node.runner.unread)
-        order_glances = OrderGlances(node.engine, gateways)
-        self._turns.idle_work = in_turn(warmup.step, order_glances.step, journal.warm_up_intent, glances.step)
+        prefetch = Prefetch(node.engine, self._clock, node.runner.unread)
+        order_prefetch = OrderPrefetch(node.engine, gateways)
+        self._turns.idle_work = in_turn(warmup.step, order_prefetch.step, journal.warm_up_intent, prefetch.step)
 
     async def _compile(self, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
         node = self._node

@@ -108,7 +108,7 @@ class OrderGateway(Protocol):
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""
 
-    def glance(self, symbol: str) -> None:
+    def prefetch(self, symbol: str) -> None:
         """Read all that an entry in a symbol would be written with and leave on, so that it is in the processor's caches.
 
         What of it can be made ahead is made. Nothing is written, signed, counted or sent.

@@ -247,13 +247,13 @@ class VenueGateway:
         placed = partial(self._placed, command, form.scope, now_ns)
         return ReadyOrder(self._writes, ready, connection, placed, now_ns, self._timing.place_timeout_s)
 
-    def glance(self, symbol: str) -> None:
-        """Read what an entry in a symbol is written with and leaves on; see `OrderGateway.glance`."""
-        for form in self._writes.glance(symbol):
-            self._pacer.glance(form.scope)
+    def prefetch(self, symbol: str) -> None:
+        """Read what an entry in a symbol is written with and leaves on; see `OrderGateway.prefetch`."""
+        for form in self._writes.prefetch(symbol):
+            self._pacer.prefetch(form.scope)
             if self.order_socket is None:
                 self._transport.standing(form.origin)
-        self._signer.guard.glance(symbol)
+        self._signer.guard.prefetch(symbol)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""

@@ -67,7 +67,7 @@ class OrderForm:
         # The head holds key and passphrase.
         return f"OrderForm({self.scope}, {self.side})"
 
-    def glance(self) -> None:
+    def prefetch(self) -> None:
         """Read all of it, so that it is in the processor's caches; nothing of an order is written or signed."""
         self.in_body(_BLANKS), self.in_whole(_BLANKS)
         _ = "\0" in self.body or b"\0" in self.whole or b"\0" in self.signed

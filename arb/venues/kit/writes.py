@@ -91,14 +91,14 @@ class VenueWrites:
         form = self._forms.made.get((command.symbol, id(command.side), id(command.tif)))
         return signed(self._dialect.venue, self._forms.make, command) if form is None else form
 
-    def glance(self, symbol: str) -> tuple[OrderForm, ...]:
-        """Read what entries in a symbol are written with, made ahead where it may be; see `OrderForm.glance`."""
+    def prefetch(self, symbol: str) -> tuple[OrderForm, ...]:
+        """Read what entries in a symbol are written with, made ahead where it may be; see `OrderForm.prefetch`."""
         try:
             forms = self._forms.of_entries(self._dialect.venue, symbol)
         except (ccxt.BaseError, ArbError, ValueError):
             return ()  # an order says why
         for form in forms:
-            form.glance()
+            form.prefetch()
         return forms
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> Ready:

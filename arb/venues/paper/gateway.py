@@ -158,7 +158,7 @@ class PaperGateway:
         """Make an order ready to leave; nothing here ever refuses one before it was sent."""
         return _Departure(self, command)
 
-    def glance(self, symbol: str) -> None:
+    def prefetch(self, symbol: str) -> None:
         """Do nothing: nothing here is written."""
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:

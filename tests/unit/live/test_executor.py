@@ -88,7 +88,7 @@ class FakeGateway:
     def value_sales(self, price: SalePrice) -> None:
         return
 
-    def glance(self, symbol: str) -> None: ...
+    def prefetch(self, symbol: str) -> None: ...
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         if self.refusal is not None:

@@ -129,7 +129,7 @@ class SigningGuard:
         else:
             self._count(1, now_ns)
 
-    def glance(self, symbol: str) -> None:
+    def prefetch(self, symbol: str) -> None:
         """Read what an order in a symbol is checked by; nothing is counted."""
         _ = symbol in self.symbols and self._placed_ns and self._placed_ns[0], self._sale_price(symbol)
 

@@ -275,7 +275,7 @@ class Pacer:
             account.take(now_ns)
         return True
 
-    def glance(self, scope: str) -> None:
+    def prefetch(self, scope: str) -> None:
         """Read what an entry is paced by, and take nothing."""
         self._of(scope).entry_fits(self._clock.monotonic_ns())
 

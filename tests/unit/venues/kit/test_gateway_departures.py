@@ -57,12 +57,12 @@ def test_an_entry_whose_connection_was_used_meanwhile_leaves_once_on_another() -
     assert len(bench.transport.sent) == 1
 
 
-def test_a_glance_sends_nothing_takes_no_slot_and_signs_nothing() -> None:
+def test_a_prefetch_sends_nothing_takes_no_slot_and_signs_nothing() -> None:
     bench = Bench()
     connection = bench.transport.connection = Standing(bench.transport)
 
     for _ in range(1000):
-        bench.gateway.glance("BTC/USDT")
+        bench.gateway.prefetch("BTC/USDT")
 
     assert (connection.written, bench.transport.sent, bench.signer.calls) == ([], [], [])
     assert not isinstance(bench.gateway.prepare(bench.order()), OrderRejected)

@@ -205,13 +205,13 @@ def test_there_is_no_form_for_an_address_that_is_not_allowed(spec: VenueSpec) ->
 
 
 @VENUES
-def test_a_glance_makes_the_forms_of_entries_ahead_and_counts_and_changes_nothing(spec: VenueSpec) -> None:
+def test_a_prefetch_makes_the_forms_of_entries_ahead_and_counts_and_changes_nothing(spec: VenueSpec) -> None:
     venue, other = Venue(spec, max_orders_per_minute=2), Venue(spec, max_orders_per_minute=2)
     pacer = venue.gateway._pacer
     for _ in range(20):
-        venue.gateway._writes.glance("BTC/USDT")
-        venue.signer.guard.glance("BTC/USDT")
-        pacer.glance(f"place {venue.dialect.native_symbol('BTC/USDT')}")
+        venue.gateway._writes.prefetch("BTC/USDT")
+        venue.signer.guard.prefetch("BTC/USDT")
+        pacer.prefetch(f"place {venue.dialect.native_symbol('BTC/USDT')}")
 
     orders = [an_order(spec, side=side) for side in Side]
     made = [venue.gateway._writes.form(order) for order in orders]
@@ -223,9 +223,9 @@ def test_a_glance_makes_the_forms_of_entries_ahead_and_counts_and_changes_nothin
 
 
 @VENUES
-def test_a_glance_at_what_may_not_be_traded_makes_nothing(spec: VenueSpec) -> None:
+def test_a_prefetch_at_what_may_not_be_traded_makes_nothing(spec: VenueSpec) -> None:
     venue = Venue(spec)
-    assert venue.gateway._writes.glance("ETH/USDT") == ()
+    assert venue.gateway._writes.prefetch("ETH/USDT") == ()
     with pytest.raises(SigningRefused, match="not in the allow-list"):
         venue.by_form(an_order(spec, symbol="ETH/USDT"))
 

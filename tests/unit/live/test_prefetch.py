@@ -1,4 +1,4 @@
-"""Glances: they go through what a decision would read, in parts, and change nothing of a run, wherever they fall in it."""
+"""Prefetches: they go through what a decision would read, in parts, and change nothing of a run, wherever they fall in it."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from arb.clock import ManualClock
 from arb.core.engine import Engine
 from arb.core.strategies.taker_pair.detector import LAST_KEPT, Detector
-from arb.live.glances import Glances, OrderGlances
+from arb.live.prefetch import OrderPrefetch, Prefetch
 from arb.live.warmup import SYMBOL, Warmup
 from arb.measured_loop import in_turn
 from arb.store.journal.intents import intents_of
@@ -27,7 +27,7 @@ STARTS, GATEWAY_STARTS = Engine.begin.__code__, VenueGateway.start.__code__
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", [68_000_002, 68_000_003, 68_000_005])
-def test_a_run_writes_the_same_byte_for_byte_with_glances_before_any_of_its_events(seed: int) -> None:
+def test_a_run_writes_the_same_byte_for_byte_with_prefetch_before_any_of_its_events(seed: int) -> None:
     with temporary_files() as files:
         alone = written(seed, files)
     with temporary_files() as files, glancing() as counted:
@@ -45,7 +45,7 @@ def written(seed: int, files: Files) -> tuple[bytes, bytes]:
 @contextmanager
 def glancing() -> Iterator[list[int]]:
     """Go through some parts before every event that an engine takes; yield the numbers of those that ended a symbol."""
-    counted, known = [0, 0], WeakKeyDictionary[Engine, tuple[Glances, OrderGlances]]()
+    counted, known = [0, 0], WeakKeyDictionary[Engine, tuple[Prefetch, OrderPrefetch]]()
     gateways: dict[str, OrderGateway] = {}
 
     def on_call(frame: FrameType, event: str, _: object) -> None:
@@ -55,7 +55,7 @@ def glancing() -> Iterator[list[int]]:
             return
         engine, now_ns = frame.f_locals["self"], frame.f_locals["event"].t_ns
         if engine not in known:
-            known[engine] = Glances(engine, ManualClock(now_ns), list), OrderGlances(engine, gateways)
+            known[engine] = Prefetch(engine, ManualClock(now_ns), list), OrderPrefetch(engine, gateways)
         of_state, of_orders = known[engine]
         of_state._clock = ManualClock(now_ns)
         counted[0] += sum(of_state.step() for _ in range(4))
@@ -71,14 +71,14 @@ def glancing() -> Iterator[list[int]]:
 
 def test_the_symbols_judged_last_are_gone_through_a_part_at_a_time() -> None:
     warmup = a_warmup()
-    glances = Glances(warmup._engine, warmup._clock, list)
+    prefetch = Prefetch(warmup._engine, warmup._clock, list)
     judged(warmup)[SYMBOL] = None
     parts = 1
-    while not glances.step():
+    while not prefetch.step():
         parts += 1
     assert parts > len(warmup._venues), "no part is much of the whole"
     opening(warmup)
-    assert not glances.step(), "and from the beginning again"
+    assert not prefetch.step(), "and from the beginning again"
 
 
 def test_of_the_symbols_judged_only_the_last_few_are_remembered() -> None:
@@ -98,15 +98,15 @@ def judged(warmup: Warmup) -> dict[str, None]:
 def test_an_engine_that_has_judged_nothing_leaves_nothing_to_look_at() -> None:
     warmup = a_warmup()
     judged(warmup).clear()
-    glances = Glances(warmup._engine, warmup._clock, list)
-    assert [glances.step() for _ in range(3)] == [True] * 3
+    prefetch = Prefetch(warmup._engine, warmup._clock, list)
+    assert [prefetch.step() for _ in range(3)] == [True] * 3
 
 
 def test_what_orders_are_written_with_is_gone_through_venue_by_venue_and_counts_no_order() -> None:
     warmup = a_warmup()
-    glances = OrderGlances(warmup._engine, warmup._gateways)
+    prefetch = OrderPrefetch(warmup._engine, warmup._gateways)
     judged(warmup)[SYMBOL] = None
-    assert [glances.step() for _ in range(2 * len(warmup._venues) + 2)] == [
+    assert [prefetch.step() for _ in range(2 * len(warmup._venues) + 2)] == [
         *[False] * len(warmup._venues),
         True,
     ] * 2
@@ -118,8 +118,8 @@ def test_what_orders_are_written_with_is_gone_through_venue_by_venue_and_counts_
 def test_where_nothing_was_judged_no_order_is_looked_at() -> None:
     warmup = a_warmup()
     judged(warmup).clear()
-    glances = OrderGlances(warmup._engine, warmup._gateways)
-    assert [glances.step() for _ in range(3)] == [True] * 3
+    prefetch = OrderPrefetch(warmup._engine, warmup._gateways)
+    assert [prefetch.step() for _ in range(3)] == [True] * 3
 
 
 def test_works_take_turns_and_are_complete_with_the_last() -> None:

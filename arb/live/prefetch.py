@@ -1,4 +1,4 @@
-"""Glances: what an opening would read of the run's own state, read again and again while nothing is to be decided.
+"""Prefetches: what an opening would read of the run's own state, read again and again while nothing is to be decided.
 
 A warm-up (`live/warmup.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
 knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So the symbols that
@@ -18,7 +18,7 @@ from arb.market.symbol import Symbol
 from arb.venues.kit.base import OrderGateway
 
 
-class Glances:
+class Prefetch:
     """Goes through the symbols that an engine has judged last."""
 
     def __init__(self, engine: Engine, clock: Clock, unread: Callable[[], object]) -> None:
@@ -72,7 +72,7 @@ class Glances:
             yield False
 
 
-class OrderGlances:
+class OrderPrefetch:
     """Goes through what orders in the symbols that an engine has judged last would be written with and leave on."""
 
     def __init__(self, engine: Engine, gateways: Mapping[str, OrderGateway]) -> None:
@@ -92,7 +92,7 @@ class OrderGlances:
             for symbol in symbols:
                 for venue, gateway in self._gateways.items():
                     if (venue, symbol) in self._engine.state.instruments:
-                        gateway.glance(symbol)
+                        gateway.prefetch(symbol)
                         yield False
                 yield True
             if not symbols:
