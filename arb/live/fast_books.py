@@ -18,7 +18,7 @@ from arb.errors import ConfigError
 from arb.market.arena import BID_COUNT, HEADER_WORDS, UNWRITTEN, UPDATES, BookArena
 from arb.market.feed import BookFeed, BookSeat, FeedCounts, FrameResult, ResyncBy
 from arb.market.scale import Scale
-from arb.venues.books.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.books.compiled.book_ownership import CompiledBooks, CompiledConnection
 from arb.venues.books.compiled.loading import CompiledUnavailable, can_be_compiled, compile_apart, is_whole, load_all
 from arb.venues.books.compiled.plans import CompiledPlans
 from arb.venues.books.plain.base import WireFeed

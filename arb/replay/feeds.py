@@ -15,7 +15,7 @@ from arb.market.scale import Scale
 from arb.replay.captured import Capture, Connection
 from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import Captured
-from arb.venues.books.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.books.compiled.book_ownership import CompiledBooks, CompiledConnection
 from arb.venues.books.plain.base import WireFeed
 from arb.venues.registry import tape_feed
 

@@ -86,7 +86,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see `arb/venues/books/compiled/lending.py`.
+    """What a feed needs of compiled code that may keep its live books; see `arb/venues/books/compiled/book_ownership.py`.
 
     `block`: what compiled code needs to know to take frames of this feed in a row, `layout.FEED_WORDS` words.
     """

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.market.arena import BookState
+from arb.venues.books.compiled.book_ownership import PAID_AFTER
 from arb.venues.books.compiled.layout import QUOTES_MAX
-from arb.venues.books.compiled.lending import PAID_AFTER
 from arb.venues.books.plain.witness import PROVEN
 from tests.unit.venues.books.compiled.test_quotes import give_quotes_of_any_id
 from tests.unit.venues.books.compiled.twins import Twins, begin, disturbed, refresh

@@ -12,8 +12,8 @@ from arb.core.messages.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
 from arb.market.words import LAGS_NOTED, NOTED_BID, NOTED_NS, PACE, QUIET_FRAMES
+from arb.venues.books.compiled.book_ownership import CompiledBooks, CompiledConnection
 from arb.venues.books.compiled.layout import KIND
-from arb.venues.books.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.books.compiled.loading import Take
 from arb.venues.books.compiled.names import address_of
 from arb.venues.books.plain.base import WireFeed
