@@ -204,9 +204,9 @@ class ComparedFeed:
         """Return the plain feed's requests."""
         return self._plain.unsubscribe_messages(native_symbols, now_s)
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         """Return the plain feed's requests."""
-        return self._plain.witness_messages(native_symbols, now_s, end=end)
+        return self._plain.bbo_messages(native_symbols, now_s, end=end)
 
     def ping_message(self, now_s: int) -> str | None:
         """Return the plain feed's heartbeat."""

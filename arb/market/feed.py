@@ -81,8 +81,8 @@ class NoticeKind(StrEnum):
     """The venue is about to close this connection: open another first."""
     UNREADABLE = "unreadable"
     """The frame could not be read: it may have been of the named book, or of any where none is named."""
-    UNWITNESSED = "unwitnessed"
-    """What was to bear witness of books does not; they are read without it. `text` says of which, and why."""
+    UNCHECKED = "unwitnessed"
+    """What was to confirm books does not; they are read without it. `text` says of which, and why."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -192,10 +192,10 @@ class BookFeed(Protocol):
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the text frames that end the subscriptions."""
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
-        """Return the text frames that subscribe to what bears witness of the books by a channel of its own, or that end it.
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+        """Return the text frames that subscribe to what confirms the books by a channel of its own, or that end it.
 
-        A book that is subscribed anew keeps its witness; no book waits for one, and none is lost where it is refused.
+        A book that is subscribed anew keeps its BBO check; no book waits for one, and none is lost where it is refused.
         """
 
     def ping_message(self, now_s: int) -> str | None:

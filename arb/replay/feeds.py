@@ -131,7 +131,7 @@ class CapturedFeed:
         """Return nothing to send."""
         return ()
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         """Return nothing to send."""
         return ()
 

@@ -13,7 +13,7 @@ from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.books.plain.base import WireFeed
-from arb.venues.books.plain.witness import PROVEN
+from arb.venues.books.plain.bbo_check import PROVEN
 from arb.venues.kit.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox

@@ -9,7 +9,7 @@ import pytest
 from arb.core.messages.events import FeedDown, FeedUp
 from arb.market.arena import BookState
 from arb.market.feed import NoticeKind
-from arb.venues.books.plain.witness import PROVEN
+from arb.venues.books.plain.bbo_check import PROVEN
 from tests.contract.ccxt_books import Levels
 from tests.contract.feed_watch import PATIENCE_S
 from tests.contract.server_watch import Watch

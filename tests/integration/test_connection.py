@@ -361,7 +361,7 @@ class Messages:
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         return tuple(f"unsubscribe {name}" for name in native_symbols)
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         return ()
 
     def ping_message(self, now_s: int) -> str | None:

@@ -71,7 +71,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     UNLISTED = "unlisted"
-    UNWITNESSED = "unwitnessed"
+    UNCHECKED = "unwitnessed"
     VENUE_ABSENT = "venue_absent"
     VENUE_HEALTH = "venue_health"
     VIEW = "view"

@@ -1,4 +1,4 @@
-"""Whether two venues' prices of a symbol stay together: the witness beside the table of coins, and against it.
+"""Whether two venues' prices of a symbol stay together: the BBO check beside the table of coins, and against it.
 
 Two tickers that are one coin move as one: the ratio of their mids leaves 1 by more than a narrow band for seconds, which is
 what we trade, and comes back. A ratio that stays beyond the band, or wanders in and out of it, is one of two coins, of two
@@ -19,7 +19,7 @@ by then a silent connection's books are stale. All of it is integers and fractio
 the same. Only ratios that have left the band are kept.
 
 Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices of before a pause are no
-witness of those after it. In the first seconds of a run `max_edge_bps` and standing edges hold alone, as they do for
+BBO check of those after it. In the first seconds of a run `max_edge_bps` and standing edges hold alone, as they do for
 every first pair (`standing.py`).
 """
 

@@ -1,7 +1,7 @@
 """Binance's public books, spot and USDT perpetuals: numbered changes and a fetched snapshot
 ("How to manage a local order book correctly").
 
-Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames bear witness: where their
+Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames confirm a book: where their
 id is the book's, price and size must agree on both sides, else the book is not to be trusted. The send time of a frame is its
 `E`; a spot snapshot has none.
 
@@ -33,9 +33,9 @@ from arb.venues.books.plain.base import (
     batches,
     decode_problem,
 )
+from arb.venues.books.plain.bbo_check import BboCheck
 from arb.venues.books.plain.chain import ChainFeed, Rule
 from arb.venues.books.plain.slot import BookSlot, Delta
-from arb.venues.books.plain.witness import TickerWitness
 
 _LIMITS = (100, 500, 1000)
 """How many levels a side a spot snapshot may have, the next one for a book that needs more."""
@@ -112,23 +112,23 @@ class BinanceFeed(ChainFeed):
         self._deeper: dict[str, int] = {}
         self._subscribing = Requests()
         self._leaving = Requests()
-        self._witnesses: dict[str, TickerWitness] = {}
+        self._bbo_checks: dict[str, BboCheck] = {}
 
         self.shape = 0 if self._perpetual else BINANCE
 
     def retire_book(self, native_symbol: str) -> None:
-        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        """Forget a book and the quotes that were to confirm it; raises `InvariantError` for one that has no seat."""
         super().retire_book(native_symbol)
-        self._witnesses.pop(native_symbol, None)
+        self._bbo_checks.pop(native_symbol, None)
         self._deeper.pop(native_symbol, None)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
-        """Put a book on a finer scale, and forget the quotes on the old one that were to witness it."""
+        """Put a book on a finer scale, and forget the quotes on the old one that were to confirm it."""
         super().rescale_book(native_symbol, scale, at_ns)
-        self._witnesses.pop(native_symbol, None)
+        self._bbo_checks.pop(native_symbol, None)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that subscribe to the books and their witnesses."""
+        """Return the requests that subscribe to the books and their BBO checks."""
         return tuple(
             _request("SUBSCRIBE", batch, self._subscribing.number(batch))
             for batch in batches(native_symbols, _BOOKS_PER_REQUEST)
@@ -207,7 +207,7 @@ class BinanceFeed(ChainFeed):
         previous = -1 if depth.pu is None else depth.pu
         delta = Delta(depth.U, depth.u, previous, depth.E * NS_PER_MS, bids, asks)
         result = self._change(slot, delta, received_ns)
-        return self._witnessed(slot, result, received_ns)
+        return self._bbo_checked(slot, result, received_ns)
 
     def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:
         try:
@@ -216,13 +216,13 @@ class BinanceFeed(ChainFeed):
             self._refuse(slot.native_symbol, *decode_problem(error))
         sides = self._levels(slot, body.bids, "bids"), self._levels(slot, body.asks, "asks")
         result = self._join(slot, body.lastUpdateId, body.E * NS_PER_MS, received_ns, sides, self._limit)
-        return self._witnessed(slot, result, received_ns)
+        return self._bbo_checked(slot, result, received_ns)
 
     def _quoted(self, frame: _Frame, native_symbol: str, received_ns: int) -> FrameResult:
         slot = self._known(native_symbol)
         if slot is None and not self._tape:
             return self._other()
-        # A tape's quote may come before the first frame of its book: a witness waits, but does not make a book.
+        # A tape's quote may come before the first frame of its book: a BBO check waits, but does not make a book.
         prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             ticker = _ticker(frame.data)
@@ -234,26 +234,26 @@ class BinanceFeed(ChainFeed):
         if self.on_levels is not None:
             self.on_levels(native_symbol, [quote[:2], quote[2:]])
         self._counts.other += 1
-        witness = self._witnesses.setdefault(native_symbol, TickerWitness())
-        held = witness.check(ticker.u, quote, slot)
+        bbo_check = self._bbo_checks.setdefault(native_symbol, BboCheck())
+        held = bbo_check.check(ticker.u, quote, slot)
         self._counts.checks_held += held is True
         self._counts.checks_failed += held is False
         if slot is not None and held is False:
             return self._lose(slot, received_ns, f"best bid and offer at {ticker.u} disagree with the book")
         return NOTHING
 
-    def _witnessed(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
+    def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
         """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
-        witness = self._witnesses.setdefault(slot.native_symbol, TickerWitness())
+        bbo_check = self._bbo_checks.setdefault(slot.native_symbol, BboCheck())
         sequence = slot.sequence
-        held, failed = witness.reached(slot)
+        held, failed = bbo_check.reached(slot)
         self._counts.checks_held += held
         self._counts.checks_failed += failed
         if failed:
             return self._lose(slot, received_ns, f"best bid and offer at {sequence} disagree with the book")
-        slot.ahead = witness.ahead
+        slot.ahead = bbo_check.ahead
         super()._settled(slot)
         return result
 

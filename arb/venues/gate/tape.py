@@ -1,7 +1,7 @@
 """Gate's frames as tapes hold them: what `GateFeed` reads, perpetuals, and best-bid/offer frames (Gate WebSocket v4).
 
-Levels of perpetuals are `{"p", "s"}` with a JSON number of contracts, and are kept in contracts. `*.book_ticker` bears witness:
-where its id is the book's, both sides must agree. Live code reads none of it.
+Levels of perpetuals are `{"p", "s"}` with a JSON number of contracts, and are kept in contracts. `*.book_ticker` confirms the
+book: where its id is the book's, both sides must agree. Live code reads none of it.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
 from arb.venues.books.plain.base import DECODE_ERRORS, Pair, Sequence64
+from arb.venues.books.plain.bbo_check import BboCheck
 from arb.venues.books.plain.slot import BookSlot
-from arb.venues.books.plain.witness import TickerWitness
 from arb.venues.gate.books import GateFeed, GateFrame, Snapshot, Update
 
 
@@ -62,24 +62,24 @@ class GateTapeFeed(GateFeed):
         self, venue: str = "gate", seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None
     ) -> None:
         super().__init__(seats or {}, arena, venue=venue, tape=True)
-        self._witnesses: dict[str, TickerWitness] = {}
+        self._bbo_checks: dict[str, BboCheck] = {}
 
     def retire_book(self, native_symbol: str) -> None:
-        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        """Forget a book and the quotes that were to confirm it; raises `InvariantError` for one that has no seat."""
         super().retire_book(native_symbol)
-        self._witnesses.pop(native_symbol, None)
+        self._bbo_checks.pop(native_symbol, None)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
-        """Put a book on a finer scale, and forget the quotes on the old one that were to witness it."""
+        """Put a book on a finer scale, and forget the quotes on the old one that were to confirm it."""
         super().rescale_book(native_symbol, scale, at_ns)
-        self._witnesses.pop(native_symbol, None)
+        self._bbo_checks.pop(native_symbol, None)
 
     def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
         return self._ticker(frame) if kind == "book_ticker" else super()._unlisted(kind, frame, received_ns)
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
-        # What has a witness is read plainly from its first word on: each change is held against the quotes.
-        return (0, "") if slot.native_symbol in self._witnesses else super()._compiled_as(slot)
+        # What has a BBO check is read plainly from its first word on: each change is held against the quotes.
+        return (0, "") if slot.native_symbol in self._bbo_checks else super()._compiled_as(slot)
 
     def _read_update(self, frame: GateFrame) -> Update:
         if self._market == "spot":
@@ -99,9 +99,9 @@ class GateTapeFeed(GateFeed):
 
     def _lives(self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, levels: int) -> FrameResult:
         result = super()._lives(slot, sequence, event_ns, received_ns, levels)
-        witness = self._witnesses.get(slot.native_symbol)
-        if witness is not None and slot.state is BookState.LIVE:
-            held, failed = witness.reached(slot)
+        bbo_check = self._bbo_checks.get(slot.native_symbol)
+        if bbo_check is not None and slot.state is BookState.LIVE:
+            held, failed = bbo_check.reached(slot)
             self._counts.checks_held += held
             self._counts.checks_failed += failed
         return result
@@ -124,8 +124,8 @@ class GateTapeFeed(GateFeed):
             self._refuse(ticker.s, "result", str(error))
         if self.on_levels is not None:
             self.on_levels(ticker.s, [quote[:2], quote[2:]])
-        witness = self._witnesses.setdefault(ticker.s, TickerWitness())
-        verdict = witness.check(ticker.u, quote, slot)
+        bbo_check = self._bbo_checks.setdefault(ticker.s, BboCheck())
+        verdict = bbo_check.check(ticker.u, quote, slot)
         self._counts.checks_held += verdict is True
         self._counts.checks_failed += verdict is False
         return self._other()

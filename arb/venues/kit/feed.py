@@ -166,7 +166,7 @@ class SocketFeed:
         else:
             self._pace.sent(MESSAGES - 1, self._clock.monotonic_ns())
             self._resyncs[native_symbol] = _Resync(left_ns)
-        self._send(self._dialect.witness_messages((native_symbol,), self._now_s()))
+        self._send(self._dialect.bbo_messages((native_symbol,), self._now_s()))
 
     def retire_book(self, native_symbol: str) -> None:
         """End the subscription of a book for good; one that is not subscribed changes nothing."""
@@ -178,7 +178,7 @@ class SocketFeed:
             self._fetcher.forget(native_symbol)
         if not self._up:
             return
-        self._send(self._dialect.witness_messages((native_symbol,), self._now_s(), end=True))
+        self._send(self._dialect.bbo_messages((native_symbol,), self._now_s(), end=True))
         resync = self._resyncs.pop(native_symbol, None)
         if resync is not None and not resync.subscribed:
             self._leaving[native_symbol] = resync.asked_ns
@@ -215,8 +215,8 @@ class SocketFeed:
                 self._report(f"{self.connection} refused {about}: {said}")
                 for native in notice.native_symbols:
                     self._resync_refused(native)
-            case NoticeKind.UNWITNESSED:
-                self._emit(TroubleReported(kind=IncidentKind.UNWITNESSED, text=f"{self.connection}: {notice.text}"))
+            case NoticeKind.UNCHECKED:
+                self._emit(TroubleReported(kind=IncidentKind.UNCHECKED, text=f"{self.connection}: {notice.text}"))
             case NoticeKind.UPGRADE:
                 self._connection.renew("the venue announced that it closes the connection")
 
@@ -308,7 +308,7 @@ class SocketFeed:
         natives, now_s = tuple(self._natives), self._now_s()
         messages = (
             *self._dialect.subscribe_messages(natives, now_s),
-            *self._dialect.witness_messages(natives, now_s),
+            *self._dialect.bbo_messages(natives, now_s),
         )
         self._pace.sent(len(messages), self._clock.monotonic_ns())
         return messages

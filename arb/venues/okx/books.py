@@ -5,10 +5,10 @@ Special cases of the chain: equal ids with empty sides are a keep-alive; after m
 0 on today's feeds, which means none; a present, non-zero one is verified. Frames of before `seqId` existed are read
 from tapes only, where the checksum alone vouches for them; a live feed refuses them.
 
-`bbo-tbt` (best bid and offer, every 10 ms) bears witness of a book that states no checksum. The documents number changes by
-channel and do not say that the ids of the two are comparable, so the witness is believed, book by book, once it has shown it
-(`arb/venues/books/plain/witness.py`): by book because a wrong one must not have the others' witnesses dismissed. Whether a book
-is live is said by `books` alone: the witness is subscribed beside it, and may be refused, silent or unreadable.
+`bbo-tbt` (best bid and offer, every 10 ms) confirms a book that states no checksum. The documents number changes by
+channel and do not say that the ids of the two are comparable, so the BBO check is believed, book by book, once it has shown it
+(`arb/venues/books/plain/bbo_check.py`): by book because a wrong one must not have the others' BBO checks dismissed. Whether a
+book is live is said by `books` alone: the BBO check is subscribed beside it, and may be refused, silent or unreadable.
 
 OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
 snapshot of a quiet book may lie seconds back. So a snapshot and a keep-alive state no `event_ns`.
@@ -25,12 +25,12 @@ from arb.market.scale import Scale
 from arb.masking import clean
 from arb.venues.books.compiled.layout import OKX
 from arb.venues.books.plain.base import DECODE_ERRORS, FrameError, Sequence64, decode_problem
+from arb.venues.books.plain.bbo_check import PROVEN, begin_hearing, hear, heard
 from arb.venues.books.plain.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 from arb.venues.books.plain.slot import BookSlot
-from arb.venues.books.plain.witness import PROVEN, begin_hearing, hear, heard
 
 _DEPTHS = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
-_WITNESS = "bbo-tbt"
+_BBO_CHECK = "bbo-tbt"
 _UPGRADE_CODE = "64008"
 
 
@@ -59,7 +59,7 @@ class OkxFeed(PushedFeed):
     channel = "books"
     shape = OKX
     _said = False
-    """Whether it was said that a witness is missing or dismissed: of the first one only, the others may be hundreds."""
+    """Whether it was said that a BBO check is missing or dismissed: of the first one only, the others may be hundreds."""
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         """Put a book on a finer scale, and forget the quotes on the old one that it has not reached."""
@@ -68,9 +68,9 @@ class OkxFeed(PushedFeed):
         if slot.ahead is not None:
             slot.ahead.clear()
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         """See `arb.market.feed.BookFeed`."""
-        args = [{"channel": _WITNESS, "instId": native_symbol} for native_symbol in native_symbols]
+        args = [{"channel": _BBO_CHECK, "instId": native_symbol} for native_symbol in native_symbols]
         return self._requests("unsubscribe" if end else "subscribe", args)
 
     def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
@@ -91,9 +91,9 @@ class OkxFeed(PushedFeed):
     def _answer(self, frame: PushedFrame, arg: Arg | None) -> FrameResult:
         if frame.event == "notice" and str(frame.code) == _UPGRADE_CODE:
             return self._notice(NoticeKind.UPGRADE, (), frame.code, frame.msg or "")
-        if frame.event == "error" and _WITNESS in (frame.msg or ""):
+        if frame.event == "error" and _BBO_CHECK in (frame.msg or ""):
             cause = clean(f"{frame.code} {frame.msg}")
-            return self._unwitnessed(self._control(), f"refused the best quotes that bear witness of books: {cause}")
+            return self._unchecked(self._control(), f"refused the best quotes that confirm books: {cause}")
         return super()._answer(frame, arg)
 
     def _book(self, frame: PushedFrame, arg: Arg, received_ns: int) -> FrameResult:
@@ -114,9 +114,9 @@ class OkxFeed(PushedFeed):
         if frame.action not in ("snapshot", "update"):
             self._refuse(arg.instId, "action", f"neither snapshot nor update: {clean(frame.action, 40)!r}")
         result = self._take(slot, books[0], frame.action == "snapshot", received_ns)
-        return self._witnessed(slot, result, received_ns)
+        return self._bbo_checked(slot, result, received_ns)
 
-    def _witnessed(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
+    def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
         """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
@@ -133,7 +133,7 @@ class OkxFeed(PushedFeed):
         """Leave the book here until its quotes have spoken."""
 
     def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
-        slot = None if arg is None or arg.channel != _WITNESS else self._known(arg.instId)
+        slot = None if arg is None or arg.channel != _BBO_CHECK else self._known(arg.instId)
         if slot is None:
             return self._other()
         try:
@@ -166,22 +166,22 @@ class OkxFeed(PushedFeed):
         return bests[0].seqId, (bid, bid_size, ask, ask_size)
 
     def _contradicted(self, slot: BookSlot, sequence: int, result: FrameResult, received_ns: int) -> FrameResult:
-        """Lose a book whose witness is believed, and dismiss one that is not."""
+        """Lose a book whose BBO check is believed, and dismiss one that is not."""
         if slot.agreed >= PROVEN:
             return self._lose(slot, received_ns, f"best bid and offer at {sequence} disagree with the book")
         slot.ahead = None
-        return self._unwitnessed(
+        return self._unchecked(
             result,
             f"{_WITNESS} at {sequence} disagrees with the book of {slot.native_symbol} after it agreed {slot.agreed} times: it "
-            "is taken for no witness until the book's next snapshot",
+            "is taken for no BBO check until the book's next snapshot",
         )
 
-    def _unwitnessed(self, result: FrameResult, text: str) -> FrameResult:
-        """Say of the first witness that it is none; books go on without."""
+    def _unchecked(self, result: FrameResult, text: str) -> FrameResult:
+        """Say of the first BBO check that it is none; books go on without."""
         if self._said:
             return result
         self._said = True
-        return msgspec.structs.replace(result, notice=Notice(NoticeKind.UNWITNESSED, text=text))
+        return msgspec.structs.replace(result, notice=Notice(NoticeKind.UNCHECKED, text=text))
 
     def _take(self, slot: BookSlot, book: _Book, snapshot: bool, received_ns: int) -> FrameResult:
         sequence = self._sequence_of(slot, book, snapshot)

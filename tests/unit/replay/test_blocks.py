@@ -226,7 +226,9 @@ def a_market(rng: random.Random, folder: Path, *, steps: int = 400) -> list[Path
             frame = frames.change(f"{gone[0]}{bid}x{size}", f"{gone[1]}{ask}x{size}", sent_ns)
         shown[key] = bid, ask
         sent = [frame]
-        if venue == "okx" and rng.random() < 0.8:  # its witness, before the change or after it, and now and then wrong
+        if (
+            venue == "okx" and rng.random() < 0.8
+        ):  # its BBO check, before the change or after it, and now and then wrong
             said = size if rng.random() < 0.98 else "77.7"
             sent.insert(rng.randrange(2), frames.best(f"{bid}x{said}", f"{ask}x{size}", sent_ns))
         for raw in sent:

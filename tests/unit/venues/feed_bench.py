@@ -132,7 +132,7 @@ class Bench:
             running = asyncio.create_task(self.feed.run())
             await self.turns()
             await asyncio.sleep(100 * self.gap_s)
-            greeted = self.words.subscribe_messages(self.natives, 0) + self.words.witness_messages(self.natives, 0)
+            greeted = self.words.subscribe_messages(self.natives, 0) + self.words.bbo_messages(self.natives, 0)
             assert self.line.sent == [*greeted]
             self.line.sent.clear()
             await story()

@@ -71,7 +71,7 @@ BITGET_FILL = {
     "uTime": "1700000000123",
 }
 OUR_ID = ("text", "clOrdId", "clientOid")
-"""Without it an order is somebody else's, as far as lists go: the balance is then the witness that is left."""
+"""Without it an order is somebody else's, as far as lists go: the balance is then the BBO check that is left."""
 
 
 def okx(*rows: Any, code: str = "0") -> dict[str, Any]:

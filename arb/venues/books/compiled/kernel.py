@@ -66,7 +66,7 @@ from arb.venues.books.compiled.layout import (
 )
 from arb.venues.books.compiled.memory import float_at, inlined, put_float, put_word, word_at
 from arb.venues.books.compiled.okx_frames import best_quote, is_best_quote
-from arb.venues.books.compiled.quotes import take_quote, witnessed
+from arb.venues.books.compiled.quotes import bbo_agrees, take_quote
 from arb.venues.books.compiled.sides import (
     astray,
     best,
@@ -190,7 +190,7 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
         return HAND_OVER
     if (not bids_stay and used_up(bid_side, bid, bid_size)) or (not asks_stay and used_up(ask_side, -ask, ask_size)):
         return HAND_OVER
-    if not witnessed(row, connection, last, bid, bid_size, ask, ask_size):
+    if not bbo_agrees(row, connection, last, bid, bid_size, ask, ask_size):
         return HAND_OVER
     if bids or asks:
         depth_max = word_at(row + DEPTH_MAX * WORD)

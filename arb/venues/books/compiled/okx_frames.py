@@ -1,4 +1,4 @@
-"""OKX's best quotes, `bbo-tbt`, that bear witness between the changes of a book, read by compiled code; see `frames.py`."""
+"""OKX's best quotes, `bbo-tbt`, that confirm a book between the changes of a book, read by compiled code; see `frames.py`."""
 
 from arb.venues.books.compiled.frames import ASKS_FIELD, ASKS_READ, BIDS_FIELD, SEQ_ID, TS, exps, looked_up
 from arb.venues.books.compiled.layout import OKX, SCRATCH, WORD

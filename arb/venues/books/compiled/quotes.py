@@ -1,6 +1,6 @@
-"""Best quotes that bear witness of a book which compiled code keeps.
+"""Best quotes that confirm a book which compiled code keeps.
 
-A quote whose id the book has not reached is kept beside it, as `arb/venues/books/plain/witness.py` keeps it, and held against
+A quote whose id the book has not reached is kept beside it, as `arb/venues/books/plain/bbo_check.py` keeps it, and held against
 the book by the change that reaches its id. Where one disagrees that change is handed over, with all quotes that are kept; so is
 a quote of Binance for which there is no room. What follows from it is the plain reader's to say.
 """
@@ -100,7 +100,7 @@ def keep_quote(row: int, kind: int, sequence: int, read: int):
 
 
 @inlined
-def witnessed(row: int, connection: int, reached: int, bid: int, bid_size: int, ask: int, ask_size: int):
+def bbo_agrees(row: int, connection: int, reached: int, bid: int, bid_size: int, ask: int, ask_size: int):
     """Hold the kept quotes of the id that the book has reached against it, as the plain `reached` does.
 
     Return False where one disagrees, and nothing has changed.

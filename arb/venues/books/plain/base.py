@@ -212,7 +212,7 @@ class WireFeed(ABC):
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the text frames that end the subscriptions."""
 
-    def witness_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
+    def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         """See `arb.market.feed.BookFeed`; most venues have none, or have them with the books."""
         return ()
 

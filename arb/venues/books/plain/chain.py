@@ -15,7 +15,7 @@ venue's `Rule`:
     PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
 
 Best-bid/offer frames are checked against such books: where one carries the id of the book, price and size must agree on both
-sides (`arb/venues/books/plain/witness.py`).
+sides (`arb/venues/books/plain/bbo_check.py`).
 """
 
 from enum import Enum

@@ -71,7 +71,7 @@ class BookSlot:
         self.ahead: deque[Quoted] | None = None
         """Where quotes are kept that the book has not reached yet, where its best quotes come by themselves, too."""
         self.agreed = 0
-        """How many of these have agreed with it (`arb/venues/books/plain/witness.py`)."""
+        """How many of these have agreed with it (`arb/venues/books/plain/bbo_check.py`)."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):

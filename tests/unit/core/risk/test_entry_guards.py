@@ -72,7 +72,7 @@ def test_a_third_venue_with_an_absurd_book_neither_opens_nor_refuses_a_pair() ->
         assert between(absurd, entry_band_bps=D(150), max_price_ratio_bps=D(10_000))[0] == 2, absurd
 
 
-def test_a_book_that_is_down_is_no_witness() -> None:
+def test_a_book_that_is_down_is_no_bbo_check() -> None:
     bench = Bench(venues=THREE, limits=limited(entry_band_bps=D(50)))
     bench.quote("bitget", "100.4x1", "100.5x1")
     bench.tell(FeedDown(venue="bitget", cause="test"))

@@ -161,7 +161,7 @@ def test_another_run_begins_with_nothing_refused() -> None:
     assert apart(a_bench()) == []
 
 
-# What is no witness.
+# What is no BBO check.
 
 
 def test_books_too_wide_to_have_a_price_say_nothing() -> None:

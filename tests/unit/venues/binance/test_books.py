@@ -1,4 +1,4 @@
-"""Binance: a fetched snapshot, two rules of chaining, and best-bid/offer frames as witnesses. Bybit: restarts."""
+"""Binance: a fetched snapshot, two rules of chaining, and best-bid/offer frames as BBO checks. Bybit: restarts."""
 
 import json
 import random
@@ -79,12 +79,12 @@ def test_what_a_cut_snapshot_did_not_hold_is_unknown_and_not_shown() -> None:
 def test_a_best_bid_and_offer_of_the_books_id_must_agree(early: bool, size: str, usable: bool) -> None:
     arena, feed = feed_of()
     feed.on_snapshot("BTCUSDT", NOW_NS, snapshot(100, [["1", "1"]], [["5", "5"]]))
-    witness = ticker(103, "2", size, "5.00", "5")
+    bbo_check = ticker(103, "2", size, "5.00", "5")
     if early:
-        feed.on_frame(NOW_NS, witness)
+        feed.on_frame(NOW_NS, bbo_check)
     result = feed.on_frame(NOW_NS, binance_frame(101, 103, [["2", "2"]], []))
     if not early:
-        result = feed.on_frame(NOW_NS, witness)
+        result = feed.on_frame(NOW_NS, bbo_check)
     assert arena.usable(0) is usable
     assert (feed.counts.checks_held, feed.counts.checks_failed) == (int(usable), int(not usable))
     assert bool(result.resyncs) is not usable

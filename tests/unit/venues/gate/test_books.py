@@ -264,7 +264,7 @@ def test_contracts_of_a_perpetual_are_numbers_or_text_and_stay_contracts(size: s
     assert slot.book.bids.sizes == {5 * 10**39: 17 * E40}
 
 
-def test_a_ticker_of_the_same_id_bears_witness() -> None:
+def test_a_ticker_of_the_same_id_bears_bbo_check() -> None:
     feed = GateTapeFeed()
     ticker = {"t": NOW_MS, "u": 101, "s": "BTC_USDT", "b": "8", "B": "2", "a": "9", "A": "1"}
     wrong = {**ticker, "u": 102, "A": "3"}

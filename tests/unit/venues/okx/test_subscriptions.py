@@ -1,4 +1,4 @@
-"""What is asked of OKX for a book and for its witness: the book comes first, and nothing of it waits for the other."""
+"""What is asked of OKX for a book and for its BBO check: the book comes first, and nothing of it waits for the other."""
 
 import json
 
@@ -40,7 +40,7 @@ class Okx(Bench):
         self.line.say(json.dumps({"event": "error", "code": "60018", "msg": text}).encode())
 
 
-def test_books_are_subscribed_first_and_witnesses_behind_them_after_every_reconnect() -> None:
+def test_books_are_subscribed_first_and_bbo_checks_behind_them_after_every_reconnect() -> None:
     bench = Okx()
 
     async def story() -> None:
@@ -52,7 +52,7 @@ def test_books_are_subscribed_first_and_witnesses_behind_them_after_every_reconn
     bench.run(story)
 
 
-def test_a_lost_book_is_subscribed_anew_and_its_witness_stays() -> None:
+def test_a_lost_book_is_subscribed_anew_and_its_bbo_check_stays() -> None:
     bench = Okx()
 
     async def story() -> None:
@@ -66,7 +66,7 @@ def test_a_lost_book_is_subscribed_anew_and_its_witness_stays() -> None:
     bench.run(story)
 
 
-def test_a_witness_comes_and_goes_with_its_book() -> None:
+def test_a_bbo_check_comes_and_goes_with_its_book() -> None:
     bench = Okx()
 
     async def story() -> None:
@@ -85,7 +85,7 @@ def test_a_witness_comes_and_goes_with_its_book() -> None:
     bench.run(story)
 
 
-def test_a_refused_witness_is_reported_once_and_nothing_of_a_book_is_asked_anew() -> None:
+def test_a_refused_bbo_check_is_reported_once_and_nothing_of_a_book_is_asked_anew() -> None:
     bench = Okx()
 
     async def story() -> None:
@@ -96,13 +96,13 @@ def test_a_refused_witness_is_reported_once_and_nothing_of_a_book_is_asked_anew(
             bench.line.say(whole.replace("BTC-USDT", native).encode())
         assert await bench.asked() == []
         assert [bench.arena.state[row] for row in range(2)] == [BookState.LIVE, BookState.LIVE]
-        text = f"okx: refused the best quotes that bear witness of books: 60018 {REFUSED}"
-        assert bench.events[1:] == [TroubleReported(kind=IncidentKind.UNWITNESSED, text=text)]
+        text = f"okx: refused the best quotes that confirm books: 60018 {REFUSED}"
+        assert bench.events[1:] == [TroubleReported(kind=IncidentKind.UNCHECKED, text=text)]
 
     bench.run(story)
 
 
-def test_a_resync_that_is_under_way_goes_on_when_the_witness_is_refused() -> None:
+def test_a_resync_that_is_under_way_goes_on_when_the_bbo_check_is_refused() -> None:
     bench = Okx()
 
     async def story() -> None:

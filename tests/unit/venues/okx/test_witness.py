@@ -1,4 +1,4 @@
-"""OKX's best quotes as witnesses of its books: believed once they have proved themselves, and never needed."""
+"""OKX's best quotes as BBO checks of its books: believed once they have proved themselves, and never needed."""
 
 import json
 import random
@@ -9,7 +9,7 @@ import pytest
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, FrameResult, NoticeKind
 from arb.market.scale import Scale
-from arb.venues.books.plain.witness import HEARD_MAX, PROVEN
+from arb.venues.books.plain.bbo_check import HEARD_MAX, PROVEN
 from arb.venues.okx.books import OkxFeed
 from tests.unit.venues.books.plain.dialects import NOW_MS, NOW_NS, OKX, Side, Truth, okx_frame, okx_quote, seats
 
@@ -20,7 +20,7 @@ REFUSED = (
 
 
 class Watched:
-    """A live book and its witness."""
+    """A live book and its BBO check."""
 
     def __init__(self, make: Callable[[BookArena], OkxFeed] = lambda arena: OkxFeed("okx", seats("BTC-USDT"), arena)):
         self.arena = BookArena(1)
@@ -68,7 +68,7 @@ def test_quotes_of_the_books_id_agree_before_and_after_its_change() -> None:
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_believed_witness_that_disagrees_costs_the_book_and_only_that_is_asked_for_anew(early: bool) -> None:
+def test_a_believed_bbo_check_that_disagrees_costs_the_book_and_only_that_is_asked_for_anew(early: bool) -> None:
     watched = Watched()
     watched.prove()
     change = OKX.change(*watched.truth.step())
@@ -87,7 +87,9 @@ def test_a_believed_witness_that_disagrees_costs_the_book_and_only_that_is_asked
 
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("agreed", [0, PROVEN - 1])
-def test_a_witness_that_disagrees_before_it_is_believed_is_dismissed_and_said_so_once(early: bool, agreed: int) -> None:
+def test_a_bbo_check_that_disagrees_before_it_is_believed_is_dismissed_and_said_so_once(
+    early: bool, agreed: int
+) -> None:
     watched = Watched()
     watched.prove(agreed)
     change = OKX.change(*watched.truth.step())
@@ -95,7 +97,7 @@ def test_a_witness_that_disagrees_before_it_is_believed_is_dismissed_and_said_so
     results = [watched.give(raw) for raw in frames]
     assert watched.live and not any(result.resyncs for result in results)
     (notice,) = [result.notice for result in results if result.notice is not None]
-    assert notice.kind is NoticeKind.UNWITNESSED
+    assert notice.kind is NoticeKind.UNCHECKED
     assert (
         f"bbo-tbt at {watched.truth.id} disagrees with the book of BTC-USDT after it agreed {agreed} times"
         in notice.text
@@ -107,12 +109,12 @@ def test_a_witness_that_disagrees_before_it_is_believed_is_dismissed_and_said_so
     assert watched.checks == (agreed, 1)
 
 
-def test_after_a_loss_a_witness_has_to_prove_itself_anew_and_a_dismissed_one_may() -> None:
+def test_after_a_loss_a_bbo_check_has_to_prove_itself_anew_and_a_dismissed_one_may() -> None:
     watched = Watched()
     watched.prove()
     assert watched.quote(sides=WRONG).resyncs
     watched.begin()
-    dismissed = watched.quote(sides=WRONG)  # of a fresh snapshot: the witness is wrong, not the book
+    dismissed = watched.quote(sides=WRONG)  # of a fresh snapshot: the BBO check is wrong, not the book
     assert (dismissed.resyncs, dismissed.notice is None) == ((), False)
     watched.feed.on_disconnect(NOW_NS)
     watched.begin()
@@ -236,7 +238,7 @@ def test_quotes_of_a_book_that_nobody_asked_for_are_passed_over() -> None:
     assert watched.feed.counts.malformed == 0
 
 
-def test_a_book_lives_without_its_witness_and_its_snapshot_alone_brings_it_back() -> None:
+def test_a_book_lives_without_its_bbo_check_and_its_snapshot_alone_brings_it_back() -> None:
     arena = BookArena(1)
     feed = OkxFeed("okx", seats("BTC-USDT"), arena)
     assert feed.on_frame(NOW_NS, okx_quote(1000, {"90.00": "1"}, {})) == NOTHING
@@ -246,28 +248,28 @@ def test_a_book_lives_without_its_witness_and_its_snapshot_alone_brings_it_back(
     assert feed.counts.checks_held == 1  # it had come before its book
 
 
-def test_a_refused_witness_is_said_once_and_changes_no_book() -> None:
+def test_a_refused_bbo_check_is_said_once_and_changes_no_book() -> None:
     watched = Watched()
     refusal = json.dumps({"event": "error", "code": "60018", "msg": REFUSED, "connId": "a4d3ae55"})
     notice = watched.give(refusal).notice
     assert notice is not None
-    assert (notice.kind, notice.native_symbols) == (NoticeKind.UNWITNESSED, ())
-    assert notice.text.startswith("refused the best quotes that bear witness of books: 60018 Wrong URL")
+    assert (notice.kind, notice.native_symbols) == (NoticeKind.UNCHECKED, ())
+    assert notice.text.startswith("refused the best quotes that confirm books: 60018 Wrong URL")
     assert watched.give(refusal) == NOTHING
     assert watched.live
     other = watched.give(json.dumps({"event": "error", "code": "60014", "msg": "Requests too frequent"})).notice
     assert other is not None and other.kind is NoticeKind.REFUSED
 
 
-def test_the_witness_is_subscribed_by_requests_of_its_own_and_its_answers_are_no_books() -> None:
+def test_the_bbo_check_is_subscribed_by_requests_of_its_own_and_its_answers_are_no_books() -> None:
     watched = Watched()
     arg = {"channel": "bbo-tbt", "instId": "BTC-USDT"}
     for end, op in ((False, "subscribe"), (True, "unsubscribe")):
-        (message,) = watched.feed.witness_messages(["BTC-USDT"], 0, end=end)
+        (message,) = watched.feed.bbo_messages(["BTC-USDT"], 0, end=end)
         assert json.loads(message) == {"op": op, "args": [arg]}
         notice = watched.give(json.dumps({"event": op, "arg": arg, "connId": "a4d3ae55"})).notice
         assert notice is not None and notice.native_symbols == ()
-    assert len(watched.feed.witness_messages([str(number) for number in range(120)], 0)) == 3
+    assert len(watched.feed.bbo_messages([str(number) for number in range(120)], 0)) == 3
 
 
 def test_a_finer_scale_keeps_the_proof_and_forgets_quotes_on_the_old_one() -> None:

@@ -1,4 +1,4 @@
-"""Best quotes of OKX, whose witness has to prove itself: kept, held and dismissed by compiled code as by the plain reader."""
+"""Best quotes of OKX, whose BBO check has to prove itself: kept, held and dismissed by compiled code as by the plain reader."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arb.market.arena import BookState
 from arb.venues.books.compiled.book_ownership import PAID_AFTER
 from arb.venues.books.compiled.layout import QUOTES_MAX
-from arb.venues.books.plain.witness import PROVEN
+from arb.venues.books.plain.bbo_check import PROVEN
 from tests.unit.venues.books.compiled.test_quotes import give_quotes_of_any_id
 from tests.unit.venues.books.compiled.twins import Twins, begin, disturbed, refresh
 from tests.unit.venues.books.plain.dialects import OKX, Side, Truth, okx_frame, okx_quote
@@ -32,7 +32,7 @@ def changed(truth: Truth) -> bytes:
 
 
 def proven(seed: int, times: int = PROVEN) -> tuple[Truth, Twins]:
-    """Return a lent book whose witness has agreed so many times."""
+    """Return a lent book whose BBO check has agreed so many times."""
     truth, twins = begin(OKX, seed)
     for _ in range(times):
         change = changed(truth)
@@ -82,7 +82,7 @@ def test_agreements_that_compiled_code_saw_are_proof(times: int, after: BookStat
     assert twins.compiled.feed.counts.checks_failed == 1
 
 
-def test_quotes_of_a_dismissed_witness_are_passed_over_without_the_plain_reader() -> None:
+def test_quotes_of_a_dismissed_bbo_check_are_passed_over_without_the_plain_reader() -> None:
     truth, twins = proven(4, 3)
     twins.give(wrong(truth.id))
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Best quotes that bear witness, and snapshots that were cut short: kept by compiled code as the plain reader keeps them."""
+"""Best quotes that confirm a book, and snapshots that were cut short: kept by compiled code as the plain reader keeps them."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Best bid and offer as witnesses of a book: where one carries the id of the book, price and size must agree on both sides.
+"""Best bid and offer as BBO checks of a book: where one carries the id of the book, price and size must agree on both sides.
 
 Quotes mostly come before the change that brings the book to their id, so they are kept until it has. `TickerWitness` is for
 channels whose ids are documented to be the book's, `hear` for those that have to show it.
@@ -13,12 +13,12 @@ from arb.venues.books.plain.slot import BookSlot
 
 _KEPT_MAX = 4096
 HEARD_MAX = QUOTES_MAX
-"""Quotes that are kept of a witness that is heard; with one more all are forgotten: the book does not come to their ids."""
+"""Quotes that are kept of a BBO check that is heard; with one more all are forgotten: the book does not come to their ids."""
 PROVEN = 20
 """How often it has to agree before it is believed: what agrees by chance does so once or twice."""
 
 
-class TickerWitness:
+class BboCheck:
     """The quotes of one symbol that the book has not reached yet."""
 
     __slots__ = ("ahead",)
@@ -41,11 +41,11 @@ class TickerWitness:
 
 
 def begin_hearing(slot: BookSlot) -> None:
-    """Hear a witness that has to prove itself from the beginning, as after each loss of its book.
+    """Hear a BBO check that has to prove itself from the beginning, as after each loss of its book.
 
     It is believed once it has agreed with the book `PROVEN` times at equal ids; one that disagrees before that is dismissed
     (`slot.ahead` is None), and what it says counts no more. The next snapshot begins anew, for one that is contradicted at
-    once speaks against the witness. So no book is lost to its witness more often than proving itself takes.
+    once speaks against the BBO check. So no book is lost to its BBO check more often than proving itself takes.
     """
     slot.ahead, slot.agreed = deque(), 0
 
