@@ -19,7 +19,7 @@ from arb.config import Settings
 from arb.core.messages.events import CurrenciesListed
 from arb.core.messages.settings import CoinRule, Trapped
 from arb.core.state.identity import RouteIdentities
-from arb.core.state.trapped import TrappedRoutes
+from arb.core.state.transfer_blocked import TransferBlocks
 from arb.core.strategies.taker_pair.choice import RouteJudges
 from arb.errors import VenueError
 from arb.market.listing import CommonSymbol, Listed, common_symbols
@@ -58,7 +58,7 @@ class Overview(msgspec.Struct, frozen=True):
         """Return what says where pairs may open, by these lists; `coins`: what is known besides (None: they are made up)."""
         identities = RouteIdentities(coins)
         identities.renew(self.wallets.coins())
-        return RouteJudges(identities, TrappedRoutes(trapped, self.wallets))
+        return RouteJudges(identities, TransferBlocks(trapped, self.wallets))
 
 
 class MarketReader:

@@ -35,7 +35,7 @@ from arb.core.state.positions.bands import Bands
 from arb.core.state.positions.inventory import Inventory
 from arb.core.state.price_ratio import PriceRatios
 from arb.core.state.residuals import Residuals
-from arb.core.state.trapped import TrappedRoutes
+from arb.core.state.transfer_blocked import TransferBlocks
 from arb.core.state.venue_health import HealthBoard
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
@@ -191,7 +191,7 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
-        self.trapped = TrappedRoutes(settings.limits.trapped)
+        self.trapped = TransferBlocks(settings.limits.trapped)
         self.price_ratios = PriceRatios(
             books,
             lambda symbol: self.limits_at(symbol).max_price_ratio_bps,

@@ -13,7 +13,7 @@ from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
 from arb.view.summary import present_state, summarise
 from tests.builders import Bench, an_instrument
-from tests.unit.core.state.test_trapped import lists
+from tests.unit.core.state.test_transfer_blocked import lists
 from tests.unit.core.trades.test_trade import fill
 
 GATE = {

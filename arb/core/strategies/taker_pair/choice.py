@@ -14,7 +14,7 @@ import msgspec
 
 from arb.core.messages.settings import ChoiceRules
 from arb.core.state.identity import RouteIdentities
-from arb.core.state.trapped import TrappedRoutes
+from arb.core.state.transfer_blocked import TransferBlocks
 from arb.market.listing import CommonSymbol, Listed
 from arb.market.numbers import plain
 
@@ -23,7 +23,7 @@ class RouteJudges(NamedTuple):
     """What says between which venues a symbol may be traded: by their coins, and by their wallets."""
 
     identities: RouteIdentities
-    trapped: TrappedRoutes
+    trapped: TransferBlocks
 
     def may(self, symbol: str, buy_venue: str, sell_venue: str) -> bool:
         """Return whether pairs may open on a route, as far as coins and wallets go."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S
 from arb.core.messages.settings import ChoiceRules, CoinRule, Trapped
 from arb.core.state.identity import RouteIdentities
-from arb.core.state.trapped import TrappedRoutes
+from arb.core.state.transfer_blocked import TransferBlocks
 from arb.core.strategies.taker_pair.choice import RouteJudges, choose
 from arb.market.coins import NATIVE, Coin
 from arb.market.listing import CommonSymbol, Listed, Ticker
@@ -22,7 +22,7 @@ RULES = ChoiceRules(min_volume_quote=D(1000))
 
 
 def judges(identities: RouteIdentities, wallets: Wallets | None = None, rule: Trapped = Trapped.REFUSE) -> RouteJudges:
-    return RouteJudges(identities, TrappedRoutes(rule, wallets))
+    return RouteJudges(identities, TransferBlocks(rule, wallets))
 
 
 ANY = judges(RouteIdentities(None))

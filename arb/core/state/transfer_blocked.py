@@ -21,7 +21,7 @@ TRAPPED_SHARE = Decimal("0.1")
 _WHOLE = Decimal(1)
 
 
-class TrappedRoutes:
+class TransferBlocks:
     """Judges routes by the venues' wallets."""
 
     def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
