@@ -19,7 +19,7 @@ by then a silent connection's books are stale. All of it is integers and fractio
 the same. Only ratios that have left the band are kept.
 
 Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices of before a pause are no
-BBO check of those after it. In the first seconds of a run `max_edge_bps` and standing edges hold alone, as they do for
+BBO check of those after it. In the first seconds of a run `max_edge_bps` and persistent edges hold alone, as they do for
 every first pair (`standing.py`).
 """
 

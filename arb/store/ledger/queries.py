@@ -38,7 +38,7 @@ from arb.store.ledger.tables import (
 
 RowDict = dict[str, Any]
 EPISODE_NS = 3600 * NS_PER_S
-"""How long before an instant an episode that reached it is looked for: others are of another kind (standing edges)."""
+"""How long before an instant an episode that reached it is looked for: others are of another kind (persistent edges)."""
 
 RUN_TIMES = """
 SELECT known.id AS run_id, known.started_ns,

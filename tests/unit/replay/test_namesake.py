@@ -14,7 +14,7 @@ from arb.core.messages.settings import Limits
 from tests.unit.replay.makings import START_S, Tape
 
 SECONDS = 240
-# Above the edge of 130 bps, and so high that standing edges of a tenth of it are left alone.
+# Above the edge of 130 bps, and so high that persistent edges of a tenth of it are left alone.
 CEILING = Decimal(2000)
 
 

@@ -26,8 +26,8 @@ from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.episodes import Episode, Episodes
 from arb.core.strategies.taker_pair.marks import Marks
 from arb.core.strategies.taker_pair.obstacles import Obstacles, Refused
+from arb.core.strategies.taker_pair.persistent_edge import PersistentEdges
 from arb.core.strategies.taker_pair.routes import Routes
-from arb.core.strategies.taker_pair.standing import StandingEdges
 from arb.core.trades.opening import TradeManager
 from arb.market.numbers import exact
 from arb.market.route import Route
@@ -74,7 +74,7 @@ class Detector:
         self.routes = Routes(state)
         self.marks = Marks(state.books, self.routes)
         self.episodes = Episodes(0, 0, 0)
-        self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
+        self.standing = PersistentEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
         self.judged_last: dict[str, None] = {}
         """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
@@ -324,7 +324,7 @@ class Detector:
         return self._limit_reason(route, answer, now_ns) or answer
 
     def _pause(self, route: Route, now_ns: int) -> None:
-        """Raise an incident when a standing edge is refused for the first time."""
+        """Raise an incident when a persistent edge is refused for the first time."""
         if self.standing.pause(route):
             symbol, buy_venue, sell_venue = route
             text = (

@@ -1,4 +1,4 @@
-"""Edges that stand although our own pairs should have eaten them.
+"""persistent edges although our own pairs should have eaten them.
 
 Where two venues quote one coin, a pair of ours takes the levels that the edge was made of, and it shrinks. Where they quote
 two coins of one name, or a book is not real, the edge stands however often it is traded. So every pair that opens is
@@ -24,7 +24,7 @@ LEAST_SHARE = Fraction(1, 10)
 """The share of the highest edge allowed up to which an edge may stand."""
 
 
-class StandingEdges:
+class PersistentEdges:
     """The edges under which pairs of ours opened, of every route where none has fallen below half of the first since."""
 
     def __init__(self, max_edge_bps: Callable[[Route], Decimal]) -> None:

@@ -9,7 +9,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.reasons import Reason
 from arb.core.messages.records import IncidentRecord
 from arb.core.messages.settings import Limits, SymbolLimits
-from arb.core.strategies.taker_pair.standing import WINDOW_NS, StandingEdges
+from arb.core.strategies.taker_pair.persistent_edge import WINDOW_NS, PersistentEdges
 from tests.builders import Bench, D
 from tests.unit.core.trades.test_repairer import THREE
 from tests.unit.core.trades.test_trade import fill
@@ -20,9 +20,9 @@ LIMITS = Limits(min_net_quote=D(0), min_edge_bps=D(1), max_notional_quote=D(200)
 RICH = {"USDT": "100000", "BTC": "1000"}
 
 
-def after(*opened_s: int, edge: Fraction = 100 * BPS) -> StandingEdges:
+def after(*opened_s: int, edge: Fraction = 100 * BPS) -> PersistentEdges:
     """Return what is known after pairs of one route opened at these seconds, each at the same edge."""
-    edges = StandingEdges(lambda _: D(300))
+    edges = PersistentEdges(lambda _: D(300))
     for second in opened_s:
         edges.opened(ROUTE, edge, second * NS_PER_S)
     return edges
@@ -37,7 +37,7 @@ def test_two_pairs_within_a_minute_make_an_edge_that_stands() -> None:
 
 
 def test_an_edge_that_falls_below_half_of_the_first_is_forgotten_with_its_pairs() -> None:
-    edges = StandingEdges(lambda _: D(300))
+    edges = PersistentEdges(lambda _: D(300))
     edges.opened(ROUTE, 100 * BPS, 0)
     edges.seen(ROUTE, 50 * BPS)
     edges.opened(ROUTE, 60 * BPS, 1)
