@@ -32,7 +32,7 @@ it is executed, and the connection breaks before the answer. `net_reset`: every 
 """
 SLOW_MS = 350
 MIDST = ('"partially_filled"', '"spot.usertrades"')
-"""Marks of a frame that reports a fill and is followed by more about the same order."""
+"""DirtySymbols of a frame that reports a fill and is followed by more about the same order."""
 
 
 class LineFault(msgspec.Struct):

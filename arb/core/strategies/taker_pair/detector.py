@@ -23,8 +23,8 @@ from arb.core.risk.limits import breached
 from arb.core.risk.refusals import RefusalReports
 from arb.core.state.engine_state import IDS_PER_RUN, EngineState
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
+from arb.core.strategies.taker_pair.dirty_symbols import DirtySymbols
 from arb.core.strategies.taker_pair.episodes import Episode, Episodes
-from arb.core.strategies.taker_pair.marks import Marks
 from arb.core.strategies.taker_pair.obstacles import Obstacles, Refused
 from arb.core.strategies.taker_pair.persistent_edge import PersistentEdges
 from arb.core.strategies.taker_pair.routes import Routes
@@ -72,7 +72,7 @@ class Detector:
         self.state = state
         self.manager = manager
         self.routes = Routes(state)
-        self.marks = Marks(state.books, self.routes)
+        self.marks = DirtySymbols(state.books, self.routes)
         self.episodes = Episodes(0, 0, 0)
         self.standing = PersistentEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)

@@ -2,7 +2,7 @@
 
 `take` answers with `QUIET` where the frame is applied and that was all, with the row + 1 where plain code has something
 to do (the symbol may have an edge), and with `HAND_OVER` where the plain reader must take
-the frame. What it does is what `WireFeed.on_frame`, `Books.on_frame` and `Marks.rows` do for the same frame, in the same
+the frame. What it does is what `WireFeed.on_frame`, `Books.on_frame` and `DirtySymbols.rows` do for the same frame, in the same
 order; the rules of the chains are those of `<venue>/books.py`.
 """
 

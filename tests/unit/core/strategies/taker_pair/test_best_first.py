@@ -207,7 +207,7 @@ def test_a_route_that_cannot_be_the_best_is_not_worked_out_for_it() -> None:
     assert worked_out == Counter([first[0]])
 
 
-# Marks.
+# DirtySymbols.
 
 
 @settings(max_examples=300)

@@ -9,7 +9,7 @@ from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import QueueDrained
 from arb.core.messages.settings import Limits
 from arb.core.strategies.taker_pair.detector import Detector
-from arb.core.strategies.taker_pair.marks import JUDGED_MAX
+from arb.core.strategies.taker_pair.dirty_symbols import JUDGED_MAX
 from tests.builders import Bench, an_instrument
 from tests.unit.core.strategies.taker_pair.test_detector import BIG
 

@@ -14,7 +14,7 @@ JUDGED_MAX = 8
 """Symbols judged at one drain: a few milliseconds."""
 
 
-class Marks:
+class DirtySymbols:
     """The marked symbols."""
 
     def __init__(self, books: Books, routes: Routes) -> None:
