@@ -81,7 +81,7 @@ MUTANTS = {
     ),
     "wallets-unread": Mutant(
         "nothing opens where what a pair moves could not be moved back",
-        "arb/core/strategies/taker_pair/obstacles.py",
+        "arb/core/strategies/taker_pair/blockers.py",
         "        if state.trapped.refused(route):\n            return Reason.WALLET_CLOSED\n",
         "",
     ),
@@ -117,7 +117,7 @@ MUTANTS = {
     ),
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
-        "arb/core/strategies/taker_pair/obstacles.py",
+        "arb/core/strategies/taker_pair/blockers.py",
         "key in state.rules_awaited or ",
         "",
     ),
@@ -287,7 +287,7 @@ MUTANTS = {
     ),
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
-        "arb/core/strategies/taker_pair/obstacles.py",
+        "arb/core/strategies/taker_pair/blockers.py",
         'if "ledger" in state.store_blocked:',
         "if not state.venues:",
     ),
@@ -329,7 +329,7 @@ MUTANTS = {
     ),
     "late-opens": Mutant(
         "nothing opens in the symbol and at the venues of a late pair",
-        "arb/core/strategies/taker_pair/obstacles.py",
+        "arb/core/strategies/taker_pair/blockers.py",
         "if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):",
         "if not control.opening_allowed:",
     ),

@@ -54,7 +54,7 @@ class Prefetch:
         for venue in tuple(strategy.routes.venues(symbol)):
             if (venue, symbol) not in state.instruments:
                 return  # it has gone between two steps
-            strategy.obstacles.reason_at(venue, symbol, now_ns)
+            strategy.blockers.reason_at(venue, symbol, now_ns)
             for asset in assets:
                 state.inventory.free(venue, asset)
             yield False
@@ -65,7 +65,7 @@ class Prefetch:
             asks, bids = state.books.sides(route)
             if asks.total and bids.total:
                 state.books.best_plan(route, terms)
-                strategy.obstacles.funds(route)
+                strategy.blockers.funds(route)
                 state.edge_over_bps(route)
                 state.least_limit(route)
                 state.budget.free_ns(route[1:], symbol, self._engine.manager.hedges_held, now_ns)

@@ -58,7 +58,7 @@ class Strategy(Protocol):
     def after_act(self, now_ns: int) -> None:
         """Do what else belongs to the same drain, on the same books; called after every `act`, once its orders have left.
 
-        Episodes, obstacles and books, and whatever else is worth opening: what opens here leaves with the rest of the
+        Episodes, blockers and books, and whatever else is worth opening: what opens here leaves with the rest of the
         step.
         """
 

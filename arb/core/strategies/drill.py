@@ -25,7 +25,7 @@ from arb.core.orders.sending import Wanted
 from arb.core.risk.limits import breached
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
-from arb.core.strategies.taker_pair.obstacles import Obstacles
+from arb.core.strategies.taker_pair.blockers import Blockers
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.trade import PairTrade
 from arb.market.instrument import FeeIn, Instrument, ceil_to_step, floor_to_step
@@ -114,7 +114,7 @@ class _Part:
         self.left = list(DrillStep)
         self.pair: PairTrade | None = None
         self.tries = 0
-        self.obstacle = ""
+        self.blocker = ""
 
 
 class Drill:
@@ -132,7 +132,7 @@ class Drill:
         self.state = state
         self.manager = manager
         self.results: list[DrillResult] = []
-        self._obstacles = Obstacles(state, manager)
+        self._blockers = Blockers(state, manager)
         self._parts = {venue: _Part(symbol) for venue, symbol in symbols.items()}
         self._on_end = on_end
         self._stopped = False
@@ -146,7 +146,7 @@ class Drill:
     @property
     def left(self) -> dict[str, str]:
         """Return by venue what has kept its next step from ending, of venues with one left."""
-        return {venue: f"{part.left[0]}: {part.obstacle}" for venue, part in self._parts.items() if part.left}
+        return {venue: f"{part.left[0]}: {part.blocker}" for venue, part in self._parts.items() if part.left}
 
     def held_until_ns(self, client_order_id: str) -> int | None:
         """Return until when (our clock) a request is to be held back that places this order; None: not at all."""
@@ -224,7 +224,7 @@ class Drill:
         if part.pair is not None and not self._followed(venue, part, part.pair):
             return
         if part.left:
-            part.obstacle = self._open(venue, part, now_ns)
+            part.blocker = self._open(venue, part, now_ns)
 
     def _followed(self, venue: str, part: _Part, pair: PairTrade) -> bool:
         """Cancel what rests; return whether the pair has ended."""
@@ -234,7 +234,7 @@ class Drill:
         if pair.closed:
             self._ended(venue, part, pair, order)
         else:
-            part.obstacle = f"{order.client_order_id} is {order.status}, its pair {pair.state}"
+            part.blocker = f"{order.client_order_id} is {order.status}, its pair {pair.state}"
         return pair.closed
 
     def _ended(self, venue: str, part: _Part, pair: PairTrade, order: WorkingOrder) -> None:
@@ -256,7 +256,7 @@ class Drill:
         state, symbol, step = self.state, part.symbol, part.left[0]
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"
-        reason = self._obstacles.reason_at(venue, symbol, now_ns) if state.control.opening_allowed else Reason.HALTED
+        reason = self._blockers.reason_at(venue, symbol, now_ns) if state.control.opening_allowed else Reason.HALTED
         if reason is None and unsupported(state, state.instruments[venue, symbol]):
             reason = Reason.FEE_UNKNOWN
         bids, asks = (state.books.levels(venue, symbol, side) for side in (Side.SELL, Side.BUY))

@@ -3,7 +3,7 @@
 `mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it looks at the routes
 of the marked symbols, and checks those with an edge, best first; the answer is either a plan to open or the first reason of the
 fixed order that stands against it. It stops where a pair opens, whose orders leave then. `after_act` answers for the other
-routes of that symbol, as the pair leaves them, and does the bookkeeping: episodes, obstacles, books. So a pair leaves
+routes of that symbol, as the pair leaves them, and does the bookkeeping: episodes, blockers, books. So a pair leaves
 before anything else is judged, and what comes meanwhile is read.
 """
 
@@ -22,10 +22,10 @@ from arb.core.risk.entry_band import off_band
 from arb.core.risk.limits import breached
 from arb.core.risk.refusals import RefusalReports
 from arb.core.state.engine_state import IDS_PER_RUN, EngineState
+from arb.core.strategies.taker_pair.blockers import Blockers, Refused
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.dirty_symbols import DirtySymbols
 from arb.core.strategies.taker_pair.episodes import Episode, Episodes
-from arb.core.strategies.taker_pair.obstacles import Obstacles, Refused
 from arb.core.strategies.taker_pair.persistent_edge import PersistentEdges
 from arb.core.strategies.taker_pair.routes import Routes
 from arb.core.trades.opening import TradeManager
@@ -75,7 +75,7 @@ class Detector:
         self.marks = DirtySymbols(state.books, self.routes)
         self.episodes = Episodes(0, 0, 0)
         self.standing = PersistentEdges(lambda route: state.limits_at(*route).max_edge_bps)
-        self.obstacles = Obstacles(state, manager)
+        self.blockers = Blockers(state, manager)
         self.judged_last: dict[str, None] = {}
         """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
         self._refusals = RefusalReports(state)
@@ -87,7 +87,7 @@ class Detector:
         self._wake_ns = 0
         # Routes that ended while an episode of theirs was open.
         self._ended: list[Route] = []
-        # Whether an event has passed since obstacles were compared.
+        # Whether an event has passed since blockers were compared.
         self._state_changed = False
 
     def start(self) -> None:
@@ -100,7 +100,7 @@ class Detector:
         """Rebuild a symbol's routes and their terms from the instruments and books known now; have it judged again."""
         before = self.routes.rebuild(symbol)
         for route in before:
-            self.obstacles.forget(route)
+            self.blockers.forget(route)
         self._ended += [route for route in before if route not in self.routes.terms and self.episodes.is_open(route)]
         self.marks.add((symbol,))
 
@@ -120,7 +120,7 @@ class Detector:
     @property
     def marked(self) -> bool:
         """Return whether there is anything to act on."""
-        return bool(self.marks) or (self._state_changed and bool(self.obstacles))
+        return bool(self.marks) or (self._state_changed and bool(self.blockers))
 
     @property
     def unfinished(self) -> bool:
@@ -141,7 +141,7 @@ class Detector:
         return True
 
     def state_changed(self) -> None:
-        """Have the obstacles of refused routes compared: at the next `act`, once for all events until then."""
+        """Have the blockers of refused routes compared: at the next `act`, once for all events until then."""
         self._state_changed = True
 
     def act(self, now_ns: int) -> None:
@@ -153,7 +153,7 @@ class Detector:
         """Do what `act` does, a part of it each time; for a warm-up, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
-            self.marks.add(symbol for symbol, *_ in self.obstacles.freed(now_ns))
+            self.marks.add(symbol for symbol, *_ in self.blockers.freed(now_ns))
         ended, self._ended = self._ended, []
         for route in ended:
             self.episodes.miss(route, now_ns)
@@ -186,11 +186,11 @@ class Detector:
         impacted = books.impacted_among(symbol, quotes) if len(quotes) > 1 else ()
         awaited = books.awaited_among(symbol, quotes)
         crossings, followed, kept = list[Crossing](), list[Route](), list[tuple[Route, list[bool]]]()
-        any_kept, any_open, any_followed = bool(self.obstacles), len(self.episodes), bool(self.standing)
+        any_kept, any_open, any_followed = bool(self.blockers), len(self.episodes), bool(self.standing)
         terms_of = self.routes.terms
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route
-            before = self.obstacles.forget(route) if any_kept else None
+            before = self.blockers.forget(route) if any_kept else None
             if before is not None:
                 refused[route] = before
             if buy_venue not in quotes or sell_venue not in quotes:
@@ -255,10 +255,10 @@ class Detector:
         for route in judgement.followed:
             self._follow(route, now_ns)
         for route, basis in judgement.impacted:
-            self.obstacles.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
+            self.blockers.keep(route, Reason.OWN_IMPACT, judgement.refused.get(route), now_ns, basis)
         for route, answer, pair_id in judgement.judged:
             if isinstance(answer, Reason):
-                self.obstacles.keep(route, answer, judgement.refused.get(route), now_ns)
+                self.blockers.keep(route, answer, judgement.refused.get(route), now_ns)
             elif pair_id is not None:
                 self._dry_funds.opened(route, now_ns)
                 asks, bids = self.state.books.sides(route)
@@ -291,7 +291,7 @@ class Detector:
 
     def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Generator[None, None, Plan | Reason]:
         """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
-        before = self.obstacles.reason(route, now_ns)
+        before = self.blockers.reason(route, now_ns)
         if before is not None:
             return before
         yield
@@ -301,7 +301,7 @@ class Detector:
         over_bps = state.edge_over_bps(route)
         if state.bands.skews:
             self.episodes.require(seen, state.limits_at(*route).min_edge_bps + over_bps, now_ns)
-        funds = self.obstacles.funds(route)
+        funds = self.blockers.funds(route)
         answer = answer_of(best, ask, bid, funds, over_bps)
         if answer is None:
             answer = evaluate(best.terms, *books.sides(route), funds, over_bps, best)
@@ -350,9 +350,9 @@ class Detector:
         return None
 
     def close_episodes(self, now_ns: int) -> None:
-        """Close the episodes whose edge is gone; ask to be woken for the next, and for obstacles that end by themselves."""
+        """Close the episodes whose edge is gone; ask to be woken for the next, and for blockers that end by themselves."""
         self._keep(self.episodes.close_due(now_ns))
-        known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.obstacles.next_ns()) if due_ns is not None]
+        known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.blockers.next_ns()) if due_ns is not None]
         due_ns = min(known, default=None)
         if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
             self._wake_ns = due_ns
@@ -364,7 +364,7 @@ class Detector:
 
     def why_not(self, route: Route) -> Reason | None:
         """Return what stands against a route now, or what did at the best instant of its open episode."""
-        return self.obstacles.refusal(route) or self.episodes.reason(route)
+        return self.blockers.refusal(route) or self.episodes.reason(route)
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded (class 2: they are not journalled)."""

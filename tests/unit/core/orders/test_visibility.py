@@ -14,7 +14,7 @@ from arb.core.messages.records import IncidentRecord, OrderRecord, PairRecord, P
 from arb.core.messages.recovery_records import ControlRecord, ReadLag, WrongPresumption
 from arb.core.messages.settings import Limits
 from arb.core.state.order import WorkingOrder
-from arb.core.strategies.taker_pair.obstacles import Obstacles
+from arb.core.strategies.taker_pair.blockers import Blockers
 from arb.market.order import OrderAbsence, OrderStatus
 from tests.builders import START_NS, Bench, an_instrument
 from tests.unit.core.orders.test_unknown import (
@@ -162,8 +162,8 @@ def test_repairs_act_on_a_presumption_while_its_book_stays_closed_to_openings() 
     repair = bench.placed()[-1]
     fill(bench, repair, str(repair.size), "t7")
     assert last_pair(bench).state is PairState.COMPLETED
-    obstacles = Obstacles(bench.engine.state, bench.engine.manager)
-    assert obstacles.reason_at("okx", "BTC/USDT", bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
+    blockers = Blockers(bench.engine.state, bench.engine.manager)
+    assert blockers.reason_at("okx", "BTC/USDT", bench.now_ns) is Reason.UNKNOWN_OUTSTANDING
 
 
 def test_what_the_order_may_lock_stays_reserved_until_it_is_no_longer_watched() -> None:

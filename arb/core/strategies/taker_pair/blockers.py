@@ -33,7 +33,7 @@ class Refused(NamedTuple):
     due_ns: int
 
 
-class Obstacles:
+class Blockers:
     """Judges routes by everything but prices, and keeps those that were refused for it."""
 
     def __init__(self, state: EngineState, manager: TradeManager) -> None:
@@ -51,7 +51,7 @@ class Obstacles:
     def keep(
         self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
     ) -> None:
-        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle.
+        """Keep a refused route until its blocker is gone; `before` is what `forget` returned. Prices alone are no blocker.
 
         `found`: what the refusal rests on, where it has changed since, by a pair that opened.
         """
@@ -66,7 +66,7 @@ class Obstacles:
         return None if refused is None else refused.reason
 
     def freed(self, now_ns: int) -> list[Route]:
-        """Return the routes whose obstacle is another by now, or gone."""
+        """Return the routes whose blocker is another by now, or gone."""
         return [
             route
             for route, refused in self._refused.items()

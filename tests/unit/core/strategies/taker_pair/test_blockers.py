@@ -93,7 +93,7 @@ def fee_read(bench: Bench) -> None:
         (fee_unread, fee_read),
     ],
 )
-def test_an_edge_that_still_stands_when_its_obstacle_ends_is_taken_though_no_frame_comes(
+def test_an_edge_that_still_stands_when_its_blocker_ends_is_taken_though_no_frame_comes(
     hinder: Callable[[Bench], None], end: Callable[[Bench], None]
 ) -> None:
     bench = Bench(limits=BIG)
@@ -122,7 +122,7 @@ def test_the_place_of_a_pair_that_closes_is_taken_by_the_next_though_no_frame_co
     assert {order.symbol for order in bench.placed()} == {"BTC/USDT", "ETH/USDT"}
 
 
-def test_obstacles_that_stay_are_compared_and_cost_no_judgement() -> None:
+def test_blockers_that_stay_are_compared_and_cost_no_judgement() -> None:
     bench = Bench(limits=BIG)
     no_money(bench)
     edge(bench)
