@@ -82,7 +82,7 @@ from arb.core.messages.timers import (
 )
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.risk import ramp
-from arb.core.risk.bars import InstrumentBars
+from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
@@ -112,7 +112,7 @@ class Engine:
         """Make `strategy` decide which pairs are opened."""
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
-        self.bars = InstrumentBars(self.state)
+        self.bars = InstrumentBans(self.state)
         self.fee_assets = FeeAssets(self.state, lambda symbol: self.strategy.rules_changed(symbol))
         fees = FeeCheck(self.state, self.fee_assets)
         self.manager = TradeManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)

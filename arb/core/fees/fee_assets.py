@@ -234,7 +234,7 @@ class FeeAssets:
 
     def _report_unsupported(self, before: Instrument | None, now: Instrument, now_ns: int) -> None:
         """Report once that nothing opens where it is not known which asset is charged, or where it is itself traded."""
-        if not _bars(now) or (before is not None and _bars(before)):
+        if not _bans(now) or (before is not None and _bans(before)):
             return
         what = (
             f"fees are taken in {now.fee_asset}, which is traded here"
@@ -291,7 +291,7 @@ class FeeAssets:
         self._state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=severity, venue=now.venue)
 
 
-def _bars(listed: Instrument) -> bool:
+def _bans(listed: Instrument) -> bool:
     """Return whether nothing opens in an instrument whatever the balance of the asset, and its price."""
     if listed.fee_asset:
         return listed.fee_asset in (listed.base, listed.quote)

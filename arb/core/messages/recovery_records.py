@@ -109,7 +109,7 @@ class LateLeg(msgspec.Struct, frozen=True):
 
 
 class BarredInstrument(msgspec.Struct, frozen=True):
-    """An instrument that its venue bars for an account, and how it was `listed` then (`core/risk/bars.py`)."""
+    """An instrument that its venue bars for an account, and how it was `listed` then (`core/risk/instrument_bans.py`)."""
 
     account_id: str
     text: str

@@ -47,7 +47,7 @@ FeeCheck = Callable[[Fill, WorkingOrder], None]
 
 
 class Refusals(Protocol):
-    """Counts the answers that tell whether a venue takes orders in an instrument (`core/risk/bars.py`)."""
+    """Counts the answers that tell whether a venue takes orders in an instrument (`core/risk/instrument_bans.py`)."""
 
     def accepted(self, order: WorkingOrder) -> None: ...
 

@@ -128,7 +128,7 @@ class Control:
         # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
-        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/bars.py`).
+        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/instrument_bans.py`).
         self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()

@@ -18,7 +18,7 @@ from arb.core.messages.events import InstrumentListed, InstrumentUnlisted, Venue
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.strategy import Strategy
 from arb.core.messages.timers import RulesTimer
-from arb.core.risk.bars import InstrumentBars
+from arb.core.risk.instrument_bans import InstrumentBans
 from arb.core.state.engine_state import EngineState
 from arb.market.instrument import ENDS_MARGIN_S, Instrument
 from arb.market.numbers import plain
@@ -33,10 +33,10 @@ AFTER_CHANGE_NS = 2 * NS_PER_S
 class Listings:
     """Takes over what venues list."""
 
-    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBars, fees: FeeAssets) -> None:
+    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBans, fees: FeeAssets) -> None:
         self._state = state
         self._fees = fees
-        self._bars = bars
+        self._bans = bars
         self._strategy = strategy
 
     def on_listed(self, event: InstrumentListed) -> None:
@@ -94,7 +94,7 @@ class Listings:
             where = f"{instrument.symbol} at {instrument.venue}"
             text = f"{where} opens at {_utc(instrument.opens_ns or 0)}: nothing is sent there before"
             state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
-        self._bars.listed(instrument, now_ns)
+        self._bans.listed(instrument, now_ns)
         self._strategy.rules_changed(instrument.symbol)
 
     def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:

@@ -343,7 +343,7 @@ def test_where_the_deduction_is_switched_off_fees_are_planned_in_base_again() ->
 
 def test_a_bar_is_not_lifted_by_another_way_to_pay_fees() -> None:
     """What is planned in another asset is still the instrument that the venue has barred."""
-    from arb.core.risk.bars import _rules
+    from arb.core.risk.instrument_bans import _rules
 
     planned = msgspec.structs.replace(with_gt(), buy_fee_in=FeeIn.OTHER, taker_fee=RATE)
     assert _rules(planned) == _rules(with_gt(fee_asset="", fee_asset_taker=None))

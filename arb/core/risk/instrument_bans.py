@@ -19,7 +19,7 @@ from arb.market.instrument import FeeIn, Instrument
 UNKNOWN_CODES_NEEDED = 2
 
 
-class InstrumentBars:
+class InstrumentBans:
     """Counts the refusals that may bar an instrument, and lifts bars."""
 
     def __init__(self, state: EngineState) -> None:
