@@ -14,7 +14,7 @@ from arb.core.messages.records import PairKind, PairState, Waterfall
 from arb.core.messages.recovery_records import PlanRecord, Residual
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
-from arb.core.trades.handover import holds_a_share
+from arb.core.trades.netting import holds_a_share
 from arb.core.trades.repair_choice import held_by, repair_size
 from arb.core.trades.table import TradeTable
 from arb.core.trades.trade import PairTrade, Trigger

@@ -8,7 +8,7 @@ be; bytes that wait for 50 ms without a break are waited for no longer. Pacing m
 `leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown. After it the pair is
 `halted`: new pairs are stopped because of it (`core/risk/late_legs.py`), and its exit is tried on, at the cap price, the worst
 allowed, whenever no better order can be chosen. What another pair or the residuals hold against the imbalance changes hands
-instead of being traded (`core/trades/handover.py`).
+instead of being traded (`core/trades/netting.py`).
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from arb.core.messages.timers import PairTimer
 from arb.core.orders.sending import Wanted
 from arb.core.state.engine_state import EngineState
 from arb.core.trades.closing import Closer
-from arb.core.trades.handover import offset, opposed_to
+from arb.core.trades.netting import offset, opposed_to
 from arb.core.trades.opening import TradeManager
 from arb.core.trades.repair_choice import held_by, repair_size
 from arb.core.trades.repair_options import RepairOptions

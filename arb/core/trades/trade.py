@@ -20,7 +20,7 @@ an imbalance is more than dust and no legal order exists for it at any venue, or
 
 A fill that arrives after the end reopens the pair, if only until it is seen to be flat; its last result stays in the day's
 loss and in the row of losses until it closes again, and then the difference is booked, on that day. What
-another pair has taken over of its residual is not its own any more (`core/trades/handover.py`). A pair whose sandbox is gone by
+another pair has taken over of its residual is not its own any more (`core/trades/netting.py`). A pair whose sandbox is gone by
 the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
       opening --unhedged--> repairing

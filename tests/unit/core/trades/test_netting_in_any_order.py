@@ -14,7 +14,7 @@ from arb.core.messages.settings import Limits
 from arb.market.order import Side
 from tests.builders import Bench, D
 from tests.unit.core.trades.test_flatten import HOLD, refresh
-from tests.unit.core.trades.test_handover import CHEAPEST, booked, cash, earned, net, one_leg
+from tests.unit.core.trades.test_netting import CHEAPEST, booked, cash, earned, net, one_leg
 from tests.unit.core.trades.test_trade import accept, fill
 
 LEGAL = D("0.0101")
