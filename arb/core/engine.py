@@ -15,8 +15,8 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
+from arb.core.accounts.account_renames import journal_renames
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books.books import Books
 from arb.core.books.connection import HANDED_OVER
@@ -312,7 +312,7 @@ class Engine:
         state.out.persist(self._run)
         self.strategy.start()
         self.currencies.begin(event.t_ns)
-        journal_former_names(state, self._restored, event.former_account_ids, event.t_ns)
+        journal_renames(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
         self.absence.begin(self._restored, event.former_account_ids, event.t_ns)
         self.accounts.recover(self._restored, event.t_ns)

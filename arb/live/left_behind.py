@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from arb.core.accounts.former_accounts import with_present_accounts
+from arb.core.accounts.account_renames import with_present_accounts
 from arb.core.accounts.restart import Restored
 from arb.core.messages.recovery_records import OpenPair
 from arb.market.ids import sandbox_of

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.former_accounts import present_names
+from arb.core.accounts.account_renames import present_names
 from arb.core.engine import Engine
 from arb.core.messages.commands import RecallOrders
 from arb.core.messages.events import (

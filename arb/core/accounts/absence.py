@@ -12,7 +12,7 @@ move to a finer one, and stay live.
 from collections.abc import Mapping
 
 from arb.core.accounts.account_reconciler import AccountReconciler
-from arb.core.accounts.former_accounts import journal_former_names
+from arb.core.accounts.account_renames import journal_renames
 from arb.core.accounts.restart import Restored, out_of_reach, strand
 from arb.core.messages.events import VenueArrived
 from arb.core.messages.incidents import IncidentKind, Severity
@@ -53,7 +53,7 @@ class Absence:
         state, venue, now_ns = self.state, event.venue, event.t_ns
         venue_state = state.venues[venue]
         venue_state.absent = None
-        journal_former_names(state, self._restored, event.former_account_ids, now_ns)
+        journal_renames(state, self._restored, event.former_account_ids, now_ns)
         self._restored = Restored(former_accounts={**self._restored.former_accounts, **event.former_account_ids})
         if venue_state.account_id != event.account_id:
             self._rename(venue, event.account_id, event.former_account_ids)

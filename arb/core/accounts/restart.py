@@ -6,7 +6,7 @@ traded, or one of whose accounts is not connected (the key is another account's)
 stays in the journal as it is for a start that can finish it, also when the user resumes without it. A pair with orders at a
 venue that does not answer is taken up like any other, and those orders are queried once it answers
 (`core/accounts/absence.py`). An account that had another name before is the same account
-(`core/accounts/former_accounts.py`).
+(`core/accounts/account_renames.py`).
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
 repaired before a snapshot was taken of every account that may hold an order of it, or that snapshot was waited for long enough

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.former_accounts import present_names
+from arb.core.accounts.account_renames import present_names
 from arb.core.messages.commands import AnyCommand, AnyRecord, Persist
 from arb.core.messages.events import AnyEvent
 from arb.core.messages.records import FillRecord, OrderRecord, PairRecord, PairState, RunRecord, tag_of
@@ -79,7 +79,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new.
 
     Rows carry the names that accounts had when they were written. `former_accounts` gives the present one for each former
-    one that is known now, `remembered_accounts` for those that are in the journal (`core/accounts/former_accounts.py`).
+    one that is known now, `remembered_accounts` for those that are in the journal (`core/accounts/account_renames.py`).
     """
 
     last_seq: int

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 
-from arb.core.accounts.former_accounts import pair_with_present_accounts
+from arb.core.accounts.account_renames import pair_with_present_accounts
 from arb.core.messages.commands import RecallOrders
 from arb.core.messages.events import OrdersRecalled
 from arb.core.messages.records import FillRecord, OrderRecord, PairRecord

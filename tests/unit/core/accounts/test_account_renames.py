@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.former_accounts import present_names, with_present_accounts
+from arb.core.accounts.account_renames import present_names, with_present_accounts
 from arb.core.accounts.restart import Restored
 from arb.core.messages.events import OrderFilled, OrderUpdated
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord

@@ -54,7 +54,7 @@ def with_present_accounts(restored: Restored, former: Mapping[str, str]) -> Rest
     )
 
 
-def journal_former_names(state: EngineState, restored: Restored, reported: Mapping[str, str], now_ns: int) -> None:
+def journal_renames(state: EngineState, restored: Restored, reported: Mapping[str, str], now_ns: int) -> None:
     """Journal the former names that are new, or lead to another name than before, each with an incident.
 
     No incident for accounts of sandboxes, which are new with most runs; their names are dropped once their sandbox is gone.
