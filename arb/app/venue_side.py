@@ -26,7 +26,7 @@ from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
 from arb.core.books.books import Books
 from arb.live.embedded import Sandbox
-from arb.live.left_behind import left_open
+from arb.live.recovered_state import left_open
 from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
 from arb.venues.kit.base import EventListener, FrameListener, MarketFeed, OrderGateway

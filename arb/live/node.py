@@ -40,8 +40,8 @@ from arb.live.arrival import Arrivals, unless_down
 from arb.live.choosing import Chooser, SymbolKeeper
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
-from arb.live.left_behind import left_open, present_accounts, restored_from, restored_on
 from arb.live.parts import Job, Parts
+from arb.live.recovered_state import left_open, present_accounts, restored_from, restored_on
 from arb.live.runner import Runner
 from arb.live.tasks import (
     DeadManSwitch,

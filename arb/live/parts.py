@@ -16,7 +16,7 @@ from arb.core.state.engine_state import EngineSettings
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.live.anchoring import Shift
 from arb.live.choosing import Chooser
-from arb.live.left_behind import Recoverable
+from arb.live.recovered_state import Recoverable
 from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
 from arb.live.universe import Universe
 from arb.market.instrument import Instrument

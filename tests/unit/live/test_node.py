@@ -28,9 +28,9 @@ from arb.core.messages.settings import Limits, RepairPolicy, Timing
 from arb.core.state.engine_state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
 from arb.live.control import write_halt_file
-from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node
 from arb.live.parts import Parts
+from arb.live.recovered_state import present_accounts, restored_from, restored_on
 from arb.live.universe import books_of, universe_of
 from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument

@@ -12,7 +12,7 @@ from arb.core.engine import Engine
 from arb.core.messages.commands import Persist, SetTimer
 from arb.core.messages.events import RunStarted, TimerFired
 from arb.core.messages.records import IncidentRecord, PairState
-from arb.live.left_behind import restored_from
+from arb.live.recovered_state import restored_from
 from arb.live.universe import books_of, universe_of
 from arb.replay.rerun import Judge, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape

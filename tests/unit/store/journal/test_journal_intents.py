@@ -14,7 +14,7 @@ from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import QueueDrained, RunStarted
 from arb.core.messages.records import PairKind, PairState
 from arb.errors import InvariantError, StoreError
-from arb.live.left_behind import restored_from
+from arb.live.recovered_state import restored_from
 from arb.market.order import Outcome
 from arb.store.journal.guards import NoReserve
 from arb.store.journal.intents import intents_of

@@ -13,7 +13,7 @@ from arb.core.messages.commands import PlaceOrder, RecallOrders
 from arb.core.messages.events import OrderFilled, OrderUpdated
 from arb.core.messages.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.trades.table import CLOSED_KEPT_NS
-from arb.live.left_behind import restored_from
+from arb.live.recovered_state import restored_from
 from arb.market.ids import decode
 from arb.market.order import OrderReport, Role
 from arb.store.journal.guards import NoReserve
