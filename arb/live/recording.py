@@ -2,7 +2,7 @@
 
 The loop only gathers lines; twice a second a thread takes them all, encodes, compresses and writes them, so that no frame is
 stamped late because a disk is slow. Whoever records follows the books itself: at the beginning of a segment it writes them down
-whole (`arb.venues.books.plain.anchors`), between two frames, so nothing is asked of the venues and nothing is missed.
+whole (`arb.venues.books.plain.checkpoints`), between two frames, so nothing is asked of the venues and nothing is missed.
 
 A disk that refuses a line, or cannot keep up, ends the segment at the last line that it took. Frames are then followed and not
 written, until there is room again: the next segment begins with the books as they stand by then.
@@ -23,8 +23,8 @@ from arb.market.feed import FrameResult, further_name, venue_of
 from arb.market.instrument import Instrument
 from arb.masking import SECRETS
 from arb.store.tapes.segments import Segment, Segments
-from arb.venues.books.plain.anchors import BookCopy, copies_of
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import BookCopy, copies_of
 
 log = logging.getLogger(__name__)
 

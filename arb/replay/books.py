@@ -10,8 +10,8 @@ from arb.market.arena import NO_SEQUENCE, BookState
 from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import to_its_end
 from arb.store.tapes.line import TapeLine
-from arb.venues.books.plain.anchors import level_texts
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import level_texts
 from arb.venues.books.plain.slot import BookSlot
 from arb.venues.registry import tape_feed
 

@@ -18,8 +18,8 @@ from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.instrument import Instrument
 from arb.store.tapes.line import TapeLine
-from arb.venues.books.plain.anchors import BookAnchor, take_anchor
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import BookCheckpoint, take_checkpoint
 from arb.venues.registry import TAPES
 
 
@@ -31,11 +31,11 @@ class _Event(msgspec.Struct, frozen=True):
     connection: str = ""
 
 
-_DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
+_DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookCheckpoint)
 _LISTED = tag_of(InstrumentListed)
 _LISTS = (tag_of(VenueListed), tag_of(VenueArrived), tag_of(SymbolsChosen), tag_of(InstrumentUnlisted))
 _decode = msgspec.json.Decoder(_Event).decode
-_anchor = msgspec.json.Decoder(BookAnchor).decode
+_anchor = msgspec.json.Decoder(BookCheckpoint).decode
 _listed = msgspec.json.Decoder(InstrumentListed).decode
 _Lists = VenueListed | VenueArrived | SymbolsChosen | InstrumentUnlisted
 _lists: Callable[[str], _Lists] = msgspec.json.Decoder(_Lists).decode
@@ -118,6 +118,6 @@ def take_line(feed: WireFeed, line: TapeLine, received_ns: int | None = None) ->
     if _ends_books(line, _event_of(line)):
         return feed.on_disconnect(at_ns)
     try:
-        return take_anchor(feed, _anchor(line.raw), at_ns)
+        return take_checkpoint(feed, _anchor(line.raw), at_ns)
     except _UNREADABLE:
         return NOTHING

@@ -13,8 +13,8 @@ from, so that a replay can build the very same one. It names no file, key or acc
 (instruments, balances, halts) comes as events.
 
 A segment of a recording begins with a head of its own (`SegmentHead`), the rules of all instruments (`InstrumentListed`) and
-all books as they stand (`arb.venues.books.plain.anchors`). Rules that change stand as such events where they do. None of these
-lines has a sequence number.
+all books as they stand (`arb.venues.books.plain.checkpoints`). Rules that change stand as such events where they do. None of
+these lines has a sequence number.
 """
 
 import codecs

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.market.arena import BookState
-from arb.venues.books.plain.anchors import copies_of, take_anchor
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import copies_of, take_checkpoint
 from arb.venues.generic.feed import frame_of
 from arb.venues.registry import tape_feed
 
@@ -111,5 +111,5 @@ def test_a_book_goes_on_from_an_anchor() -> None:
     feed, after = tape_feed(VENUE), tape_feed(VENUE)
     feed.on_frame(NOW_NS, a_frame(nonce=None))
     for copy in copies_of(feed):
-        take_anchor(after, copy.anchor(), NOW_NS)
+        take_checkpoint(after, copy.anchor(), NOW_NS)
     assert book_of(after) == book_of(feed)

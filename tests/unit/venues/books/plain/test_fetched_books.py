@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import FrameResult, ResyncBy
 from arb.market.scale import Scale
-from arb.venues.books.plain.anchors import BookAnchor, copies_of, take_anchor
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import BookCheckpoint, copies_of, take_checkpoint
 from arb.venues.registry import tape_feed
 from tests.unit.venues.books.plain.dialects import BINANCE, GATE_EU, NOW_NS, SCALE, Dialect, Truth
 from tests.unit.venues.books.plain.test_lost_frames import shown_is_true
@@ -103,7 +103,7 @@ def test_a_live_book_is_the_venues_and_no_older_than_what_has_come(dialect: Dial
     shown_is_true(venue.arena, venue.truth)
 
 
-def shown(feed: WireFeed) -> list[BookAnchor]:
+def shown(feed: WireFeed) -> list[BookCheckpoint]:
     return [book.anchor() for book in copies_of(feed)]
 
 
@@ -125,8 +125,8 @@ def test_a_segment_that_begins_anywhere_goes_on_as_the_recording_before_it(seed:
         if number % 15 == 7:
             cut.append(tape_feed("gate"))
             for anchor in shown(whole):
-                written = msgspec.json.decode(msgspec.json.encode(anchor), type=BookAnchor)
-                take_anchor(cut[-1], written, NOW_NS)
+                written = msgspec.json.decode(msgspec.json.encode(anchor), type=BookCheckpoint)
+                take_checkpoint(cut[-1], written, NOW_NS)
         for feed in (whole, *cut):
             take(feed, line, GATE_EU.symbol)
         assert all(shown(feed) == shown(whole) for feed in cut)

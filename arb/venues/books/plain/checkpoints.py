@@ -38,7 +38,7 @@ class KeptChange(msgspec.Struct, frozen=True, array_like=True):
     asks: list[Pair]
 
 
-class BookAnchor(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchored"):
+class BookCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchored"):
     """One book: levels as (price, size), best first; none where it is not live. `sequence`: the id of its last change.
 
     `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0:
@@ -67,10 +67,10 @@ class BookCopy(msgspec.Struct, frozen=True):
     levels: tuple[ExactLevels, ExactLevels]
     kept: tuple[Delta, ...] = ()
 
-    def anchor(self) -> BookAnchor:
+    def anchor(self) -> BookCheckpoint:
         """Return what is written down of it."""
         bids, asks = self.levels
-        return BookAnchor(
+        return BookCheckpoint(
             native_symbol=self.native_symbol,
             state=_TEXT_OF[self.state],
             sequence=None if self.sequence == NO_SEQUENCE else str(self.sequence),
@@ -92,7 +92,7 @@ def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
         yield BookCopy(slot.native_symbol, slot.state, reached, slot.stream, book.depth_max, levels, kept)
 
 
-def take_anchor(feed: WireFeed, anchor: BookAnchor, received_ns: int) -> FrameResult:
+def take_checkpoint(feed: WireFeed, anchor: BookCheckpoint, received_ns: int) -> FrameResult:
     """Put a book where an anchor says it stood; never raises for what stands there.
 
     It states no time of sending: its last change may lie any time back.
@@ -138,7 +138,7 @@ def _text(number: int, exp: int) -> str:
     return plain(exact(number, exp))
 
 
-def _sequence(feed: WireFeed, anchor: BookAnchor) -> int:
+def _sequence(feed: WireFeed, anchor: BookCheckpoint) -> int:
     if anchor.sequence is None:
         return NO_SEQUENCE
     if not (anchor.sequence.isascii() and anchor.sequence.isdigit() and len(anchor.sequence) <= 18):

@@ -8,14 +8,14 @@ import pytest
 
 from arb.market.arena import BookState
 from arb.store.tapes.tape import read_tape
-from arb.venues.books.plain.anchors import BookAnchor, copies_of, take_anchor
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.books.plain.checkpoints import BookCheckpoint, copies_of, take_checkpoint
 from arb.venues.registry import tape_feed
 from tests.support.floor import BookFrames
 
 CAPTURES = Path(__file__).parents[4] / "data" / "captures"
 AT_NS = 10**18
-ANCHOR = BookAnchor(
+ANCHOR = BookCheckpoint(
     native_symbol="BTC_USDT",
     state="live",
     sequence="105",
@@ -26,7 +26,7 @@ ANCHOR = BookAnchor(
 )
 
 
-def shown(feed: WireFeed) -> list[BookAnchor]:
+def shown(feed: WireFeed) -> list[BookCheckpoint]:
     """Return the books of a feed."""
     return [book.anchor() for book in copies_of(feed)]
 
@@ -35,7 +35,7 @@ def continued(feed: WireFeed, venue: str) -> WireFeed:
     """Return a new feed that took the anchors of `feed`, as they are read from a file."""
     other = tape_feed(venue)
     for anchor in shown(feed):
-        take_anchor(other, msgspec.json.decode(msgspec.json.encode(anchor), type=BookAnchor), AT_NS)
+        take_checkpoint(other, msgspec.json.decode(msgspec.json.encode(anchor), type=BookCheckpoint), AT_NS)
     return other
 
 
@@ -71,7 +71,7 @@ def test_a_change_that_follows_the_anchor_is_applied_and_one_after_a_gap_is_not(
 )
 def test_an_anchor_that_cannot_be_read_makes_its_book_unusable(wrong: dict[str, object]) -> None:
     feed = tape_feed("gate")
-    result = take_anchor(feed, msgspec.structs.replace(ANCHOR, **wrong), AT_NS)
+    result = take_checkpoint(feed, msgspec.structs.replace(ANCHOR, **wrong), AT_NS)
     assert result.error is not None
     assert [slot.state for slot in feed.books()] == [BookState.GAP]
 
