@@ -18,9 +18,9 @@ from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.masking import clean
 from arb.venues.kit.fields import Fields, parted
-from arb.venues.kit.rarely import Rarely
+from arb.venues.kit.throttled_warning import ThrottledWarning
 
-_TWO_FEES = Rarely(logging.getLogger(__name__))
+_TWO_FEES = ThrottledWarning(logging.getLogger(__name__))
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 # Enough for any product or quotient of two venue numbers; quotients are only informative.
 _EXACT = Context(prec=60)

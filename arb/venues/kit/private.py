@@ -18,7 +18,7 @@ from arb.venues.books.plain.private import PrivateDialect
 from arb.venues.kit.base import EventListener
 from arb.venues.kit.endpoints import Address, ConnectionTiming
 from arb.venues.kit.fields import UnknownSymbol
-from arb.venues.kit.rarely import Rarely
+from arb.venues.kit.throttled_warning import ThrottledWarning
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network
@@ -49,7 +49,7 @@ class PrivateStream:
         self._up = False
         self._listener: EventListener | None = None
         self._foreign: set[str] = set()
-        self._unread = Rarely(_LOG)
+        self._unread = ThrottledWarning(_LOG)
         self._useless = PerSecond(USELESS_PER_S)
         self._connection = StreamConnection(
             address,

@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from arb.venues.kit.rarely import Rarely
+from arb.venues.kit.throttled_warning import ThrottledWarning
 
 
 def test_a_warning_that_is_due_a_million_times_is_written_twenty_times(caplog: pytest.LogCaptureFixture) -> None:
-    rarely = Rarely(logging.getLogger("arb.test"))
+    rarely = ThrottledWarning(logging.getLogger("arb.test"))
     for _ in range(1_000_000):
         rarely.warn("odd")
     assert rarely.count == 1_000_000

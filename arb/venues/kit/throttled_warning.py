@@ -3,7 +3,7 @@
 import logging
 
 
-class Rarely:
+class ThrottledWarning:
     """Writes a warning at its first, second, fourth, eighth ... occasion, with how often it was due so far."""
 
     def __init__(self, log: logging.Logger) -> None:
