@@ -87,7 +87,7 @@ class ChainEvidence(msgspec.Struct, frozen=True):
 class CoinVerdict(msgspec.Struct, frozen=True):
     """Whether a ticker is one coin at `venue` and `other`, why, and the evidence on each chain that both take it on.
 
-    `apart_bps`: how far its mid prices at the two are apart, in bps >= 0, where they are known: a second BBO check, which
+    `apart_bps`: how far its mid prices at the two are apart, in bps >= 0, where they are known: a cross-check, which
     proves nothing.
     """
 
@@ -104,7 +104,7 @@ class CoinVerdict(msgspec.Struct, frozen=True):
         found = [f"{self.ticker} at {self.venue} and {self.other}: {self.verdict}: {self.because}"]
         found += [f"  {one.line()}" for one in self.evidence]
         if self.apart_bps is not None:
-            found.append(f"  mid prices are {self.apart_bps:.1f} bps apart (a second BBO check, no proof)")
+            found.append(f"  mid prices are {self.apart_bps:.1f} bps apart (a cross-check, no proof)")
         return found
 
 

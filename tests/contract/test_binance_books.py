@@ -67,7 +67,7 @@ def until_refused(venues: Venues) -> None:
     raise AssertionError("it never refused anything")
 
 
-def test_every_book_costs_the_weight_of_a_hundred_levels_and_its_quotes_bear_bbo_check(venues: Venues) -> None:
+def test_every_book_costs_the_weight_of_a_hundred_levels_and_its_quotes_confirm_it(venues: Venues) -> None:
     async def story(watch: Watch) -> None:
         await watch.until(watch.live)
         await watch.step(5)

@@ -140,7 +140,7 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
     coins = [line for lines in document["coins"] for line in lines]
     assert "BTC at gate and okx: same: one contract, or the chain's own coin, on bitcoin" in coins
     assert any(line.startswith("USDT at okx and bitget: same") for line in coins)
-    assert any("bps apart (a second BBO check, no proof)" in line for line in coins)
+    assert any("bps apart (a cross-check, no proof)" in line for line in coins)
     config(venues, tmp_path)
     assert "gate    BTC_USDT" in run_arb("markets", "--why", "BTC/USDT", cwd=tmp_path).out
     ended = run_arb("markets", "--why", "BTCC/USDT", cwd=tmp_path)

@@ -10,8 +10,9 @@ SENTENCE_WORDS_MAX = 25
 AVOIDED = re.compile(
     r"\b(what|say|says|said|tell|tells|told|leave|leaves|left|come|comes|came|stand|stands|stood|lie|lies|lay|whoever|whatever"
     r"|wherever|of (?:ours|yours|theirs|its own|their own|your own)|nobody|alone|go on|goes on|went on|anew|beside|besides"
-    r"|hand(?:s|ed)? over|gives? way|lets? go|BBO check(?:es)?|strikes?|aims?|conduct|darkness|sees? to it|takes? note|looks?
-    on" r"|speaks? (?:for|against)|thinks? of)\b", re.IGNORECASE,
+    r"|hand(?:s|ed)? over|gives? way|lets? go|witness(?:es)?|strikes?|aims?|conduct|darkness|sees? to it|takes? note|looks? on"
+    r"|speaks? (?:for|against)|thinks? of)\b",
+    re.IGNORECASE,
 )
 ALLOWED = re.compile(r"what-if|[^.|\n]*\?")
 """A question may ask "what"."""

@@ -1,4 +1,4 @@
-"""Whether two venues' prices of a symbol stay together: the BBO check beside the table of coins, and against it.
+"""Whether two venues' prices of a symbol stay together: a cross-check of the table of coins.
 
 Two tickers that are one coin move as one: the ratio of their mids leaves 1 by more than a narrow band for seconds, which is
 what we trade, and comes back. A ratio that stays beyond the band, or wanders in and out of it, is one of two coins, of two
@@ -18,9 +18,9 @@ themselves. Time counts between two samples on one side of the band with no fail
 by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay finds
 the same. Only ratios that have left the band are kept.
 
-Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices of before a pause are no
-BBO check of those after it. In the first seconds of a run `max_edge_bps` and persistent edges hold alone, as they do for
-every first pair (`standing.py`).
+Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices before a pause
+say nothing about those after it. In the first seconds of a run `max_edge_bps` and persistent edges hold alone, as they do for
+every first pair (`persistent_edge.py`).
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,7 @@
 """What a repair of a pair can be at this moment: at which venues, within which cap, by which policy, and which order is best.
 
 The state of the engine turned into the arguments of `repair_choice`, which knows of books and rules alone. Nothing is sent here
-and no state of the pair changes: that is `leg_repairer`.
+and no state of the pair changes: that is `repairer`.
 """
 
 from collections.abc import Iterable

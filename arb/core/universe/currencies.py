@@ -1,6 +1,6 @@
 """What venues' currency lists say while the engine runs: which coin is which, and whose wallets are open.
 
-Both decide by route where pairs may open (`state/identity.py`, `state/trapped.py`). A list is an event, so a
+Both decide by route where pairs may open (`state/identity.py`, `state/transfer_blocked.py`). A list is an event, so a
 replay decides by what was known then. Each change is one incident for each list.
 """
 

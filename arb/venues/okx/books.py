@@ -172,8 +172,8 @@ class OkxFeed(PushedFeed):
         slot.ahead = None
         return self._unchecked(
             result,
-            f"{_WITNESS} at {sequence} disagrees with the book of {slot.native_symbol} after it agreed {slot.agreed} times: it "
-            "is taken for no BBO check until the book's next snapshot",
+            f"{_BBO_CHECK} at {sequence} disagrees with the book of {slot.native_symbol} after it agreed {slot.agreed} times: "
+            "it is not used as a BBO check until the book's next snapshot",
         )
 
     def _unchecked(self, result: FrameResult, text: str) -> FrameResult:

@@ -88,7 +88,7 @@ SPEC = VenueSpec(
         _site(Environment.DEMO, "eea", "https://eea.okx.com", "wss://wseeapap.okx.com:443/ws/v5", _DEMO),
         _site(Environment.DEMO, "us", "https://us.okx.com", "wss://wsuspap.okx.com:443/ws/v5", _DEMO),
     ),
-    # 480 requests to subscribe or end an hour: 200 books and their BBO checks take 8, each book that is lost 2. Should the venue
+    # 480 requests to subscribe or end an hour: 200 books and their BBO checks take 8, each lost book 2. Should the venue
     # count each channel of a request, they take 400, and 40 lost books are left.
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
     # OKX API v5, "Get tickers": of spot symbols `volCcy24h` is in quote.

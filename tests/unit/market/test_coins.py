@@ -108,7 +108,7 @@ def test_the_user_has_the_last_word_between_two_venues_and_no_further() -> None:
     assert '"gate:ABC" = "same as okx:ABC"' in table.verdict("ABC", "gate", "okx").because
 
 
-def test_why_gives_each_two_venues_their_verdict_with_evidence_and_the_second_bbo_check() -> None:
+def test_why_gives_each_two_venues_their_verdict_with_evidence_and_the_cross_check() -> None:
     table = CoinTable([on_ethereum("gate", ONE), on_ethereum("okx", TWO, source="/api/v5/asset/currencies")])
     found = why("ABC/USDT", ("gate", "okx", "bitget"), table, {"gate": Decimal(2), "okx": Decimal("2.01")})
     assert [(one.ticker, one.venue, one.other) for one in found] == [
@@ -124,7 +124,7 @@ def test_why_gives_each_two_venues_their_verdict_with_evidence_and_the_second_bb
     assert first.lines() == [
         "ABC at gate and okx: different: other contracts on every chain that both take: ethereum",
         f"  on ethereum: gate {ONE} (the table) and okx {TWO} (/api/v5/asset/currencies): not one coin",
-        "  mid prices are 50.0 bps apart (a second BBO check, no proof)",
+        "  mid prices are 50.0 bps apart (a cross-check, no proof)",
     ]
     assert (second.verdict, second.because) == (Verdict.UNPROVED, "no contract of it is known at bitget")
 

@@ -41,8 +41,8 @@ class Judgement:
 
     `candidates`: the routes not yet answered. `refused`: what was kept of a route's refusal before. `impacted`: the routes
     passed for what our own orders took, and at which of their venues that was. `followed`: the routes whose edge is to be
-    noted once that is done (`standing.py`). `sampled`: whether its price ratios were. `judged`: the routes with an edge, in
-    the order of the answers: the answer, and the id of the pair that was opened, if one was.
+    noted once that is done (`persistent_edge.py`). `sampled`: whether its price ratios were. `judged`: the routes with an edge,
+    in the order of the answers: the answer, and the id of the pair that was opened, if one was.
     """
 
     __slots__ = ("candidates", "followed", "impacted", "judged", "refused", "sampled", "symbol")

@@ -21,7 +21,7 @@ from tests.unit.core.trades.test_repairer import THREE, one_legged, try_once
 from tests.unit.core.trades.test_trade import fill
 
 BAND = Fraction(1, 100)
-# A pair would be opened at every edge, and edges of 2 % may stand (`standing.py`).
+# A pair would be opened at every edge, and edges of 2 % may stand (`persistent_edge.py`).
 LIMITS = Limits(min_net_quote=D(0), min_edge_bps=D(1), max_notional_quote=D(200), max_edge_bps=D(2000))
 RICH = {"USDT": "1000000", "BTC": "10000"}
 REFUSED_S, FREED_S = REFUSED_AFTER_NS // NS_PER_S, FREED_AFTER_NS // NS_PER_S
