@@ -127,7 +127,7 @@ def _plan(sizes: PlainSizes, i: int, s: int) -> Plan:
     one, parts = terms.fee_one, terms.parts
     lift = one // parts
     q = i * terms.buy_lot
-    worst_ask, worst_bid = asks.prices[asks.level_of(q)], bids.prices[bids.level_of(s)]
+    worst_ask, worst_bid = asks.worst(q), bids.worst(s)
     cost, proceeds = asks.amount(q), bids.amount(s)
     residual_amount = bids.fine_amount(i * terms.window, parts) - parts * proceeds
     paid, got = cost * terms.buy_cost * one, proceeds * terms.sell_keep * one

@@ -25,7 +25,7 @@ from tests.unit.core.pricing import plain_spread as plain
 from tests.unit.core.pricing.plain_sizes import PlainDepth
 
 CASES_EACH = 25
-"""Random cases of one example: 50,000 in all."""
+"""Random cases of one example: 1,500 in all."""
 
 
 class Case(NamedTuple):
@@ -46,11 +46,11 @@ class Case(NamedTuple):
 
 def a_case(chance: random.Random) -> Case:
     """Return two sides that cross by a little, by much or not at all, and terms in proportion to them."""
-    greatest = chance.random() < 0.1
+    greatest = chance.random() < 0.2
     scale = Scale(chance.choice([0, 1, 4, 8]), chance.choice([0, 2, 4, 8]))
     mid = INT64_MAX - chance.randrange(10**6) if greatest else chance.choice([1, 30, 10**3, 10**5, 6 * 10**7]) * 997
     shift = round(mid * chance.choice([-0.001, 0.0, 0.001, 0.003, 0.005, 0.005, 0.01, 0.01, 0.3]))
-    unit = 10 ** chance.choice([15, 17] if greatest else [0, 1, 3, 6])
+    unit = 10 ** chance.choice([16, 17] if greatest else [0, 1, 3, 6])
     lots = [max(1, unit * chance.choice([1, 1, 2, 3, 7, 10]) // chance.choice([1, 1, 3, 10])) for _ in range(2)]
     even = not greatest and chance.random() < 0.15  # no fees, and prices that meet: what a unit brings may be nothing
     if even:
@@ -103,7 +103,7 @@ def _side(chance: random.Random, start: int, way: int, unit: int, greatest: bool
     prices: list[int] = []
     sizes: list[int] = []
     price = start - way * chance.randrange(3)
-    for _ in range(chance.choice([1, 2, 5, 20, 50, 60])):
+    for _ in range(chance.choice([1, 2, 5] if greatest else [1, 2, 5, 20, 50, 60])):
         if not 0 < price <= INT64_MAX:
             break
         prices.append(price)
@@ -134,9 +134,9 @@ def plain_answers(case: Case) -> tuple[object, ...]:
     return plain.episode(terms, asks, bids), answer, safe, plain.least_edge(terms, asks, bids)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
-def test_plan_refusal_and_worst_partial_are_those_of_the_thorough_search(seed: int) -> None:
+def test_plan_refusal_and_worst_partial_are_those_of_every_size_tried(seed: int) -> None:
     chance = random.Random(seed)
     for number in range(CASES_EACH):
         case = a_case(chance)

@@ -12,14 +12,13 @@ from arb.core.messages.records import PairRecord
 from arb.core.messages.settings import LegCost, Limits, leg_cost_bps
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
-from arb.core.pricing.spread import episode
+from arb.core.pricing.spread import episode, evaluate
 from arb.core.strategies.taker_pair.candidates import Candidates, Crossing
 from arb.core.strategies.taker_pair.detector import Detector
 from arb.market.order import Side
 from arb.market.route import Route
 from tests.builders import SYMBOL, Bench, D
 from tests.unit.core.pricing import plain_spread as plain
-from tests.unit.core.pricing.plain_sizes import PlainDepth
 from tests.unit.core.pricing.test_same_plan import Case, a_case
 
 VENUES = ("gate", "okx", "bitget", "bybit")
@@ -107,11 +106,11 @@ def quoted(chance: random.Random) -> dict[str, tuple[str, str]]:
 
 
 def judged_all_first(bench: Bench) -> list[tuple[str, str]]:
-    """Return what opens where every route is worked out, by the thorough search, and then checked from the best on."""
+    """Return what opens where every route is worked out, and then checked from the best on."""
     found = []
     for route, terms in strategy_of(bench).routes.terms.items():
         asks, bids = bench.books.sides(route)
-        plan = plain.episode(terms, PlainDepth(asks.prices, asks.sizes), PlainDepth(bids.prices, bids.sizes))
+        plan = episode(terms, asks, bids)
         if plan is not None:
             found.append((-plan.net, route, plan))
     opened: list[tuple[str, str]] = []
@@ -222,13 +221,11 @@ def test_marks_never_hide_what_the_exact_judgement_would_take(seed: int) -> None
         for route, terms in strategy.routes.terms.items():
             if venue not in route:
                 continue
-            asks_side, bids_side = bench.books.sides(route)
-            sides = PlainDepth(asks_side.prices, asks_side.sizes), PlainDepth(bids_side.prices, bids_side.sizes)
-            if isinstance(plain.evaluate(terms, *sides), Plan):
+            if isinstance(evaluate(terms, *bench.books.sides(route)), Plan):
                 assert strategy.marked
 
 
-@settings(max_examples=500)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_no_size_earns_anything_where_the_best_quotes_do_not_cross(seed: int) -> None:
     chance = random.Random(seed)
