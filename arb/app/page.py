@@ -5,32 +5,25 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from arb.app import stores
-from arb.app.review import selected
+import msgspec
+
+from arb.app import review
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
-from arb.store.ledger.database import mask_url
-from arb.view.report.summary import Sources
+from arb.view.report import page
+
+PAIRS_SHOWN, INCIDENTS_SHOWN = 1_000, 300
+"""How many rows of each a file holds, so that a year's is no larger than a day's."""
 
 
-def report_page(settings: Settings, options: ReviewOptions, path: Path, *, static: bool = False) -> dict[str, Any]:
+def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
     """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
-    url, _ = stores(settings, options.mode, options.db)
     check_target(path)
-    try:
-        from arb.view.report.page import render
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise ConfigError(
-            "--html: figures need matplotlib: `make dev` in a checkout installs it, `pipx inject arb matplotlib` beside an "
-            "arb that pipx installed, `pip install 'arb[notebooks]'` elsewhere"
-        ) from None
-    return {
-        "db": mask_url(url),
-        "page": str(path),
-        "bytes": write_page(path, render(Sources(url, selected(options)), static=static)),
-    }
+    sources = review.sources(settings, options)
+    answers = {"report": review.summed_in_words(sources)} | {part: page.drawn(sources, part) for part in page.FIGURES}
+    pairs = review.pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
+    answers |= {"pairs": pairs, "incidents": review.incidents(settings, options, INCIDENTS_SHOWN)}
+    return {"db": sources.db, "page": str(path), "bytes": write_page(path, page.render(sources, answers))}
 
 
 BEGINS = b"<!doctype html>"

@@ -22,6 +22,7 @@ from arb.store.ledger.selection import Selection, selection_of
 
 if TYPE_CHECKING:
     from arb.store.ledger.export import OnProgress
+    from arb.view.report.summary import Sources
 
 WATCH_EVERY_S = 1.0
 E8 = Decimal("1e-8")
@@ -151,15 +152,48 @@ def selected(options: ReviewOptions) -> Selection:
     return selection_of(SystemClock().wall_ns(), **options.rows)
 
 
+def sources(settings: Settings, options: ReviewOptions) -> "Sources":
+    """Return the selected rows of a ledger, as a report reads them."""
+    from arb.view.report.summary import Sources  # late: it loads numpy
+
+    url, _ = stores(settings, options.mode, options.db)
+    return Sources(url, selected(options))
+
+
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return a ledger, or the selected rows of it, in sums: waterfall, routes, symbols, reasons, execution, incidents."""
-    from arb.view.report.summary import Sources, summarise  # late: it loads numpy
+    return summed(sources(settings, options))
+
+
+def summed(found: "Sources") -> dict[str, Any]:
+    """Return these rows in sums, or that there are none."""
+    from arb.view.report.summary import summarise  # late: it loads numpy
+
+    document = summarise(found)
+    nothing = not document["pairs"] and not document["opportunities"]
+    return document | ({"empty": _nothing(found.selection)} if nothing else {})
+
+
+def summed_in_words(found: "Sources") -> dict[str, Any]:
+    """Return these rows in sums, and the same in a few sentences."""
+    from arb.view.report.brief import brief  # late: it loads numpy
+
+    document = summed(found)
+    return document | {"brief": brief(document)}
+
+
+def incidents(settings: Settings, options: ReviewOptions, most: int) -> dict[str, Any]:
+    """Return the latest of the selected incidents, and how many there are."""
+    from arb.store.ledger.columns import ColumnReader  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)
     selection = selected(options)
-    document = summarise(Sources(url, selection))
-    nothing = not document["pairs"] and not document["opportunities"]
-    return document | ({"empty": _nothing(selection)} if nothing else {})
+    columns = ColumnReader(url, selection).incidents()
+    names = ("id", "ns", "severity", "kind", "venue", "pair_trade_id", "cost", "text")
+    latest = zip(*(columns[name][: -most - 1 : -1].tolist() for name in names), strict=True)
+    found = [dict(zip(names, row, strict=True)) for row in latest]
+    empty = {} if found else {"empty": f"no incident {selection}".rstrip()}
+    return empty | {"in_all": len(columns["id"]), "incidents": found}
 
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:

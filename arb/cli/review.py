@@ -83,28 +83,27 @@ def _brief(document: dict[str, Any]) -> dict[str, Any]:
 
 @click.command("report")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
-@click.option("--static", is_flag=True, help="With --html: a page without the script that reads values off figures.")
 @row_options
 @mode_and_db
 @config_and_json
 def report_command(
-    html: Path | None, static: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
+    html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
 ) -> int:
     """Sum up a ledger: what was earned, and why.
 
     Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
-    same as one page that any browser shows, with a summary to send on: no other file, no network. Its figures show values where
-    they are pointed at, and stretch where they are dragged over.
+    same as the page of `arb ui`, in one file that any browser shows without a network, with a summary to send on.
     """
-    if static and html is None:
-        raise click.UsageError("--static: belongs to --html FILE")
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
-    from arb.app import page, review
+    from arb.app import review
 
-    document = (
-        review.report(settings, options) if html is None else page.report_page(settings, options, html, static=static)
-    )
+    if html is None:
+        document = review.report(settings, options)
+    else:
+        from arb.app.page import report_page  # late: it loads numpy
+
+        document = report_page(settings, options, html)
     show(document, as_json=as_json)
     return EXIT_OK
 

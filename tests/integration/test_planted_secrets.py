@@ -84,7 +84,8 @@ def ask(way, path, body=None):
     return found
 token = open(about["token_file"]).read().strip()
 session.opened(token, json.loads(ask("POST", "/api/session", json.dumps(session.proof(token)))))
-for name in ("status", "pairs", "story?id=1", "report", "earned", "holdings", "incidents", "alerts", "reconciliation"):
+parts = ("earned", "offered", "executed", "moved")
+for name in ("status", "pairs", "story?id=1", "report", *parts, "holdings", "incidents", "alerts", "reconciliation"):
     ask("GET", f"/api/{name}")
 shown.terminate()
 sys.exit(shown.wait(30))

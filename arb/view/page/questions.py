@@ -5,6 +5,7 @@ Filters are the commands' own (`--since --until --run --symbol --venue --kind`),
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from arb.store.ledger.today import TodayReader
 
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
-POINTS_MAX = 2_000
+INCIDENTS_MAX = 1_000
 RECONCILED_S = 900
 """How far back, from a journal's last entry, agreements and fills are looked for: balances are compared far more often."""
 KEPT_NS = 2 * NS_PER_S
 """For how long an answer serves whoever asks the same."""
 AT_ONCE = 2
-SUMS, SUMS_MS = ("report", "earned"), 10_000
+DRAWN = ("earned", "offered", "executed", "moved")
+SUMS, SUMS_MS = ("report", *DRAWN), 10_000
 """Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
 Document = dict[str, Any]
 
@@ -45,10 +47,10 @@ class Questions:
             "today": self._today,
             "pairs": lambda options: review.pairs(settings, options),
             "story": self._story,
-            "report": lambda options: review.report(settings, options),
-            "earned": self._earned,
+            "report": lambda options: review.summed_in_words(review.sources(settings, options)),
+            **{part: partial(self._drawn, part) for part in DRAWN},
             "holdings": self._holdings,
-            "incidents": self._incidents,
+            "incidents": lambda options: review.incidents(settings, options, INCIDENTS_MAX),
             "alerts": lambda options: review.alerts(settings, options),
             "reconciliation": self._reconciliation,
         }
@@ -91,25 +93,11 @@ class Questions:
     def _story(self, options: ReviewOptions) -> Document:
         return review.explain(self._settings, options)
 
-    def _earned(self, options: ReviewOptions) -> Document:
-        """Return what was earned in all, pair after pair, by quote, and the stretches of time in which an engine ran."""
-        import numpy as np  # late: so do the report's modules
+    def _drawn(self, part: str, options: ReviewOptions) -> Document:
+        """Return the figures of a part of the page."""
+        from arb.view.report.page import drawn  # late: it loads numpy
 
-        from arb.store.ledger.columns import ColumnReader
-        from arb.view.report.measure import of_quote, stretches, thinned
-
-        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options))
-        trades, quote = of_quote(columns.trades(), None)
-        if not len(trades["id"]):
-            return {"empty": f"no finished pair {review.selected(options)}".rstrip(), "points": [], "stretches": []}
-        net = np.cumsum(trades["realised_net_e8"]) / 1e8  # drawn, and nothing else
-        at_ns = trades["closed_ns"]
-        places = thinned(net, most=POINTS_MAX)
-        return {
-            "quote": quote,
-            "points": [[int(at_ns[place]), float(net[place])] for place in places],
-            "stretches": [list(span) for span in stretches(columns.runs(), int(at_ns[0]), int(at_ns[-1]))],
-        }
+        return drawn(review.sources(self._settings, options), part)
 
     def _holdings(self, options: ReviewOptions) -> Document:
         """Return balances over time: by asset, for each venue its reports in order; and the latest of each."""
@@ -141,17 +129,6 @@ class Questions:
             },
             "stretches": [list(span) for span in stretches(columns.runs(), rows[0][0], rows[-1][0])],
         }
-
-    def _incidents(self, options: ReviewOptions) -> Document:
-        from arb.store.ledger.columns import ColumnReader
-
-        columns = ColumnReader(stores(self._settings, self._mode, self._db)[0], review.selected(options)).incidents()
-        names = ("id", "ns", "severity", "kind", "venue", "pair_trade_id", "cost", "text")
-        rows = [
-            dict(zip(names, row, strict=True)) for row in zip(*(columns[name].tolist() for name in names), strict=True)
-        ]
-        empty = {} if rows else {"empty": f"no incident {review.selected(options)}".rstrip()}
-        return empty | {"in_all": len(rows), "incidents": rows[:-1001:-1]}
 
     def _reconciliation(self, options: ReviewOptions) -> Document:
         """Return every balance as its venue last reported it, as our own books have it, and how far apart they may be."""

@@ -12,15 +12,17 @@ LEFT_OPEN = {"opening": "still opening", "repairing": "under repair", "halted": 
 """States of a pair that somebody should look at."""
 
 
-def brief(facts: Facts, quotes: list[str]) -> list[str]:
+def brief(facts: Facts) -> list[str]:
     """Return a few plain sentences about a report, as `summarise` gives it; time is time traded, not time passed."""
     if not facts["runs"]:
         return ["Nothing has run on this ledger yet."]
+    finished = facts["finished"]
+    quotes = sorted(finished, key=lambda quote: -finished[quote])
     return [
         *([f"{facts['note']}."] if "note" in facts else []),
         _when(facts),
-        *(sentence for quote in quotes if facts["finished"].get(quote) for sentence in _earned(facts, quote)),
-        *([] if any(facts["finished"].values()) else ["No pair trade finished: nothing was earned, nothing lost."]),
+        *(sentence for quote in quotes if finished[quote] for sentence in _earned(facts, quote)),
+        *([] if any(finished.values()) else ["No pair trade finished: nothing was earned, nothing lost."]),
         _wrong(facts),
     ]
 

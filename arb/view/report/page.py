@@ -1,238 +1,129 @@
-"""The report as one page: figures and tables in a single file that needs nothing else, on light ground and on dark.
+"""The report as one file: the page of `arb ui`, its scripts and styles inlined, with the answers that it would ask for.
 
-No font, no picture, nothing from outside, and the page's own policy forbids the browser to load any; the same ledger gives
-the same page. A script in it reads values off figures and stretches them; without it (`--static`, or where scripts are
-off) all stands there all the same. Figures are aggregated before they are drawn, so that the page of a million opportunities is
-no larger than that of a thousand. Needs matplotlib (the extra `notebooks`).
+It needs nothing else, and its own policy forbids the browser to load anything. Texts of a ledger lie in it as data that no
+script runs, and stand on the page as texts.
 """
 
-from collections import Counter
-from collections.abc import Callable
-from decimal import Decimal
-from functools import cache
-from importlib import resources
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from html import escape
+from importlib.resources import files
 from typing import Any
 
+import numpy as np
+
 from arb.clock import utc_text
-from arb.view.report import page_tables, plots
-from arb.view.report.brief import brief
-from arb.view.report.style import DARK, LIGHT, Sheet, painted, to_svg
-from arb.view.report.summary import Sources, summarise
-from arb.view.report.svg import classed, digest
-from arb.view.report.text import Html, count, drawn, element, money, number, percent, span
+from arb.documents import encoded
+from arb.store.ledger.columns import Column
+from arb.view.report import figures, figures_market
+from arb.view.report.figures import Figure
+from arb.view.report.summary import Sources
+from arb.view.report.text import count, span
+
+Draw = Callable[[Sources, str | None], Figure]
+FIGURES: dict[str, dict[str, Draw]] = {
+    "earned": {
+        "earnings": lambda of, quote: figures.earnings(of.trades, of.runs, quote),
+        "waterfall": lambda of, quote: figures.waterfall(of.trades, quote),
+        "pnl": lambda of, quote: figures.pnl(of.trades, of.runs, quote),
+        "places": lambda of, quote: figures.places(of.trades, quote),
+        "pair_results": lambda of, quote: figures.pair_results(of.trades, quote),
+        "exposure": lambda of, quote: figures.exposure(of.trades, of.runs, quote),
+    },
+    "offered": {
+        "lifetimes": lambda of, quote: figures_market.lifetimes(of.episodes, of.legs, quote),
+        "edges": lambda of, quote: figures_market.edges(of.episodes, quote),
+        "on_offer": lambda of, quote: figures_market.on_offer(of.episodes, of.runs, quote),
+        "reasons": lambda of, quote: figures_market.reasons(of.sums.offers, quote),
+        "thresholds": lambda of, quote: figures_market.thresholds(of.trades, of.sums.offers, quote),
+    },
+    "executed": {
+        "waits": lambda of, quote: figures_market.waits(of.legs, quote),
+        "slippage": lambda of, quote: figures_market.slippage(of.legs, quote),
+        "leg_skew": lambda of, quote: figures_market.leg_skew(of.trades, quote),
+        "short_legs": lambda of, quote: figures_market.short_legs(of.legs, of.trades, quote),
+    },
+    "moved": {"inventory": lambda of, quote: figures.inventory(of.executions, of.runs, quote)},
+}
+"""What each part of the page draws."""
+ORDER = ("dom", "chart", "figures", "now", "pages", "file")
+"""The page's modules, each after those that it takes from."""
+POLICY = "default-src 'none'; style-src {style}; script-src {scripts}; base-uri 'none'; form-action 'none'"
 
 
-def _palette(shades: dict[str, str]) -> str:
-    return " ".join(f"--{name}: {shade};" for name, shade in shades.items())
+def drawn(sources: Sources, part: str) -> dict[str, Any]:
+    """Return the figures of a part of the page, by quote, the one with most rows first."""
+    quotes = _quotes(sources.sums.offers["quote"] if part == "offered" else sources.trades["quote"]) or [""]
+    found = {quote: {name: draw(sources, quote or None) for name, draw in FIGURES[part].items()} for quote in quotes}
+    every = sources.episodes_every if part == "offered" else sources.legs_every if part == "executed" else 1
+    return {"every": every, "quotes": found}
 
 
-SHADES = f""":root {{ color-scheme: light dark; {_palette(LIGHT)} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {_palette(DARK)} }} }}
-@media print {{ :root {{ {_palette(LIGHT)} }} }}
-"""
+def _quotes(names: Column) -> list[str]:
+    known, times = np.unique(np.asarray(names, dtype=str), return_counts=True)
+    return [str(known[place]) for place in np.argsort(-times, kind="stable")]
 
 
-def render(sources: Sources, *, static: bool = False) -> str:
-    """Return the whole page; `static`: without the script."""
-    facts = summarise(sources)
-    quotes = _quotes(sources)
-    sections = [_section(title, blocks, quotes, live=not static) for title, blocks in _contents(sources, facts)]
+def render(sources: Sources, answers: Mapping[str, Any]) -> str:
+    """Return the whole page; `answers`, by the names by which it asks for them, among them `report`."""
+    facts = answers["report"]
     title = f"{facts['note'].partition(':')[0]} trade report" if "note" in facts else "Trade report"
-    top = element(
-        "header",
-        element("h1", title),
-        _source(sources, facts),
-        _brief(facts, quotes),
-        *(_tiles(sources, facts, quote) for quote in quotes),
-    )
-    links = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in _contents(sources, facts)))
-    foot = element(
-        "footer",
-        "Nets are after every fee really charged. Figures round; the waterfall and the ledger are exact to 1e-8 of the "
-        "quote. All times are UTC.",
-    )
-    body, looks = classed(element("body", top, links, element("main", *sections), foot))
-    script = "" if static else _kept("page.js")
-    page = element(
-        "html", _head(f"{title}: {sources.db}", SHADES + _kept("page.css") + looks, script), Html(body), lang="en"
-    )
-    return f"<!doctype html>\n{page}\n"
-
-
-def _head(title: str, styles: str, script: str) -> Html:
-    """Return the head: what the page may do, and nothing else, is the one style sheet and the one script in it."""
-    policy = f"default-src 'none'; style-src {digest(styles)}; base-uri 'none'; form-action 'none'"
-    if script:
-        policy += f"; script-src {digest(script)}"
-    return element(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        element("title", title),
-        element("style", Html(styles)),
-        *([element("script", Html(script), type="module")] if script else []),
+    styles = _static("vendor/uPlot-1.6.32.min.css") + _static("style.css")
+    scripts = [_static("vendor/uPlot-1.6.32.min.js"), _bundle()]
+    policy = POLICY.format(style=_digest(styles), scripts=" ".join(map(_digest, scripts)))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f"<title>{_text(title)}: {_text(sources.db)}</title><style>{styles}</style></head>\n"
+        f'<body class="file"><header><h1>{_text(title)}</h1><p class="dim">{_text(_source(sources, facts))}</p></header>\n'
+        f'<main id="main"><noscript><p>{"</p><p>".join(map(_text, facts["brief"]))}</p>'
+        "<p>The figures and tables need scripts: this page runs its own alone, and loads nothing.</p></noscript></main>\n"
+        f'<script type="application/json" id="answers">{embedded(answers)}</script>\n'
+        + "".join(f"<script>{script}</script>\n" for script in scripts)
+        + "</body></html>\n"
     )
 
 
-@cache
-def _kept(name: str) -> str:
-    """Return a file that lies beside this module."""
-    return resources.files("arb.view.report").joinpath(name).read_text(encoding="utf-8")
+def embedded(answers: Mapping[str, Any]) -> str:
+    """Return answers as JSON that no text in it can end: a browser looks for `</script` and `<!--` in whatever text."""
+    return encoded(answers).decode().replace("<", "\\u003c")
 
 
-def _brief(facts: dict[str, Any], quotes: list[str]) -> Html:
-    """Return what a person may copy and send on: one click marks all of it, without a script."""
-    return element("div", *(element("p", sentence) for sentence in brief(facts, quotes)), class_="brief")
-
-
-def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callable[[str], list[Html | Sheet]]]]:
-    """Return the sections: each a title, and what stands under it for one quote."""
-    trades, legs, episodes, runs = sources.trades, sources.legs, sources.episodes, sources.runs
-    show = page_tables
-    return [
-        (
-            "What was earned",
-            lambda quote: [
-                plots.earnings(trades, runs, quote),
-                plots.waterfall(trades, quote),
-                show.waterfall(facts, quote),
-                plots.pnl(trades, runs, quote),
-                show.days(facts, quote),
-            ],
-        ),
-        (
-            "Where",
-            lambda quote: [
-                plots.places(trades, quote),
-                show.venue_pairs(facts, quote),
-                show.unproved(facts, quote),
-                plots.pair_results(trades, quote),
-            ],
-        ),
-        (
-            "Opportunities",
-            lambda quote: [
-                *_sampled("How long edges live, how large they are and when", sources.episodes_every),
-                plots.lifetimes(episodes, legs, quote),
-                plots.edges(episodes, quote),
-                plots.on_offer(episodes, runs, quote),
-                plots.reasons(sources.sums.offers, quote),
-                show.reasons(facts, quote),
-                plots.thresholds(trades, sources.sums.offers, quote),
-                show.thresholds(facts, quote),
-            ],
-        ),
-        (
-            "Execution",
-            lambda quote: [
-                *_sampled("Waits and slippage of pairs", sources.legs_every),
-                plots.waits(legs, quote),
-                show.waits(facts),
-                plots.slippage(legs, quote),
-                plots.leg_skew(trades, quote),
-                plots.short_legs(legs, trades, quote),
-            ],
-        ),
-        (
-            "Inventory and exposure",
-            lambda quote: [
-                plots.inventory(sources.executions, runs, quote),
-                plots.exposure(trades, runs, quote),
-            ],
-        ),
-        ("Venues, fees and balances", lambda _: [show.execution(facts), show.fees(facts), show.moved(facts)]),
-        ("Incidents and runs", lambda _: [show.incidents(facts), show.latest_incidents(facts), show.runs(facts)]),
-    ]
-
-
-WHOLE = ("Venues, fees and balances", "Incidents and runs")
-"""Sections that show all quotes at once."""
-
-
-def _section(title: str, blocks: Callable[[str], list[Html | Sheet]], quotes: list[str], *, live: bool) -> Html:
-    parts: list[Html] = [element("h2", title)]
-    for quote in quotes[:1] if title in WHOLE else quotes:
-        if len(quotes) > 1 and title not in WHOLE:
-            parts.append(element("h3", f"in {quote}"))
-        shown = [_figure(block, live=live) if isinstance(block, Sheet) else block for block in blocks(quote)]
-        parts += dict.fromkeys(shown)  # what is said of nothing is said once
-    return element("section", *parts, id=_anchor(title))
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-").replace(",", "")
-
-
-def _figure(figure: Sheet, *, live: bool) -> Html:
-    if figure.empty:
-        return element("p", figure.finding, class_="none")
-    drawing = drawn(painted(to_svg(figure, headline=False, live=live)))
-    return element(
-        "figure",
-        element("figcaption", figure.finding),
-        element("div", drawing, class_="wide", role="img", aria_label=figure.finding),
-    )
-
-
-def _quotes(sources: Sources) -> list[str]:
-    """Return the quotes of the ledger, the one with most pairs first; of an empty ledger a nameless one."""
-    seen: Counter[str] = Counter()
-    for name, times in zip(sources.sums.offers["quote"], sources.sums.offers["opportunities"].tolist(), strict=True):
-        seen[str(name)] += times
-    pairs = Counter(map(str, sources.trades["quote"]))
-    return sorted(seen.keys() | pairs.keys(), key=lambda name: (-pairs[name], -seen[name], name)) or [""]
-
-
-def _sampled(what: str, every: int) -> list[Html]:
-    """Say that figures are of a sample, where they are."""
-    return [element("p", f"{what}: measured on one in {every}.")] if every > 1 else []
-
-
-def _source(sources: Sources, facts: dict[str, Any]) -> Html:
+def _source(sources: Sources, facts: Mapping[str, Any]) -> str:
     runs = facts["runs"]
     modes = sorted({str(run["mode"]) for run in runs})
-    words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
+    words = [sources.db, f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{utc_text(facts['from_ns'])[:-4]} to {utc_text(facts['to_ns'])[:-4]} UTC")
         words.append(f"{span(1000 * float(facts['run_seconds']))} of trading")
-    if sources.selection:
-        words.append(f"only what is {sources.selection}")
-    words += [facts["note"]] if "note" in facts else []
-    return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
+    words += [f"only what is {sources.selection}"] if sources.selection else []
+    return " \N{MIDDLE DOT} ".join(words + ([facts["note"]] if "note" in facts else []))
 
 
-def _tiles(sources: Sources, facts: dict[str, Any], quote: str) -> Html:
-    """Return the few numbers a person looks for first."""
-    mine = sources.trades["quote"] == quote
-    won = int((sources.trades["realised_net_e8"][mine] > 0).sum())
-    finished = int(mine.sum())
-    kept = facts["kept_percent"].get(quote)
-    exposed = facts["exposure_quote_s"].get(quote, Decimal(0))
-    serious = sum(row["incidents"] for row in facts["incidents"] if row["severity"] == "critical")
-    everything = sum(row["incidents"] for row in facts["incidents"])
-    net = facts["net"].get(quote, Decimal(0))
-    first = quote == _quotes(sources)[0]
-    tiles = [
-        (number(_short(net)), f"net, {quote}" if quote else "net", "loss" if net < 0 else "gain" if net else ""),
-        ("\N{EN DASH}" if kept is None else f"{number(kept)} %", "of the expected kept", ""),
-        (number(finished), "finished pairs", ""),
-        (percent(won, finished) or "\N{EN DASH}", "of pairs earned", ""),
-        (
-            number(_short(facts["fees_in_quote"].get(quote, Decimal(0)))),
-            f"fees paid, {quote}" if quote else "fees paid",
-            "",
-        ),
-        (number(money(exposed, 0)), f"{quote}\N{MIDDLE DOT}s unhedged" if quote else "unhedged", ""),
-    ]
-    if first:  # they belong to no quote
-        tiles.append((number(everything), f"incidents, {serious:,} critical", "loss" if serious else ""))
-    return element(
-        "dl", *(element("div", element("dt", name), element("dd", value, class_=kind)) for value, name, kind in tiles)
-    )
+def _text(text: str) -> str:
+    """Return text as markup that shows it; a control character, which no HTML may hold, as a mark."""
+    return escape(re.sub(r"[\x00-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", text))
 
 
-def _short(value: Decimal) -> Decimal:
-    """Return a sum with no more digits than a tile has room for."""
-    return money(value, 0 if abs(value) >= 10_000 else 2)
+def _static(name: str) -> str:
+    return (files("arb.view.page") / "static").joinpath(*name.split("/")).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """Return the source expression of a policy that allows exactly this inlined text."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _bundle() -> str:
+    """Return the page's modules as one script: from a file, a browser loads no module. Each is a function of its own."""
+    return "\n".join(f"const {name}_js = (() => {{\n{_module(name)}}})();" for name in ORDER)
+
+
+def _module(name: str) -> str:
+    source = _static(f"{name}.js")
+    exports = re.findall(r"^export (?:const|function|async function) (\w+)", source, re.MULTILINE)
+    source = re.sub(r'^import (\{.*?\}) from "\./(\w+)\.js";$', r"const \1 = \2_js;", source, flags=re.MULTILINE)
+    return re.sub(r"^export ", "", source, flags=re.MULTILINE) + f"return {{ {', '.join(exports)} }};\n"

@@ -19,7 +19,7 @@ from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
 from arb.store.ledger.queries import RowDict
 from arb.store.ledger.selection import ALL, Selection
-from arb.store.ledger.sums import read_sums
+from arb.store.ledger.sums import Sums, read_sums
 from arb.store.ledger.tables import WATERFALL
 from arb.view.report.measure import mean, percentile, rounded, run_ns, what_if, whole_sum
 
@@ -30,19 +30,43 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 class Sources:
-    """The selected rows of a ledger that a report is made of, each part read once; what a page alone shows, when it asks."""
+    """The selected rows of a ledger that a report is made of, each part read once, when it is asked for."""
 
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no usable ledger."""
-        self._columns = columns = ColumnReader(db_url, selection)
+        self._columns, self._url = ColumnReader(db_url, selection), db_url
         self.db = mask_url(db_url)
         self.selection = selection
-        self.sums = read_sums(db_url, selection)
-        self.trades, self.runs = columns.trades(), columns.runs()
-        # Means and percentiles of legs are of a sample where there are very many; sums never are.
-        self.legs_every = max(1, sum(row["orders"] for row in self.sums.orders) // ROWS_DRAWN)
-        self.legs = columns.legs(self.legs_every)
-        self.episodes_every = max(1, whole_sum(self.sums.offers["opportunities"]) // ROWS_DRAWN)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """See `read_sums`."""
+        return read_sums(self._url, self.selection)
+
+    @cached_property
+    def trades(self) -> Columns:
+        """See `ColumnReader.trades`."""
+        return self._columns.trades()
+
+    @cached_property
+    def runs(self) -> Columns:
+        """See `ColumnReader.runs`."""
+        return self._columns.runs()
+
+    @cached_property
+    def legs_every(self) -> int:
+        """Of how many pairs one shows means and percentiles of legs, where there are very many; sums are of all."""
+        return max(1, sum(int(row["orders"]) for row in self.sums.orders) // ROWS_DRAWN)
+
+    @cached_property
+    def legs(self) -> Columns:
+        """See `ColumnReader.legs`."""
+        return self._columns.legs(self.legs_every)
+
+    @cached_property
+    def episodes_every(self) -> int:
+        """Of how many opportunities one is drawn."""
+        return max(1, whole_sum(self.sums.offers["opportunities"]) // ROWS_DRAWN)
 
     @cached_property
     def episodes(self) -> Columns:

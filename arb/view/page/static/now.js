@@ -4,7 +4,7 @@ import { duration } from "./chart.js";
 import { byMinute, falls } from "./figures.js";
 
 const running = (state) => state.engine !== "not running";
-const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
+export const tile = (title, value, below, mark = "") => el("section", { class: "tile" }, el("h2", {}, title), el("p", { class: `figure ${mark}`.trim() }, value), el("p", { class: "dim" }, below));
 
 // `read`: what the ledger has beside the state: of today, and the alerts that nobody has taken note of.
 export function now(state, read = {}, steering = null) {

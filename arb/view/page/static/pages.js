@@ -1,8 +1,8 @@
 // The pages, each from one or two answers.
-import { card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
-import { chart, duration } from "./chart.js";
-import { bars, barsOf, falls } from "./figures.js";
-import { alertsList, held, now, venuesCard } from "./now.js";
+import { amount, card, el, empty, grouped, money, pairs, shown, signOf, size, table, utc } from "./dom.js";
+import { chart, duration, logarithm, plot } from "./chart.js";
+import { bars, barsOf, falls, figure, heat } from "./figures.js";
+import { alertsList, held, now, tile, venuesCard } from "./now.js";
 
 const noted = (document) => (document.note ? [el("p", { class: "warn" }, document.note)] : []);
 const ms = (value) => (value === null || value === undefined ? "-" : Number(value).toFixed(3));
@@ -12,13 +12,19 @@ const count = (name, key = name) => col(name, (row) => grouped(shown(row[key])),
 const cash = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]), mark: (row) => signOf(row[key]) });
 const cost = (name, key = name) => col(name, (row) => money(row[key]), { number: true, sort: (row) => Number(row[key]) });
 const at = (name, key) => col(name, (row) => utc(row[key]), { word: true, sort: (row) => BigInt(row[key] || 0) });
+const whole = (name, key) => col(name, (row) => size(row[key]), { number: true, sort: (row) => Number(row[key]) });
+const lines = (found, as = "steps") => Object.entries(found).map(([name, points]) => ({ name, points, as }));
+const time = (ms) => duration(ms / 1000);
+const sampled = (found, what) => (found.every > 1 ? [el("p", { class: "dim" }, `${what} are measured on one in ${found.every}.`)] : []);
+const byQuote = (found, draw) => Object.entries(found.quotes).flatMap(([quote, figures], n, all) => [all.length > 1 ? el("h2", {}, `In ${quote}`) : null, ...draw(figures, quote, !n)]).filter(Boolean);
+const earned = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), ...(rows[0]?.run_seconds ? [col("traded", (row) => duration(Number(row.run_seconds)), { number: true })] : []), count("pairs"), count("repaired"), cash("expected"), cash("net"), barsOf(rows, (row) => row.net), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
 
 async function pairsPage({ get, linkTo }) {
   const found = await get("pairs");
   if (!found.pairs.length) return [empty(found.empty)];
-  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === 10000 ? " (the page shows 10,000 at most: choose a range of time)" : ""}`), table([
+  return [...noted(found), el("p", { class: "dim" }, `${money(found.pairs.length, 0)} pairs, the latest first${found.pairs.length === (found.most || 10000) ? " (no more are shown: choose a range of time)" : ""}`), table([
     at("decided", "decided_ns"),
-    col("pair", (row) => el("a", { href: linkTo("story", { id: row.id }) }, String(row.number)), { number: true, sort: (row) => BigInt(row.id) }),
+    col("pair", (row) => (linkTo ? el("a", { href: linkTo("story", { id: row.id }) }, String(row.number)) : shown(row.number ?? row.id)), { number: true, sort: (row) => BigInt(row.id) }),
     text("kind"), text("symbol"), text("buy"), text("sell"), col("size", (row) => size(row.size), { number: true, sort: (row) => Number(row.size) }),
     text("state", "state", { mark: (row) => (row.state === "completed" ? "" : "warn") }), cost("expected"), cash("net"),
     col("took ms", (row) => shown(row.took_ms), { number: true, sort: (row) => row.took_ms }), col("exposure, quote × s", (row) => money(row.exposure_quote_s, 2), { number: true, sort: (row) => Number(row.exposure_quote_s) }),
@@ -79,55 +85,112 @@ function depth(books, leg) {
 }
 
 async function opportunities({ get }) {
-  const found = await get("report");
+  const [found, drawn] = await Promise.all([get("report"), get("offered")]);
   if (found.empty) return [empty(found.empty)];
   const outcomes = Object.entries(found.opportunities).map(([outcome, number]) => ({ outcome, opportunities: number }));
   const quote = (rows) => (new Set(rows.map((row) => row.quote)).size > 1 ? [text("quote")] : []);
-  return [...noted(found), el("div", { class: "two" }, el("div", {},
+  return [...noted(found), ...sampled(drawn, "How long edges live, how large they are and when"), ...byQuote(drawn, (figures) => [
+    el("div", { class: "two" }, figure(figures.lifetimes, (of) => plot(lines(of.lines, "line"), { axis: logarithm(time), x: "time since the edge opened", unit: "still there, %", marks: of.ours_ms ? [[of.ours_ms, "our first fill, p50"]] : [] })),
+      figure(figures.edges, (of) => plot(Object.entries(of.bars).map(([name, numbers], n) => ({ name, as: "bars", hue: n ? "var(--good)" : "var(--dim)", points: numbers.map((number, at) => [of.bounds[at], of.bounds[at + 1], number]) })),
+        { x: "bps", unit: `opportunities by their best edge after fees, bps (the last bar: ${of.bounds.at(-1).toFixed(0)} bps and above)` }))),
+    figure(figures.on_offer, heat)]),
+  el("div", { class: "two" }, el("div", {},
     card("By outcome", table([text("outcome"), count("opportunities"), barsOf(outcomes, (row) => row.opportunities)], outcomes, { caption: "by outcome" })),
-    card("Why not", table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }))),
-  el("div", {}, card("Other thresholds", el("p", { class: "dim" }, "what each least edge would have kept: of the pairs traded, and of all opportunities seen"),
-    table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
+    card("Why not", ...Object.values(drawn.quotes).map(({ reasons }) => el("p", {}, reasons.finding)), table([text("reason"), text("outcome"), ...quote(found.refused), count("opportunities"), cost("best net", "best_net"), barsOf(found.refused, (row) => row.best_net)], found.refused, { caption: "reasons" }),
+      el("p", { class: "dim" }, "an upper bound, for they compete for the same books and balances"))),
+  el("div", {}, card("Other thresholds", ...Object.values(drawn.quotes).map(({ thresholds }) => el("p", {}, thresholds.finding)), el("p", { class: "dim" }, "what each least edge would have kept: of the pairs traded, and of all opportunities seen"),
+    table([...quote(found.what_if), count("least edge, bps", "min_edge_bps"), count("pairs"), cash("net"), barsOf(found.what_if, (row) => row.net), count("seen"), cost("best net", "best_net")], found.what_if, { caption: "thresholds" }))))];
 }
 
 async function inventory({ get, state, chosen }) {
-  const found = await get("holdings"), present = state().held || [];
+  const [found, drawn, report] = await Promise.all([get("holdings"), get("moved"), get("report")]), present = state().held || [];
   const asked = chosen.get("venue"), here = present.length ? Object.keys(present[0].amounts).filter((venue) => !asked || venue === asked) : [];
-  const live = here.length ? card("Held now", el("p", { class: "dim" }, "what the engine computes from the venues' last reports and the fills since"), held(present, here)) : null;
-  if (found.empty) return [live, empty(found.empty)].filter(Boolean);
+  return [here.length ? card("Held now", el("p", { class: "dim" }, "what the engine computes from the venues' last reports and the fills since"), held(present, here)) : null,
+    ...byQuote(drawn, ({ inventory: moved }) => [figure(moved, (of) => el("div", { class: "cards" }, of.assets.map(({ asset, change, lines: levels }) => el("div", {}, el("h3", {}, `${asset}: all together ${amount(change)}`),
+      chart(lines(levels), of.stretches, { unit: `change of ${asset} by fills and fees`, height: 200 })))))]),
+    report.moved.length ? card("What trading moved, exactly", table([text("venue"), text("asset"), whole("changed by fills and fees", "change")], report.moved, { caption: "moved" })) : null,
+    ...(found ? reported(found) : [])].filter(Boolean);
+}
+
+function reported(found) {
+  if (found.empty) return [empty(found.empty)];
   const charted = Object.entries(found.assets).filter(([, venues]) => Object.values(venues).some((points) => points.some(([, value]) => value !== points[0][1])));
-  return [live, card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
-    ...charted.map(([asset, venues]) => card(asset, chart(Object.entries(venues).map(([name, points]) => ({ name, points })), found.stretches, { unit: `${asset} held, by venue` }))),
-    charted.length ? null : el("p", { class: "dim" }, "No report differs from the one before it: what changes is drawn from then on.")].filter(Boolean);
+  return [card("Last reported", table([text("asset"), text("venue"), col("free", (row) => size(row.free), { number: true }), col("locked", (row) => size(row.locked), { number: true }), at("reported", "ns")], found.latest, { caption: "balances" })),
+    ...charted.map(([asset, venues]) => card(asset, chart(lines(venues), found.stretches, { unit: `${asset} held, by venue` }))),
+    charted.length ? null : el("p", { class: "dim" }, "No report differs from the one before it: what changes is drawn from then on.")];
 }
 
 async function waterfall({ get }) {
-  const [found, earned] = await Promise.all([get("report"), get("earned")]);
+  const [found, drawn] = await Promise.all([get("report"), get("earned")]);
   if (found.empty) return [empty(found.empty)];
-  const many = (rows, ...names) => table([...names.map((name) => text(name.replace("_", " "), name)), count("pairs"), count("repaired"), cash("expected"), cash("net"), count("kept %", "kept_percent"), cost("fees"), cost("hedge cost", "hedge_cost")], rows, { caption: names.join(" ") });
-  return [...noted(found),
-    el("p", { class: "dim" }, `${duration(Number(found.run_seconds))} of trading, from ${utc(found.from_ns)} to ${utc(found.to_ns)}`),
-    earned.points.length ? card(`Earned, ${earned.quote}`, chart([{ name: "net", points: earned.points }], earned.stretches, { unit: `net in ${earned.quote}, added up` })) : empty(earned.empty),
-    el("div", { class: "cards" }, Object.entries(found.waterfall).map(([quote, terms]) => card(`From expected to earned, ${quote}`, falls(terms))), card("Days", table([text("day", "day_utc"), text("quote"), col("traded", (row) => duration(Number(row.run_seconds)), { number: true }), count("pairs"), cash("net"), cost("fees")], found.days, { caption: "days" }))),
-    card("Symbols", many(found.symbols, "symbol")), card("Routes", many(found.venue_pairs, "quote", "buy_venue", "sell_venue"))];
+  const of = (rows, quote) => rows.filter((row) => row.quote === quote);
+  return [...noted(found), el("div", { class: "card brief" }, found.brief.map((sentence) => el("p", {}, sentence))),
+    ...byQuote(drawn, (figures, quote, first) => [tiles(found, figures, quote, first),
+      figure(figures.earnings, ({ lines: levels, stretches }) => chart(lines(levels).reverse(), stretches, { unit: `${quote}, added up` })),
+      el("div", { class: "two" }, el("div", {}, figure(figures.waterfall, () => falls(found.waterfall[quote], exact), legs(found.leg_cost[quote], quote)), figure(figures.pair_results, (of) => against(of, quote))),
+        el("div", {}, figure(figures.pnl, ({ spans, width, below_peak, stretches }) => el("div", {}, chart([["gain", "var(--good)", (net) => net >= 0], ["loss", "var(--bad)", (net) => net < 0]].map(([name, hue, is]) => ({ name, hue, as: "bars", points: spans.filter(([,, net]) => is(net)) })).filter((one) => one.points.length), stretches, { unit: `net in ${quote} per ${width}` }),
+          chart([{ name: "below peak", points: below_peak, as: "steps", hue: "var(--bad)" }], stretches, { unit: `${quote} below the peak`, height: 140 }))))),
+      card("Days", earned(of(found.days, quote), "day_utc")),
+      figure(figures.places, () => earned(of(found.venue_pairs, quote), "buy_venue", "sell_venue")),
+      of(found.unproved, quote).length ? card("Unproved coins, in no sum", earned(of(found.unproved, quote), "symbol", "buy_venue", "sell_venue")) : null,
+      figure(figures.exposure, (of) => el("div", { class: "two" }, chart([{ name: of.unit, points: of.line, as: "steps" }], of.stretches, { unit: `${of.unit}, added up`, height: 180 }),
+        table([col("venue pair", ([name]) => name, { word: true }), col(of.unit, (row) => amount(row[1]), { number: true }), barsOf(of.venue_pairs, (row) => row[1]), col("worst pair", (row) => amount(row[2]), { number: true })], of.venue_pairs, { caption: "exposure" })))]),
+    card("Symbols", earned(found.symbols, "symbol"))];
 }
 
+// The few numbers a person looks for first.
+function tiles(found, { earnings }, quote, first) {
+  const net = found.net[quote] ?? "0", pairs = found.finished[quote] ?? 0, kept = found.kept_percent[quote], all = found.incidents.reduce((sum, row) => sum + row.incidents, 0);
+  const critical = found.incidents.filter((row) => row.severity === "critical").reduce((sum, row) => sum + row.incidents, 0);
+  return el("div", { class: "tiles" }, tile(`Net, ${quote}`, money(net, 2), kept === null || kept === undefined ? "" : `${kept} % of the expected kept`, signOf(net)),
+    tile("Finished pairs", grouped(String(pairs)), pairs ? `${(100 * (earnings.won || 0) / pairs).toFixed(0)} % of them earned` : ""), tile("Fees paid", money(found.fees_in_quote[quote] ?? "0", 2), quote),
+    tile("Unhedged", money(found.exposure_quote_s[quote] ?? "0", 0), `${quote} × s`), first ? tile("Incidents", grouped(String(all)), `${critical} critical`, critical ? "bad" : "") : null);
+}
+
+const exact = (figure) => grouped(figure).replace("-", "−");
+const against = (of, quote) => plot([...Object.entries(of.dots).map(([name, points], n) => ({ name, points, as: "dots", hue: ["var(--plot)", "var(--bad)", "var(--dim)"][n] })),
+  { name: "as expected", as: "line", points: of.as_expected.map((value) => [value, value]), hue: "var(--dim)" }], { x: "expected", unit: `realised over expected at the decision, ${quote}` });
+const legs = (cost, quote) => (cost ? el("p", { class: "dim" }, `Beside the sum: legs falling short were expected to cost ${money(cost.expected, 2)} ${quote} at decision, and cost ${money(cost.realised, 2)}.`) : null);
+
 async function venues({ get, state }) {
-  const found = await get("report");
-  const live = state().venues ? venuesCard(state()) : null;
-  return [live, found.execution.length ? card("How orders went", table([
+  const [found, drawn] = await Promise.all([get("report"), get("executed")]);
+  return [state().venues ? venuesCard(state()) : null, found.execution.length ? card("How orders went", table([
     text("venue"), count("orders"), count("accepted"), count("rejected"), count("unknown"), count("repairs"), count("filled %", "fill_percent"),
     count("send p50 ms", "send_ms_p50"), count("p95", "send_ms_p95"), count("answer p50 ms", "ack_ms_p50"), count("p95", "ack_ms_p95"), count("fill p50 ms", "fill_ms_p50"), count("p95", "fill_ms_p95"),
     count("slippage bps", "slippage_bps"), count("worst 5 %", "worst_slippage_bps"),
-  ], found.execution, { caption: "execution" })) : empty(found.empty || "no order"), found.fees_planned.length ? card("Fees", table([text("venue"), text("asset"), text("quote"), count("fills"), cost("planned", "expected"), cost("charged")], found.fees_planned, { caption: "fees" })) : null];
+  ], found.execution, { caption: "execution" })) : empty(found.empty || "no order"), ...sampled(drawn, "Waits and slippage"), ...byQuote(drawn, (figures, quote) => [
+    el("div", { class: "two" }, el("div", {}, figure(figures.waits, ({ rows }) => waited(rows)),
+      figure(figures.slippage, (of) => plot([...lines(of.dots, "dots"), { name: "mean", as: "levels", hue: "var(--text)", points: of.means }],
+        { axis: logarithm(), x: `size of the leg, ${quote}`, unit: "better than decided on, bps; line: mean of a step of sizes, weighted by size" }))),
+    el("div", {}, figure(figures.short_legs, ({ rows }) => table([
+      text("venue"), count("filled %", "filled"), count("part %", "in part"), count("none %", "not at all"), count("rejected %", "rejected"), col("", (row) => bars("level", stacked([["taken", row.filled], ["part", row["in part"]], ["none", row["not at all"]], ["down", row.rejected]]))),
+      col("repairs cost", (row) => `${amount(row.cost)} in ${row.pairs}`, { number: true, mark: (row) => signOf(row.cost) })], rows, { caption: "how legs ended" })),
+    figure(figures.leg_skew, ({ parts }) => el("div", {}, parts.map((part) => plot([{ name: part.of, as: "bars", points: part.pairs.map((number, n) => [part.bounds_ms[n], part.bounds_ms[n + 1], number]) }],
+      { axis: logarithm(time), x: "apart", unit: `pairs by the time between their two legs: ${part.of}`, height: 150, marks: [[part.p50_ms, `p50 ${time(part.p50_ms)}`]] }))))))]),
+  el("div", { class: "two" }, card("Fees by currency", table([text("asset"), whole("paid, in the asset (below zero: rebate)", "fees")], Object.entries(found.fees).map(([asset, fees]) => ({ asset, fees })), { caption: "fees by currency" })),
+    found.fees_planned.length ? card("Fees planned and charged", table([text("venue"), text("asset"), text("quote"), count("fills"), cost("planned", "expected"), cost("charged")], found.fees_planned, { caption: "fees" })) : null)].filter(Boolean);
 }
 
+const stacked = (parts) => parts.map(([mark, of], n) => [mark, 10 * parts.slice(0, n).reduce((sum, [, before]) => sum + before, 0), 10 * of]);
+
+// Waits on a logarithmic ground: strong up to the middle one, weak up to that which one of a hundred exceeds.
+function waited(rows) {
+  const log = rows.flatMap((row) => row.slice(2).map(Math.log10)), low = Math.floor(Math.min(...log)), wide = Math.max(...log) - low || 1;
+  const part = (row, n) => 1000 * (Math.log10(row[n]) - low) / wide, ms = (name, n) => col(name, (row) => time(row[n]), { number: true });
+  return table([col("venue", ([venue]) => venue, { word: true }), col("wait", (row) => row[1], { word: true }), ms("p50", 2), ms("p95", 3), ms("p99", 4), col("", (row) => bars("level", [["lies", 0, part(row, 4)], ["taken", 0, part(row, 2)]]))], rows, { caption: "waits" });
+}
+
+const grave = (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "";
+
 async function incidents({ get, about, act }) {
-  const [alerts, found] = await Promise.all([get("alerts"), get("incidents")]);
-  return [card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])),
-  card("Incidents", found.incidents.length ? table([
-    at("at", "ns"), text("severity", "severity", { mark: (row) => ({ critical: "bad", warning: "warn" })[row.severity] || "" }), text("kind"), text("venue"), text("what", "text", { word: false }), cash("cost"),
-  ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null)];
+  const [alerts, found, report] = await Promise.all([get("alerts"), get("incidents"), get("report")]);
+  return [alerts ? card("Alerts that need a person", ...(alerts.alerts.length ? alertsList(alerts.alerts, about.control ? act : null) : [el("p", { class: "good" }, alerts.empty)])) : null,
+    report.incidents.length ? card("By kind", table([text("severity", "severity", { mark: grave }), text("kind"), count("incidents"), count("not acknowledged", "open"), cost("cost, quote", "cost")], report.incidents, { caption: "incidents by kind" })) : null,
+    card("Incidents", found.incidents.length ? table([
+      at("at", "ns"), text("severity", "severity", { mark: grave }), text("kind"), text("venue"), text("what", "text", { word: false }), cash("cost"),
+    ], found.incidents, { caption: "incidents" }) : el("p", { class: "dim" }, found.empty), found.in_all > found.incidents.length ? el("p", { class: "dim" }, `the latest ${found.incidents.length} of ${found.in_all}`) : null),
+    report.runs.length ? card("Runs", table([text("run", "run_id"), text("mode"), text("version"), text("seed"), at("started", "started_ns"), col("ended", (row) => (row.ended_ns === null ? "running, or killed" : utc(row.ended_ns)), { word: true }),
+      col("lasted", (row) => duration(Number(BigInt(row.until_ns) - BigInt(row.started_ns)) / 1e9), { number: true }), text("exit code", "exit_code"), text("halted")], report.runs, { caption: "runs" })) : null].filter(Boolean);
 }
 
 async function reconciliation({ get }) {

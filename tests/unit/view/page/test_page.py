@@ -296,7 +296,7 @@ def test_a_filter_that_matches_nothing_says_so(client: Client) -> None:
         "empty": "no pair trade at nowhere",
         "pairs": [],
     }
-    for name in ("report", "earned", "holdings", "incidents"):
+    for name in ("report", "holdings", "incidents"):
         assert "at nowhere" in client.ask(f"/api/{name}?venue=nowhere")[1]["empty"], name
 
 

@@ -9,15 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
-
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import PairState
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
-from arb.view.report import plots
+from arb.view.report import figures
 from arb.view.report.measure import run_ns, stretches, traded_slots
-from arb.view.report.style import Sheet
 from arb.view.report.summary import Sources, summarise
 from tests.support.history import DAY_NS, fill_ledger
 from tests.unit.store.rows import D, a_balance, a_pair, a_run, a_traded_opportunity, a_waterfall, an_incident
@@ -91,56 +88,41 @@ def test_what_is_before_the_time_asked_for_is_not_counted(url: str) -> None:
 
 
 def test_the_title_says_how_long_was_traded_and_over_which_time(sources: Sources) -> None:
-    assert "by 4 pairs in 74 s of trading, over 5 days" in plots.earnings(sources.trades, sources.runs).finding
+    assert "by 4 pairs in 74 s of trading, over 5 days" in figures.earnings(sources.trades, sources.runs)["finding"]
 
 
 def test_a_title_of_a_run_without_a_gap_names_one_time(sources: Sources) -> None:
     whole = {"run_id": np.array([1]), "started_ns": np.array([MIDNIGHT]), "until_ns": np.array([LATER + 3 * S])}
-    assert "by 4 pairs in 5 days:" in plots.earnings(sources.trades, whole).finding
+    assert "by 4 pairs in 5 days:" in figures.earnings(sources.trades, whole)["finding"]
 
 
-def drawn_in_gap(figure: Sheet) -> list[float]:
-    """Return the instants at which some line of a figure is drawn through the five days in which nothing ran."""
-    begin, end = (np.datetime64(ns, "ns") for ns in (MIDNIGHT + 61 * S, LATER - S))
-    through = []
-    for axes in figure.axes:
-        for line in axes.get_lines():
-            x, y = np.asarray(line.get_xdata(orig=True)), np.asarray(line.get_ydata(orig=True), dtype=float)
-            if x.dtype.kind == "M":
-                ends = zip(x, x[1:], y, y[1:], strict=False)
-                through += [a for a, b, low, high in ends if a < end and b > begin and not np.isnan([low, high]).any()]
-    return through
+def test_a_level_ends_with_a_stretch_and_goes_on_with_the_next_at_the_level_it_had(sources: Sources) -> None:
+    found = figures.exposure(sources.trades, sources.runs)
+    (first, second, third), line = found["stretches"], found["line"]
+    assert (first[1], second[0], third[0]) == (MIDNIGHT + 60 * S, LATER, LATER + 3600 * S)
+    by_stretch = [[value for ns, value in line if begin <= ns <= end] for begin, end in found["stretches"]]
+    assert by_stretch == [[3, 6, 6], [6, 6], [6, 9, 12, 12]]
+    assert sum(map(len, by_stretch)) == len(line), "no point lies where nothing ran"
 
 
-TIMELINES = ("earnings", "pnl", "exposure")
-
-
-@pytest.mark.parametrize("name", TIMELINES)
-def test_a_figure_over_time_draws_nothing_through_a_gap_and_says_so(name: str, sources: Sources) -> None:
-    figure = getattr(plots, name)(sources.trades, sources.runs)
-    assert not drawn_in_gap(figure)
-    assert any("shaded, not to scale: nothing ran" in axes.get_xlabel() for axes in figure.axes)
-
-
-@pytest.mark.parametrize("name", TIMELINES)
-def test_five_days_in_which_nothing_ran_take_less_room_than_a_minute_that_did(name: str, sources: Sources) -> None:
-    figure = getattr(plots, name)(sources.trades, sources.runs)
-    axes = next(each for each in figure.axes if each.get_xscale() == "function")
-    ends_ns = [MIDNIGHT + second * S for second in (21, 51)] + [MIDNIGHT + 60 * S, LATER]
-    at = axes.get_xaxis_transform().transform([(ns / DAY_NS, 0.0) for ns in ends_ns])[:, 0]
-    assert 0 < at[3] - at[2] < (at[1] - at[0]) / 3, "half a minute of trading, then five days of none"
-
-
-def test_a_line_goes_on_after_a_gap_at_the_level_it_had(sources: Sources) -> None:
-    (line,) = plots.exposure(sources.trades, sources.runs).axes[0].get_lines()
-    levels = np.asarray(line.get_ydata(orig=True), dtype=float)
-    parts = [part.tolist() for part in np.split(levels, np.flatnonzero(np.isnan(levels)))]
-    assert [[level for level in part if level == level] for part in parts] == [
-        [3, 3, 6, 6],
-        [6, 6],
-        [6, 6, 9, 9, 12, 12],
-        [],
-    ]
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), min_size=1, max_size=20),
+    st.lists(st.tuples(st.integers(0, 2000), st.floats(-1e6, 1e6)), min_size=1, max_size=60),
+)
+def test_a_level_has_points_in_order_in_stretches_alone_and_its_last_value(
+    steps: list[tuple[int, int]], rows: list[tuple[int, float]]
+) -> None:
+    ran, at = [], 0
+    for pause, length in steps:
+        ran.append((at + pause + 1, at + pause + 1 + length))
+        at = ran[-1][1]
+    rows.sort()
+    ns, values = (np.array(column) for column in zip(*rows, strict=True))
+    points = figures.level(ns, values, ran)
+    assert [point[0] for point in points] == sorted(point[0] for point in points)
+    assert all(any(begin <= at_ns <= end for begin, end in ran) for at_ns, _ in points)
+    seen = values[ns <= ran[-1][1]]
+    assert not len(seen) or points[-1] == [ran[-1][1], pytest.approx(seen[-1], rel=1e-6)]
 
 
 def test_gaps_too_small_to_be_seen_are_not_drawn() -> None:
@@ -172,5 +154,5 @@ def test_spans_cover_all_that_ran_and_nothing_else(steps: list[tuple[int, int]],
 
 def test_a_span_of_earnings_is_a_span_of_trading(sources: Sources) -> None:
     """Four pairs in 74 s of trading over five days: spans are of seconds, and those in which nothing ran are none."""
-    finding = plots.pnl(sources.trades, sources.runs).finding
+    finding = figures.pnl(sources.trades, sources.runs)["finding"]
     assert finding.startswith("4 of 27 spans of 2 s earned"), finding
