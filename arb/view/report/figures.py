@@ -142,7 +142,7 @@ def inventory(executions: Columns, runs: Columns, quote: str | None = None) -> F
     at["all together"] = np.ones(len(at_ns), dtype=bool)
 
     def lines(change: Column) -> dict[str, list[list[float]]]:
-        return {name: level(at_ns, np.cumsum(np.where(mine, change, 0.0)), ran, most=160) for name, mine in at.items()}
+        return {name: level(at_ns, np.cumsum(np.where(mine, change, 0.0)), ran, most=100) for name, mine in at.items()}
 
     return {
         "finding": f"Trading took {amount(-ends[gave], quote)} from {gave} and brought {amount(ends[gained])} to {gained}"

@@ -6,6 +6,7 @@ and `figures_market.py`, which the page draws, too; the look is matplotlib's own
 
 import functools
 import io
+import re
 import textwrap
 import warnings
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from arb.store.ledger.columns import Columns
 from arb.view.report import figures, figures_market
 from arb.view.report.text import amount, percent, short, span
 
-_HOUR_NS = 3_600_000_000_000
+_UNITS_NS = {"hours": 3_600_000_000_000, "minutes": 60_000_000_000, "seconds": 1_000_000_000}
 _RC: Any = {"svg.fonttype": "none", "svg.hashsalt": "arb", "text.parse_math": False}
 """Texts stay texts, a figure is the same each time, and a name that holds a dollar sign is no formula."""
 
@@ -40,7 +41,10 @@ class Drawing(Figure):
             # The reader's fonts draw the names: a letter that ours lack is no trouble.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
             self.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        return raw.getvalue()[raw.getvalue().index("<svg") :]
+        svg = re.sub(r"\s*\n\s*", " ", raw.getvalue()[raw.getvalue().index("<svg") :])
+        # Small in a notebook: tenths of a point, and no list of fonts in every text.
+        svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d\.\d)\d+", r"\1", found[0]), svg)
+        return re.sub(r'font: ([\d.]+px) [^;"]*', r"font: \1 sans-serif", svg)
 
 
 def drawn(
@@ -73,22 +77,24 @@ def _columns(argument: Any) -> Any:
 def _over_time(
     axes: Axes, lines: dict[str, list[list[float]]], ran: figures.Stretches, unit: str
 ) -> Callable[..., Any]:
-    """Draw levels over the hours traded, a dashed line where nothing ran; return what makes hours of instants."""
+    """Draw levels over the time traded, a dashed line where nothing ran; return what makes places of instants."""
     knots = [ns - ran[0][0] for stretch in ran for ns in stretch]
-    places = np.repeat(np.cumsum([0, *(end - begin for begin, end in ran)]), 2)[1:-1] / _HOUR_NS
+    traded = np.repeat(np.cumsum([0, *(end - begin for begin, end in ran)]), 2)[1:-1]
+    of_time, unit_ns = next(
+        (each for each in _UNITS_NS.items() if traded[-1] > 3 * each[1]), ("seconds", 1_000_000_000)
+    )
 
-    def hours(ns: Any) -> Any:
-        return np.interp(np.asarray(ns) - ran[0][0], knots, places)
+    def place(ns: Any) -> Any:
+        return np.interp(np.asarray(ns) - ran[0][0], knots, traded / unit_ns)
 
     for name, points in lines.items():
-        axes.step(hours([ns for ns, _ in points]), [value for _, value in points], where="post", label=name)
-    for place in places[1:-1:2]:
-        axes.axvline(place, color="grey", linestyle="--", linewidth=0.8)
-    axes.set_xlabel(f"hours of trading since {utc_text(ran[0][0])[:16]} UTC" + "; dashed: nothing ran" * (len(ran) > 1))
+        axes.step(place([ns for ns, _ in points]), [value for _, value in points], where="post", label=name)
+    for gap in traded[1:-1:2] / unit_ns:
+        axes.axvline(gap, color="grey", linestyle="--", linewidth=0.8)
+    since, stopped = utc_text(ran[0][0])[:16], "; dashed: nothing ran" * (len(ran) > 1)
+    axes.set_xlabel(f"{of_time} of trading since {since} UTC{stopped}")
     axes.set_ylabel(unit)
-    if len(lines) > 1:
-        axes.legend()
-    return hours
+    return place
 
 
 def _bars(axes: Axes, rows: list[tuple[str, float, str]], unit: str) -> None:
@@ -96,7 +102,7 @@ def _bars(axes: Axes, rows: list[tuple[str, float, str]], unit: str) -> None:
     drawn_bars = axes.barh([short(name) for name, _, _ in rows], [value for _, value, _ in rows])
     axes.bar_label(drawn_bars, [label for _, _, label in rows], padding=3)
     axes.invert_yaxis()
-    axes.margins(x=0.35)
+    axes.margins(x=0.6)
     axes.set_xlabel(unit)
 
 
@@ -107,14 +113,16 @@ def _dots(axes: Axes, points: dict[str, list[list[float]]]) -> None:
     axes.legend()
 
 
-def _log_in_words(axes: Axes) -> None:
+def _logarithmic(axes: Axes, words: Callable[[float], str] = span) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: span(value))
+    axes.xaxis.set_major_formatter(lambda value, _: words(value))
 
 
 @drawn(figures.earnings)
 def earnings(drawing: Drawing, found: Any) -> None:
-    _over_time(drawing.subplots(), found["lines"], found["stretches"], f"{found['quote']}, added up")
+    axes = drawing.subplots()
+    _over_time(axes, found["lines"], found["stretches"], f"{found['quote']}, added up")
+    axes.legend()
 
 
 @drawn(figures.waterfall)
@@ -152,9 +160,9 @@ def pair_results(drawing: Drawing, found: Any) -> None:
 @drawn(figures.pnl, 4.2)
 def pnl(drawing: Drawing, found: Any) -> None:
     above, below = drawing.subplots(2, 1, sharex=True)
-    hours = _over_time(below, {"": found["below_peak"]}, found["stretches"], f"below peak, {found['quote']}")
+    place = _over_time(below, {"": found["below_peak"]}, found["stretches"], f"below peak, {found['quote']}")
     begins, ends, nets = (np.array(values) for values in zip(*found["spans"], strict=True))
-    above.bar(hours(begins), nets, width=hours(ends) - hours(begins), align="edge")
+    above.bar(place(begins), nets, width=place(ends) - place(begins), align="edge")
     above.set_ylabel(f"{found['quote']} per {found['width']}")
 
 
@@ -164,6 +172,8 @@ def inventory(drawing: Drawing, found: Any) -> None:
         axes = drawing.add_subplot(-(-len(found["assets"]) // 2), 2, place)
         _over_time(axes, each["lines"], found["stretches"], f"change, {each['asset']}")
         axes.set_title(f"{each['asset']}: all together {amount(each['change'])}")
+        if place == 1:
+            axes.legend()
 
 
 @drawn(figures.exposure)
@@ -184,7 +194,7 @@ def lifetimes(drawing: Drawing, found: Any) -> None:
         axes.plot(*np.array(points).T, label=name)
     if found["ours_ms"] is not None:
         axes.axvline(found["ours_ms"], color="grey", linestyle="--", label="our first fill, p50")
-    _log_in_words(axes)
+    _logarithmic(axes)
     axes.legend()
     axes.set_xlabel("time since the edge opened (ms or s, logarithmic)")
     axes.set_ylabel("still there, %")
@@ -240,7 +250,7 @@ def waits(drawing: Drawing, found: Any) -> None:
     names = [f"{short(venue, 16)}: {wait}" for venue, wait, *_ in found["rows"]]
     for marker, place, title in (("o", 2, "p50"), ("s", 3, "p95"), ("x", 4, "p99")):
         axes.plot([row[place] for row in found["rows"]], names, linestyle="none", marker=marker, label=title)
-    _log_in_words(axes)
+    _logarithmic(axes)
     axes.invert_yaxis()
     axes.legend()
     axes.set_xlabel("wait (\N{MICRO SIGN}s, ms or s, logarithmic)")
@@ -252,7 +262,7 @@ def slippage(drawing: Drawing, found: Any) -> None:
     for number, (begin, end, mean) in enumerate(found["means"]):
         axes.plot([begin, end], [mean] * 2, color="black", label="mean, weighted by size" if not number else None)
     _dots(axes, found["dots"])
-    axes.set_xscale("log")
+    _logarithmic(axes, lambda value: f"{value:,.10g}")
     axes.set_xlabel(f"size of the leg, {found['quote']} (logarithmic)")
     axes.set_ylabel("better than decided on, bps")
 
@@ -263,7 +273,7 @@ def leg_skew(drawing: Drawing, found: Any) -> None:
         axes = drawing.add_subplot(1, 2, place)
         axes.stairs(part["pairs"], part["bounds_ms"], fill=True)
         axes.axvline(part["p50_ms"], color="black", label=f"p50 {span(part['p50_ms'])}")
-        _log_in_words(axes)
+        _logarithmic(axes)
         axes.legend()
         axes.set_title(part["of"])
         axes.set_xlabel("time between the two legs (logarithmic)")

@@ -75,7 +75,7 @@ export function plot(series, { axis = number, unit = "", x = "", height = 240, b
       series: [{ label: x, value: (_, at) => (at === null ? "-" : axis.label(at)) }, ...series.map((one, n) => ({
         label: one.name, stroke: hue(one, n), width: 1.5, spanGaps: false, value: (_, y) => written(y),
         ...(drawn(one) ? { paths: shapes(one, axis), fill: () => hue(one, n)() + (one.as === "dots" ? "90" : ""), points: { show: false } }
-          : { paths: one.as === "steps" ? uPlot.paths.stepped({ align: 1 }) : undefined, points: { show: one.points.length < (one.as ? 2 : 60) } }),
+          : { paths: one.as === "steps" ? uPlot.paths.stepped({ align: 1 }) : undefined, points: { show: known[n].size < (one.as ? 2 : 60) } }),
       }))],
       axes: [{ ...look, values: (_, ticks) => ticks.map(axis.label), space: 110, ...(axis.splits && { splits: axis.splits }) },
         { ...look, values: (_, ticks) => ticks.map(written), size: (_, values) => 24 + 7.5 * Math.max(4, ...(values || []).map((value) => String(value).length)) }],
