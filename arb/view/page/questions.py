@@ -7,7 +7,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from arb.app import found_journal, review, stores
 from arb.clock import NS_PER_S, SystemClock
@@ -20,6 +22,9 @@ from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.today import TodayReader
 
+if TYPE_CHECKING:
+    from arb.view.report.summary import Sources
+
 FILTERS = ("since", "until", "run", "symbol", "venue", "kind")
 PAIRS_MAX = 10_000
 INCIDENTS_MAX = 1_000
@@ -28,8 +33,7 @@ RECONCILED_S = 900
 KEPT_NS = 2 * NS_PER_S
 """For how long an answer serves whoever asks the same."""
 AT_ONCE = 2
-DRAWN = ("earned", "offered", "executed", "moved")
-SUMS, SUMS_MS = ("report", *DRAWN), 10_000
+SUMS, SUMS_MS = ("report", "earned", "offered", "executed", "moved"), 10_000
 """Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
 Document = dict[str, Any]
 
@@ -41,14 +45,15 @@ class Questions:
         self._settings, self._mode, self._db = settings, mode, db
         self._clock = SystemClock()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._rows: WeakValueDictionary[str, Sources] = WeakValueDictionary()
+        self._finding = Lock()
         self._kept: dict[tuple[str, ...], tuple[int, asyncio.Task[Document]]] = {}
         self.names: dict[str, Callable[[ReviewOptions], Document]] = {
             "status": lambda options: review.status(settings, options),
             "today": self._today,
             "pairs": lambda options: review.pairs(settings, options),
             "story": self._story,
-            "report": lambda options: review.summed_in_words(review.sources(settings, options)),
-            **{part: partial(self._drawn, part) for part in DRAWN},
+            **{part: partial(self._of_rows, part) for part in SUMS},
             "holdings": self._holdings,
             "incidents": lambda options: review.incidents(settings, options, INCIDENTS_MAX),
             "alerts": lambda options: review.alerts(settings, options),
@@ -93,11 +98,17 @@ class Questions:
     def _story(self, options: ReviewOptions) -> Document:
         return review.explain(self._settings, options)
 
-    def _drawn(self, part: str, options: ReviewOptions) -> Document:
-        """Return the figures of a part of the page."""
+    def _of_rows(self, part: str, options: ReviewOptions) -> Document:
+        """Return the report, or the figures of a part of the page; who asks of the same rows meanwhile reads none anew."""
         from arb.view.report.page import drawn  # late: it loads numpy
 
-        return drawn(review.sources(self._settings, options), part)
+        key = str(sorted(options.rows.items()))
+        with self._finding:
+            rows = self._rows.get(key)
+            if rows is None:
+                rows = self._rows[key] = review.sources(self._settings, options)
+        with rows.turn:
+            return review.summed_in_words(rows) if part == "report" else drawn(rows, part)
 
     def _holdings(self, options: ReviewOptions) -> Document:
         """Return balances over time: by asset, for each venue its reports in order; and the latest of each."""

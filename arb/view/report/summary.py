@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Sources:
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no usable ledger."""
         self._columns, self._url = ColumnReader(db_url, selection), db_url
+        self.turn = Lock()
         self.db = mask_url(db_url)
         self.selection = selection
 

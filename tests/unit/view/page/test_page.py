@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import arb.view.page
-from arb.app import found_journal
+from arb.app import found_journal, review
 from arb.cli import main as arb_command
 from arb.cli.shared import settings_from
 from arb.clock import NS_PER_S, ManualClock
@@ -27,9 +27,11 @@ from arb.store.ledger.bounded import bounded
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.view.page.gate import HEADERS
+from arb.view.page.questions import Questions
 from arb.view.page.server import Page
 from arb.view.page.sessions import CODE_S, FRESH_S, IDLE_S, LIFE_S, SESSIONS_MAX, Sessions
 from arb.view.page.token import load_token, token_path
+from arb.view.report.summary import Sources
 from tests.support.history import a_history, fill_ledger
 from tests.support.signer import Signer
 
@@ -298,6 +300,23 @@ def test_a_filter_that_matches_nothing_says_so(client: Client) -> None:
     }
     for name in ("report", "holdings", "incidents"):
         assert "at nowhere" in client.ask(f"/api/{name}?venue=nowhere")[1]["empty"], name
+
+
+def test_questions_of_the_same_rows_at_once_share_what_they_read(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Sources] = []  # keeps them alive, as a question does that is not yet answered
+    read = review.sources
+    monkeypatch.setattr(review, "sources", lambda *given: found.append(read(*given)) or found[-1])  # type: ignore[func-returns-value]
+
+    async def ask() -> list[dict[str, Any]]:
+        questions, names = Questions(Settings(), "sandbox", ledger), ("report", "offered", "executed")
+        await questions.answer("report", {"kind": "dust"})
+        return await asyncio.gather(*(questions.answer(name, {"kind": "arb"}) for name in names))
+
+    report, offered, executed = asyncio.run(ask())
+    assert [rows.selection.kind for rows in found] == ["dust", "arb"]
+    assert (
+        report["brief"] and executed["quotes"]["USDT"]["waits"]["rows"] and offered["quotes"]["USDT"]["edges"]["bars"]
+    )
 
 
 def test_ids_and_instants_lose_no_digit_on_their_way_to_a_browser(client: Client, ledger: str) -> None:
