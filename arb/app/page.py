@@ -23,6 +23,7 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
     answers = {"report": review.summed_in_words(sources)} | {part: page.drawn(sources, part) for part in page.FIGURES}
     pairs = review.pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
     answers |= {"pairs": pairs, "incidents": review.incidents(settings, options, INCIDENTS_SHOWN)}
+    del answers["report"]["db"]  # its name may be no text, and stands in the head as it can
     return {"db": sources.db, "page": str(path), "bytes": write_page(path, page.render(sources, answers))}
 
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from arb.app.page import check_target, write_page
+from arb.app.page import check_target, report_page, write_page
 from arb.cli.root import cli
+from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.store.ledger.migrate import upgrade
 
@@ -71,3 +72,13 @@ def test_a_page_needs_no_more_than_what_runs_the_engine(tmp_path: Path, repo_roo
         check=True,
     )
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_ledger_in_a_file_of_a_name_that_is_no_text_has_a_page_too(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a-\xff.sqlite")
+    url = f"sqlite:///{tmp_path / name}"
+    upgrade(url)
+    options = ReviewOptions(mode="sandbox", db=url)
+    assert (
+        report_page(Settings(), options, tmp_path / "report.html")["bytes"] == (tmp_path / "report.html").stat().st_size
+    )
