@@ -1,7 +1,8 @@
 """What figures of pair trades show, as plain data: the page draws it, and so do the notebooks (`arb/view/report/plots.py`).
 
-Each takes columns as `arb/store/ledger/columns.py` reads them and shows one quote: the one named, else the one that most rows have.
-`finding` is its title; where there is nothing to draw, `empty` says so. Points in time are `[ns, value]`, floats for the eye.
+Each takes columns as `arb/store/ledger/columns.py` reads them and shows one quote: the one named, else the one that most rows
+have. `finding` is its title; where there is nothing to draw, `empty` says so. Points in time are `[ns, value]`, floats for the
+eye.
 """
 
 from typing import Any, Literal

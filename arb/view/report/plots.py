@@ -1,7 +1,7 @@
 """Every figure for a notebook, one line each: `plots.waterfall(load.trades())`. Needs matplotlib (the extra `notebooks`).
 
-Each is headed by what it found, and says so when there is nothing to draw. What they show comes from `arb/view/report/figures.py`
-and `figures_market.py`, which the page draws, too; the look is matplotlib's own.
+Each is headed by what it found, and says so when there is nothing to draw. What they show comes from
+`arb/view/report/figures.py` and `figures_market.py`, which the page draws, too; the look is matplotlib's own.
 """
 
 import functools
