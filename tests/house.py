@@ -29,9 +29,9 @@ PARTS = (
     ("core",),
     ("venues", "store", "sandbox"),
     ("live", "replay"),
-    ("config", "logs", "view"),
+    ("config", "logs"),
+    ("view",),
     ("app",),
-    ("view.page",),
     ("cli",),
     ("__main__",),
 )

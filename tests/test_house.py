@@ -208,7 +208,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/orders/manager.py", "from arb.core.trades.trade import PairTrade"),
     (house.upward_imports, "arb/core/state/budget.py", "def f():\n    from arb.core.engine import Engine"),
     (house.upward_imports, "arb/core/attic/junk.py", "from arb.market import book"),
-    (house.upward_imports, "arb/app/run.py", "from arb.view.page.server import Page"),
+    (house.upward_imports, "arb/view/page/server.py", "from arb.app.questions import Questions"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.market.order import Side"),
     (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.control import ControlServer"),

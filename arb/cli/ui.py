@@ -49,11 +49,11 @@ def ui_command(
     settings = settings_from(config, keys=False)
     options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)
     from arb.app import found_journal, stores
+    from arb.app.ui import page_of
     from arb.clock import SystemClock, system_random
     from arb.store.ledger.bounded import bounded
     from arb.store.ledger.database import mask_url
     from arb.store.ledger.queries import LedgerReader
-    from arb.view.page.server import Page
     from arb.view.page.sessions import Sessions
     from arb.view.page.token import load_token, token_path
 
@@ -76,7 +76,7 @@ def ui_command(
         if opens:
             _open(leads, f"{address}#{sessions.new_code()}", path)
 
-    asyncio.run(_serve(Page(settings, options, sessions), said, leads))
+    asyncio.run(_serve(page_of(settings, options, sessions), said, leads))
     return EXIT_OK
 
 

@@ -3,31 +3,50 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from arb.app import control, journals_of
-from arb.config import ControlOptions, Settings, UiOptions
+from arb.config import ControlOptions, UiOptions
 from arb.documents import encoded
 from arb.door import HEAD_S, open_door
 from arb.errors import ConfigError
 from arb.view.page.events import Pages, States
 from arb.view.page.gate import BODY_MAX, HOST, SESSION, Gate, Refused
-from arb.view.page.questions import Questions
 from arb.view.page.sessions import Sessions
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "txt": "text/plain", "svg": "image/svg+xml"}
-COMMANDS = {
-    "halt": control.halt,
-    "resume": control.resume,
-    "flatten": control.flatten,
-    "acknowledge": control.acknowledge,
-}
 REASON_MAX = 500
+
+
+class Questions(Protocol):
+    """Answers questions of a ledger, by name."""
+
+    @property
+    def names(self) -> Mapping[str, Any]: ...
+
+    async def answer(self, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Return an answer; raises `ConfigError` for filters that cannot be read, `StoreError` where the database fails."""
+
+
+class Answer(Protocol):
+    """The result of a command; `remedy`: the next step where no engine obeyed."""
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+    @property
+    def obeyed(self) -> bool: ...
+
+    @property
+    def remedy(self) -> str: ...
+
+
+Command = Callable[[ControlOptions], Answer]
 
 
 class Ordered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,11 +61,20 @@ class Ordered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page:
     """One page on one ledger."""
 
-    def __init__(self, settings: Settings, options: UiOptions, sessions: Sessions) -> None:
-        self._settings, self._options, self.sessions = settings, options, sessions
+    def __init__(
+        self,
+        options: UiOptions,
+        sessions: Sessions,
+        questions: Questions,
+        journals: Callable[[], Iterable[Path]],
+        commands: Mapping[str, Command],
+        user: str,
+    ) -> None:
+        """`journals` lists those whose engine is shown; `commands` are given by `user`, who started the page."""
+        self._options, self.sessions, self.questions = options, sessions, questions
+        self._commands, self._user = commands, user
         self.gate = Gate(sessions)
-        self.questions = Questions(settings, options.mode, options.db)
-        self.states = States(lambda: journals_of(settings, options.mode, options.db))
+        self.states = States(journals)
         self.pages = Pages(self.states, sessions)
         static = files("arb.view.page") / "static"
         self._files = {
@@ -127,9 +155,9 @@ class Page:
             asked = msgspec.convert(await _body(request), Ordered)
         except msgspec.ValidationError as error:
             raise Refused(400, str(error)) from None
-        command, reason = COMMANDS.get(asked.do), " ".join(asked.reason.split())
+        command, reason = self._commands.get(asked.do), " ".join(asked.reason.split())
         if command is None:
-            raise Refused(400, f"{asked.do[:40]!r}: one of {', '.join(COMMANDS)}")
+            raise Refused(400, f"{asked.do[:40]!r}: one of {', '.join(self._commands)}")
         if not 0 < len(reason) <= REASON_MAX:
             raise Refused(400, f"say why, in 1 to {REASON_MAX} characters")
         if asked.do != "halt" and asked.confirm != asked.do:
@@ -141,10 +169,10 @@ class Page:
             mode=self._options.mode,
             db=self._options.db,
             reason=f"{reason} (from the page)",
-            by=control.this_user(),
+            by=self._user,
             ident=asked.id,
         )
-        answer = await asyncio.to_thread(command, self._settings, options)
+        answer = await asyncio.to_thread(command, options)
         return _document(answer.document | ({} if answer.obeyed else {"error": f"no engine obeyed: {answer.remedy}"}))
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.app.questions import FILTERS, Questions
 from arb.cli import main
 from arb.config import ReviewOptions, Settings
 from arb.documents import EXACT_MAX, encoded
 from arb.market.order import Side
-from arb.view.page.questions import FILTERS, Questions
 from tests.unit.store.ledger.test_alerts import Stores
 from tests.unit.store.rows import (
     T0,

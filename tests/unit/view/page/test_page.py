@@ -16,6 +16,8 @@ import pytest
 
 import arb.view.page
 from arb.app import found_journal, review
+from arb.app.questions import Questions
+from arb.app.ui import page_of
 from arb.cli import main as arb_command
 from arb.cli.shared import settings_from
 from arb.clock import NS_PER_S, ManualClock
@@ -27,7 +29,6 @@ from arb.store.ledger.bounded import bounded
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.view.page.gate import HEADERS
-from arb.view.page.questions import Questions
 from arb.view.page.server import Page
 from arb.view.page.sessions import CODE_S, FRESH_S, IDLE_S, LIFE_S, SESSIONS_MAX, Sessions
 from arb.view.page.token import load_token, token_path
@@ -101,7 +102,7 @@ def a_page(url: str, *, allow_control: bool = False, port: int = 0) -> Iterator[
 
     async def made() -> tuple[Page, Any]:
         options = UiOptions(mode="sandbox", db=url, port=port, allow_control=allow_control)
-        page = Page(Settings(), options, Sessions(TOKEN, clock, random.Random(port)))
+        page = page_of(Settings(), options, Sessions(TOKEN, clock, random.Random(port)))
         return page, page.serving()
 
     page, serving = wait(made())
