@@ -1,8 +1,8 @@
-"""The engine: one synchronous, deterministic function of what happened.
+"""The engine: one synchronous, deterministic function from events to commands.
 
-Two planes. The market plane, `on_frame`, applies one public frame to the books and marks the symbols whose edge crossed.
-The decision plane, `handle`, takes one event and returns the commands to perform; `QueueDrained` lets it act on the marked
-symbols. No clock, no chance, no I/O: the same frames and events give the same commands, whoever feeds them.
+The market plane, `on_frame`, applies one public frame to the books and marks the symbols whose edge crossed. The decision
+plane, `handle`, takes one event and returns the commands to perform; on `QueueDrained` it acts on the marked symbols. The
+engine has no clock, no randomness and no I/O: equal frames and events give equal commands, live and in replay.
 """
 
 from collections.abc import Callable, Collection
@@ -106,10 +106,7 @@ LOOKED_AT = 8
 
 
 class Engine:
-    """The decision core of one process."""
-
     def __init__(self, settings: EngineSettings, books: Books, strategy: StrategyFactory = Detector) -> None:
-        """Make `strategy` decide which pairs are opened."""
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.bars = InstrumentBans(self.state)
@@ -189,13 +186,13 @@ class Engine:
         }
 
     def load(self, restored: Restored) -> None:
-        """Keep what a previous process left in the journal, for `RunStarted` to recover; to be called before it."""
+        """Keep the state that a previous process journalled. Call this before `RunStarted`, which recovers it."""
         self._restored = restored
 
     def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
-        """Apply one public frame of the connection `name`, or what was fetched from `url` for one of its books.
+        """Apply one public frame of the connection `name`, or the answer fetched from `url` for one of its books.
 
-        `received_ns` is our clock. Never raises for what a venue sends.
+        `received_ns` is our clock. Never raises for data that a venue sends.
         """
         connection = self._connections[name]
         changed = HANDED_OVER if url else connection.take(raw, received_ns)
@@ -208,20 +205,19 @@ class Engine:
         lost = [resync for resync in result.resyncs if resync.lost] if result.resyncs else None
         if lost:
             connection.gaps += len(lost)
-            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue. One
-            # frame is one sign: what nobody can read makes all books of its connection unusable, and be they a hundred.
+            # A book that cannot be read stops its symbol there, not the venue, however often it is tried. An unreadable
+            # frame makes all books of its connection unusable, and counts as one sign.
             if any(not resync.unreadable for resync in lost):
                 state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
 
     def look_at(self, name: str, changed: int, received_ns: int) -> None:
-        """Do what is left of a frame of a connection that compiled code has applied, and whose answer was `changed`."""
+        """Finish a frame that compiled code has applied; `changed` is that code's answer."""
         result = self.state.books.finish_frame(self._connections[name], changed, received_ns, b"")
         self.strategy.mark(result.rows)
 
     @property
     def wants_drain(self) -> bool:
-        """Return whether `QueueDrained` would find anything to do."""
         return self.strategy.marked or bool(self.manager.open)
 
     def waits_for(self, unread: Collection[str]) -> bool:
@@ -236,18 +232,18 @@ class Engine:
 
     @property
     def wants_turn(self) -> bool:
-        """Return whether another `QueueDrained` should follow, once what came meanwhile was read."""
+        """Return whether another `QueueDrained` should follow, once the events that arrived meanwhile are read."""
         return self.strategy.unfinished
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
-        """Take one event and return the commands to perform, in order; raise `InvariantError` for what must not happen."""
+        """Take one event and return the commands to perform, in order; raise `InvariantError` for an illegal event."""
         self.begin(event)
         return self.finish()
 
     def begin(self, event: AnyEvent) -> tuple[Intent, ...]:
-        """Take one event as far as orders wait for it; return what it opens, whose orders may leave once that is durable.
+        """Handle an event up to its orders; return the intents whose orders may leave once they are durable.
 
-        `finish` must follow, and gives all commands of the event, those orders among them, in the same order as `handle`.
+        `finish` must follow. It returns all commands of the event, those orders included, in the order of `handle`.
         """
         self._event = event
         if type(event) is not QueueDrained:
@@ -259,7 +255,7 @@ class Engine:
         return tuple(self.state.out.intents)
 
     def finish(self) -> tuple[AnyCommand, ...]:
-        """Do the rest of the event that `begin` took, and return all its commands."""
+        """Finish the event that `begin` took, and return all its commands."""
         event = self._event
         require(event is not None, "the end of a step that never began")
         assert event is not None
@@ -277,7 +273,7 @@ class Engine:
             self.flattener.advance(event.t_ns)
             self.late_legs.lift_if_over(event.t_ns)
             if self.state.decision_books.waiting and not drained:
-                self.state.decision_books.write()  # one event later: the orders that were decided on them have left
+                self.state.decision_books.write()  # one event later: the orders decided on them have left
             if not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
             if not drained:
@@ -289,7 +285,7 @@ class Engine:
         self.venue_monitor.before(event)
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        """Hand over the closed opportunities that nobody traded."""
+        """Return and forget the closed opportunities that were not traded."""
         return self.strategy.take_untraded()
 
     # Beginning and end.

@@ -1,1 +1,1 @@
-"""What we hold: inventory, fees, balances and accounts compared with the venues' reports, recovery at a start."""
+"""Accounts compared with the venues' reports, recovery at a start, and the plan of moves between venues."""

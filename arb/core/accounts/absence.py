@@ -1,11 +1,11 @@
-"""Venues that did not answer at the start: nothing is sent there until they do, and then they are brought up like the others.
+"""Venues that did not answer at the start: no order is sent there until they answer and are prepared like the others.
 
 An absent venue has no books and no account snapshot, so nothing opens there (`venue_halted`). Pairs that the journal left open
-with orders there are taken up all the same: what is uneven whatever became of those orders is repaired elsewhere
-(`PairTrade.certain_imbalance`), the rest waits. When the venue answers, its rules, books and account are taken as those of the
-others were at the start, its unsettled orders are queried, and an account snapshot shows what the journal may have lost.
+with orders there are recovered all the same. Their certain imbalance is repaired elsewhere (`PairTrade.certain_imbalance`),
+the rest waits. When the venue answers, its rules, books and account are taken as those of the others were at the start. Its
+unsettled orders are queried, and an account snapshot shows orders that the journal may have lost.
 
-Books are compared on one scale per symbol. Where it is too coarse for the steps of the venue that comes, all the symbol's books
+Books are compared on one scale per symbol. Where it is too coarse for the steps of the arriving venue, all the symbol's books
 move to a finer one, and stay live.
 """
 
@@ -25,7 +25,7 @@ from arb.core.universe.listings import add_book
 
 
 class Absence:
-    """What the absence of venues, and their coming, means for accounts, books and open pairs."""
+    """Handles absent venues, and their arrival, for accounts, books and open pairs."""
 
     def __init__(self, state: EngineState, manager: TradeManager, accounts: AccountReconciler) -> None:
         self.state = state
@@ -49,7 +49,7 @@ class Absence:
             self.state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=severity, venue=venue)
 
     def end(self, event: VenueArrived) -> None:
-        """Take the account and the books of a venue that has come; its rules and pairs follow."""
+        """Take the account and the books of an arrived venue; its rules and pairs follow."""
         state, venue, now_ns = self.state, event.venue, event.t_ns
         venue_state = state.venues[venue]
         venue_state.absent = None
@@ -65,7 +65,7 @@ class Absence:
         state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=Severity.INFO, venue=venue)
 
     def take_up_pairs(self, venue: str, now_ns: int) -> None:
-        """Query what is unsettled at a venue that has come; set aside what its account or its listing cannot finish."""
+        """Query the unsettled orders at an arrived venue; set aside the pairs that its account or its listing cannot finish."""
         account_id = self.state.venues[venue].account_id
         for pair in [pair for pair in self.manager.pairs.values() if venue in pair.involved]:
             names = {order.account_id for order in pair.orders.values() if order.venue == venue}
@@ -86,7 +86,7 @@ class Absence:
         self.manager.forget(pair)
 
     def _rename(self, venue: str, account_id: str, former: Mapping[str, str]) -> None:
-        """Call a venue's account what the venue does; what the journal had of it under its key's name is its own."""
+        """Rename a venue's account as the venue reports it; journalled state under its key's name belongs to it."""
         state = self.state
         state.venues[venue].account_id = account_id
         for order in self.manager.orders.values():

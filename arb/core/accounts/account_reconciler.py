@@ -1,10 +1,10 @@
-"""Compare what we believe of the accounts with what the venues report: balances, and whole account snapshots.
+"""Compare our belief about the accounts with the venues' reports: balances, and whole account snapshots.
 
-At the start a snapshot is taken of every account before anything may open there: orders, fills and bills since shortly
-before the journal's last entry. What the journal knows is settled the sooner for it. An order that has our prefix and is not
-among those known here is searched for in the whole journal: it reopens its own pair, however old that is, joins the pair it
-belongs to, or a pair is rebuilt from it where a power cut took it from the journal (`recovery`). Everything else is foreign,
-and so is an order with our prefix that even the journal does not know. A second snapshot changes nothing.
+At the start a snapshot of every account is taken before anything may open there: orders, fills and bills since shortly before
+the journal's last entry. It settles the journal's open orders sooner. An order with our prefix that is not known here is
+searched for in the whole journal. It reopens its own pair, however old, or joins the pair it belongs to. Where a power cut
+took the pair from the journal, it is rebuilt from the order (`recovery`). Everything else is foreign, and so is an order with
+our prefix that even the journal does not know. A second snapshot changes nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ SNAPSHOT_AGAIN_S = 2
 
 
 class AccountReconciler:
-    """Takes balances and account snapshots, and asks for them."""
+    """Takes balances and account snapshots, and requests them."""
 
     def __init__(
         self, state: EngineState, manager: TradeManager, foreign: ForeignOrders, balances: BalanceReconciler
@@ -53,15 +53,15 @@ class AccountReconciler:
         self._unsettled: dict[str, set[str]] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
-        # Orders of ours of which only fills were reported so far: a fill of each, and since when a venue has some.
+        # Our orders of which only fills were reported so far: a fill of each, and since when a venue has some.
         self._unlisted: dict[tuple[str, str], Fill] = {}
         self._unlisted_since_ns: dict[str, int] = {}
         # Such orders that are not waited for any longer, by venue order id.
         self._given_up: set[tuple[str, str]] = set()
 
     def recover(self, restored: Restored, now_ns: int) -> None:
-        """Go on from what a previous process has left in the journal."""
-        # What lies ahead of us was written by a clock that was wrong, so nobody knows when it was.
+        """Continue from a previous process's journal."""
+        # Entries later than now were written by a wrong clock, so their time is unknown.
         last_ns = (restored.last_ns or now_ns) if restored.last_ns <= now_ns else 0
         self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
@@ -78,7 +78,7 @@ class AccountReconciler:
         )
 
     def account_named(self, venue: str) -> None:
-        """Go on from what was agreed on with a venue's account, whose name is known only now."""
+        """Continue from the last agreement with a venue's account, whose name is known only now."""
         agreed_ns = self.balances.recover_at(venue)
         if agreed_ns is not None:
             self._explain_from_ns[venue] = agreed_ns
@@ -122,9 +122,9 @@ class AccountReconciler:
         return moved
 
     def on_snapshot(self, event: AccountSnapshotTaken) -> None:
-        """Take everything that an account snapshot found; a large one comes in parts."""
+        """Take everything that an account snapshot found; a large one arrives in parts."""
         state, venue, now_ns = self.state, event.venue, event.t_ns
-        # Before any report is taken: what a pair does next depends on all its orders.
+        # Before any report is taken: a pair's next step depends on all its orders.
         waiting = bool(self._lost_orders)
         return_to_pairs(state, self.manager, event.orders, now_ns)
         for report in event.orders:
@@ -154,7 +154,7 @@ class AccountReconciler:
         venue_state = state.venues[venue]
         cause = self._why_incomplete(venue, now_ns) if event.complete else event.cause or "not all was read"
         if cause is None:
-            # What the journal is still searched for may be a repair of a recovered pair.
+            # An order that the journal is still searched for may be a repair of a recovered pair.
             if not venue_state.snapshot_taken and not self.manager.unfamiliar.has_unlisted(venue):
                 self._note_first_snapshot(venue, now_ns)
         elif not venue_state.snapshot_taken:
@@ -164,10 +164,10 @@ class AccountReconciler:
         self._recover_lost_once_read(now_ns, waiting=waiting)
 
     def on_recalled(self, event: OrdersRecalled) -> None:
-        """Take what the journal knows of orders with our prefix, and what was reported of them meanwhile.
+        """Take the journal's record of orders with our prefix, and the reports on them received meanwhile.
 
-        A pair that was closed is known again; of one that cannot be finished now, and is left in the journal as it is, its
-        orders are left alone. An order without a pair is lost or foreign.
+        A closed pair is known again. A pair that cannot be finished now stays in the journal, and its orders are not touched.
+        An order without a pair is lost or foreign.
         """
         state, manager, venue, now_ns = self.state, self.manager, event.venue, event.t_ns
         waiting = bool(self._lost_orders)
@@ -213,7 +213,7 @@ class AccountReconciler:
         return any(pair_part(name) == part for name in self.manager.orders)
 
     def _await_listing(self, fill: Fill, now_ns: int) -> None:
-        """Look again for an order of ours of which only a fill was reported."""
+        """Search again for an order of ours of which only a fill was reported."""
         venue = fill.venue
         if (venue, fill.venue_order_id) not in self._given_up:
             self._unlisted[venue, fill.venue_order_id] = fill
@@ -221,7 +221,7 @@ class AccountReconciler:
             self.state.out.timer(SnapshotTimer(venue), now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
 
     def _note_strangers(self, event: OrdersRecalled) -> None:
-        """Note the processes of another journal whose orders are on an account of ours, each once."""
+        """Record the processes of another journal whose orders are on an account of ours, each once."""
         for client_order_id in event.strangers:
             name = decode(client_order_id)
             if name is None or name.nonce in self.foreign.strangers:
@@ -264,7 +264,7 @@ class AccountReconciler:
             self.state.out.timer(RecoveryTimer(), now_ns + RECOVERY_WAIT_S * NS_PER_S)
 
     def _note_first_snapshot(self, venue: str, now_ns: int) -> None:
-        """Note the first complete snapshot of an account; pairs that waited for it go on."""
+        """Record the first complete snapshot of an account; pairs that waited for it continue."""
         self.balances.hold_openings(venue, now_ns)
         self.state.venues[venue].snapshot_taken = True
         for pair in self.manager.open.values():
@@ -272,11 +272,10 @@ class AccountReconciler:
                 self.state.out.timer(PairTimer(pair.id), now_ns)
 
     def _why_incomplete(self, venue: str, now_ns: int) -> str | None:
-        """Return why a snapshot counts as incomplete: it has fills of orders of ours that its lists do not show; None if not.
+        """Return why a snapshot is incomplete: its lists do not show the orders of some of our fills in it; None if complete.
 
-        A venue's histories lag, each by its own time. Such fills have already moved the balances we compute, so that nothing
-        else would ever reveal them. Orders that are not shown after `RECOVERY_WAIT_S` are given up and reported as an
-        incident.
+        A venue's histories lag, each by its own time. Such fills have already moved the balances we compute, so nothing else
+        would ever reveal them. Orders that are not shown after `RECOVERY_WAIT_S` are given up and reported as an incident.
         """
         for key, fill in list(self._unlisted.items()):
             if key in self._lost_orders or self.manager.order_of(fill) is not None:
@@ -311,14 +310,14 @@ class AccountReconciler:
             self.manager.on_found(report, now_ns)
 
     def on_timer(self, timer: SnapshotTimer, _now_ns: int) -> None:
-        """Take the snapshot again where it was incomplete, or has fills of orders of ours that its lists do not show."""
+        """Take the snapshot again where it was incomplete, or its lists do not show the orders of some of our fills."""
         if not self.state.venues[timer.venue].snapshot_taken or timer.venue in self._unlisted_since_ns:
             self._snapshot(timer.venue)
 
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Take a snapshot of an account whose private stream was interrupted: foreign orders may have moved its balances.
 
-        Without it no order of ours whose answer was lost could be proved absent there, since balances would not agree.
+        Without it an unanswered order of ours could not be proved absent there, since balances would not agree.
         """
         if self.state.venues[venue].snapshot_taken:
             self._snapshot_again(venue, now_ns)

@@ -1,8 +1,8 @@
-"""Accounts that had another name before: what was journalled under a former name is taken for the present account's.
+"""Renamed accounts: state journalled under a former name belongs to the present account.
 
-Earlier versions named an account by its key, and so does this one where the venue reports no account id. Once it does, or the
-key is changed, the same account has another name (`arb.market.ids`). Every former name is journalled for good with the
-present one: a pair may be left open under any of them. Nothing in the journal is rewritten; only what a start recovers is.
+Earlier versions named an account by its key; this one does where the venue reports no account id. Once it does, or the key is
+changed, the same account has another name (`arb.market.ids`). Every former name is journalled for good with the present one: a
+pair may be open under any of them. The journal is not rewritten; only the state that a start recovers is renamed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,10 +27,9 @@ from arb.market.ids import sandbox_of
 
 
 def present_names(journalled: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:
-    """Return each former name with the present one, from what was journalled and what the venues report now.
+    """Return each former name with the present one, from the journalled names and the venues' present reports.
 
-    What is reported now takes precedence. A former name of a name that is former by now leads on to the last one; no name leads
-    to itself.
+    Present reports take precedence. A chain of former names leads to the last one; no name leads to itself.
     """
     known = {**journalled, **reported}
     for present in reported.values():
@@ -132,7 +131,7 @@ def _names(account_ids: Iterable[str], former: Mapping[str, str]) -> tuple[str, 
 
 
 def _agreed(record: AgreedRecord, former: Mapping[str, str]) -> AgreedRecord:
-    """Keep the later of two agreements on what is one account: the earlier one lacks what happened since."""
+    """Keep the later of two agreements on one account: the earlier one lacks the changes since."""
     latest: dict[str, AgreedAccount] = {}
     for reported in record.accounts:
         name = former.get(reported.account_id, reported.account_id)

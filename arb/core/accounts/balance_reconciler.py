@@ -1,25 +1,25 @@
 """Explain every change of a balance by fills, fees and bills, our own and foreign ones, or stop trading the asset.
 
-A venue's complete report is compared with the totals we compute whenever nothing of ours is under way there. An asset that
-differs counts as unexplained: nothing is opened with it there, and an account snapshot is taken (orders, fills, bills). What it
-finds is counted, each bill once by its id, over restarts too, and the balances are read again. A bill that the snapshot before
-did not show counts as later than that, for lists may lag. What is still unexplained after `drift_grace_ms`, by balances that
-were read after such a snapshot (or after `SNAPSHOTS_BEFORE_STOP` that could not be completed), stops the asset at that venue;
-the incident names the exact difference. Balances and histories that are merely late are explained in time and stop nothing.
+A venue's complete report is compared with the computed totals whenever nothing of ours is under way there. A differing asset
+counts as unexplained: nothing opens with it there, and an account snapshot is taken (orders, fills, bills). Its facts are
+counted, each bill once by its id, also over restarts, and the balances are read again. A bill that the previous snapshot did
+not show counts as later than that, for lists may lag. A difference that is still unexplained after `drift_grace_ms` stops the
+asset at that venue; the incident names the exact difference. That needs balances read after such a snapshot (or after
+`SNAPSHOTS_BEFORE_STOP` that could not be completed). Balances and histories that are merely late are explained in time and
+stop nothing.
 
 Of two sources that disagree the report is the worse one: our totals have complete histories behind them. So a report that
-equals, in all assets, what we computed for one earlier instant is late: nothing opens with the assets that differ until they
-agree, and that is all. Nor does a stop change what we compute. It ends by itself once the balances agree. When the user
-resumes, a person has looked at the difference that the stop names: it is adopted.
+equals, in all assets, our computed totals of one earlier instant is late: nothing opens with the differing assets until they
+agree, and nothing else happens. A stop does not change the computed totals. It ends by itself once the balances agree. When
+the user resumes, a person has checked the difference that the stop names: it is adopted.
 
-One such difference is agreed instead: more than we compute, of one asset alone at its venue, worth at most
-`drift_ignore_quote` by a live book, and ten times that on one UTC day. An incident records it. Anything missing stops its
-asset, however little.
+One such difference is agreed instead: a surplus of a single asset at its venue, worth at most `drift_ignore_quote` by a live
+book, and ten times that on one UTC day. An incident records it. Any missing amount stops its asset, however small.
 
-Where pair follows pair, something of ours is always under way and nothing could ever be compared. So where a comparison is
-overdue (a balance is unexplained, or none was possible for `OVERDUE_REFRESHES` refreshes) openings there are held back: for
-`HOLD_MS` at most, and then not again for `HOLD_AGAIN_MS`, so that comparing takes no more than a tenth of the time. At the
-start they are held back until the first comparison after the account snapshot, `HOLD_START_MS` at most: later differences,
+Where pair follows pair, something of ours is always under way and no comparison would ever be possible. So openings are held
+back where a comparison is overdue: a balance is unexplained, or none was possible for `OVERDUE_REFRESHES` refreshes. They are
+held for `HOLD_MS` at most, and then not again for `HOLD_AGAIN_MS`, so that comparing takes no more than a tenth of the time.
+At the start they are held until the first comparison after the account snapshot, `HOLD_START_MS` at most: later differences,
 among fills of our own, are harder to attribute.
 """
 
@@ -52,7 +52,7 @@ SNAPSHOT_AGAIN_S = 3
 SNAPSHOT_MARGIN_S = 60
 SNAPSHOTS_BEFORE_STOP = 4
 SNAPSHOT_WHILE_STOPPED_S = 300
-"""How often orders, fills and bills are read for what explains a stop later."""
+"""How often orders, fills and bills are read while an asset is stopped, for a later explanation."""
 TRANSFERS_KEPT = 10_000
 # Histories of transfers are cut to whole seconds by some venues, and a deposit shows in a balance when it likes.
 TRANSFER_SLACK_NS = 3 * NS_PER_S
@@ -61,7 +61,7 @@ TRANSFER_SLACK_NS = 3 * NS_PER_S
 class Unexplained(msgspec.Struct):
     """One asset at one venue whose balance is not explained yet.
 
-    `snapshots` taken since, `snapshot_ns` when the last complete one began (0: none), `unread` what could not be read of it.
+    `snapshots` taken since, `snapshot_ns` when the last complete one began (0: none), `unread` its unreadable parts.
     """
 
     since_ns: int
@@ -71,7 +71,7 @@ class Unexplained(msgspec.Struct):
 
 
 class Stopping(NamedTuple):
-    """The difference (reported less computed) that has stopped an asset, and when its report was asked for and came."""
+    """The difference (reported less computed) that stopped an asset, and when its report was requested and received."""
 
     amount: Decimal
     asked_ns: int
@@ -79,7 +79,7 @@ class Stopping(NamedTuple):
 
 
 class BalanceReconciler:
-    """Compares balances, has differences looked into, stops assets whose balance stays unexplained."""
+    """Compares balances, requests snapshots for differences, stops assets whose balance remains unexplained."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
@@ -88,7 +88,7 @@ class BalanceReconciler:
         self._stopped: dict[tuple[str, str], Stopping] = {}
         # Venues whose balances are known to be late.
         self._late: set[str] = set()
-        # What accounts held at the journal's end, by account, where that is too long ago to explain from.
+        # The accounts' holdings at the journal's end, by account, where that is too long ago to explain from.
         self._outdated: dict[str, dict[str, Decimal]] = {}
         self._compared_ns: dict[str, int] = {}
         self._agreed_ns: dict[str, int] = {}
@@ -187,8 +187,8 @@ class BalanceReconciler:
         `fills`: those that the journal has since. They bring totals that are too old for a basis up to the journal's end.
         """
         accounts = () if record is None else record.accounts
-        # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever. What was
-        # agreed on by a clock that was ahead does not say which fills it holds.
+        # Older agreements are no basis any more; accounts that are gone would be kept, and their history read, for
+        # ever. An agreement under a clock that was ahead does not show which fills it includes.
         self._agreed = {agreed.account_id: agreed for agreed in accounts if not_before_ns <= agreed.ns <= now_ns}
         outdated = {one.account_id: one for one in accounts if one.account_id not in self._agreed}
         self._outdated = {name: dict(one.totals) for name, one in outdated.items()}
@@ -199,7 +199,7 @@ class BalanceReconciler:
         return {venue: ns for venue, ns in found.items() if ns is not None}
 
     def recover_at(self, venue: str) -> int | None:
-        """Do the same for a venue's present account alone; None where it has no basis."""
+        """Do the same for a venue's present account only; None where it has no basis."""
         agreed = self._agreed.get(self.state.venues[venue].account_id)
         if agreed is None:
             return None
@@ -219,9 +219,9 @@ class BalanceReconciler:
         self.state.out.refresh(venue)
 
     def basis_taken(self, venue: str, asked_ns: int, unsettled: Collection[str]) -> None:
-        """Note that a venue's first report was taken as the basis; report how it differs from what was computed long ago.
+        """Record that a venue's first report was taken as the basis; report its differences from the totals computed long ago.
 
-        `unsettled`: assets that an order may have changed of which the end is not known.
+        `unsettled`: assets that an order with an unknown end may have changed.
         """
         self._agreed_ns[venue] = asked_ns
         state = self.state
@@ -242,7 +242,7 @@ class BalanceReconciler:
         return [(asset, found) for (held_at, asset), found in self._unexplained.items() if held_at == venue]
 
     def _stop_if_hopeless(self, difference: BalanceDifference, event: BalancesReported, *, alone: bool) -> bool:
-        """Note a difference; stop its asset, and return True, when time and snapshots have not explained it.
+        """Record a difference; stop its asset, and return True, when time and snapshots have not explained it.
 
         `alone`: no other asset of the venue differs, so that it may be agreed instead.
         """
@@ -301,7 +301,7 @@ class BalanceReconciler:
         state.incident(kind, text, event.t_ns, severity=Severity.INFO, venue=venue)
 
     def _agree_credit(self, difference: BalanceDifference, event: BalancesReported) -> bool:
-        """Agree to a small credit that nothing explains; return whether it is one."""
+        """Agree to a small unexplained credit; return whether the difference is one."""
         state, venue, asset = self.state, difference.venue, difference.asset
         amount, price = difference.reported - difference.computed, self._live_price(asset, event.t_ns)
         if amount <= 0 or price is None:
@@ -340,7 +340,7 @@ class BalanceReconciler:
         self._forget(venue, asset)
 
     def _forget(self, venue: str, asset: str) -> None:
-        """Look into a difference no longer."""
+        """Drop a difference."""
         del self._unexplained[venue, asset]
         self.state.suspected.discard((venue, asset))
 

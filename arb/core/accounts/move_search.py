@@ -1,9 +1,9 @@
-"""The search of the cheapest moves of one asset between venues: sets of moves, and what each of them may carry.
+"""The search for the cheapest moves of one asset between venues: sets of moves, and the amount of each.
 
-Everything is in whole 1e-8 of the asset. The search is exact in its class: of all sets of direct moves, one chain each, that
-form no circle (so there is at least one move fewer than venues) and in which no venue both sends and receives, it takes the
-one whose fees come to least. For a set, the amounts of each move that leave every venue where it must be are an interval,
-worked out from the leaves of the tree that the moves form; within it the amount is taken that comes nearest to the targets.
+Everything is in whole 1e-8 of the asset. The search is exact in its class: sets of direct moves, one chain each, that form no
+circle (so at least one move fewer than venues) and in which no venue both sends and receives. It takes the set with the lowest
+fees. For a set, the amounts of each move that satisfy every venue's bounds are an interval, computed from the leaves of the
+tree that the moves form. The amount within it is the one nearest to the targets.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ from typing import NamedTuple
 from arb.market.wallets import WayChain
 
 VENUES_MAX = 8
-"""Of how many venues sets of moves are searched."""
+"""The most venues between which sets of moves are searched."""
 
 
 class Node(NamedTuple):
-    """A venue in 1e-8 of the asset: what it holds and may send, and its band."""
+    """A venue in 1e-8 of the asset: its holdings, the part it may send, and its band."""
 
     held: int
     free: int
@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
 
 class Arc(NamedTuple):
-    """A way to move: a fixed fee, and a rate of what arrives, both on top of it; `least`: what must arrive at least."""
+    """A way to move: a fixed fee and a rate, both added to the arriving amount; `least`: the least arriving amount."""
 
     source: str
     target: str
@@ -47,22 +47,22 @@ class Arc(NamedTuple):
     least: int
 
     def leaves(self, arrives: int) -> int:
-        """Return what leaves so that this arrives."""
+        """Return the amount to send so that this arrives."""
         return arrives + self.fee + ceil(self.rate * arrives)
 
     def most_for(self, leaves: int) -> int:
-        """Return the most that arrives where no more than this leaves; below 0 where the fee alone is more."""
+        """Return the most that arrives where no more than this is sent; below 0 where the fee exceeds it."""
         arrives = floor(Fraction(leaves - self.fee) / (1 + self.rate))
         return arrives if self.leaves(arrives) <= leaves else arrives - 1
 
     def least_for(self, leaves: int) -> int:
-        """Return the least that arrives where no less than this leaves."""
+        """Return the least that arrives where no less than this is sent."""
         arrives = self.most_for(leaves)
         return arrives if self.leaves(arrives) >= leaves else arrives + 1
 
 
 class Choice(NamedTuple):
-    """A set of moves: what it costs, how far venues stay from their targets, and what arrives by each arc."""
+    """A set of moves: its cost, the venues' distance from their targets, and the amount that arrives by each arc."""
 
     cost: int
     moves: int
@@ -78,12 +78,12 @@ class _Interval(NamedTuple):
 def cheapest(nodes: Mapping[str, Node], must: Sequence[str], arcs: Sequence[Arc]) -> Choice | None:
     """Return the set of moves of least cost that brings the venues of `must` into their bands; None for no such set.
 
-    Of equally dear ones that of the fewest moves, then the one that comes nearest to the targets, then the first.
+    Of equal costs the set of the fewest moves, then the one nearest to the targets, then the first.
     """
     best: Choice | None = None
     for chosen in _sets(nodes, arcs):
         if best is not None and sum(arc.fee for arc in chosen) > best.cost:
-            break  # they come in the order of their fixed fees
+            break  # they are sorted by their fixed fees
         amounts = _amounts(nodes, must, chosen)
         if amounts is None:
             continue
@@ -124,7 +124,7 @@ def _is_forest(chosen: Iterable[Arc]) -> bool:
 def _amounts(
     nodes: Mapping[str, Node], must: Sequence[str], chosen: Sequence[Arc]
 ) -> tuple[tuple[Arc, int], ...] | None:
-    """Return what arrives by each of `chosen` so that every venue is where it must be, near the targets; None: impossible."""
+    """Return the arriving amounts of `chosen` that satisfy every venue's bounds, near the targets; None: impossible."""
     sources = {arc.source for arc in chosen}
     touched = sources | {arc.target for arc in chosen}
     if any(venue not in touched for venue in must):
@@ -148,7 +148,7 @@ def _need(node: Node, *, sends: bool, must: bool) -> _Interval:
 
 
 class _Tree:
-    """Moves that hang together, seen from one venue, its root."""
+    """Connected moves, seen from one venue, its root."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _Tree:
     ) -> None:
         self._root, self._nodes, self._needs, self._amounts = root, nodes, needs, amounts
         self._arcs = arcs
-        # What may arrive by each arc so that all venues beyond it are where they must be.
+        # The range of each arc that satisfies the bounds of all venues beyond it.
         self._may: dict[Arc, _Interval] = {}
 
     def fill(self) -> bool:
@@ -169,11 +169,11 @@ class _Tree:
         return rest is not None and rest.low <= 0 <= rest.high and self._choose(self._root, None)
 
     def _beyond(self, venue: str, before: Arc | None) -> Iterator[Arc]:
-        """Yield the arcs of a venue but the one towards the root."""
+        """Yield the arcs of a venue except the one towards the root."""
         return (arc for arc in self._arcs if arc is not before and venue in (arc.source, arc.target))
 
     def _rest(self, venue: str, before: Arc | None) -> _Interval | None:
-        """Return what the arc towards the root must carry for a venue, as it sends or receives it; None: impossible."""
+        """Return the amount that the arc towards the root must carry, as the venue sends or receives it; None: impossible."""
         low, high = self._needs[venue]
         for arc in self._beyond(venue, before):
             child = arc.target if arc.source == venue else arc.source
@@ -208,7 +208,7 @@ class _Tree:
         return low <= 0 <= high and all(self._choose(child, arc) for child, arc in children)
 
     def _ideal(self, arc: Arc) -> int:
-        """Return what would bring both ends to their targets, or the one that is nearer to it."""
+        """Return the amount that would bring both ends to their targets, or the nearer of the two."""
         sent = sum(one.leaves(arrives) for one, arrives in self._amounts.items() if one.source == arc.source)
         come = sum(arrives for one, arrives in self._amounts.items() if one.target == arc.target)
         giver, taker = self._nodes[arc.source], self._nodes[arc.target]
@@ -216,12 +216,12 @@ class _Tree:
 
 
 def _counted(arc: Arc, venue: str, arriving: _Interval) -> _Interval:
-    """Return an interval of what arrives as a venue counts it: what it receives, or sends."""
+    """Return an interval of arriving amounts as a venue counts it: what it receives, or sends."""
     return arriving if arc.target == venue else _Interval(arc.leaves(arriving.low), arc.leaves(arriving.high))
 
 
 def _arriving(arc: Arc, venue: str, counted: _Interval) -> _Interval:
-    """Return an interval of what a venue sends or receives as what arrives, within what the way takes."""
+    """Return an interval that a venue sends or receives as arriving amounts, within the limits of the way."""
     low, high = counted
     if arc.source == venue:
         low, high = arc.least_for(low), arc.most_for(high)
@@ -229,7 +229,7 @@ def _arriving(arc: Arc, venue: str, counted: _Interval) -> _Interval:
 
 
 def _off(nodes: Mapping[str, Node], amounts: Iterable[tuple[Arc, int]]) -> int:
-    """Return how far all venues together are from their targets after the moves."""
+    """Return the total distance of all venues from their targets after the moves."""
     after = {venue: node.held for venue, node in nodes.items()}
     for arc, arrives in amounts:
         after[arc.source] -= arc.leaves(arrives)

@@ -1,13 +1,13 @@
-"""Moves between venues after which the bands of an asset are met again: how much, from where to where, on which chain.
+"""The moves between venues after which the bands of an asset are met again: amount, source, target, chain.
 
-Each asset is planned by itself, in whole 1e-8 of it. A venue below its low edge must come to that edge at least, one above
-its high edge down to that at most; no other leaves its band. Edges that are shares are of what all venues hold before the
-moves. Within that, amounts come as near to the targets as they can: what is moved at a fixed fee had better last (Miller and
+Each asset is planned by itself, in whole 1e-8 of it. A venue below its low edge must reach that edge at least; one above its
+high edge must fall to that at most; no other leaves its band. Edges that are shares refer to the joint holdings of all venues
+before the moves. Within that, amounts end as near to the targets as possible: a move at a fixed fee should last (Miller and
 Orr, "A model of the demand for money by firms", Quarterly Journal of Economics 80 (1966): a bound that is hit leads back to
 the target).
 
-Of all sets of moves the one is taken whose fees come to least (`move_search.py`). Where no set meets all bands, as many are met
-as can be, and each other one is refused with the first thing that stands against it.
+The set of moves with the lowest fees is taken (`move_search.py`). Where no set meets all bands, as many as possible are met,
+and each other one is refused with its first blocker.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ BPS = 10_000
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One transfer: `amount` leaves, `fee` of it is charged, the rest arrives. None where the venues do not say."""
+    """One transfer: `amount` is sent, `fee` of it is charged, the rest arrives. None where the venues do not publish it."""
 
     asset: str
     from_venue: str
@@ -45,7 +45,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A band that no moves meet, and the first thing that stands against it."""
+    """A band that no moves meet, and its first blocker."""
 
     asset: str
     venue: str
@@ -53,7 +53,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class AssetPlan(NamedTuple):
-    """The moves of one asset, the bands that stay unmet, and what each venue holds once all has arrived."""
+    """The moves of one asset, the unmet bands, and each venue's holdings after all arrivals."""
 
     moves: tuple[Move, ...]
     refused: tuple[Refused, ...]
@@ -72,11 +72,11 @@ def plan_moves(
     max_cost_bps: Decimal | None,
     fees: Mapping[str, Decimal] | None = None,
 ) -> AssetPlan:
-    """Return the cheapest moves after which all bands of `asset` are met, or as many as can be.
+    """Return the cheapest moves after which all bands of `asset` are met, or as many as possible.
 
-    `held`: every venue whose holdings count; without a band a venue neither gives nor takes. `max_cost_bps` >= 0: what a move
-    may cost at most, per what arrives; None: whatever it costs. `fees`: what the user states of withdrawing, by venue, where
-    its list does not say.
+    `held`: every venue whose holdings count; a venue without a band neither sends nor receives. `max_cost_bps` >= 0: the most
+    that a move may cost, of the arriving amount; None: any cost. `fees`: the withdrawal fees that the user states, by venue,
+    where its list has none.
     """
     nodes = _nodes(bands, held)
     wanted = [venue for venue, node in nodes.items() if node.short or node.over]
@@ -112,7 +112,7 @@ def _nodes(bands: Mapping[str, Band], held: Mapping[str, Held]) -> dict[str, Nod
 def _arcs(
     nodes: Mapping[str, Node], way_of: WayOf, max_cost_bps: Decimal | None, fees: Mapping[str, Decimal]
 ) -> list[Arc]:
-    """Return every way that could serve: out of what is above its low edge, into what is below its high one."""
+    """Return every usable way: from a venue above its low edge to one below its high edge."""
     found = []
     for source, giver in nodes.items():
         for target, taker in nodes.items():
@@ -125,7 +125,7 @@ def _arcs(
 
 
 def _arc(source: str, target: str, chain: WayChain, max_cost_bps: Decimal | None, stated: Decimal | None) -> Arc | None:
-    """Return a way by a chain; None where it is not open, costs nobody knows what, or more than allowed for any amount."""
+    """Return a way by a chain; None where it is closed, its cost is unknown, or the cost is too high for any amount."""
     fee = chain.out.withdrawal_fee if chain.out.withdrawal_fee is not None else stated
     if not chain.is_open or fee is None:
         return None
@@ -141,7 +141,7 @@ def _arc(source: str, target: str, chain: WayChain, max_cost_bps: Decimal | None
 
 
 def _most(nodes: Mapping[str, Node], wanted: Sequence[str], arcs: Sequence[Arc]) -> tuple[tuple[str, ...], Choice]:
-    """Return the venues whose bands are met, as many of `wanted` as can be, and the best set of moves for it."""
+    """Return the venues whose bands are met, as many of `wanted` as possible, and the best set of moves for it."""
     for count in range(len(wanted), 0, -1):
         found = [
             (choice, must)
@@ -162,7 +162,7 @@ def _why_not(
     max_cost_bps: Decimal | None,
     fees: Mapping[str, Decimal],
 ) -> str:
-    """Return the first thing that keeps a venue's band from being met, by lifting one after the other."""
+    """Return the first blocker of a venue's band, found by lifting one limit after the other."""
     node, must = nodes[venue], (venue,)
     needs = (
         f"{plain(exact(node.low - node.held, PLACES))} {asset} more"
@@ -202,7 +202,7 @@ def _why_not(
 
 
 def _closed(way: Way, stated: Decimal | None) -> str:
-    """Say why nothing can be moved by a way; "" where it serves."""
+    """Return why a way cannot be used; "" where it can."""
     if way.state is not WayState.OPEN:
         return f"{way.from_venue} to {way.to_venue}: {way.because}"
     if stated is None and all(chain.out.withdrawal_fee is None for chain in way.chains if chain.is_open):

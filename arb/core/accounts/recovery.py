@@ -1,13 +1,13 @@
-"""Recover orders that a power cut took from the journal with its last moments: they join their pair, or it is rebuilt.
+"""Recover orders that the journal lost in a power cut: they join their pair, or it is rebuilt.
 
-A client order id names the process, the pair's number and the leg, so that the orders of one pair can be brought together
-again. Where the pair is known (by another of its orders, or by the number it has in later processes; open, or closed however
-long ago) the lost order becomes one of its orders (`return_to_pairs`): in a pair of its own it would be traded back, and what
-it had repaired would be repaired again. Where the journal lost all of a pair, its legs would be left naked: so it is rebuilt
-(`rebuild_pairs`), but only of orders that follow the last one that the journal has of their process, since nothing else can
-have been lost so. What it was meant to earn is not known then: its limits stand in for its plan, its legs are counted and
-settled like any other's, and an imbalance is repaired. An order of ours that still rests is cancelled. Any other order with our
-prefix that the journal does not know is another engine's: foreign, and never a pair.
+A client order id names the process, the pair's number and the leg, so the orders of one pair can be grouped again. The pair
+may be known by another of its orders, or by its number in later processes, open or closed at any time. Then the lost order
+becomes one of its orders (`return_to_pairs`): in a separate pair it would be traded back, and its repairs would be repeated.
+Where the journal lost all of a pair, its legs would stay naked: so it is rebuilt (`rebuild_pairs`). That is done only for
+orders after the last one that the journal has of their process, since nothing else can have been lost so. Its expected result
+is then unknown: its limits replace its plan, its legs are counted and settled like any other's, and an imbalance is repaired.
+Our orders that still rest are cancelled. Any other order with our prefix that the journal does not know is another engine's:
+foreign, and never a pair.
 """
 
 from collections.abc import Iterable
@@ -114,7 +114,7 @@ def _rebuild_pair(
 
 
 def _query_and_cancel(state: EngineState, manager: TradeManager, order: WorkingOrder, now_ns: int) -> None:
-    """Ask what became of an order, and cancel it if it still rests in a book."""
+    """Query an order, and cancel it if it still rests in a book."""
     order.released = order.settled
     if not order.settled:
         state.books.sending(order.venue, order.symbol, now_ns)
@@ -146,9 +146,9 @@ def _order(state: EngineState, pair: PairTrade, name: ClientOrderId, report: Ord
 
 
 def _plan(state: EngineState, pair_id: int, found: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
-    """Return a plan as if the legs had been meant to fill fully at their limits, and a missing leg to match the other.
+    """Return a plan with full fills at the limits, and a missing leg equal to the other.
 
-    What its buy leg was to pay counts towards this day's turnover: the journal lost that with the leg.
+    Its buy leg counts towards this day's turnover: the journal lost that with the leg.
     """
     symbol = found[0][1].symbol
     legs = {name.leg: report for name, report in found if name.attempt == 0}

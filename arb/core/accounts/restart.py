@@ -1,16 +1,15 @@
-"""Recover what a previous process left in the journal: unfinished pairs, residuals, halts, losses.
+"""Recover a previous process's state from the journal: unfinished pairs, residuals, halts, losses.
 
 An order that was journalled but never answered is unknown: it may have left before the process died. So every unsettled order
-is queried at once. Pairs of a sandbox that is gone end as abandoned, and no others ever do. A pair whose symbol is no longer
-traded, or one of whose accounts is not connected (the key is another account's), cannot be finished now: it halts trading and
-stays in the journal as it is for a start that can finish it, also when the user resumes without it. A pair with orders at a
-venue that does not answer is taken up like any other, and those orders are queried once it answers
-(`core/accounts/absence.py`). An account that had another name before is the same account
-(`core/accounts/account_renames.py`).
+is queried at once. Pairs of a sandbox that is gone end as abandoned, and no others ever do. A pair cannot be finished now if
+its symbol is no longer traded or one of its accounts is not connected (the key is another account's). It halts trading and
+stays unchanged in the journal for a start that can finish it, also when the user resumes without it. A pair with orders at a
+venue that does not answer is recovered like any other, and those orders are queried once it answers
+(`core/accounts/absence.py`). A renamed account is the same account (`core/accounts/account_renames.py`).
 
-The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
-repaired before a snapshot was taken of every account that may hold an order of it, or that snapshot was waited for long enough
-(`core/trades/repair_timing.py`); a lost order joins its pair then (`core/accounts/recovery.py`).
+The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So a recovered pair is
+repaired only after a snapshot of every account that may hold an order of it, or after a long enough wait for it
+(`core/trades/repair_timing.py`). A lost order joins its pair then (`core/accounts/recovery.py`).
 """
 
 import msgspec
@@ -33,7 +32,7 @@ from arb.market.symbol import Symbol
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal holds of the processes before this one."""
+    """The journal's content from the processes before this one."""
 
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
@@ -93,7 +92,7 @@ def restore(state: EngineState, manager: TradeManager, restored: Restored, now_n
 
 
 def recall(state: EngineState, manager: TradeManager, closed: OpenPair, now_ns: int) -> bool:
-    """Know a pair again that was closed long ago, for what is reported of it late; return whether it can be repaired now."""
+    """Restore a pair closed long ago, for late reports on it; return whether it can be repaired now."""
     numbers = {pair.number for pair in manager.pairs.values()}
     present = _present_accounts(state, Restored(recent=(closed,)))
     return _remember(state, manager, closed, numbers, present, now_ns)
@@ -142,10 +141,10 @@ def strand(state: EngineState, manager: TradeManager, pair: PairTrade, why: str,
 
 
 def _abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
-    """End a pair of a sandbox that is gone, and say why."""
+    """End a pair of a sandbox that is gone, and report why."""
     pair.move(Trigger.ABANDON, now_ns)
     state.tally.closed[pair.state] += 1
-    # With the control row, since the day's turnover may stand in this pair's plan alone.
+    # With the control row, since only this pair's plan may hold the day's turnover.
     state.out.persist(pair.record(Symbol.of(pair.plan.symbol).base), state.control.record(now_ns, why))
     state.incident(IncidentKind.ABANDONED, why, now_ns, pair_id=pair.id)
 
@@ -213,7 +212,7 @@ def _not_ahead(rows: OpenPair, timing: Timing, now_ns: int) -> OpenPair:
         if expires_ns is None:
             expires_ns = record.journalled_ns + timing.order_expiry_ms * NS_PER_MS
         if expires_ns > now_ns + timing.unknown_grace_ms * NS_PER_MS:
-            # It was signed by the venue's time, and that is what it is held against, however wrong ours was.
+            # It was signed with the venue's time, and is compared with that, however wrong our clock was.
             expires_ns, offset_ns = now_ns + timing.unknown_grace_ms * NS_PER_MS, None
         sent_ns = None if record.sent_ns is None else now_ns
         return msgspec.structs.replace(

@@ -31,9 +31,9 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.market.words import FRAMES, word, words_of
 
 MISSING = 20
-"""So many frames must be missing for a silence to be a standstill."""
+"""This many frames must be missing for a silence to be a standstill."""
 MEMORY_NS = 600 * NS_PER_S
-"""When what was learned is this old, half of it is forgotten, so that a book's habits may change."""
+"""At this age half of the learned counts is forgotten, so that a book's habits may change."""
 JUDGED_AFTER_NS = 50 * NS_PER_MS
 """A shorter silence is no standstill."""
 RESUMED_NS = 2 * NS_PER_S
@@ -56,7 +56,7 @@ class SymbolFrames:
 
 
 class Pace:
-    """Frames by time. Instants are ns UTC, our clock; 0: none yet. All lies in `words`, which compiled code writes too."""
+    """Frames by time. Instants are ns UTC, our clock; 0: none yet. All of it is in `words`, which compiled code writes too."""
 
     __slots__ = ("words",)
 
@@ -66,7 +66,7 @@ class Pace:
     frames, since_ns, last_ns, forget_ns = word(0), word(1), word(2), word(3)
 
     def begin_or_forget(self, received_ns: int) -> bool:
-        """Begin with the first frame, or forget half of what was learned; return whether it is the beginning."""
+        """Begin with the first frame, or forget half of the learned counts; return whether it is the first."""
         begins = not self.since_ns
         self.frames = 0 if begins else self.frames // 2
         self.since_ns = received_ns if begins else self.since_ns + (received_ns - self.since_ns) // 2
@@ -81,15 +81,14 @@ class Pace:
             self.last_ns = now_ns
 
     def missing(self, now_ns: int) -> int:
-        """Return how many frames are missing by time."""
-        words = self.words  # frames, since, last: read as they lie, for orders may wait
+        words = self.words  # frames, since, last: read directly, for orders may wait
         last_ns = words[2]
         silent_ns, learned_ns = now_ns - last_ns, last_ns - words[1]
         return 2 * words[0] * silent_ns // (2 * learned_ns + silent_ns) if last_ns and silent_ns > 0 else 0
 
 
 class BookPace(Pace):
-    """The frames of one book, by time and beside those of the same symbol at other venues."""
+    """The frames of one book, by time and compared with those of the same symbol at other venues."""
 
     __slots__ = ("_symbol",)
 
@@ -111,19 +110,18 @@ class BookPace(Pace):
             self._base = self._mark if begins else self._mark - (self._mark - self._base) // 2
 
     def skip(self, now_ns: int) -> None:
-        """Learn nothing from the time up to now: the connection was lost."""
         super().skip(now_ns)
         self._base += self._symbol.frames - self._mark
         self._mark = self._symbol.frames
 
     def missing_by_others(self) -> int:
-        """Return how many frames are missing by what other venues' books of the symbol had."""
+        """Return how many frames are missing, compared with other venues' books of the symbol."""
         own, since = self.frames, self._symbol.frames - self._mark
         others = self._mark - self._base - own
         return min(own, 2 * own * since // (2 * others + own - 1 + since)) if others >= MISSING else 0
 
     def still(self, now_ns: int) -> bool:
-        """Return whether this book stands still, for all that its own frames show."""
+        """Return whether this book stands still, by its own frames."""
         return self.missing(now_ns) >= MISSING and self.missing_by_others() >= MISSING
 
 
@@ -135,7 +133,7 @@ class ConnectionPace:
     def __init__(self, words: memoryview | None = None) -> None:
         self.books: dict[int, BookPace] = {}
         self._pace = Pace(words)
-        # When the last frame before the latest standstill came, and the first one after it.
+        # When the last frame before the latest standstill and the first one after it were received.
         self._stood_ns = self._resumed_ns = 0
 
     def beat(self, rows: Collection[int], received_ns: int) -> None:
@@ -151,7 +149,6 @@ class ConnectionPace:
             self.books[row].beat(received_ns)
 
     def skip(self, now_ns: int) -> None:
-        """Learn nothing from the time up to now: the connection was lost."""
         self._pace.skip(now_ns)
         for book in self.books.values():
             book.skip(now_ns)
@@ -169,7 +166,7 @@ class ConnectionPace:
         return False
 
     def book_still(self, row: int, now_ns: int) -> bool:
-        """Return whether a book stands still, alone or with the others, or has had no frame since they all did."""
+        """Return whether a book stands still, by itself or with the others, or has had no frame since they all did."""
         book = self.books[row]
         if now_ns < self._resumed_ns + RESUMED_NS and book.last_ns <= self._stood_ns:
             return True

@@ -1,14 +1,13 @@
-"""The market plane as the decision plane sees it: which books may be used right now, and what they say.
+"""The market plane as the decision plane sees it: which books may be used now, and their prices.
 
-Frames are applied by their connection's `BookFeed` straight into the arena; this module only asks the arena. A book may be used
-when it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
-(*own impact*): from the moment an order leaves, until a frame that the venue sent after our last fill there.
-A book that stands still against its own past while other venues' books of its symbol move is stale (`core/books/book_pace.py`).
-Lag is the time the last frame was on its way, on the venue's clock corrected by the measured offset. A quiet book on a
-live connection is as current as its connection, so the skew of two books is the difference of their connections' lags.
-A venue may have several connections: what one of them suffers says nothing of the books that another one carries.
-Books may be added and retired while a run goes on. One that is not there, be it not any more, is like one that waits: it shows
-no levels and may not be used, whatever pairs and orders of ours in its symbol go on.
+Their connection's `BookFeed` applies frames directly to the arena; this module only reads the arena. A book may be used when
+it is live, its connection is neither silent nor late, and it shows no levels that our own orders have taken (*own impact*).
+That may be so from the moment an order leaves until a frame that the venue sent after our last fill there. A book that stands
+still against its own past while other venues' books of its symbol move is stale (`core/books/book_pace.py`). Lag is the travel
+time of the last frame, on the venue's clock corrected by the measured offset. A quiet book on a live connection is as current
+as its connection, so the skew of two books is the difference of their connections' lags. A venue may have several connections:
+a fault of one does not affect the books of another. Books may be added and retired during a run. A missing or retired book is
+like a waiting one: it shows no levels and may not be used, whatever pairs and orders of ours in its symbol continue.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -46,11 +45,11 @@ from arb.market.words import (
 Key = tuple[str, str]
 """(venue, symbol)."""
 _WAITING, _LIVE, _GAP, _CROSSED = map(int, BookState)
-"""As the arena's words have them."""
+"""The states as the arena's words hold them."""
 Quote = tuple[int | None, int | None]
 """The best bid and ask as integers on the symbol's scale; None for an empty side."""
 FindPlan = Callable[[PairTerms, int, int], Plan | Unsure | None]
-"""Answers as `episode` does for what is bought at one row of the arena and sold at another, or is not sure."""
+"""Answers like `episode` for buying at one row of the arena and selling at another, or is not sure."""
 
 
 class Impact(msgspec.Struct):
@@ -65,7 +64,7 @@ class Impact(msgspec.Struct):
 class Books:
     """All books of a run. Instants are ns UTC.
 
-    `feeds`: one for every connection, by its name; each says itself which rows it writes.
+    `feeds`: one for every connection, by its name; each declares which rows it writes.
     """
 
     def __init__(
@@ -99,16 +98,14 @@ class Books:
         self._frames = 0
         self._updates = 0
         self.find_plan: FindPlan | None = None
-        """What finds the best plans, where compiled code does; plain code otherwise, and where that is not sure."""
+        """The compiled search for the best plans; None: plain code, which also answers where the compiled one is not sure."""
 
     @property
     def frames(self) -> int:
-        """Return how many frames were taken."""
         return self._frames + sum(found.words[QUIET_FRAMES] for found in self.connections.values())
 
     @property
     def updates(self) -> int:
-        """Return how many changes of books there were."""
         return self._updates + sum(found.words[UPDATED] for found in self.connections.values())
 
     def set_offset(self, venue: str, offset_ns: int) -> None:
@@ -117,7 +114,7 @@ class Books:
             connection.offset_ns = offset_ns
 
     def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there."""
+        """Apply one public frame of the connection `name` and record its state; with a `url`, the answer fetched from there."""
         connection = self.connections[name]
         changed = HANDED_OVER if url else connection.take(raw, received_ns)
         return self.finish_frame(connection, changed, received_ns, raw, url) if changed else NOTHING
@@ -125,9 +122,9 @@ class Books:
     def finish_frame(
         self, connection: Connection, changed: int, received_ns: int, raw: bytes | str, url: str = ""
     ) -> FrameResult:
-        """Do what `Connection.take` has left to do of a frame, whose answer is `changed`.
+        """Finish a frame whose answer by `Connection.take` is `changed`.
 
-        What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
+        A fetched answer shows nothing about the connection: neither that it is alive, nor how late its frames are.
         """
         if changed > 0:
             return self._changes[changed - 1]
@@ -136,7 +133,7 @@ class Books:
             result = connection.feed.on_http(received_ns, url, raw)
             self._updates += len(result.rows)
             for row in result.rows:
-                connection.pace.books[row].skip(received_ns)  # what came while it waited could not be counted
+                connection.pace.books[row].skip(received_ns)  # frames during its wait could not be counted
                 self._note_bid(row, received_ns)
             return result
         connection.last_byte_ns = received_ns
@@ -166,7 +163,7 @@ class Books:
             self._noted[row * ROW_WORDS + NOTED_BID] = bid
 
     def _remember_bid(self, row: int) -> None:
-        """Remember the bid noted last of a book beyond its row, and its scale."""
+        """Keep the last recorded bid of a book beyond the life of its row and scale."""
         head, (venue, symbol) = row * ROW_WORDS, self.keys[row]
         if at_ns := self._noted[head + NOTED_NS]:
             bid = self.scales[symbol].price_to_decimal(self._noted[head + NOTED_BID])
@@ -180,7 +177,7 @@ class Books:
         return self._seen_bids.of(symbol, now_ns)
 
     def on_connect(self, name: str, at_ns: int) -> None:
-        """Note that the connection `name` stands (again)."""
+        """Record that the connection `name` is up (again)."""
         connection = self.connections[name]
         connection.up_ns = at_ns
         connection.pace.skip(at_ns)
@@ -232,9 +229,9 @@ class Books:
         return row
 
     def retire(self, venue: str, symbol: str) -> None:
-        """Drop a book: from now on it is not there, and its row is free. Raises `InvariantError` for one that is not there.
+        """Drop a book: it is gone, and its row is free. Raises `InvariantError` for one that does not exist.
 
-        What our own orders did to it is remembered: should it be added again, they may still be under way.
+        Own impact on it is remembered: should it be added again, our orders may still be under way.
         """
         row = self.rows.get((venue, symbol))
         require(row is not None, f"{symbol} at {venue} is not there")
@@ -263,7 +260,7 @@ class Books:
 
     def _rescale_bid(self, row: int, finer: int) -> None:
         bid = self._noted[row * ROW_WORDS + NOTED_BID] * finer
-        if bid > INT64_MAX:  # such a book was lost, and what it shows next is noted at once
+        if bid > INT64_MAX:  # such a book was lost, and its next bid is recorded at once
             bid = self._noted[row * ROW_WORDS + NOTED_NS] = 0
         self._noted[row * ROW_WORDS + NOTED_BID] = bid
 
@@ -284,7 +281,7 @@ class Books:
         return [connection for connection in self.connections.values() if connection.venue == venue]
 
     def is_live(self, venue: str, symbol: str) -> bool:
-        """Return whether a book is live, whatever else may speak against using it."""
+        """Return whether a book is live, whether or not it may be used."""
         row = self.rows.get((venue, symbol))
         return row is not None and self.arena.usable(row)
 
@@ -310,7 +307,7 @@ class Books:
         return Reason.CROSSED_BOOK if state == _CROSSED else None
 
     def drained(self, unread: Collection[str], backlogged: Collection[str]) -> None:
-        """Note on which connections bytes wait: just now, and for so long that nobody waits for them any more."""
+        """Record the connections with unread bytes: now, and for so long that they are waited for no longer."""
         self._unread, self._backlogged = unread, backlogged
 
     def awaited(self, venue: str, symbol: str) -> bool:
@@ -318,12 +315,12 @@ class Books:
         return bool(self._unread) and self.carried_by(self._unread, venue, symbol)
 
     def carried_by(self, connections: Collection[str], venue: str, symbol: str) -> bool:
-        """Return whether a book comes by one of these connections."""
+        """Return whether one of these connections carries a book."""
         row = self.rows.get((venue, symbol))
         return row is not None and self._carriers[row].name in connections
 
     def backlogged(self, venue: str, symbol: str) -> bool:
-        """Return whether a book's connection always has bytes waiting, and what was read of it came later than usual."""
+        """Return whether a book's connection always has unread bytes, and its last frame was later than usual."""
         if not self._backlogged:
             return False
         row = self.rows.get((venue, symbol))
@@ -350,25 +347,25 @@ class Books:
         return max(lags) / NS_PER_MS if lags else None
 
     def sending(self, venue: str, symbol: str, now_ns: int) -> None:
-        """Note that an order of ours leaves for a book."""
+        """Record that an order of ours leaves for a book."""
         impact = self._impacts.setdefault((venue, symbol), Impact())
         impact.under_way += 1
         impact.sent_ns = max(impact.sent_ns, now_ns)
 
     def filled(self, venue: str, symbol: str, event_ns: int, known_ns: int) -> None:
-        """Note a fill of ours at `event_ns`, the venue's clock, received at `known_ns`, ours."""
+        """Record a fill of ours at `event_ns`, the venue's clock, received at `known_ns`, ours."""
         impact = self._impacts.setdefault((venue, symbol), Impact())
         impact.fill_event_ns = max(impact.fill_event_ns, event_ns)
         impact.known_ns = max(impact.known_ns, known_ns)
 
     def settled(self, venue: str, symbol: str) -> None:
-        """Note that one of the orders under way is settled."""
+        """Record that one of the orders under way is settled."""
         impact = self._impacts.get((venue, symbol))
         if impact is not None:
             impact.under_way = max(0, impact.under_way - 1)
 
     def impacted_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
-        """Return those of `venues` whose book of a symbol may still show what our own orders took."""
+        """Return those of `venues` whose book of a symbol may still show levels that our orders took."""
         return [venue for venue in venues if self.impacted(venue, symbol)] if self._impacts else []
 
     def awaited_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
@@ -376,15 +373,15 @@ class Books:
         return [venue for venue in venues if self.awaited(venue, symbol)] if self._unread else []
 
     def impacted(self, venue: str, symbol: str) -> bool:
-        """Return whether the book may still show what our own orders took."""
+        """Return whether the book may still show levels that our orders took."""
         impact = self._impacts.get((venue, symbol))
         if impact is None:
             return False
         row = self.rows.get((venue, symbol))
         if impact.under_way or row is None:
             return True
-        # A frame received before we sent cannot know of our order; one sent before the fill does not show it. One that does not
-        # say when it was sent (a keep-alive, a snapshot) may have been under way for as long as a usable feed may lag.
+        # A frame received before we sent cannot include our order; one sent before the fill does not show it. One
+        # without a sending time (a keep-alive, a snapshot) may have travelled for as long as a usable feed may lag.
         event_ns, received_ns = int(self.arena.event_ns[row]), int(self.arena.received_ns[row])
         known_ns = impact.known_ns + self._timing.max_feed_lag_ms * NS_PER_MS if impact.known_ns else 0
         newer = event_ns > impact.fill_event_ns if event_ns else received_ns > known_ns
@@ -414,19 +411,18 @@ class Books:
         return [bid for bid in found if bid is not None]
 
     def received_ns(self, venue: str, symbol: str) -> int:
-        """Return when the newest frame of a book was received, 0 when none was."""
         row = self.rows.get((venue, symbol))
         return 0 if row is None else int(self.arena.received_ns[row])
 
     def attend(self, symbol: str, wanted: bool) -> None:
-        """Have a strategy see every change of a symbol's books from now on, or only one that may leave an edge.
+        """Set whether a strategy sees every change of a symbol's books, or only one that may leave an edge.
 
-        Before anybody says so it sees all. What no compiled code keeps it always sees.
+        The default is all changes. Books without compiled code always show all.
         """
         self.arena.market.attend(symbol, wanted)
 
     def set_terms(self, venue: str, symbol: str, kept: float, cost: float) -> None:
-        """Say what is left of a unit sold at a book's best bid and what one bought at its best ask costs, to rank by."""
+        """Set the proceeds of a unit sold at a book's best bid and the cost of one bought at its best ask, for ranking."""
         row = self.rows.get((venue, symbol))
         if row is not None:
             self.arena.market.set_terms(row, kept, cost)
@@ -444,12 +440,10 @@ class Books:
         return self.scales[symbol].price_to_decimal(bid + ask) / 2
 
     def asks(self, venue: str, symbol: str) -> Depth:
-        """Return the ask side with its running sums."""
         row = self.rows.get((venue, symbol))
         return NO_DEPTH if row is None else self._depths.asks(row)
 
     def bids(self, venue: str, symbol: str) -> Depth:
-        """Return the bid side with its running sums."""
         row = self.rows.get((venue, symbol))
         return NO_DEPTH if row is None else self._depths.bids(row)
 

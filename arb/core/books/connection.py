@@ -1,4 +1,4 @@
-"""One public connection of a run: the books it carries, how steadily their frames come, and how late they are."""
+"""One public connection of a run: the books it carries, the pace of their frames, and their lag."""
 
 from collections.abc import Callable
 
@@ -34,15 +34,15 @@ def hand_over(raw: bytes | str, received_ns: int) -> int:
 
 
 class Connection:
-    """One public connection, what it carries, and how it stands.
+    """One public connection, its books, and its state.
 
-    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it stands, our clock, ns UTC; 0 while it does
-    not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
-    frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
-    second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it is up, our clock, ns UTC; 0 while it is not.
+    `last_byte_ns`: when its last frame was received; 0 without one since it is up. `pace`: the pace of its books' frames.
+    `lag_ns`: the travel time of the last frame that shows it; None without one. `lags`: one of these a second. `gaps`,
+    `drops`: how often one of its books lost its sequence, and how often the connection was lost, in this run.
 
-    What changes with every frame lies in `words`, which compiled code writes too. `take`: the compiled code that frames are
-    offered first, if any. `offset_ns`: the venue's time minus ours, 0 while that is not known.
+    Values that change with every frame are in `words`, which compiled code writes too. `take`: the compiled code that frames
+    are offered first, if any. `offset_ns`: the venue's time minus ours, 0 while that is not known.
     """
 
     __slots__ = ("drops", "feed", "gaps", "name", "pace", "rows", "take", "up_ns", "venue", "words")
@@ -83,13 +83,13 @@ class Connection:
         return self.words[CONNECTION_WORDS : CONNECTION_WORDS + min(self._lags_noted, LAGS_KEPT)].tolist()
 
     def keep_lag(self, lag_ns: int, received_ns: int) -> None:
-        """Keep a sample, and say when the next one is due."""
+        """Keep a sample, and set when the next one is due."""
         self.words[CONNECTION_WORDS + self._lags_noted % LAGS_KEPT] = lag_ns
         self._lags_noted += 1
         self.next_lag_ns = received_ns + NS_PER_S
 
     def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
-        """Return the rows of live books that stand still while others of this connection go on."""
+        """Return the rows of live books that stand still while others of this connection move."""
         if self.pace.still(now_ns):
             return []
         return [row for row, book in self.pace.books.items() if book.still(now_ns) and arena.usable(row)]

@@ -1,10 +1,10 @@
-"""What one base of a symbol sells for, as far as any book of it says: what the guard beside the signer values sales by.
+"""The price at which one base of a symbol sells, by any of its books: the guard next to the signer values sales by it.
 
-It bounds the size of orders and prices nothing: a sale far too large is to be refused, and a leg to be sold is not. So the
-price is the best bid (more than that nobody pays at once) of the venue in the middle, the upper one of two: of three venues no
-single one with an absurd book decides. Every live book counts, though it be late or stand still, for others stand beside it.
-Where none is live the bids that were seen last count, of any venue, for `REMEMBERED_NS`: in an hour prices move by a few per
-cent, and a halted pair goes on offering its exit while no feed works. What older ones are worth nobody knows.
+It bounds the size of orders and prices nothing: a far too large sale is to be refused, a leg's sale is not. So the price is
+the best bid of the venue in the middle, the upper one of two: of three venues no single absurd book decides. No buyer pays
+more than the best bid at once. Every live book counts, even a late or still one, since others are compared with it. Where none
+is live the last bids of any venue count, for `REMEMBERED_NS`: in an hour prices move by a few per cent, and a halted pair
+continues to offer its exit while no feed works. Older bids are worthless.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from arb.clock import NS_PER_S
 
 NOTED_EVERY_NS = NS_PER_S
-"""How often the bid of a book is noted; every frame comes to this comparison, and few go further."""
+"""How often the bid of a book is recorded; every frame makes this comparison, and few pass it."""
 REMEMBERED_NS = 3600 * NS_PER_S
 
 
@@ -30,7 +30,6 @@ class SeenBids:
         self._seen: dict[str, dict[str, _Seen]] = {}
 
     def note(self, venue: str, symbol: str, bid: Decimal, now_ns: int) -> None:
-        """Remember the best bid of a book."""
         self._seen.setdefault(symbol, {})[venue] = _Seen(bid, now_ns)
 
     def of(self, symbol: str, now_ns: int) -> list[Decimal]:

@@ -1,1 +1,1 @@
-"""Fees: what a venue charges, in which asset, and the check against each fill."""
+"""Fees: the venue's charge, its asset, and the check against each fill."""

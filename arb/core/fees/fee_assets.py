@@ -31,7 +31,7 @@ from arb.market.numbers import ZERO, plain
 
 LOW_TIMES = 5
 BACK = Decimal("1.25")
-"""A balance counts as risen above a threshold at so many times it, so that it does not come and go with its price."""
+"""A balance has risen above a threshold at this multiple of it, so that the level does not flip with its price."""
 OFF_NS = 600 * NS_PER_S
 """An asset that was not charged although it should have been is trusted no sooner again."""
 SAME_CHANGE_NS = 600 * NS_PER_S
@@ -39,7 +39,7 @@ SAME_CHANGE_NS = 600 * NS_PER_S
 
 
 class Level(IntEnum):
-    """How far the balance of a fee asset goes."""
+    """How far the balance of a fee asset reaches."""
 
     UNPRICED = 0
     SPENT = 1
@@ -48,19 +48,20 @@ class Level(IntEnum):
 
 
 class FeeAssets:
-    """Puts the instruments that venues list into the state as their fees are planned."""
+    """Puts listed instruments into the state with their planned fees."""
 
     def __init__(self, state: EngineState, rules_changed: Callable[[str], None]) -> None:
-        """`rules_changed` is called with each symbol whose fees are planned otherwise from now on."""
+        """`rules_changed` is called with each symbol whose planned fees change."""
         self._state = state
         self._rules_changed = rules_changed
         self._listed: dict[str, dict[str, Instrument]] = {}
         self._asset: dict[str, str] = {}
-        # What all pairs that may be open together need of a venue's asset, in quote; worked out anew when its listing changes.
+        # The need of all pairs that may be open together, in quote, by venue; recomputed when the asset's listing
+        # changes.
         self._needs: dict[str, Decimal] = {}
         self._levels: dict[str, Level] = {}
-        # Venues that took base or quote although the asset would have lasted, and since when: whatever is listed, it is
-        # switched off there.
+        # Venues that took base or quote although the asset would have sufficed, and since when: it is switched off
+        # there, whatever is listed.
         self._off: dict[str, int] = {}
         # Venues that have charged in the asset, whatever they report of its balance.
         self._charged: set[str] = set()
@@ -69,11 +70,11 @@ class FeeAssets:
         self._uncorrected: dict[tuple[str, str], Instrument] = {}
 
     def listed(self, venue: str, symbol: str) -> Instrument | None:
-        """Return an instrument as it is listed, with what is charged without the asset; None where it is not."""
+        """Return an instrument as listed, with the fees without the asset; None where it is not listed."""
         return self._listed.get(venue, {}).get(symbol)
 
     def take(self, instrument: Instrument, now_ns: int) -> None:
-        """Go by what a venue lists for an instrument now; report a fee that is another than before."""
+        """Use a venue's present listing of an instrument; report a changed fee."""
         venue, symbol = instrument.venue, instrument.symbol
         if instrument.fee_asset and (rate := instrument.fee_asset_taker) is not None and not usable_rate(rate):
             instrument = msgspec.structs.replace(instrument, fee_asset_taker=instrument.taker_fee)
@@ -94,7 +95,7 @@ class FeeAssets:
         self.review(venue, now_ns)
 
     def review(self, venue: str, now_ns: int) -> None:
-        """Compare the balance of a venue's asset with what pairs need of it; plan otherwise from now on where that says so."""
+        """Compare the balance of a venue's asset with the pairs' need of it; change the planned fees accordingly."""
         one = next(self._with_asset(venue), None)
         if one is None or venue not in self._state.inventory.with_basis:
             return  # neither is known at the start; nothing opens before balances were reported
@@ -126,7 +127,7 @@ class FeeAssets:
         self.review(venue, now_ns)
 
     def not_charged(self, fill: Fill, now_ns: int) -> None:
-        """Take note of a fee in base or quote where it was planned in the asset, whose balance would have covered it."""
+        """Record a fee in base or quote where it was planned in the asset, whose balance would have covered it."""
         asset = self._listed[fill.venue][fill.symbol].fee_asset
         if not asset or fill.venue in self._off:
             return
@@ -139,9 +140,9 @@ class FeeAssets:
         self._plan_all(fill.venue)
 
     def correct(self, fill: Fill, rate: Decimal) -> Decimal | None:
-        """Go by the rate that a fill was charged from now on, until other rules are listed; return the rate of before.
+        """Use the rate that a fill was charged until other rules are listed; return the earlier rate.
 
-        What the asset's rate was wrong by holds for all symbols of the venue alike: its discount, or its price here.
+        The error of the asset's rate applies to all symbols of the venue alike: its discount, or its price here.
         """
         known = self._listed[fill.venue]
         listed = known[fill.symbol]
@@ -165,7 +166,7 @@ class FeeAssets:
         return before
 
     def lowest_rate(self, fill: Fill) -> Decimal:
-        """Return the rate listed for a fill's fee, whatever fills have shown since: plans count on no less."""
+        """Return the rate listed for a fill's fee, whatever fills have shown since: plans assume no less."""
         listed = self._uncorrected.get((fill.venue, fill.symbol), self._listed[fill.venue][fill.symbol])
         rate = listed.fee_asset_taker if fill.fee_currency == listed.fee_asset else listed.taker_fee
         return Decimal(1) if rate is None else rate
@@ -173,7 +174,7 @@ class FeeAssets:
     # Planning.
 
     def _plan(self, listed: Instrument) -> None:
-        """Put an instrument into the state with the fee it will be charged."""
+        """Put an instrument into the state with its planned fee."""
         venue = listed.venue
         spent = venue in self._off or self._levels.get(venue) is Level.SPENT
         planned = listed
@@ -187,7 +188,7 @@ class FeeAssets:
             self._rules_changed(symbol)
 
     def _begin(self, venue: str, asset: str) -> None:
-        """Begin anew where a venue's asset is another one now."""
+        """Reset where a venue's asset has changed."""
         self._asset[venue] = asset
         self._levels.pop(venue, None)
         self._off.pop(venue, None)
@@ -195,7 +196,7 @@ class FeeAssets:
         self._needs.pop(venue, None)
 
     def _with_asset(self, venue: str) -> Iterator[Instrument]:
-        """Yield what is listed at a venue with the asset that it takes fees from now."""
+        """Yield the instruments listed at a venue with its present fee asset."""
         asset = self._asset.get(venue)
         if asset is not None:
             yield from (listed for listed in self._listed[venue].values() if listed.fee_asset == asset)
@@ -216,7 +217,7 @@ class FeeAssets:
         return level
 
     def _need(self, venue: str) -> Decimal:
-        """Return what as many pairs as may be open together need at a venue, in quote: each for its leg and an unwind of it."""
+        """Return the need of all pairs that may be open together at a venue, in quote: each for its leg and an unwind of it."""
         need = self._needs.get(venue)
         if need is None:
             state = self._state

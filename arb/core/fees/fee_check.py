@@ -1,4 +1,4 @@
-"""Each fee charged is checked against the one expected; what differs is an incident, and stops a symbol or changes its rate."""
+"""Check each charged fee against the expected one; a difference is an incident, and stops a symbol or changes its rate."""
 
 from decimal import Decimal
 
@@ -15,8 +15,6 @@ from arb.market.symbol import Symbol
 
 
 class FeeCheck:
-    """Checks the fee of each new fill of ours."""
-
     def __init__(self, state: EngineState, assets: FeeAssets) -> None:
         self.state = state
         self._assets = assets
@@ -25,8 +23,8 @@ class FeeCheck:
         """Stop a symbol at a venue that charged the wrong one of base and quote; compute with a higher rate than expected.
 
         A higher rate holds until a fill is charged less, but never below the listed one, or until the venue lists other rules.
-        A fee in another asset than those two is what the venue's fees are planned in from now on, if it can be valued
-        (`FeeAssets`). For a fee that has no price, an incident says what it is booked at.
+        After a fee in a third asset, the venue's fees are planned in that asset, if it can be valued (`FeeAssets`). For a fee
+        without a price, an incident reports its booked value.
         """
         if fill.fee:
             self._check_currency(fill)

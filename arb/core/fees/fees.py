@@ -1,4 +1,4 @@
-"""What fees are worth, where and how high they are expected, and the row of a fill."""
+"""The value of fees, their expected place and height, and the row of a fill."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -28,7 +28,8 @@ AMOUNT_STEP = Decimal("1e-8")
 def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
     """Return a fee's value in quote: at the fill's own price for base, at the present or the stated price for another asset.
 
-    None when nothing prices that asset. What a mid gives is rounded to 18 decimals: the ledger's readers hold no more digits.
+    None when nothing prices that asset. A value from a mid is rounded to 18 decimals: the ledger's readers hold no more
+    digits.
     """
     base, quote = Symbol.of(fill.symbol).base_and_quote
     if fill.fee_currency == quote:
@@ -40,10 +41,10 @@ def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
 
 
 def booked_fee(state: EngineState, fill: Fill) -> Decimal:
-    """Return the value in quote a fee is booked at: its own, else what the model charges, so that profit is not flattered.
+    """Return the booked value of a fee in quote: its own, else the model's, so that profit is not flattered.
 
-    A rebate without a price is booked at 0, and so is a fee of which the model knows no rate. A fee of ours without a price
-    becomes an incident (`Engine._check_fee`).
+    A rebate without a price is booked at 0, and so is a fee without a known rate. A fee of ours without a price becomes an
+    incident (`Engine._check_fee`).
     """
     value = fee_quote(state, fill)
     if value is not None:
@@ -57,8 +58,8 @@ def booked_fee(state: EngineState, fill: Fill) -> Decimal:
 def unsupported(state: EngineState, instrument: Instrument) -> bool:
     """Return whether fees are taken in an asset that cannot be valued, so that nothing may open there.
 
-    Its balance has to cover both legs and an unwind, so it must be known which asset it is, and what it is worth now; a fee of
-    0 needs neither. Where the symbol itself trades that asset, each fill would change what the next one is charged in.
+    Its balance has to cover both legs and an unwind, so the asset and its present value must be known; a fee of 0 needs
+    neither. Where the symbol itself trades that asset, each fill would change the asset of the next fee.
     """
     asset = instrument.fee_asset
     if asset and asset in (instrument.base, instrument.quote):
@@ -69,16 +70,16 @@ def unsupported(state: EngineState, instrument: Instrument) -> bool:
 
 
 def fee_funds(state: EngineState, instrument: Instrument) -> Decimal:
-    """Return what the free balance of the asset counts that an instrument's fees are taken from, in quote; 0 for no asset."""
+    """Return the quote value of the free balance of an instrument's fee asset; 0 without one."""
     venue, asset = instrument.venue, instrument.fee_asset
     price = state.fee_asset_price(venue, asset, instrument.quote) or ZERO
     return state.inventory.free(venue, asset) * price * FUNDS_SHARE
 
 
 def fee_holds(state: EngineState, route: tuple[str, str, str], decided: Plan) -> tuple[FeeHold, ...]:
-    """Return what a pair reserves of the assets that its venues take fees from: at each venue for its leg and an unwind of it.
+    """Return a pair's reservations of its venues' fee assets: at each venue for its leg and an unwind of it.
 
-    Never more than was free for it (`Sizes.limit_funds`), for the sizing goes by the same price and the worse of two prices.
+    Never more than was free for it (`Sizes.limit_funds`): the sizing uses the same price and the worse of two prices.
     """
     terms = decided.terms
     if terms.buy.buy_fee_in is not FeeIn.OTHER and terms.sell.buy_fee_in is not FeeIn.OTHER:

@@ -1,1 +1,1 @@
-"""What passes in and out of the engine: events, commands, records, timers, incidents, settings. Values only, no decisions."""
+"""The engine's inputs and outputs: events, commands, records, timers, incidents, settings. Values only, no decisions."""

@@ -1,6 +1,6 @@
 """What the shell should do, in the imperative. Journalled with the event that caused them, before they are performed.
 
-What is said in `events.py` of names on disk holds here, too.
+The rules of `events.py` for names on disk apply here, too.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True, tag="PlaceOrder"):
-    """Send one order. Entries of one pair stand next to each other and leave together.
+    """Send one order. Entries of one pair are adjacent and leave together.
 
     `price` in quote per base, a multiple of the tick; `size` in base, a multiple of the lot. `expires_ns` is the instant on
     our clock after which the venue must refuse the request, where it can.
@@ -50,8 +50,6 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="PlaceOrder"):
 
 
 class CancelOrder(Command, frozen=True, kw_only=True, tag="CancelOrder"):
-    """Ask for one of our own orders to be cancelled."""
-
     venue: str
     symbol: str
     client_order_id: str
@@ -107,26 +105,22 @@ class RecallOrders(Command, frozen=True, kw_only=True, tag="RecallOrders"):
 
 
 class SetTimer(Command, frozen=True, kw_only=True, tag="SetTimer"):
-    """Hand back `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
+    """Return `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
 
     timer: str
     at_ns: int
 
 
 class Persist(Command, frozen=True, kw_only=True, tag="Persist"):
-    """Keep one row."""
-
     record: AnyRecord
 
 
 class Alert(Command, frozen=True, kw_only=True, tag="Alert"):
-    """Alert the user at once."""
-
     text: str
 
 
 class Finish(Command, frozen=True, kw_only=True, tag="Finish"):
-    """Nothing is left to do: the process may end."""
+    """All work is done: the process may end."""
 
 
 AnyCommand = (
@@ -161,11 +155,11 @@ ROWS_BEFORE_WIRE = frozenset(
 
 
 class Step(NamedTuple):
-    """The commands of one event, divided at the moment at which orders may leave; each part in the order of the engine.
+    """The commands of one event, divided at the moment when orders may leave; each part in the order of the engine.
 
-    `before`: orders, cancels, and the rows that must be durable before an order leaves. `after`: what a process may lose
-    without losing sight of an order or of money: incidents, alerts, books, queries, balances, and timers, since a
-    restart asks at once for whatever is unfinished.
+    `before`: orders, cancels, and the rows that must be durable before an order leaves. `after`: commands that a process may
+    lose without losing track of an order or of money: incidents, alerts, books, queries, balances, and timers. A restart asks
+    at once for everything unfinished.
     """
 
     before: tuple[AnyCommand, ...]
@@ -173,7 +167,6 @@ class Step(NamedTuple):
 
 
 def divide(commands: Iterable[AnyCommand]) -> Step:
-    """Divide the commands of one event."""
     before: list[AnyCommand] = []
     after: list[AnyCommand] = []
     for command in commands:
@@ -186,9 +179,9 @@ _Message = TypeVar("_Message")
 
 
 def last_states(commands: Iterable[_Message]) -> tuple[_Message, ...]:
-    """Return the commands of one step with each row kept once: in its last state, where its first one stood.
+    """Return the commands of one step with each row kept once: in its last state, at its first place.
 
-    So a row still comes before the order that it announces, and before the rows that refer to it.
+    So a row still precedes the order that it announces, and the rows that refer to it.
     """
     kept: list[_Message] = []
     places: dict[tuple[type, int | None, int], int] = {}

@@ -1,7 +1,7 @@
-"""What happened, in the past tense: the only thing that ever changes the decision plane.
+"""What happened, in the past tense: only events change the decision plane.
 
-Every event is frozen and carries `seq`, its place in the one sequence shared with the frames, and `t_ns`, the instant at
-which it entered the queue (nanoseconds UTC, our clock). Both are stamped by the runner; whoever makes an event leaves them 0.
+Every event is frozen and carries `seq`, its place in the one sequence shared with the frames, and `t_ns`, the instant at which
+it entered the queue (nanoseconds UTC, our clock). The runner stamps both; the maker of an event sets them to 0.
 
 Journals and tapes hold an event under its `tag` and its fields under their names. A class may be renamed and keeps its tag; a
 field may be renamed and keeps its name on disk by `msgspec.field(name=...)`; see docs/decisions/0002-frozen-names-on-disk.md.
@@ -31,8 +31,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     """A process began; `nonce` is the 48 random bits in its client order ids.
 
-    `account_ids` by venue; `former_account_ids`: what accounts were ever called before, each with its present name.
-    `absent`: the venues that did not answer, each with why; their accounts are called what is known without them.
+    `account_ids` by venue; `former_account_ids`: all former names of accounts, each with its present name. `absent`: the
+    venues that did not answer, each with the cause; their accounts have the name known without them.
     """
 
     run_id: int
@@ -47,9 +47,9 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
 
 
 class VenueArrived(Event, frozen=True, kw_only=True, tag="VenueArrived"):
-    """A venue that was absent at the start answers: the same is known of it now as of the others since then.
+    """A venue that was absent at the start answers: its data is now as complete as that of the others since the start.
 
-    `instruments`: what is traded there; `connections`: which public connection carries which books (native symbols).
+    `instruments`: those traded there; `connections`: the books that each public connection carries (native symbols).
     """
 
     venue: str
@@ -60,35 +60,33 @@ class VenueArrived(Event, frozen=True, kw_only=True, tag="VenueArrived"):
 
 
 class VenueExamined(Event, frozen=True, kw_only=True, tag="VenueExamined"):
-    """A venue and the account there were examined before or beside a start; `failed`: why nothing opens there, None: nothing
-    speaks against it. Repairs go on whatever it says.
-    """
+    """A venue and the account there were examined before or during a start; `failed`: why nothing opens there, None: no
+    objection. Repairs continue in either case."""
 
     venue: str
     failed: str | None
 
 
 class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained", omit_defaults=True):
-    """All that was received has been taken: the marked symbols may be acted on, but for books of the connections named.
+    """All received data has been taken: the marked symbols may be acted on, except for books of the connections named.
 
-    `unread`: connections on which bytes wait just now. `backlogged`: those on which bytes have waited for so long without a
-    break that nobody waits for them any more.
+    `unread`: connections with unread bytes now. `backlogged`: those with unread bytes for so long without a break that they
+    are waited for no longer.
     """
 
     unread: tuple[str, ...] = ()
     backlogged: tuple[str, ...] = ()
 
 
-# A venue's first connection goes without saying: what is written of it has not changed since there may be several.
+# A venue's first connection is implied: its text on disk is the same as before there could be several.
 class FeedUp(Event, frozen=True, kw_only=True, tag="FeedUp", omit_defaults=True):
-    """A public connection stands; its books wait for their snapshots. `connection`: which, "" being the venue's first."""
+    """A public connection is up; its books wait for their snapshots. `connection`: its name, "" for the venue's first."""
 
     venue: str
     connection: str = ""
 
     @property
     def origin(self) -> str:
-        """Return the connection's name."""
         return self.connection or self.venue
 
 
@@ -101,7 +99,6 @@ class FeedDown(Event, frozen=True, kw_only=True, tag="FeedDown", omit_defaults=T
 
     @property
     def origin(self) -> str:
-        """Return the connection's name."""
         return self.connection or self.venue
 
 
@@ -127,7 +124,7 @@ class ClockMeasured(Event, frozen=True, kw_only=True, tag="ClockMeasured"):
 
 
 class ClockSuspected(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
-    """A venue called a request of ours out of time, or was found off: its clock and ours may stand otherwise than is known."""
+    """A venue called a request of ours out of time, or its offset was found wrong: its clock must be measured again."""
 
     venue: str
 
@@ -135,7 +132,8 @@ class ClockSuspected(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
 class ClockAnchored(Event, frozen=True, kw_only=True, tag="ClockAnchored"):
     """Our clock was compared with the time that the venues agree on, and moved by `shifted_ns`, forward while a run lasts.
 
-    Their time is ours + `left_ns` now; beyond a second only where ours is ahead, for it never goes back. `text` says it all.
+    Their time is ours + `left_ns` now; beyond a second only where ours is ahead, for it never moves back. `text` describes all
+    of it.
     """
 
     shifted_ns: int
@@ -144,9 +142,9 @@ class ClockAnchored(Event, frozen=True, kw_only=True, tag="ClockAnchored"):
 
 
 class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
-    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds.
+    """The venue refused an expired order of this account: its documented expiry holds.
 
-    Unless it `holds`, the venue says nothing of one for an account of this kind: what was seen of it before counts no more.
+    Unless it `holds`, the venue documents none for an account of this kind: earlier observations no longer count.
     """
 
     venue: str
@@ -174,14 +172,13 @@ class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
 
 
 class CurrenciesListed(Event, frozen=True, kw_only=True, tag="CurrenciesListed"):
-    """A venue's currency list was read: what it says of `assets`, of each of which all that it said before is void."""
+    """A venue's currency list was read for `assets`; it replaces all that it listed of them before."""
 
     venue: str
     assets: tuple[str, ...]
     chains: tuple[CurrencyChain, ...]
 
     def by_asset(self) -> dict[str, list[CurrencyChain]]:
-        """Return the chains of each asset."""
         found: dict[str, list[CurrencyChain]] = {asset: [] for asset in self.assets}
         for chain in self.chains:
             found[chain.asset].append(chain)
@@ -189,17 +186,15 @@ class CurrenciesListed(Event, frozen=True, kw_only=True, tag="CurrenciesListed")
 
 
 class AssetBalance(msgspec.Struct, frozen=True):
-    """One asset's balance at a venue, both parts >= 0 on a spot account."""
-
     free: Decimal
     locked: Decimal
 
 
 class SymbolsChosen(Event, frozen=True, kw_only=True, tag="SymbolsChosen"):
-    """What is traded was chosen anew while the run goes on.
+    """The traded symbols were chosen again during the run.
 
-    `instruments`: the books that come to it, with the rules and fees read for them; `connections`: which public connection
-    carries which of them (native symbols). `dropped`: the symbols that are traded and not chosen any more.
+    `instruments`: the books to add, with the rules and fees read for them; `connections`: the books that each public
+    connection carries of them (native symbols). `dropped`: the traded symbols that are no longer chosen.
     """
 
     instruments: tuple[Instrument, ...]
@@ -208,7 +203,7 @@ class SymbolsChosen(Event, frozen=True, kw_only=True, tag="SymbolsChosen"):
 
 
 class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported"):
-    """A venue reported balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
+    """A venue reported balances. `complete`: assets not named are zero. `asked_ns`: when the request left (0: pushed)."""
 
     venue: str
     balances: dict[str, AssetBalance]
@@ -217,7 +212,7 @@ class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported")
 
 
 class OrderAccepted(Event, frozen=True, kw_only=True, tag="OrderAccepted"):
-    """The venue took the order; `report` is what its answer said of it, if anything. IOC answers may already be final."""
+    """The venue took the order; `report` is its answer's content on the order, if any. IOC answers may already be final."""
 
     venue: str
     client_order_id: str
@@ -235,9 +230,9 @@ NOT_JOURNALLED = "not_journalled"
 class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
 
-    `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
-    `short_of_funds`: the venue says that the balance does not cover the order. `off_steps`: that the price or the size is not
-    on its steps, so that its rules have changed since they were read. `bars`: that the account may not trade the instrument,
+    `retry_after_s`: no request should be sent before. `entries_stop_s`: for this long the venue takes repairs but punishes
+    entries. `short_of_funds`: the venue reports that the balance does not cover the order. `off_steps`: the price or the size
+    is not on its steps, so its rules have changed since they were read. `bars`: the account may not trade the instrument,
     whatever the order.
     """
 
@@ -255,10 +250,10 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
-    """The order was sent and no certain answer came: it may exist, now or a little later.
+    """The order was sent and no certain answer arrived: it may exist, now or a little later.
 
-    `status` is the HTTP status of an answer that came and proved nothing. `refused`: it is a refusal by a code that the
-    venue's table of outcomes does not know.
+    `status` is the HTTP status of an answer that proved nothing. `refused`: a refusal by a code that the venue's table of
+    outcomes does not know.
     """
 
     venue: str
@@ -270,8 +265,6 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True, tag="OrderUpdated"):
-    """The private stream reported an order, ours or foreign."""
-
     report: OrderReport
 
 
@@ -284,9 +277,9 @@ class OrderFilled(Event, frozen=True, kw_only=True, tag="OrderFilled"):
 class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     """An order query was answered from the open orders, the finished orders and the fills.
 
-    `complete`: every page from `since_ns` on was read without error, so that finding nothing means something. `listed`: the
-    client order ids of ours that the lists of orders showed; None where they were not read. `out_of_reach`: the order's fills
-    are older than any list that the venue gives; the report is all there is.
+    `complete`: every page from `since_ns` on was read without error, so that finding nothing means something. `listed`: our
+    client order ids in the lists of orders; None where they were not read. `out_of_reach`: the order's fills are older than
+    any list that the venue gives; only the report is left.
     """
 
     venue: str
@@ -320,7 +313,7 @@ class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveye
     """Everything of an account since some instant was read; `started_ns` is when the first request left (our clock).
 
     `complete`: every page of orders and fills was read. `transfers_complete`: the same for bills, which a key may not be
-    allowed to see. `more`: this is a part of what was read, and the next follows at once (`parts_of`).
+    allowed to read. `more`: this is one part, and the next follows at once (`parts_of`).
     """
 
     venue: str
@@ -356,7 +349,7 @@ SNAPSHOT_PART = 300
 
 
 def parts_of(event: AccountSnapshotTaken) -> Iterator[AccountSnapshotTaken]:
-    """Yield an account snapshot in parts that the journal takes: orders, then fills; the last says how it ended."""
+    """Yield an account snapshot in parts that the journal takes: orders, then fills; the last holds the outcome."""
     part = AccountSnapshotTaken.unread(event.venue, event.started_ns, more=True)
     orders, fills = event.orders, event.fills
     while len(orders) + len(fills) > SNAPSHOT_PART:
@@ -385,7 +378,7 @@ class OrdersRecalled(Event, frozen=True, kw_only=True, tag="OrdersRecalled"):
 
 
 class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
-    """A cancel was answered. Whatever the outcome, the order's cumulative fill still has to be asked for."""
+    """A cancel was answered. The order's cumulative fill must still be queried, whatever the outcome."""
 
     venue: str
     client_order_id: str
@@ -394,7 +387,7 @@ class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
 
 
 class TimerFired(Event, frozen=True, kw_only=True, tag="TimerFired"):
-    """A timer asked for by `SetTimer` came due."""
+    """A timer set by `SetTimer` is due."""
 
     timer: str
 
@@ -425,9 +418,9 @@ class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
 
 
 class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
-    """The user allows new pairs again, and says why.
+    """The user allows new pairs again, with a reason.
 
-    `allow_loss`: what may be lost from now until the UTC day ends, in quote, > 0; None leaves the day's loss as it is.
+    `allow_loss`: the loss allowed from now until the UTC day ends, in quote, > 0; None does not change the day's limit.
     """
 
     reason: str
@@ -441,7 +434,7 @@ class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
 
 
 class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged"):
-    """A person has taken note of the alert `alert_id`, up to its incident `seen_id`; `by` whom and for what `reason`."""
+    """A person has acknowledged the alert `alert_id`, up to its incident `seen_id`; `by` whom and for what `reason`."""
 
     alert_id: int
     seen_id: int
@@ -456,14 +449,12 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged
 
 
 class ShutdownAsked(Event, frozen=True, kw_only=True, tag="ShutdownAsked"):
-    """The process is to end: open nothing, finish what is open until `deadline_ns`."""
+    """The process is to end: open nothing, finish open pairs until `deadline_ns`."""
 
     deadline_ns: int
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
-    """The process is about to end with `exit_code`; `fatal` says what stopped trading for good, if anything did."""
-
     exit_code: int
     fatal: str | None = None
 

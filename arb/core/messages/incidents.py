@@ -105,9 +105,9 @@ class HaltReason(StrEnum):
 class AlertRule(NamedTuple):
     """When an incident of a kind needs a person, and what that person is to do.
 
-    From severity `least` on, unless its text matches the regular expression `but_for` (a trouble that is over, or lifts itself,
-    under the same kind). `ended_by`: incidents of these kinds end open alerts of this one, at their venue or, without one,
-    everywhere; its own kind stands for those of its incidents that need nobody.
+    From severity `least` on, unless its text matches the regular expression `but_for` (a fault of the same kind that is over,
+    or lifts itself). `ended_by`: incidents of these kinds end open alerts of this one, at their venue or, without one,
+    everywhere. Its own kind in it means those of its incidents that need no person.
     """
 
     what_to_do: str
@@ -149,7 +149,7 @@ ALERTS: dict[IncidentKind, AlertRule] = {
     IncidentKind.HALTED: AlertRule(
         "see docs/FAILURES.md for the reason, remove its cause, then `arb resume --reason TEXT`",
         Severity.CRITICAL,
-        but_for=r"^leg_deadline: ",  # lifts itself; while a leg is late `late_leg` stands
+        but_for=r"^leg_deadline: ",  # lifts itself; while a leg is late the `late_leg` alert is open
         ended_by=(IncidentKind.RESUMED,),
     ),
     IncidentKind.INSTRUMENT_HALTED: AlertRule(
@@ -186,19 +186,19 @@ ALERTS: dict[IncidentKind, AlertRule] = {
         ended_by=(IncidentKind.VENUE_ABSENT,),
     ),
 }
-"""The incidents that need a person: money at risk, orders or balances that nobody can explain, rights that are missing, or
-trading that does not go on by itself. All others are worth knowing and ask for nothing (docs/FAILURES.md)."""
+"""The incidents that need a person: money at risk, unexplained orders or balances, missing rights, or trading that does not
+continue by itself. All others need no action (docs/FAILURES.md)."""
 
 ALERT_RULES = 3
-"""The version of `ALERTS`. Raise it with every change: ledgers then make their alerts anew from their incidents."""
+"""The version of `ALERTS`. Raise it with every change: ledgers then rebuild their alerts from their incidents."""
 
 
 NAMED_MAX = 20
-"""So many of a kind are named in one text, unless less is said."""
+"""The most names of a kind in one text."""
 
 
 def some(names: Iterable[str], between: str = ", ", most: int = NAMED_MAX) -> str:
-    """Return the first `most` > 0 of names, and how many more there are: what goes wrong at once may be a thousandfold."""
+    """Return the first `most` > 0 of names, and how many more there are: one fault may name a thousand."""
     named = list(names)
     more = f" and {len(named) - most} more" if len(named) > most else ""
     return between.join(named[:most]) + more

@@ -1,4 +1,4 @@
-"""Intents: what must outlive the process before the orders of an opening leave.
+"""Intents: the data that must outlive the process before the orders of an opening leave.
 
 An opening is decided, written down as an intent, sent, and only then journalled with all its rows. After a crash between the
 first send and the journal, a restart makes the rows of the pair from the intent (`core/trades/intents.py`).
@@ -14,7 +14,7 @@ from arb.market.instrument import FeeIn
 
 
 class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that is about to leave. `id`: of its row; `offset_ns`: venue time - ours, None where it is not known."""
+    """An order about to leave. `id`: of its row; `offset_ns`: venue time - ours, None where it is not known."""
 
     id: int
     account_id: str
@@ -48,5 +48,4 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def places(self) -> tuple[PlaceOrder, ...]:
-        """Return the commands that send the orders."""
         return tuple(order.place for order in self.orders)

@@ -48,7 +48,7 @@ _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
 
 class RepairReason(StrEnum):
-    """Only read: why earlier versions passed over a way to repair a leg, where no code for opportunities says it."""
+    """Read only: why earlier versions passed over a way to repair a leg, where no opportunity code covers it."""
 
     COSTLIER = "costlier"
     POLICY = "policy"

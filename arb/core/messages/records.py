@@ -1,9 +1,9 @@
 """Rows of the ledger. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
 All but an untraded `OpportunityRecord` are of class 1: journalled with the event that caused them, so that the ledger is a
-projection of the journal and can be rebuilt row for row. What a restart needs and a reader of history does not stands in
-`recovery_records.py`. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote. What is said in `events.py` of
-names on disk holds here, too.
+projection of the journal and can be rebuilt row for row. Data that a restart needs and a reader of history does not is in
+`recovery_records.py`. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote. The rules of `events.py` for
+names on disk apply here, too.
 """
 
 from decimal import Decimal
@@ -24,7 +24,7 @@ class PairKind(StrEnum):
 
 
 class PairState(StrEnum):
-    """Where a pair trade stands; see `core/trades/trade.py` for the story."""
+    """The state of a pair trade; see `core/trades/trade.py` for the story."""
 
     OPENING = "opening"
     REPAIRING = "repairing"
@@ -36,16 +36,12 @@ class PairState(StrEnum):
 
 
 class OpportunityOutcome(StrEnum):
-    """How an opportunity ended."""
-
     TRADED = "traded"
     REFUSED = "refused"
     VANISHED = "vanished"
 
 
 class AlternativeStage(StrEnum):
-    """When a way was passed over."""
-
     ENTRY = "entry"
     REPAIR = "repair"
 
@@ -69,7 +65,7 @@ class QuoteSide(StrEnum):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of all rows."""
+    pass
 
 
 class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
@@ -286,9 +282,9 @@ class DecisionBookRecord(Record, frozen=True, kw_only=True, tag="DecisionBookRec
 
 
 class AcknowledgementRecord(Record, frozen=True, kw_only=True, tag="AcknowledgementRecord"):
-    """A person has taken note of an alert: of its incidents up to `seen_id`, the last one that was shown. Later ones are new.
+    """A person acknowledged an alert: its incidents up to `seen_id`, the last one that was shown. Later ones are new.
 
-    `id` is the alert's: that of its first incident. It becomes no row of its own, but part of the alert's
+    `id` is the alert's: that of its first incident. It becomes no separate row, but part of the alert's
     (`store/ledger/alerts.py`).
     """
 
@@ -313,15 +309,15 @@ LedgerRecord = (
 
 
 def row_key(record: Record) -> tuple[type, int | None, int]:
-    """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind.
+    """Return the row that a record is a state of: plans by their pair; rows without a number are one of a kind.
 
-    A pair that has closed and is open again begins another state: each of its closings is a row of its own.
+    A pair that has closed and is open again begins another state: each of its closings has its own row.
     """
     return type(record), getattr(record, "id", getattr(record, "pair_id", None)), getattr(record, "closed_before", 0)
 
 
 def tag_of(message: msgspec.Struct | type[msgspec.Struct]) -> str:
-    """Return the tag of a message or of its class; raise `TypeError` for one that has none, and so cannot stand on disk."""
+    """Return the tag of a message or of its class; raise `TypeError` for one without a tag, which cannot be stored."""
     tag = message.__struct_config__.tag
     if not isinstance(tag, str):
         raise TypeError(f"{message!r} has no tag")

@@ -1,6 +1,6 @@
-"""Rows that only a restart reads, and that stay in the journal: plans, halts, residuals, agreements, what legs have cost.
+"""Rows that only a restart reads, and that stay in the journal: plans, halts, residuals, agreements, the cost of legs.
 
-Of the rows with one key (`row_key`) the last counts. What is said in `records.py` of names, units and whole rows holds here.
+Of the rows with one key (`row_key`) the last counts. The rules of `records.py` for names, units and whole rows apply here.
 """
 
 from decimal import Decimal
@@ -14,7 +14,7 @@ from arb.market.symbol import Symbol
 
 
 class FeeHold(msgspec.Struct, frozen=True):
-    """What is reserved at a venue of the asset that its fees are taken from, in that asset: for a leg and its unwind."""
+    """The reservation at a venue of the asset that pays its fees, in that asset: for a leg and its unwind."""
 
     venue: str
     asset: str
@@ -31,15 +31,15 @@ class SkewPart(msgspec.Struct, frozen=True):
 
 
 class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
-    """What a pair was decided on: enough to finish it, and to explain it, after a restart.
+    """The basis of a pair's decision: enough to finish it, and to explain it, after a restart.
 
     `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal. `day_notional` is
-    what all pairs opened on the UTC day of this one, it included, were to pay by then, in quote: no `ControlRecord` is
-    written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew. `leg_cost_bps` is
-    what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that. `limits`
-    are those that a table of the symbol or of a venue put in the place of the ones for all. `fee_holds` are reserved like the
-    others. Where bands of the inventory may move the required edge, `skew` says for what, `skew_bps` by how much, and
-    `min_edge_bps` from where. `refill` says by which ways base and quote could have been moved back, where lists show any.
+    the planned cost of all pairs opened on the UTC day of this one, it included, in quote. No `ControlRecord` is written at an
+    opening (rows are what a decision waits for), and after a crash the day must not restart at zero. `leg_cost_bps` is the
+    expected cost of legs that fall short, per notional: the threshold was on the edge less that. `limits` are those that a
+    table of the symbol or of a venue set instead of the general ones. `fee_holds` are reserved like the others. Where bands of
+    the inventory may move the required edge, `skew` names the causes, `skew_bps` the size, and `min_edge_bps` the start.
+    `refill` names the ways by which base and quote could have been moved back, where lists show any.
     """
 
     pair_id: int
@@ -73,14 +73,14 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     refill: tuple[str, ...] = ()
 
     def holds(self) -> dict[tuple[str, str], Decimal]:
-        """Return all that is reserved for the pair, by venue and asset."""
+        """Return all reservations of the pair, by venue and asset."""
         base, quote = Symbol.of(self.symbol).base_and_quote
         held = {(self.buy_venue, quote): self.hold_quote, (self.sell_venue, base): self.hold_base}
         return held | {(hold.venue, hold.asset): hold.amount for hold in self.fee_holds}
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):
-    """An asset of an account whose balance could not be explained: nothing opens with it until the user resumes."""
+    """An asset of an account with an unexplained balance: nothing opens with it until the user resumes."""
 
     account_id: str
     asset: str
@@ -88,7 +88,7 @@ class StoppedAsset(msgspec.Struct, frozen=True):
 
 
 class DayCredit(msgspec.Struct, frozen=True):
-    """What credits of an account's asset were agreed without an explanation on the UTC day, in quote."""
+    """The unexplained credits of an account's asset agreed on the UTC day, in quote."""
 
     account_id: str
     asset: str
@@ -135,11 +135,11 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart.
 
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
-    `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
-    `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
-    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was;
-    `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8` what wrong presumptions of
-    absence have cost on the day, >= 0; `day_unfilled` what of `day_notional` closed pairs did not trade.
+    `lifted_ns` when the stops of late pairs last lifted themselves, 0: never; `expiry_proved` the accounts whose venue was
+    seen to refuse an expired order; `day_floor_e8` the day's net at which nothing opens any more, None: as limited;
+    `day_loss_reached` whether it was; `clean_pairs` how many pairs count for the ramp (`core/risk/ramp.py`); `day_presumed_e8`
+    the cost of wrong presumptions of absence on the day, >= 0; `day_unfilled` the part of `day_notional` that closed pairs did
+    not trade.
     """
 
     halted: str | None
@@ -168,9 +168,9 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
 
 
 class Residual(msgspec.Struct, frozen=True):
-    """The residual of one symbol: base that closed pairs left behind (below zero: missing), and the quote it was booked at.
+    """The residual of one symbol: base left by closed pairs (below zero: missing), and its booked quote.
 
-    `account_ids`: between which accounts those pairs were; empty in records of earlier versions.
+    `account_ids`: the accounts of those pairs; empty in records of earlier versions.
     """
 
     symbol: str
@@ -189,9 +189,9 @@ class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
 
 
 class AgreedAccount(msgspec.Struct, frozen=True):
-    """What an account held when the venue's report, asked for at `ns` (our clock), agreed with what we compute.
+    """An account's holdings when the venue's report, requested at `ns` (our clock), agreed with the computed totals.
 
-    `bills`: the ids of those bills about then that `totals` holds: a restart counts none of them again.
+    `bills`: the ids of those bills about then that `totals` includes: a restart counts none of them again.
     """
 
     account_id: str
@@ -201,25 +201,25 @@ class AgreedAccount(msgspec.Struct, frozen=True):
 
 
 class AgreedRecord(Record, frozen=True, kw_only=True, tag="AgreedRecord"):
-    """The last agreement on every account: what a restart explains its first balances from."""
+    """The last agreement on every account, from which a restart explains its first balances."""
 
     accounts: tuple[AgreedAccount, ...]
 
 
 class FormerAccountsRecord(Record, frozen=True, kw_only=True, tag="FormerAccountsRecord"):
-    """What accounts were ever called before, each with its present name.
+    """All former names of accounts, each with its present name.
 
-    Rows under a former name are the account's own: a version that does not know this row must not take them for another's.
+    Rows under a former name belong to the account: a version that does not know this row must not take them for another's.
     """
 
     present: dict[str, str]
 
 
 class LegCostRecord(Record, frozen=True, kw_only=True, tag="LegCostRecord"):
-    """Only read: what the legs of closed pairs on one route had cost by `ns`, as earlier versions learned it.
+    """Read only: the cost of legs of closed pairs on one route by `ns`, as earlier versions learned it.
 
     A `symbol` of "" is all of them. Sums in 1e-8 of the quote: `cost_e8` of size shortfalls and repairs (below zero: a gain),
-    `notional_e8` of what the pairs planned to pay.
+    `notional_e8` of the pairs' planned payments.
     """
 
     id: int

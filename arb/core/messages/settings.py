@@ -29,7 +29,8 @@ def leg_cost_bps(rule: LegCost) -> Decimal:
 
 
 FastBooks = bool | Literal["auto", "compare"]
-"""Who keeps the books: compiled code where it can be had ("auto"), or no run without it (true); plain code (false); both."""
+"""Which code keeps the books: compiled where available ("auto"), compiled or no run (true), plain (false), or both
+("compare")."""
 
 
 class UnprovedCoin(StrEnum):
@@ -48,7 +49,7 @@ class Trapped(StrEnum):
 
 
 class CoinRule(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a run knows of coins, what the user says of them, and whether it refuses those that are not proved to be one."""
+    """A run's knowledge of coins, the user's overrides, and whether it refuses coins that are not proved to be one."""
 
     coins: tuple[Coin, ...]
     refuse_unproved: bool
@@ -56,7 +57,7 @@ class CoinRule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is limited otherwise in one symbol; None: as it is everywhere."""
+    """The limits that one symbol overrides; None: the general one."""
 
     min_edge_bps: Decimal | None = None
     max_edge_bps: Decimal | None = None
@@ -70,7 +71,7 @@ class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class VenueLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is limited otherwise at one venue; None: as it is everywhere."""
+    """The limits that one venue overrides; None: the general one."""
 
     min_edge_bps: Decimal | None = None
     max_edge_bps: Decimal | None = None
@@ -91,11 +92,11 @@ class AppliedLimit(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a pair trade must earn, and what may be risked.
 
-    `symbol` and `venue` hold what is limited otherwise there. A limit that a symbol or a venue states stands in the place of
-    the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
-    `min_edge_bps` allows for legs that fall short: "off", or a rate ("3bps").
-    `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
-    `trapped` says what becomes of a route on which base or quote could not be moved back, by the venues' currency lists.
+    `symbol` and `venue` hold overrides. A limit of a symbol or a venue replaces the general one. Where both state it, and
+    between the two venues of a pair, the stricter holds. `leg_cost` is the allowance of the threshold `min_edge_bps` for legs
+    that fall short: "off", or a rate ("3bps"). `unproved_coin` is the rule of paper trading for coins that are not proved;
+    live trading always refuses them. `trapped` is the rule for a route on which base or quote could not be moved back, by the
+    venues' currency lists.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -131,7 +132,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changed) if changed else self
 
     def applied(self, symbol: str, venues: Iterable[str] = ()) -> tuple[AppliedLimit, ...]:
-        """Return what holds there in the place of the limits for all."""
+        """Return the overrides that replace the general limits."""
         places = tuple(venues) or ("",)
         if symbol not in self.symbol and not any(venue in self.venue for venue in places):
             return ()
@@ -139,7 +140,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(found for name in names if (found := self._strictest(name, symbol, places)).table)
 
     def _strictest(self, name: str, symbol: str, venues: tuple[str, ...]) -> AppliedLimit:
-        """Return the strictest of what holds at each of `venues`; its table is empty where that is the limit for all."""
+        """Return the strictest limit of `venues`; its table is empty where that is the general one."""
         everywhere = AppliedLimit(name, getattr(self, name), "")
         each = [found for venue in venues for found in (list(self._stated(name, symbol, venue)) or [everywhere])]
         choose = max if name.startswith("min_") else min
@@ -156,8 +157,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Band(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much of an asset a venue should hold: between a low and a high edge, best at the target.
 
-    Either all three as shares of what all venues hold of it together, from 0 to 1, or all three as amounts of it, from 0 up;
-    each greater than the one before.
+    Either all three are shares of the joint holdings of all venues, from 0 to 1, or all three are amounts, from 0 up; each
+    greater than the one before.
     """
 
     low_share: Decimal | None = None
@@ -169,7 +170,7 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def of_all(self) -> bool:
-        """Return whether the edges are shares of what all venues hold."""
+        """Return whether the edges are shares of the joint holdings of all venues."""
         return self.low_share is not None
 
     def stated(self) -> tuple[Decimal | None, ...]:
@@ -185,10 +186,10 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InventoryBands(msgspec.Struct, frozen=True, kw_only=True):
-    """How much each venue should hold of an asset, and what the edge that a pair must have follows of it.
+    """How much each venue should hold of an asset, and the effect on the edge that a pair must have.
 
-    `venue`: the bands by venue and asset. `skew_max_bps`: by how much the required edge rises at most where a pair would spend
-    what a venue is short of (or bring what it has too much of), and falls where it is the other way round; 0: by nothing.
+    `venue`: the bands by venue and asset. `skew_max_bps`: the most by which the required edge rises where a pair would spend a
+    scarce asset (or bring one in surplus), and falls in the reverse case; 0: no effect.
     """
 
     skew_max_bps: Decimal = ZERO
@@ -205,9 +206,9 @@ class Ramp(msgspec.Struct, frozen=True):
 class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the listed symbols are worth trading (`core/strategies/taker_pair/choice.py`).
 
-    `min_venues` >= 2 must count for a symbol; `top` > 0: so many at most, by volume. A venue where less than `min_volume_quote`
-    was traded in 24 hours, or with a book whose spread is above `max_book_spread_bps`, does not count. `exclude_symbols` are
-    never chosen. `at_utc` (HH:MM) is when a run chooses anew each day.
+    At least `min_venues` >= 2 venues must count for a symbol; at most `top` > 0 symbols are chosen, by volume. A venue does
+    not count with less than `min_volume_quote` traded in 24 hours, or a book spread above `max_book_spread_bps`.
+    `exclude_symbols` are never chosen. `at_utc` (HH:MM) is when a run chooses again each day.
     """
 
     min_venues: int = 2
@@ -282,8 +283,6 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OnSingleLeg(StrEnum):
-    """What to do when one leg filled more than the other."""
-
     CHEAPEST = "cheapest"
     COMPLETE = "complete"
     UNWIND = "unwind"
@@ -291,8 +290,6 @@ class OnSingleLeg(StrEnum):
 
 
 class RepairPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a pair whose legs filled unequally is repaired."""
-
     on_single_leg: OnSingleLeg = OnSingleLeg.CHEAPEST
     leg_loss_max_bps: Decimal = Decimal(50)
     emergency_market: bool = False

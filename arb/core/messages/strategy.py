@@ -1,8 +1,8 @@
-"""What the engine asks of the strategy that it is given: the one component that decides which pairs are opened.
+"""The engine's interface to its strategy, the component that decides which pairs are opened.
 
 The engine calls it for every frame and every event, in one thread, and never asks it to wait. A strategy opens pairs through
-the order manager (`core/orders/sending.py`); from then on they are the engine's business: orders, repairs, closing,
-halts and reconciliation are the same for every strategy. It must check for itself whether a pair may be opened now, as
+the order manager (`core/orders/sending.py`). After that the engine manages them: orders, repairs, closing, halts and
+reconciliation are the same for every strategy. It must check for itself whether a pair may be opened now, as
 `core/strategies/taker_pair/detector.py`, the strategy of this project, does.
 """
 
@@ -26,7 +26,7 @@ class Strategy(Protocol):
 
     @property
     def unfinished(self) -> bool:
-        """Return whether the last `act` left something for the next one, which is asked for once what came was read."""
+        """Return whether the last `act` deferred symbols to the next one, which runs once the received data was read."""
 
     def start(self) -> None:
         """Begin a run; the run's id is known from now on."""
@@ -38,10 +38,10 @@ class Strategy(Protocol):
         """Take note of the rows of the book arena that a frame has changed. The path of every frame: it must be fast."""
 
     def mark_all(self) -> None:
-        """Take note that something other than a frame has changed, for every symbol."""
+        """Handle a change other than a frame, for every symbol."""
 
     def state_changed(self) -> None:
-        """Take note that an event was handled: what stood against a pair may be over. Called very often."""
+        """Handle the end of an event: a blocker may be gone. Called very often."""
 
     def rules_changed(self, symbol: str) -> None:
         """Take note that a symbol has other rules, fees, or a book more or less."""
@@ -51,25 +51,23 @@ class Strategy(Protocol):
         size."""
 
     def act(self, now_ns: int) -> None:
-        """Open the pair most worth it, if any is, on the books as they stand, but for those on whose connection bytes wait
-        (`Books.awaited`). Its orders wait for this alone, so it does nothing that may follow them.
-        """
+        """Open the most profitable pair, if any, on the present books, except for books whose connections have unread bytes
+        (`Books.awaited`). Its orders wait only for this call, so work that may follow them belongs elsewhere."""
 
     def after_act(self, now_ns: int) -> None:
-        """Do what else belongs to the same drain, on the same books; called after every `act`, once its orders have left.
+        """Do the rest of the same drain, on the same books; called after every `act`, once its orders have left.
 
-        Episodes, blockers and books, and whatever else is worth opening: what opens here leaves with the rest of the
-        step.
+        Episodes, blockers, books, and further openings: their orders leave with the rest of the step.
         """
 
     def close_episodes(self, now_ns: int) -> None:
-        """Do what the `EpisodesTimer` was set for."""
+        """Handle the `EpisodesTimer`."""
 
     def why_not(self, route: Route) -> Reason | None:
-        """Return why the present edge of a route is not taken, as last judged; None where nothing stood against it.
+        """Return why the present edge of a route is not taken, as last judged; None without a blocker.
 
-        Changes nothing: it is for people who look on.
+        Changes nothing: it is for display.
         """
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        """Hand over the ended opportunities that nobody traded; they are not journalled."""
+        """Return and forget the ended opportunities that were not traded; they are not journalled."""

@@ -18,7 +18,6 @@ class Timer(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return the text that journals hold."""
         return ":".join(map(str, (self.kind, *msgspec.structs.astuple(self))))
 
 
@@ -30,14 +29,14 @@ class OrderTimer(Timer, frozen=True):
 
 
 class PairTimer(Timer, frozen=True):
-    """Decide again what an open pair needs."""
+    """Decide again the next step of an open pair."""
 
     kind: ClassVar[str] = "pair"
     pair_id: int
 
 
 class VenueTimer(Timer, frozen=True):
-    """A timer of which there is one for each venue."""
+    """A timer that exists once for each venue."""
 
     venue: str
 
@@ -49,7 +48,7 @@ class DriftTimer(VenueTimer, frozen=True):
 
 
 class SnapshotTimer(VenueTimer, frozen=True):
-    """Take an account snapshot again that failed or lacked orders."""
+    """Repeat an account snapshot that failed or lacked orders."""
 
     kind: ClassVar[str] = "survey"
 
@@ -68,7 +67,7 @@ class RecoveryTimer(Timer, frozen=True):
 
 
 class BalancesTimer(Timer, frozen=True):
-    """Ask every venue for its balances, as is done at regular intervals."""
+    """Ask every venue for its balances, at regular intervals."""
 
     kind: ClassVar[str] = "balances"
 
@@ -92,7 +91,7 @@ class LastBalancesTimer(Timer, frozen=True):
 
 
 class ShutdownTimer(Timer, frozen=True):
-    """End the run: the time to finish what is open is over."""
+    """End the run: the time to finish open pairs is over."""
 
     kind: ClassVar[str] = "shutdown"
 

@@ -1,12 +1,12 @@
-"""What a venue reports of an order and what cannot be true: the order is frozen, opening halts, and the venue is asked again.
+"""Impossible reports of a venue on an order: the order is frozen, opening halts, and the venue is queried again.
 
 A venue may report more filled than was ordered, or one trade under two ids. That must not end the process while legs are
-unhedged, and nothing may be traded on it. Such a report or fill is not counted; the order is not settled until a complete order
-query shows it ended, with a cumulative fill that is the sum of the fills listed and covers those already counted. Meanwhile its
-pair waits, and nothing opens in its symbol at that venue. What is certain goes on: the repairs of all other pairs.
+unhedged, and no order may depend on it. Such a report or fill is not counted. The order is settled only when a complete order
+query shows it ended, with a cumulative fill equal to the sum of its listed fills and covering those already counted. Meanwhile
+its pair waits, and nothing opens in its symbol at that venue. Repairs of all other pairs continue.
 
-A fill that looks like one that was counted (same size, price and instant, another id) may still be true: two makers may have
-asked the same. It is only put aside until the query is answered, and is a contradiction when the query does not list it.
+A fill that looks like a counted one (same size, price and instant, another id) may still be true: two makers may have asked
+the same. It is only put aside until the query is answered, and is a contradiction when the query does not list it.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ class Contradictions:
         return True
 
     def report(self, order: WorkingOrder, what: str, now_ns: int) -> None:
-        """Freeze an order, halt opening, and say why, once."""
+        """Freeze an order, halt opening, and report the reason, once."""
         self._freeze(order, now_ns)
         if order.contradiction:
             return
@@ -64,9 +64,9 @@ class Contradictions:
         state.halt(HaltReason.CONTRADICTION, text, now_ns)
 
     def resolve(self, order: WorkingOrder, event: OrderQueried, now_ns: int) -> bool:
-        """Weigh what an order query found; return whether its fills are certain, and may be counted without further question.
+        """Judge the result of an order query; return whether its fills are certain and may be counted.
 
-        A frozen order whose reports agree now is released; what is disproved of it is never counted.
+        A frozen order whose reports now agree is released; its disproved reports are never counted.
         """
         if not _agrees(order, event):
             return False

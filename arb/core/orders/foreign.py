@@ -1,7 +1,7 @@
-"""Orders and fills on our accounts that are not ours: kept as rows, used to explain balances, never touched.
+"""Foreign orders and fills on our accounts: kept as rows, used to explain balances, never touched.
 
-Somebody may trade by hand, or another program. A fill of theirs moves the balances that we compute with, so it is counted
-once, like our own; their orders are never cancelled and belong to no pair.
+A person or another program may trade on the account. A foreign fill moves the balances that we compute with, so it is counted
+once, like our own. Foreign orders are never cancelled and belong to no pair.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ ORDERS_KEPT = 10_000
 
 
 class ForeignOrders:
-    """All foreign orders seen of late, by venue and the venue's order id."""
+    """The foreign orders seen recently, by venue and the venue's order id."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
@@ -59,14 +59,13 @@ class ForeignOrders:
         return name is None or name.nonce in self.strangers
 
     def on_report(self, report: OrderReport, now_ns: int) -> None:
-        """Keep a venue's report on a foreign order."""
         key = (report.venue, report.venue_order_id)
         before = self._orders.get(key)
         traded = sum((size for size, _ in self._fills.get(key, {}).values()), ZERO)
         filled = max(report.filled, traded)
         size = max(report.size, filled)
         if not size:
-            return  # nothing a row could say
+            return  # nothing that a row could record
         order = before or self._first(report.venue, report.symbol, report.venue_order_id, now_ns)
         ended = not report.is_open or filled >= size
         self._keep(
@@ -84,7 +83,7 @@ class ForeignOrders:
         )
 
     def on_fill(self, fill: Fill, now_ns: int) -> None:
-        """Count a foreign fill once: write it down, and move the balances we compute."""
+        """Count a foreign fill once: write its row, and move the computed balances."""
         key = (fill.venue, fill.venue_order_id)
         if not self._counted.add(fill.venue, fill.key, fill.event_ns):
             return
@@ -148,7 +147,7 @@ class ForeignOrders:
     def _keep(self, key: tuple[str, str], order: OrderRecord, before: OrderRecord | None) -> None:
         if order == before:
             return
-        self._orders.pop(key, None)  # what changed last is forgotten last, and never while it changes
+        self._orders.pop(key, None)  # last changed, last forgotten; never while it changes
         while len(self._orders) >= ORDERS_KEPT:
             oldest = next(iter(self._orders))
             del self._orders[oldest]

@@ -1,8 +1,8 @@
-"""Fills that are older than any list of their venue: the order is settled by what the venue reports of it.
+"""Fills older than any list of their venue: the order is settled by the venue's report on it.
 
-A process that was killed between an order and its answer may start again after the venue's histories have ended. The order
-itself still shows its cumulative fill and its average price. Without this it would never be settled, and its pair would count
-as unhedged at every start.
+A process killed between an order and its answer may start again after the venue's histories have ended. The order itself still
+shows its cumulative fill and its average price. Without this module it would never settle, and its pair would count as
+unhedged at every start.
 """
 
 from decimal import Decimal
@@ -23,9 +23,9 @@ _PRICE_STEP = Decimal("1e-18")
 def lost_fill(
     state: EngineState, order: WorkingOrder, report: OrderReport, rate: Decimal | None, now_ns: int
 ) -> Fill | None:
-    """Return one fill for all that is reported filled and was never shown, None when nothing is missing; report it once.
+    """Return one fill for the part reported filled but never listed, None without such a part; report it once.
 
-    Its fee is what the order was planned with (`rate`); the balances show what was really charged.
+    Its fee is the order's planned `rate`; the balances show the real charge.
     """
     size = report.filled - order.filled
     if report.is_open or order.frozen or order.settled or size <= 0 or not order.can_report(report.filled):

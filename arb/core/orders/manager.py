@@ -1,9 +1,9 @@
-"""The order manager: follows the orders that it has sent (`sending.py`) by what the venues report.
+"""The order manager: follows the orders that it has sent (`sending.py`) by the venues' reports.
 
-Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
-by the `WorkingOrder`; whenever an order may have changed, its owner is asked what follows. Orders
-that are silent are queried (`reconciler.py`). Orders with our prefix that are not known here are searched for in the journal
-(`unfamiliar.py`). Orders that are not ours are kept as foreign and never acted on.
+Reports on an order arrive as answers, stream events and order queries, in any order and more than once. The `WorkingOrder`
+takes all of them; whenever an order may have changed, its owner decides the next step. Silent orders are queried
+(`reconciler.py`). Unknown orders with our prefix are searched for in the journal (`unfamiliar.py`). Foreign orders are kept
+and never acted on.
 """
 
 from abc import abstractmethod
@@ -47,7 +47,7 @@ FeeCheck = Callable[[Fill, WorkingOrder], None]
 
 
 class Refusals(Protocol):
-    """Counts the answers that tell whether a venue takes orders in an instrument (`core/risk/instrument_bans.py`)."""
+    """Counts the answers that show whether a venue takes orders in an instrument (`core/risk/instrument_bans.py`)."""
 
     def accepted(self, order: WorkingOrder) -> None: ...
 
@@ -78,21 +78,18 @@ class OrderManager(OrderSender):
         self._refusals = refusals
 
     @abstractmethod
-    def owner_closed(self, order: WorkingOrder) -> bool:
-        """Return whether the owner of an order has closed."""
+    def owner_closed(self, order: WorkingOrder) -> bool: ...
 
     @abstractmethod
     def entry_fee(self, order: WorkingOrder) -> Decimal:
-        """Return the fee that an entry was planned with, as a ratio."""
+        """Return the planned fee of an entry, as a ratio."""
 
     @abstractmethod
     def order_changed(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask the owner of an order what follows."""
-
-    # What the venues report.
+        """Call the owner of a changed order."""
 
     def on_accepted(self, event: OrderAccepted) -> None:
-        """Take the venue's acknowledgement, with whatever it already reports of the order."""
+        """Take the venue's acknowledgement, with its first report on the order, if any."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.exists()
@@ -157,7 +154,7 @@ class OrderManager(OrderSender):
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
-        """Take the private stream's report on an order of ours, or search for it; foreign orders are noted and left alone."""
+        """Take the private stream's report on an order of ours, or search for the order; only record foreign ones."""
         report = event.report
         order = self.find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
@@ -171,7 +168,7 @@ class OrderManager(OrderSender):
             self.unfamiliar.report(report)
 
     def on_filled(self, event: OrderFilled) -> None:
-        """Count a fill once; keep it aside while its order's venue id is not known yet, or its order is searched for."""
+        """Count a fill once; hold it while its order's venue id is unknown or its order is searched for."""
         fill = event.fill
         order = self.order_of(fill)
         if order is not None:
@@ -183,7 +180,7 @@ class OrderManager(OrderSender):
             self.search_for(fill)
 
     def search_for(self, fill: Fill) -> None:
-        """Search the journal for a fill's order, unless the fill may be of one that has just left: that is soon named."""
+        """Search the journal for a fill's order, unless the fill may belong to an order just sent, whose id arrives soon."""
         if fill.client_order_id is None and any(
             order.venue == fill.venue and order.venue_order_id is None and not order.ended
             for order in self.open_orders()
@@ -193,7 +190,7 @@ class OrderManager(OrderSender):
             self.unfamiliar.fill(fill)
 
     def on_found(self, report: OrderReport, now_ns: int) -> bool:
-        """Take what an account snapshot says of an order; return whether it is one of ours."""
+        """Take an account snapshot's report on an order; return whether the order is ours."""
         order = self.find(report.venue, report.client_order_id, report.venue_order_id)
         if order is None:
             return False
@@ -202,7 +199,7 @@ class OrderManager(OrderSender):
         return True
 
     def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
-        """Take a fill that an account snapshot found; return whether it is one of ours."""
+        """Take a fill that an account snapshot found; return whether it belongs to an order of ours."""
         order = self.order_of(fill)
         if order is None:
             return False
@@ -211,7 +208,7 @@ class OrderManager(OrderSender):
         return True
 
     def on_queried(self, event: OrderQueried) -> None:
-        """Take what an order query found; a complete one that found nothing counts towards absence."""
+        """Take the result of an order query; a complete one that found nothing counts towards absence."""
         order = self._own(event.client_order_id)
         order.query_in_flight = False
         if event.report is not None:
@@ -232,12 +229,12 @@ class OrderManager(OrderSender):
         if not order.settled or order.overfilled or order.watched:
             self._reconciler.ask_later(order, event.t_ns)
         if order.rests and event.report is not None:
-            self._reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
+            self._reconciler.cancel(order)  # none of our orders is meant to rest: an earlier cancel was lost
         self._reconciler.alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
-        """Query the order whatever the answer says, for its cumulative fill; after a second cancel its timer does."""
+        """Query the order for its cumulative fill after any answer; after a second cancel its timer does."""
         order = self._own(event.client_order_id)
         if not order.settled and order.cancels_asked < 2:
             self._reconciler.ask(order, event.t_ns)
@@ -255,11 +252,11 @@ class OrderManager(OrderSender):
         self._reconciler.clock_measured(self.open_orders(), venue, offset_ns)
 
     def on_clock_anchored(self, now_ns: int) -> None:
-        """Note that our clock was moved: spans of time that reach back before it are not what they seem."""
+        """Record that our clock was moved: spans of time across that move are unreliable."""
         self._reconciler.clock_anchored(self.open_orders(), now_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Ask for an order that rests to be cancelled."""
+        """Request the cancel of a resting order."""
         self._reconciler.cancel(order)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
@@ -333,7 +330,7 @@ class OrderManager(OrderSender):
             self.visibility.presumed_wrongly(order, now_ns)
 
     def _planned_rate(self, order: WorkingOrder) -> Decimal | None:
-        """Return the fee that an order was planned with, as a ratio; of a repair, what its venue is known to charge."""
+        """Return the planned fee of an order as a ratio; for a repair, its venue's known rate."""
         if order.role is Role.ENTRY:
             return self.entry_fee(order)
         instrument = self.state.instrument(order.venue, order.symbol)
@@ -362,7 +359,7 @@ class OrderManager(OrderSender):
     def _count_reject(self, event: OrderRejected) -> None:
         venue_state = self.state.venues[event.venue]
         if event.code == NOT_SENT:
-            # A venue that cannot be reached now would leave the next pair on one leg, too; repairs may try.
+            # An unreachable venue would leave the next pair on one leg, too; repairs may try.
             self.state.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
         if not event.sent_ns:
             return
@@ -374,7 +371,7 @@ class OrderManager(OrderSender):
             self.state.incident(IncidentKind.REJECTIONS, text, event.t_ns, venue=event.venue)
 
     def keep_orphan(self, fill: Fill) -> None:
-        """Keep a fill aside until its order's venue id is known."""
+        """Hold a fill until its order's venue id is known."""
         if len(self._orphans) >= ORPHANS_KEPT:
             self._orphans.pop(next(iter(self._orphans)))
         self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)

@@ -1,12 +1,12 @@
-"""Order queries: when to ask about an order that says nothing, and when it may be declared absent.
+"""Order queries: when to query a silent order, and when an order may be declared absent.
 
-Nothing short of this is proof that an order does not exist: the venue may execute a delayed request after the client gave up,
-queries by client order id fail for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced
-expiry to have passed by more than the clock error, on the venue's clock as it goes now (the expiry was written in its time,
-and a clock that was set back since lets the request live on), then two complete queries at least two seconds apart that find
-nothing, and balances that agree. Where a venue has no expiry a grace time takes its place, and so where the expiry is checked
-on receipt alone, by a gateway behind which a request may wait, and where this account has not seen its venue refuse an order
-that had expired: documents err.
+Nothing weaker proves that an order does not exist. The venue may execute a delayed request after the client gave up, queries
+by client order id fail for finished orders on Gate, and histories lag. Absence needs three things. First, the request's
+venue-enforced expiry has passed by more than the clock error, on the venue's present clock (the expiry was written in its
+time, and a clock set back since lets the request live on). Then two complete queries at least two seconds apart find nothing.
+And balances agree. A grace time replaces the expiry where the venue has none. It also does where a gateway checks the expiry
+on receipt only, and a request may wait behind it, and where this account has not yet seen the venue refuse an expired order:
+documents err.
 """
 
 from collections.abc import Iterable, Reversible
@@ -35,8 +35,6 @@ EXPIRY_MARGIN_NS = 200 * NS_PER_MS
 
 
 class OrderReconciler:
-    """Queries orders, and counts the queries that found nothing."""
-
     def __init__(self, state: EngineState) -> None:
         self.state = state
         self.visibility = Visibility(state)
@@ -47,7 +45,7 @@ class OrderReconciler:
     def weighed(
         self, table: OrderTable, venue: str, asked_ns: int, now_ns: int
     ) -> tuple[list[tuple[WorkingOrder, OrderAbsence]], list[WorkingOrder]]:
-        """Return the orders that are found absent by balances asked for at `asked_ns`, and those whose proof begins anew."""
+        """Return the orders that balances requested at `asked_ns` prove absent, and those whose proof restarts."""
         absent: list[tuple[WorkingOrder, OrderAbsence]] = []
         uncertain: list[WorkingOrder] = []
         hidden = table.hidden_at(venue) or self._is_old(venue, asked_ns, now_ns)
@@ -133,7 +131,7 @@ class OrderReconciler:
                 self.state.out.persist(*order.news())
 
     def clock_anchored(self, orders: Iterable[WorkingOrder], now_ns: int) -> None:
-        """Begin every proof anew: what lies between two queries, or since an order was sent, may be our clock's move alone."""
+        """Restart every proof: the time between two queries, or since an order was sent, may be only our clock's move."""
         self._anchored_ns = now_ns
         self.begin_again(orders)
 
@@ -145,7 +143,7 @@ class OrderReconciler:
                 self._proving.pop(order.client_order_id, None)
 
     def end_watch_if_due(self, order: WorkingOrder, now_ns: int) -> None:
-        """Watch an order that is presumed absent no longer than `unknown_max_s`."""
+        """End the watch on an order presumed absent after `unknown_max_s`."""
         since_ns = order.sent_ns or order.journalled_ns
         if order.watched and now_ns - since_ns >= self.state.timing.unknown_max_s * NS_PER_S:
             order.watched = False
@@ -155,8 +153,8 @@ class OrderReconciler:
     ) -> None:
         """Query the orders that may have changed while a venue's private stream was interrupted: now, if unsettled.
 
-        A venue may also fill what it has just called cancelled; so the orders cancelled lately are queried once more.
-        `unfinished`: the orders of open pairs; `known`: all orders, oldest first.
+        A venue may fill an order that it has just reported cancelled, so recent cancels are queried once more. `unfinished`:
+        the orders of open pairs; `known`: all orders, oldest first.
         """
         for order in unfinished:
             if order.venue == venue and not order.settled and not order.query_in_flight:
@@ -183,7 +181,7 @@ class OrderReconciler:
         self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Ask for a resting order to be cancelled; queries go on whatever the answer, and cancel again while it rests."""
+        """Request the cancel of a resting order; queries continue whatever the answer, and cancel again while it rests."""
         if self.state.venues[order.venue].absent is not None:
             return  # its arrival asks for all that is not settled there
         order.cancels_asked += 1
@@ -198,7 +196,6 @@ class OrderReconciler:
         )
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
-        """Query an order now."""
         if self.state.venues[order.venue].absent is not None:
             return  # its arrival asks for all that is not settled there
         order.queries_sent += 1
@@ -219,8 +216,8 @@ class OrderReconciler:
 def lives_until_ns(expires_ns: int, sent_offset_ns: int | None, offset_ns: int | None) -> int:
     """Return the last instant, on our clock, at which a venue may still take a request that expires at `expires_ns` of ours.
 
-    The venue holds it against its own clock: it was sent with `sent_offset_ns` (venue time - ours), and `offset_ns` is measured
-    now; None: not known.
+    The venue compares the expiry with its own clock: it was sent with `sent_offset_ns` (venue time - ours), and `offset_ns` is
+    measured now; None: not known.
     """
     if sent_offset_ns is None or offset_ns is None:
         return expires_ns

@@ -1,4 +1,4 @@
-"""Sending orders: the last check of each before the wire, and the rows that follow it."""
+"""Sending orders: the last check before the send, and the rows that follow."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -32,21 +32,19 @@ class Wanted(NamedTuple):
 
 
 class OrderSender(OrderTable):
-    """Sends orders; what it has sent is in its table."""
-
     def __init__(self, state: EngineState) -> None:
         super().__init__()
         self.state = state
         self._reconciler = OrderReconciler(state)
 
     def know(self, order: WorkingOrder) -> None:
-        """Make an order findable; its venue may round what it reports of it, by less than `ROUNDED_MAX`."""
+        """Index an order by its names; its venue may round its reports on it, by less than `ROUNDED_MAX`."""
         instrument = self.state.instrument(order.venue, order.symbol)
         order.lot = min(instrument.lot, ROUNDED_MAX) if instrument is not None else order.lot
         super().know(order)
 
     def follow(self, orders: Iterable[WorkingOrder], places: Iterable[PlaceOrder]) -> None:
-        """Send orders, follow them from now on, and write them down."""
+        """Send orders, follow them from now on, and write their rows."""
         state = self.state
         for order in orders:
             self.know(order)
@@ -69,10 +67,10 @@ class OrderSender(OrderTable):
         tif: TimeInForce,
         expires_ns: int,
     ) -> PlaceOrder:
-        """Return the command that sends an order under a new name.
+        """Return the command that sends an order under a new client order id.
 
-        Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
-        the sizing), so that nothing of the kind ever leaves.
+        Raises `InvariantError` for a price or a size off the venue's steps. This is the second check (sizing has the first),
+        so that no such order ever leaves.
         """
         state = self.state
         if name in self.orders:

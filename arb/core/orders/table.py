@@ -1,4 +1,4 @@
-"""The table of orders: what this engine has sent or recovered, found by every name a venue may give it."""
+"""The table of orders that this engine has sent or recovered, indexed by every name a venue may give them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from arb.market.fill import Fill
 
 
 class OrderTable(ABC):
-    """All orders of one engine. What they are part of is the owner's business (`core/trades/table.py`)."""
+    """All orders of one engine. Their owners know their purpose (`core/trades/table.py`)."""
 
     def __init__(self) -> None:
         self.orders: dict[str, WorkingOrder] = {}
@@ -19,18 +19,16 @@ class OrderTable(ABC):
         self.watched: dict[str, WorkingOrder] = {}
 
     @abstractmethod
-    def open_orders(self) -> Iterator[WorkingOrder]:
-        """Yield the orders whose owners are open."""
+    def open_orders(self) -> Iterator[WorkingOrder]: ...
 
     def forget_order(self, order: WorkingOrder) -> None:
-        """Drop an order whose owner is not open."""
         self.orders.pop(order.client_order_id, None)
         self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
         self._short_of_fills.pop(order.client_order_id, None)
         self.watched.pop(order.client_order_id, None)
 
     def note_fills_held(self, order: WorkingOrder) -> None:
-        """Note whether all that is reported filled of an order that seemed over has come as fills."""
+        """Record whether all reported fills of an order that seemed over have arrived."""
         if order.settled:
             self._short_of_fills.pop(order.client_order_id, None)
         else:
@@ -41,7 +39,7 @@ class OrderTable(ABC):
         return symbol in self._short_of_fills.values()
 
     def know(self, order: WorkingOrder) -> None:
-        """Make an order findable by both its names."""
+        """Index an order by both its names."""
         self.orders[order.client_order_id] = order
         if order.watched:
             self.watched[order.client_order_id] = order
@@ -49,15 +47,15 @@ class OrderTable(ABC):
             self.named(order, order.venue_order_id)
 
     def named(self, order: WorkingOrder, venue_order_id: str) -> None:
-        """Make an order findable by the name its venue gave it."""
+        """Index an order by the name its venue gave it."""
         self._by_venue_id.setdefault((order.venue, venue_order_id), order.client_order_id)
 
     def order_of(self, fill: Fill) -> WorkingOrder | None:
-        """Return the order of ours that a fill belongs to, None when it is not known as ours."""
+        """Return our order that a fill belongs to, None when it is not known as ours."""
         return self.find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
     def find(self, venue: str, client_order_id: str | None, venue_order_id: str) -> WorkingOrder | None:
-        """Return the order of ours that a venue calls by these names, None when it is not known as ours."""
+        """Return our order with these names at a venue, None when it is not known as ours."""
         if client_order_id is not None and client_order_id in self.orders:
             return self.orders[client_order_id]
         name = self._by_venue_id.get((venue, venue_order_id))

@@ -1,7 +1,7 @@
-"""Orders with our prefix that a venue reports and this process does not know: they wait while the journal is searched.
+"""Unknown orders with our prefix that a venue reports: they wait while the journal is searched.
 
-A process knows the pairs that it opened and closed of late, and the newest of those before it. Any other order of ours stands
-in the journal, however old; what was reported of it is taken once that has answered (`core/accounts/recovery.py`).
+A process knows the pairs that it opened and recently closed, and the newest of those before it. The journal holds every other
+order of ours. Reports on them are taken after the search (`core/accounts/recovery.py`).
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 WAITING_MAX = 5_000
-"""Of how many orders and of how many fills at most: beyond it the oldest are left to the next account snapshot."""
+"""The most orders and the most fills kept; beyond it the next account snapshot finds the oldest again."""
 
 
 class UnfamiliarOrders:
-    """What venues have reported of orders that the journal is searched for."""
+    """Venue reports on orders that the journal is searched for."""
 
     def __init__(self, state: EngineState) -> None:
         self._state = state
@@ -43,11 +43,11 @@ class UnfamiliarOrders:
         self._state.lost.add((fill.venue, fill.symbol))
 
     def has_unlisted(self, venue: str) -> bool:
-        """Return whether fills of a venue wait here whose orders it has not reported."""
+        """Return whether a venue has waiting fills whose orders it has not reported."""
         return any(at == venue and (at, key.venue_order_id) not in self._reports for at, key in self._fills)
 
     def take(self, venue: str, venue_order_ids: Iterable[str]) -> tuple[list[OrderReport], list[Fill]]:
-        """Hand over what waits of these orders."""
+        """Return and forget the waiting reports and fills of these orders."""
         wanted = {(venue, venue_order_id) for venue_order_id in venue_order_ids}
         reports = [self._reports.pop(key) for key in sorted(wanted) if key in self._reports]
         fills = [fill for fill in self._fills.values() if (fill.venue, fill.venue_order_id) in wanted]
@@ -56,7 +56,7 @@ class UnfamiliarOrders:
         return reports, sorted(fills, key=lambda fill: (fill.event_ns, fill.trade_id))
 
     def symbols(self) -> set[tuple[str, str]]:
-        """Return in which symbols at which venues something waits."""
+        """Return the (venue, symbol) pairs with waiting reports."""
         reports, fills = self._reports.values(), self._fills.values()
         return {(report.venue, report.symbol) for report in reports} | {(fill.venue, fill.symbol) for fill in fills}
 

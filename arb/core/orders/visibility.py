@@ -37,23 +37,22 @@ LISTED_NS = 50 * NS_PER_S
 """How old orders are at most that the lists of a query must show: it reads from a minute before the order it asks for."""
 WRONG_WITHIN_NS = 3600 * NS_PER_S
 CAP_BPS = 30
-"""What one wrong presumption may cost, by its leg's notional: no more is risked in sum than `DAY_SHARE` allows."""
+"""The cost of one wrong presumption, by its leg's notional; the sum stays within `DAY_SHARE`."""
 DAY_SHARE = 4
-"""Wrong presumptions of a day may cost this part of `daily_loss_quote`."""
+"""Wrong presumptions of a day may cost this fraction (1/n) of `daily_loss_quote`."""
 
 
 class Visibility:
-    """What the venues have shown of our orders, and how late."""
+    """Which of our orders and fills the venues have shown, and how late."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
         # By venue, (when, latency ns) of acknowledgements that no later one has exceeded.
         self._acks: dict[str, deque[tuple[int, int]]] = {}
-        # By venue, the latest order or fill of ours that an answer has shown, and when that answer was asked for.
+        # By venue, the latest order or fill of ours that an answer has shown, and when that answer was requested.
         self._shown: dict[str, tuple[int, int]] = {}
 
     def acknowledged(self, venue: str, latency_ns: int, now_ns: int) -> None:
-        """Record how long an answer to an order took."""
         acks = self._acks.setdefault(venue, deque())
         while acks and acks[-1][1] <= latency_ns:
             acks.pop()
@@ -62,7 +61,7 @@ class Visibility:
             acks.popleft()
 
     def shows(self, venue: str, done_ns: int, asked_ns: int) -> None:
-        """Record that an answer asked for at `asked_ns` shows what we did at a venue at `done_ns`; the first one counts."""
+        """Record that an answer requested at `asked_ns` shows our action at a venue at `done_ns`; the first one counts."""
         if done_ns > self._shown.get(venue, (0, 0))[0]:
             self._shown[venue] = done_ns, asked_ns
 
@@ -135,7 +134,7 @@ class Visibility:
         return sent_ns + max(least_ms * NS_PER_MS, 2 * slowest_ns)
 
     def may_presume(self, order: WorkingOrder, watched: Iterable[WorkingOrder], now_ns: int) -> bool:
-        """Return whether an order may be presumed absent now, while the `watched` orders are."""
+        """Return whether an order may be presumed absent now, given the `watched` orders presumed absent."""
         if not order.is_unknown:
             return False  # its request is still waited for, and not dead
         control, since_ns = self.state.control, now_ns - self.state.timing.unknown_grace_ms * NS_PER_MS
@@ -160,5 +159,5 @@ class Visibility:
 
 
 def _known_ns(order: WorkingOrder) -> int:
-    """Return when the venue had certainly taken an order; 0 where nothing shows that."""
+    """Return when the venue had certainly taken an order; 0 without proof."""
     return order.acked_ns or order.first_fill_ns or 0

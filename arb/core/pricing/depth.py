@@ -36,7 +36,6 @@ class Depth:
 
     @classmethod
     def of(cls, levels: Sequence[tuple[int, int]]) -> "Depth":
-        """Build from (price, size) levels, best first."""
         return cls([price for price, _ in levels], [size for _, size in levels])
 
     @property
@@ -56,13 +55,12 @@ class Depth:
         return bisect_left(self.ends, size)
 
     def amount(self, size: int) -> int:
-        """Return the quote amount of taking `size` (0 .. total)."""
         if size <= 0:
             return 0
         return self.walk(size)[0]
 
     def fine_amount(self, size: int, parts: int) -> int:
-        """Return `parts` times the amount of taking `size / parts`; what lies beyond the depth is worth nothing."""
+        """Return `parts` times the amount of taking `size / parts`; size beyond the depth is worth nothing."""
         whole, rest = divmod(size, parts)
         if whole >= self.total:
             return parts * self.amount(self.total)
@@ -72,7 +70,7 @@ class Depth:
         return amount
 
     def size_worth(self, amount: int) -> int:
-        """Return the smallest size whose amount is at least `amount`, or `total + 1` when the whole side is not."""
+        """Return the smallest size whose amount is at least `amount`, or `total + 1` when the whole side is worth less."""
         if amount <= 0:
             return 0
         while not self._amounts or self._amounts[-1] < amount:
@@ -89,7 +87,6 @@ class Depth:
         return self.prices[bisect_left(self.ends, size + 1)]
 
     def _amount_to(self, level: int) -> int:
-        """Return the quote amount of taking all down to and including `level`."""
         amounts = self._amounts
         if level >= len(amounts):
             amounts.extend(islice(self._further, level + _AT_ONCE - len(amounts)))
@@ -97,7 +94,7 @@ class Depth:
 
 
 NO_DEPTH = Depth((), ())
-"""A side without levels, of a book that is not there."""
+"""A side without levels, of a missing book."""
 
 
 class Depths:
@@ -108,20 +105,18 @@ class Depths:
 
     def __init__(self, arena: BookArena) -> None:
         self._arena = arena
-        # By row: what `updates` said, and the side.
+        # By row: the value of `updates` then, and the side.
         self._asks: dict[int, tuple[int, Depth]] = {}
         self._bids: dict[int, tuple[int, Depth]] = {}
 
     def asks(self, row: int) -> Depth:
-        """Return the asks of a row."""
         return self._side(self._asks, row, ASK_COUNT, BID_COUNT)
 
     def bids(self, row: int) -> Depth:
-        """Return the bids of a row."""
         return self._side(self._bids, row, BID_COUNT, ASK_COUNT)
 
     def _side(self, known: dict[int, tuple[int, Depth]], row: int, count: int, opposite: int) -> Depth:
-        """Return a side; `count` and `opposite`: the words that say how many levels it and the other side have."""
+        """Return a side; `count` and `opposite`: the words with the number of levels of it and of the other side."""
         words, head, depth = self._arena.words, row * self._arena.stride, self._arena.depth
         updates = words[head + UPDATES]
         kept = known.get(row)

@@ -22,7 +22,6 @@ class Refusal(msgspec.Struct, frozen=True):
     amount_exp: int = 0
 
     def best_net_decimal(self) -> Decimal | None:
-        """Return `best_net` in quote, exactly."""
         return None if self.best_net is None else exact(self.best_net, self.amount_exp)
 
 
@@ -50,7 +49,7 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Two sizes and two limits worth sending, and what they should earn.
+    """Two sizes and two limits worth sending, and their expected result.
 
     Prices and sizes are on `terms.scale`, `cost` and `proceeds` (before fees) on its `notional_exp`, `residual` on `size_exp +
     fee_exp`, and `paid got residual_value net hold` on `terms.amount_exp`. `next_bid` is the best bid left after `s`.
@@ -93,7 +92,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return exact((self.next_bid or 0) * terms.sell_keep, terms.scale.price_exp + terms.fee_exp)
 
     def view(self) -> PlanView:
-        """Return the plan in decimals."""
         scale, amount_exp = self.terms.scale, self.terms.amount_exp
         return PlanView(
             buy_size=exact(self.buy_size, scale.size_exp),

@@ -136,7 +136,7 @@ class Sizes:
             size = min(ends[low - 1], most // cap(prices[low - 1]))
         self.last = min(self.last, size // self.terms.buy_lot)
 
-    # What a size earns.
+    # The result of a size.
 
     def net(self, i: int) -> int:
         """Return `net` of `i` buy lots, on `10**(notional_exp + fee_exp) * parts`."""
@@ -231,7 +231,7 @@ class Sizes:
         end = i * terms.window
         most = min(end // parts, self.sale_max)
         least = max((end - terms.window) // parts + 1, self.sale_min)
-        # A residual is worth at most its size at the best bid: what is dust at that needs no walk.
+        # A residual is worth at most its size at the best bid: one that is dust at that needs no walk.
         if self.dust is not None and (end - least * parts) * bids.prices[0] > self.dust:
             least = max(least, bids.size_worth(-(-(bids.fine_amount(end, parts) - self.dust) // parts)))
         s = -(-least // lot) * lot
@@ -243,7 +243,7 @@ class Sizes:
             s = max(s, -(-bound // lot) * lot)
             if s <= bids.ends[level]:
                 break
-            # Deeper levels ask for no less than this one, so what was climbed is not lost.
+            # Deeper levels need no less than this one, so the search never goes back.
             s = max(s, -(-(bids.ends[level] + 1) // lot) * lot)
         return s if s <= most else None
 

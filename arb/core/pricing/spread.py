@@ -1,17 +1,17 @@
 """From two sides of books and the terms of two venues to the best plan, exactly, as `arb/core/pricing/__init__.py` defines it.
 
-`evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or
-with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
-is not economics: whether the books are live, crossed or skewed, and whether the fees are known.
+`evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or with the
+first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges everything but
+economics: whether the books are live, crossed or skewed, and whether the fees are known.
 
-Before our own means count, the edge of the smallest legal size must not exceed `max_edge_bps`: above it, what is quoted is
-not one coin at two prices, and no size is right. It never shapes a size.
+Before our own funds count, the edge of the smallest legal size must not exceed `max_edge_bps`: above it, the quotes are not
+one coin at two prices, and no size is right. It never shapes a size.
 
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 
-Most edges are answered without a search of their own. The best size of all (`episode`) is the best of every set of sizes
-that it belongs to, so where our means cover it there is no other plan. And no size has a greater edge than the best quotes
-have: the n-th unit costs no less and brings no more than the first.
+Most edges need no separate search. The best size of all (`episode`) is the best of every set of sizes that contains it, so
+where our funds cover it there is no other plan. And no size has a greater edge than the best quotes have: the n-th unit costs
+no less and brings no more than the first.
 """
 
 from collections.abc import Callable
@@ -39,9 +39,9 @@ def evaluate(
 ) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
 
-    `over_bps`: what the edge must have over `min_edge_bps`: what legs that fall short are expected to cost, and what the bands
-    of the inventory add; below 0 where they take off more, never so that the sum of both is.
-    `best`: the answer of `episode` for the same terms and sides, where it is known.
+    `over_bps`: the edge required above `min_edge_bps`: the expected cost of legs that fall short, and the additions of the
+    inventory's bands. It is below 0 where the bands take off more, but the sum of both never is. `best`: the answer of
+    `episode` for the same terms and sides, where it is known.
     """
     best = best or episode(terms, asks, bids)
     answer = None if best is None else answer_of(best, asks.prices[0], bids.prices[0], funds, over_bps)
@@ -49,7 +49,7 @@ def evaluate(
 
 
 def answer_of(best: Plan, best_ask: int, best_bid: int, funds: Funds, over_bps: Decimal) -> Plan | Refusal | None:
-    """Return what `evaluate` answers where `best`, the answer of `episode`, and the best quotes show it; None: search."""
+    """Return the answer of `evaluate` where `best`, the answer of `episode`, and the best quotes show it; None: search."""
     terms = best.terms
     if _may_be_implausible(terms, best_ask, best_bid) or not _covered(best, funds, best_bid):
         return None
@@ -85,11 +85,10 @@ def least_edge(terms: PairTerms, asks: Depth, bids: Depth) -> Fraction | None:
 
 
 def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> int:
-    """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell
-    venue.
+    """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell venue.
 
-    `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the
-    taker fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left.
+    `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the taker
+    fee. A residual of 0, or missing base, is marked at the next bid; 0 when no bid is left.
     """
     if residual <= 0:
         return (bids.price_after(taken) or 0) * terms.sell_keep
@@ -108,7 +107,7 @@ def _legal(terms: PairTerms, asks: Depth, bids: Depth, over_bps: Decimal = ZERO)
 
 
 def _may_be_implausible(terms: PairTerms, best_ask: int, best_bid: int) -> bool:
-    """Return whether the best quotes alone have more than `max_edge_bps`: else no size has."""
+    """Return whether the best quotes by themselves have more than `max_edge_bps`: else no size has."""
     if terms.max_edge is None:
         return False
     numerator, denominator = terms.max_edge
@@ -191,15 +190,15 @@ def _earns(terms: PairTerms, net: int) -> bool:
 
 
 def _lifted(terms: PairTerms, net: int) -> int:
-    """Bring an amount of `Sizes.net` onto `amount_exp`, which does not depend on what the fee is taken from."""
+    """Convert an amount of `Sizes.net` to `amount_exp`, which does not depend on the fee's asset."""
     return net * (terms.fee_one // terms.parts)
 
 
 class Walked(NamedTuple):
-    """What two sides say of a size: `lots` bought and `sale` sold, what both cost and bring, and the worst levels touched.
+    """Two sides walked for a size: `lots` bought and `sale` sold, the cost and proceeds, and the worst levels touched.
 
-    All the base received would fetch `whole`, the amount of its whole units, and what `rest` of the next, in parts of
-    `PairTerms.parts`, fetches at `rest_price`. `next_bid`: the best bid left after the sale, 0 for none.
+    All the base received would fetch `whole`, the amount of its whole units, plus the value of `rest` of the next, in parts of
+    `PairTerms.parts`, at `rest_price`. `next_bid`: the best bid left after the sale, 0 for none.
     """
 
     lots: int
@@ -215,13 +214,13 @@ class Walked(NamedTuple):
 
 
 class Unsure(Enum):
-    """What a quick search answers where only the thorough one can."""
+    """The answer of a quick search where only the thorough one can decide."""
 
     UNSURE = auto()
 
 
 def worth(terms: PairTerms, walked: Walked) -> int:
-    """Return the net of a size, as `Sizes.net` has it."""
+    """Return the net of a size, as in `Sizes.net`."""
     arrived = terms.parts * walked.whole + walked.rest * walked.rest_price
     return terms.sell_keep * arrived - terms.ask_weight * walked.cost
 
@@ -229,7 +228,7 @@ def worth(terms: PairTerms, walked: Walked) -> int:
 def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     terms, asks, bids = sizes.terms, sizes.asks, sizes.bids
     (cost, worst_ask), (proceeds, worst_bid) = asks.walk(i * terms.buy_lot), bids.walk(s)
-    # In parts of the smallest unit all of it: nothing is left to be a rest of.
+    # All of it is in parts of the smallest unit: there is no rest.
     arrived = bids.fine_amount(i * terms.window, terms.parts)
     whole, rest = divmod(arrived, terms.parts)
     walked = Walked(i, s, cost, worst_ask, proceeds, worst_bid, whole, rest, 1, bids.price_after(s) or 0)

@@ -1,7 +1,7 @@
-"""What a pair of venues charges and demands for one symbol, turned once into integers for `core/pricing/spread.py`.
+"""The charges and demands of a pair of venues for one symbol, converted once to integers for `core/pricing/spread.py`.
 
-Prices and sizes are on the symbol's `Scale`. Fees lie on `10**fee_exp`, one exponent for all venues of a symbol, so
-that all amounts of all pairs of venues lie on the same `amount_exp` and can be compared as they are.
+Prices and sizes are on the symbol's `Scale`. Fees are on `10**fee_exp`, one exponent for all venues of a symbol, so that all
+amounts of all pairs of venues are on the same `amount_exp` and can be compared directly.
 """
 
 from decimal import Decimal
@@ -76,10 +76,10 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
-    """What is free for one pair: quote at the buy venue, base at the sell venue; None means unlimited.
+    """The free funds for one pair: quote at the buy venue, base at the sell venue; None means unlimited.
 
-    `buy_fee_funds` and `sell_fee_funds` are the quote values of the free balance of the asset that fees are taken
-    from at a venue whose terms say `FeeIn.OTHER`; they must cover that venue's leg and an unwind of it.
+    `buy_fee_funds` and `sell_fee_funds` are the quote values of the free balance of a venue's fee asset, where its terms have
+    `FeeIn.OTHER`; they must cover that venue's leg and an unwind of it.
     """
 
     quote: Decimal | None = None
@@ -94,9 +94,9 @@ UNLIMITED = Funds()
 class PairTerms:
     """Buy on one venue, sell on another: every constant of a plan as an integer. Build once, use for every book.
 
-    With `K = 10**fee_exp`, `1 - fB = sell_keep / K`, `k = buy_cost / K` (the factor of what is paid), and base
-    received per base bought `= received / parts`, where `parts` is K for a base fee and 1 otherwise. *Fine* sizes are
-    sizes times `parts`; one lot bought brings `window` fine units.
+    With `K = 10**fee_exp`, `1 - fB = sell_keep / K`, `k = buy_cost / K` (the factor of the quote paid), and base received per
+    base bought `= received / parts`, where `parts` is K for a base fee and 1 otherwise. *Fine* sizes are sizes times `parts`;
+    one lot bought brings `window` fine units.
     """
 
     __slots__ = (
@@ -167,7 +167,7 @@ class PairTerms:
         # The sign of the profit on the next unit: bid * bid_weight - ask * ask_weight.
         self.bid_weight = self.sell_keep * self.received
         self.ask_weight = self.buy_cost * self.parts
-        # Every amount that leaves this module lies on 10**amount_exp, whatever the fee is taken from.
+        # Every amount that leaves this module is on 10**amount_exp, whatever asset the fee is taken from.
         self.amount_exp = self.scale.notional_exp + 2 * self.fee_exp
 
     def _take_rules(self, buy: VenueTerms, sell: VenueTerms) -> None:
@@ -215,7 +215,7 @@ class PairTerms:
             self.dust_max = floor_scaled(EXACT.multiply(fine, Decimal(self.fee_one)), notional_exp) // self.sell_keep
 
     def crosses(self, best_ask: int, best_bid: int) -> bool:
-        """Return whether the best quotes alone leave a profit after fees: False means that no size can have any."""
+        """Return whether the best quotes leave a profit after fees: False means that no size can have any."""
         return best_bid * self.bid_weight > best_ask * self.ask_weight
 
     def edge_over(self, over_bps: Decimal) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""What may go on: limits, rate budget, halts, exposure, venue health, shutdown."""
+"""The guards: limits, rate budget, halts, exposure, venue health, shutdown."""

@@ -1,8 +1,8 @@
-"""Books that do not come, and books that died among live ones: found every few seconds, reported, asked for anew.
+"""Missing books, and books that died among live ones: found every few seconds, reported, re-subscribed.
 
-A venue may confirm a subscription and never serve it, or stop serving one book of a connection whose others go on. The first
-shows by the time without a clean snapshot, the second by the book's own past beside that of other venues (`book_pace.py`).
-Nothing opens on either; the second would never come back without a new subscription.
+A venue may confirm a subscription and never serve it, or stop serving one book of a connection whose others continue. The
+first shows by the time without a clean snapshot, the second by the book's own past compared with that of other venues
+(`book_pace.py`). Nothing opens on either; the second would never return without a new subscription.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from arb.core.state.engine_state import EngineState
 from arb.market.arena import BookArena, BookState
 
 MISSING_AFTER_NS = 5 * NS_PER_S
-"""A book without a clean snapshot for so long, on a connection that stands, is an incident."""
+"""A book without a clean snapshot for this long, on a connection that is up, is an incident."""
 CHECKED_EVERY_NS = NS_PER_S
 NAMED_MAX = 10
 
@@ -31,7 +31,7 @@ class BookWatch:
         self._missing: dict[str, set[int]] = {}
 
     def check(self, now_ns: int) -> None:
-        """Report books that do not come or are there again, and ask anew for those that stand still alone."""
+        """Report missing and returned books, and re-subscribe single books that stand still."""
         if now_ns < self._checked_ns + CHECKED_EVERY_NS:
             return
         self._checked_ns = now_ns
@@ -81,9 +81,9 @@ class BookWatch:
 
 
 def maybe_silent(arena: BookArena, now_ns: int) -> set[int]:
-    """Return the rows of all books that may have too few frames by time, and hardly any other: to be judged exactly.
+    """Return the rows of all books that may have too few frames by time, with few false ones: to be judged exactly.
 
-    All at once, as orders may wait: what `Pace.missing` says in floats, with some room.
+    All at once, since orders may wait: `Pace.missing` in floats, with a margin.
     """
     market = arena.market
     silent_ns = (now_ns - market.last_of).astype(float)

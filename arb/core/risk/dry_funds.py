@@ -21,7 +21,7 @@ class DryFunds:
         self._dry: set[tuple[str, str]] = set()
 
     def opened(self, route: Route, now_ns: int) -> None:
-        """Note that a pair opened on a route: it had the funds."""
+        """Record that a pair opened on a route: it had the funds."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         self._sold.add((sell_venue, base))
@@ -31,7 +31,7 @@ class DryFunds:
             self._state.incident(IncidentKind.FUNDS_SHORT, text, now_ns, severity=Severity.INFO, venue=venue)
 
     def refused(self, route: Route, best: Plan, funds: Funds, now_ns: int) -> None:
-        """Find which funds are too small for any size on a route; those that open pairs hold will come back."""
+        """Find which funds are too small for any size on a route; funds held by open pairs will return."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         sides = self._state.books.sides(route)

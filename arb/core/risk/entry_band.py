@@ -1,9 +1,9 @@
-"""Entries keep near what other venues show: no order of a pair is priced further than `entry_band_bps` from their middle.
+"""The entry band: no order of a pair is priced further than `entry_band_bps` from the middle of other venues' books.
 
-The books that a plan was made of are two, and either may be wrong alone, or be read on a wrong scale. So the limit price of
-each leg is held against the usable books of all *other* venues: the middle one of their mids, or the nearer of the two in the
-middle, so that of three no single absurd one decides, be it for a namesake of the coin. A repair keeps its loss cap instead.
-All in integers, on the symbol's scale, at the instant of the decision, in a few microseconds: the orders wait for it.
+A plan uses two books, and either may be wrong, or be read on a wrong scale. So the limit price of each leg is compared with
+the usable books of all *other* venues: the middle one of their mids, or the nearer of the two in the middle. So of three no
+single absurd one decides, even for a namesake of the coin. A repair keeps its loss cap instead. All is in integers, on the
+symbol's scale, at the instant of the decision, in a few microseconds: the orders wait for it.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from arb.core.state.engine_state import EngineState
 
 ENTRY_BAND = "entry_band_bps"
 _PARTS = 1000
-"""Of a basis point, in which the band is given."""
+"""Fractions of a basis point in which the band is given."""
 _ONE = 10_000 * _PARTS
 
 

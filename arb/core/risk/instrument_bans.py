@@ -1,11 +1,11 @@
-"""Instruments that a venue bars for an account: nothing is sent there until the venue's listing of it has changed.
+"""Instruments that a venue bars for an account: no order is sent there until the venue's listing of it has changed.
 
-A symbol that is restricted, suspended, delisted or barred by residence is refused whatever the order, while its books go on: a
-pair would be left on one leg each time, and a repair sent there is no repair. One refusal by a code that the venue's table of
-outcomes names so bars the instrument; of codes that the table does not know it takes two, on orders of their own. What says
-that the balance, the price, the expiry or the rate was wrong stands in the table and never bars. An accepted order takes
-back what unknown codes have counted, and no bar: only a listing that says other rules than at the refusal, and that the
-instrument is tradable, lifts one. Whether trade is possible again is never tried with a pair.
+A symbol that is restricted, suspended, delisted or barred by residence is refused whatever the order, while its books
+continue. A pair would end on one leg each time, and a repair sent there is no repair. One refusal by such a code of the
+venue's table of outcomes bars the instrument. Codes that the table does not know need two refusals, of separate orders. Codes
+for a wrong balance, price, expiry or rate are in the table and never bar. An accepted order clears the count of unknown codes,
+and no bar. Only a listing lifts a bar: one with other rules than at the refusal that shows the instrument tradable. No pair is
+ever used to test that.
 """
 
 import msgspec
@@ -28,7 +28,7 @@ class InstrumentBans:
         self._unknown: dict[tuple[str, str], set[str]] = {}
 
     def refused(self, order: WorkingOrder, why: str, now_ns: int) -> None:
-        """Bar the instrument of an order that was refused by a code which says so; `why`: code and message."""
+        """Bar the instrument of an order that was refused by such a code; `why`: code and message."""
         state, key = self._state, (order.venue, order.symbol)
         instrument = state.instrument(*key)
         if instrument is None or state.is_barred(*key):
@@ -71,6 +71,6 @@ class InstrumentBans:
 
 
 def _rules(instrument: Instrument) -> Instrument:
-    """Return an instrument without what says nothing of whether it may be traded now: the account's fees, announcements."""
+    """Return an instrument without the fields that do not show whether it is tradable: the account's fees, announcements."""
     fees = {"taker_fee": None, "maker_fee": None, "buy_fee_in": FeeIn.BASE, "fee_asset": "", "fee_asset_taker": None}
     return msgspec.structs.replace(instrument, **fees, ends_ns=None, changes_ns=(), opens_ns=None)

@@ -1,10 +1,10 @@
-"""Legs that stay unhedged beyond `leg_deadline_ms`: what stops opening because of them, and when that is lifted again.
+"""Legs that stay unhedged beyond `leg_deadline_ms`: the stops that they cause, and when these lift.
 
 From the deadline on nothing opens in the pair's symbol, nor at its two venues. When the pair is still unhedged at twice the
-deadline, or a second one is late at the same time, nothing opens at all (`HaltReason.LEG_DEADLINE`). The stop and that halt are
-the only ones that lift themselves: once every pair that was late has ended completed or unwound, its loss before fees within
-`leg_loss_max_bps` of its larger leg, and no order is unknown anywhere; at most once an hour. Whatever else halted trading
-meanwhile, or a late pair that ended otherwise, waits for the user. All of it is journalled, and holds over restarts.
+deadline, or a second one is late at the same time, nothing opens at all (`HaltReason.LEG_DEADLINE`). Only this stop and that
+halt lift themselves, at most once an hour. Every pair that was late must have ended completed or unwound, its loss before fees
+within `leg_loss_max_bps` of its larger leg, and no order may be unknown anywhere. Any other halt, or a late pair that ended
+otherwise, waits for the user. All of it is journalled, and survives restarts.
 """
 
 from decimal import Decimal
@@ -25,11 +25,11 @@ LIFT_AGAIN_NS = 3600 * NS_PER_S
 ENDED_WELL = (PairState.COMPLETED, PairState.UNWOUND)
 BPS = Decimal(10_000)
 ROUNDING = Decimal("1e-6")
-"""Quote by which the causes of a result, each kept to 1e-8, may be off in sum."""
+"""The most (quote) by which the sum of a result's causes, each kept to 1e-8, may be off."""
 
 
 class LateLegs:
-    """Stops opening because of late pairs, and lifts that."""
+    """Sets and lifts the stops for late pairs."""
 
     def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
@@ -47,26 +47,24 @@ class LateLegs:
             self.halt(pair, f"pairs {', '.join(map(str, unfinished))} are late at the same time", now_ns)
 
     def may_halt(self, pair: PairTrade) -> bool:
-        """Return whether a late pair has not halted all trading yet."""
         leg = self.state.control.late.get(pair.id)
         return leg is not None and not leg.halted
 
     def halt(self, pair: PairTrade, text: str, now_ns: int) -> None:
-        """Stop opening anywhere, because of a late pair."""
         self._note(pair, halted=True)
         self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
 
     def ended(self, pair: PairTrade) -> None:
-        """Note how a pair that was late has ended; the caller journals it."""
+        """Record how a pair that was late has ended; the caller journals it."""
         self._note(pair, ended_well=pair.state in ENDED_WELL and self._within_cap(pair))
 
     def reopened(self, pair: PairTrade, now_ns: int) -> None:
-        """Note that a late fill has reopened a pair that was late."""
+        """Record that a late fill has reopened a pair that was late."""
         if self._note(pair, ended_well=False):
             self.state.out.persist(self.state.control.record(now_ns, f"pair {pair.id} is open again"))
 
     def lift_if_over(self, now_ns: int) -> None:
-        """Lift what late pairs have stopped, when all of it may be lifted now."""
+        """Lift the stops of late pairs, when all of them may be lifted now."""
         state, control = self.state, self.state.control
         if not control.late or not all(leg.ended_well for leg in control.late.values()):
             return
@@ -85,7 +83,7 @@ class LateLegs:
         state.incident(IncidentKind.STOP_LIFTED, text, now_ns)
 
     def _note(self, pair: PairTrade, **changes: bool) -> bool:
-        """Change what is known of a pair that was late; return whether it was."""
+        """Change the record of a late pair; return whether it had one."""
         leg = self.state.control.late.get(pair.id)
         if leg is not None:
             self.state.control.late[pair.id] = msgspec.structs.replace(leg, **changes)

@@ -1,13 +1,13 @@
-"""The limits on what may be put at risk at once.
+"""The limits on the amount at risk at once.
 
-A pair counts with the most its buy leg may pay, from its opening until it has closed; base that closed pairs left unhedged
-(carried, or dust beyond its limit) counts at the value it was booked at until it has been traded away: the same unhedged base
-must not be piled up again and again, each time as if it were the first. All amounts are in quote currency. The limit per trade
-is applied where the trade is sized (`core/pricing/sizes.py`).
+A pair counts with the most its buy leg may pay, from its opening until it has closed. Base that closed pairs left unhedged
+(carried, or dust beyond its limit) counts at its booked value until it is traded away: otherwise the same kind of unhedged
+base could pile up again and again. All amounts are in quote currency. The limit per trade is applied where the trade is sized
+(`core/pricing/sizes.py`).
 
-The capital at a venue is the same sum of the pairs that trade there, and of the base left by those whose accounts it is one of:
-what could at most be stuck there if it went away now, the other side of each pair included. What you hold there besides is
-yours to decide.
+The capital at a venue is the same sum over the pairs that trade there, and the base left by pairs with an account there. It is
+the most that could be stuck there if the venue went away now, the other side of each pair included. The user's other holdings
+there do not count.
 """
 
 from decimal import Decimal
@@ -50,7 +50,7 @@ def breached(
 def _passed_together(
     state: EngineState, orders: TradeTable, unhedged: list[Residual], route: tuple[str, str, str], notional: Decimal
 ) -> str | None:
-    """Return the key of the first limit on sums that a pair would pass together with what is at risk already, or None."""
+    """Return the key of the first limit on sums that a pair would exceed with the amount already at risk, or None."""
     limits, (symbol, *venues) = state.limits, route
     in_all = in_base = in_symbol = notional
     at_venue, base = dict.fromkeys(venues, notional), Symbol.of(symbol).base
@@ -81,7 +81,7 @@ def _passed_together(
 
 
 def _may_lie_at(state: EngineState, venue: str, held: Residual) -> bool:
-    """Return whether some of a residual may lie at a venue: one of those that its pairs were between, as far as known."""
+    """Return whether some of a residual may be at a venue: one of its pairs' venues, as far as known."""
     return not held.account_ids or state.venues[venue].account_id in held.account_ids
 
 

@@ -1,15 +1,15 @@
-"""The venue monitor: measures exposure and the venues' health before every event, and says what may not go on.
+"""The venue monitor: measures exposure and the venues' health before every event, and stops trading at their limits.
 
-It also reports connections whose books stand still (`book_pace.py`); what that forbids, the books themselves say.
+It also reports connections whose books stand still (`book_pace.py`); those books themselves block openings and repairs.
 
-Exposure times time is the integral of |unhedged notional| x seconds, per pair, and per venue and UTC day. A pair is exposed by
-the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between two events nothing
-changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the price at the end of
-each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to leave behind beyond
-dust goes on counting, as `carried`.
+Exposure times time is the integral of the unhedged notional (without sign) x seconds, per pair, and per venue and UTC day. A
+pair is exposed by the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between two
+events nothing changes, so the integral is a sum of rectangles, one per event. It is exact in time and base, and valued at the
+price at the end of each. The exposure belongs to the venues that hold the unhedged base, in proportion. Base that a pair left
+unhedged beyond dust still counts, as `carried`.
 
 Two limits, both in quote x seconds: for one pair, and for all of one UTC day. A breach halts trading in the very event that
-finds it. The sum of the day goes into the control record and so survives a restart; a halt can be lifted, the day's limit
+finds it. The sum of the day goes into the control record and so survives a restart. A halt can be lifted; the day's limit
 holds until the day ends or the limit is raised (reason `risk_limit`).
 """
 
@@ -39,8 +39,8 @@ KEPT_EVERY = 64
 # The codes of refusals by the guard next to the signer (`venues/kit/rules/guard.py`) begin so.
 GUARD_CODES = "guard_"
 STILL_REPORTED_NS = 500 * NS_PER_MS
-"""A standstill is an incident when it lasts so long. Shorter ones stop trade all the same: they are seen when a connection
-delivers at once what it kept back for seconds, beside which the books of others seem to have stood still."""
+"""A standstill is an incident when it lasts this long. Shorter ones also stop trade: they occur when a connection delivers at
+once the frames of several seconds, so that other connections' books seem to have stood still."""
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
@@ -51,20 +51,20 @@ _MEANING = {
 
 
 class VenueMonitor:
-    """Watches exposure and health; a change of a venue's health is an incident, and changes what the strategy may open."""
+    """Watches exposure and health; a change of a venue's health is an incident, and limits the strategy."""
 
     def __init__(self, state: EngineState, orders: TradeTable, strategy: Strategy) -> None:
         self.state = state
         self.strategy = strategy
         self.exposure = ExposureWatch(state, orders)
         self._books = BookWatch(state, strategy.mark)
-        # Since when the books of connections stand still, by name, and those of them that were reported.
+        # Since when the books of connections stand still, by name, and the reported ones among them.
         self._still: dict[str, int] = {}
         self._reported_still: set[str] = set()
         self._refusals = RefusalReports(state)
 
     def before(self, event: AnyEvent) -> None:
-        """Take note of an event that is about to be handled."""
+        """Measure before an event is handled."""
         if not self.state.run_id:
             return  # the run has not begun: there is nothing to measure and no row to write
         self.exposure.measure(event.t_ns)
@@ -78,13 +78,13 @@ class VenueMonitor:
             self._report_refusal(event)
 
     def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
-        """Go on from what a previous process left, once its pairs are back."""
+        """Continue from a previous process's record, once its pairs are restored."""
         self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
         self.state.health.restore(self.state.control.unwell, now_ns)
         self.exposure.measure(now_ns)
 
     def _report_refusal(self, event: OrderRejected) -> None:
-        """Report that our own guard refused what the engine decided: limits contradict each other, and legs stay away."""
+        """Report that our own guard refused an order of the engine: limits contradict each other, and legs stay open."""
         text = f"our own guard refused an order at {event.venue}: {event.message} ({event.code})"
         key = event.venue, event.code
         self._refusals.report(key, IncidentKind.GUARD, text, event.t_ns, venue=event.venue)
@@ -117,7 +117,7 @@ class VenueMonitor:
 
 
 class ExposureWatch:
-    """Measures what is exposed, before every event, and halts when it was too much for too long."""
+    """Measures the exposure before every event, and halts when it was too much for too long."""
 
     def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
@@ -129,7 +129,7 @@ class ExposureWatch:
         self._checked: tuple[int, Decimal] | None = None
 
     def measure(self, now_ns: int) -> None:
-        """Count what was exposed since the last event; halt at a limit."""
+        """Count the exposure since the last event; halt at a limit."""
         meter = self.state.control.exposure
         if now_ns >= meter.ends_ns:
             self._accrue(meter.ends_ns)
@@ -145,7 +145,7 @@ class ExposureWatch:
             self._checked = meter.day, meter.total
 
     def recover(self, recorded_ns: int, now_ns: int) -> None:
-        """Count what restored pairs were exposed to: whole for the pair, for the day since the last record of it."""
+        """Count the exposure of restored pairs: all of it for the pair, for the day since the last record of it."""
         meter = self.state.control.exposure
         self._begin_day(now_ns)
         self._kept = meter.total
@@ -221,7 +221,7 @@ def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:
 
 
 def _handed_at(pair: PairTrade) -> str:
-    """Return the venue that held what other pairs have taken over: surplus lay where the pair bought, a lack where it sold."""
+    """Return the venue that held the base other pairs took over: the buy venue for surplus, the sell venue for a lack."""
     return pair.plan.buy_venue if pair.handed_size > 0 else pair.plan.sell_venue
 
 
@@ -237,8 +237,8 @@ def _shared_out(nets: Mapping[str, Decimal]) -> dict[str, Decimal]:
 def history(pair: PairTrade, now_ns: int) -> Iterator[tuple[int, int, dict[str, Decimal]]]:
     """Yield, from a pair's fills, (since, until, quote by venue) of all it was exposed to; valued at the latest fill.
 
-    What other pairs have taken over counts up to the pair's last end only: since then it was theirs, or carried. A pair that
-    never ended has offset it against a late fill: that counts as if it had never been its own.
+    Base that other pairs took over counts up to the pair's last end only: since then it was theirs, or carried. A pair that
+    never ended has offset it against a late fill: that counts as if the pair had never owned it.
     """
     base = Symbol.of(pair.plan.symbol).base
     changes: list[tuple[int, str, Decimal, Decimal | None]] = []

@@ -1,9 +1,9 @@
 """The cap on a pair's notional while trade with real orders is new: small at first, doubled after each so many clean pairs.
 
-A clean pair ended completed by its two entries alone: both filled, and nothing had to be repaired. One that was repaired
-neither counts nor takes back, one that had to be carried unhedged begins the ramp anew. The cap never exceeds
-`max_notional_quote`, nor does a venue's health lose its say. The count is journalled with the pair's end and holds over
-restarts: the next process begins where this one stood. Repairs know no ramp.
+A clean pair ended completed by its two entries only: both filled, and no repair was needed. A repaired pair neither counts nor
+takes back; one that had to be carried unhedged restarts the ramp. The cap never exceeds `max_notional_quote`, and a venue's
+health still limits the size. The count is journalled with the pair's end, so the next process continues from it. Repairs have
+no ramp.
 """
 
 from decimal import Decimal

@@ -7,12 +7,12 @@ from arb.core.risk.limits import CAPITAL, DAILY_NOTIONAL, report_day_spent
 from arb.core.state.engine_state import EngineState
 
 REFUSALS_EVERY_S = 60
-"""An incident of each kind of refusal comes this often at most."""
+"""Each kind of refusal makes at most one incident in this time."""
 _NEWS = {
     CAPITAL: "too much is at work at one of the two already",
     ENTRY_BAND: "a leg would be priced too far from what other venues show",
 }
-"""The limits that are guards rather than everyday bounds, and what it means to be refused by one."""
+"""The limits that are guards rather than everyday bounds, and the meaning of a refusal by each."""
 
 
 class RefusalReports:

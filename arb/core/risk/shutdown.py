@@ -1,10 +1,9 @@
-"""The end of a run in order: first every pair ends, and what a venue contradicts itself about is settled; then every balance is
-compared once more.
+"""The end of a run in order: every pair ends, contradictions of venues are settled, then every balance is compared once more.
 
-A venue may fill what it has called cancelled, and the report of that may be lost; only a balance that differs shows it then.
-So a run does not end before each account was compared once more, after its last pair had closed. What that shows (a late fill)
-is repaired like anything else. A run that is to end as soon as it has begun still takes a snapshot of every account first: no
-later process will look for what the one before it left there. A venue that does not answer delays the end by `LAST_BALANCES_S`
+A venue may fill an order that it has reported cancelled, and that report may be lost; only a differing balance shows it then.
+So before a run ends, each account is compared once more after its last pair has closed. A late fill found then is repaired as
+usual. A run that is to end as soon as it has begun still takes a snapshot of every account first: no later process will look
+for the orders and fills that the previous one left there. A venue that does not answer delays the end by `LAST_BALANCES_S`
 seconds at most.
 """
 
@@ -20,7 +19,7 @@ ASK_AGAIN_S = 1
 
 
 class Shutdown:
-    """Says when a run that was asked to end has ended."""
+    """Decides when a run that was asked to end has ended."""
 
     def __init__(self, state: EngineState, orders: TradeTable, agreed_ns: Callable[[str], int]) -> None:
         """`agreed_ns(venue)`: when its balances were last found in agreement, 0 for never."""
@@ -32,7 +31,6 @@ class Shutdown:
         self._again_ns = 0
 
     def begin(self) -> None:
-        """Begin to wind down."""
         self._begun = True
 
     def advance(self, now_ns: int) -> None:

@@ -45,7 +45,7 @@ class RateBudget:
     def free_ns(self, venues: tuple[str, ...], symbol: str, held: Held, now_ns: int) -> int:
         """Return when every venue has room for an entry if nothing is sent meanwhile, `now_ns` where all have it.
 
-        Where held room alone is in the way, a pair that closes ends that: the answer is a window later at most.
+        Where only held room blocks it, a pair that closes ends that: the answer is a window later at most.
         """
         free_ns = now_ns
         for venue in venues:
@@ -57,7 +57,7 @@ class RateBudget:
         return free_ns
 
     def left(self, venue: str, now_ns: int) -> tuple[int, int, int]:
-        """Return of a venue's fullest window how many placements are left (>= 0), of how many, and its length in ms."""
+        """Return the placements left (>= 0) in a venue's fullest window, its limit, and its length in ms."""
         found = [
             (rate.count - len([at_ns for at_ns in window if at_ns > now_ns - rate.window_ms * NS_PER_MS]), rate)
             for (held_at, rate, _), window in self._taken.items()

@@ -1,15 +1,15 @@
 """Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
 
-A halt stops opening, never closing. Only the user lifts it, and gives a reason, but for what late pairs have stopped
-(`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also
-trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
-that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily notional is
-what pairs opened on the present UTC day were to pay, less the part that those of them that have closed did not trade.
+A halt stops opening, never closing. Only the user lifts it, with a reason, except for the stops of late pairs
+(`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also trades
+unhedged base back to flat. While it runs the state is REDUCING and `halted` is `flatten`; a restart continues it. When nothing
+is unhedged, or nothing legal remains, `halted` is `flattened`. The daily notional is the planned cost of pairs opened on the
+present UTC day, less the part that closed ones did not trade.
 
-The day's loss is no halt. Once the realised net of the pairs closed on the present UTC day has fallen by `daily_loss_quote`,
-nothing opens until the day ends (`risk_limit`), whatever pairs that are still open bring, or until the user resumes with a new
-allowance, which counts from that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then
-the next pair to close, a winner too, halted again.
+The day's loss is no halt. Nothing opens for the rest of the UTC day once the realised net of the pairs closed on it has fallen
+by `daily_loss_quote` (`risk_limit`), whatever the open pairs earn. The user may resume with a new allowance, which counts from
+that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then the next pair to close, a
+winner too, halted again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,16 +32,16 @@ from arb.core.messages.settings import Limits
 from arb.market.numbers import ZERO, to_e8
 
 CARRIED = "carried"
-"""Stands in the place of a venue for base that closed pairs left unhedged, wherever it lies."""
+"""Takes the place of a venue for base that closed pairs left unhedged, at any venue."""
 DAY_NS = 86_400 * NS_PER_S
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 E9 = Decimal("1e-9")
 CREDITS_A_DAY = 10
-"""How many times `drift_ignore_quote` the credits of one asset that nothing explains may come to on one day."""
+"""The unexplained credits of one asset on one day may add up to this many times `drift_ignore_quote`."""
 
 
 class TradingState(StrEnum):
-    """What the engine may do: open and close, only close, or nothing new at all."""
+    """What the engine may do: open and close, only close, or nothing new."""
 
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
@@ -49,8 +49,6 @@ class TradingState(StrEnum):
 
 
 class ExposureMeter:
-    """Sums of the present UTC day, in quote x seconds."""
-
     def __init__(self) -> None:
         self.day = 0
         self.by_venue: dict[str, Decimal] = {}
@@ -59,16 +57,14 @@ class ExposureMeter:
 
     @property
     def day_utc(self) -> str:
-        """Return the day in ISO form."""
         return date.fromordinal(EPOCH_ORDINAL + self.day).isoformat()
 
     @property
     def ends_ns(self) -> int:
-        """Return the instant at which the day ends."""
         return (self.day + 1) * DAY_NS
 
     def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
-        """Restore what the journal last said of a day."""
+        """Restore a day's sums as last journalled."""
         self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
         self.by_venue = dict(by_venue)
         self.total = sum(self.by_venue.values(), ZERO)
@@ -87,7 +83,7 @@ class ExposureMeter:
         return ended
 
     def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
-        """Add quote notionals by venue that were held from `since_ns` to `until_ns`, as far as that lies in this day."""
+        """Add quote notionals by venue that were held from `since_ns` to `until_ns`, as far as that span is in this day."""
         held_ns = until_ns - max(since_ns, self.day * DAY_NS)
         if held_ns > 0:
             for venue, amount in shares.items():
@@ -96,12 +92,12 @@ class ExposureMeter:
 
 
 class Control:
-    """Whether new pairs may open, and why not."""
+    """Whether new pairs may open, and the reason when not."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
-        # A `HaltReason`, or what an older journal says instead.
+        # A `HaltReason`, or the text of an older journal.
         self.halted: str | None = None
         self.reducing = False
         self.day = 0
@@ -109,13 +105,14 @@ class Control:
         # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
         self.day_floor_e8 = self._usual_floor_e8
         self.day_loss_reached = False
-        # What reopened pairs would take from the day's net if they ended now, 1e-8 quote (<= 0); the engine sets it.
+        # The loss that reopened pairs would add to the day's net if they ended now, 1e-8 quote (<= 0); the engine sets
+        # it.
         self.reopened_e8: Callable[[], int] = lambda: 0
-        # What pairs opened on the day were to pay, and what of that the closed ones did not trade.
+        # The planned cost of pairs opened on the day, and the part of it that closed ones did not trade.
         self.day_notional = ZERO
         self.day_unfilled = ZERO
         self.day_spent_reported = False
-        # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
+        # By (account, asset), the unexplained credits accepted on the day, in quote.
         self.day_credits: dict[tuple[str, str], Decimal] = {}
         self.losses_in_a_row = 0
         # Pairs that count for the ramp (`core/risk/ramp.py`).
@@ -123,22 +120,22 @@ class Control:
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
         self.unwell: tuple[str, ...] = ()
-        # (account, asset) whose balance could not be explained, and what of it: nothing opens with it there.
+        # (account, asset) with the unexplained part of its balance: nothing opens with it there.
         self.stopped: dict[tuple[str, str], str] = {}
-        # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
+        # By pair, the stops that its lateness caused, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
         # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/instrument_bans.py`).
         self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; only another kind of account takes that back.
         self.expiry_proved: set[str] = set()
-        # What is known of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
+        # The known state of the accounts' lists, and of presumptions made on them (`core/orders/visibility.py`).
         self.read_lags: tuple[ReadLag, ...] = ()
         self.wrong_presumptions: tuple[WrongPresumption, ...] = ()
         self.day_presumed_e8 = 0
 
     def restore(self, record: ControlRecord) -> None:
-        """Restore what the journal last said."""
+        """Restore the last journalled record."""
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
@@ -160,33 +157,31 @@ class Control:
 
     @property
     def opening_allowed(self) -> bool:
-        """Return whether a new pair may open as far as halts go."""
+        """Return whether the halts allow a new pair."""
         return self.halted is None and not self.reducing
 
     def day_loss_blocks(self, now_ns: int) -> bool:
-        """Return whether nothing may open on this UTC day because of what was lost on it, or would be if it closed now."""
+        """Return whether the day's loss blocks openings: the loss booked, or the loss if it closed now."""
         self._roll(now_ns)
         return self.day_loss_reached or self.day_net_e8 + self.reopened_e8() <= self.day_floor_e8
 
     def halted_at(self, now_ns: int) -> str | None:
-        """Return what keeps everything from opening, as the user sees it: a halt, or else the day's loss."""
+        """Return the reason that stops all openings, as the user sees it: a halt, or else the day's loss."""
         if self.halted is None and self.day_loss_blocks(now_ns):
             return HaltReason.DAILY_LOSS.value
         return self.halted
 
     def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
-        """Return whether a late pair keeps new ones from opening in a symbol or at one of the venues."""
+        """Return whether a late pair stops openings in a symbol or at one of the venues."""
         if not self.late:
             return False
         return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
 
     @property
     def flattening(self) -> bool:
-        """Return whether everything of ours is being traded back to flat."""
         return self.halted == HaltReason.FLATTENING.value
 
     def state(self, now_ns: int) -> TradingState:
-        """Return the state as the user sees it."""
         if self.reducing or self.flattening:
             return TradingState.REDUCING
         return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
@@ -203,12 +198,12 @@ class Control:
         self.halted = HaltReason.FLATTENED.value
 
     def opened(self, notional: Decimal, now_ns: int) -> None:
-        """Count what a new pair is to pay."""
+        """Count the planned cost of a new pair."""
         self._roll(now_ns)
         self.day_notional += notional
 
     def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
-        """Restore what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+        """Restore the day's notional from a pair decided at `decided_ns`, which the last record may lack.
 
         Within a day the sum only grows, so the greatest that was written is the latest, and no pair can count twice.
         """
@@ -224,7 +219,7 @@ class Control:
 
     @property
     def day_turnover(self) -> Decimal:
-        """Return the day's notional: what pairs opened on it were to pay, less what closed ones did not trade."""
+        """Return the day's notional: the planned cost of pairs opened on it, less the part that closed ones did not trade."""
         return max(ZERO, self.day_notional - self.day_unfilled)
 
     def give_back(self, notional: Decimal, decided_ns: int, now_ns: int) -> None:
@@ -255,9 +250,9 @@ class Control:
         return True
 
     def resume(self, now_ns: int, allow_loss: Decimal | None = None) -> None:
-        """Lift every halt, as the user asks; the row of losses starts anew.
+        """Lift every halt, as the user asks; the row of losses restarts.
 
-        The day's loss goes on to block, but where `allow_loss` (quote, > 0) says what may be lost from now until the day ends.
+        The day's loss still blocks, unless `allow_loss` (quote, > 0) states what may be lost from now until the day ends.
         """
         self._roll(now_ns)
         if allow_loss is not None:
@@ -269,7 +264,7 @@ class Control:
         self.losses_in_a_row = 0
 
     def lift_late(self, now_ns: int) -> None:
-        """Lift what late pairs have stopped, and no other halt."""
+        """Lift the stops of late pairs, and no other halt."""
         if self.halted == HaltReason.LEG_DEADLINE.value:
             self.halted = None
         self.late.clear()
@@ -297,13 +292,12 @@ class Control:
         return net_e8 < 0 and net_e8 <= -to_e8(self._limits.loss_min_quote)
 
     def presumed_cost_e8(self, now_ns: int, more_e8: int = 0) -> int:
-        """Add what a wrong presumption of absence cost (>= 0) to the UTC day's sum, and return that."""
+        """Add the cost of a wrong presumption of absence (>= 0) to the UTC day's sum, and return that sum."""
         self._roll(now_ns)
         self.day_presumed_e8 += more_e8
         return self.day_presumed_e8
 
     def record(self, now_ns: int, text: str) -> ControlRecord:
-        """Return the row that a restart restores."""
         return ControlRecord(
             halted=self.halted,
             day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),

@@ -1,7 +1,6 @@
 """The two sides of books that a pair was decided on, a row each.
 
-At the decision only references to the books as they were read then are kept. The rows are worked out at the next event, when
-the orders have long left.
+The decision keeps only references to the books as read then. The rows are made at the next event, after the orders have left.
 """
 
 from bisect import bisect_right
@@ -18,8 +17,8 @@ from arb.market.numbers import exact
 from arb.market.route import Route
 
 LEVELS_LEAST, LEVELS_MOST = 10, 50
-"""How many levels of a side of a book are kept with a pair, where there are so many: those within the limit of its order, but
-never fewer than the first number nor more than the second, which is all that the engine knows of a book."""
+"""The least and the most levels of a side kept with a pair, where the book has so many: those within the limit of its order.
+The engine knows no more levels of a book than the second number."""
 
 
 class _Opened(NamedTuple):
@@ -32,7 +31,7 @@ class _Opened(NamedTuple):
 
 
 class DecisionBooks:
-    """The decisions whose books wait to be written down."""
+    """The decisions whose books are not written yet."""
 
     def __init__(self, persist: Callable[[DecisionBookRecord], None], next_id: Callable[[str], int]) -> None:
         """Rows go to `persist` under ids of `next_id`."""
@@ -41,16 +40,14 @@ class DecisionBooks:
         self._waiting: list[_Opened] = []
 
     def opened(self, pair_id: int, ns: int, route: Route, plan: Plan, asks: Depth, bids: Depth) -> None:
-        """Keep what a plan was made on: the asks it takes, and the bids."""
+        """Keep the books of a plan: the asks it takes, and the bids."""
         self._waiting.append(_Opened(pair_id, ns, route, plan, asks, bids))
 
     @property
     def waiting(self) -> bool:
-        """Return whether anything waits."""
         return bool(self._waiting)
 
     def write(self) -> None:
-        """Write down what waits."""
         waiting, self._waiting = self._waiting, []
         for opened in waiting:
             for book in _books(opened):

@@ -1,6 +1,6 @@
-"""What the parts of the engine share: rules, limits, balances, the venues' state, ids, and the commands being written.
+"""The state shared by the parts of the engine: rules, limits, balances, the venues' state, ids, the commands being written.
 
-Holds state and small queries only; decisions are taken by the strategy, the order manager and the leg repairer.
+Holds state and small queries only; the strategy, the order manager and the leg repairer decide.
 """
 
 from collections import Counter
@@ -51,21 +51,21 @@ GUARD_MARGIN_MS = 50
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
-    """What the decision plane must know of a venue's ways.
+    """What the decision plane must know of a venue.
 
-    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own word, on the way that orders go.
+    `enforces_expiry`: by the venue's documents, a placement on our route is never executed after its expiry.
     """
 
     venue: str
     place_rate: PlaceRate
     enforces_expiry: bool
     max_order_value_quote: Decimal | None = None
-    """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
-    repairs are cut to it; None: any may."""
+    """The guard next to the signer refuses orders above this value. A sale is valued at `EngineState.sale_price` at least, so
+    repairs are cut to it; None: no limit."""
     max_orders_per_minute: int | None = None
-    """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+    """The guard refuses more, so entries keep within it, with room for their repairs; None: no limit."""
     fee_asset_prices_quote: dict[str, Decimal] = {}
-    """What one unit of an asset that takes the fees counts where no live book shows it, > 0, in quote."""
+    """The quote value of one unit of a fee asset where no live book shows it, > 0."""
 
     def rates(self) -> tuple[PlaceRate, ...]:
         """Return all limits on placements, the venue's and the guard's."""
@@ -93,21 +93,19 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
 
 class VenueState:
-    """What is known of one venue right now."""
-
     def __init__(self, profile: VenueProfile) -> None:
         self.profile = profile
         self.account_id = ""
         # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
         self.absent: str | None = None
         self.private_up = False
-        # Why the doctor keeps anything from opening here; None: nothing speaks against it, or nobody looked.
+        # The doctor's finding that blocks openings here; None: no finding, or not checked.
         self.failed: str | None = None
         # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
-        # Whether the venue has called a request of ours out of time since its clock was measured last.
+        # Whether the venue has called a request of ours out of time since its clock was last measured.
         self.clock_suspected = False
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
@@ -116,12 +114,12 @@ class VenueState:
         self.rejects_in_a_row = 0
 
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
-        """Return when (ns, our clock) a fill was executed and by how much that may be off (ns, >= 0).
+        """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
 
-        `order`: ours that the fill belongs to, if it is ours. A venue's clock may be put forward or back at any time, and an
-        old fill then carries an instant of another clock than the one measured now. But no fill of an order of ours came
-        before the order was written down, nor after the fill was reported. After a restart this decides whether the balances
-        that last agreed hold a fill already.
+        `order`: our order that the fill belongs to, if any. A venue's clock may be put forward or back at any time; an old
+        fill then has an instant of another clock than the one measured now. But a fill of our order happened after the order
+        was written down and before the fill was reported. After a restart this decides whether the balances that last agreed
+        include a fill already.
         """
         offset_ns = self.offset_ns or 0
         slack_ns = self.clock_error_ns + EXECUTION_SLACK_MS * NS_PER_MS
@@ -135,10 +133,10 @@ class VenueState:
 
 
 class Tally:
-    """What this run did so far. Money per asset, exact.
+    """The counts of this run. Money per asset, exact.
 
     An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
-    under the reason that its row names. So these are the numbers of the ledger's rows.
+    under the reason in its row. So these are the numbers of the ledger's rows.
     """
 
     def __init__(self) -> None:
@@ -149,7 +147,8 @@ class Tally:
         self.opened = 0
         self.closed: Counter[PairState] = Counter()
         self.net: dict[str, Decimal] = {}
-        # Of pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no sum.
+        # Pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no
+        # sum.
         self.unproved_pairs = 0
         self.unproved_net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
@@ -157,23 +156,19 @@ class Tally:
         self.not_taken: Counter[str] = Counter()
 
     def add_net(self, quote: str, amount: Decimal) -> None:
-        """Add the realised net of a closed pair."""
         self.net[quote] = self.net.get(quote, ZERO) + amount
 
     def add_unproved(self, quote: str, amount: Decimal, pairs: int) -> None:
-        """Add the realised net of closed pairs whose coins are not proved; -1 pair and its net turned take one back."""
+        """Add the realised net of closed pairs whose coins are unproved; -1 pair and its negated net take one back."""
         self.unproved_pairs += pairs
         self.unproved_net[quote] = self.unproved_net.get(quote, ZERO) + amount
 
     def add_fee(self, asset: str, amount: Decimal) -> None:
-        """Add a fee charged (negative: a rebate)."""
         if amount:
             self.fees[asset] = self.fees.get(asset, ZERO) + amount
 
 
 class EngineState:
-    """The shared state of one engine."""
-
     def __init__(self, settings: EngineSettings, books: Books) -> None:
         self.settings = settings
         self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
@@ -205,16 +200,16 @@ class EngineState:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
-        # (venue, symbol) whose rules are not known to be those listed last: nothing opens there until they are read again.
+        # (venue, symbol) whose rules may differ from those last listed: nothing opens there until they are re-read.
         self.rules_awaited: set[tuple[str, str]] = set()
-        # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
+        # (venue, asset) with an unexplained balance, until it is settled.
         self.suspected: set[tuple[str, str]] = set()
-        # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
+        # (venue, symbol) of our orders that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
-        # What `limits_at` has answered.
+        # The cached answers of `limits_at`.
         self._limits: dict[tuple[str, ...], Limits] = {}
         self._least_limits: dict[tuple[str, str, str], Decimal] = {}
 
@@ -226,7 +221,7 @@ class EngineState:
         return found
 
     def least_limit(self, route: tuple[str, str, str]) -> Decimal:
-        """Return what a pair on a route may pay by all limits on sums while nothing else is at risk."""
+        """Return the most that a pair on a route may pay by all limits on sums while nothing else is at risk."""
         found = self._least_limits.get(route)
         if found is None:
             (symbol, *venues), limits = route, self.limits
@@ -236,7 +231,7 @@ class EngineState:
         return found
 
     def edge_over_bps(self, route: tuple[str, str, str]) -> Decimal:
-        """Return what an edge must have over `min_edge_bps`: what its legs are expected to cost, and the inventory's skew."""
+        """Return the edge required above `min_edge_bps`: the expected cost of its legs, and the inventory's skew."""
         over_bps = self.leg_cost_bps
         if self.bands.skews:
             over_bps += self.bands.skew(route, self.limits_at(*route).min_edge_bps).bps
@@ -244,7 +239,7 @@ class EngineState:
 
     @property
     def ramp_cap(self) -> Decimal | None:
-        """Return what one pair may pay as far as the ramp has come; None where there is none."""
+        """Return the most that one pair may pay at the present step of the ramp; None without a ramp."""
         ramp, most = self.settings.ramp, self.limits.max_notional_quote
         if ramp is None:
             return None
@@ -258,7 +253,6 @@ class EngineState:
         return number
 
     def next_id(self, table: str) -> int:
-        """Return the next row id of a table: unique over runs, since each run has its own block."""
         return self.run_id * IDS_PER_RUN + self.next_number(table)
 
     def pair_id(self, number: int) -> int:
@@ -266,7 +260,7 @@ class EngineState:
         return self.run_id * IDS_PER_RUN + number
 
     def expiry_counts(self, venue: str) -> bool:
-        """Return whether an order cannot reach the venue's book once it has expired: it says so, and this account saw it so."""
+        """Return whether an expired order cannot reach the venue's book: its documents state it, and this account saw it."""
         venue_state = self.venues[venue]
         return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
@@ -275,7 +269,7 @@ class EngineState:
         return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
     def is_barred(self, venue: str, symbol: str) -> bool:
-        """Return whether the venue bars the instrument for the account we have there."""
+        """Return whether the venue bars the instrument for our account there."""
         return (self.venues[venue].account_id, symbol) in self.control.barred
 
     def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
@@ -283,11 +277,10 @@ class EngineState:
         return self.is_barred(venue, symbol) or self.instruments[venue, symbol].opens_from_ns(now_ns) is not None
 
     def barred_symbols(self, venue: str) -> list[str]:
-        """Return the symbols that a venue bars for the account we have there."""
         return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
 
     def stopped_assets(self, venue: str) -> list[str]:
-        """Return the assets that nothing may be opened with at a venue now."""
+        """Return the assets whose use in openings at a venue is stopped now."""
         account_id = self.venues[venue].account_id
         suspected = {asset for held_at, asset in self.suspected if held_at == venue}
         return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
@@ -306,7 +299,7 @@ class EngineState:
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
 
     def halted_at(self, now_ns: int) -> str | None:
-        """Return what keeps everything from opening: a halt, the day's loss, or late pairs whose stops leave no route."""
+        """Return the reason that stops all openings: a halt, the day's loss, or late pairs whose stops block every route."""
         control = self.control
         found = control.halted_at(now_ns)
         if found is None and control.late and all(control.stopped_by_late(of, at) for of, *at in self.routes()):
@@ -326,11 +319,11 @@ class EngineState:
         prices = [
             mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
         ]
-        # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
+        # To 18 decimals: results computed from it go into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
 
     def fee_asset_price(self, venue: str, asset: str, quote: str) -> Decimal | None:
-        """Return what one unit of an asset that a venue takes fees from is worth in quote; None where nothing says so.
+        """Return the quote value of one unit of an asset that a venue takes fees from; None without a price.
 
         By a live book, that venue's own first; else as the settings state it.
         """
@@ -338,7 +331,7 @@ class EngineState:
         return live or self.venues[venue].profile.fee_asset_prices_quote.get(asset)
 
     def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
-        """Return what one base of a symbol sells for, for bounding the value of sales (`core/books/sale_price.py`)."""
+        """Return the price at which one base of a symbol sells, to bound the value of sales (`core/books/sale_price.py`)."""
         live = middle(self.books.best_bids(symbol, self.venues))
         if live is None:
             return middle(self.books.seen_bids(symbol, now_ns))
@@ -374,7 +367,7 @@ class EngineState:
             self.out.alert(f"{kind}: {text}")
 
     def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        """Stop opening pairs, durably, and say why; a halt that a further pair asks for is an incident, too."""
+        """Stop opening pairs, durably, and report the reason; each further pair's halt is an incident, too."""
         news = self.control.halt(reason)
         if news:
             self.out.persist(self.control.record(now_ns, text))
@@ -382,7 +375,7 @@ class EngineState:
             self.incident(IncidentKind.HALTED, f"{reason}: {text}", now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
 
     def await_rules(self, venue: str, symbol: str, why: str, now_ns: int) -> None:
-        """Open nothing in a symbol at a venue until its listing is read again."""
+        """Open nothing in a symbol at a venue until its listing is re-read."""
         if (venue, symbol) not in self.rules_awaited:
             self.rules_awaited.add((venue, symbol))
             text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
@@ -400,6 +393,6 @@ class EngineState:
         self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
 
     def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
-        """Open nothing at a venue for a while; repairs go on."""
+        """Open nothing at a venue for a while; repairs continue."""
         until = now_ns + int(seconds * 1000) * NS_PER_MS
         self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)

@@ -1,9 +1,9 @@
-"""Whether a route buys and sells one coin, for one quote: what the table of coins proves, and what is done with the rest.
+"""Whether a route buys and sells one coin, for one quote: the proof by the table of coins, and the rule for the rest.
 
-A ticker that is another coin at the other venue shows the best of all edges, and the loss when it is sold is the whole pair. So
-a route of coins that are *different* is refused in every run that asks for identities. One that is merely *unproved* is refused
-too, or marked: its pairs are counted and summed apart. A repair at a third venue needs the proof in any case. Sandboxes and
-tapes ask for none, for their coins are made up.
+A ticker that is another coin at the other venue shows the best of all edges, and the loss when it is sold is the whole pair.
+So a route of coins that are *different* is refused in every run that asks for identities. An *unproved* route is refused too,
+or marked: its pairs are counted and summed separately. A repair at a third venue always needs the proof. Sandboxes and tapes
+ask for none, for their coins are made up.
 """
 
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ class RouteIdentities:
 
     @property
     def overrides(self) -> tuple[CoinOverride, ...]:
-        """Return what the user says of coins, whatever any list says."""
+        """Return the user's statements about coins, which override every list."""
         return () if self._rule is None else self._rule.overrides
 
     def renew(self, listed: Iterable[Coin]) -> dict[Route, tuple[Verdict, Verdict]]:
-        """Go by what venues list now; return the routes that were judged before and are judged otherwise: before, and now."""
+        """Use the venues' present lists; return the routes whose verdict changed: before, and now."""
         if self._rule is None:
             return {}
         self._table = CoinTable((*self._rule.coins, *listed), self._rule.overrides)
@@ -43,16 +43,16 @@ class RouteIdentities:
         return found is Verdict.DIFFERENT or (found is Verdict.UNPROVED and refuses)
 
     def mark(self, route: Route) -> str | None:
-        """Return what speaks against a route's coins being the same at both venues: what it earns is shown apart then."""
+        """Return the objection to a route's coins being the same at both venues, or None; its earnings are shown apart then."""
         found = self.of(route)
         return None if found in (None, Verdict.SAME) else str(found)
 
     def repairs(self, symbol: str, venue: str, pair_venues: Iterable[str]) -> bool:
-        """Return whether a pair at `pair_venues` may be repaired at `venue`: what is traded there is proved to be the same."""
+        """Return whether a pair at `pair_venues` may be repaired at `venue`: the coins there are proved to be the same."""
         return venue in pair_venues or all(self.mark((symbol, venue, other)) is None for other in pair_venues)
 
     def of(self, route: Route) -> Verdict | None:
-        """Return what is known of a route's base and quote together, the worse of the two; None where nobody asks."""
+        """Return the verdict on a route's base and quote together, the worse of the two; None without a check."""
         if self._rule is None:
             return None
         return self._verdict(route)

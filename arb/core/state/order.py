@@ -1,14 +1,14 @@
-"""Our own orders until they are settled: what was sent, what the venue reported, what certainly filled.
+"""Our own orders until they are settled: the order sent, the venue's reports, the certain fills.
 
-Two facts are kept apart on purpose. The *report* is what the venue says of the order (its id, its cumulative fill, whether it
-has ended); the *fills* are single executions, each counted once by its key. An order is settled only when the venue has
-ended it and the fills we hold add up to the cumulative fill it reported: a cancel acknowledgement alone settles nothing,
-and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
+Two facts are kept apart on purpose. The *report* is the venue's view of the order (its id, its cumulative fill, whether it has
+ended). The *fills* are single executions, each counted once by its key. An order is settled only when the venue has ended it
+and the fills we hold add up to its cumulative fill. A cancel acknowledgement settles nothing by itself. A fill after it, or
+before the acknowledgement of the order, counts like any other.
 
 An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/reconciler.py`).
 
-A venue may contradict itself: more filled than was ordered, one trade under two ids. Nothing of that is counted; the order is
-*frozen*, which means not settled, until a complete order query shows an ended order and exactly the fills that make it up.
+A venue may contradict itself: more filled than was ordered, one trade under two ids. Such reports are not counted. The order
+is *frozen*, that is not settled, until a complete order query shows an ended order and exactly the fills that make it up.
 """
 
 from collections.abc import Iterable
@@ -27,9 +27,7 @@ _NO_FILLS: frozenset[FillKey] = frozenset()
 
 
 class WorkingOrder:
-    """One of our orders, from intent to settlement."""
-
-    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    # Tens of thousands are kept after their end: a dictionary in each would double their memory.
     __slots__ = (
         "_written",
         "absence",
@@ -101,7 +99,8 @@ class WorkingOrder:
         self.price = command.price
         self.size = command.size
         self.expires_ns = command.expires_ns
-        # By how much (ns) the venue's clock was ahead at most while this may have been signed: its expiry left in that time.
+        # The most (ns) by which the venue's clock was ahead while this may have been signed: its expiry was written in
+        # that time.
         self.offset_ns = offset_ns
         self.attempt = attempt
         # A cumulative fill that is off by less than this base is rounded, and lacks no fill.
@@ -118,9 +117,9 @@ class WorkingOrder:
         self.absence: OrderAbsence | None = None
         # Whether it is presumed absent and still queried: it may have been taken after all.
         self.watched = False
-        # Whether it was presumed absent and filled, and what that cost is not counted yet.
+        # Whether it was presumed absent and filled, and the cost of that is not counted yet.
         self.presumed_wrongly = False
-        # Whether its venue answered without an outcome, or may have: it may be slow to take what it received.
+        # Whether its venue answered without an outcome, or may have: the request may still wait there.
         self.unwell = False
         # Whether the last complete query did not show all of it, though its venue had acknowledged it before.
         self.unseen = False
@@ -129,7 +128,7 @@ class WorkingOrder:
         self.first_fill_ns: int | None = None
         self.done_ns: int | None = None
         self.fills: dict[FillKey, Fill] = {}
-        # What each fee was worth in quote when its fill came: the row says so, and the waterfall must agree with it.
+        # The quote value of each fee when its fill arrived: the row records it, and the waterfall must agree with it.
         self.fee_values: dict[FillKey, Decimal] = {}
         self.queries_sent = 0
         self.cancels_asked = 0
@@ -139,12 +138,12 @@ class WorkingOrder:
         self.released = False
         # Whether it was written down only when a venue reported it: then it may have filled before that.
         self.recovered = False
-        # Whether an incident says that the outcome has been unknown for too long.
+        # Whether an incident has reported that the outcome has been unknown for too long.
         self.alarmed = False
         self.frozen = False
-        # How the venue contradicted itself, as an incident has said; "" while it did not.
+        # How the venue contradicted itself, as the incident words it; "" while it has not.
         self.contradiction = ""
-        # Fills that are not counted, because they contradict what is known.
+        # Fills that are not counted, because they contradict known facts.
         self.set_aside = _NO_FILLS
         # Other ids of trades that were counted.
         self.disproved = _NO_FILLS
@@ -155,9 +154,9 @@ class WorkingOrder:
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
-        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) counts where the row does not say.
+        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) replaces an expiry that the row lacks.
 
-        One that was journalled but whose answer never came is unknown: it may have left before the process died.
+        A journalled order without an answer is unknown: it may have left before the process died.
         """
         require(record.pair_trade_id is not None and record.client_order_id is not None, "only own orders are restored")
         assert record.pair_trade_id is not None and record.client_order_id is not None
@@ -224,7 +223,6 @@ class WorkingOrder:
 
     @property
     def settled(self) -> bool:
-        """Return whether nothing more can be expected of this order."""
         return self.ended and not self.frozen and not self._exceeds(self.reported_filled, self.filled)
 
     @property
@@ -245,7 +243,7 @@ class WorkingOrder:
 
     @property
     def _filled_of_row(self) -> Decimal:
-        """Return the greater of what was reported and what filled; of two that fit, the exact one."""
+        """Return the greater of the reported and the certain fill; of two that agree, the exact one."""
         return self.reported_filled if self._exceeds(self.reported_filled, self.filled) else self.filled
 
     @property
@@ -269,9 +267,9 @@ class WorkingOrder:
         return OrderStatus.SENT if self.sent_ns else OrderStatus.INTENT
 
     def take_report(self, report: OrderReport, now_ns: int) -> str:
-        """Take a report of the venue on this order; an older one never undoes a newer one.
+        """Take a venue's report on this order; an older one never undoes a newer one.
 
-        Return how it contradicts what was ordered, "" when it does not; one that does is not taken.
+        Return how it contradicts the order, "" when it does not; a contradicting report is not taken.
         """
         if not self.can_report(report.filled):
             return f"{plain(report.filled)} reported filled of {plain(self.size)}"
@@ -285,11 +283,11 @@ class WorkingOrder:
         return ""
 
     def misfits(self, fill: Fill) -> bool:
-        """Return whether a fill cannot be one of this order, whatever else has filled."""
+        """Return whether a fill cannot belong to this order, whatever else has filled."""
         return fill.side is not self.side or fill.size <= 0 or fill.price <= 0
 
     def objection(self, fill: Fill) -> str:
-        """Return how a fill that is not counted yet contradicts what was ordered or filled, "" when it does not."""
+        """Return how an uncounted fill contradicts the order or its fills, "" when it does not."""
         if self.misfits(fill):
             return f"a fill of {fill.side} {plain(fill.size)} at {plain(fill.price)} for a {self.side} order"
         if self.filled + fill.size > self.size:
@@ -324,7 +322,7 @@ class WorkingOrder:
         return True
 
     def exists(self) -> None:
-        """Take a sign that the venue has taken the order, whatever an answer said or failed to say."""
+        """Record that the venue has the order, whatever an answer reported or omitted."""
         self.outcome = Outcome.ACCEPTED
         if self.absence is not None:
             self.absence, self.watched = None, False
@@ -337,7 +335,7 @@ class WorkingOrder:
         self.end(now_ns)
 
     def end(self, now_ns: int) -> None:
-        """Note that the venue has ended the order."""
+        """Record that the venue has ended the order."""
         self.ended = True
         self.done_ns = self.done_ns or now_ns
 
@@ -348,7 +346,6 @@ class WorkingOrder:
         return () if record == before else (record,)
 
     def record(self) -> OrderRecord:
-        """Return the row of this order."""
         traded = self.filled
         return OrderRecord(
             id=self.order_id,

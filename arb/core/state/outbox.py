@@ -1,7 +1,7 @@
-"""The outbox: the commands of one step, in order, some of them written down only once its orders have left.
+"""The outbox: the commands of one step, in order; some are written only once its orders have left.
 
-A step is one call of `Engine.handle`. What it decides to open leaves before its rows are made: `open` and `later` hold the
-place among the commands, and `write_rows` fills it, so that the commands and their order do not depend on when that was.
+A step is one call of `Engine.handle`. The orders it opens leave before their rows are made: `open` and `later` reserve a place
+among the commands, and `write_rows` fills it. So the commands and their order do not depend on when the rows were made.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,17 +45,17 @@ class Outbox:
         self.intents, self._commands, self._waiting = [], [], False
 
     def open(self, intent: Intent, enter: Callable[[], None]) -> None:
-        """Open a pair: its orders leave first; `enter` makes it known then, and gives its commands, which stand here."""
+        """Open a pair: its orders leave first; then `enter` records it, and its commands take this place."""
         self.intents.append(intent)
         self.later(enter)
 
     def later(self, write: Callable[[], None]) -> None:
-        """Give commands by calling `write` once what this step opens has left; they stand here."""
+        """Reserve a place for the commands that `write` gives once this step's orders have left."""
         self._commands.append(write)
         self._waiting = True
 
     def write_rows(self) -> None:
-        """Give the commands that were left for later, each in its place."""
+        """Make the deferred commands, each in its place."""
         if not self._waiting:
             return
         held, self._commands, self._waiting = self._commands, [], False
@@ -66,16 +66,14 @@ class Outbox:
                 one()
 
     def take(self) -> tuple[AnyCommand, ...]:
-        """Hand over what was collected, each row once and in its last state."""
+        """Return and forget the collected commands, each row once and in its last state."""
         self.write_rows()
         return last_states(command for command in self._commands if isinstance(command, Command))
 
     def persist(self, *records: AnyRecord) -> None:
-        """Keep rows."""
         self._commands.extend(Persist(cause=self.cause, record=record) for record in records)
 
     def timer(self, timer: AnyTimer, at_ns: int) -> None:
-        """Ask to be woken."""
         self._commands.append(SetTimer(cause=self.cause, timer=timer.text, at_ns=at_ns))
 
     def place(self, commands: Iterable[PlaceOrder]) -> None:
@@ -83,23 +81,20 @@ class Outbox:
         self._commands.extend(commands)
 
     def query(self, command: QueryOrder) -> None:
-        """Query an order."""
         self._commands.append(msgspec.structs.replace(command, cause=self.cause))
 
     def cancel(self, command: CancelOrder) -> None:
-        """Ask for a cancel."""
         self._commands.append(msgspec.structs.replace(command, cause=self.cause))
 
     def refresh(self, venue: str) -> None:
-        """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self.cause, venue=venue))
 
     def request_book(self, connection: str, native_symbol: str) -> None:
-        """Ask for a clean snapshot of one book."""
+        """Request a clean snapshot of one book."""
         self._commands.append(RequestBook(cause=self.cause, connection=connection, native_symbol=native_symbol))
 
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
-        """Ask for an account snapshot: everything since an instant."""
+        """Request an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self.cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
     def recall(self, venue: str, venue_order_id: str, client_order_id: str | None) -> None:
@@ -112,9 +107,7 @@ class Outbox:
         self._commands.append(RecallOrders(cause=self.cause, venue=venue, orders=(order,)))
 
     def alert(self, text: str) -> None:
-        """Alert the user."""
         self._commands.append(Alert(cause=self.cause, text=text))
 
     def finish(self) -> None:
-        """Say that nothing is left to do."""
         self._commands.append(Finish(cause=self.cause))

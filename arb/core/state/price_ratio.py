@@ -1,26 +1,25 @@
 """Whether two venues' prices of a symbol stay together: a cross-check of the table of coins.
 
-Two tickers that are one coin move as one: the ratio of their mids leaves 1 by more than a narrow band for seconds, which is
-what we trade, and comes back. A ratio that stays beyond the band, or wanders in and out of it, is one of two coins, of two
-quotes (one of them no longer redeemed), or of a coin that cannot be moved between the two venues: what is bought at one
-is not worth its price at the other. That holds whatever a table says; a ratio within the band proves nothing, for a namesake
-may cost nearly as much, and books may be led away slowly within it.
+Two tickers of one coin move as one: the ratio of their mids leaves 1 by more than a narrow band only for seconds, the edge
+that we trade, and returns. A ratio that stays beyond the band, or crosses it again and again, shows two coins, two quotes (one
+no longer redeemed), or a coin that cannot be moved between the venues. Base bought at one is then not worth its price at the
+other, whatever a table lists. A ratio within the band proves nothing: a namesake may cost nearly as much, and someone may move
+books slowly within it.
 
 For each symbol and two venues the time beyond `max_price_ratio_bps` is added up, and time within it takes a tenth of itself
-back. At `REFUSED_AFTER_NS` nothing opens between the two any more, until all of it has been taken back (`FREED_AFTER_NS` at
-the latest, if the ratio stays within). A dislocation of seconds is far from that, and one that comes back every few minutes
-adds up to nothing.
+back. At `REFUSED_AFTER_NS` nothing opens between the two until all of it has been taken back (`FREED_AFTER_NS` at the latest,
+if the ratio stays within). A dislocation of seconds is far from that, and one every few minutes adds up to nothing.
 
-Symbols whose quotes cross are sampled when they are judged, once a second; those that have left the band whenever they are
-judged, which is after each of their frames, until their time is taken back. A book that may not be used gives no sample, nor
-one whose own spread is wider than the band (its mid says nothing), unless the better quotes of the two are that far apart by
-themselves. Time counts between two samples on one side of the band with no failed one between them, and 15 s of it at most:
-by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay finds
-the same. Only ratios that have left the band are kept.
+Symbols whose quotes cross are sampled when they are judged, once a second. Those that have left the band are sampled at each
+judgement, after each of their frames, until their time is taken back. A book that may not be used gives no sample. Nor does
+one whose own spread is wider than the band, since its mid means nothing, unless the better quotes of the two are that far
+apart by themselves. Time counts between two samples on one side of the band with no failed one between them, and 15 s of it at
+most: by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay
+computes the same. Only ratios that have left the band are kept.
 
-Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices before a pause
-say nothing about those after it. In the first seconds of a run `max_edge_bps` and persistent edges hold alone, as they do for
-every first pair (`persistent_edge.py`).
+The state ends with the process: venues and users correct listings, tables and settings, and prices before a pause tell nothing
+about those after it. In the first seconds of a run only `max_edge_bps` and persistent edges protect, as for every first pair
+(`persistent_edge.py`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -40,14 +39,14 @@ SAMPLED_EVERY_NS = NS_PER_S
 REFUSED_AFTER_NS = 30 * NS_PER_S
 FREED_AFTER_NS = 300 * NS_PER_S
 COUNTED_MAX_NS = 15 * NS_PER_S
-"""What may pass between two samples and count in full."""
+"""The longest time between two samples that counts in full."""
 
 Quotes = tuple[int, int]
 """Best bid and best ask of a book, on the symbol's scale."""
 
 
 class _Ratio(msgspec.Struct):
-    """A symbol at two venues since their ratio left the band: what was added up, the last sample, whether it is refused.
+    """A symbol at two venues since their ratio left the band: the time added up, the last sample, whether it is refused.
 
     `sampled_ns` is 0 where a sample has failed since.
     """
@@ -59,7 +58,7 @@ class _Ratio(msgspec.Struct):
 
 
 class PriceRatios:
-    """The ratios that have left their band of late, and what is refused for it."""
+    """The ratios that have recently left their band, and the refusals that follow."""
 
     def __init__(self, books: Books, bound_bps: Callable[[str], Decimal], report: Callable[[str, int], None]) -> None:
         """`bound_bps` returns the band of a symbol; `report` takes the text of each refusal that begins, and the instant."""
@@ -85,7 +84,7 @@ class PriceRatios:
             self._note(symbol, (first, second), beyond, now_ns)
 
     def follows(self, symbol: str) -> bool:
-        """Return whether it matters what a symbol's ratios are now."""
+        """Return whether a symbol's ratios matter now."""
         return symbol in self._left
 
     def in_question(self, symbol: str) -> bool:
@@ -102,11 +101,11 @@ class PriceRatios:
         return found is not None and found.refused
 
     def repairs(self, symbol: str, venue: str, pair_venues: Sequence[str]) -> bool:
-        """Return whether a pair at `pair_venues` may be repaired at `venue` as far as ratios go; at its own it may."""
+        """Return whether ratios allow a repair at `venue` of a pair at `pair_venues`; at its own venues they do."""
         return venue in pair_venues or not any(self.refuses(symbol, venue, other) for other in pair_venues)
 
     def refused(self) -> list[Route]:
-        """Return each symbol with the two venues between which nothing may open in it."""
+        """Return each refused symbol, with its two venues."""
         left = self._left.items()
         return sorted((symbol, *pair) for symbol, pairs in left for pair, found in pairs.items() if found.refused)
 
@@ -150,9 +149,9 @@ class PriceRatios:
 
 
 def is_beyond(one: Quotes, other: Quotes, bound: Fraction) -> bool | None:
-    """Return whether the ratio of two mids is further from 1 than `bound` (0.01: 1 %); None where it cannot be said.
+    """Return whether the ratio of two mids is further from 1 than `bound` (0.01: 1 %); None where that is undefined.
 
-    The higher over the lower counts, so it does not matter which comes first.
+    The higher over the lower counts, so their order does not matter.
     """
     above, whole = bound.numerator, bound.denominator  # in integers: an opening may wait for this
     lower, higher = (one, other) if one[0] + one[1] <= other[0] + other[1] else (other, one)

@@ -1,11 +1,11 @@
-"""The residuals of closed pairs, by symbol: dust (no legal order at the pair's two venues, or left as its plan meant), and base
+"""The residuals of closed pairs, by symbol: dust (no legal order at the pair's venues, or planned as residual) and base
 carried unhedged.
 
-Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so
-that trading it away later books the difference only. Carried base is what a pair ended with because no legal order for it
-existed at any venue, or because the policy is to hold; it counts as unhedged. The dust of a symbol does so only where it is
-worth more than `dust_max_quote`, once all such dust is worth more than `dust_total_max_quote`: small dust of many symbols is
-traded away at that sum (`core/trades/closing.py`), and the part that no venue takes halts nothing.
+Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so a
+later trade of it books only the difference. A pair carries base when no legal order for it existed at any venue, or the policy
+is to hold; it counts as unhedged. The dust of a symbol counts as unhedged only where it is worth more than `dust_max_quote`,
+once all such dust is worth more than `dust_total_max_quote`. Small dust of many symbols is traded away at that sum
+(`core/trades/closing.py`), and the part that no venue takes halts nothing.
 """
 
 from collections.abc import Callable, Iterable, Set
@@ -34,16 +34,17 @@ class Residuals:
         self._dust_total_max = dust_total_max_quote
         self._dust: dict[str, Residual] = {}
         self._carried: dict[str, Residual] = {}
-        # What counts as unhedged, None where it has to be worked out anew: each decision asks.
+        # The residuals that count as unhedged, None until recomputed: each decision asks.
         self._unhedged: list[Residual] | None = None
-        # Journalled residuals on accounts that are not connected now, but may be at a later start: kept, and never traded here.
+        # Journalled residuals on accounts that are not connected now, but may be at a later start: kept, and never
+        # traded here.
         self._away_dust: tuple[Residual, ...] = ()
         self._away_carried: tuple[Residual, ...] = ()
 
     def restore(self, record: ResidualsRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Residual]:
-        """Restore the journalled residuals that lie on `present` accounts alone; return all others.
+        """Restore the journalled residuals whose accounts are all `present`; return all others.
 
-        Of those, the ones whose accounts are all present or `may_return` are kept, untouched, for a later start.
+        Those whose accounts are all present or `may_return` are kept, untouched, for a later start.
         """
         self._unhedged = None
         elsewhere: list[Residual] = []
@@ -75,11 +76,11 @@ class Residuals:
         )
 
     def take_back(self, booked: Residual, *, carried: bool) -> Residual:
-        """Remove and return what is still there, carried or as dust, of a residual that one pair booked at its `since_ns`.
+        """Remove and return the remaining part of a residual, carried or dust, that one pair booked at its `since_ns`.
 
-        Nothing, once the symbol's residuals were traded away after that, or none that lies on the same side of zero; no more
-        than there is in sum, where residuals of other pairs have offset it. Of pairs that have offset one another the first
-        to ask takes what is left.
+        Nothing, once the symbol's residuals were traded away after that, or where none is on the same side of zero. At most
+        the present sum, where residuals of other pairs have offset it. Of pairs that have offset one another the first to ask
+        takes the rest.
         """
         self._unhedged = None
         kept = self._carried if carried else self._dust
@@ -94,7 +95,7 @@ class Residuals:
         return booked
 
     def offset(self, symbol: str, imbalance: Decimal) -> Residual:
-        """Remove and return what offsets an imbalance, at its booked value: of what is carried, else of the dust."""
+        """Remove and return the residual that offsets an imbalance, at its booked value: carried base first, else dust."""
         self._unhedged = None
         for kept in (self._carried, self._dust):
             held = kept.get(symbol)
@@ -118,11 +119,9 @@ class Residuals:
         return self._dust.pop(symbol, _nothing(symbol))
 
     def dust(self, symbol: str) -> Residual:
-        """Return the dust of a symbol."""
         return self._dust.get(symbol, _nothing(symbol))
 
     def dust_symbols(self) -> list[str]:
-        """Return the symbols that have dust."""
         return sorted(symbol for symbol, held in self._dust.items() if held.size)
 
     def excess_dust(self) -> tuple[Decimal, list[str]]:
@@ -150,7 +149,6 @@ class Residuals:
         _add(self._carried, residual)
 
     def carried(self, symbol: str) -> Residual:
-        """Return the carried base of a symbol."""
         return self._carried.get(symbol, _nothing(symbol))
 
     def take_carried(self, symbol: str) -> Residual:
@@ -159,11 +157,10 @@ class Residuals:
         return self._carried.pop(symbol, _nothing(symbol))
 
     def carried_symbols(self) -> list[str]:
-        """Return the symbols that have carried base."""
         return sorted(symbol for symbol, held in self._carried.items() if held.size)
 
     def unhedged_by_asset(self) -> dict[str, Unhedged]:
-        """Return what counts as unhedged, by asset."""
+        """Return the unhedged residuals, by asset."""
         unhedged: dict[str, Unhedged] = {}
         for held in self.unhedged():
             base = Symbol.of(held.symbol).base
@@ -173,11 +170,11 @@ class Residuals:
         return unhedged
 
     def unhedged_value(self) -> Decimal:
-        """Return the quote value, without signs, of what counts as unhedged."""
+        """Return the quote value, without signs, of the unhedged residuals."""
         return sum((abs(held.booked) for held in self.unhedged()), ZERO)
 
     def unhedged(self) -> list[Residual]:
-        """Return what counts as unhedged, not to be changed: what was carried, and dust where there is too much of it."""
+        """Return the unhedged residuals, read-only: all carried base, and dust above its limit."""
         if self._unhedged is not None:
             return self._unhedged
         unhedged = [held for held in self._carried.values() if held.size] if self._carried else []

@@ -1,9 +1,9 @@
-"""Whether what a pair moves could be moved back: a route on which a wallet is closed is refused, capped, or traded anyway.
+"""Whether a pair's coins could be moved back: a route on which a wallet is closed is refused, capped, or traded anyway.
 
-A premium behind a closed wallet is the best edge of all, and stays: nobody can carry it away. Each pair there turns what we
-hold into more of what cannot leave, until one venue has only base and the other only quote, and the price falls when the wallet
-opens. So such a route is refused unless the user wants otherwise; capped, a pair may pay a tenth of the ordinary, as at a venue
-on probation. What lists do not show is not refused.
+A premium behind a closed wallet is the largest edge of all, and persists: no one can transfer it away. Each pair there turns
+our holdings into more of the asset that cannot leave, until one venue has only base and the other only quote, and the price
+falls when the wallet opens. So such a route is refused unless the user configures otherwise. Capped, a pair may pay a tenth of
+the ordinary, as at a venue on probation. A wallet that no list shows blocks nothing.
 """
 
 from collections.abc import Iterable
@@ -22,17 +22,15 @@ _WHOLE = Decimal(1)
 
 
 class TransferBlocks:
-    """Judges routes by the venues' wallets."""
-
     def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
-        """`wallets`: what is known of them already."""
+        """`wallets`: the wallets known already."""
         self.wallets = Wallets() if wallets is None else wallets
         self._rule = rule
         self._found: dict[Route, Refill] = {}
         self._closed: dict[Route, bool] = {}
 
     def refill(self, route: Route) -> Refill:
-        """Return the two ways by which a pair on a route would be refilled."""
+        """Return the two transfers that would refill a pair on a route."""
         if route not in self._found:
             self._found[route] = self.wallets.refill(*route)
         return self._found[route]
@@ -53,7 +51,7 @@ class TransferBlocks:
         return tuple(self.refill(route).lines()) if known else ()
 
     def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
-        """Return which of `routes` are trapped: the way that is closed, why, and what follows."""
+        """Return the blocked routes among `routes`: the closed transfer, the reason, and the consequence."""
         return [
             {
                 "symbol": route[0],
@@ -68,7 +66,7 @@ class TransferBlocks:
         ]
 
     def renew(self) -> None:
-        """Judge all routes anew: the lists have changed."""
+        """Judge all routes again after the lists changed."""
         self._found.clear()
         self._closed.clear()
 

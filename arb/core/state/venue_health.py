@@ -65,8 +65,6 @@ class Sign(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A venue's state changed, and why."""
-
     venue: str
     before: HealthState
     state: HealthState
@@ -74,8 +72,6 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class VenueHealth:
-    """The health of one venue."""
-
     def __init__(self, limits: HealthLimits) -> None:
         self.state = HealthState.HEALTHY
         self.cause = ""
@@ -104,10 +100,10 @@ class VenueHealth:
         return self.state is HealthState.QUARANTINED
 
     def silent(self, now_ns: int) -> bool:
-        """Return whether orders are left without a certain answer here at present: one by maintenance, or two by anything.
+        """Return whether the venue leaves orders without a certain answer: one for maintenance, or two for any cause.
 
-        A repair that is not answered cannot be repeated before its absence is proved, which takes longer than a leg may
-        stay unhedged: so it goes elsewhere while it can, even before the venue is quarantined.
+        An unanswered repair cannot be repeated before its absence is proved, which takes longer than a leg may stay unhedged.
+        So repairs use other venues while they can, even before the quarantine.
         """
         horizon_ns = now_ns - SILENT_NS
         maintenance, unknowns = self._signs[Sign.MAINTENANCE], self._signs[Sign.UNKNOWNS]
@@ -117,9 +113,9 @@ class VenueHealth:
         )
 
     def sign(self, sign: Sign, now_ns: int, count: int = 1, connection: str = "") -> None:
-        """Count a sign against the venue; `connection` names the one it was seen at, where that is not the first.
+        """Count a sign against the venue; `connection` names its connection, where that is not the first.
 
-        Maintenance counts once a second: how many answers say it depends on how many orders were on their way.
+        Maintenance counts once a second: the number of such answers depends on the number of orders on their way.
         """
         seen = self._signs[sign]
         if sign is Sign.MAINTENANCE and seen and now_ns - seen[-1][0] < NS_PER_S:
@@ -135,21 +131,21 @@ class VenueHealth:
             self.sign(Sign.MISSES, now_ns)
 
     def ack(self, latency_ns: int, now_ns: int) -> None:
-        """Take note of how long an answer to an order took."""
+        """Record the latency of an answer to an order."""
         self._acks.append((now_ns, max(0, latency_ns)))
         self._news = True
 
     def clock(self, offset_ns: int, error_ns: int) -> None:
-        """Take note of the venue's clock."""
+        """Record the venue's clock."""
         self._offset_ns, self._error_ns = offset_ns, error_ns
         self._news = True
 
     def anchored(self, common_ns: int) -> None:
-        """Take note that our clock was compared with all venues': what their clocks have in common is no venue's fault."""
+        """Record a comparison of our clock with all venues': their common offset is no venue's fault."""
         self._offset_ns, self._common_ns = None, common_ns
 
     def distrust(self, now_ns: int) -> None:
-        """Begin on probation: a process before this one left the venue unwell."""
+        """Begin on probation: the venue was unwell in an earlier process."""
         self.state, self.cause, self.since_ns, self._bad_ns = HealthState.PROBATION, "unwell before", now_ns, now_ns
 
     def ack_p95_ms(self) -> float | None:
@@ -214,7 +210,7 @@ class VenueHealth:
         return HealthState.HEALTHY, ""
 
     def _where(self, name: str) -> str:
-        """Return how many of a measure's signs further connections gave; "" where none did, and for what is no sign."""
+        """Return the share of a measure's signs that further connections gave; "" without any."""
         seen = Counter(connection for _, connection in self._signs.get(name, ()) if connection)
         counts = ", ".join(f"{count} at {connection}" for connection, count in sorted(seen.items()))
         return counts and f" ({counts})"
@@ -234,8 +230,6 @@ class VenueHealth:
 
 
 class HealthBoard:
-    """The health of all venues, fed by events."""
-
     def __init__(self, limits: HealthLimits, venues: Iterable[str]) -> None:
         self.venues = {venue: VenueHealth(limits) for venue in venues}
 
@@ -252,7 +246,7 @@ class HealthBoard:
         return min((self.venues[venue].share for venue in venues), default=ONE)
 
     def take(self, event: AnyEvent) -> list[Change]:
-        """Read an event's signs, and return the changes of state that follow now."""
+        """Count an event's signs, and return the resulting changes of state."""
         now_ns = event.t_ns
         if type(event) is not QueueDrained:
             self._read(event, now_ns)
@@ -293,7 +287,7 @@ class HealthBoard:
         return tuple(sorted(venue for venue, health in self.venues.items() if health.state in bad))
 
     def restore(self, unwell: Iterable[str], now_ns: int) -> None:
-        """Begin on probation with the venues that a process before this one left unwell."""
+        """Begin on probation with the venues that were unwell in an earlier process."""
         for venue in unwell:
             if venue in self.venues:
                 self.venues[venue].distrust(now_ns)

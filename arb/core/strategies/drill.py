@@ -1,12 +1,12 @@
 """The strategy of a drill: at each venue three orders of the smallest legal size, one by one, and no trade between venues.
 
 - *rest*: a purchase far below the book, which must rest and is cancelled;
-- *expired*: a purchase far below the book that reaches the venue only after its expiry (whoever sends it sees to that), and
-  that the venue must refuse: documents err, so only this shortens the proof that an order without answer does not exist;
-- *trade*: a purchase at the best ask, which must fill. What it bought is traded back by the repairs of every pair.
+- *expired*: a purchase far below the book that the sender holds until after its expiry, and that the venue must refuse.
+  Documents err, so only this shortens the proof that an order without answer does not exist;
+- *trade*: a purchase at the best ask, which must fill. The ordinary repairs of a pair trade it back.
 
 Each is a pair of kind `test` with one order of role `test`: journalled, queried, settled, repaired and recovered after a crash
-like any other. A step is tried again where it could not be carried out, and not where its answer was another than hoped.
+like any other. A step that could not be carried out is retried; a step with an unexpected answer is not.
 """
 
 import re
@@ -35,26 +35,24 @@ from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 FAR = Decimal("0.9")
-"""What part of the best bid an order asks for that must not trade."""
+"""The fraction of the best bid that an order asks for which must not trade."""
 ROOM = Decimal("0.95")
-"""To what part of the best bid the price may fall before what was bought is too little to be sold."""
+"""The fraction of the best bid to which the price may fall before the base bought is too little to be sold."""
 TRIES = 3
 LIVES_MS = 500
-"""How long the order lives that is to come too late: it is written down, signed and then held back for longer."""
+"""The lifetime of the order that is to arrive too late: it is recorded, signed and then held for longer."""
 HELD_MS = 1_000
-"""For how long after its expiry by our clock it is held back: above what our clock and the venue's may be apart."""
+"""How long after its expiry by our clock it is held: longer than our clock and the venue's may differ."""
 
 
 class DrillStep(StrEnum):
-    """The orders of a drill, in turn."""
-
     REST = "rest"
     EXPIRED = "expired"
     TRADE = "trade"
 
 
 class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How one step ended: its order's last row, and how its pair ended; `net`: what that earned, in quote."""
+    """The result of one step: its order's last row, and the end of its pair; `net`: its earnings in quote."""
 
     venue: str
     step: DrillStep
@@ -64,7 +62,7 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_hoped(self) -> bool:
-        """Return whether the venue did what it must: rest and cancel, refuse what expired, or fill."""
+        """Return whether the venue behaved as required: rest and cancel, refuse the expired order, or fill."""
         order = self.order
         if self.step is DrillStep.EXPIRED:
             return order.outcome is Outcome.REJECTED and bool(order.sent_ns)
@@ -73,7 +71,7 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillSizes(msgspec.Struct, frozen=True):
-    """What a drill sends at one venue: sizes in base, prices in quote per base."""
+    """The orders of a drill at one venue: sizes in base, prices in quote per base."""
 
     far_price: Decimal
     far_size: Decimal
@@ -82,7 +80,7 @@ class DrillSizes(msgspec.Struct, frozen=True):
 
     @classmethod
     def at(cls, instrument: Instrument, bid: Decimal, ask: Decimal, max_slippage_bps: Decimal) -> "DrillSizes":
-        """Return the smallest legal sizes at these best quotes; what is bought can be sold again after the fee."""
+        """Return the smallest legal sizes at these best quotes; the base bought can be sold again after the fee."""
         far = max(floor_to_step(bid * FAR, instrument.tick), instrument.tick)
         sold = _smallest(instrument, bid * ROOM)
         kept = 1 - (instrument.taker_fee or ZERO) if instrument.buy_fee_in is FeeIn.BASE else Decimal(1)
@@ -90,7 +88,7 @@ class DrillSizes(msgspec.Struct, frozen=True):
         return cls(far, _smallest(instrument, far), price, ceil_to_step(sold / min(kept, Decimal(1)), instrument.lot))
 
     def cost(self, instrument: Instrument, bid: Decimal) -> Decimal:
-        """Return what the trade costs at most if what was bought is sold at `bid`: spread, slippage and both fees, in quote."""
+        """Return the most that the trade costs if its base is sold at `bid`: spread, slippage and both fees, in quote."""
         fee = instrument.taker_fee or ZERO
         return self.size * (self.price * (1 + fee) - bid * (1 - fee))
 
@@ -102,12 +100,12 @@ def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
 
 
 def _names(text: str, number: str) -> bool:
-    """Return whether a venue's number of an order stands in a text, and not as a part of another."""
+    """Return whether a text names a venue's order number, and not as a part of another number."""
     return number in text and re.search(rf"(?<![0-9A-Za-z]){re.escape(number)}(?![0-9A-Za-z])", text) is not None
 
 
 class _Part:
-    """One venue's part of a drill: what is left to do, and the pair that is open."""
+    """One venue's part of a drill: the open steps, and the open pair."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -118,7 +116,7 @@ class _Part:
 
 
 class Drill:
-    """See the module; `symbols` says of each venue in what to trade. `on_end` is called once every step has ended."""
+    """See the module; `symbols` is the symbol to trade at each venue. `on_end` is called once every step has ended."""
 
     unfinished = False
 
@@ -140,12 +138,12 @@ class Drill:
 
     @property
     def marked(self) -> bool:
-        """Return whether a step is left."""
+        """Return whether any step is open."""
         return not self._stopped and any(part.left for part in self._parts.values())
 
     @property
     def left(self) -> dict[str, str]:
-        """Return by venue what has kept its next step from ending, of venues with one left."""
+        """Return, for each venue with an open step, the blocker of its next step."""
         return {venue: f"{part.left[0]}: {part.blocker}" for venue, part in self._parts.items() if part.left}
 
     def held_until_ns(self, client_order_id: str) -> int | None:
@@ -165,7 +163,7 @@ class Drill:
         return ""
 
     def name_in(self, text: str) -> str | None:
-        """Return the client order id of an order of ours that a text names, by that id or by the venue's, or None."""
+        """Return the client order id of our order that a text names, by that id or by the venue's, or None."""
         for _, pair in self._pairs:
             for name, order in pair.orders.items():
                 if name in text or (order.venue_order_id and _names(text, order.venue_order_id)):
@@ -173,51 +171,43 @@ class Drill:
         return None
 
     def waits_for(self, unread: Collection[str]) -> bool:
-        """Wait for nothing: a book whose connection has unread bytes is passed by."""
+        """Never wait: a book whose connection has unread bytes is skipped."""
         return False
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self) -> None: ...
 
     def finish(self, now_ns: int) -> None:
-        """Open nothing any more."""
+        """Open nothing more."""
         self._stopped = True
 
-    def mark(self, rows: Iterable[int]) -> None:
-        """Do nothing: every drain is looked at."""
+    def mark(self, rows: Iterable[int]) -> None: ...
 
-    def mark_all(self) -> None:
-        """Do nothing."""
+    def mark_all(self) -> None: ...
 
-    def state_changed(self) -> None:
-        """Do nothing."""
+    def state_changed(self) -> None: ...
 
     def rules_changed(self, symbol: str) -> None:
         """Do nothing: rules are read when an order is made."""
 
-    def health_changed(self, symbols: Iterable[str]) -> None:
-        """Do nothing."""
+    def health_changed(self, symbols: Iterable[str]) -> None: ...
 
     def act(self, now_ns: int) -> None:
-        """Open nothing here: an order of a drill is in no hurry."""
+        """Open nothing here: an order of a drill is not urgent."""
 
     def after_act(self, now_ns: int) -> None:
-        """Go on with every venue."""
+        """Continue with every venue."""
         under_way = [] if self._stopped else [(venue, part) for venue, part in self._parts.items() if part.left]
         for venue, part in under_way:
             self._go_on(venue, part, now_ns)
         if under_way and not self.left:
             self._on_end()
 
-    def close_episodes(self, now_ns: int) -> None:
-        """Do nothing."""
+    def close_episodes(self, now_ns: int) -> None: ...
 
     def why_not(self, route: Route) -> Reason | None:
-        """Return nothing: no edge is looked for."""
         return None
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        """Return nothing."""
         return []
 
     def _go_on(self, venue: str, part: _Part, now_ns: int) -> None:
@@ -227,7 +217,7 @@ class Drill:
             part.blocker = self._open(venue, part, now_ns)
 
     def _followed(self, venue: str, part: _Part, pair: PairTrade) -> bool:
-        """Cancel what rests; return whether the pair has ended."""
+        """Cancel resting orders; return whether the pair has ended."""
         (order, *_) = [order for order in pair.orders.values() if order.role is Role.TEST]
         if order.rests and not order.cancels_asked:
             self.manager.cancel(order)
@@ -252,7 +242,7 @@ class Drill:
         )
 
     def _open(self, venue: str, part: _Part, now_ns: int) -> str:
-        """Send the order of the next step, or return what stands against it."""
+        """Send the order of the next step, or return its blocker."""
         state, symbol, step = self.state, part.symbol, part.left[0]
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"
@@ -292,7 +282,7 @@ class Drill:
         return ""
 
     def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:
-        """Open the pair of one order; its plan is that what is bought is worth what is paid, so that all it costs is a loss."""
+        """Open the pair of one order; its plan values the base at the price paid, so that all its costs are a loss."""
         state, symbol, venue = self.state, instrument.symbol, instrument.venue
         fee = instrument.taker_fee or ZERO
         in_base = instrument.buy_fee_in is FeeIn.BASE

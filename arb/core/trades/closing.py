@@ -1,8 +1,8 @@
-"""Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
+"""Close a pair: value its residual, split its result into causes, keep the residual, release its reservations.
 
-A late fill reopens the pair (`Closer.reopen`); its next end books the difference. Also the opening of pairs that
-trade residuals away (kinds `dust` and `flatten`). Such a pair names, as its buy and its sell venue, the one where an order was
-legal at its opening; its orders, repairs all of them, go to the best venue that lists the symbol.
+A late fill reopens the pair (`Closer.reopen`); its next end books the difference. This module also opens the pairs that trade
+residuals away (kinds `dust` and `flatten`). Such a pair names as buy and sell venue the one where an order was legal at its
+opening. All its orders are repairs: they go to the best venue that lists the symbol.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,8 +26,6 @@ from arb.market.symbol import Symbol
 
 
 class LateLegs(Protocol):
-    """Stops opening because of pairs that stay unhedged too long (`core/risk/late_legs.py`)."""
-
     def stop(self, pair: PairTrade, text: str, now_ns: int) -> None: ...
 
     def may_halt(self, pair: PairTrade) -> bool: ...
@@ -40,8 +38,6 @@ class LateLegs(Protocol):
 
 
 class Closer:
-    """Closes pairs and books their results; trades residuals away."""
-
     def __init__(
         self,
         state: EngineState,
@@ -84,7 +80,7 @@ class Closer:
             self._trade_excess_dust(now_ns)
 
     def reopened_e8(self) -> int:
-        """Return what reopened pairs would take from the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
+        """Return the loss that reopened pairs would add to the day's net if they ended at exit prices, 1e-8 quote (<= 0)."""
         lost = 0
         for pair in self.orders.open.values():
             if pair.booked is not None:
@@ -93,7 +89,7 @@ class Closer:
         return lost
 
     def _release(self, pair: PairTrade) -> None:
-        """Give back what a pair had reserved, but for what its orders may lock that are only presumed absent."""
+        """Release a pair's reservations, except for funds that its presumed-absent orders may lock."""
         state = self.state
         state.inventory.release(pair.id)
         for order in pair.orders.values():
@@ -102,7 +98,7 @@ class Closer:
                 state.inventory.reserve_at_least(pair.id, order.venue, *held)
 
     def _count_presumptions(self, pair: PairTrade, now_ns: int) -> None:
-        """Count what it cost the day that orders of the pair were presumed absent, and filled."""
+        """Add to the day's cost the presumptions of absence that proved wrong for this pair."""
         wrong = [order for order in pair.orders.values() if order.presumed_wrongly]
         if not wrong or pair.waterfall is None:
             return
@@ -124,11 +120,11 @@ class Closer:
             self.state.tally.add_unproved(quote, net, pairs)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Take a closed pair out of the run's sums and take back its residual, as far as it is there, before a late fill.
+        """Before a late fill, take a closed pair out of the run's sums and take back what remains of its residual.
 
-        The day keeps its result until it closes again: a loss must not leave the limits because its pair is open.
-        What another pair has taken over of the residual, to trade it or because its own offset it, is that pair's now: here
-        it stays booked at what it was.
+        The day keeps the result until the pair closes again: a loss must not drop out of the limits because its pair is open.
+        Residual that another pair took over, by trading it or by offsetting its own, now belongs to that pair. Here it stays
+        at its booked value.
         """
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         self.late_legs.reopened(pair, now_ns)
@@ -151,7 +147,7 @@ class Closer:
             self.journal_residuals()
 
     def offset_residuals(self, pair: PairTrade, now_ns: int) -> bool:
-        """Let what residuals hold against the imbalance of a pair change hands; return whether there was any."""
+        """Offset the pair's imbalance with opposite residuals; return whether there were any."""
         base = Symbol.of(pair.plan.symbol).base
         if not holds_a_share(pair):
             return False
@@ -164,21 +160,19 @@ class Closer:
         return True
 
     def _residual(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
-        """Return a pair's residual of `size` base, with the accounts it was traded between."""
         accounts = {self.state.venues[venue].account_id for venue in pair.venues}
         accounts.update(order.account_id for order in pair.orders.values())
         return Residual(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
 
     def journal_residuals(self) -> None:
-        """Journal all residuals, for a restart."""
         accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
         self.state.out.persist(self.state.residuals.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
-        """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
+        """Return `m1`: the quote that one base of the residual fetches now in the sell venue's bids, less its taker fee.
 
-        The bids are those after our own sale; what of the residual they do not take is worth nothing. A residual of zero or
-        below is marked at the best bid, and without any bid one is marked as planned (`m0`).
+        The bids are those after our own sale. Residual that exceeds them is worth nothing. A residual of zero or below is
+        valued at the best bid. Without bids the planned value `m0` holds.
         """
         plan = pair.plan
         bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
@@ -252,7 +246,7 @@ class Closer:
     def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
         """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget.
 
-        It leaves at the next `QueueDrained`, as a repair.
+        The order leaves at the next `QueueDrained`, as a repair.
         """
         state, dust = self.state, self.state.residuals.dust(symbol)
         if abs(dust.booked) >= state.limits_at(symbol).dust_max_quote and self._may_trade_dust(symbol):

@@ -1,9 +1,9 @@
-"""Flattening (`arb flatten`): bring all that our own trading left unhedged back to flat, then stay halted until `arb resume`.
+"""Flatten (`arb flatten`): trade all base that our pairs left unhedged back to flat, then stay halted until `arb resume`.
 
-Our resting orders are cancelled. Open pairs are repaired as always, but wherever that costs least, though the policy be to
-hold. What closed pairs carried unhedged, and dust that has become a legal order, is traded away by pairs of kind `flatten` and
-`dust`: one order at a time per symbol, and only one that brings the imbalance nearer to zero, so that exposure never rises.
-Other holdings of the account and foreign orders are left alone.
+Our resting orders are cancelled. Open pairs are repaired at the cheapest venue, even under the policy `hold`. Pairs of kind
+`flatten` trade carried base away, and pairs of kind `dust` the dust that is a legal order by now. Each symbol has one order at
+a time, and only one that reduces the imbalance, so exposure never rises. Other holdings of the account and foreign orders are
+not touched.
 """
 
 from arb.clock import NS_PER_MS
@@ -19,8 +19,6 @@ DUST_TRIES = 3
 
 
 class Flattener:
-    """Carries out `arb flatten`."""
-
     def __init__(self, state: EngineState, manager: TradeManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
@@ -37,7 +35,7 @@ class Flattener:
             self.manager.cancel(order)
 
     def advance(self, now_ns: int) -> None:
-        """Do what can be done now; end when nothing of ours is unhedged, or nothing that a venue would take as an order."""
+        """Send the orders possible now; end when nothing of ours is unhedged, or no venue would take the rest as an order."""
         if not self.state.control.flattening or not any(
             venue_state.snapshot_taken for venue_state in self.state.venues.values()
         ):

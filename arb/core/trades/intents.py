@@ -1,7 +1,7 @@
 """The pair that a restart makes of an intent whose rows the journal lacks.
 
-Its orders have no answer, so they may have left or not: they are unknown, and queried like any other. The opportunity and the
-planned result are unknown: as for orders that only a venue remembers (`core/accounts/recovery.py`) the limits replace them.
+Its orders have no answer, so they may or may not have left: they are unknown, and are queried. The opportunity and the planned
+result are unknown too; the limits replace them, as for orders that only a venue remembers (`core/accounts/recovery.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from arb.market.symbol import Symbol
 
 
 class LimitLeg(NamedTuple):
-    """A leg as far as its order says: `size` in base, `price` in quote per base, `fee` the rate expected."""
+    """A leg as its order states it: `size` in base, `price` in quote per base, `fee` the rate expected."""
 
     venue: str
     size: Decimal
@@ -28,7 +28,7 @@ class LimitLeg(NamedTuple):
     fee: Decimal
 
     def paid(self, fee_in: FeeIn) -> Decimal:
-        """Return what it pays in quote as a purchase whose fee is charged in `fee_in`, if it fills whole at its limit."""
+        """Return the quote paid for a full fill at the limit, with the fee charged in `fee_in`."""
         return self.size * self.price * (1 if fee_in is FeeIn.BASE else 1 + self.fee)
 
 
@@ -58,7 +58,7 @@ def plan_at_limits(
         sell_limit=sell.price,
         buy_vwap=buy.price,
         sell_vwap=sell.price,
-        # What residual the plan meant to leave is not known; by this one none, so that `dust_max_quote` alone defines dust.
+        # The plan's intended residual is unknown. Assume none, so that `dust_max_quote` defines dust.
         residual=residual,
         residual_value=residual * mark,
         net=(1 - sell.fee) * sell.size * sell.price + residual * mark - buy.paid(buy_fee_in),
@@ -74,7 +74,7 @@ def plan_at_limits(
 
 
 def commands_of(intents: Iterable[Intent]) -> tuple[AnyCommand, ...]:
-    """Return the commands of a step of which only its intents are left: the rows of its pairs, and their orders."""
+    """Return the commands of a step of which only the intents survive: the rows of its pairs, and their orders."""
     with localcontext(DECIMALS):
         return tuple(command for intent in intents for command in _commands(intent))
 
@@ -106,5 +106,5 @@ def _rows(intent: Intent) -> Iterator[AnyRecord]:
 
 
 def working_order(order: IntendedOrder, pair_id: int, now_ns: int) -> WorkingOrder:
-    """Return the order of a pair that an intent stands for, as it is before anything is known of it."""
+    """Return the order that an intent names, as it is before any report on it."""
     return WorkingOrder(order.id, pair_id, order.account_id, order.place, 0, now_ns, order.offset_ns)

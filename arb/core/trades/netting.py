@@ -1,12 +1,12 @@
-"""Base that changes hands between open pairs, so that none of it is traded twice.
+"""Net base between open pairs, so that none of it is traded twice.
 
-What a pair leaves at its close is its own only until a pair of kind `dust` or `flatten` takes it over, or residuals of other
-pairs offset it. A late fill then reopens the pair with that fill alone (`Residuals.take_back`), and for a while several pairs
-hold shares of the same base. Shares on one side of zero are traded apart. Of shares that oppose each other nothing is traded,
-for that would lead past zero and back: neither pair sends an order while one of the other is unsettled, and then what
-offsets changes hands, at the value at which the pair of kind `dust` or `flatten` took it over (between two reopened pairs: at
-the price that one was planned at). So do residuals that oppose such a pair, at their booked value. Each quote stays booked
-exactly once, wherever it is.
+A pair owns the base it leaves at its close until a pair of kind `dust` or `flatten` takes it over, or residuals of other pairs
+offset it. A late fill then reopens the pair with that fill only (`Residuals.take_back`), and for a while several pairs hold
+shares of the same base. Shares on one side of zero are traded separately. Opposed shares are not traded, for that would lead
+past zero and back. Neither pair sends an order while one of the other is unsettled; then the offsetting base is transferred
+between them. Its value is the one at which the pair of kind `dust` or `flatten` took it over (between two reopened pairs: the
+price that one was planned at). Residuals that oppose such a pair are netted at their booked value. Each quote stays booked
+exactly once.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ from arb.market.symbol import Symbol
 def holds_a_share(pair: PairTrade) -> bool:
     """Return whether a pair trades residuals away or was reopened.
 
-    Any other is open for the first time: it looks uneven between its two fills, and all that it holds is its own.
+    Any other pair is open for the first time: it is uneven between its two fills, and owns all that it holds.
     """
     return pair.kind is not PairKind.ARB or pair.mark_ns is not None
 
 
 def opposed_to(pair: PairTrade, open_pairs: Iterable[PairTrade]) -> list[PairTrade]:
-    """Return the other open pairs that hold what offsets this one's imbalance, if these are shares."""
+    """Return the other open pairs whose shares offset this one's imbalance."""
     base = Symbol.of(pair.plan.symbol).base
     imbalance = pair.imbalance(base)
     return [
@@ -39,7 +39,7 @@ def opposed_to(pair: PairTrade, open_pairs: Iterable[PairTrade]) -> list[PairTra
 
 
 def offset(pair: PairTrade, other: PairTrade) -> None:
-    """Let what offsets in the imbalances of two opposed pairs change hands; all orders of both must be settled."""
+    """Transfer the offsetting base between two opposed pairs; all orders of both must be settled."""
     base = Symbol.of(pair.plan.symbol).base
     long, short = (pair, other) if pair.imbalance(base) > 0 else (other, pair)
     size = min(long.imbalance(base), -short.imbalance(base))

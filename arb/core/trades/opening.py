@@ -25,14 +25,14 @@ from arb.market.symbol import Symbol
 
 
 class TradeManager(TradeTable):
-    """Opens pairs and repairs them. Of an opening, only the orders and what they reserve precede the wire."""
+    """Opens and repairs pairs. Only the orders and their reservations are made before the send; the rows follow."""
 
     def open_pair(self, route: tuple[str, str, str], plan: Plan, opportunity_id: int | None, now_ns: int) -> int:
         """Reserve for an arbitrage pair and send both its legs; return its id.
 
-        The pair stands in the table, and its rows among the commands, from `Outbox.write_rows` on: once the orders have left.
-        Until then nothing is worked out but what the orders and their intent say.
-        `route`: symbol, where it buys, where it sells; `opportunity_id`: the row it is traded on, if any.
+        `Outbox.write_rows` enters the pair in the table and its rows among the commands, once the orders have left. Before
+        that only the orders and their intent are computed. `route`: symbol, buy venue, sell venue; `opportunity_id`: the row
+        it is traded on, if any.
         """
         state, (symbol, buy_venue, sell_venue), terms = self.state, route, plan.terms
         base, quote = Symbol.of(symbol).base_and_quote
@@ -72,7 +72,7 @@ class TradeManager(TradeTable):
         return pair_id
 
     def _enter(self, intent: Intent, route: tuple[str, str, str], decided: Plan) -> None:
-        """Enter a pair whose orders have left into the table, and write it down."""
+        """Enter a pair whose orders have left into the table, and write its rows."""
         state, now_ns, (symbol, buy_venue, sell_venue) = self.state, intent.t_ns, route
         plan = decided.view()
         record = PlanRecord(
@@ -115,7 +115,7 @@ class TradeManager(TradeTable):
         self._sent(pair, [working_order(order, pair.id, now_ns) for order in intent.orders], intent.places)
 
     def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
-        """Write down and send orders of a pair that repair it, all leaving together."""
+        """Record and send repair orders of a pair; all leave together."""
         state, places, orders = self.state, list[PlaceOrder](), list[WorkingOrder]()
         for one in wanted:
             attempt = pair.next_attempt(one.role)
@@ -143,7 +143,6 @@ class TradeManager(TradeTable):
     def _entry(
         self, symbol: str, name: str, venue: str, side: Side, price: Decimal, size: Decimal, now_ns: int
     ) -> IntendedOrder:
-        """Return an entry of a pair, named so."""
         state, at = self.state, self.state.venues[venue]
         expires_ns = now_ns + state.timing.order_expiry_ms * NS_PER_MS
         place = self.place(symbol, name, venue, Role.ENTRY, side, price, size, TimeInForce.IOC, expires_ns)

@@ -48,7 +48,7 @@ class RepairVenue(msgspec.Struct, frozen=True):
 
 
 class RepairOrder(msgspec.Struct, frozen=True):
-    """The order chosen; `worth` is the quote value it was judged by, fees and what it leaves unhedged included."""
+    """The order chosen; `worth` is its quote value, with fees and the base left unhedged."""
 
     venue: str
     role: Role
@@ -74,7 +74,7 @@ def loss_cap(side: Side, reference: Decimal, leg_loss_max_bps: Decimal) -> Decim
 def repair_size(side: Side, need: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
     """Return the legal order size at `price` (> 0) that leaves the least of `need` base unhedged; 0 when none leaves less.
 
-    It may overshoot where that leaves less than falling short would; of two equal sizes the smaller is taken.
+    It may overshoot where that leaves less than falling short; of two equal sizes the smaller is taken.
     """
     received_share = _received_share(side, instrument)
     exact = need / received_share
@@ -134,7 +134,7 @@ def _preference(order: RepairOrder) -> tuple[Decimal, Decimal, str, Decimal]:
 
 
 class _Valuation:
-    """What an order is worth, on the books as they stand."""
+    """The worth of an order on the present books."""
 
     def __init__(self, side: Side, need: Decimal, cap: Decimal, venues: Sequence[RepairVenue]) -> None:
         self.side, self.need, self.cap = side, need, cap
@@ -145,7 +145,7 @@ class _Valuation:
         self._price_back = max(ZERO, 2 * best - cap)
 
     def worth(self, venue: RepairVenue, size: Decimal, limit: Decimal) -> Decimal:
-        """Return the worth of an order in quote: what it trades at once, and what it leaves unhedged or overshoots."""
+        """Return the worth of an order in quote: its immediate trades, and the base it leaves unhedged or overshoots."""
         filled, notional = _traded_at_once(venue.levels, size, limit, self.side)
         fee = venue.instrument.taker_fee or ZERO
         if self.side is Side.SELL:
@@ -238,7 +238,6 @@ def _most_size(venue: RepairVenue, side: Side, price: Decimal) -> Decimal:
 
 
 def _least_size(instrument: Instrument, price: Decimal) -> Decimal:
-    """Return the smallest legal size at `price` (> 0)."""
     lot = instrument.lot
     return max(ceil_to_step(instrument.min_size, lot), ceil_to_step(instrument.min_notional / price, lot), lot)
 
@@ -259,7 +258,7 @@ def _within(side: Side, price: Decimal, cap: Decimal) -> bool:
 
 
 def _traded_at_once(levels: Levels, size: Decimal, limit: Decimal, side: Side) -> tuple[Decimal, Decimal]:
-    """Return the base and the quote that an order trades against a book as it stands."""
+    """Return the base and the quote that an order trades at once against the book."""
     rest, notional = size, ZERO
     for price, available in levels:
         if rest <= 0 or not _within(side, price, limit):

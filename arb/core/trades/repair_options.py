@@ -1,7 +1,7 @@
-"""What a repair of a pair can be at this moment: at which venues, within which cap, by which policy, and which order is best.
+"""The venues, cap, policy and best order that a repair of a pair has now.
 
-The state of the engine turned into the arguments of `repair_choice`, which knows of books and rules alone. Nothing is sent here
-and no state of the pair changes: that is `repairer`.
+Turns the engine's state into the arguments of `repair_choice`, which knows only books and rules. Sends nothing and changes no
+pair: `repairer` does.
 """
 
 from collections.abc import Iterable
@@ -23,27 +23,25 @@ from arb.market.order import Role, Side
 
 
 class RepairOptions:
-    """What repairs of a pair may do now."""
-
     def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
         self.orders = orders
 
     def policy(self, pair: PairTrade) -> OnSingleLeg:
-        """Return what may be done about an imbalance.
+        """Return the policy for an imbalance.
 
-        `on_single_leg` is about legs. Residuals, and whatever a flatten trades, go where that costs least, though it be `hold`.
+        `on_single_leg` is about legs. Residuals, and all trades of a flatten, go to the cheapest venue even under `hold`.
         """
         if pair.kind is not PairKind.ARB or self.state.control.flattening:
             return OnSingleLeg.CHEAPEST
         return self.state.policy.on_single_leg
 
     def allows(self, pair: PairTrade, venue: str, side: Side) -> bool:
-        """Return whether the policy lets a repair trade at a venue."""
+        """Return whether the policy allows a repair at a venue."""
         return ONLY.get(self.policy(pair)) in (None, self._role(pair, venue, side))
 
     def usable_venues(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
-        """Return the venues where a repair may trade now, with what it would find there."""
+        """Return the venues where a repair may trade now, with their books, rules and funds."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         return [
             self._repair_venue(pair, venue, side, now_ns)
@@ -67,7 +65,8 @@ class RepairOptions:
     def at_cap(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
         """Return an order at the cap price, for a halted pair that has no better one: it needs no book.
 
-        No worse price can come of it. Of the pair's two venues comes first the one where the missing leg was meant to trade.
+        It cannot fill at a worse price. The venue where the missing leg was meant to trade is tried before the pair's other
+        venue.
         """
         side = Side.SELL if imbalance > 0 else Side.BUY
         state, symbol = self.state, pair.plan.symbol
@@ -96,9 +95,9 @@ class RepairOptions:
     def _by_preference(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the sets of venues to choose among, in turn until one has an order.
 
-        First the venues that answer and that repairs reach, then all that answer. Once half of `leg_deadline_ms` is gone, also
-        those that do not answer (`VenueHealth.silent`) but are not in quarantine, then all; until then a good venue is worth
-        waiting for, whose book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
+        First the venues that answer and that repairs reach, then all that answer. After half of `leg_deadline_ms`, also those
+        that do not answer (`VenueHealth.silent`) but are not in quarantine, then all. Before that a good venue is worth the
+        wait: its book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
         """
         health = self.state.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
@@ -165,9 +164,9 @@ class RepairOptions:
         return loss_cap(side, self._reference_price(pair, side), self.state.policy.leg_loss_max_bps)
 
     def _reference_price(self, pair: PairTrade, side: Side) -> Decimal:
-        """Return the average price of what the pair has traded on the other side, repairs included.
+        """Return the average price of the pair's trades on the other side, repairs included.
 
-        Without any (a flatten trades residuals of others) the mid price.
+        Without any (a flatten trades other pairs' residuals) the mid price.
         """
         opposite = [order for order in pair.orders.values() if order.side is side.opposite and order.filled > 0]
         filled = sum((order.filled for order in opposite), ZERO)
@@ -176,9 +175,9 @@ class RepairOptions:
         return sum((order.notional for order in opposite), ZERO) / filled
 
     def _rules(self, venue: str, symbol: str, side: Side, price: Decimal, now_ns: int) -> Instrument:
-        """Return a venue's rules, its greatest size cut to the order value that the guard lets leave at `price`.
+        """Return a venue's rules, with the greatest size cut to the order value that the guard lets pass at `price`.
 
-        The guard values a sale at what base sells for, at least. A larger imbalance is repaired in several orders.
+        The guard values a sale at the sale price of base, at least. A larger imbalance is repaired in several orders.
         """
         instrument, most = self.state.instruments[venue, symbol], self.state.venues[venue].profile.max_order_value_quote
         if side is Side.SELL:

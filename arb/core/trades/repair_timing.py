@@ -1,8 +1,8 @@
-"""When the next repair of a pair may leave: its deadline, the pauses after repairs that failed, the wait for account snapshots.
+"""When the next repair of a pair may leave: its deadline, the pauses after failed repairs, the wait for account snapshots.
 
-A repair that failed is not repeated at once: whatever refused it most likely still does, and each try spends rate budget.
-After a refusal for lack of funds, or one that bars the instrument, another venue is tried at once. A recovered pair waits for
-snapshots of the accounts that may hold a repair which the journal lost: a second one would double it.
+A failed repair is not repeated at once: its cause most likely persists, and each try spends rate budget. After a refusal for
+lack of funds, or one that bars the instrument, another venue is tried at once. A recovered pair waits for snapshots of the
+accounts that may hold a repair which the journal lost: a second one would double it.
 """
 
 from arb.clock import NS_PER_MS
@@ -14,14 +14,14 @@ from arb.market.order import Outcome
 
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
-# A repair that the journal could not take did not leave, and yet its rows are written once the journal can: tries are few.
+# A repair that the journal could not take did not leave, yet its rows are written once the journal can: tries are few.
 NOT_JOURNALLED_RETRY_MS = 500
 # A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
 # flooded: the pause doubles after every so many tries, up to half a minute. A flatten's, or a drill's, does so from the halted
 # pause as well, once its first so many tries have failed.
 TRIES_PER_PAUSE = 16
 PAUSE_DOUBLINGS_MAX = 6
-# A venue comes after the others when this many repairs of a pair in a row did not even leave for it.
+# A venue is tried after the others when this many repairs in a row did not leave for it.
 UNSENT_BEFORE_OTHERS = 2
 PASSED_OVER_MS = 2000
 
@@ -32,7 +32,6 @@ def deadline_ns(state: EngineState, pair: PairTrade, times: int = 1) -> int:
 
 
 def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
-    """Return whether half of `leg_deadline_ms` has passed since the pair's first uneven fill."""
     return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(state)
 
 
@@ -40,7 +39,7 @@ def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     """Return when the next repair may be tried; an instant in the past: now."""
     after_pause_ns = _paused_until_ns(pair)
     if _short_of_funds(pair) or _barred_since(state, pair):
-        after_pause_ns = 0  # another venue may have what that one lacks
+        after_pause_ns = 0  # another venue may have the funds or the instrument
     if _not_journalled(pair) and "journal" not in state.store_blocked:
         after_pause_ns = 0  # the journal refused the last one and takes rows again
     return max(after_pause_ns, snapshots_awaited_until_ns(state, pair, now_ns))
@@ -52,7 +51,7 @@ def only_elsewhere(pair: PairTrade, now_ns: int) -> bool:
 
 
 def pause_ms(pair: PairTrade) -> int:
-    """Return how long to wait after a repair that failed, before the next try."""
+    """Return the wait after a failed repair, in ms."""
     doublings = min(_failed_in_a_row(pair) // TRIES_PER_PAUSE, PAUSE_DOUBLINGS_MAX)
     if pair.state is PairState.HALTED or (pair.kind in (PairKind.FLATTEN, PairKind.TEST) and doublings):
         return HALTED_RETRY_MS << doublings
@@ -84,7 +83,7 @@ def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) ->
 
 
 def passed_over(pair: PairTrade, venue: str, now_ns: int) -> bool:
-    """Return whether other venues come before this one, by what became of the pair's repairs for it within the last 2 s.
+    """Return whether other venues are tried before this one, because of the pair's repairs there within the last 2 s.
 
     The last was refused for lack of funds, or the last two did not leave (connection refused, no rate budget).
     """
@@ -116,18 +115,16 @@ def _paused_until_ns(pair: PairTrade) -> int:
 
 
 def _short_of_funds(pair: PairTrade) -> bool:
-    """Return whether the last repair was refused for lack of funds."""
     repairs = pair.repairs()
     return bool(repairs) and repairs[-1].short_of_funds
 
 
 def _barred_since(state: EngineState, pair: PairTrade) -> bool:
-    """Return whether the venue of the last repair has barred the instrument, so that the next one goes elsewhere."""
+    """Return whether the venue of the last repair has barred the instrument, so that the next one uses another venue."""
     repairs = pair.repairs()
     return bool(repairs) and state.is_barred(repairs[-1].venue, pair.plan.symbol)
 
 
 def _not_journalled(pair: PairTrade) -> bool:
-    """Return whether the last repair did not leave because the journal could not take it."""
     repairs = pair.repairs()
     return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED

@@ -1,14 +1,15 @@
-"""What a pair does next whenever one of its orders may have changed: wait, close, or repair.
+"""The next step of a pair whenever one of its orders may have changed: wait, close, or repair.
 
-While an order of the pair is unsettled it waits; where that is at a venue that did not answer since the start, what no outcome
-of it could make even is repaired elsewhere. Then the imbalance alone decides: within dust the pair closes; otherwise the
-best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
-`QueueDrained`, when nothing is unread on the sockets of the pair's own books, so that they are priced on books as new as can
-be; bytes that wait for 50 ms without a break are waited for no longer. Pacing may still hold a repair back on its way.
-`leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown. After it the pair is
-`halted`: new pairs are stopped because of it (`core/risk/late_legs.py`), and its exit is tried on, at the cap price, the worst
-allowed, whenever no better order can be chosen. What another pair or the residuals hold against the imbalance changes hands
-instead of being traded (`core/trades/netting.py`).
+The pair waits while an order of it is unsettled. Where that order is at a venue that has not answered since the start, the
+certain imbalance is repaired elsewhere. Then the imbalance decides: within dust the pair closes; otherwise the best legal
+order at a venue with a usable book is sent (`repair_choice`), until flat.
+
+Repairs are decided at `QueueDrained`, when the sockets of the pair's own books hold nothing unread, so their prices are as
+fresh as possible. The wait for unread bytes ends after 50 ms without a break. Pacing may still delay a repair.
+`leg_deadline_ms` counts from the first uneven fill, also while an order is unsettled or unknown. After it the pair is
+`halted`: it stops new pairs (`core/risk/late_legs.py`). Whenever no better order can be chosen, its exit is retried at the cap
+price, the worst allowed. Base of another pair or of residuals that offsets the imbalance is netted instead of traded
+(`core/trades/netting.py`).
 """
 
 from collections import Counter
@@ -35,18 +36,16 @@ from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
 
 DUST_MISSES = 3
-"""So many orders a venue may leave unfilled of base worth no more than `dust_max_quote`."""
+"""A venue may leave this many orders for base worth at most `dust_max_quote` unfilled."""
 
 
 class LegRepairer:
-    """Brings pairs back to flat and closes them."""
-
     def __init__(self, state: EngineState, manager: TradeManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
         self.closer = closer
         self.options = RepairOptions(state, manager)
-        # True during `QueueDrained`, the one event at which repairs leave.
+        # True during `QueueDrained`, the only event at which repairs leave.
         self._books_current = False
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
@@ -54,7 +53,7 @@ class LegRepairer:
         base = Symbol.of(pair.plan.symbol).base
         if pair.closed:
             if pair.imbalance(base) == pair.booked_residual:
-                return  # no new fill: a report of what was counted already
+                return  # no new fill: the report was counted already
             self.closer.reopen(pair, now_ns)
             pair.move(Trigger.LATE_FILL, now_ns)
             self.manager.add(pair)
@@ -81,7 +80,7 @@ class LegRepairer:
             self._repair(pair, imbalance, now_ns)
 
     def send_repairs(self, now_ns: int) -> None:
-        """Let open pairs that need it be repaired now, all but those on whose own books' connections bytes wait."""
+        """Send repairs for open pairs that need one, except where a connection of the pair's own books has unread bytes."""
         self._books_current = True
         for pair in list(self.manager.open.values()):
             if any(self.state.books.awaited(venue, pair.plan.symbol) for venue in pair.venues):
@@ -91,17 +90,17 @@ class LegRepairer:
         self._books_current = False
 
     def on_timer(self, timer: PairTimer, now_ns: int) -> None:
-        """Try again for one pair: its pause or its deadline is over."""
+        """Retry one pair after its pause or deadline."""
         pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
             pair.wake_ns = 0
             self.progress(pair, now_ns)
 
     def _awaits_answers(self, pair: PairTrade) -> bool:
-        """Return whether a venue that answers is yet to settle an order of the pair: nothing is decided before.
+        """Return whether a venue that answers has yet to settle an order of the pair: nothing is decided before.
 
-        For what a venue has taken that does not answer since the start, nobody knows how long that would be: what is uneven
-        whatever became of it is repaired elsewhere meanwhile.
+        A venue that has not answered since the start may take any time to settle an order. Meanwhile the certain imbalance is
+        repaired elsewhere.
         """
         unsettled = [order for order in pair.orders.values() if not order.settled]
         venues = self.state.venues
@@ -119,10 +118,10 @@ class LegRepairer:
     def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
         """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
 
-        Of base worth that little, what the plan itself meant to leave is dust though a venue would take it as an order. So is
-        what only a venue would take that lacks the funds for it: it would refuse order after order. And so is what only a
-        venue would take where the policy lets nothing trade: no repair would leave, and the pair would be late. What a venue
-        takes but does not fill in `DUST_MISSES` orders is dust as well: no few cents stop a venue.
+        Base worth that little is also dust in these cases. The plan meant to leave it, though a venue would take it. Only a
+        venue without funds for it would take it: it would refuse order after order. Only a venue where the policy forbids
+        trades would take it: no repair would leave, and the pair would be late. A venue takes it but leaves `DUST_MISSES`
+        orders unfilled: a few cents must not stop a venue.
         """
         if imbalance == 0:
             return True
@@ -150,28 +149,28 @@ class LegRepairer:
                 yield known, side, size
 
     def _is_funded(self, pair: PairTrade, order: tuple[Instrument, Side, Decimal], price: Decimal) -> bool:
-        """Return whether what is free at a venue, the pair's own reservations among it, covers an order at `price`."""
+        """Return whether free funds at a venue, with the pair's own reservations, cover an order at `price`."""
         known, side, size = order
         asset, needed = (known.base, size) if side is Side.SELL else (known.quote, size * price)
         return self.state.inventory.spendable(pair.id, known.venue, asset) >= needed
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        """Send the next repair of an imbalance that is more than dust, or wait for its time; carry what nothing repairs."""
+        """Send the next repair of an imbalance above dust, or wait for its time; carry base that nothing repairs."""
         state, base = self.state, Symbol.of(pair.plan.symbol).base
         if pair.state is PairState.OPENING:
             pair.move(Trigger.UNHEDGED, now_ns)
             state.out.persist(pair.record(base))
-        # Dust is judged by the pair's own two venues; a repair may go to any venue that lists the symbol.
+        # The pair's own two venues decide what is dust; a repair may use any venue that lists the symbol.
         listing, price = state.venues_of(pair.plan.symbol), pair.mid_price(state.books)
         held = self.options.policy(pair) is OnSingleLeg.HOLD
         if held or not any(self._legal(pair, listing, imbalance, price)):
             if pair.kind is PairKind.ARB and not pair.involved.isdisjoint(state.absent):
-                self._check_deadline(pair, now_ns)  # that venue may take it once it answers, or change what is uneven
+                self._check_deadline(pair, now_ns)  # that venue may answer and take it, or change the imbalance
             else:
                 self._carry(pair, imbalance, now_ns)
             return
         if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
-            # One order for dust: what it did not trade is kept as dust again.
+            # One order for dust: the base it did not trade is kept as dust again.
             self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
             return
         self._check_deadline(pair, now_ns)
@@ -187,7 +186,7 @@ class LegRepairer:
             self.progress(pair, now_ns)
             return
         if pair.kind is not PairKind.ARB and self.manager.awaits_late_fill(pair.plan.symbol):
-            # It may offset what this pair trades away.
+            # It may offset base that this pair trades away.
             self._set_timer(pair, now_ns + pause_ns, now_ns)
             return
         may_leave_ns = ready_ns(state, pair, now_ns)
@@ -218,7 +217,7 @@ class LegRepairer:
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
-        """Let what two pairs hold against each other change hands, and go on with both; one of them is even by then."""
+        """Net the opposed shares of two pairs, then continue both; at least one of them is even by then."""
         offset(pair, other)
         base = Symbol.of(pair.plan.symbol).base
         self.state.out.persist(pair.record(base), other.record(base))
@@ -226,14 +225,14 @@ class LegRepairer:
         self.progress(other, now_ns)
 
     def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
-        """Try again at `at_ns`, or just after the pair's next deadline, if that comes before."""
+        """Retry at `at_ns`, or just after the pair's next deadline, if that is earlier."""
         over_ns = self._next_deadline_ns(pair)
         if over_ns is not None and over_ns > now_ns:
             at_ns = min(at_ns, over_ns + 1)
         self._wake(pair, at_ns, now_ns)
 
     def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
-        """Ask to be woken at `at_ns`, unless the pair is woken before that in any case: every frame comes to here."""
+        """Ask to be woken at `at_ns`, unless an earlier wake-up is due: this runs on every frame."""
         if not now_ns < pair.wake_ns <= at_ns:
             pair.wake_ns = at_ns
             self.state.out.timer(PairTimer(pair.id), at_ns)
@@ -270,7 +269,7 @@ class LegRepairer:
         self._check_deadline(pair, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        """End a pair unhedged; what it leaves counts as such until a flatten trades it."""
+        """End a pair unhedged; its base counts as unhedged until a flatten trades it."""
         base = Symbol.of(pair.plan.symbol).base
         text = f"pair {pair.id}: {imbalance} {base} is carried unhedged: no legal order at any venue, or the policy is to hold"
         self.state.incident(IncidentKind.CARRIED, text, now_ns, pair_id=pair.id)

@@ -1,4 +1,4 @@
-"""The table of pairs: those this engine has opened or recovered, with the orders of each."""
+"""The table of pairs that this engine has opened or recovered, with the orders of each."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,8 +20,6 @@ CLOSED_KEPT = 4_000
 
 
 class TradeTable(OrderManager):
-    """All pairs of one engine, and the orders of each."""
-
     def __init__(
         self,
         state: EngineState,
@@ -43,21 +41,18 @@ class TradeTable(OrderManager):
         self._closed: deque[tuple[int, int]] = deque()
 
     def open_orders(self) -> Iterator[WorkingOrder]:
-        """Yield the orders of all open pairs."""
         for pair in self.open.values():
             yield from pair.orders.values()
 
     def owner_closed(self, order: WorkingOrder) -> bool:
-        """Return whether the pair of an order has closed."""
         return self.pairs[order.pair_id].closed
 
     def entry_fee(self, order: WorkingOrder) -> Decimal:
-        """Return the fee that an entry was planned with, as a ratio."""
         plan = self.pairs[order.pair_id].plan
         return plan.buy_fee if order.side is Side.BUY else plan.sell_fee
 
     def order_changed(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask what follows for the pair of an order."""
+        """Advance the pair of a changed order."""
         self._progress(self.pairs[order.pair_id], now_ns)
 
     def add(self, pair: PairTrade) -> None:
@@ -69,7 +64,7 @@ class TradeTable(OrderManager):
             self.know(order)
 
     def remember(self, pair: PairTrade) -> None:
-        """Know a pair that a previous process has closed, for reports that come late."""
+        """Keep a pair that a previous process closed, for late reports."""
         self.pairs[pair.id] = pair
         self._closed.append((pair.id, pair.closed_ns or 0))
         for order in pair.orders.values():
@@ -97,7 +92,7 @@ class TradeTable(OrderManager):
                 self.forget(old)
 
     def open_notional(self) -> Decimal:
-        """Return the quote at stake in open pairs: what could at worst become unhedged."""
+        """Return the quote at stake in open pairs: the most that could become unhedged."""
         return sum((pair.at_stake for pair in self.open.values()), ZERO)
 
     def hedges_held(self, venue: str, symbol: str) -> int:
@@ -105,7 +100,7 @@ class TradeTable(OrderManager):
         return sum(pair.holds_hedge_at(venue) for pair in self.open.values() if symbol in ("", pair.plan.symbol))
 
     def quiet_at(self, venue: str) -> bool:
-        """Return whether nothing of ours is under way at a venue that could move its balances."""
+        """Return whether no order of ours that could move a venue's balances is under way."""
         for pair in self.open.values():
             if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
                 return False

@@ -54,8 +54,6 @@ from arb.market.symbol import Symbol
 
 
 class Trigger(StrEnum):
-    """What can move a pair."""
-
     FLAT_COMPLETED = "flat_completed"
     FLAT_UNWOUND = "flat_unwound"
     UNHEDGED = "unhedged"
@@ -91,9 +89,9 @@ CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, P
 
 
 class PairTrade:
-    """One pair trade: its plan, its orders, its state."""
+    """One pair trade: its plan, orders and state."""
 
-    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    # Tens of thousands are kept after their end: a dictionary in each would double their memory.
     __slots__ = (
         "await_snapshots_until_ns",
         "booked",
@@ -140,15 +138,16 @@ class PairTrade:
         self.closed_ns: int | None = None
         # Since when the fills known do not offset each other, up to dust.
         self.unhedged_since_ns: int | None = None
-        # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is over.
+        # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is
+        # over.
         self.waiting_since_ns = 0
-        # When the timer that the pair waits for is due; one that comes too early asks for the next.
+        # When the timer that the pair waits for is due; one that fires too early sets the next.
         self.wake_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
         # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual
-        # Of what the orders brought: base that other pairs have taken over (below zero: that this one has from them), and the
-        # quote it was booked at when it changed hands.
+        # Base of these orders that other pairs took over (below zero: that this pair took from them), and its booked
+        # quote.
         self.handed_size = self.handed_value = ZERO
         self.exposure_quote_s = ZERO
         # Until when `exposure_quote_s` has been summed up.
@@ -156,7 +155,7 @@ class PairTrade:
         self.residual_mark: Decimal | None = None
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
-        # What its closing gave back to the day's turnover, in quote.
+        # The quote that its closing returned to the day's turnover.
         self.unfilled = ZERO
         self.waterfall: Waterfall | None = None
         # How often it had closed before, and the terms of the last such closing, which stay booked until it closes again.
@@ -168,7 +167,7 @@ class PairTrade:
         self.await_snapshots_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
-        # What spoke against its coins being the same at both venues when it was decided; None: nothing, or nobody asked.
+        # The finding against its coins being the same at both venues at the decision; None: no finding, or not checked.
         self.identity: str | None = None
         self.history: list[str] = [f"{now_ns} {self.state}"]
 
@@ -201,12 +200,10 @@ class PairTrade:
 
     @property
     def id(self) -> int:
-        """Return the id of the pair."""
         return self.plan.pair_id
 
     @property
     def venues(self) -> tuple[str, str]:
-        """Return the buy and the sell venue."""
         return self.plan.buy_venue, self.plan.sell_venue
 
     @property
@@ -229,7 +226,7 @@ class PairTrade:
 
     @property
     def leg_cost_e8(self) -> int | None:
-        """Return what was allowed for legs that fall short, in 1e-8 of the quote; None for nothing."""
+        """Return the allowance for legs that fall short, in 1e-8 of the quote; None without one."""
         if not self.on_edge or not self.plan.leg_cost_bps:
             return None
         plan = self.plan
@@ -262,7 +259,6 @@ class PairTrade:
         return sum(mids, ZERO) / len(mids) if mids else self.planned_price
 
     def entries(self, side: Side) -> list[WorkingOrder]:
-        """Return the entry orders of one side."""
         return [order for order in self.orders.values() if order.role is Role.ENTRY and order.side is side]
 
     def repairs(self) -> list[WorkingOrder]:
@@ -280,7 +276,7 @@ class PairTrade:
         return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
-        """Return base received minus base given, fees in base and what changed hands included: above zero we are long."""
+        """Return base received minus base given, with fees in base and netted base: above zero we are long."""
         return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
 
     def hand_over(self, size: Decimal, value: Decimal) -> None:
@@ -299,7 +295,7 @@ class PairTrade:
         return max(ZERO, 1 - max(bought, sold)) * plan.buy_size * plan.buy_vwap * (1 + fee)
 
     def certain_imbalance(self, base: str) -> Decimal:
-        """Return what of the imbalance stays, whatever the orders that are not settled turn out to have traded.
+        """Return the part of the imbalance that no outcome of the unsettled orders can change.
 
         Each of them may still fill whole or not at all. 0 where one of these outcomes would leave the pair even.
         """
@@ -356,7 +352,8 @@ class PairTrade:
             state=self.state,
             decided_ns=self.decided_ns,
             closed_ns=self.closed_ns,
-            # A pair without entries plans no legs: the residual that it set out to trade away stands in their place.
+            # A pair without entries plans no legs: its planned sizes are those of the residual it set out to trade
+            # away.
             buy_size=plan.buy_size or max(ZERO, -self.inherited),
             sell_size=plan.sell_size or max(ZERO, self.inherited),
             residual_size=self.imbalance(base) + self.handed_size,

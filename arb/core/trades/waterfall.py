@@ -96,10 +96,10 @@ def waterfall(
 ) -> Waterfall:
     """Split the realised net of a pair into its causes, in 1e-8 of the quote.
 
-    `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the
-    quote value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost.
-    `inherited` is residual base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0`
-    is deducted from the realised net. `handed` is what of the residual other pairs have taken over, at `handed_value` quote.
+    `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds. `mark` is `m1`, the quote
+    value of one base of residual at the close. A repair's own fees, in any asset, count as its cost. `inherited` is residual
+    base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0` is deducted from the
+    realised net. `handed` is the part of the residual that other pairs took over, at `handed_value` quote.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
     q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)
@@ -120,7 +120,7 @@ def waterfall(
         + (fq * va_planned * (cost_factor - 1) - Fraction(buy.fee_quote))
         + (fq * (1 - received) - fee_base) * m0
     )
-    residual = residual_size(buy, sell, repairs, inherited=inherited) - Fraction(handed)  # R, less what was taken over
+    residual = residual_size(buy, sell, repairs, inherited=inherited) - Fraction(handed)  # R, less the base taken over
     value = residual * m1 + Fraction(handed_value)
     realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + value - Fraction(inherited) * m0
     columns = (expected, fq * va_planned - paid, got - fs * vb_planned, shortfall, fees, hedge_quote + hedge_base * m0)

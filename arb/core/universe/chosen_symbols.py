@@ -1,8 +1,8 @@
-"""Symbols that come to a run while it goes on, and those that leave it, as it was chosen outside (`SymbolsChosen`).
+"""Symbols added to and dropped from a run, as chosen outside (`SymbolsChosen`).
 
-A symbol that leaves is watched no more: its books go, its rules stay known. It does not leave while anything of ours hangs on
-its books: a pair, an order that is not settled, base that is held, or fees that are paid in it. A symbol that comes is like
-any other: nothing opens in it before its rules, fees and identities allow it and its books are fresh.
+A dropped symbol is watched no more: its books go, its rules stay known. It is not dropped while anything of ours depends on
+its books: a pair, an unsettled order, held base, or fees paid in it. An added symbol is like any other: nothing opens in it
+before its rules, fees and identities allow it and its books are fresh.
 """
 
 from collections.abc import Iterable
@@ -18,15 +18,13 @@ from arb.market.symbol import Symbol
 
 
 class ChosenSymbols:
-    """Adds and drops the books of symbols."""
-
     def __init__(self, state: EngineState, manager: TradeManager, listings: Listings) -> None:
         self._state = state
         self._manager = manager
         self._listings = listings
 
     def holding(self, symbol: str) -> str | None:
-        """Return why a symbol cannot leave now; None where nothing of ours hangs on its books."""
+        """Return why a symbol cannot be dropped now; None where nothing of ours depends on its books."""
         state = self._state
         if any(pair.plan.symbol == symbol for pair in self._manager.unfinished):
             return "a pair is open"
@@ -47,7 +45,7 @@ class ChosenSymbols:
         return None
 
     def on_chosen(self, event: SymbolsChosen) -> None:
-        """Let symbols leave and come, and say which did, and which could not."""
+        """Drop and add symbols, and report which were, and which could not be."""
         kept, dropped = {}, []
         for symbol in event.dropped:
             if not any(self._state.books.has(venue, symbol) for venue in self._state.venues):
@@ -75,7 +73,7 @@ class ChosenSymbols:
                 books.retire(venue, symbol)
 
     def _add(self, event: SymbolsChosen) -> tuple[list[str], list[str]]:
-        """Take up the books of each symbol in turn; return the symbols that came, and those for which there was no room."""
+        """Add the books of each symbol in turn; return the added symbols, and those without room."""
         state = self._state
         carrier = {
             (state.books.connections[name].venue, native): name
@@ -99,12 +97,12 @@ class ChosenSymbols:
         return added, left_out
 
     def _room(self) -> int:
-        """Return for how many more books there is room, besides those of the venues that may still come."""
+        """Return the room for further books, besides those of the venues that may still arrive."""
         state = self._state
         return state.books.arena.free - len(state.absent) * len(state.settings.symbols)
 
 
 def _said(what: str, names: Iterable[str]) -> str:
-    """Return a part of the sentence; empty where nothing is to be named."""
+    """Return a part of the sentence; empty without names."""
     named = some(names)
     return f"{what}: {named}" if named else ""

@@ -1,7 +1,7 @@
-"""What venues' currency lists say while the engine runs: which coin is which, and whose wallets are open.
+"""The venues' currency lists during a run: which coin is which, and whose wallets are open.
 
-Both decide by route where pairs may open (`state/identity.py`, `state/transfer_blocked.py`). A list is an event, so a
-replay decides by what was known then. Each change is one incident for each list.
+Both decide by route where pairs may open (`state/identity.py`, `state/transfer_blocked.py`). A list is an event, so a replay
+decides with the knowledge of its time. Each change makes one incident per list.
 """
 
 from collections.abc import Iterable
@@ -16,20 +16,19 @@ from arb.market.wallets import CurrencyChain
 
 
 class Currencies:
-    """Takes over what venues list of their currencies."""
+    """Applies the venues' currency lists."""
 
     def __init__(self, state: EngineState, strategy: Strategy) -> None:
         self._state = state
         self._strategy = strategy
 
     def begin(self, now_ns: int) -> None:
-        """Record what the user says of coins, at the start of a run."""
+        """Record the user's statements about coins, at the start of a run."""
         for override in self._state.identities.overrides:
             text = f"[coins] {override.line()}: by the settings, whatever the venues' lists say"
             self._state.incident(IncidentKind.COIN_OVERRIDE, text, now_ns)
 
     def on_listed(self, event: CurrenciesListed) -> None:
-        """Go by what a venue lists of its currencies."""
         state, wallets = self._state, self._state.trapped.wallets
         before = {asset: wallets.of(event.venue, asset) for asset in event.assets}
         coins_before = wallets.coins()
@@ -74,5 +73,5 @@ class Currencies:
 
 
 def _closed(chains: tuple[CurrencyChain, ...], flag: str) -> bool:
-    """Return whether a list names chains of an asset, and says of each that it is closed this way."""
+    """Return whether a list names chains of an asset, all of them closed this way."""
     return bool(chains) and all(getattr(chain, flag) is False for chain in chains)

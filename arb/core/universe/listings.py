@@ -1,10 +1,10 @@
-"""The rules of instruments as their venues list them: what changes with them while the engine runs.
+"""The rules of instruments as their venues list them, and the effects of their changes during a run.
 
-A venue may change any rule at any time. They are read again from time to time; an order that is refused because it is not on
-the venue's steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has
-been read anew (`EngineState.rules_awaited`), and what is open is repaired as well as it can be. The same holds for a symbol
-that is not in the listing any more or cannot be read in it, and for one whose rules are announced to change, from shortly
-before that instant until they were read after it.
+A venue may change any rule at any time. The rules are re-read from time to time; an order refused for being off the venue's
+steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has been
+re-read (`EngineState.rules_awaited`), and open pairs are repaired as well as possible. The same holds for a symbol that is
+missing or unreadable in the listing. It also holds for one with announced changes, from shortly before that instant until the
+rules were read after it.
 """
 
 from datetime import UTC, datetime
@@ -25,13 +25,13 @@ from arb.market.numbers import plain
 from arb.market.scale import Scale, ScaleTooFine, common_scale, wide_enough
 
 BEFORE_CHANGE_NS = 10 * NS_PER_S
-"""So long before rules change nothing opens by the old ones: a pair's deadline, its orders' way, what clocks differ by."""
+"""For this long before a change nothing opens by the old rules: a pair's deadline, its orders' travel, clock differences."""
 AFTER_CHANGE_NS = 2 * NS_PER_S
 """A listing that is read sooner after the change may have been answered before it."""
 
 
 class Listings:
-    """Takes over what venues list."""
+    """Applies the venues' listings."""
 
     def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBans, fees: FeeAssets) -> None:
         self._state = state
@@ -40,7 +40,7 @@ class Listings:
         self._strategy = strategy
 
     def on_listed(self, event: InstrumentListed) -> None:
-        """Go by the rules that a venue has reported."""
+        """Use the rules that a venue has reported."""
         self.take(event.instrument, event.t_ns)
 
     def on_unlisted(self, event: InstrumentUnlisted) -> None:
@@ -55,12 +55,12 @@ class Listings:
             self._await_change(instrument, now_ns)
 
     def on_venue_listed(self, event: VenueListed) -> None:
-        """Go by the rules that a venue has reported at the start."""
+        """Use the rules that a venue has reported at the start."""
         for instrument in event.instruments:
             self.take(instrument, event.t_ns)
 
     def take(self, instrument: Instrument, now_ns: int) -> None:
-        """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""
+        """Use a venue's present rules for an instrument, with its symbol's books on a scale that holds its steps."""
         state = self._state
         before = self._fees.listed(instrument.venue, instrument.symbol)
         if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
@@ -98,9 +98,9 @@ class Listings:
         self._strategy.rules_changed(instrument.symbol)
 
     def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:
-        """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to go by.
+        """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to use.
 
-        Steps that no scale can hold stop the symbol there, for the old ones would only be refused.
+        Steps that no scale can hold stop the symbol there, for orders on the old ones would only be refused.
         """
         state, key = self._state, (instrument.venue, instrument.symbol)
         text = (

@@ -31,38 +31,38 @@ from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
 LEAST_EDGE_BPS = Decimal("0.001")
-"""What the required edge, less what legs are expected to cost, is lowered to at most: the least that rates are kept in."""
+"""The required edge, less the expected cost of legs, is lowered to this at most: the least step of rates."""
 MILLI = 1000
 
 
 class Skew(NamedTuple):
-    """What the bands do to a route: by how much the required edge moves, and for what; the bound may have cut the sum."""
+    """The effect of the bands on a route: the move of the required edge, and its parts; the bound may have cut the sum."""
 
     bps: Decimal
     parts: tuple[SkewPart, ...]
 
 
 LEVEL = Skew(ZERO, ())
-"""The skew where no band says anything."""
+"""The skew where no band applies."""
 
 
 class Bands:
-    """The positions of all assets that have a band, and what follows for routes."""
+    """The positions of all assets that have a band, and their effect on routes."""
 
     def __init__(self, rule: InventoryBands, inventory: Inventory, venues: Sequence[str]) -> None:
-        """`venues`: all that are traded at; shares are of what these hold together."""
+        """`venues`: all venues traded at; shares are of their joint holdings."""
         self.rule = rule
         self._inventory = inventory
         self._venues = venues
         self._most = int(rule.skew_max_bps * MILLI)
         self.skews = self._most > 0 and bool(rule.venue)
         """Whether the required edge may move at all."""
-        # What was worked out, by route and least edge, and from which revision of the holdings.
+        # Cached skews by route and least edge, with the revision of the holdings they were computed from.
         self._known: dict[tuple[tuple[str, str, str], Decimal], Skew] = {}
         self._revision = -1
 
     def position(self, venue: str, asset: str) -> Fraction | None:
-        """Return where an asset stands in its band, from -1 to 1; None without a band, or before all balances are known."""
+        """Return an asset's position in its band, from -1 to 1; None without a band, or before all balances are known."""
         band = self.rule.venue.get(venue, {}).get(asset)
         if band is None:
             return None
@@ -73,7 +73,7 @@ class Bands:
         return position(band, held[venue], sum(held.values(), Fraction(0)))
 
     def skew(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
-        """Return what the bands do to the edge that a pair on `route` must have, `min_edge_bps` where they are met."""
+        """Return the bands' effect on the required edge of a pair on `route`, given `min_edge_bps`."""
         if self._revision != self._inventory.revision:
             self._revision = self._inventory.revision
             self._known.clear()
@@ -96,7 +96,7 @@ class Bands:
         return Skew(max(skewed, min(min_edge_bps, LEAST_EDGE_BPS)) - min_edge_bps, parts)
 
     def _parts(self, route: tuple[str, str, str]) -> Iterator[SkewPart]:
-        """Yield by how much each of what a pair spends and brings moves the required edge."""
+        """Yield how much each asset that a pair spends and brings moves the required edge."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         for venue, asset, sign in (
@@ -112,9 +112,9 @@ class Bands:
 
 
 def position(band: Band, held: Fraction, in_all: Fraction) -> Fraction:
-    """Return where `held` stands in `band`, from -1 to 1; `in_all`: what all venues hold together, for shares.
+    """Return the position of `held` in `band`, from -1 to 1; `in_all`: the joint holdings of all venues, for shares.
 
-    Where all of them hold nothing, shares of it say nothing: 0.
+    0 where all of them hold nothing: shares of it are undefined.
     """
     if band.of_all and in_all <= 0:
         return Fraction(0)

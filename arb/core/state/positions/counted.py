@@ -9,7 +9,7 @@ class Counted:
     def __init__(self, kept: int) -> None:
         self._kept = kept
         self._known: dict[tuple[str, object], int] = {}
-        # Up to which instant facts of a venue were forgotten: what is as old counts as one of them.
+        # The instant up to which a venue's facts were forgotten: facts as old as it count as known.
         self._forgotten_ns: dict[str, int] = {}
 
     def add(self, venue: str, fact: object, event_ns: int) -> bool:
@@ -23,5 +23,5 @@ class Counted:
         return True
 
     def at(self, venue: str) -> Iterator[tuple[object, int]]:
-        """Yield the facts of a venue that are known, with their instants."""
+        """Yield the known facts of a venue, with their instants."""
         yield from ((fact, event_ns) for (of, fact), event_ns in self._known.items() if of == venue)

@@ -1,4 +1,4 @@
-"""What is known of the inventory at one instant, for whoever plans moves outside the engine: holdings, wallets, prices."""
+"""The inventory known at one instant, for planning moves outside the engine: holdings, wallets, prices."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """What a venue holds of an asset: all of it, and what of it neither orders lock nor pairs have reserved."""
+    """A venue's holding of an asset: the total, and the part that neither orders lock nor pairs have reserved."""
 
     total: Decimal
     free: Decimal
 
 
 class KnownInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What was known at `ns`: by venue and asset what is held (a venue is absent where that is not known), by venue the chains
-    that its currency list shows, and by asset the price of one in the quote of what is traded."""
+    """The knowledge at `ns`: holdings by venue and asset (a venue is absent while unknown), by venue the chains in its
+    currency list, and by asset its price in the traded quote."""
 
     ns: int
     held: dict[str, dict[str, Held]]
@@ -31,7 +31,7 @@ class KnownInventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def known_inventory(state: "EngineState", now_ns: int) -> KnownInventory:
-    """Return what an engine knows now, of the assets of its symbols."""
+    """Return what an engine knows now of the assets of its symbols."""
     symbols = [Symbol.of(symbol) for symbol in state.settings.symbols]
     assets = sorted({asset for symbol in symbols for asset in symbol.base_and_quote})
     inventory, wallets, quote = state.inventory, state.trapped.wallets, symbols[0].quote

@@ -1,25 +1,25 @@
-"""What we hold at each venue: total, reserved, free.
+"""The inventory at each venue: total, reserved, free.
 
-Two figures are kept for each asset: the *reported* balance (the venue's last report) and the *computed* total: a report that
-was taken as the *basis*, plus every fill and transfer since. *Free* for a new pair is the smaller of the reported free balance
-and the computed total less what orders lock by the last report, minus what open pairs have reserved. With the smaller of the
-two neither a late report nor a missed fill of ours does harm, also where foreign orders lock most of an account. Amounts are
-exact decimals of the asset.
+Two figures are kept for each asset. The *reported* balance is the venue's last report. The *computed* total is a report taken
+as the *basis*, plus every fill and transfer since. *Free* for a new pair is the smaller of the reported free balance and the
+computed total less the amounts that orders lock by the last report, minus the reservations of open pairs. With the smaller of
+the two neither a late report nor a missed fill of ours does harm, also where foreign orders lock most of an account. Amounts
+are exact decimals of the asset.
 
-A repair may spend what our own fills brought before the venue reports it: *spendable* is the computed total less what others'
-orders lock and other pairs have reserved. A venue that refuses an order for lack of funds is held to the smaller of the two for
-repairs as well, until it reports no less than we compute.
+A repair may spend the proceeds of our own fills before the venue reports them: *spendable* is the computed total less the
+locks of others' orders and other pairs' reservations. After a venue refuses an order for lack of funds, repairs there use the
+smaller of the two as well, until it reports no less than we compute.
 
-What changed a balance before the basis was reported is in it already, what changed it afterwards is not. Where the clocks do
-not show which, or the report may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that
-such changes explain is settled by counting them the other way.
+A change before the basis was reported is in it already, a later one is not. Where the clocks do not show which, or the report
+may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that such changes explain is settled
+by counting them the other way.
 
 A venue may cut its figures to some decimals while its fees have more. So a reported total *agrees* with the exact computed one
-when they differ by less than one unit of the last decimal that the venue has ever shown for the asset (a free and a locked part
-are two figures). The computed total is never set to a figure that agrees, so that cuts do not add up.
+when they differ by less than one unit of the last decimal that the venue has ever shown for the asset (a free and a locked
+part are two figures). The computed total is never set to a figure that agrees, so that cuts do not add up.
 
-The changes of the last minutes are kept per venue: undone one by one they give the totals computed at each earlier instant, and
-so show whether a report that differs is merely late.
+The changes of the last minutes are kept per venue: undone one by one they give the totals computed at each earlier instant,
+and so show whether a report that differs is merely late.
 """
 
 from collections import deque
@@ -40,7 +40,7 @@ from arb.market.order import Side
 
 
 class BalanceDifference(msgspec.Struct, frozen=True):
-    """An asset of which a venue reports another total than we compute."""
+    """An asset whose reported total differs from the computed one."""
 
     venue: str
     asset: str
@@ -61,8 +61,8 @@ LATE_NS = 10 * NS_PER_S
 FILLS_KEPT = 50_000
 UNIT_MAX = Decimal("0.01")
 FIGURES_NEEDED = 10
-"""After so many figures the decimals shown are the venue's own: 9 of 10 figures show the last decimal even where trailing zeros
-are left out. Until then a round figure proves nothing, and a unit is no more than a lot of the asset, or a tick."""
+"""After this many figures the shown decimals are the venue's own: 9 of 10 figures show the last decimal even where trailing
+zeros are dropped. Before that a round figure proves nothing, and a unit is no more than a lot of the asset, or a tick."""
 CHANGES_KEPT = 5_000
 LATE_MAX_NS = 600 * NS_PER_S
 """A report that is late by more than this, or by more changes, is not known as late."""
@@ -80,19 +80,19 @@ class Inventory:
     """Balances per venue and asset, with reservations per pair."""
 
     def __init__(self, instruments: Mapping[tuple[str, str], Instrument] | None = None) -> None:
-        """`instruments`: the rules of each symbol at each venue, as they are now."""
+        """`instruments`: the present rules of each symbol at each venue."""
         self._instruments = {} if instruments is None else instruments
         # The most decimals ever shown of an asset, and how many different figures showed no more.
         self._shown: dict[tuple[str, str], tuple[int, int]] = {}
         self._reported: dict[tuple[str, str], AssetBalance] = {}
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
-        # What the venue reported locked while nothing of ours was under way: by others' orders.
+        # The balance reported locked while no order of ours was under way: the locks of others' orders.
         self._locked_by_others: dict[tuple[str, str], Decimal] = {}
-        # Assets that a venue had too little of for an order of ours, while it reports less free than we compute.
+        # Assets that a venue lacked for an order of ours, while it reports less free than we compute.
         self._refused: set[tuple[str, str]] = set()
         self._last_fill_ns: dict[str, int] = {}
-        # When the report taken as the basis was asked for and when it came, by venue; by asset where one was taken by itself.
+        # When the basis report was requested and when it arrived, by venue; by asset where one was taken separately.
         self._basis_ns: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._uncertain: dict[tuple[str, str], list[UncertainChange]] = {}
         # The latest changes by venue, as they became known: a report or a basis taken after them may still lack them.
@@ -100,7 +100,7 @@ class Inventory:
         self._fills = Counted(FILLS_KEPT)
         # The venues that have a basis to compute from.
         self.with_basis: set[str] = set()
-        # How often a computed total was set: what was worked out from them holds as long as this stays.
+        # How often a computed total was set: figures derived from the totals hold while this is unchanged.
         self.revision = 0
 
     def reported(self, venue: str, asset: str) -> AssetBalance | None:
@@ -112,11 +112,10 @@ class Inventory:
         return self._computed.get((venue, asset), ZERO)
 
     def assets(self, venue: str) -> Iterator[str]:
-        """Yield the assets known at a venue."""
         yield from sorted(asset for held_at, asset in self._computed if held_at == venue)
 
     def free(self, venue: str, asset: str) -> Decimal:
-        """Return what a new pair may use, at least 0."""
+        """Return the funds a new pair may use, at least 0."""
         key = (venue, asset)
         reported = self._reported.get(key) if venue in self.with_basis else None
         if reported is None:
@@ -125,7 +124,7 @@ class Inventory:
         return max(ZERO, unlocked - self.reserved(venue, asset) if self._reserved else unlocked)
 
     def spendable(self, pair_id: int, venue: str, asset: str) -> Decimal:
-        """Return what a repair of a pair may use, at least 0: what the pair itself has reserved is there for it."""
+        """Return the funds a pair's repair may use, at least 0, its own reservation included."""
         key = (venue, asset)
         if venue not in self.with_basis:
             return ZERO
@@ -140,28 +139,28 @@ class Inventory:
         self._refused.add((venue, asset))
 
     def reserved(self, venue: str, asset: str) -> Decimal:
-        """Return what open pairs have reserved."""
+        """Return the sum reserved by open pairs."""
         key = (venue, asset)
         return sum((holds[key] for holds in self._reserved.values() if key in holds), ZERO)
 
     def reserve(self, pair_id: int, holds: dict[tuple[str, str], Decimal]) -> None:
-        """Set amounts aside for a pair, replacing what it had reserved before."""
+        """Reserve amounts for a pair, in place of its earlier reservation."""
         self._reserved[pair_id] = holds
 
     def reserve_at_least(self, pair_id: int, venue: str, asset: str, amount: Decimal) -> None:
-        """Set no less than `amount` aside for a pair at a venue, besides what it has reserved elsewhere."""
+        """Reserve at least `amount` for a pair at a venue; its reservations elsewhere stay."""
         holds = self._reserved.setdefault(pair_id, {})
         holds[venue, asset] = max(amount, holds.get((venue, asset), ZERO))
 
     def release(self, pair_id: int) -> None:
-        """Give back what a pair had reserved; a pair without a reservation changes nothing."""
+        """Release a pair's reservation, if any."""
         self._reserved.pop(pair_id, None)
 
     def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int, slack_ns: int = 0) -> None:
         """Move the computed balances by one fill, fee included.
 
-        `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the basis was
-        asked for is in it already (a fill found after a restart). A fill reported again changes nothing.
+        `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: a fill executed before the basis was
+        requested is in it already (a fill found after a restart). A repeated fill changes nothing.
         """
         if not self._fills.add(fill.venue, fill.key, fill.event_ns):
             return
@@ -181,7 +180,7 @@ class Inventory:
     ) -> bool:
         """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any asset's counted.
 
-        `within_ns`: the change certainly came between these two, and `at_ns` is only the best guess.
+        `within_ns`: the change certainly happened between these two, and `at_ns` is only the best guess.
         """
         moved: list[str] = []
         first_ns, last_ns = within_ns or (at_ns, at_ns)
@@ -223,8 +222,8 @@ class Inventory:
     def comparable(self, event: BalancesReported, quiet: bool) -> bool:
         """Return whether a report can be compared with the computed totals.
 
-        Only a complete one, asked for after our last fill there and while no order of ours was under way (`quiet`): any other
-        may show the account as it was just before or after.
+        Only a complete report counts, requested after our last fill there and while no order of ours was under way (`quiet`).
+        Any other may show the account as it was just before or after.
         """
         asked_late = event.asked_ns > self._last_fill_ns.get(event.venue, 0)
         return event.complete and quiet and asked_late and event.venue in self.with_basis
@@ -237,9 +236,9 @@ class Inventory:
         return last_ns if all(self.agrees(venue, asset) for asset in self.assets(venue)) else 0
 
     def take_report(self, event: BalancesReported, quiet: bool) -> list[BalanceDifference]:
-        """Take a report of balances; return how it differs from the computed totals, where it can be compared.
+        """Take a report of balances; return its differences from the computed totals, where it is comparable.
 
-        A venue's first complete report becomes the basis, unless a previous process has left one.
+        A venue's first complete report becomes the basis, unless a previous process recorded one.
         """
         unnamed = {asset for held_at, asset in self._reported if held_at == event.venue} if event.complete else set()
         for asset, balance in (dict.fromkeys(sorted(unnamed), NOTHING) | event.balances).items():
@@ -272,7 +271,7 @@ class Inventory:
         return self.matches(venue, asset, self.computed(venue, asset))
 
     def matches(self, venue: str, asset: str, total: Decimal) -> bool:
-        """Return whether a venue that held `total` of an asset would report what it reported last."""
+        """Return whether a venue that held `total` of an asset would report its last figure."""
         difference = self._reported_total(venue, asset) - total
         return not difference or abs(difference) < self._slack(venue, asset)
 
@@ -286,13 +285,13 @@ class Inventory:
                 self._uncertain[venue, held] = self._recent(venue, held, asked_ns, counted_after_ns=None)
 
     def adopt(self, venue: str, asset: str, amount: Decimal, asked_ns: int, reported_ns: int) -> None:
-        """Compute with the `amount` by which an earlier report of an asset differed; what has changed since counts on."""
+        """Add the `amount` by which an earlier report of an asset differed to the basis; later changes still count."""
         self._basis_ns[venue, asset] = asked_ns, max(asked_ns, reported_ns)
         self._add(venue, asset, amount)
         self._uncertain[venue, asset] = self._recent(venue, asset, asked_ns, counted_after_ns=reported_ns)
 
     def late_since(self, venue: str, now_ns: int) -> int | None:
-        """Return when the last report was true, if it shows in all assets what we computed for an earlier instant; None: now.
+        """Return when the last report was true, if it matches an earlier instant's computed totals in all assets; None: now.
 
         Changes are undone in the order in which they became known, then in that of their instants: the venue's own.
         """
@@ -358,7 +357,7 @@ class Inventory:
         return 2 * unit if reported.free and reported.locked else unit
 
     def _unlocked(self, venue: str, asset: str) -> Decimal:
-        """Return the computed total less what others' orders lock."""
+        """Return the computed total less the locks of others' orders."""
         return self.computed(venue, asset) - self._locked_by_others.get((venue, asset), ZERO)
 
     def _reported_total(self, venue: str, asset: str) -> Decimal:

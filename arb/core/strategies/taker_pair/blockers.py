@@ -1,8 +1,9 @@
-"""What stands against opening a pair on a route besides its prices, and which refused routes are free of it by now.
+"""The blockers of a route other than its prices, and the refused routes whose blocker is gone.
 
-A frame has the symbols of its books judged again. What else ends a refusal (a pair closes, a halt is lifted, a balance comes, a
-pause is over) is not a frame, and the books may stand as they are for long. So every refusal that more than prices can end is
-kept with what it rested on, which is compared after each event; where it ends by time alone, a timer asks for the next look.
+A frame marks the symbols of its books for judgement. Other causes end a refusal without a frame (a pair closes, a halt is
+lifted, a balance arrives, a pause is over), and the books may be unchanged for long. So every refusal that more than prices
+can end is kept with its basis, which is compared after each event. Where only time ends it, a timer asks for the next
+judgement.
 """
 
 from collections.abc import Sequence
@@ -20,12 +21,12 @@ from arb.market.route import Route
 from arb.market.symbol import Symbol
 
 _SLOW = frozenset({Reason.STALE_BOOK, Reason.FEED_LAG, Reason.FEED_BACKLOG, Reason.BOOK_SKEW})
-"""What ends with frames of other books on the same connections: looked at again after as long as it has lasted."""
+"""Refusals that end with frames of other books on the same connections: judged again after as long as they have lasted."""
 _LOOK_AGAIN_MS = 50
 
 
 class Refused(NamedTuple):
-    """A refusal: its reason, since when it has been the reason, what it rests on, and when to look again (0: at an event)."""
+    """A refusal: its reason, since when it holds, its basis, and when to judge again (0: at an event)."""
 
     reason: Reason
     since_ns: int
@@ -34,7 +35,7 @@ class Refused(NamedTuple):
 
 
 class Blockers:
-    """Judges routes by everything but prices, and keeps those that were refused for it."""
+    """Judges routes by everything but prices, and keeps those refused for it."""
 
     def __init__(self, state: EngineState, manager: TradeManager) -> None:
         self.state = state
@@ -45,15 +46,15 @@ class Blockers:
         return bool(self._refused)
 
     def forget(self, route: Route) -> Refused | None:
-        """Keep a route no longer: it is judged anew, or is gone; return what was kept."""
+        """Drop a route: it is judged again, or is gone; return its refusal."""
         return self._refused.pop(route, None)
 
     def keep(
         self, route: Route, reason: Reason, before: Refused | None, now_ns: int, found: Sequence[bool] | None = None
     ) -> None:
-        """Keep a refused route until its blocker is gone; `before` is what `forget` returned. Prices alone are no blocker.
+        """Keep a refused route until its blocker is gone; `before` is the result of `forget`. Prices are no blocker.
 
-        `found`: what the refusal rests on, where it has changed since, by a pair that opened.
+        `found`: the basis of the refusal, where a newly opened pair has changed it since.
         """
         basis = self._basis(route, reason, now_ns) if found is None else found
         if basis is not None:
@@ -61,12 +62,12 @@ class Blockers:
             self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
 
     def refusal(self, route: Route) -> Reason | None:
-        """Return why a route is refused, where more than prices can end that."""
+        """Return the reason of a route's refusal, where more than prices can end it."""
         refused = self._refused.get(route)
         return None if refused is None else refused.reason
 
     def freed(self, now_ns: int) -> list[Route]:
-        """Return the routes whose blocker is another by now, or gone."""
+        """Return the routes whose blocker has changed or is gone."""
         return [
             route
             for route, refused in self._refused.items()
@@ -74,11 +75,11 @@ class Blockers:
         ]
 
     def next_ns(self) -> int | None:
-        """Return when to look again though nothing may have happened; None for never."""
+        """Return when to judge again even without an event; None for never."""
         return min((refused.due_ns for refused in self._refused.values() if refused.due_ns), default=None)
 
     def funds(self, route: Route) -> Funds:
-        """Return what is free for a pair on a route."""
+        """Return the free funds for a pair on a route."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         state, inventory = self.state, self.state.inventory
@@ -91,7 +92,7 @@ class Blockers:
         )
 
     def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
-        """Return what a refusal rests on, as it is now; None for a reason that only prices can end."""
+        """Return the present basis of a refusal; None for a reason that only prices can end."""
         state, (symbol, *venues) = self.state, route
         match reason:
             case Reason.INSUFFICIENT_BALANCE:
@@ -125,7 +126,7 @@ class Blockers:
         return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
 
     def reason(self, route: Route, now_ns: int) -> Reason | None:
-        """Return the first reason, of those that come before any price, not to open a pair now; None if there is none."""
+        """Return the first reason not to open a pair now, among those checked before any price; None without one."""
         state, (symbol, *venues) = self.state, route
         control = state.control
         if not control.opening_allowed or (control.late and control.stopped_by_late(symbol, venues)):
@@ -145,7 +146,7 @@ class Blockers:
         return None
 
     def reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
+        """Return the first reason at one venue and its book, in the order of `Reason`."""
         state, key = self.state, (venue, symbol)
         at, control = state.venues[venue], state.control
         if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:

@@ -1,8 +1,7 @@
-"""The routes of one symbol at one drain, the best first, each worked out exactly only when it may be the best one left.
+"""The routes of one symbol at one drain, best first; each is computed exactly only when it may be the best one open.
 
-What a route can earn at most is known from its best quotes and the largest pair allowed, without a walk of its books. A route
-waits with that bound, and is worked out when its turn comes: what comes out is ordered by the exact nets, less what legs that
-fall short are expected to cost.
+The best quotes and the largest pair allowed bound a route's earnings without a walk of its books. A route waits with that
+bound until its turn. The results are ordered by the exact nets, less the expected cost of legs that fall short.
 """
 
 import heapq
@@ -15,12 +14,10 @@ from arb.core.pricing.terms import PairTerms
 from arb.market.route import Route
 
 MILLI_BPS = 10_000_000
-"""How many thousandths of a basis point the whole is."""
+"""Thousandths of a basis point in 1."""
 
 
 class Crossing(NamedTuple):
-    """A route whose best quotes cross after fees."""
-
     route: Route
     terms: PairTerms
     ask: int
@@ -38,7 +35,7 @@ class Crossing(NamedTuple):
 
 
 class Candidates:
-    """What is left to consider of one symbol."""
+    """The routes of one symbol that are not yet considered."""
 
     def __init__(
         self, crossings: Iterable[Crossing], best: Callable[[Route], Plan | None], leg_cost_bps: Decimal
@@ -46,7 +43,7 @@ class Candidates:
         """`best` works a route out: the plan of the greatest net, ignoring thresholds and balances, None for no net."""
         self._best = best
         self._leg_cost = int(leg_cost_bps.scaleb(3))
-        # By what a route costs less what it nets, at least while it has no plan; of equals the first by name.
+        # By a route's cost less its net, or the least of it while it has no plan; of equals the first by name.
         self._waiting: list[tuple[int, Route, Plan | None]] = []
         found = list(crossings)
         for crossing in found:
@@ -59,7 +56,7 @@ class Candidates:
         heapq.heapify(self._waiting)
 
     def next(self) -> tuple[Route, Plan] | None:
-        """Return the best route left and its plan; None when none has an edge."""
+        """Return the best route not yet taken, with its plan; None when none has an edge."""
         while self._waiting:
             _, route, plan = heapq.heappop(self._waiting)
             if plan is not None:

@@ -1,9 +1,8 @@
-"""Which of the listed symbols are worth trading, by rules that a person can check, and why the others are not.
+"""The listed symbols worth trading, by rules that a person can check, and the objections to the others.
 
-A venue counts for a symbol where it lists and trades it, quotes both sides, and is busy and tight enough; it needs a partner
-that counts, too, means the same coins, and with which pairs could be refilled. Symbols with enough such venues are taken in the
-order of their volume. What comes of it is a choice of what to watch: whether and what to trade there is judged by the engine
-on whole books.
+A venue counts for a symbol where it lists and trades it, quotes both sides, and is busy and tight enough. It needs a partner
+that counts, too, means the same coins, and with which pairs could be refilled. Symbols with enough such venues are taken in
+the order of their volume. This chooses only the symbols to watch: the engine decides on whole books whether to trade there.
 """
 
 from collections.abc import Iterable
@@ -20,18 +19,18 @@ from arb.market.numbers import plain
 
 
 class RouteJudges(NamedTuple):
-    """What says between which venues a symbol may be traded: by their coins, and by their wallets."""
+    """Judge between which venues a symbol may be traded: by their coins, and by their wallets."""
 
     identities: RouteIdentities
     trapped: TransferBlocks
 
     def may(self, symbol: str, buy_venue: str, sell_venue: str) -> bool:
-        """Return whether pairs may open on a route, as far as coins and wallets go."""
+        """Return whether coins and wallets allow pairs on a route."""
         route = (symbol, buy_venue, sell_venue)
         return not self.identities.refused(route) and not self.trapped.refused(route)
 
     def against(self, symbol: str, one: str, other: str) -> str | None:
-        """Return what speaks against trading a symbol between two venues either way; None where nothing does."""
+        """Return the objection to trading a symbol between two venues either way; None without one."""
         if self.may(symbol, one, other) or self.may(symbol, other, one):
             return None
         if self.identities.refused((symbol, one, other)):
@@ -53,7 +52,7 @@ def choose(
     now_ns: int,
     keep: Iterable[str] = (),
 ) -> Choice:
-    """Choose among symbols by rules at `now_ns` (UTC, ns); those to `keep` are chosen first, whatever speaks against them."""
+    """Choose among symbols by rules at `now_ns` (UTC, ns); those to `keep` are chosen first, despite objections."""
     kept = tuple(dict.fromkeys(keep))
     passed_over: dict[str, str] = {}
     fit: list[CommonSymbol] = []
@@ -72,7 +71,7 @@ def choose(
 
 
 def against(symbol: CommonSymbol, rules: ChoiceRules, routes: RouteJudges, now_ns: int) -> str | None:
-    """Return what speaks against a symbol, None where nothing does."""
+    """Return the objection to a symbol, None without one."""
     if symbol.symbol in rules.exclude_symbols:
         return "in exclude_symbols"
     faults = {venue: _fault(listed, rules, now_ns) for venue, listed in symbol.at.items()}

@@ -1,10 +1,9 @@
 """Detection: from changed rows to marked symbols, and from marked symbols to pairs or coded refusals.
 
-`mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it looks at the routes
-of the marked symbols, and checks those with an edge, best first; the answer is either a plan to open or the first reason of the
-fixed order that stands against it. It stops where a pair opens, whose orders leave then. `after_act` answers for the other
-routes of that symbol, as the pair leaves them, and does the bookkeeping: episodes, blockers, books. So a pair leaves
-before anything else is judged, and what comes meanwhile is read.
+`mark` runs per frame and only compares best quotes. `act` runs when the sockets are drained: it checks the routes of the
+marked symbols that have an edge, best first. The answer is a plan to open, or the first blocking reason of the fixed order. It
+stops where a pair opens, whose orders leave then. `after_act` judges the other routes of that symbol, with that pair counted,
+and does the bookkeeping: episodes, blockers, books. So a pair leaves before anything else is judged, and new frames are read.
 """
 
 from collections.abc import Collection, Generator, Iterable, Iterator
@@ -33,16 +32,16 @@ from arb.market.numbers import exact
 from arb.market.route import Route
 
 LAST_KEPT = 4
-"""How many of the symbols judged last are remembered."""
+"""The number of last judged symbols that are remembered."""
 
 
 class Judgement:
-    """What is found out about one symbol at one drain.
+    """The findings on one symbol at one drain.
 
-    `candidates`: the routes not yet answered. `refused`: what was kept of a route's refusal before. `impacted`: the routes
-    passed for what our own orders took, and at which of their venues that was. `followed`: the routes whose edge is to be
-    noted once that is done (`persistent_edge.py`). `sampled`: whether its price ratios were. `judged`: the routes with an edge,
-    in the order of the answers: the answer, and the id of the pair that was opened, if one was.
+    `candidates`: the routes not yet answered. `refused`: the kept refusal of a route before. `impacted`: the routes skipped
+    for base that our own orders took, and at which of their venues. `followed`: the routes whose edge is recorded after the
+    judgement (`persistent_edge.py`). `sampled`: whether its price ratios were. `judged`: the routes with an edge, in the order
+    of the answers: the answer, and the id of the pair that was opened, if one was.
     """
 
     __slots__ = ("candidates", "followed", "impacted", "judged", "refused", "sampled", "symbol")
@@ -77,13 +76,13 @@ class Detector:
         self.standing = PersistentEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.blockers = Blockers(state, manager)
         self.judged_last: dict[str, None] = {}
-        """The symbols judged last, the latest at the end: where the next edge is likely, and what it needs is kept at hand."""
+        """The symbols judged last, the latest at the end: the next edge is likely there, so their data stays in the caches."""
         self._refusals = RefusalReports(state)
         self._dry_funds = DryFunds(state)
         # The symbol in which the last `act` opened a pair, until `after_act` has seen to the rest of it.
         self._opened_in: Judgement | None = None
         self._closed: list[OpportunityRecord] = []
-        # When the timer that closes episodes is set for; one that comes too early asks for the next.
+        # When the timer that closes episodes is set for; one that fires too early sets the next.
         self._wake_ns = 0
         # Routes that ended while an episode of theirs was open.
         self._ended: list[Route] = []
@@ -114,17 +113,16 @@ class Detector:
         self.marks.rows(rows)
 
     def mark_all(self) -> None:
-        """Mark every watched symbol, after something other than a frame has changed."""
+        """Mark every watched symbol, after a change other than a frame."""
         self.marks.add_watched()
 
     @property
     def marked(self) -> bool:
-        """Return whether there is anything to act on."""
         return bool(self.marks) or (self._state_changed and bool(self.blockers))
 
     @property
     def unfinished(self) -> bool:
-        """Return whether the last `act` left marked symbols for the next one, which need not wait for anything."""
+        """Return whether the last `act` deferred marked symbols to the next one, which need not wait for anything."""
         return self.marks.unfinished
 
     def waits_for(self, unread: Collection[str]) -> bool:
@@ -145,12 +143,12 @@ class Detector:
         self._state_changed = True
 
     def act(self, now_ns: int) -> None:
-        """Judge the most promising marked symbols, on the books as they stand, until a pair opens."""
+        """Judge the most promising marked symbols on the present books, until a pair opens."""
         for _ in self.steps(now_ns):
             pass
 
     def steps(self, now_ns: int) -> Iterator[None]:
-        """Do what `act` does, a part of it each time; for a warm-up, which may not take long at once."""
+        """Do the work of `act` in parts; for a warm-up, which may not take long at once."""
         if self._state_changed:
             self._state_changed = False
             self.marks.add(symbol for symbol, *_ in self.blockers.freed(now_ns))
@@ -167,16 +165,16 @@ class Detector:
             self._conclude(judgement, now_ns)
 
     def after_act(self, now_ns: int) -> None:
-        """Answer for what else the symbol has in which a pair was opened, as that pair leaves it; close episodes."""
+        """Answer the other routes of the symbol in which a pair was opened, with that pair counted; close episodes."""
         judgement, self._opened_in = self._opened_in, None
         if judgement is not None:
             while _whole(self._open_next(judgement, now_ns)):
-                self.state.out.write_rows()  # another pair, between other venues: what is judged next must know of it
+                self.state.out.write_rows()  # another pair, between other venues: the next judgement must count it
             self._conclude(judgement, now_ns)
         self.close_episodes(now_ns)
 
     def _look(self, symbol: str, now_ns: int) -> Judgement:
-        """Find a symbol's routes whose best quotes cross, and what of the others stands against judging them."""
+        """Find a symbol's routes whose best quotes cross, and the reasons not to judge the others."""
         sampled = self.state.price_ratios.in_question(symbol)
         if sampled:
             self._sample(symbol, now_ns)
@@ -201,9 +199,9 @@ class Detector:
                 self.marks.await_books(symbol)  # to be judged at the next drain
             else:
                 if any_followed and self.standing.follows(route):
-                    followed.append(route)  # what is decided may depend on it only where its edge stands
+                    followed.append(route)  # the decision may depend on it only where its edge persists
                 terms, ask, bid = terms_of[route], quotes[buy_venue][1], quotes[sell_venue][0]
-                # As `terms.crosses` says, of each route before any order leaves.
+                # The test of `terms.crosses`, for each route before any order leaves.
                 if ask is not None and bid is not None and bid * terms.bid_weight > ask * terms.ask_weight:
                     crossings.append(Crossing(route, terms, ask, bid))
                 elif any_open:
@@ -244,7 +242,7 @@ class Detector:
         return self.manager.open_pair(route, plan, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
-        """Keep what is known once all routes of a symbol are answered."""
+        """Keep the findings once all routes of a symbol are answered."""
         symbol = judgement.symbol
         self.judged_last.pop(symbol, None)
         self.judged_last[symbol] = None
@@ -269,7 +267,7 @@ class Detector:
         self.marks.watch(symbol, followed or is_open)
 
     def _follow(self, route: Route, now_ns: int) -> None:
-        """Note the edge of a route that pairs of ours should have eaten, where its books can be believed."""
+        """Record the edge of a route that our pairs should have taken, where its books can be trusted."""
         books, (symbol, *venues) = self.state.books, route
         if (
             not self.standing.follows(route)
@@ -290,7 +288,7 @@ class Detector:
                     self.standing.opened(route, edge, now_ns)
 
     def _check(self, route: Route, best: Plan, seen: Episode, now_ns: int) -> Generator[None, None, Plan | Reason]:
-        """Return the plan to open, or the first reason that stands against it; `best`: the best trade there."""
+        """Return the plan to open, or the first blocking reason; `best`: the best trade there."""
         before = self.blockers.reason(route, now_ns)
         if before is not None:
             return before
@@ -350,7 +348,7 @@ class Detector:
         return None
 
     def close_episodes(self, now_ns: int) -> None:
-        """Close the episodes whose edge is gone; ask to be woken for the next, and for blockers that end by themselves."""
+        """Close the episodes whose edge is gone; set the timer for the next, and for blockers that end with time."""
         self._keep(self.episodes.close_due(now_ns))
         known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.blockers.next_ns()) if due_ns is not None]
         due_ns = min(known, default=None)
@@ -359,15 +357,14 @@ class Detector:
             self.state.out.timer(EpisodesTimer(), due_ns)
 
     def finish(self, now_ns: int) -> None:
-        """Close every episode, at the end of a run."""
         self._keep(self.episodes.close_all(now_ns))
 
     def why_not(self, route: Route) -> Reason | None:
-        """Return what stands against a route now, or what did at the best instant of its open episode."""
+        """Return the blocker of a route now, or the one at the best instant of its open episode."""
         return self.blockers.refusal(route) or self.episodes.reason(route)
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        """Hand over the closed opportunities that nobody traded (class 2: they are not journalled)."""
+        """Return and forget the closed opportunities that were not traded (class 2: they are not journalled)."""
         closed, self._closed = self._closed, []
         return closed
 
@@ -382,7 +379,7 @@ class Detector:
 
 
 def _whole(steps: Generator[None, None, bool]) -> bool:
-    """Do all steps; return what they lead to."""
+    """Do all steps; return their result."""
     while True:
         try:
             next(steps)

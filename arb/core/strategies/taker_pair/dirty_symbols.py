@@ -1,6 +1,6 @@
-"""The symbols to judge: marked by frames whose best quotes cross, by episodes that may have ended, and by what is no frame.
+"""The symbols to judge: marked by frames whose best quotes cross, by episodes that may have ended, and by other events.
 
-Where many are marked at once, those whose best quotes promise most come first, and only a few at a time.
+Where many are marked at once, those with the most promising best quotes are judged first, and only a few at a time.
 """
 
 import heapq
@@ -21,14 +21,14 @@ class DirtySymbols:
         self._books = books
         self._routes = routes
         self._marked: set[str] = set()
-        # Symbols with an open episode, or an edge that is followed: marked whatever their quotes do.
+        # Symbols with an open episode, or an edge that is followed: marked whatever their quotes.
         self._watched: set[str] = set()
         # Marked symbols of which a book was about to change when they were looked at: judged once the others have been.
         self._awaiting: set[str] = set()
-        # What the marked symbols that the last drains left over promise.
+        # The promise of marked symbols that the last drains deferred.
         self._promised: dict[str, float] = {}
         self.unfinished = False
-        """Whether the last drain left marked symbols for the next one, which need not wait for anything."""
+        """Whether the last drain deferred marked symbols to the next one, which need not wait for anything."""
 
     def __bool__(self) -> bool:
         return bool(self._marked or self._awaiting)
@@ -48,15 +48,13 @@ class DirtySymbols:
 
     def _mark(self, symbol: str) -> None:
         self._marked.add(symbol)
-        self._books.attend(symbol, True)  # what it promises, and whether it still crosses, may change with every frame
+        self._books.attend(symbol, True)  # its promise, and whether it still crosses, may change with every frame
 
     def add(self, symbols: Iterable[str]) -> None:
-        """Mark symbols."""
         for symbol in symbols:
             self._mark(symbol)
 
     def add_watched(self) -> None:
-        """Mark every symbol that is watched."""
         self.add(self._watched)
 
     def await_books(self, symbol: str) -> None:
@@ -64,7 +62,7 @@ class DirtySymbols:
         self._awaiting.add(symbol)
 
     def watch(self, symbol: str, watched: bool) -> None:
-        """Watch a symbol from now on, or no longer."""
+        """Start or stop to watch a symbol."""
         (self._watched.add if watched else self._watched.discard)(symbol)
         self._books.attend(symbol, watched or symbol in self._marked)
 
@@ -82,11 +80,11 @@ class DirtySymbols:
         return heapq.nsmallest(JUDGED_MAX, self._marked, key=lambda symbol: (-self._promised[symbol], symbol))
 
     def some(self) -> Iterator[str]:
-        """Return a few of the marked symbols, in no order."""
+        """Yield a few of the marked symbols, in no order."""
         return islice(self._marked, JUDGED_MAX)
 
     def take(self, symbol: str) -> None:
-        """Mark a symbol no longer: it is judged now."""
+        """Unmark a symbol: it is judged now."""
         self._marked.discard(symbol)
         self._awaiting.discard(symbol)
         self._promised.pop(symbol, None)

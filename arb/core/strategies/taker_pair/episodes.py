@@ -1,9 +1,9 @@
-"""Opportunity episodes: how long an edge lived, how good it was at its best, and what became of it.
+"""Opportunity episodes: how long an edge lived, its best value, and its outcome.
 
 An episode of (symbol, buy venue, sell venue) opens when the section-4 maximum, ignoring thresholds and balances, is above
-zero, and closes once it has been at or below zero (or the books unusable) for `close_after_ms`. Its outcome is `traded` when a
-pair was opened in it; else the reason is the one that held when it was best. An edge that was only ever held back by a passing
-state of the books or of our own orders `vanished` before it could be judged; every other one was `refused`.
+zero. It closes once that has been at or below zero (or the books unusable) for `close_after_ms`. Its outcome is `traded` when
+a pair was opened in it; otherwise its reason is the one at its best instant. An edge that only a passing state of the books or
+of our own orders blocked `vanished` before it could be judged; every other one was `refused`.
 """
 
 from collections.abc import Iterator
@@ -60,8 +60,6 @@ class Episode:
 
 
 class Episodes:
-    """All open episodes of a run."""
-
     def __init__(self, run_id: int, first_id: int, close_after_ns: int) -> None:
         self._run_id = run_id
         self._next_id = first_id
@@ -70,7 +68,6 @@ class Episodes:
         self.closed_count = 0
 
     def is_open(self, route: Route) -> bool:
-        """Return whether an episode of this route is open."""
         return route in self._open
 
     def reason(self, route: Route) -> Reason | None:
@@ -96,12 +93,12 @@ class Episodes:
         return episode
 
     def judge(self, episode: Episode, reason: Reason, now_ns: int) -> None:
-        """Note why the edge was not taken just now; only what held at the best instant is kept."""
+        """Record why the edge was not taken just now; only the reason at the best instant is kept."""
         if episode.best_ns == now_ns or episode.reason is None:
             episode.reason = reason
 
     def require(self, episode: Episode, edge_bps: Decimal, now_ns: int) -> None:
-        """Note what edge was required just now; only what held at the best instant is kept."""
+        """Record the edge required just now; only the value at the best instant is kept."""
         if episode.best_ns == now_ns or episode.required_edge_bps is None:
             episode.required_edge_bps = edge_bps
 
@@ -128,7 +125,7 @@ class Episodes:
             yield self._close(route, episode, episode.nonpositive_ns or now_ns)
 
     def traded(self, route: Route, episode: Episode, now_ns: int) -> OpportunityRecord:
-        """Mark an episode as traded and return its row as it stands, so that the pair can refer to it."""
+        """Mark an episode as traded and return its present row, so that the pair can refer to it."""
         episode.traded = True
         return self._row(route, episode, now_ns)
 

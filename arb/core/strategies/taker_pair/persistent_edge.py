@@ -1,14 +1,13 @@
-"""persistent edges although our own pairs should have eaten them.
+"""Edges that persist although our own pairs should have taken them.
 
-Where two venues quote one coin, a pair of ours takes the levels that the edge was made of, and it shrinks. Where they quote
-two coins of one name, or a book is not real, the edge stands however often it is traded. So every pair that opens is
-remembered for each route whose asks or bids it takes from, with the edge of that route at that moment. Once two of them
-opened within 60 s, and no usable books have since shown less than half of the first of these edges, nothing more opens on the
-route until they do.
+Where two venues quote one coin, a pair of ours takes the levels that made the edge, and it shrinks. Where they quote two coins
+of one name, or a book is not real, the edge persists however often it is traded. So every pair that opens is remembered for
+each route whose asks or bids it takes from, with that route's edge at that moment. Nothing more opens on the route once two of
+them opened within 60 s, and no usable books have since shown less than half of the first of these edges. It opens again when
+they do.
 
-Edges of up to a tenth of `max_edge_bps` are left alone: by so much one coin may differ for seconds between deep books, of which
-a pair of ours takes little. An edge here is that of a route's smallest legal size, as a ratio. Everything goes by the times of
-events.
+Edges of up to a tenth of `max_edge_bps` are exempt: one coin may differ so much for seconds between deep books, of which a
+pair of ours takes little. An edge here is that of a route's smallest legal size, as a ratio. All times are those of events.
 """
 
 from collections.abc import Callable
@@ -21,11 +20,11 @@ from arb.market.route import Route
 WINDOW_NS = 60 * NS_PER_S
 PAIRS = 2
 LEAST_SHARE = Fraction(1, 10)
-"""The share of the highest edge allowed up to which an edge may stand."""
+"""The share of the highest edge allowed up to which an edge may persist."""
 
 
 class PersistentEdges:
-    """The edges under which pairs of ours opened, of every route where none has fallen below half of the first since."""
+    """The edges at which our pairs opened, of every route where none has since fallen below half of the first."""
 
     def __init__(self, max_edge_bps: Callable[[Route], Decimal]) -> None:
         """`max_edge_bps` returns the highest edge allowed on a route."""
@@ -46,11 +45,11 @@ class PersistentEdges:
         return bool(self._opened)
 
     def follows(self, route: Route) -> bool:
-        """Return whether it matters what edge a route has."""
+        """Return whether a route's edge matters."""
         return route in self._opened
 
     def follows_any(self, symbol: str, now_ns: int) -> bool:
-        """Return whether it matters what edge some route of a symbol has; forget what has become too old for it."""
+        """Return whether the edge of some route of a symbol matters; drop the entries too old for it."""
         routes = [route for route in self._opened if route[0] == symbol]
         for route in routes:
             if not self.stands(route) and now_ns - self._opened[route][-1][0] > WINDOW_NS:
@@ -68,7 +67,7 @@ class PersistentEdges:
         return len(self._opened.get(route, ())) >= PAIRS
 
     def pause(self, route: Route) -> bool:
-        """Note that a pair was refused because the route's edge stands; return whether it is the first one."""
+        """Record a refusal of a pair for a persistent edge; return whether it is the first one on the route."""
         known = route in self._paused
         self._paused.add(route)
         return not known

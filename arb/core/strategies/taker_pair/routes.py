@@ -1,7 +1,7 @@
-"""The routes of every symbol: from where to where a pair may trade it, what holds there, and whether best quotes cross.
+"""The routes of every symbol: where a pair may buy and sell it, the terms there, and whether best quotes cross.
 
-A route is of two venues that list the symbol, whose fee is known, and whose books are there. Its terms are worked out once,
-and again when rules, fees or books come and go; where only the health of a venue changes, at the next judgement.
+A route is between two venues that list the symbol, have a known fee, and have books. Its terms are computed once, and again
+when rules, fees or the set of books change; after a change of a venue's health only, at the next judgement.
 """
 
 import math
@@ -21,14 +21,14 @@ class Routes:
         self.terms: dict[Route, PairTerms] = {}
         self._of: dict[str, list[Route]] = {}
         self._by_book: dict[tuple[str, str], list[Route]] = {}
-        # What is left of a sale, and what a purchase costs, per unit, by symbol and venue: the floats only rank.
+        # The proceeds of a sale and the cost of a purchase, per unit, by symbol and venue: the floats only rank.
         self._keeps: dict[str, dict[str, tuple[float, float]]] = {}
-        # Symbols whose terms hold limits of before a venue's health changed, or the ramp; and how far that had come then.
+        # Symbols whose terms hold limits from before a change of a venue's health, or the ramp; and the ramp's step
+        # then.
         self._old_limits: set[str] = set()
         self._ramp_cap = state.ramp_cap
 
     def of(self, symbol: str) -> Sequence[Route]:
-        """Return the routes of a symbol."""
         return self._of.get(symbol, ())
 
     def venues(self, symbol: str) -> Iterable[str]:
@@ -106,7 +106,7 @@ class Routes:
         return False
 
     def promise(self, symbol: str) -> float:
-        """Return what a unit of quote could become at most if a little were traded at the best quotes of any two venues."""
+        """Return the most that a unit of quote could become by a small trade at the best quotes of any two venues."""
         best, highest, lowest = self.state.books.best, 0.0, math.inf
         for venue, (kept, cost) in self._keeps.get(symbol, {}).items():
             bid, ask = best(venue, symbol)
@@ -118,7 +118,7 @@ class Routes:
 
 
 def _to_rank(terms: VenueTerms | None) -> tuple[float, float]:
-    """Return what is left of a unit sold and what one bought costs at a venue, so that quotes cross as `PairTerms` says."""
+    """Return the proceeds of a unit sold and the cost of one bought at a venue, so that quotes cross as in `PairTerms`."""
     if terms is None:
         return 0, math.inf
     fee = float(terms.taker_fee)
