@@ -1,13 +1,13 @@
-"""Where the system's time becomes ours: our clock is set by the venues', before the first entry of a run and while it lasts.
+"""Anchoring: the venues' time sets our clock, before the first entry of a run and while it lasts.
 
-Signatures, expiries, the age of a book and every row are only as good as the clock they are stamped with, and the host's may be
-an hour off. What the venues say together is better: the median of the largest group of them whose clocks stand within a second
-of each other. Before anything is written down our clock is put on it, forward or back. Afterwards it only ever moves forward,
-and only by more than a second: the host stood still (a virtual machine was suspended) or its clock runs slow. Where ours turns
-out to be ahead it goes on, and what lies between is taken off every venue's offset when its health is judged.
+Signatures, expiries, the age of a book and every row depend on the clock that stamps them, and the host's may be an hour off.
+The venues' common time is better: the median of the largest group whose clocks agree within a second. Before the first entry
+our clock is set to it, forward or back. Afterwards it only moves forward, and only by more than a second: the host was
+suspended (a virtual machine) or its clock runs slow. Where ours turns out to be ahead it continues, and the difference is
+subtracted from every venue's offset when its health is judged.
 
-The journal is what earlier runs wrote by their clocks. Time goes on from its last entry where that lies at most a second ahead;
-what lies further ahead was written by a clock that was wrong, and does not count.
+Earlier runs wrote the journal by their clocks. Time continues from its last entry where that is at most a second ahead.
+Entries further ahead were written by a wrong clock, and do not count.
 """
 
 import asyncio
@@ -26,13 +26,12 @@ from arb.venues.kit.base import EventListener, OrderGateway
 log = logging.getLogger(__name__)
 
 NEAR_NS = NS_PER_S
-"""Clocks that stand within this agree; a greater difference of ours is an incident."""
+"""Clocks within this agree; a greater difference of ours is an incident."""
 APART_MAX_NS = 86_400 * NS_PER_S
-"""A host whose clock is further off than this starts only to finish what is open."""
+"""A host whose clock is further off than this starts only to finish open pairs."""
 AGAIN_S = 1.0
 
 Shift = Callable[[int], None]
-"""Moves our clock by so many nanoseconds."""
 
 
 class Agreed(NamedTuple):
@@ -43,7 +42,7 @@ class Agreed(NamedTuple):
 
 
 def agreed(measured: Iterable[ClockMeasured]) -> Agreed | None:
-    """Return what most venues agree on, of several such groups the one nearest to our clock; None where none was measured."""
+    """Return the majority's time, of several equal groups the one nearest to our clock; None without a measurement."""
     clocks = sorted(measured, key=lambda clock: clock.offset_ns)
     groups = [
         [clock for clock in clocks[first:] if clock.offset_ns - clocks[first].offset_ns <= NEAR_NS]
@@ -57,19 +56,19 @@ def agreed(measured: Iterable[ClockMeasured]) -> Agreed | None:
 
 
 class Anchor:
-    """Keeps our clock at the venues' time; `shift` None: it is not ours to set, as a tape's is not."""
+    """Keeps our clock at the venues' time; `shift` None: the clock cannot be set, like that of a tape."""
 
     def __init__(self, clock: Clock, shift: Shift | None) -> None:
         self._clock = clock
         self._shift = shift
         self._off = asyncio.Event()
-        # What the venues' time is ahead of ours (below zero: behind) and cannot be taken back, for our clock goes forward only.
+        # The venues' lead over our clock (below zero: lag) that cannot be undone, for our clock only moves forward.
         self._left_ns = 0
-        # Measured, and not handed on yet, by venue: our own clock may be what is off.
+        # Measurements not yet passed on, by venue: our own clock may be the wrong one.
         self._held: dict[str, ClockMeasured] = {}
 
     def begin(self, measured: Iterable[ClockMeasured], last_ns: int, *, must: bool) -> list[AnyEvent]:
-        """Set our clock before the first entry; return what there is to say of it, and the venues' clocks as they are by ours.
+        """Set our clock before the first entry; return the texts to log, and the venues' clocks measured by ours.
 
         `last_ns`: the journal's last entry. Raises `CheckFailed` where it is more than a day off, unless the run `must` begin.
         """
@@ -92,14 +91,14 @@ class Anchor:
             by_ns += ahead_ns
         elif ahead_ns > 0:
             said.append(
-                f"the journal's last entry lies {_span(ahead_ns)} ahead of the venues' time: a run before this one had a "
-                "clock that was wrong, and what is written from now on has the right time"
+                f"the journal's last entry is {_span(ahead_ns)} ahead of the venues' time: an earlier run had "
+                "a wrong clock, and entries from now on have the right time"
             )
         events: list[AnyEvent] = [self._event(by_ns, "; ".join(said))] if said else []
         return [*events, *(_moved(clock, by_ns) for clock in clocks)]
 
     def take(self, event: AnyEvent, listener: EventListener) -> None:
-        """Hand on what is known of a venue; where its clock stands further off than that, all are compared first."""
+        """Pass on a venue's measurement; where its clock is further off than that, compare all first."""
         near = not isinstance(event, ClockMeasured) or abs(event.offset_ns - self._left_ns) <= NEAR_NS
         if near or self._shift is None:
             listener(event)
@@ -126,7 +125,7 @@ class Anchor:
             await asyncio.sleep(AGAIN_S)
 
     def _follow(self, found: Agreed | None, venues: int) -> ClockAnchored | None:
-        """Move our clock forward to what more than half of all venues agree on, or say by how much it is ahead of it."""
+        """Move our clock forward to the time of more than half of all venues, or report by how much it is ahead."""
         if self._shift is None or found is None or 2 * len(found.venues) <= venues:
             return None
         if abs(found.offset_ns - self._left_ns) <= NEAR_NS:
@@ -137,7 +136,7 @@ class Anchor:
             return self._event(found.offset_ns, f"{_apart(found)} and was put forward")
         self._left_ns = found.offset_ns if found.offset_ns < -NEAR_NS else 0
         said = (
-            "it goes on, corrected at every venue, until the next start"
+            "it continues, corrected at every venue, until the next start"
             if self._left_ns
             else "it agrees with theirs again"
         )
@@ -149,12 +148,12 @@ class Anchor:
 
 
 def _moved(clock: ClockMeasured, by_ns: int) -> ClockMeasured:
-    """Return what was measured as it is by our clock after it was moved."""
+    """Return a measurement as our moved clock sees it."""
     return msgspec.structs.replace(clock, offset_ns=clock.offset_ns - by_ns)
 
 
 async def compared(gateways: Iterable[OrderGateway]) -> list[ClockMeasured]:
-    """Compare the clocks of venues, side by side; one that does not answer is left out."""
+    """Compare the clocks of venues, in parallel; one that does not answer is omitted."""
     answers = await asyncio.gather(*map(_compared, gateways))
     return [clock for clock in answers if clock is not None]
 
@@ -169,7 +168,7 @@ async def _compared(gateway: OrderGateway) -> ClockMeasured | None:
 
 def _apart(found: Agreed) -> str:
     way = "behind" if found.offset_ns > 0 else "ahead of"
-    return f"our clock stood {_span(abs(found.offset_ns))} {way} the venues' ({', '.join(found.venues)} agree)"
+    return f"our clock was {_span(abs(found.offset_ns))} {way} the venues' ({', '.join(found.venues)} agree)"
 
 
 def _span(ns: int) -> str:

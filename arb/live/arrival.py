@@ -1,8 +1,8 @@
-"""Reaching the venues: at the start, and again and again afterwards for those that do not answer.
+"""Reaching the venues: at the start, and repeatedly afterwards those that do not answer.
 
-*Down* is a venue that cannot be reached, answers nothing that can be read, is in maintenance or limits us: that passes. A key
-that is refused, or that may withdraw, does not: at the start it ends the run, and later it leaves that venue out. Where the
-doctor has found the venue unfit before, it counts as down.
+A venue is *down* if it cannot be reached, answers nothing readable, is in maintenance or limits us: that passes. A key that is
+refused, or that may withdraw, does not: at the start it ends the run, and later it excludes that venue. A venue that the
+doctor has found unfit before counts as down.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 AGAIN = Backoff(first_s=1.0, cap_s=10.0, attempts_max=None, total_s=None)
 FIRST_ANSWERS_S = 10.0
-"""How long a start waits for the first answer, or failure, of every venue before it goes on with those that have answered."""
+"""How long a start waits for every venue's first answer or failure before it continues with those that have answered."""
 TWO_VENUES_S = 60.0
-"""How long a start waits for a second venue where nothing of ours is open."""
+"""How long a start waits for a second venue while nothing of ours is open."""
 
 
 class Arrival:
-    """One venue on its way in: asked until it answers. `cause` says why it has not yet."""
+    """One venue on its way in: asked until it answers. `cause`: why it has not yet."""
 
     def __init__(
         self, gateway: OrderGateway, symbols: tuple[str, ...], rng: random.Random, *, failed: bool = False
@@ -36,18 +36,17 @@ class Arrival:
         self._passing = VenueError if failed else (VenueUnreachable, VenueBusy)
         self.cause = "no answer yet"
         self.tried = asyncio.Event()
-        """Set once the venue has answered, or failed to for the first time."""
         self._symbols = symbols
         self._rng = rng
         self.task = asyncio.create_task(self._reach())
 
     @property
     def answered(self) -> bool:
-        """Return whether the venue has answered; raises what forbids to use it."""
+        """Return whether the venue has answered; raise the error that forbids its use."""
         return self.task.done() and self.task.result() is not None
 
     async def _reach(self) -> tuple[Instrument, ...]:
-        """Return what is listed, once the venue answers; raises `VenueError` where it answers and cannot be used."""
+        """Return the listing, once the venue answers; raises `VenueError` where it answers and cannot be used."""
         attempt = 0
         try:
             while True:
@@ -57,7 +56,7 @@ class Arrival:
                     return await self.gateway.instruments(self._symbols)
                 except self._passing as error:
                     if str(error) != self.cause:
-                        log.warning("%s; it is left out, and asked again until it answers", error)
+                        log.warning("%s; it is excluded, and asked again until it answers", error)
                     self.cause = str(error)
                 self.tried.set()
                 delay_s = next_delay_s(AGAIN, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
@@ -84,7 +83,7 @@ class Arrivals:
         }
 
     async def first(self, *, alone: bool) -> tuple[list[Instrument], dict[str, str]]:
-        """Wait for the venues that answer at the start; return what they list, and why the others are absent.
+        """Wait for the venues that answer at the start; return their listings, and why the others are absent.
 
         Fewer than two are enough where `alone`. Raises `VenueUnreachable` where they are not, `VenueError` for a venue that
         answers and cannot be used.
@@ -108,11 +107,11 @@ class Arrivals:
         return [instrument for instruments in listed for instrument in instruments], causes
 
     async def later(self, venue: str) -> tuple[Instrument, ...]:
-        """Wait until a venue answers; return what it lists. Raises as `first` does."""
+        """Wait until a venue answers; return its listing. Raises as `first` does."""
         return await self._all[venue].task
 
     async def close(self) -> None:
-        """Ask no venue any more."""
+        """Stop asking."""
         tasks = [arrival.task for arrival in self._all.values()]
         for task in tasks:
             task.cancel()
@@ -120,7 +119,7 @@ class Arrivals:
 
 
 async def unless_down(asked: Awaitable[AnyEvent]) -> AnyEvent | None:
-    """Return what a venue answers, None where it is down."""
+    """Return a venue's answer, None where it is down."""
     try:
         return await asked
     except (VenueUnreachable, VenueBusy) as error:
@@ -133,6 +132,6 @@ def _too_few(absent: Sequence[tuple[str, str]]) -> VenueUnreachable:
     more = "".join(f"; nor does {other} ({why})" for other, why in others)
     text = (
         f"does not answer for {TWO_VENUES_S:.0f} s ({cause}){more}: arbitrage needs two venues: start again when they are "
-        "back, or enable another in [venues]; nothing of ours is open"
+        "back, or enable another in [venues]; no pair is open"
     )
     return VenueUnreachable(venue, text)

@@ -1,7 +1,7 @@
-"""`[run] symbols = "auto"` while a run goes on: chosen anew once a day, and what venues list anew meanwhile is announced.
+"""`[run] symbols = "auto"` during a run: chosen again once a day; new listings in between are announced.
 
-What is chosen goes to the engine as one event, which adds and drops books; the feeds then follow the books. A symbol that is
-listed anew is not traded before it is chosen, and then only as the engine's own checks allow.
+The choice goes to the engine as one event, which adds and drops books; the feeds then follow the books. A newly listed symbol
+is not traded before it is chosen, and then only as the engine's own checks allow.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ DAY_S = 86_400
 
 
 class Chooser(Protocol):
-    """Says what is worth trading; `at_utc_s`: at which second of the UTC day it is asked."""
+    """Chooses the symbols worth trading; `at_utc_s`: at which second of the UTC day it is asked."""
 
     at_utc_s: int
 
@@ -74,7 +74,7 @@ class SymbolKeeper:
         return (now_s + DAY_S - (now_s - self._chooser.at_utc_s) % DAY_S) * NS_PER_S
 
     async def _choose(self) -> bool:
-        """Choose, and let symbols come and leave; return False where a venue did not answer, and nothing has changed."""
+        """Choose, add and drop symbols; return False where a venue did not answer, and nothing has changed."""
         state = self._engine.state
         present = [venue for venue in self._gateways if venue not in state.absent]
         try:
@@ -82,10 +82,10 @@ class SymbolKeeper:
             coming = [one for venue in present for one in await self._new_at(venue, chosen.get(venue, ()))]
             await self._read_currencies(coming)
         except VenueError as error:
-            log.warning("symbols are not chosen anew: %s; tried again in %.0f minutes", error, AGAIN_S / 60)
+            log.warning("symbols are not chosen again: %s; next try in %.0f minutes", error, AGAIN_S / 60)
             return False
         wanted = dict.fromkeys(symbol for symbols in chosen.values() for symbol in symbols)
-        if not wanted:  # rather a fault of what was answered than of all markets at once
+        if not wanted:  # rather a fault of the answer than of all markets at once
             log.warning(
                 "the rules of [run.auto] choose nothing now: the symbols stay as they are until the next choice"
             )
@@ -114,7 +114,7 @@ class SymbolKeeper:
         return await self._gateways[venue].instruments(new) if new else ()
 
     async def _read_currencies(self, instruments: Iterable[Instrument]) -> None:
-        """Report what venues' currency lists say of what is to come, so that coins and wallets are judged from the first."""
+        """Report the currency lists for the new symbols, so that coins and wallets are judged from the first."""
         assets: dict[str, set[str]] = {}
         for one in instruments:
             assets.setdefault(one.venue, set()).update((one.base, one.quote))
@@ -130,7 +130,7 @@ class SymbolKeeper:
     def _carried(
         self, coming: Sequence[Instrument], leaving: Collection[str]
     ) -> tuple[list[Instrument], dict[str, tuple[str, ...]]]:
-        """Share books out among the connections that have room once those of `leaving` are gone; return what could be."""
+        """Share books out among the connections with room once those of `leaving` are gone; return those that fit."""
         books = self._engine.state.books
         freed = {row for (_, symbol), row in books.rows.items() if symbol in leaving}
         room: dict[str, dict[str, int]] = {}
@@ -153,7 +153,7 @@ class SymbolKeeper:
         return {name: set(found.rows.values()) for name, found in self._engine.state.books.connections.items()}
 
     def _follow(self, before: Mapping[str, set[str]]) -> None:
-        """Have the feeds carry what the engine's books carry now."""
+        """Make the feeds carry the engine's present books."""
         for name, natives in self._books().items():
             for native in sorted(before[name] - natives):
                 self._feeds[name].retire_book(native)
@@ -163,7 +163,7 @@ class SymbolKeeper:
                 self._start_feed(name)
 
     def _announce(self) -> None:
-        """Report what venues list anew, and what they drop, in the quote of the run."""
+        """Report the symbols that venues list or delist, in the quote of the run."""
         for venue, gateway in self._gateways.items():
             listed = gateway.listed
             before = self._listed.get(venue)
@@ -173,12 +173,12 @@ class SymbolKeeper:
             if before is None:
                 continue
             new, gone = (self._named(*each) for each in ((listed, before), (before, listed)))
-            said = [f"lists {new} anew"] if new else []
+            said = [f"newly lists {new}"] if new else []
             said += [f"drops {gone}"] if gone else []
             if said:
-                text = f"{venue} {' and '.join(said)}: looked at when symbols are chosen next"
+                text = f"{venue} {' and '.join(said)}: considered at the next choice of symbols"
                 self._take(TroubleReported(kind=IncidentKind.NEW_LISTING, text=text))
 
     def _named(self, there: Collection[str], elsewhere: Collection[str]) -> str:
-        """Return the symbols of the run's quote that stand in `there` alone."""
+        """Return the symbols of the run's quote that are only in `there`."""
         return some(sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}")))

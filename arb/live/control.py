@@ -1,8 +1,8 @@
-"""Control of a running engine: a Unix socket for requests, and a halt file for when nothing answers there.
+"""Control of a running engine: a Unix socket for requests, and a halt file for when the socket does not answer.
 
-Both lie beside the journal. The file is read every 200 ms by whoever runs the loop, so that `arb halt` works with a
-hung database and even when the socket does not answer; an engine started while the file is there begins halted. The socket
-takes one JSON object per line (`{"do": "status"}`) and answers with one.
+Both are next to the journal. The loop's process reads the file every 200 ms, so that `arb halt` works with a hung database and
+even when the socket does not answer. An engine that starts while the file exists begins halted. The socket takes one JSON
+object per line (`{"do": "status"}`) and answers with one.
 """
 
 import asyncio
@@ -36,24 +36,22 @@ Document = dict[str, Any]
 
 
 def halt_file(journal: Path) -> Path:
-    """Return the place of the halt file that belongs to a journal."""
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".halt")
 
 
 def socket_path(journal: Path) -> Path:
-    """Return the place of the control socket that belongs to a journal."""
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".sock")
 
 
 def private_listener(path: Path, kind: int = socket.SOCK_STREAM) -> socket.socket:
-    """Return a Unix socket bound at `path`, to which nobody but this user may connect; a left one is replaced.
+    """Return a Unix socket bound at `path`, to which only this user may connect; it replaces an old one.
 
-    That nobody else listens there says the journal's lock. Raises `OSError` where the system knows no such sockets.
+    The journal's lock guarantees that no other process listens there. Raises `OSError` where the system has no such sockets.
     """
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     listening = socket.socket(socket.AF_UNIX, kind)
-    umask = os.umask(0o177)  # nobody else may connect, not even in the moment between making it and saying so
+    umask = os.umask(0o177)  # no other user may connect, not even between the bind and a chmod
     try:
         with short_address(path) as address:
             listening.bind(address)
@@ -66,7 +64,7 @@ def private_listener(path: Path, kind: int = socket.SOCK_STREAM) -> socket.socke
 
 
 def require_socket(journal: Path) -> None:
-    """Raise `ConfigError` where no control socket can be made beside a journal: its path, or its name, is too long."""
+    """Raise `ConfigError` where no control socket can be made next to a journal: its path, or its name, is too long."""
     path = socket_path(journal)
     name_max = SOCKET_PATH_MAX - len(DESCRIPTORS) - len("/1000/")
     has_descriptors = Path(DESCRIPTORS).is_dir()  # not on every system
@@ -78,7 +76,7 @@ def require_socket(journal: Path) -> None:
 
 
 def write_halt_file(journal: Path, reason: str) -> Path:
-    """Ask for a halt by file; works whether or not an engine runs."""
+    """Request a halt by file; works whether or not an engine runs."""
     path = halt_file(journal)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,10 +109,10 @@ def remove_halt_file(journal: Path) -> bool:
 
 
 class ControlRequests:
-    """Answers what a user asks of the running engine: status, inventory, halt, resumption, flattening, acknowledgement.
+    """Answers a user's requests to the running engine: status, inventory, halt, resumption, flattening, acknowledgement.
 
-    `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state, `inventory` what is
-    known of holdings, wallets and prices.
+    `obey` takes a request and returns its fault, "" if none; `summary` returns the present state, `inventory` the known
+    holdings, wallets and prices.
     """
 
     def __init__(
@@ -130,7 +128,7 @@ class ControlRequests:
         self._inventory = inventory
 
     def answer(self, request: Document) -> Document:
-        """Document one request."""
+        """Answer one request."""
         event: AnyEvent
         reason = clean(str(request.get("reason", "operator")))  # bytes that are no text would end the journal
         match request.get("do"):
@@ -165,7 +163,7 @@ class ControlRequests:
 
 
 def _acknowledgement(request: Document, reason: str) -> AlertAcknowledged:
-    """Read an acknowledgement; raises `ValueError` for one that does not say of which alert, and up to which incident."""
+    """Read an acknowledgement; raises `ValueError` for one without an alert, or without its last incident seen."""
     alert_id, seen_id = request.get("alert"), request.get("seen")
     if type(alert_id) is not int or type(seen_id) is not int or not 0 < alert_id <= seen_id <= INT64_MAX:
         raise ValueError(f"alert {alert_id!r}, seen {seen_id!r}: ids of the ledger's table `alerts`")
@@ -186,13 +184,10 @@ def _allowance(text: object) -> Decimal | None:
 
 
 async def nothing_shown() -> Document:
-    """Return that there is nothing for a screen."""
     return {"error": "this engine shows no state"}
 
 
 class ControlServer:
-    """The engine's end of the control socket."""
-
     def __init__(
         self,
         journal: Path,
@@ -200,7 +195,7 @@ class ControlServer:
         turns: Turns | None = None,
         state: Callable[[], Awaitable[Document]] = nothing_shown,
     ) -> None:
-        """`state` returns what a screen draws, over as many turns of the loop as it likes; it may hold `Decimal`."""
+        """`state` returns a screen's data, over as many turns of the loop as it likes; it may hold `Decimal`."""
         self._path = socket_path(journal)
         self._answer = answer
         self._state = state
@@ -208,7 +203,7 @@ class ControlServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
-        """Listen; a socket left by a killed engine is replaced."""
+        """Listen; a socket of a killed engine is replaced."""
         listening = private_listener(self._path)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT)
 
@@ -225,12 +220,12 @@ class ControlServer:
                 writer.write(await self._turns.named("control", self._reply(line)))
                 await writer.drain()
         except (ConnectionError, ValueError):
-            pass  # the client went away, or sent a line beyond the limit: nothing of ours is touched
+            pass  # the client went away, or sent a line beyond the limit: our state is unaffected
         finally:
             writer.close()
 
     async def _reply(self, line: bytes) -> bytes:
-        """Answer a request; a status, and what a screen draws, in more turns of the loop than one."""
+        """Answer a request; a status, and a screen's data, in more turns of the loop than one."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -252,7 +247,7 @@ def _line(document: Document) -> bytes:
 
 
 def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:
-    """Ask a running engine; return None when nobody listens or answers in time."""
+    """Ask a running engine; return None without an answer in time."""
     path = socket_path(journal)
     if not path.exists():
         return None

@@ -1,7 +1,8 @@
-"""The sandbox to trade on: a child process of our own, or one that already runs.
+"""The sandbox to trade on: our own child process, or one that already runs.
 
-The child announces itself by one JSON line on its stdout and ends when its stdin closes, so that it never outlives us,
-however we end. Its stderr is ours. Of our environment it gets what a program needs to run, and nothing that may be a key.
+The child announces itself by one JSON line on its stdout and ends when its stdin closes, so that it never outlives us, however
+we end. It shares our stderr. From our environment it gets only the variables that a program needs to run, and none that may be
+a key.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ PASSED_ON = (
     "DYLD_",
     "COVERAGE_",
 )
-"""How the names of variables begin that the child gets: any other might hold a key, whose variable a user calls as he likes."""
+"""The prefixes of the variables that the child gets: any other might hold a key, whose variable a user may name freely."""
 
 
 class Sandbox:
@@ -49,7 +50,7 @@ class Sandbox:
 
     @classmethod
     async def embedded(cls, seed: int | None) -> "Sandbox":
-        """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none comes."""
+        """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none arrives."""
         command = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
         command += [] if seed is None else ["--seed", str(seed)]
         child = await asyncio.create_subprocess_exec(
@@ -71,7 +72,7 @@ class Sandbox:
 
     @classmethod
     async def running(cls, admin_url: str) -> "Sandbox":
-        """Ask a running sandbox for its first line; raises `ConfigError` when nobody answers there."""
+        """Ask a running sandbox for its first line; raises `ConfigError` without an answer."""
         try:
             announced = await _get(f"{admin_url}/venues")
         except VenueUnreachable as error:
@@ -91,7 +92,7 @@ class Sandbox:
             await sandbox.close()
 
     async def ceiling_net(self) -> dict[str, str]:
-        """Return what a clairvoyant without latency would have earned so far; empty when the sandbox is gone."""
+        """Return the earnings so far of a trader with perfect foresight and no latency; empty when the sandbox is gone."""
         try:
             answer = await _get(f"{self.announced['admin']}/ceiling")
         except VenueUnreachable:
@@ -103,7 +104,7 @@ class Sandbox:
         """Wait for an embedded sandbox to end by itself, and raise `StoreError` when it does; for a running one return."""
         if self._child is not None:
             code = await self._child.wait()
-            raise StoreError(f"the embedded sandbox ended by itself, with code {code}: there is nowhere left to trade")
+            raise StoreError(f"the embedded sandbox ended by itself, with code {code}: there is no venue to trade at")
 
     async def close(self) -> None:
         """Let the child end; one that does not is killed."""

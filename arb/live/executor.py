@@ -1,6 +1,6 @@
 """Perform the engine's commands: orders first and together (`placing.py`), then cancels, order queries, balances and timers.
 
-Nothing here decides anything. What was handed in and wants an answer gets one, whatever happens.
+This module decides nothing. Every command that needs an answer gets one, in every case.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ RECALL_AGAIN_S = 5.0
 TIMERS_MAX = 10_000
 
 Recall = Callable[[RecallOrders], Awaitable[OrdersRecalled]]
-"""Searches the journal for orders, while the loop goes on; raises `ArbError` when it cannot be read."""
+"""Searches the journal for orders, while the loop runs on; raises `ArbError` when it cannot be read."""
 
 
 class Executor:
-    """Performs commands at the gateways. `perform` never blocks and never raises for what a venue does."""
+    """Performs commands at the gateways. `perform` never blocks and never raises for a venue's behaviour."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Executor:
         recall: Recall | None = None,
         in_flight_max: int = 256,
     ) -> None:
-        """Perform what concerns venues at `gateways`; without `recall` there is no journal that could know an order."""
+        """Perform venue commands at `gateways`; without `recall` there is no journal that could know an order."""
         self._gateways = gateways
         self._clock = clock
         self._emit = emit
@@ -68,7 +68,7 @@ class Executor:
         self._balances_again: set[str] = set()
 
     def perform(self, commands: Iterable[AnyCommand]) -> None:
-        """Start everything in `commands` that concerns venues and timers; rows, alerts and the end are the runner's.
+        """Start everything in `commands` that concerns venues and timers; the runner handles rows, alerts and the end.
 
         Orders first and in the order given, with nothing awaited between them: both legs of a pair have left when this
         returns, or neither. Then cancels, those of one venue together, then order queries, then all else.
@@ -124,7 +124,7 @@ class Executor:
     # Cancels, order queries, account snapshots.
 
     def _start_cancels(self, commands: list[CancelOrder]) -> None:
-        """Ask one venue for one cancel, or for several together."""
+        """Send one venue one cancel, or several together."""
         gateway = self._gateways.get(commands[0].venue)
         if gateway is None or self._tasks.full:
             for command in commands:
@@ -141,7 +141,7 @@ class Executor:
                 if left.pop(answer.client_order_id, None) is not None:
                     self._emit(answer)
             require(not left, f"no answer about {', '.join(left)}")
-        except Exception as error:  # the top of a task: a bug leaves the outcomes unknown
+        except Exception as error:  # the top of a task: a bug makes the outcomes unknown
             for command in left.values():
                 self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
             self._on_incident(

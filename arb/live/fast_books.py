@@ -1,4 +1,4 @@
-"""Who keeps a run's books: the plain readers alone, compiled code where it can, or both, compared after every frame."""
+"""Which code keeps a run's books: the plain readers, compiled code, or both, compared after every frame."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,13 @@ MakeFeed = Callable[[Mapping[str, BookSeat], BookArena], BookFeed]
 
 
 class BooksBy(StrEnum):
-    """Who keeps the books."""
-
     PLAIN = "plain"
     COMPILED = "compiled"
     COMPARED = "compared"
 
 
 def chosen(wanted: FastBooks) -> BooksBy:
-    """Load what `[engine] fast_books` asks for, saying so where that takes long; raise `ConfigError` where it cannot be had."""
+    """Load the code for `[engine] fast_books`, and log when that takes long; raise `ConfigError` where it is unavailable."""
     if wanted is False:
         return BooksBy.PLAIN
     try:
@@ -57,9 +55,9 @@ def chosen(wanted: FastBooks) -> BooksBy:
 
 
 def at_first(wanted: FastBooks) -> tuple[BooksBy, bool]:
-    """Return who keeps the books of a run when it starts, and whether `hand_over` is to follow; raise as `chosen` does.
+    """Return which code keeps the books of a run at its start, and whether `hand_over` follows; raise as `chosen` does.
 
-    No start waits for a compiler: pairs may be open, with a leg alone.
+    No start waits for a compiler: pairs may be open, on one leg.
     """
     if wanted in ("auto", True) and can_be_compiled() and not is_whole():
         return BooksBy.PLAIN, True
@@ -67,9 +65,9 @@ def at_first(wanted: FastBooks) -> tuple[BooksBy, bool]:
 
 
 async def hand_over(books: Books) -> bool:
-    """Compile the code that keeps books, in another process, and let it take over each book at its next frame.
+    """Compile the book code in another process, and let it take over each book at its next frame.
 
-    Return whether it does; where it cannot, plain code goes on.
+    Return whether it does; where it cannot, plain code continues.
     """
     log.info("plain code keeps the books while compiled code is made, once for this version: some twenty seconds")
     try:
@@ -77,7 +75,7 @@ async def hand_over(books: Books) -> bool:
             log.warning("compiled code cannot be made here: plain code keeps the books")
             return False
         await asyncio.to_thread(load_all)
-    except Exception as error:  # the compiler is no part of trading: the run goes on with plain books
+    except Exception as error:  # the compiler is no part of trading: the run continues with plain books
         log.warning("compiled code cannot be made here: %s: plain code keeps the books", error)
         return False
     compile_books(books)
@@ -87,7 +85,7 @@ async def hand_over(books: Books) -> bool:
 
 @contextlib.contextmanager
 def _saying_that_it_compiles() -> Iterator[None]:
-    """Say so at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
+    """Log it at once, and every few seconds until it is done: on a busy machine it takes half a minute."""
     log.info("compiling the code that keeps books, once for this version: some twenty seconds")
     done = threading.Event()
 
@@ -107,7 +105,7 @@ def _saying_that_it_compiles() -> Iterator[None]:
 
 
 def compile_books(books: Books) -> None:
-    """Have compiled code keep the books of every connection whose frames it knows, and find the best plans."""
+    """Let compiled code keep the books of every connection whose frames it knows, and find the best plans."""
     compiled = CompiledBooks(books.arena)
     books.find_plan = CompiledPlans(books.arena)
     for connection in books.connections.values():
@@ -118,15 +116,15 @@ def compile_books(books: Books) -> None:
 
 
 def compiled_feeds(books: Books) -> dict[str, npt.NDArray[np.int64]]:
-    """Return what compiled code needs to know of each connection whose books it keeps, by name."""
+    """Return the data that compiled code needs of each connection whose books it keeps, by name."""
     feeds = {name: found.feed for name, found in books.connections.items() if isinstance(found.feed, WireFeed)}
     return {name: feed.compiled.block for name, feed in feeds.items() if feed.compiled is not None}
 
 
 class ComparedFeed:
-    """A plain feed, which is believed, and beside it books of the same frames that compiled code keeps and nobody trades on.
+    """A trusted plain feed, and untraded books of the same frames by compiled code.
 
-    A book that differs is reported once, and compared no more until it is added anew. See `arb.market.feed.BookFeed`.
+    A book that differs is reported once, and compared no more until it is added again. See `arb.market.feed.BookFeed`.
     """
 
     def __init__(self, plain: BookFeed, beside: Books, arena: BookArena) -> None:
@@ -141,37 +139,32 @@ class ComparedFeed:
 
     @property
     def counts(self) -> FeedCounts:
-        """Return what the plain feed has seen."""
         return self._plain.counts
 
     @property
     def resync_by(self) -> ResyncBy:
-        """Return how a clean snapshot is got."""
         return self._plain.resync_by
 
     def choose_channel(self, channel: str) -> None:
-        """Ask for books by this channel."""
         self._plain.choose_channel(channel)
         self._feed.choose_channel(channel)
 
     def seats(self) -> Mapping[str, BookSeat]:
-        """Return where the books lie that are believed."""
+        """Return the seats of the trusted books."""
         return self._plain.seats()
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
-        """Take up one more book, and compare it."""
+        """Add a book, and compare it."""
         self._plain.add_book(native_symbol, seat)
         self._natives[seat.row] = native_symbol
         self._beside.add(self.venue, native_symbol, seat.scale, native_symbol, self._name)
 
     def retire_book(self, native_symbol: str) -> None:
-        """Forget a book."""
         self._plain.retire_book(native_symbol)
         self._natives = {row: native for row, native in self._natives.items() if native != native_symbol}
         self._end(native_symbol)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
-        """Put a book on a finer scale."""
         self._plain.rescale_book(native_symbol, scale, at_ns)
         if self._beside.has(self.venue, native_symbol):
             self._beside.rescale(native_symbol, scale, at_ns)
@@ -182,42 +175,34 @@ class ComparedFeed:
         return self._compared(result, self._beside.on_frame(self._name, received_ns, raw))
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply what was fetched to both, and compare."""
+        """Apply a fetched answer to both, and compare."""
         result = self._plain.on_http(received_ns, url, raw)
         return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, url))
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
-        """Make every book wait for a snapshot."""
         self._beside.on_disconnect(self._name, at_ns)
         return self._plain.on_disconnect(at_ns)
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
-        """Make one book unusable."""
         self._feed.invalidate(native_symbol, at_ns, cause)
         return self._plain.invalidate(native_symbol, at_ns, cause)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the plain feed's requests."""
         return self._plain.subscribe_messages(native_symbols, now_s)
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the plain feed's requests."""
         return self._plain.unsubscribe_messages(native_symbols, now_s)
 
     def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
-        """Return the plain feed's requests."""
         return self._plain.bbo_messages(native_symbols, now_s, end=end)
 
     def ping_message(self, now_s: int) -> str | None:
-        """Return the plain feed's heartbeat."""
         return self._plain.ping_message(now_s)
 
     def snapshot_path(self, native_symbol: str) -> str | None:
-        """Return where the plain feed's snapshot is."""
         return self._plain.snapshot_path(native_symbol)
 
     def snapshot_share(self, native_symbol: str) -> int:
-        """Return as how many the plain feed's snapshot counts."""
         return self._plain.snapshot_share(native_symbol)
 
     def _compared(self, plain: FrameResult, beside: FrameResult) -> FrameResult:
@@ -242,7 +227,7 @@ class ComparedFeed:
 
     @staticmethod
     def _seen(arena: BookArena, row: int) -> list[int]:
-        """Return what a row shows, but for how often it was written."""
+        """Return a row's content, without the count of its writes."""
         arena.complete(row)
         words: list[int] = arena.block[row].tolist()
         return words[:UPDATES] + words[BID_COUNT:UNWRITTEN] + words[HEADER_WORDS:]

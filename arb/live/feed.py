@@ -1,8 +1,8 @@
-"""The present state for whoever listens beside the journal: `arb ui`, and nobody else as a rule.
+"""The state feed for programs that listen next to the journal, usually only `arb ui`.
 
-A Unix socket of packets, readable by this user alone. A state goes out every `EVERY_S` while somebody listens, in parts so that
-no frame waits for the whole of it; while nobody does, it is not even computed. Nothing is ever waited for: a listener whose
-buffer is full (stopped, or slow) misses that state and gets a later one.
+A Unix socket of packets, readable by this user only. While a listener is connected a state is sent every `EVERY_S`, in parts
+so that no frame waits for the whole of it; without one, it is not even computed. The feed never waits: a listener whose buffer
+is full (stopped, or slow) misses that state and gets a later one.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 EVERY_S = 0.5
 LISTENERS_MAX = 4
 PACKET_MAX = 160_000
-"""What fits a packet: the kernel's buffer of a socket is 208 kB, unless the machine's owner has made it smaller."""
+"""The size that fits a packet: a socket's kernel buffer is 208 kB, unless the machine's owner has made it smaller."""
 EDGES_MAX = 100
-"""So many symbols' best edges are sent, the best first."""
+"""The most symbols whose best edges are sent, the best first."""
 
 
 def feed_path(journal: Path) -> Path:
-    """Return the place of the socket, beside the control socket, at which a journal's engine sends its state."""
+    """Return the path of a journal's state socket, next to the control socket."""
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".feed")
 
 
 class StateFeed:
-    """The engine's end: takes listeners, and sends them what `parts` yields, joined, with `about` (mode, ledger, start)."""
+    """The engine's end: takes listeners, and sends them the joined results of `parts`, with `about` (mode, ledger, start)."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class StateFeed:
         self._listening: socket.socket | None = None
         self._somebody = asyncio.Event()
         self.computed = 0
-        """How many states were computed: none while nobody listens."""
+        """How many states were computed: none without a listener."""
 
     async def run(self) -> None:
         """Send until cancelled. Without such sockets (macOS) the engine runs all the same, and a page shows no state."""
@@ -100,7 +100,7 @@ class StateFeed:
             try:
                 listener.send(packet)
             except BlockingIOError:
-                continue  # it has not read the states before: this one is dropped, a later one goes
+                continue  # it has not read the earlier states: this one is dropped, a later one is sent
             except OSError:
                 listener.close()
                 self._listeners.remove(listener)

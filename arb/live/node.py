@@ -1,7 +1,7 @@
-"""The one composition of a run: journal, engine, feeds, gateways, executor, ledger and the tasks beside them, joined.
+"""The one composition of a run: journal, engine, feeds, gateways, executor, ledger and background tasks, joined.
 
-`arb run`, the fault simulation and the backtest on captures all start a `Node`. They differ only in the `Parts` they hand in:
-another clock, another network, other gateways, another disk. Nothing here asks which of them it is.
+`arb run`, the fault simulation and the backtest on captures all start a `Node`. They differ only in their `Parts`: another
+clock, another network, other gateways, another disk. The code here does not know which of them it is.
 """
 
 import asyncio
@@ -69,9 +69,9 @@ log = logging.getLogger(__name__)
 HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
 
 CURRENCIES_WAIT_S = 5.0
-"""So long a start waits for currency lists at most; what comes later counts from then on."""
+"""The longest wait of a start for currency lists; later ones count from their arrival."""
 TASK_AGAIN_S = 1.0
-"""How long after a task of ours broke it begins anew."""
+"""How long after one of our tasks broke it restarts."""
 
 
 class Node:
@@ -98,7 +98,7 @@ class Node:
         self._running: set[str] = set()  # the public connections that are kept up
 
     async def start(self) -> None:
-        """Ask the venues that are not down what they list and hold, and recover what the journal left open.
+        """Ask the venues that are up for listings and holdings, and recover the journal's open state.
 
         Raises `VenueError` when one answers and cannot be used, or too few do, `ConfigError` when nothing can be traded here.
         """
@@ -147,7 +147,7 @@ class Node:
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
         """Trade until `until` is over or the engine has ended by itself, wind down, and return the exit code.
 
-        What `until` returns is the exit code, unless it is 0: then it depends on how the engine ended.
+        The result of `until` is the exit code, unless it is 0: then it depends on how the engine ended.
         """
         asked = asyncio.create_task(until)
         finished = asyncio.create_task(self.runner.finished.wait())
@@ -222,7 +222,7 @@ class Node:
             take(HaltAsked(reason=reason))
 
     async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
-        """Take what venues say of their clocks, and ask for all balances; who does not answer is asked again while trading."""
+        """Take the venues' clocks, and request all balances; a venue that does not answer is asked again while trading."""
         asked = [unless_down(gateway.balances()) for gateway in gateways]
         proved: list[AnyEvent] = [
             ExpiryProved(venue=gateway.venue, holds=gateway.expiry_proved)
@@ -237,7 +237,7 @@ class Node:
                 self.runner.take(answer)
 
     async def _currencies_at(self, gateway: OrderGateway) -> CurrenciesListed | None:
-        """Return a venue's currency list for what is traded there; None where it is not shown now."""
+        """Return a venue's currency list for the assets traded there; None where it is not shown now."""
         try:
             asked = gateway.currencies(self._assets_at(gateway.venue))
             listed = await asyncio.wait_for(asked, CURRENCIES_WAIT_S)
@@ -283,7 +283,7 @@ class Node:
             self._executor.clock_moved()
 
     def _jobs_at(self, venue: str, connections: Iterable[str]) -> Iterable[Job]:
-        """Yield what keeps up one venue, and these of its public connections."""
+        """Yield the jobs that keep up one venue, and these of its public connections."""
         gateway, emit = self._parts.gateways[venue], self.runner.emit
         for name in connections:
             yield self._keep_feed(name)
@@ -296,7 +296,7 @@ class Node:
             yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
 
     def _keep_feed(self, name: str) -> Job:
-        """Return what keeps up one public connection."""
+        """Return the job that keeps up one public connection."""
         self._running.add(name)
         return self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
 
@@ -312,9 +312,9 @@ class Node:
         ).run()
 
     async def _bring_up(self, venue: str) -> None:
-        """Wait for a venue that was absent at the start, bring it up as the others were then, and keep it up.
+        """Wait for a venue that was absent at the start, prepare it like the others, and keep it up.
 
-        One that cannot be used stays out, and an incident says why: with the others it goes on.
+        One that cannot be used stays out, with an incident; the run continues with the others.
         """
         try:
             instruments = await self._arrivals.later(venue)
@@ -328,7 +328,7 @@ class Node:
         except Exception as error:  # the top of a task: one venue's trouble must not end trading at the others
             expected = isinstance(error, VenueError | ConfigError)
             kind = IncidentKind.VENUE_ABSENT if expected else IncidentKind.EXECUTOR_ERROR
-            text = f"{venue} is left out until the next start: {error if expected else repr(error)}"
+            text = f"{venue} is excluded until the next start: {error if expected else repr(error)}"
             log.critical("%s", text)
             return self.runner.emit(TroubleReported(kind=kind, text=text))
         await asyncio.gather(*self._jobs_at(venue, connections))
@@ -380,27 +380,27 @@ class Node:
         return DeadManSwitch(gateway, lambda: bool(manager.resting(gateway.venue)), self._parts.clock, timeout_s)
 
     async def _shown(self, view: Job) -> None:
-        """Run what shows the run; where it breaks (its terminal may be gone) it ends alone, and trading goes on."""
+        """Run a view; if it breaks (its terminal may be gone), only the view ends, and trading continues."""
         try:
             await (view if self._turns is None else self._turns.named("the view", view))
         except Exception as error:  # the top of a task
-            text = f"the view broke, and trading goes on without: {error!r}"
+            text = f"the view broke, and trading continues without it: {error!r}"
             self.runner.emit(TroubleReported(kind=IncidentKind.VIEW, text=text))
 
     async def _kept_up(self, what: str, start: Callable[[], Job]) -> None:
-        """Run a task; one that breaks begins anew, while opening is halted. An invariant that it breaks stops trading."""
+        """Run a task; one that breaks restarts, while opening is halted. An `InvariantError` stops trading."""
         while True:
             try:
                 return await (start() if self._turns is None else self._turns.named(what, start()))
             except InvariantError as error:
                 return self.runner.fail(error)
-            except Exception as error:  # the top of a task: a bug there must not leave legs unhedged
-                text = f"{what}: {error!r}; it begins anew"
+            except Exception as error:  # the top of a task: a bug there must not end the repair of legs
+                text = f"{what}: {error!r}; it restarts"
                 self.runner.emit(TroubleReported(kind=IncidentKind.EXECUTOR_ERROR, text=text))
             await asyncio.sleep(TASK_AGAIN_S)
 
     async def _guarded(self, job: Job) -> None:
-        """Run a task without which there is nothing to trade on; whatever ends it stops trading."""
+        """Run a task that trading depends on; its end, for any cause, stops trading."""
         try:
             await job
         except Exception as error:  # the top of a task: whatever ended it, the engine must not trade on without it
@@ -409,7 +409,7 @@ class Node:
     # The end.
 
     def _exit_asked(self, asked: asyncio.Task[int]) -> int:
-        """Return the exit code that whoever waits for the end asks for, 0 for none; what ends it in disorder stops trading."""
+        """Return the exit code of the task that waits for the end, 0 for none; its failure stops trading."""
         if not asked.done():
             return EXIT_OK
         error = asked.exception()
@@ -419,7 +419,7 @@ class Node:
         return asked.result()
 
     async def _wind_down(self, exit_code: int) -> int:
-        """Finish what is open for at most `shutdown_deadline_s`, then end the run's own record."""
+        """Finish open pairs for at most `shutdown_deadline_s`, then end the run's own record."""
         runner, engine = self.runner, self.engine
         if runner.fatal is None and not runner.finished.is_set():
             deadline_s = self._parts.settings.timing.shutdown_deadline_s

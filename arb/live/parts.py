@@ -1,4 +1,4 @@
-"""What a run is made of, whoever starts it: `arb.live.node` joins it."""
+"""The parts of a run; `arb.live.node` joins them."""
 
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -30,37 +30,32 @@ Job = Coroutine[Any, Any, None]
 
 
 class Journal(JournalWriter, Recoverable, Protocol):
-    """What a run needs of its journal."""
-
     @property
     def last_seq(self) -> int:
         """Return the sequence number of the last event, 0 for a new journal."""
 
 
 class Tape(TapeWriter, Protocol):
-    """What a run needs of a tape."""
-
     def begin(self, head: TapeHead, t_ns: int) -> None:
-        """Write what the engine was built from, before everything else."""
+        """Write the data that the engine was built from, before everything else."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is made of.
+    """The parts of a run.
 
-    `shift` moves `clock`; None: its time is not ours to set. `symbols`: what may be traded at each venue. `waits_for_venues`: a
-    start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
-    traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
-    journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
-    was one; None: it may grow. `recall` searches the whole journal for orders, given accounts' former names; None: nothing can.
-    `halt_file_of`: the journal beside which a halt file may lie; None: there is
-    none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
-    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `views`: what shows the
-    run, and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns`
-    measures the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where
-    another engine trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from
-    opening there, until
-    `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on. `chooser`: what is
-    to be traded is chosen anew while it runs; None: it stays as it is.
+    `shift` moves `clock`; None: its time cannot be set. `symbols`: the symbols that may be traded at each venue.
+    `waits_for_venues`: a start continues with fewer than two venues, though nothing is open. `make_universe` returns which of
+    the listed instruments are traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` delivers the
+    frames. `sync` makes the journal survive a power cut; None: it need not. `upkeep` does a piece of the work that keeps the
+    journal small and returns whether there was one; None: it may grow. `recall` searches the whole journal for orders, given
+    accounts' former names; None: no search. `halt_file_of`: the journal whose halt file is read; None: there is none.
+    `dropped`: the count of untraded opportunities that the ledger could not take. `dedicated`: venues whose accounts have no
+    other user. `jobs`: further jobs of the run; the end of one stops trading. `views`: the displays of the run, which may
+    break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures the loop.
+    `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades
+    on one. `strategy` decides which pairs are opened. `failed`: by venue, the finding that blocks openings there, until
+    `VenueExamined` clears it; the key of such a venue may be refused, and the start continues. `chooser`: chooses the traded
+    symbols again during the run; None: they never change.
     """
 
     settings: EngineSettings

@@ -1,7 +1,7 @@
 """Send orders: the entries of a pair together or not at all, repairs one by one.
 
-Every order that was handed in gets exactly one answer, whatever happens: an exception nobody foresaw becomes `OutcomeUnknown`,
-because by then the order may have left, and an incident, because it is our own bug.
+Every order gets exactly one answer, in every case. An unexpected exception becomes `OutcomeUnknown`, because by then the
+order may have left, and an incident, because it is our own bug.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from arb.venues.kit.base import Departure, EventListener, OrderGateway, PlaceAns
 
 IN_FLIGHT_MAX = "in_flight_max"
 OTHER_LEG = "other_leg"
-"""The code of an entry that was kept back because the other leg of its pair could not leave."""
+"""The code of an entry that was withheld because the other leg of its pair could not leave."""
 
 IncidentListener = Callable[[IncidentKind, str], None]
 """Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
@@ -28,20 +28,19 @@ _Ask = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 
 
 class Tasks:
-    """What is under way on the loop: at most `limit` orders, and twice that of everything."""
+    """The tasks under way on the loop: at most `limit` orders, and twice that in all."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
+        # In starting order, which a set of tasks does not keep: the events of a stop must arrive in a repeatable order.
         self.under_way: dict[asyncio.Task[None], None] = {}
 
     @property
     def full(self) -> bool:
-        """Return whether there is room for nothing more: what takes risk away gets room when orders do not."""
+        """Return whether there is no room for new risk: commands that reduce risk get room when orders do not."""
         return len(self.under_way) >= 2 * self.limit
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin a piece of work."""
         task = asyncio.get_running_loop().create_task(work)
         self.under_way[task] = None
         task.add_done_callback(self.under_way.pop)
@@ -56,8 +55,6 @@ class Tasks:
 
 
 class Placing:
-    """See the module."""
-
     def __init__(
         self,
         gateways: Mapping[str, OrderGateway],
@@ -74,7 +71,7 @@ class Placing:
         self._on_incident = on_incident
 
     def enter(self, entries: Sequence[PlaceOrder]) -> None:
-        """Send entries: all legs of a pair are made ready before the first one leaves, and if one cannot leave none does."""
+        """Send entries: all legs of a pair are prepared before the first one leaves, and if one cannot leave none does."""
         pairs: dict[str, list[PlaceOrder]] = {}
         for leg in entries:
             pairs.setdefault(leg.client_order_id[:PAIR_PART], []).append(leg)
@@ -140,7 +137,7 @@ class Placing:
             return _not_sent(leg, "bug", repr(error))
 
     def _refused(self, command: PlaceOrder) -> OrderRejected:
-        """Say why an order cannot be handed to a gateway now."""
+        """Return the rejection of an order that a gateway cannot take now."""
         code = IN_FLIGHT_MAX if command.venue in self._gateways else "no_gateway"
         return _not_sent(command, code, f"{len(self._tasks.under_way)} requests under way")
 
@@ -174,7 +171,7 @@ class Placing:
         except asyncio.CancelledError:
             self._emit(_unknown(command, "stopped before its answer came", started_ns))
             raise
-        except Exception as error:  # the top of a task: a bug leaves the outcome unknown
+        except Exception as error:  # the top of a task: a bug makes the outcome unknown
             self._emit(_unknown(command, f"bug: {error!r}", started_ns))
             self._on_bug(f"placing {command.client_order_id} at {command.venue}: {error!r}")
         else:

@@ -1,10 +1,9 @@
-"""Prefetches: what an opening would read of the run's own state, read again and again while nothing is to be decided.
+"""Prefetches: the run's own state that an opening reads, read repeatedly while idle.
 
-A warm-up (`live/warmup.py`) keeps the code of an opening in the processor's caches, and nothing of the run. What the run
-knows (venues, funds, limits, books) lies elsewhere in memory and is as cold by the time an edge comes. So the symbols that
-were judged last are gone through, a venue at a time, with the very checks and sums that a decision makes, and so is what
-orders in them would be written with and leave on. All of it only reads, or keeps what it has worked out until that changes;
-nothing is decided, opened or written.
+A warm-up (`live/warmup.py`) keeps the code of an opening in the processor's caches, but none of the run's data. The run's
+state (venues, funds, limits, books) is elsewhere in memory and is cold when an edge appears. So the symbols that were judged
+last are visited, one venue at a time, with the same checks and sums as a decision. The data and connections of their orders
+are visited too. All of it only reads, or caches results until their inputs change; nothing is decided, opened or written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,17 +18,17 @@ from arb.venues.kit.base import OrderGateway
 
 
 class Prefetch:
-    """Goes through the symbols that an engine has judged last."""
+    """Visits the symbols that an engine has judged last."""
 
     def __init__(self, engine: Engine, clock: Clock, unread: Callable[[], object]) -> None:
-        """`unread` looks whether received bytes wait anywhere, as is done before each decision."""
+        """`unread` checks for received bytes anywhere, as before each decision."""
         self._engine = engine
         self._unread = unread
         self._clock = clock
         self._parts = self._rounds()
 
     def step(self) -> bool:
-        """Look at the next part, some ten microseconds; return whether a symbol is complete."""
+        """Visit the next part, some ten microseconds; return whether a symbol is complete."""
         with localcontext(DECIMALS):
             return next(self._parts)
 
@@ -73,7 +72,7 @@ class Prefetch:
 
 
 class OrderPrefetch:
-    """Goes through what orders in the symbols that an engine has judged last would be written with and leave on."""
+    """Visits the data and connections of orders in the symbols that an engine has judged last."""
 
     def __init__(self, engine: Engine, gateways: Mapping[str, OrderGateway]) -> None:
         self._engine = engine

@@ -1,11 +1,11 @@
-"""Public frames written down as they come, in segments of which each replays alone.
+"""Record public frames as they arrive, in segments that each replay independently.
 
 The loop only gathers lines; twice a second a thread takes them all, encodes, compresses and writes them, so that no frame is
-stamped late because a disk is slow. Whoever records follows the books itself: at the beginning of a segment it writes them down
-whole (`arb.venues.books.plain.checkpoints`), between two frames, so nothing is asked of the venues and nothing is missed.
+stamped late because a disk is slow. The recorder follows the books itself. At the beginning of a segment it writes them whole
+(`arb.venues.books.plain.checkpoints`), between two frames, so it requests nothing from the venues and misses nothing.
 
 A disk that refuses a line, or cannot keep up, ends the segment at the last line that it took. Frames are then followed and not
-written, until there is room again: the next segment begins with the books as they stand by then.
+written, until there is room again: the next segment begins with the books of that moment.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 FLUSH_EVERY_S = 0.5
 ROOM_CHECKED_EVERY_S = 5.0
 ROOM_BYTES = 64 * 1024 * 1024
-"""What must be free before writing goes on after a disk was full."""
+"""The free space needed before writing resumes after a disk was full."""
 QUEUE_BYTES = 256 * 1024 * 1024
 EVENT_BYTES = 512
-"""What a line that is no frame is counted as while it waits."""
+"""The counted size of a waiting line that is no frame."""
 
 
 class _Frame(NamedTuple):
@@ -51,7 +51,7 @@ class _Event(NamedTuple):
 
 
 class _Cut(NamedTuple):
-    """Where a segment begins, and what is known there."""
+    """The start of a segment, and the state known there."""
 
     t_ns: int
     instruments: tuple[Instrument, ...]
@@ -59,7 +59,7 @@ class _Cut(NamedTuple):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """A time of which frames came and were not written down, ns UTC, and why."""
+    """A time, ns UTC, in which frames arrived and were not written, and why."""
 
     from_ns: int
     to_ns: int
@@ -67,10 +67,10 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorder:
-    """Record what comes by `feeds`, which may grow; `frame` and `event` never block.
+    """Record the frames of `feeds`, which may grow; `frame` and `event` never block.
 
-    A segment ends at a multiple of `every_ns` in UTC, and once it has `size_bytes` on disk beyond the books it began with.
-    `free_bytes` returns how much room the disk has; it is asked on a thread.
+    A segment ends at a multiple of `every_ns` in UTC, and once it has `size_bytes` on disk beyond its initial books.
+    `free_bytes` returns the free space of the disk; it is asked on a thread.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Recorder:
     ) -> None:
         self.feeds: dict[str, WireFeed] = {}
         self.frames = 0
-        """How many came, whether or not they were written."""
+        """How many arrived, whether or not they were written."""
         self.finished: list[Segment] = []
         self.gaps: list[Gap] = []
         self._segments = segments
@@ -113,13 +113,13 @@ class Recorder:
         await asyncio.to_thread(self._write_all, lines)
 
     def listed(self, instruments: tuple[Instrument, ...], feeds: Mapping[str, WireFeed]) -> None:
-        """Take what a venue lists of the symbols, and the feeds that follow its books."""
+        """Take a venue's listing of the symbols, and the feeds that follow its books."""
         self.feeds |= feeds
         for instrument in instruments:
             self.rules(InstrumentListed(instrument=instrument))
 
     def rules(self, event: InstrumentListed | InstrumentUnlisted) -> None:
-        """Write down what a venue lists from now on, or no more."""
+        """Record a venue's new or ended listing."""
         if isinstance(event, InstrumentListed):
             listed = event.instrument
         else:
@@ -129,7 +129,7 @@ class Recorder:
         self._put(_Event(now_ns, listed.venue, InstrumentListed(instrument=listed)), EVENT_BYTES)
 
     def frame(self, connection: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
-        """Write one frame down, or what was fetched from `url`, and follow it; return what it led to."""
+        """Record one frame, or the answer fetched from `url`, and follow it; return its result."""
         self._cut_if_due(received_ns)
         self.frames += 1
         self._put(_Frame(received_ns, connection, raw, url), len(raw))
@@ -155,11 +155,11 @@ class Recorder:
             self.gaps.append(Gap(from_ns=self._since_ns, to_ns=self._clock.wall_ns(), cause=self._trouble))
 
     def stop(self) -> None:
-        """Let `run` come to its end."""
+        """Ask `run` to end."""
         self._stopping.set()
 
     async def write(self) -> None:
-        """Write down what has gathered, or see whether there is room again."""
+        """Write the gathered lines, or check whether there is room again."""
         if not self._trouble:
             await self._write_gathered()
             return
@@ -193,9 +193,9 @@ class Recorder:
         self._cut_ns = (now_ns // self._every_ns + 1) * self._every_ns
 
     def _stop(self, cause: str, at_ns: int) -> None:
-        """Write no more for now. What was written of the segment is kept."""
+        """Write no more for now. The written part of the segment is kept."""
         if not self._trouble:
-            log.error("%s; nothing is recorded until there is room again, and what was recorded is kept", cause)
+            log.error("%s; nothing is recorded until there is room again; earlier records are kept", cause)
             self._trouble, self._since_ns = cause, at_ns
             self._checked_ns = self._clock.monotonic_ns()
 
@@ -209,7 +209,7 @@ class Recorder:
             await self._end_segment()
 
     async def _end_segment(self) -> None:
-        """End the segment where the trouble began; what waits is not written."""
+        """End the segment where the fault began; waiting lines are not written."""
         self._lines, self._waiting_bytes = [], 0
         segment = await asyncio.to_thread(self._segments.give_up, self._trouble)
         if segment is not None:
@@ -226,12 +226,14 @@ class Recorder:
         lines, self._lines, self._waiting_bytes = self._lines, [], 0
         try:
             await asyncio.to_thread(self._write_all, lines)
-        except StoreError:  # as before: there is nothing new to say
+        except StoreError:  # as before: nothing new to report
             self._trouble = trouble
             await self._end_segment()
             return
         self.gaps.append(Gap(from_ns=self._since_ns, to_ns=now_ns, cause=trouble))
-        log.warning("there is room again: recording goes on, %.0f s are missing", (now_ns - self._since_ns) / NS_PER_S)
+        log.warning(
+            "there is room again: recording continues, %.0f s are missing", (now_ns - self._since_ns) / NS_PER_S
+        )
 
     # The thread's side; one call at a time.
 

@@ -1,4 +1,4 @@
-"""What the processes before left in the journal, as a start on these accounts takes it up."""
+"""The journal's state of earlier processes, as a start on these accounts recovers it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -12,8 +12,6 @@ from arb.venues.kit.base import OrderGateway
 
 
 class Recoverable(Protocol):
-    """What a start needs of a journal."""
-
     def last_ns(self) -> int:
         """Return when the last entry was written, 0 for a new journal."""
 
@@ -23,14 +21,15 @@ class Recoverable(Protocol):
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read.
+        """Return the state for a restart on these accounts; raise `StoreError` at an entry that cannot be read.
 
-        `former_accounts`: earlier names of accounts, and their present ones. `now_ns`: what lies ahead of it has no known time.
+        `former_accounts`: earlier names of accounts, and their present ones. `now_ns`: entries later than this have no known
+        time.
         """
 
 
 def restored_from(state: JournalState) -> Restored:
-    """Return what the engine recovers of what the journal left, every account by its present name."""
+    """Return the journal's state for the engine to recover, every account by its present name."""
     recent = state.recent
     restored = Restored(
         control=state.control,
@@ -47,7 +46,7 @@ def restored_from(state: JournalState) -> Restored:
 
 
 def restored_on(journal: Recoverable, gateways: Iterable[OrderGateway], now_ns: int | None = None) -> JournalState:
-    """Return what a restart on these gateways' accounts needs now; they have been started. Raises `StoreError`."""
+    """Return the state for a restart on these gateways' accounts; they have been started. Raises `StoreError`."""
     started = tuple(gateways)
     former = {name: gateway.account_id for gateway in started for name in gateway.former_ids}
     return journal.restore([gateway.account_id for gateway in started], former, now_ns)

@@ -1,11 +1,11 @@
 """The loop: frames to the market plane, events one by one through the engine, commands journalled and then performed.
 
 One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
-queue. When the queue is empty and nothing received waits on the sockets of what is to be decided, `QueueDrained` lets the
-engine act, in the turn of the loop in which the last frame arrived, so that nobody trades on a state the venue has already left
-behind. A socket on which bytes go on waiting holds up its own books only, and after 50 ms none: `QueueDrained` names it, and
-the engine decides what it trusts. The orders of an opening leave once its intent is written down, and the journal takes their
-step right after; every other command leaves only after the journal has taken it.
+queue. The engine acts on `QueueDrained`, when the queue is empty and the sockets of the books to be decided hold no unread
+bytes. That is the turn of the loop in which the last frame arrived, so no decision uses a state that the venue has already
+changed. A socket with lasting unread bytes delays only its own books, and after 50 ms none: `QueueDrained` names it, and the
+engine decides what it trusts. The orders of an opening leave once its intent is written, and the journal takes their step
+right after; every other command leaves only after the journal has taken it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 100_000
 BACKLOG_NS = 50 * NS_PER_MS
-"""How long bytes may wait on a socket without a break before nobody waits for them any more."""
+"""How long a socket may have unread bytes without a break before they are waited for no longer."""
 TURNS_WAITED = 8
 """How many turns of the loop unread bytes are waited for; after that they are waited for by the clock."""
 POLL_S = 0.001
@@ -48,19 +48,19 @@ _NONE: frozenset[str] = frozenset()
 
 
 class JournalWriter(Protocol):
-    """What the runner needs of the journal. `reserve_touched`: it lives on its disk reserve, so only repairs may go on."""
+    """The runner's view of the journal. `reserve_touched`: it uses its disk reserve, so only repairs may continue."""
 
     reserve_touched: bool
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """Write down what is about to leave; raise `StoreError` when it must not, since it would not outlive the process."""
+        """Write the intents of orders about to leave; raise `StoreError` when they must not, since the intent would be lost."""
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands in one transaction; raise `StoreError` with nothing written."""
 
 
 class LedgerWriter(Protocol):
-    """What the runner needs of the ledger; neither call blocks."""
+    """The runner's view of the ledger; neither call blocks."""
 
     def submit(self, rows: Sequence[Row]) -> None:
         """Take class-1 rows, already journalled."""
@@ -70,20 +70,19 @@ class LedgerWriter(Protocol):
 
 
 class Performer(Protocol):
-    """What the runner needs of the executor."""
+    """The runner's view of the executor."""
 
     def perform(self, commands: tuple[AnyCommand, ...]) -> None:
-        """Start performing commands; outcomes come back as events."""
+        """Start performing commands; outcomes return as events."""
 
 
 class TapeWriter(Protocol):
-    """What the runner needs of a tape."""
+    """The runner's view of a tape."""
 
     def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
-        """Append one public frame of the connection of that name, or what was fetched from `url` for it."""
+        """Append one public frame of the connection of that name, or the answer fetched from `url` for it."""
 
-    def event(self, event: AnyEvent) -> None:
-        """Append one event."""
+    def event(self, event: AnyEvent) -> None: ...
 
 
 class Runner:
@@ -126,7 +125,7 @@ class Runner:
         self._sync_failure: str | None = None
 
     def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
-        """Take one public frame of a connection, or what was fetched from `url` for it, in order of receipt."""
+        """Take one public frame of a connection, or the answer fetched from `url` for it, in order of receipt."""
         if self.fatal is not None:
             return
         self.seq += 1
@@ -150,7 +149,7 @@ class Runner:
             self._wake()
 
     def _follow(self, connection: str, result: FrameResult) -> None:
-        """Ask and say what a frame asks for."""
+        """Request the resyncs of a frame, and report its findings."""
         for resync in result.resyncs:
             self._feeds[connection].resync(resync.native_symbol, resync.by)
         if result.notice is not None:
@@ -171,13 +170,13 @@ class Runner:
         return self.fatal is not None or self.engine.wants_drain
 
     def on_read(self) -> None:
-        """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""
+        """Let the engine act in this turn of the loop: all received bytes of a socket have been processed."""
         self._loop_turns.cause = "frames"
         if self._scheduled is None or self.fatal is not None:
             return
         unread = self.unread()
         if unread and self.engine.waits_for(unread):
-            return  # what is scheduled looks again
+            return  # the scheduled call checks again
         self._scheduled.cancel()
         self._pump(unread)
 
@@ -194,9 +193,9 @@ class Runner:
         self._take(event)
 
     def obey(self, request: AnyEvent) -> str:
-        """Take a user's halt, resume or flatten at once; return "" when it is journalled, else what became of it.
+        """Take a user's halt, resume or flatten at once; return "" when it is journalled, else its fate.
 
-        A user who reads that it is done may kill the process in that instant, and counts on it after the next start.
+        A user who reads that it is done may kill the process in that instant, and relies on it after the next start.
         """
         try:
             self._take(request)
@@ -211,11 +210,11 @@ class Runner:
 
     @property
     def idle(self) -> bool:
-        """Return whether nothing waits for the engine, and nothing of its own is open."""
+        """Return whether nothing waits for the engine, and nothing of ours is open."""
         return not self._queue and not self.engine.wants_drain
 
     def on_synced(self, failure: str | None) -> None:
-        """Take why the journal cannot be made durable, or None; until it can, nothing opens, and what is open is finished."""
+        """Take the cause why the journal is not durable, or None; until it is, nothing opens, and open pairs are finished."""
         self._sync_failure = failure
         self._judge_journal()
 
@@ -224,7 +223,7 @@ class Runner:
             self._scheduled = asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self, unread: list[str] | None = None) -> None:
-        """Take what waits, and let the engine act; `unread`: the connections on which bytes wait, where that was just asked."""
+        """Take the waiting events, and let the engine act; `unread`: connections with unread bytes, if just asked."""
         self._scheduled = None
         try:
             if self._queue:
@@ -236,11 +235,11 @@ class Runner:
             self.fail(error)
 
     def unread(self) -> list[str]:
-        """Return the connections on which received bytes wait."""
+        """Return the connections with unread bytes."""
         return [name for name, feed in self._feeds.items() if feed.unread()]
 
     def _drain(self, unread: list[str]) -> None:
-        """Let the engine act on whatever need not wait for unread bytes, and look again where some wait."""
+        """Let the engine act on everything that need not wait for unread bytes, and check again where some wait."""
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
@@ -264,7 +263,7 @@ class Runner:
             self._poll = asyncio.get_running_loop().call_later(POLL_S, self._wake)
 
     def _take(self, event: AnyEvent) -> None:
-        """Take one event in two halves: what it opens leaves between them, once the intents are written down."""
+        """Take one event in two halves: its openings leave between them, once the intents are written."""
         self.seq += 1
         self._loop_turns.cause = "events"
         stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
@@ -287,19 +286,19 @@ class Runner:
             self._perform(commands, sent)
 
     def _send(self, intents: Iterable[Intent]) -> StoreError | None:
-        """Send what is to be opened; return why nothing of it has left, None when all has."""
+        """Send the openings; return why none of their orders has left, None when all have."""
         if self._unwritten:
-            return StoreError("the journal lacks what happened before")
+            return StoreError("the journal lacks earlier events")
         try:
             self._journal.intend(intents)
         except StoreError as error:
-            self._sync_failure = str(error)  # until the next sync says otherwise
+            self._sync_failure = str(error)  # until the next sync reports otherwise
             return error
         self._executor.perform(tuple(place for intent in intents for place in intent.places))
         return None
 
     def _write(self, sent: Set[str]) -> bool:
-        """Write what waits, oldest first; return whether the newest entry, of which `sent` has left, was written too."""
+        """Write the waiting entries, oldest first; return whether the newest, of which `sent` has left, was written too."""
         while self._unwritten:
             event, commands = self._unwritten[0]
             try:
@@ -330,7 +329,7 @@ class Runner:
             self.emit(StoreStateChanged(store="journal", blocked=True, cause=cause))
 
     def _perform(self, commands: tuple[AnyCommand, ...], sent: Set[str]) -> None:
-        """Perform the commands of a step, but for the orders that have left already."""
+        """Perform the commands of a step, except for the orders that have left already."""
         for part in divide(commands):  # orders first
             outward = tuple(
                 command
@@ -349,7 +348,7 @@ class Runner:
                 self.finished.set()
 
     def _on_journal_refused(self, error: StoreError, sent: Set[str]) -> None:
-        """Keep the newest entry for later, less what it wanted placed and has not left: it must not, without an entry."""
+        """Keep the newest entry for later, without its unsent orders: they must not leave without an entry."""
         event, commands = self._unwritten.pop()
         kept = self._refuse(commands, error, sent)
         self._unwritten.append((event, kept))
@@ -376,7 +375,7 @@ class Runner:
         return kept
 
     def fail(self, error: Exception) -> None:
-        """Stop trading for good: something happened that must not happen."""
+        """Stop trading for good, after an error that must not happen."""
         if self.fatal is None:
             self.fatal = error
             log.critical("trading stops: %s", error, exc_info=not isinstance(error, ArbError))

@@ -1,9 +1,9 @@
 """The tape of a run: every frame and every event, in the order in which the engine took them.
 
-The loop only puts lines into a queue; a thread of its own encodes, compresses and writes them, and flushes twice a second,
-so that a killed process leaves a readable tape. The queue is bounded. When the disk refuses a line, or cannot keep up,
-taping ends there, since a tape with holes replays to something that never happened; trading goes on, and the tape says how
-far it goes by ending.
+The loop only puts lines into a queue; a thread encodes, compresses and writes them, and flushes twice a second, so that a
+killed process leaves a readable tape. The queue is bounded. When the disk refuses a line, or cannot keep up, taping ends
+there, since a tape with holes replays to something that never happened. Trading continues, and the end of the tape shows how
+far it reaches.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 64 * 1024 * 1024
 EVENT_BYTES = 512
-"""What an event is counted as while it waits: it is encoded in the thread."""
+"""The counted size of a waiting event: the thread encodes it."""
 FLUSH_EVERY_S = 0.5
 CLOSE_WAIT_S = 10.0
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 _Line = tuple[int | None, int, str, bytes | AnyEvent, str]
-"""Number, instant, the connection (of an event: the venue), what it is, and from where it was fetched."""
+"""Number, instant, connection (of an event: the venue), content, and the URL it was fetched from."""
 
 
 class Taping:
@@ -57,12 +57,11 @@ class Taping:
 
     @property
     def path(self) -> Path:
-        """Return the file being written."""
         return self._writer.path
 
     @property
     def ended(self) -> bool:
-        """Return whether taping has stopped, by `close` or by trouble."""
+        """Return whether taping has stopped, by `close` or by a fault."""
         with self._wake:
             return self._ended
 
@@ -71,7 +70,7 @@ class Taping:
         self._put((None, t_ns, "", encode_head(head), ""), EVENT_BYTES)
 
     def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
-        """Append one public frame of the connection of that name, or what was fetched from `url` for it."""
+        """Append one public frame of the connection of that name, or the answer fetched from `url` for it."""
         self._put((seq, received_ns, connection, raw, url), len(raw))
 
     def event(self, event: AnyEvent) -> None:
@@ -79,7 +78,7 @@ class Taping:
         self._put((event.seq, event.t_ns, getattr(event, "venue", None) or "", event, ""), EVENT_BYTES)
 
     def close(self) -> None:
-        """Write what waits and end the tape; one on which nothing stands is removed. A second call changes nothing."""
+        """Write the waiting lines and end the tape; an empty one is removed. A second call changes nothing."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
@@ -115,7 +114,7 @@ class Taping:
                 self._writer.close()
 
     def _step(self) -> bool:
-        """Write what has gathered; return whether there will be more. Lines are worth no wake-up each."""
+        """Write the gathered lines; return whether there will be more. A line does not deserve its own wake-up."""
         with self._wake:
             self._wake.wait_for(lambda: self._closing or self._ended, FLUSH_EVERY_S)
             more = not (self._closing or self._ended)

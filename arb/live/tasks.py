@@ -1,4 +1,4 @@
-"""The tasks that run beside the loop: venue clocks and rules, the journal's fsync, the halt file, dead-man switches."""
+"""The background tasks of the loop: venue clocks and rules, the journal's fsync, the halt file, dead-man switches."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ RULES_POLL_S = 1.0
 """How soon rules are read that a refusal showed to be out of date."""
 UPKEEP_EVERY_S = 1.0
 UPKEEP_SOON_S = 0.05
-"""How soon a piece of upkeep follows another: 0.5 GB of journal take some minutes, and nobody waits for it."""
+"""How soon a piece of upkeep follows another: 0.5 GB of journal take some minutes, without delaying anything."""
 UPKEEP_RETRY_S = 60.0
 SYNC_EVERY_S = 0.2
 """A power cut may cost the journal's last 250 ms at most: this, and the time an fsync takes."""
@@ -51,9 +51,9 @@ DEAD_MAN_MIN_S, DEAD_MAN_MAX_S = 10, 120
 
 
 async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
-    """Compare a venue's clock with ours again and again, and at once when the venue calls a request of ours out of time.
+    """Compare a venue's clock with ours repeatedly, and at once when the venue calls a request of ours out of time.
 
-    Then nothing opens there until it is done. A venue that always says so is asked no more than once in `CLOCK_AGAIN_S`.
+    Then nothing opens there until it is done. A venue that always answers so is asked at most once in `CLOCK_AGAIN_S`.
     """
     while True:
         try:
@@ -69,9 +69,9 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
 
 
 async def until(due: Callable[[], bool], every_s: float) -> None:
-    """Return when `due`, asked every so many seconds, says so; what it raises is raised here.
+    """Return when `due`, asked every so many seconds, is true; its exceptions are raised here.
 
-    No task wakes for each time it says no: a replay passes through an hour of them within a second.
+    No task wakes for each False: a replay passes through an hour of them within a second.
     """
     loop = asyncio.get_running_loop()
     said: asyncio.Future[None] = loop.create_future()
@@ -84,7 +84,7 @@ async def until(due: Callable[[], bool], every_s: float) -> None:
                 said.set_result(None)
             else:
                 asking = loop.call_later(every_s, ask)
-        except Exception as error:  # it is for whoever waits
+        except Exception as error:  # it is for the waiting caller
             said.set_exception(error)
 
     asking = loop.call_later(every_s, ask)
@@ -95,7 +95,7 @@ async def until(due: Callable[[], bool], every_s: float) -> None:
 
 
 class RulesSource(Protocol):
-    """What rules are read of: a gateway, or whatever reads a venue's listing."""
+    """A source of rules: a gateway, or a reader of a venue's listing."""
 
     venue: str
 
@@ -110,12 +110,12 @@ async def keep_rules(
     listener: EventListener,
     awaited: Callable[[], Collection[str]],
 ) -> None:
-    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
+    """Read a venue's rules and fees repeatedly, and report those that differ from the last ones reported.
 
-    `known`: what is traded now, with what was known of it before it was first read here. `awaited`: the symbols that wait for
-    their rules; these are read soon, and reported as they are. As long as that changes nothing, each such reading comes twice
-    as late after the one before, for the venue goes by rules that it does not list. A symbol that a listing does not hold, or
-    not legibly, is reported once, and as it reads when it is back.
+    `known`: the traded instruments as known before the first read here. `awaited`: the symbols that wait for their rules;
+    these are read soon, and reported unconditionally. While that changes nothing, each such read follows twice as late as the
+    one before, for the venue applies rules that it does not list. A symbol that is missing or unreadable in a listing is
+    reported once, and again when it is back.
     """
     reported: dict[str, Instrument] = {}
     unlisted: set[str] = set()
@@ -163,9 +163,9 @@ async def keep_currencies(
     every_s: float,
     listener: EventListener,
 ) -> None:
-    """Read a venue's currency list again and again, and soon for an asset that is new.
+    """Read a venue's currency list repeatedly, and soon for a new asset.
 
-    What differs from the last report, which was `first`, is reported. Returns where the venue does not show its list.
+    Differences from the last report, initially `first`, are reported. Returns where the venue does not show its list.
     """
     reported = {} if first is None else first.by_asset()
     asked = set(reported)
@@ -220,9 +220,9 @@ async def keep_synced(sync: Callable[[], Awaitable[None]], on_synced: Callable[[
 
 
 async def keep_small(upkeep: Callable[[], Awaitable[bool]]) -> None:
-    """Keep the journal small, a piece at a time; `upkeep` says whether there was one, and raises `StoreError`.
+    """Keep the journal small, a piece at a time; `upkeep` returns whether there was one, and raises `StoreError`.
 
-    It is no reason to stop trading where that fails: the journal only grows.
+    A failure does not stop trading: the journal only grows.
     """
     while True:
         try:
@@ -241,7 +241,7 @@ class DropCounter:
         self._reported = 0
 
     def report(self, listener: EventListener) -> None:
-        """Report what was dropped since the last report; these incidents add up to the run's number."""
+        """Report the drops since the last report; these incidents add up to the run's number."""
         count = self._dropped() - self._reported
         if count:
             self._reported += count
@@ -250,10 +250,10 @@ class DropCounter:
 
 
 async def keep_collected(idle: Callable[[], bool]) -> None:
-    """Collect garbage when the engine is idle, instead of whenever something is allocated, which is while it decides.
+    """Collect garbage when the engine is idle, instead of at allocations, which happen while it decides.
 
-    Young objects are looked at ten times a second, so that there are never many; older ones seldom. What is counted by
-    references alone, as nearly everything here, needs none of this.
+    Young objects are collected ten times a second, so that there are never many; older ones seldom. Objects freed by reference
+    counts, nearly all here, need none of this.
     """
     gc.disable()
     try:
@@ -270,7 +270,6 @@ async def keep_collected(idle: Callable[[], bool]) -> None:
 
 
 async def keep_counted(counter: DropCounter, listener: EventListener) -> None:
-    """Report dropped opportunities once a minute."""
     while True:
         await asyncio.sleep(COUNT_EVERY_S)
         counter.report(listener)
@@ -281,7 +280,7 @@ async def poll_halt_file(journal: Path, listener: EventListener) -> None:
     seen: str | None = None
     place = str(halt_file(journal))
     while True:
-        # Looked for by its name alone, five times a second: to fail to open it takes ten times as long.
+        # Checked by its name only, five times a second: a failing open takes ten times as long.
         reason = read_halt_file(journal) if os.access(place, os.F_OK, follow_symlinks=False) else None
         if reason is not None and reason != seen:
             listener(HaltAsked(reason=reason))
@@ -292,10 +291,10 @@ async def poll_halt_file(journal: Path, listener: EventListener) -> None:
 class DeadManSwitch:
     """While orders of ours rest on a dedicated account, its venue is to cancel everything if the engine falls silent.
 
-    The switch cancels account-wide, so it is armed only where the user has said that nobody else trades there, and only while
-    something of ours rests: trading with immediate-or-cancel orders arms nothing. It is renewed before half of its time is
-    over (Gate APIv4 "countdown cancel", OKX API v5 "cancel all after") and disarmed when nothing rests any more. A process
-    that ends with something resting leaves it armed: that is what it is for.
+    The switch cancels account-wide, so it is armed only where the user has stated that no one else trades there, and only
+    while an order of ours rests: trading with immediate-or-cancel orders arms nothing. It is renewed before half of its time
+    is over (Gate APIv4 "countdown cancel", OKX API v5 "cancel all after") and disarmed when nothing rests any more. A process
+    that ends with a resting order leaves it armed: that is its purpose.
     """
 
     def __init__(self, gateway: OrderGateway, resting: Callable[[], bool], clock: Clock, timeout_s: int) -> None:

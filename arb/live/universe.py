@@ -1,4 +1,4 @@
-"""What is traded where, and the books that follow from it, as the venues' specs make them."""
+"""The traded instruments and their books, as the venues' specs make them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from arb.market.scale import Scale, common_scale
 from arb.venues.registry import spec_of
 
 Connections = Mapping[str, Sequence[str]]
-"""What each public connection carries: native symbols, by the connection's name."""
+"""Native symbols by the name of the public connection that carries them."""
 
 
 class Universe(msgspec.Struct, frozen=True):
-    """What is traded where: the rules, a scale per symbol, an arena row per book.
+    """The traded instruments: the rules, a scale per symbol, an arena row per book.
 
-    `awaited`: the symbols that may be traded at the venues that are absent, by venue. `spare`: how many more symbols may come
-    to each venue while the run goes on.
+    `awaited`: the symbols that may be traded at the absent venues, by venue. `spare`: how many more symbols may be added at
+    each venue during the run.
     """
 
     instruments: tuple[Instrument, ...]
@@ -34,7 +34,7 @@ class Universe(msgspec.Struct, frozen=True):
 
     @property
     def spare_rows(self) -> int:
-        """Return how many books may come: those of absent venues, and those of more symbols."""
+        """Return the rows for later books: those of absent venues, and those of more symbols."""
         venues = {venue for venue, _ in self.rows} | self.awaited.keys()
         return sum(map(len, self.awaited.values())) + self.spare * len(venues)
 
@@ -44,8 +44,8 @@ def universe_of(
 ) -> Universe:
     """Return scales and rows for the symbols that at least two venues list, or may list once they are all there.
 
-    `awaited`: what may be traded at the absent venues; None: there are none. `spare`: see `Universe`. Raises `ConfigError` when
-    there is no such symbol.
+    `awaited`: the symbols that may be traded at the absent venues; None: there are none. `spare`: see `Universe`. Raises
+    `ConfigError` when there is no such symbol.
     """
     listed, awaited = tuple(instruments), awaited or {}
     venues_of = Counter(instrument.symbol for instrument in listed)
@@ -65,9 +65,9 @@ def universe_of(
 def joining(
     instruments: Iterable[Instrument], known: Iterable[Instrument], awaited: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the connections of a venue that comes late, with those of its books that somebody else has or may have.
+    """Return the connections of a venue that arrives late, with those of its books that another venue has or may have.
 
-    `known`: what is listed elsewhere; `awaited`: symbols that venues still absent may list.
+    `known`: the listings elsewhere; `awaited`: symbols that venues still absent may list.
     """
     elsewhere = {instrument.symbol for instrument in known} | set(awaited)
     listed = [instrument for instrument in instruments if instrument.symbol in elsewhere]
@@ -79,9 +79,9 @@ def joining(
 
 
 def connections_of(universe: Universe, *, limited: bool = True) -> dict[str, tuple[str, ...]]:
-    """Share the books out among public connections, as many as the venues' limits ask for; not `limited`: one a venue.
+    """Share the books out among public connections, as many as the venues' limits require; not `limited`: one a venue.
 
-    An absent venue has as many as it may come to need, and so has one to which more symbols may come; they carry nothing yet.
+    An absent venue has as many as it may need, and so has one to which more symbols may be added; they carry nothing yet.
     """
     shared: dict[str, tuple[str, ...]] = {}
     more = tuple(f"{number} more" for number in range(universe.spare))
@@ -102,9 +102,9 @@ def _split(venue: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def books_of(
     universe: Universe, timing: Timing, connections: Connections | None = None, by: BooksBy = BooksBy.PLAIN
 ) -> Books:
-    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it, kept as `by` says.
+    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it, kept as `by` states.
 
-    Without `connections` the books are shared out as the venues' limits ask for.
+    Without `connections` the books are shared out by the venues' limits.
     """
     arena = BookArena(len(universe.rows), spare=universe.spare_rows)
     seats = {

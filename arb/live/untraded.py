@@ -1,6 +1,6 @@
-"""Configured symbols that cannot be traded, or not everywhere: what a start names, with the nearest name that is listed.
+"""Configured symbols that cannot be traded, or not everywhere: a start names them, with the nearest listed name.
 
-A venue that is absent may list anything: nothing is said of what it alone could decide.
+An absent venue may list anything: nothing is reported that only it could decide.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from arb.venues.kit.base import EventListener, OrderGateway
 log = logging.getLogger(__name__)
 
 NEAR = 5
-"""How many near names of an asset are looked at."""
+"""How many near names of an asset are checked."""
 
 
 class Untraded(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Untraded(msgspec.Struct, frozen=True):
 
 
 class UntradedSymbols:
-    """What is said of the symbols of a run that cannot be traded: each thing once, when it is known."""
+    """The messages on a run's untradable symbols: each once, when it is known."""
 
     def __init__(self, symbols: Mapping[str, Sequence[str]], gateways: Mapping[str, OrderGateway]) -> None:
         self._symbols = symbols
@@ -42,7 +42,7 @@ class UntradedSymbols:
         self._said: set[tuple[str, ...]] = set()
 
     def say(self, instruments: Iterable[Instrument], absent: Container[str], listener: EventListener) -> None:
-        """Report what was not said before; `instruments` is what the venues list that are not `absent`."""
+        """Report the new messages; `instruments` is the listing of the venues that are not `absent`."""
         for found in self._found(instruments, absent):
             about = found.kind, found.symbol, found.venue
             if about not in self._said:
@@ -52,7 +52,7 @@ class UntradedSymbols:
 
     @contextlib.contextmanager
     def explained(self, instruments: Iterable[Instrument], absent: Container[str]) -> Iterator[None]:
-        """Add to a `ConfigError` which symbols cannot be traded, and what may have been meant."""
+        """Add to a `ConfigError` which symbols cannot be traded, and the names that may have been meant."""
         try:
             yield
         except ConfigError as error:
@@ -69,8 +69,8 @@ def untraded(
 ) -> Iterator[Untraded]:
     """Yield the symbols that no venue lists, or only one, and those that a venue has suspended.
 
-    `symbols`: what may be traded at each venue; `listed`: the whole listings of those that answer; `instruments`: what these
-    list of `symbols`.
+    `symbols`: those that may be traded at each venue; `listed`: the whole listings of those that answer; `instruments`: their
+    listings of `symbols`.
     """
     suspended = {(instrument.venue, instrument.symbol) for instrument in instruments if not instrument.tradable}
     for symbol in dict.fromkeys(symbol for mine in symbols.values() for symbol in mine):
@@ -95,9 +95,9 @@ def _unlisted(
         verb = "list" if len(others) > 1 else "lists"
         return f"{symbol}: {_and(others)} {verb} no such symbol{waits}: it is not traded{nearest}"
     if not others:
-        return f"{symbol} may be traded at {listing[0]} alone ([venues] symbols): a pair needs two venues, so it is not traded"
+        return f"{symbol} may be traded only at {listing[0]} ([venues] symbols): a pair needs two venues, so it is not traded"
     return (
-        f"{symbol} is listed at {listing[0]} alone, not at {_and(others)}: a pair needs two venues, so it is not traded"
+        f"{symbol} is listed only at {listing[0]}, not at {_and(others)}: a pair needs two venues, so it is not traded"
     )
 
 

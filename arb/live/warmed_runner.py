@@ -1,7 +1,7 @@
-"""The runner's part of a warm-up: a frame taken off a websocket, the decision asked for, its orders handed on.
+"""The runner's part of a warm-up: a frame read off a websocket, the decision, the sending of its orders.
 
-A real runner and a real executor do it, for an engine that decides on made-up books. What would lead out of it leads nowhere:
-no journal takes an intent, an order's connection takes no byte, and nobody waits for an answer.
+A real runner and a real executor do it, for an engine that decides on made-up books. All exits are blocked: no journal takes
+an intent, an order's connection takes no byte, and no task waits for an answer.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _FRAME = bytes((0x81, 126, 0, 200)) + bytes(200)
 
 
 class WarmedRunner:
-    """Takes frames, and sends orders that `depart` has made ready."""
+    """Takes frames, and sends orders that `depart` has prepared."""
 
     def __init__(self, engine: Engine, venues: Iterable[str], clock: Clock) -> None:
         self._asking = _Asking(engine)
@@ -67,7 +67,7 @@ class WarmedRunner:
 
 
 class _Runner(Runner):
-    """A runner that asks no loop to come back to it: the warm-up does."""
+    """A runner that schedules no call on the loop: the warm-up calls it."""
 
     def _wake(self) -> None:
         self._scheduled = cast("asyncio.Handle", _NO_HANDLE)
@@ -134,7 +134,7 @@ class _NoLedger:
 
 
 class _Entries:
-    """The executor as far as entries go through it."""
+    """The executor's part for entries."""
 
     def __init__(self, placing: Placing) -> None:
         self._placing = placing
@@ -153,7 +153,7 @@ class _MadeReady:
 
 
 class _NoTasks(Tasks):
-    """Work that nobody does: an answer to an order that has not left."""
+    """Tasks that are never run: answers to orders that have not left."""
 
     def spawn(self, work: Any) -> Any:
         work.close()

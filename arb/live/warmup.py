@@ -1,15 +1,15 @@
-"""Warm-ups: an opening decided and written again and again for nobody, so that a real one finds its code in the caches.
+"""Warm-ups: run the opening path on dummy data while idle, so that its code stays in the processor's caches.
 
-Edges come seldom, and by then the processor has forgotten the code that takes them: the same Python takes three times as long
-as in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair, its intent is made
-into text, and both orders are written and signed, a part at a time (`step`). None of it can reach a venue or the run:
+Edges are rare, and in between the processor has evicted the code that takes them: the same Python takes three times as long
+as in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair, its intent is
+encoded, and both orders are written and signed, a part at a time (`step`). None of it can reach a venue or the run:
 
-- the engine is another one, with state, ids and books of its own, and no journal, ledger or tape;
-- the orders are written for accounts that do not exist, with keys that are none, for a host that cannot exist (RFC 2606,
-  section 2: `.invalid`), and `Nowhere` is all the network there is: it opens no socket and takes no byte;
-- nothing here is given to it of the run but the names of the venues, the clock, and whether compiled code finds its plans.
+- the engine is another one, with separate state, ids and books, and no journal, ledger or tape;
+- the orders are written for accounts that do not exist, with invalid keys, for a host that cannot exist (RFC 2606,
+  section 2: `.invalid`), and `Nowhere` is the only network: it opens no socket and takes no byte;
+- from the run it gets only the names of the venues, the clock, and whether compiled code finds its plans.
 
-What the runner does before and after a decision is warmed up by a real one (`warmed_runner.py`).
+A real runner warms up the runner's work before and after a decision (`warmed_runner.py`).
 """
 
 import random
@@ -68,7 +68,7 @@ _SCALE = Scale(1, 4)
 """Ticks of 0.1, lots of 0.0001."""
 _LEVELS = 10
 LATEST_NS = 9 * 10**18
-"""In the year 2255, after some seven billion openings, time begins anew: instants of books are words of 64 bits."""
+"""In the year 2255, after some seven billion openings, time restarts: instants of books are words of 64 bits."""
 _BID, _APART = 600_000, 2_000
 """Best bids in ticks: without an edge, and how far each of two venues is from that to make one of some 60 bps."""
 _ALL = Budget(1_000_000, 1)
@@ -117,7 +117,7 @@ class Warmup:
                 self._show(buy_venue, _BID)
                 self._show(sell_venue, _BID)
                 yield True
-                # What the engine does once a second, a decision after some quiet does as well.
+                # The engine's once-a-second work, which a decision after some quiet does as well.
                 self._ahead_ns += NS_PER_S
                 if self._clock.wall_ns() > LATEST_NS:
                     self._begin()
@@ -126,7 +126,7 @@ class Warmup:
         engine, state = self._engine, self._engine.state
         rows = self._show(cheaper, _BID - _APART), self._show(dearer, _BID + _APART)
         yield False
-        # And again in what follows, when it is quick.
+        # Repeated in the following steps, where it is quick.
         state.health.take(QueueDrained(seq=self._seq, t_ns=self._clock.wall_ns()))
         yield False
         self._runner.read()
@@ -239,7 +239,6 @@ class Nowhere:
     """A network that nothing leads out of, and its carrier: not a byte is ever taken."""
 
     def http(self) -> "Nowhere":
-        """See `Network`."""
         return self
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> NoReturn:
@@ -251,19 +250,16 @@ class Nowhere:
         return Later(_never)
 
     def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """See `WriteTransport`; raises `NeverSent` always."""
         return Later(_never)
 
     def standing(self, origin: Origin) -> "DeadLine":
-        """See `WriteTransport`."""
         return DeadLine()
 
-    async def close(self) -> None:
-        """See `HttpTransport`."""
+    async def close(self) -> None: ...
 
 
 class DeadLine:
-    """A connection to nobody, which takes nothing."""
+    """A connection to nowhere, which takes nothing."""
 
     def write(self, data: bytes) -> bool:
         """See `Connection`; False always."""
@@ -279,7 +275,7 @@ async def _never() -> HttpAnswer:
 
 
 def _gateway(spec: VenueSpec, clock: Clock, rng: random.Random) -> VenueGateway:
-    """Return what writes and signs orders for an account that does not exist, at a host that cannot."""
+    """Return a gateway that writes and signs orders for an account that does not exist, at a host that cannot."""
     path = urlsplit(spec.sites[0].endpoint.rest).path
     endpoint = VenueEndpoint(rest=f"https://{HOST}{path}", ws_public=f"wss://{HOST}/", ws_private=f"wss://{HOST}/")
     return build_gateway(

@@ -1,1 +1,1 @@
-"""What the whole engine agrees on: scales, instruments, books, orders, fills. No I/O, no clock."""
+"""The engine's common values: scales, instruments, books, orders, fills. No I/O, no clock."""

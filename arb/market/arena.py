@@ -1,7 +1,7 @@
 """The arena: every live book's best levels in one preallocated block of 64-bit integers, one row per (venue, symbol).
 
-Whoever detects edges reads here and nowhere else; whoever applies frames writes here: the plain book today, a compiled
-kernel beside it, both the same content. No Python object stands for a level.
+The detection of edges reads only here. The plain book and a compiled kernel write here, with the same content. No Python
+object represents a level.
 
 One row is `HEADER_WORDS` words of header and then four runs of `depth` words each:
 
@@ -9,12 +9,12 @@ One row is `HEADER_WORDS` words of header and then four runs of `depth` words ea
     word 8 unwritten: all but the best level of each side is to be written before it is read | words 9 to 15 free
     bid prices | bid sizes | ask prices | ask sizes
 
-so that a row lies together in memory and one base address and one stride describe them all. Levels stand best first;
+so that a row is contiguous in memory and one base address and one stride describe them all. Levels are best first;
 words beyond the count are 0. Prices and sizes are on the symbol's `Scale`. This module knows nothing of frames.
 
-Books come and go while a run goes on, and the block never moves: rows for those to come are reserved when it is made, and
-beyond them a book is refused. Growing would leave whoever holds a view, or the block's address, with a picture that nobody
-writes any more, and that looks live. Memory that is reserved and not yet written costs next to nothing.
+Books are added and dropped during a run, and the block never moves. Rows for later books are reserved when it is made, and
+beyond them a book is refused. After a move, a view or the block's address would still look live but never change.
+Reserved memory that is not yet written costs next to nothing.
 """
 
 import heapq
@@ -49,7 +49,7 @@ class BookState(IntEnum):
     GAP = 2
     """A change is missing, unreadable or contradicted: unusable until a clean snapshot."""
     CROSSED = 3
-    """The best bid stood above the best ask: unusable until a clean snapshot."""
+    """The best bid was above the best ask: unusable until a clean snapshot."""
 
 
 _LIVE = int(BookState.LIVE)
@@ -60,15 +60,15 @@ class BookArena:
 
     The public arrays are views of `block`, indexed `[row]` or `[row, level]`:
 
-    - `words`: the block again, flat and only to be read, row by row `stride` words: single words and runs come out of it as
-      Python integers, in less time than out of the arrays.
+    - `words`: the block again, flat and only to be read, row by row `stride` words: single words and runs are read as
+      Python integers, faster than from the arrays.
     - `state`: a `BookState`; `state_ns`: when it was entered (our clock, ns UTC).
     - `sequence`: the venue's id of the last applied change, `NO_SEQUENCE` when there is none.
     - `event_ns`: when the venue sent the last frame of this book, on the **venue's** clock, ns UTC; 0 when that frame
       does not state it (some snapshots carry only the time of the book's last change). See `lag_ns`.
     - `received_ns`: when that frame was received, our clock, ns UTC.
-    - `updates`: how often the row was written, rising by one; on over a change of hands, so that whoever remembers a
-      number sees it.
+    - `updates`: how often the row was written, rising by one; it continues when the row changes its book, so that a
+      remembered number shows the change.
     - `bid_count`, `ask_count`: levels in use; `bid_price bid_size ask_price ask_size`: the levels.
     """
 
@@ -76,7 +76,7 @@ class BookArena:
         require(rows >= 0 and spare >= 0 and depth >= 1, f"an arena of {rows} rows and {spare} more of depth {depth}")
         self.rows = rows + spare
         self.depth = depth
-        # A heap: the lowest free row is taken first, so that the same comings and goings give the same rows.
+        # A heap: the lowest free row is taken first, so that the same changes give the same rows.
         self._free = list(range(rows, rows + spare))
         self.stride = HEADER_WORDS + 4 * depth
         self.block: Words = zeros(self.rows, self.stride)
@@ -102,7 +102,7 @@ class BookArena:
 
     @property
     def free(self) -> int:
-        """Return how many more books there is room for."""
+        """Return the room for more books."""
         return len(self._free)
 
     def add(self) -> int:
@@ -117,9 +117,9 @@ class BookArena:
         return row
 
     def retire(self, row: int) -> None:
-        """Give a row back: its book is unusable at once, its words are 0, and another book may take it.
+        """Free a row: its book is unusable at once, its words are 0, and another book may take it.
 
-        Whoever writes to it must have stopped before. Raises `InvariantError` for a row that is free or not there.
+        Its writer must have stopped before. Raises `InvariantError` for a row that is free or does not exist.
         """
         require(0 <= row < self.rows and row not in self._free, f"row {row} is not taken")
         updates = self.updates.item(row)
@@ -129,7 +129,7 @@ class BookArena:
         heapq.heappush(self._free, row)
 
     def invalidate(self, row: int, state: BookState, at_ns: int) -> None:
-        """Make a row unusable: its levels vanish with its state, so that nobody can trade on them by oversight."""
+        """Make a row unusable: its levels vanish with its state, so that they cannot be traded on by mistake."""
         require(state is not BookState.LIVE, "a book becomes live by being written, not by being invalidated")
         if self.state.item(row) != int(state):
             self.state[row] = state
@@ -171,7 +171,7 @@ class BookArena:
         self._write_levels = write_levels
 
     def complete(self, row: int) -> None:
-        """Write what compiled code has left unwritten of a row's levels; to be called before any but the best is read."""
+        """Write the levels of a row that compiled code has deferred; call it before reading any but the best."""
         if self.words[row * self.stride + UNWRITTEN] and self._write_levels is not None:
             self._write_levels(row)
 
@@ -180,7 +180,6 @@ class BookArena:
         return self.words[row * self.stride] == _LIVE
 
     def best(self, row: int) -> tuple[int | None, int | None]:
-        """Return the best bid and ask of a row; None for an empty side."""
         words, head = self.words, row * self.stride
         bids = head + HEADER_WORDS
         bid = words[bids] if words[head + BID_COUNT] else None
@@ -199,13 +198,11 @@ class BookArena:
         return received_ns - (event_ns - offset_ns)
 
     def bids(self, row: int) -> Levels:
-        """Return a row's bids, best first, as Python integers."""
         self.complete(row)
         count = int(self.bid_count[row])
         return list(zip(self.bid_price[row, :count].tolist(), self.bid_size[row, :count].tolist(), strict=True))
 
     def asks(self, row: int) -> Levels:
-        """Return a row's asks, best first, as Python integers."""
         self.complete(row)
         count = int(self.ask_count[row])
         return list(zip(self.ask_price[row, :count].tolist(), self.ask_size[row, :count].tolist(), strict=True))

@@ -1,11 +1,10 @@
 """The plain book: levels of one symbol at one venue, obvious and exact.
 
-It is the oracle that judges the fast path, and the fall-back for every frame the fast path does not take. It knows
-levels only: sequences and snapshots are the business of the dialects in `venues/books/plain`. Prices and sizes are exact,
-without bound: integers on the symbol's `Scale`, and fractions of its unit where a venue's level is finer than that. So two fine
-prices are two levels however near they are, and only what the arena shows is rounded, against us: an ask up, a bid down, a size
-down; levels that are then of one price are shown as one. `to_levels` is the only way a price or a size gets from a frame's text
-into a book.
+It is the oracle of the fast path, and the fallback for every frame that the fast path does not take. It knows levels only: the
+dialects in `venues/books/plain` handle sequences and snapshots. Prices and sizes are exact, without bound: integers on the
+symbol's `Scale`, and fractions of its unit where a venue's level is finer. So two fine prices are two levels however near they
+are. Only the arena's view is rounded, against us: an ask up, a bid down, a size down; levels that are then of one price are
+shown as one. `to_levels` is the only way from a frame's text into a book.
 """
 
 import re
@@ -25,7 +24,7 @@ ExactLevels = list[tuple[Number, Number]]
 Quote = tuple[Number, Number, Number, Number]
 """Bid price, bid size, ask price, ask size, in units of the symbol's scale; 0 and 0 for an empty side."""
 Quoted = tuple[int, Quote]
-"""A quote and the id of the book that it is of."""
+"""A quote and the id of its book."""
 
 _LONGEST = 64
 _REMEMBERED_MAX = 16_384
@@ -34,8 +33,6 @@ _SCIENTIFIC = re.compile(r"([0-9]+(?:\.[0-9]*)?)[eE]([+-]?[0-9]{1,2})", re.ASCII
 
 
 class BookSide:
-    """One side of a book: size by price, and the prices in rising order."""
-
     __slots__ = ("prices", "sizes", "touched")
 
     def __init__(self) -> None:
@@ -75,10 +72,9 @@ class BookSide:
 class PlainBook:
     """Both sides of one book.
 
-    `depth_max`: levels kept per side after each change, or 0 for all. A venue that sends the best N says nothing more
-    of a level that has fallen out, so it must not stay and grow stale. `bid_horizon`, `ask_horizon`: the worst price
-    the snapshot knew, where it was cut short; what lies beyond is unknown, not empty, and is not shown. `fine`: fractions
-    may be among the levels.
+    `depth_max`: levels kept per side after each change, or 0 for all. A venue that sends the best N reports nothing more of a
+    level that has fallen out, so it must not stay and grow stale. `bid_horizon`, `ask_horizon`: the worst price in a truncated
+    snapshot; levels beyond it are unknown, not empty, and are not shown. `fine`: fractions may be among the levels.
     """
 
     __slots__ = ("ask_horizon", "asks", "bid_horizon", "bids", "depth_max", "fine")
@@ -92,7 +88,7 @@ class PlainBook:
         self.ask_horizon: Number | None = None
 
     def replace(self, bids: Iterable[tuple[Number, Number]], asks: Iterable[tuple[Number, Number]]) -> None:
-        """Take a snapshot in place of all that was known."""
+        """Replace all levels by a snapshot."""
         self.bid_horizon = None
         self.ask_horizon = None
         self.bids.replace(bids)
@@ -106,7 +102,6 @@ class PlainBook:
         self._trim()
 
     def clear(self) -> None:
-        """Forget all levels."""
         self.replace((), ())
 
     def bound(self, limit: int) -> None:
@@ -115,7 +110,7 @@ class PlainBook:
         self.ask_horizon = self.asks.prices[-1] if len(self.asks) >= limit else None
 
     def crossed(self) -> bool:
-        """Return whether the best bid stands above the best ask; equal (locked) is legal."""
+        """Return whether the best bid is above the best ask; equal (locked) is legal."""
         return bool(self.bids.prices and self.asks.prices and self.bids.prices[-1] > self.asks.prices[0])
 
     def best_bids(self, depth: int) -> tuple[list[Number], list[Number]]:
@@ -170,7 +165,7 @@ class PlainBook:
     def _shown(
         self, side: tuple[list[Number], list[Number]], rounded: Callable[[Number], int]
     ) -> tuple[list[int], list[int]]:
-        """Return prices and sizes as integers: what is finer rounded against us, and what is below one unit left out."""
+        """Return prices and sizes as integers: finer ones are rounded against us, sizes below one unit are omitted."""
         if not self.fine:
             return cast("tuple[list[int], list[int]]", side)
         shown: dict[int, int] = {}
@@ -237,7 +232,7 @@ class Numbers(dict[str, Number]):
         digits = whole + fraction
         shift = self._exp - len(fraction)
         if shift >= 0 and whole and len(digits) < _LONGEST and digits.isascii() and digits.isdigit():
-            number: Number = int(digits) * self._powers[shift]  # what `scaled` does, for the usual spelling
+            number: Number = int(digits) * self._powers[shift]  # the result of `scaled`, for the usual spelling
         else:
             number = scaled(text, self._exp)
             if type(number) is not int:

@@ -1,8 +1,8 @@
 """Which coin a ticker is: the coin that a venue delivers under it, by the chains it takes deposits on.
 
 A ticker is a venue's own name. Two venues mean one coin by it where they share a chain and, on it, a contract (or the chain's
-own coin): what was bought at one could be delivered to the other. Everything else is unproved, however alike the names are. A
-ticker for a thousand of a coin (`1000X`, `1MX`) is another coin than the one of its contract: what it is worth differs.
+own coin): a coin bought at one could be delivered to the other. Everything else is unproved, however alike the names are. A
+ticker for a thousand of a coin (`1000X`, `1MX`) is another coin than the one of its contract: its value differs.
 """
 
 import re
@@ -18,11 +18,11 @@ from arb.market.numbers import DECIMALS
 from arb.market.symbol import Symbol
 
 NATIVE = "native"
-"""In the place of a contract: the chain's own coin."""
+"""In place of a contract: the chain's own coin."""
 END = "..."
 """Before the end of a contract of which the venue shows no more (OKX, `ctAddr`: "last 6 digits")."""
 LIST = "list"
-"""The source of what a venue's own currency list says in this run."""
+"""The source of entries from a venue's own currency list in this run."""
 _MULTIPLES = re.compile(r"(1(?:0{3,})|1K|1M)(?=[A-Z])")
 _COUNTS = {"1K": 1000, "1M": 1_000_000}
 
@@ -30,8 +30,8 @@ _COUNTS = {"1K": 1000, "1M": 1_000_000}
 class Coin(msgspec.Struct, frozen=True, omit_defaults=True):
     """A ticker of a venue on one chain: the contract there, or `NATIVE`. Names of chains are ours, addresses normalised.
 
-    `denomination`: how many of the contract's coins one of the ticker stands for, >= 1, where the venue says; 0: it does not
-    (see `multiple_of`). `source`: who says so, `LIST` for the venue's own list in this run.
+    `denomination`: how many of the contract's coins one unit of the ticker is, >= 1, where the venue lists it; 0: it does not
+    (see `multiple_of`). `source`: where the entry is from, `LIST` for the venue's own list in this run.
     """
 
     venue: str
@@ -45,8 +45,8 @@ class Coin(msgspec.Struct, frozen=True, omit_defaults=True):
 class Verdict(StrEnum):
     """Whether a ticker is one coin at two venues, from good to bad.
 
-    `DIFFERENT`: on a chain that both take it is another contract, and on none the same; or what the one means by it has another
-    ticker at the other.
+    `DIFFERENT`: on a shared chain it has another contract, and on none the same; or the one venue's coin has another ticker at
+    the other.
     """
 
     SAME = "same"
@@ -55,7 +55,7 @@ class Verdict(StrEnum):
 
 
 class CoinOverride(msgspec.Struct, frozen=True):
-    """What the user says of a ticker at two venues, whatever their lists say: it is one coin, or it is not."""
+    """The user's override for a ticker at two venues, despite their lists: it is one coin, or it is not."""
 
     ticker: str
     venue: str
@@ -63,12 +63,12 @@ class CoinOverride(msgspec.Struct, frozen=True):
     same: bool
 
     def line(self) -> str:
-        """Return it as the settings have it."""
+        """Return the override as the settings spell it."""
         return f'"{self.venue}:{self.ticker}" = "{"same as" if self.same else "different from"} {self.other}:{self.ticker}"'
 
 
 class ChainEvidence(msgspec.Struct, frozen=True):
-    """What two venues say of a ticker on a chain that both take it on.
+    """Two venues' entries of a ticker on a chain that both use.
 
     `agrees`: whether it is one coin there; None where one of them shows too little of its contract to prove it.
     """
@@ -79,9 +79,8 @@ class ChainEvidence(msgspec.Struct, frozen=True):
     agrees: bool | None
 
     def line(self) -> str:
-        """Return it as a sentence."""
-        says = {True: "one coin", False: "not one coin", None: "the ends agree, which proves nothing"}[self.agrees]
-        return f"on {self.chain}: {_shown(self.here)} and {_shown(self.there)}: {says}"
+        finding = {True: "one coin", False: "not one coin", None: "the ends agree, which proves nothing"}[self.agrees]
+        return f"on {self.chain}: {_shown(self.here)} and {_shown(self.there)}: {finding}"
 
 
 class CoinVerdict(msgspec.Struct, frozen=True):
@@ -100,7 +99,7 @@ class CoinVerdict(msgspec.Struct, frozen=True):
     apart_bps: Decimal | None = None
 
     def lines(self) -> list[str]:
-        """Return the verdict as sentences: itself, and what it rests on."""
+        """Return the verdict and its evidence as sentences."""
         found = [f"{self.ticker} at {self.venue} and {self.other}: {self.verdict}: {self.because}"]
         found += [f"  {one.line()}" for one in self.evidence]
         if self.apart_bps is not None:
@@ -109,9 +108,9 @@ class CoinVerdict(msgspec.Struct, frozen=True):
 
 
 class CoinTable:
-    """The coins that are known, by venue and ticker, and what the user says of them.
+    """The known coins, by venue and ticker, and the user's overrides.
 
-    What a venue's own list says in this run (`LIST`) counts before all other lines (`in_force`). A contract that a venue lists
+    A venue's own list in this run (`LIST`) takes precedence over all other lines (`in_force`). A contract that a venue lists
     under two tickers proves nothing of either.
     """
 
@@ -141,19 +140,19 @@ class CoinTable:
         evidence = tuple(_compared(chain, here[chain], there[chain]) for chain in sorted(here.keys() & there.keys()))
         said = self._said.get((ticker, frozenset((venue, other))))
         if said is not None:
-            verdict, because = Verdict.SAME if said.same else Verdict.DIFFERENT, f"the settings say so ({said.line()})"
+            verdict, because = Verdict.SAME if said.same else Verdict.DIFFERENT, f"by the settings ({said.line()})"
         else:
             renamed = self._renamed(ticker, venue, other) or self._renamed(ticker, other, venue)
             verdict, because = _judged(evidence, renamed, {venue: here.keys(), other: there.keys()})
         return CoinVerdict(ticker, venue, other, verdict, because, evidence)
 
     def _renamed(self, ticker: str, venue: str, other: str) -> str:
-        """Return how `other` calls what `venue` means by a ticker, and shows under another; "" where it does not."""
+        """Return `other`'s ticker for the coin that `venue` lists under `ticker`; "" where it has the same or none."""
         for chain, coins in sorted(self._known.get((venue, ticker), {}).items()):
             for coin in sorted(coins, key=lambda coin: coin.contract):
                 names = self._names.get((other, chain, coin.contract), set())
                 if len(names) == 1 and ticker not in names and not coin.contract.startswith(END):
-                    return f"what {venue} calls {ticker} on {chain} is {next(iter(names))} at {other}"
+                    return f"the coin {ticker} of {venue} on {chain} is {next(iter(names))} at {other}"
         return ""
 
 
@@ -162,7 +161,7 @@ def why(
 ) -> list[CoinVerdict]:
     """Return the verdicts on base and quote of `symbol` for every two of `venues`, in their order; the base's first.
 
-    `mids`: what is known of the symbol's mid prices, by venue, > 0.
+    `mids`: the known mid prices of the symbol, by venue, > 0.
     """
     found = []
     base, quote = Symbol.of(symbol).base_and_quote
@@ -176,17 +175,17 @@ def why(
 
 
 def multiple_of(ticker: str) -> int:
-    """Return how many coins a ticker stands for by its name: 1000 for `1000X`, 1000000 for `1MX`, 1 for any other."""
+    """Return how many coins a ticker means by its name: 1000 for `1000X`, 1000000 for `1MX`, 1 for any other."""
     match = _MULTIPLES.match(ticker)
     return 1 if match is None else _COUNTS.get(match.group(1)) or int(match.group(1))
 
 
 def in_force(listed: Iterable[Coin], recorded: Iterable[Coin]) -> list[Coin]:
-    """Return what counts where venues' lists are newer than what was recorded.
+    """Return the entries in force where venues' lists are newer than the recorded ones.
 
-    What a list says of a ticker stands in the place of all that was recorded of it there, and of what gives its contract to
-    another ticker: it may have been given to another coin since. Where the list shows no more than the end of a contract, what
-    was recorded with that end is confirmed and stays.
+    A list's entry for a ticker replaces all recorded entries of it there, and those that give its contract to another ticker:
+    it may have been reassigned since. Where the list shows only the end of a contract, a recorded entry with that end is
+    confirmed and stays.
     """
     newer = list(listed)
     tickers = {(coin.venue, coin.ticker) for coin in newer}
@@ -219,7 +218,7 @@ def contracts_agree(one: str, other: str) -> bool | None:
 
 
 def _compared(chain: str, here: Iterable[Coin], there: Iterable[Coin]) -> ChainEvidence:
-    """Return what speaks most for one coin of all that two venues list under a ticker on a chain."""
+    """Return the strongest evidence for one coin among the entries of two venues for a ticker on a chain."""
     found = [
         ChainEvidence(chain, one, other, _agree(one, other))
         for one in sorted(here, key=lambda coin: coin.contract)

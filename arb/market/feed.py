@@ -1,10 +1,10 @@
 """The contract between a feed's frames and the engine: raw frame in, changed rows and requested resyncs out.
 
-A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and asks for no time: bytes
-and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/books/plain/`.
+A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and reads no clock: it takes bytes
+and instants, and returns its requests. Implementations are in `arb/venues/books/plain/`.
 
-A venue may need several connections, each with books of its own (`split_books`). They have names: the first bears the venue's,
-`gate`, the others a number, `gate#2`, `gate#3`. Where a venue is named as well, in events and on tapes, the first needs no
+A venue may need several connections, each with its own books (`split_books`). Their names: the venue's, `gate`, for the first,
+and a number for the others, `gate#2`, `gate#3`. Where a venue is named as well, in events and on tapes, the first needs no
 name.
 """
 
@@ -28,37 +28,36 @@ def connection_name(venue: str, number: int = 1) -> str:
 
 
 def venue_of(connection: str) -> str:
-    """Return the venue of a connection."""
     return connection.partition(_NUMBER_MARK)[0]
 
 
 def further_name(connection: str) -> str:
-    """Return a connection's name as it stands beside its venue's: "" for the first one."""
+    """Return a connection's name next to its venue's: "" for the first one."""
     return connection if _NUMBER_MARK in connection else ""
 
 
 class BookSeat(msgspec.Struct, frozen=True):
-    """Where one book of a feed lives: its arena row and its symbol's scale."""
+    """The place of one book of a feed: its arena row and its symbol's scale."""
 
     row: int
     scale: Scale
 
 
 class ResyncBy(StrEnum):
-    """How a clean snapshot of one book is got from this venue."""
+    """How this venue delivers a clean snapshot of one book."""
 
     RESUBSCRIBE = "resubscribe"
     """Send `unsubscribe_messages`; when the venue confirms (`NoticeKind.UNSUBSCRIBED`), `subscribe_messages`."""
     FETCH = "fetch"
-    """Fetch `snapshot_path` over HTTP and hand the body to `on_http`; the subscription goes on."""
+    """Fetch `snapshot_path` over HTTP and pass the body to `on_http`; the subscription continues."""
 
 
 class Resync(msgspec.Struct, frozen=True):
-    """A book is unusable until a clean snapshot. Asked for when it is lost, and again every few seconds while its
-    changes go on arriving and no snapshot does; asking while one is under way need not change anything.
+    """A book is unusable until a clean snapshot. Requested when it is lost, and again every few seconds while its changes
+    arrive without a snapshot; a repeated request need not change anything.
 
-    `unreadable`: a frame that was certainly this book's could not be read; of the venue's other books that says nothing.
-    `lost`: False where nothing went wrong on the stream, and the book only waits for a snapshot that has to be fetched.
+    `unreadable`: a frame of this book could not be read; the venue's other books are not affected. `lost`: False where nothing
+    failed on the stream, and the book only waits for a snapshot to be fetched.
     """
 
     native_symbol: str
@@ -70,7 +69,7 @@ class Resync(msgspec.Struct, frozen=True):
 
 
 class NoticeKind(StrEnum):
-    """What a control frame says."""
+    """The content of a control frame."""
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
@@ -82,7 +81,7 @@ class NoticeKind(StrEnum):
     UNREADABLE = "unreadable"
     """The frame could not be read: it may have been of the named book, or of any where none is named."""
     UNCHECKED = "unwitnessed"
-    """What was to confirm books does not; they are read without it. `text` says of which, and why."""
+    """The channel that confirms books does not; they are read without it. `text` names the books and the cause."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -95,11 +94,11 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class FrameResult(msgspec.Struct, frozen=True, gc=False):
-    """What one frame led to.
+    """The result of one frame.
 
-    `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame
-    was not readable; the books it may have been about are unusable and in `resyncs`. `finer`: the book that shows levels
-    finer than its scale for the first time. `differs`: books of which a second reader makes something else.
+    `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame was
+    not readable; the books it may have been about are unusable and in `resyncs`. `finer`: the book that shows levels finer
+    than its scale for the first time. `differs`: books that a second reader reads otherwise.
     """
 
     rows: tuple[int, ...] = ()
@@ -116,7 +115,7 @@ NOTHING = FrameResult()
 
 
 class FeedCounts(msgspec.Struct):
-    """What a feed has seen since it was made; only ever rises."""
+    """Counts of a feed since it was made; they only rise."""
 
     frames: int = 0
     book_frames: int = 0
@@ -143,8 +142,7 @@ class BookFeed(Protocol):
     venue: str
 
     @property
-    def counts(self) -> FeedCounts:
-        """Return what it has seen."""
+    def counts(self) -> FeedCounts: ...
 
     @property
     def resync_by(self) -> ResyncBy:
@@ -163,13 +161,13 @@ class BookFeed(Protocol):
         """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat."""
 
     def retire_book(self, native_symbol: str) -> None:
-        """Forget a book and write to its row no more; frames of it that still come are of a book not asked for.
+        """Drop a book and write to its row no more; later frames of it count as not requested.
 
-        Raises `InvariantError` for one that has no seat. The row is its owner's to clear.
+        Raises `InvariantError` for one that has no seat. The owner of the row clears it.
         """
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
-        """Put a book on a scale at least as fine as its own; it stays as it is, on the new scale.
+        """Put a book on a scale at least as fine as its own; its content is unchanged.
 
         One that 64 bits cannot hold there is lost. Raises `InvariantError` for one that has no seat.
         """
@@ -181,7 +179,7 @@ class BookFeed(Protocol):
         """Apply the body of an answer to `url` if that is a book's `snapshot_path`, with or without a host; never raises."""
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
-        """Make every book wait for a snapshot: nothing survives a connection."""
+        """Make every book wait for a snapshot: no book survives a connection."""
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
         """Make one book unusable for a reason the frames do not show, and ask for its resync."""
@@ -193,9 +191,9 @@ class BookFeed(Protocol):
         """Return the text frames that end the subscriptions."""
 
     def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
-        """Return the text frames that subscribe to what confirms the books by a channel of its own, or that end it.
+        """Return the text frames that subscribe to or unsubscribe from the channel that confirms the books.
 
-        A book that is subscribed anew keeps its BBO check; no book waits for one, and none is lost where it is refused.
+        A re-subscribed book keeps its BBO check; no book waits for one, and none is lost where it is refused.
         """
 
     def ping_message(self, now_s: int) -> str | None:
@@ -216,10 +214,10 @@ def split_books(
 ) -> dict[str, tuple[str, ...]]:
     """Share a venue's books out among as few connections as the limit allows; return their symbols by connection name.
 
-    The same input gives the same answer, so that a rerun finds every book where the run had it: the symbols keep their
-    order, in runs whose lengths differ by one at most, so that no connection is left with nearly all that may be lost at
-    once. None: a connection may carry any number. The first connection is there even without a book.
-    Raises `InvariantError` for a limit below 1, and for a symbol named twice, which two connections would both write.
+    The same input gives the same answer, so that a rerun finds every book where the run had it. The symbols keep their order,
+    in runs whose lengths differ by one at most, so that no single connection carries nearly all books. None: a connection may
+    carry any number. The first connection exists even without a book. Raises `InvariantError` for a limit below 1, and for a
+    symbol named twice, which two connections would both write.
     """
     require(
         books_per_connection is None or books_per_connection >= 1, f"{venue}: {books_per_connection} books a connection"

@@ -9,22 +9,18 @@ from arb.market.order import Side
 
 
 class Liquidity(StrEnum):
-    """Whether the fill took or made liquidity."""
-
     TAKER = "taker"
     MAKER = "maker"
     UNKNOWN = "unknown"
 
 
 class FillSource(StrEnum):
-    """Where a fill was reported."""
-
     STREAM = "stream"
     QUERY = "query"
 
 
 class FillKey(msgspec.Struct, frozen=True):
-    """What makes a fill the same fill however often it is reported: unique within an account."""
+    """The identity of a fill, however often it is reported: unique within an account."""
 
     symbol: str
     trade_id: str
@@ -51,5 +47,4 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> FillKey:
-        """Return the identity of this execution within its account."""
         return FillKey(self.symbol, self.trade_id, self.venue_order_id)

@@ -1,17 +1,17 @@
-"""The ids we make: client order ids, and what an account is called in journal and ledger.
+"""The ids we make: client order ids, and the names of accounts in journal and ledger.
 
 A client order id is reversible, never used twice and legal on every venue: 21 letters and digits (OKX allows nothing else;
 Gate's `t-` is added by its adapter):
 
     arb | 9 base-62 digits: 48 random bits of this process start | 6: pair number | 1: role | 2: attempt
 
-An account is called by its venue's own id where that is reported, else by its key:
+An account is named by its venue's own id where that is reported, else by its key:
 
     gate-uid-1667201533          the account that Gate calls 1667201533, whichever of its keys is used
     gate-0f1e2d3c4b5a            the account of a key, where the venue reports no id: the key's fingerprint
-    gate-uid-53-sb-19a2b-7       an account of the sandbox sb-19a2b-7, and gone with it
+    gate-uid-53-sb-19a2b-7       an account of the sandbox sb-19a2b-7, which ends with it
 
-A key is changed now and then, and stays the same account's; so a name by the key is only provisional.
+A key may be replaced while the account stays the same, so a name by the key is only provisional.
 """
 
 import re
@@ -76,7 +76,7 @@ def decode(text: str) -> ClientOrderId | None:
 
 
 def pair_part(text: str) -> str | None:
-    """Return what the ids of both legs of one pair, and of no other, begin with; None when `text` is foreign."""
+    """Return the common prefix of the ids of both legs of one pair, unique to it; None when `text` is foreign."""
     if len(text) != _LENGTH or not text.startswith(PREFIX) or text[PAIR_PART] not in _ROLES:
         return None
     return text[:PAIR_PART] if text.isascii() and text.isalnum() else None
@@ -85,15 +85,14 @@ def pair_part(text: str) -> str | None:
 def number_again(pair_id: int) -> int:
     """Return the number of a pair in the ids of the processes after the one that opened it.
 
-    Made of the pair's id alone, so that a later process knows whose an order is though its journal lost it and all others of
-    that process; in the upper half of the numbers, which the pairs that a process opens itself never reach.
+    It derives from the pair's id only, so a later process can assign an order even if its journal lost that order and all
+    others of that process. It is in the upper half of the numbers, which a process's own pairs never reach.
     """
     half = (MAX_PAIR_NUMBER + 1) // 2
     return half + pair_id % half
 
 
 def is_again(pair_number: int) -> bool:
-    """Return whether a number is one of `number_again`."""
     return pair_number > MAX_PAIR_NUMBER // 2
 
 
@@ -143,16 +142,16 @@ def named_by_key(venue: str, fingerprint: str, sandbox_id: str | None) -> str:
 
 
 def sandbox_of(account_id: str) -> str | None:
-    """Return the sandbox an account is of and goes with; None for one of a real venue, which never goes.
+    """Return the sandbox of an account, which ends with it; None for an account of a real venue, which persists.
 
-    Where that is not connected, its venue is disabled or down, or the key in use is another account's.
+    If that account is not connected, its venue is disabled or down, or the key in use is another account's.
     """
     found = _NAME.fullmatch(account_id)
     return None if found is None else found["sandbox"]
 
 
 def venue_of_account(account_id: str) -> str:
-    """Return the venue of an account: every name of one begins with it."""
+    """Return the venue of an account: every account name begins with it."""
     return _VENUE.match(account_id).group()  # type: ignore[union-attr]  # matches the empty text, too
 
 

@@ -10,10 +10,10 @@ from arb.market.scale import Scale, to_int
 from arb.market.symbol import Symbol
 
 ENDS_MARGIN_S = 3600
-"""So long before the announced end of trade nothing opens: books thin out and are withdrawn, and what a pair leaves behind, an
-inventory that it moved or an exit that waits for its price, must be sold there in time."""
+"""For this long before the announced end of trade nothing opens. Books thin out then and are withdrawn, and a pair's residual,
+the inventory it moved, or an exit that waits for its price must be sold there in time."""
 OPENS_MARGIN_S = 10
-"""So long after the announced start of trade nothing is sent: clocks differ, and what the venue starts takes a moment."""
+"""For this long after the announced start of trade no order is sent: clocks differ, and a venue's start takes a moment."""
 
 
 class FeeIn(StrEnum):
@@ -61,12 +61,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def base(self) -> str:
-        """Return the asset bought and sold."""
         return Symbol.of(self.symbol).base
 
     @property
     def quote(self) -> str:
-        """Return the asset that prices are in."""
         return Symbol.of(self.symbol).quote
 
     def ends_soon(self, now_ns: int) -> bool:
@@ -79,11 +77,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return opens_ns if opens_ns is not None and now_ns < opens_ns else None
 
     def tick_int(self, scale: Scale) -> int:
-        """Return the tick on `scale`."""
         return to_int(self.tick, scale.price_exp)
 
     def lot_int(self, scale: Scale) -> int:
-        """Return the lot on `scale`."""
         return to_int(self.lot, scale.size_exp)
 
 

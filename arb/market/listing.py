@@ -1,7 +1,7 @@
-"""What is listed at several venues: their rules side by side, their best quotes, and the edge between them now.
+"""Listings of several venues: their rules side by side, their best quotes, and the edge between them now.
 
-An edge here is that of one unit at the best quotes, after both takers' fees and before lots, minimums and depth: it shows where
-it is worth looking, and the engine, which sees whole books, decides (`core/pricing`).
+An edge here is that of one unit at the best quotes, after both takers' fees and before lots, minimums and depth. It shows
+which symbols deserve a closer check; the engine, which sees whole books, decides (`core/pricing`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ from arb.market.symbol import Symbol
 class Ticker(msgspec.Struct, frozen=True, kw_only=True):
     """The best quotes of a symbol at a venue, with their sizes in base, and the last 24 hours' volume in quote.
 
-    A price is None where nobody quotes, else > 0; sizes and volume are >= 0, 0 where the venue does not say.
+    A price is None without a quote, else > 0; sizes and volume are >= 0, 0 where the venue does not publish them.
     """
 
     bid: Decimal | None
@@ -31,7 +31,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOBODY = Ticker(bid=None, bid_size=Decimal(0), ask=None, ask_size=Decimal(0), volume_quote=Decimal(0))
-"""The ticker of a symbol that a venue lists and shows none of."""
+"""The ticker of a symbol that a venue lists without quotes."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Listed(msgspec.Struct, frozen=True):
 
     @property
     def min_order_quote(self) -> Decimal | None:
-        """Return what the smallest order is worth at the best ask, in quote; None where there is no ask."""
+        """Return the value of the smallest order at the best ask, in quote; None where there is no ask."""
         ask, rules = self.ticker.ask, self.instrument
         return None if ask is None else max(rules.min_notional, rules.min_size * ask, rules.lot * ask)
 
@@ -72,7 +72,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommonSymbol(msgspec.Struct, frozen=True):
-    """A symbol that several venues list; `at`: what each lists, in the venues' order."""
+    """A symbol that several venues list; `at`: each venue's listing, in the venues' order."""
 
     symbol: str
     at: Mapping[str, Listed]
@@ -130,7 +130,7 @@ def common_symbols(
 
 
 class Change(StrEnum):
-    """What became of a symbol at a venue between two looks at its listing."""
+    """The change of a symbol at a venue between two reads of its listing."""
 
     LISTED = "listed"
     UNLISTED = "unlisted"
@@ -140,15 +140,13 @@ class Change(StrEnum):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """One change of a listing."""
-
     venue: str
     symbol: str
     change: Change
 
 
 def changes(venue: str, before: Iterable[Instrument], after: Iterable[Instrument]) -> list[Changed]:
-    """Return what changed in a venue's listing between two looks at it, by symbol."""
+    """Return the changes of a venue's listing between two reads, by symbol."""
     old = {rules.symbol: rules for rules in before}
     new = {rules.symbol: rules for rules in after}
     found = [(symbol, Change.LISTED) for symbol in new.keys() - old.keys()]

@@ -31,7 +31,7 @@ _CEILING = Context(prec=1000, rounding=ROUND_CEILING, traps=_TRAPS)
 
 
 def exact(whole: int, exp: int) -> Decimal:
-    """Return `whole / 10**exp` as the exact decimal it is."""
+    """Return `whole / 10**exp`, exactly."""
     return EXACT.scaleb(Decimal(whole), -exp)
 
 

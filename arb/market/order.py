@@ -1,9 +1,10 @@
-"""Orders as every floor speaks of them: side, time in force, role, status, and what a venue reports of one.
+"""Orders as all modules share them: side, time in force, role, status, and a venue's report.
 
 Theory of an order's status. An order begins as an *intent* in the journal, before anything leaves. It is *sent* when the
-request was handed to the socket. The answer makes it *open* (or already terminal), *rejected*, or *unknown*. Only the venue's
-own report ends it: *filled*, *partial_cancelled* (ended with some fill), *cancelled* (ended with none), *rejected*, or *absent*
-(proved never to have existed). Fills count by themselves: a fill after a cancel, or before the acknowledgement, is legal.
+request was written to the socket. The answer makes it *open* (or already terminal), *rejected*, or *unknown*. Only the venue's
+own report ends it: *filled*, *partial_cancelled* (ended with some fill), *cancelled* (ended with none), *rejected*, or
+*absent* (proved never to have existed). Fills count independently of it: a fill after a cancel, or before the acknowledgement,
+is legal.
 """
 
 from decimal import Decimal
@@ -13,20 +14,15 @@ import msgspec
 
 
 class Side(StrEnum):
-    """Which way an order trades the base asset."""
-
     BUY = "buy"
     SELL = "sell"
 
     @property
     def opposite(self) -> "Side":
-        """Return the other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class TimeInForce(StrEnum):
-    """How long an order may rest."""
-
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
@@ -34,7 +30,7 @@ class TimeInForce(StrEnum):
 
 
 class Role(StrEnum):
-    """What an order is for within its pair trade; `test`: a drill's; `foreign` orders are not ours and never touched."""
+    """The purpose of an order within its pair trade; `test`: a drill's; `foreign` orders are not ours and never touched."""
 
     ENTRY = "entry"
     HEDGE = "hedge"
@@ -45,7 +41,7 @@ class Role(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; the theory stands at the head of this module."""
+    """The status of an order; the theory is at the head of this module."""
 
     INTENT = "intent"
     SENT = "sent"
@@ -90,10 +86,10 @@ class Outcome(StrEnum):
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a venue says of one order, from whichever answer or stream.
+    """A venue's report on one order, from any answer or stream.
 
-    `filled` is cumulative, in base. `is_open` is False once the venue has ended it. `avg_price` is None when nothing
-    filled or the venue does not say. `client_order_id` is as we chose it (venue prefixes such as Gate's `t-` removed).
+    `filled` is cumulative, in base. `is_open` is False once the venue has ended it. `avg_price` is None when nothing filled or
+    the venue does not report it. `client_order_id` is as we chose it (venue prefixes such as Gate's `t-` removed).
     """
 
     venue: str

@@ -1,4 +1,4 @@
-"""A route: what is bought at one venue and sold at another."""
+"""A route: a symbol with its buy venue and its sell venue."""
 
 Route = tuple[str, str, str]
 """(symbol, buy venue, sell venue)."""

@@ -17,7 +17,7 @@ class Scale(msgspec.Struct, frozen=True):
 
     @property
     def notional_exp(self) -> int:
-        """Return the exponent on which price times size lies."""
+        """Return the exponent of price times size."""
         return self.price_exp + self.size_exp
 
     def price_to_int(self, price: Decimal | str) -> int:
@@ -29,15 +29,12 @@ class Scale(msgspec.Struct, frozen=True):
         return to_int(size, self.size_exp)
 
     def price_to_decimal(self, price: int) -> Decimal:
-        """Return the exact decimal of a price on this scale."""
         return Decimal(price).scaleb(-self.price_exp)
 
     def size_to_decimal(self, size: int) -> Decimal:
-        """Return the exact decimal of a size on this scale."""
         return Decimal(size).scaleb(-self.size_exp)
 
     def notional_to_decimal(self, notional: int) -> Decimal:
-        """Return the exact decimal of a price-times-size product on this scale."""
         return Decimal((0 if notional >= 0 else 1, tuple(int(c) for c in str(abs(notional))), -self.notional_exp))
 
 

@@ -1,12 +1,12 @@
-"""A symbol taken apart: what is bought and sold, what prices are in, and what a swap settles in.
+"""A symbol parsed: the base asset, the quote asset, and the asset a swap settles in.
 
 Symbols are spelt as ccxt's unified ones: `BTC/USDT` on spot, `BTC/USDT:USDT` for a perpetual swap that settles in USDT.
 
-Messages, dict keys, the journal, SQL and JSON carry this text, so nothing on disk or on the wire knows of `Symbol` and no
-codec stands in the hot path. Whoever needs a part asks `Symbol.of(text)`, which is one cached read; nobody else splits
-the text, since a split that is right for spot reads `USDT:USDT` out of a swap.
+Messages, dict keys, the journal, SQL and JSON carry this text. So nothing on disk or on the wire depends on `Symbol`, and no
+codec is in the hot path. A caller that needs a part uses `Symbol.of(text)`, which is one cached read. No other code splits the
+text: a split that is right for spot reads `USDT:USDT` out of a swap.
 
-Only the spelling is judged here. Whether a product is traded, or is one the engine can trade, others say.
+Only the spelling is judged here, not whether a product is traded or one the engine can trade.
 """
 
 import re
@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 
 KNOWN_MAX = 4096
-"""How many texts are kept taken apart: more than any run trades, and a bound on what foreign symbols may fill."""
+"""How many parsed texts are cached: more than any run trades, and a bound on the memory for foreign symbols."""
 _SPELLING = (
     'write BASE/QUOTE for spot, for example "BTC/USDT", or BASE/QUOTE:SETTLE for a swap, for example "BTC/USDT:USDT"'
 )
@@ -51,7 +51,7 @@ class Symbol(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(text: str) -> "Symbol":
-        """Return the parts of a unified text; raise `ValueError` saying what is wrong and how symbols are spelt."""
+        """Return the parts of a unified text; raise `ValueError` with the fault and the right spelling."""
         return _read(text)
 
     @property
@@ -61,7 +61,7 @@ class Symbol(msgspec.Struct, frozen=True):
 
     @property
     def base_and_quote(self) -> tuple[str, str]:
-        """Return the asset bought and sold, then the asset prices are in."""
+        """Return the asset bought and sold, then the quote asset."""
         return self.base, self.quote
 
 
@@ -69,7 +69,7 @@ class Symbol(msgspec.Struct, frozen=True):
 def _read(text: str) -> Symbol:
     base, slash, rest = text.partition("/")
     if not slash:
-        raise _refused(text, "no '/' stands between base and quote")
+        raise _refused(text, "no '/' between base and quote")
     quote, colon, settle = rest.partition(":")
     return Symbol(base, quote, settle if colon else None)
 

@@ -1,8 +1,9 @@
-"""Whose wallets are open: on which chains venues let an asset out and take it in, and whether a pair could be refilled.
+"""Whose wallets are open: on which chains venues take withdrawals and deposits of an asset, and whether a pair could be
+refilled.
 
-What a pair has bought stays at the buying venue, and what was sold is gone from the selling one. To trade on, base must flow
-from the buying venue to the selling one, and quote the other way. Where a wallet on that way is closed the premium is trapped:
-it stands because nobody can carry it away, and neither can we.
+Base bought stays at the buying venue, and base sold is gone from the selling one. To continue, base must flow from the buying
+venue to the selling one, and quote the other way. Where a wallet on that way is closed the premium is trapped: it persists
+because no one can transfer it away, and neither can we.
 """
 
 from collections.abc import Iterable
@@ -18,11 +19,11 @@ from arb.market.symbol import Symbol
 
 
 class CurrencyChain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a venue's currency list says of an asset on one chain; None, and "", where it does not say.
+    """A venue's currency list entry for an asset on one chain; None, and "", where it is not stated.
 
-    `named`: the chain as the venue calls it; `chain`: as we do. `contract` normalised, or `NATIVE`. Amounts are of the asset,
-    >= 0; `withdrawal_fee_rate` is a ratio of what is withdrawn, on top. `confirmations`: until a deposit is credited;
-    `arrival_s`: how long the venue estimates that takes.
+    `named`: the chain by the venue's name; `chain`: by ours. `contract` normalised, or `NATIVE`. Amounts are of the asset, >=
+    0; `withdrawal_fee_rate` is a ratio of the amount withdrawn, on top. `confirmations`: until a deposit is credited;
+    `arrival_s`: the venue's estimate of that time.
     """
 
     asset: str
@@ -49,19 +50,19 @@ class WayState(StrEnum):
 
 
 class WayChain(NamedTuple):
-    """A chain that both venues have for an asset: how it leaves the one, and how it comes in at the other."""
+    """A chain that both venues have for an asset: the withdrawal entry of the one, and the deposit entry of the other."""
 
     out: CurrencyChain
     into: CurrencyChain
 
     @property
     def is_open(self) -> bool | None:
-        """Return whether it serves now; None where one of them does not say."""
+        """Return whether it can be used now; None where one of them does not state it."""
         flags = self.out.withdrawal, self.into.deposit
         return False if False in flags else None if None in flags else True
 
     def line(self) -> str:
-        """Return what a transfer by this chain costs and takes, as far as it is known."""
+        """Return the cost and time of a transfer by this chain, as far as known."""
         out, into = self.out, self.into
         fee = "fee unknown" if out.withdrawal_fee is None else f"fee {plain(out.withdrawal_fee)} {out.asset}"
         if out.withdrawal_fee_rate:
@@ -88,7 +89,7 @@ class Way(msgspec.Struct, frozen=True):
     chains: tuple[WayChain, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return it as sentences: itself, and the chains that would serve."""
+        """Return the way as sentences: its state, and the usable chains."""
         found = [f"{self.asset} from {self.from_venue} to {self.to_venue}: {self.state}: {self.because}"]
         return found + [f"  {chain.line()}" for chain in self.chains if chain.is_open]
 
@@ -105,18 +106,17 @@ class Refill(NamedTuple):
         return max(self.base.state, self.quote.state, key=list(WayState).index)
 
     def lines(self) -> list[str]:
-        """Return both as sentences."""
         return self.base.lines() + self.quote.lines()
 
 
 class Wallets:
-    """What venues' currency lists said last, by venue and asset."""
+    """The venues' latest currency lists, by venue and asset."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[CurrencyChain, ...]] = {}
 
     def take(self, venue: str, assets: Iterable[str], chains: Iterable[CurrencyChain]) -> None:
-        """Keep what a venue's list says of `assets`; one without a chain is not in the list."""
+        """Keep a venue's entries for `assets`; one without a chain is not in the list."""
         by_asset: dict[str, list[CurrencyChain]] = {asset: [] for asset in assets}
         for chain in chains:
             by_asset.setdefault(chain.asset, []).append(chain)
@@ -128,7 +128,7 @@ class Wallets:
         return self._known.get((venue, asset), ())
 
     def coins(self) -> list[Coin]:
-        """Return what the lists say of which coin each ticker is, where they name a chain that we know and a contract."""
+        """Return which coin each ticker is by the lists, where they name a chain that we know and a contract."""
         return [
             Coin(venue, one.asset, one.chain, one.contract, one.denomination, LIST)
             for (venue, _), chains in self._known.items()
@@ -173,7 +173,7 @@ class Wallets:
         if missing:
             return WayState.UNKNOWN, f"{' and '.join(missing)} did not show its wallets"
         if serve and serve[0].is_open is None:
-            return WayState.UNKNOWN, f"{from_venue} or {to_venue} does not say whether its wallets are open"
+            return WayState.UNKNOWN, f"{from_venue} or {to_venue} does not show whether its wallets are open"
         unnamed = [one.named for one in out if one.withdrawal is not False and not one.chain]
         unnamed += [one.named for one in into if one.deposit is not False and not one.chain]
         if unnamed:

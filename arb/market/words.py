@@ -1,20 +1,20 @@
-"""What the market plane remembers of books, in preallocated 64-bit words that plain and compiled code share.
+"""The market plane's memory of books, in preallocated 64-bit words that plain and compiled code share.
 
-A frame of a book in memory of its own (`arb/venues/books/compiled`) is applied without any Python object; what it changes lies
-here and in the arena: how often frames come (`arb/core/books/book_pace.py`), and the best quotes net of fees, by which is said
+Compiled code (`arb/venues/books/compiled`) applies a frame without any Python object. Its results are here and in the
+arena: the pace of frames (`arb/core/books/book_pace.py`), and the best quotes net of fees, which show
 whether a symbol may have an edge. A block of one row:
 
     words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/books/compiled/layout.py`)
-    32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
-    36 to 41 the pace of the book's frames | 42 when its bid was noted last
-    43 where its row of the arena begins (an address) | 44 the bid that was noted
+    32 address of the symbol's block | 33 the row's place in it | 34 proceeds of a sale | 35 cost of a purchase (floats)
+    36 to 41 the pace of the book's frames | 42 when its bid was last recorded
+    43 where its row of the arena begins (an address) | 44 the recorded bid
     45 to 50 the name that the book's frames call it | 56 to 215 the levels near the best ones, as compiled code keeps them
 
 and of one symbol:
 
     word 0 frames of all its books | 1 attention | 2 number of its rows | from 4 on two floats a row: best bid, best ask, net
 
-The floats never decide: a symbol is said to cross if it does within one part in 10**9, and then judged exactly.
+The floats never decide: a symbol counts as crossed within one part in 10**9, and is then judged exactly.
 """
 
 import math
@@ -39,7 +39,7 @@ looked at seems to have been sent after it was received, 29 the venue's time min
 code took and the changes of rows among them, which only rise. The others are compiled code's own
 (`arb/venues/books/compiled/layout.py`)."""
 CONNECTION_WORDS, LAGS_KEPT = 32, 301
-"""Behind a connection's words stand the last samples of its lag, one a second, each in the place of its number."""
+"""After a connection's words follow the last samples of its lag, one a second, each at the index of its number."""
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2
 _BYTES, _LINE_WORDS, _LARGE_PAGE_WORDS = 8, 8, 2**18
@@ -51,7 +51,7 @@ def zeros(rows: int, count: int) -> "Words":
     Where there are many, with a large page of memory, and they end with one: numpy asks for such pages from 4 MB on. A change
     of one of a thousand books then looks up pages that the processor still knows.
     """
-    import numpy as np  # late: most commands read what happened, and make no books
+    import numpy as np  # late: most commands only read history, and make no books
 
     wanted, begins = rows * count, _LINE_WORDS
     if wanted >= _LARGE_PAGE_WORDS:
@@ -67,7 +67,7 @@ def words_of(count: int) -> memoryview:
 
 
 def word(index: int) -> property:
-    """Return an attribute that lies in word `index` of its object's `words`."""
+    """Return an attribute stored in word `index` of its object's `words`."""
 
     def get(self) -> int:  # type: ignore[no-untyped-def]
         found: int = self.words[index]
@@ -80,7 +80,7 @@ def word(index: int) -> property:
 
 
 class MarketWords:
-    """The blocks of all rows of an arena, and of their symbols. A row without a symbol is in nobody's way.
+    """The blocks of all rows of an arena, and of their symbols. A row without a symbol disturbs no other.
 
     `attention`: whether every change of a symbol's books is to be reported, and not only one that may leave an edge.
     """
@@ -91,7 +91,7 @@ class MarketWords:
         self.rows = self._rows.reshape(-1).data
         self.row_address = self._rows.ctypes.data
         self.frames_of, self.since_of, self.last_of = (self._rows[:, PACE + place] for place in range(3))
-        """Of each row, how many frames its book's pace knows, since when, and when the last one came."""
+        """For each row: the frame count of its book's pace, its start, and the time of the last frame."""
         self._words = self._symbols.reshape(-1).data
         self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view("float64").data)
         self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view("float64").data)
@@ -128,7 +128,7 @@ class MarketWords:
         self.show(row, None, None)
 
     def leave_row(self, row: int) -> None:
-        """Forget a row; the last one of its symbol closes the gap that it leaves."""
+        """Drop a row; the last one of its symbol moves into the gap."""
         symbol, block = self._symbol_of.pop(row)
         head, place = block * SYMBOL_WORDS, self.rows[row * ROW_WORDS + PLACE]
         last = self._words[head + ROWS] = self._words[head + ROWS] - 1
@@ -143,12 +143,12 @@ class MarketWords:
             self._free.append(block)
 
     def attend(self, symbol: str, wanted: bool) -> None:
-        """Have every change of a symbol's books reported from now on, or only one that may leave an edge."""
+        """Report every change of a symbol's books from now on, or only one that may leave an edge."""
         if (block := self._block_of.get(symbol)) is not None:
             self._words[block * SYMBOL_WORDS + ATTENTION] = wanted
 
     def set_terms(self, row: int, kept: float, cost: float) -> None:
-        """Say what is left of a unit sold and what a unit bought costs at a row's venue; 0 and infinity: it is not traded."""
+        """Set the proceeds of a unit sold and the cost of one bought at a row's venue; 0 and infinity: it is not traded."""
         self._ratios[row * ROW_WORDS + KEPT] = kept
         self._ratios[row * ROW_WORDS + COST] = cost
 

@@ -1,4 +1,4 @@
-"""\"Would I have made money?\": what replays came to, as one sentence, as one document, and as tables for a person."""
+""" "Would I have made money?": the results of replays as one sentence, as one document, and as tables for a person."""
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -17,7 +17,7 @@ _BPS = 10_000
 
 
 class Span(msgspec.Struct, frozen=True):
-    """What was replayed. `symbols`: those shown at two venues or more; `in_all` counts every one."""
+    """The replayed span. `symbols`: those shown at two venues or more; `in_all` counts every one."""
 
     seconds: Decimal
     stretches: int
@@ -68,7 +68,7 @@ def _before_fees(edge: Edge | None) -> dict[str, Any] | None:
 
 
 def needed_fee_bps(gross_edge_bps: Decimal) -> Decimal:
-    """Return the taker's fee, charged alike on both legs, below which an edge would leave something; cut to 6 decimals.
+    """Return the taker's fee, equal on both legs, below which an edge would earn something; cut to 6 decimals.
 
     Of prices `b` (bought) and `s` (sold) with `s = b (1 + g)`, `s (1 - f) = b (1 + f)` where `f = g / (2 + g)`.
     """
@@ -83,7 +83,6 @@ def needed_fee_bps(gross_edge_bps: Decimal) -> Decimal:
 def sentence(
     span: Span, result: Result, notional: Decimal, before_fees: Edge | None, beyond: Edge | None = None
 ) -> str:
-    """Return the answer in words."""
     where = f"On {duration(span.seconds)} of {_and(span.venues)}"
     if not span.in_all:
         return f"{where}: no book that could be traded on, so you would have made nothing."
@@ -166,7 +165,7 @@ def _amount(amount: Decimal, quote: str) -> str:
 
 
 def _short(rate: Decimal) -> str:
-    """Return a rate to a tenth of a basis point, never above what it is; a small one to its 6 decimals."""
+    """Return a rate to a tenth of a basis point, rounded down; a small one to its 6 decimals."""
     return plain(rate if rate < 1 else rate.quantize(Decimal("0.1"), rounding=ROUND_FLOOR))
 
 
@@ -174,7 +173,7 @@ def _short(rate: Decimal) -> str:
 
 
 def tables_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer as `arb replay` shows it: the sentence apart, then tables."""
+    """Return the answer as `arb replay` shows it: the sentence by itself, then tables."""
     shown: dict[str, Any] = {}
     if answer["best_edge"] is not None:
         shown["best_edge"] = answer["best_edge"]
@@ -223,7 +222,7 @@ def _from(bounds: tuple[int, ...], bound: int) -> str:
 
 
 def _venue_pairs(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each venue pair and hour: with one hour alone, as with many."""
+    """Return a row for each venue pair and hour, for one hour as for many."""
     return [
         {
             "buy": row["buy"],
@@ -256,5 +255,5 @@ def first_difference(one: Sequence[Any], other: Sequence[Any]) -> tuple[Any, Any
 
 
 def net_text(result: Result) -> dict[str, str]:
-    """Return the net by quote, as plain decimals; of none, nothing."""
+    """Return the net by quote, as plain decimals; empty without pairs."""
     return {quote: plain(net or ZERO) for quote, net in sorted(result.net.items())}

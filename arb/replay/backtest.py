@@ -1,8 +1,8 @@
 """The engine on captures, in virtual time: frames at the instants of the tape, orders through paper gateways.
 
-The tape is the outside of a virtual loop. While nothing of ours can run, its next frame arrives, or time jumps to our next
-timer, whichever is first; between two instants the queue is empty, so the engine may act, exactly as when nothing more waits
-on the sockets. After the last line time goes on until open pairs are finished.
+The tape is the outside of a virtual loop. While no task of ours can run, its next frame arrives, or time jumps to our next
+timer, whichever is first. Between two instants the queue is empty, so the engine may act, exactly as when the sockets are
+drained. After the last line time continues until open pairs are finished.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ limits do."""
 EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
-"""A venue's clock is compared anew when it turns out to be at least so much further ahead than was thought."""
+"""A venue's clock is measured again when it is this much further ahead than known."""
 BooksOf = Callable[[Capture, Timing], tuple[Books, dict[str, CapturedFeed]]]
 
 
@@ -63,7 +63,7 @@ class Player:
         self.over = asyncio.Event()
         self.fault: StoreError | None = None
         self.offsets_ns: dict[str, int] = {}
-        """Every venue's clock minus the tape's, as its fastest frame so far shows."""
+        """Every venue's clock minus the tape's, by its fastest frame so far."""
         self._lines = lines
         self._clock = clock
         self._feeds = feeds
@@ -74,19 +74,19 @@ class Player:
         self._wakes: Callable[[], bool] = bool
         self._gateways: Collection[PaperGateway] = ()
         self.on_rules: Callable[[Instrument], None] = lambda _: None
-        """Called with rules where the tape says that a venue lists them."""
+        """Called with rules where the tape shows that a venue lists them."""
 
     def connect(
         self, books: Books, on_frame: FrameListener, emit: EventListener, gateways: Mapping[str, PaperGateway]
     ) -> None:
-        """Take where frames go; nothing is played before `play`."""
+        """Set the receivers of frames; nothing is played before `play`."""
         self._books, self._on_frame, self._emit = books, watched(on_frame, gateways), emit
         self._gateways = gateways.values()
         for connection in books.connections.values():
-            connection.words[AHEAD_NS] = -INT64_MAX  # the first frame that says when it was sent is to be looked at
+            connection.words[AHEAD_NS] = -INT64_MAX  # the first frame with a sending time is to be handled here
 
     def play(self, node: Node, wakes: Callable[[], bool]) -> None:
-        """Begin to play to a node; `wakes` returns whether something of ours could run now."""
+        """Begin to play to a node; `wakes` returns whether a task of ours could run now."""
         self._node, self._wakes = node, wakes
         self._taken(0)
 
@@ -96,7 +96,7 @@ class Player:
         return EXIT_OK if self.fault is None else EXIT_BAD_TAPE
 
     def run_until(self, deadline_ns: int | None) -> None:
-        """Let frames arrive until one wakes the process, or until the deadline; a timer goes before a frame of its instant.
+        """Deliver frames until one wakes the process, or until the deadline; a timer precedes a frame of its instant.
 
         All frames of one instant arrive together.
         """
@@ -113,9 +113,9 @@ class Player:
         clock.advance_to(deadline_ns)
 
     def _taken(self, limit_ns: int) -> bool:
-        """Let what is received before an instant arrive, up to the first frame that may have come to something.
+        """Deliver the lines received before an instant, up to the first frame that may have an effect.
 
-        Returns whether there was one; the clock stands where it came then.
+        Returns whether there was one; the clock is at its instant then.
         """
         if self._node is None or self.over.is_set():
             return False
@@ -165,28 +165,27 @@ class Player:
 
 
 class _TapeFeed:
-    """See `arb.venues.kit.base.MarketFeed`: the frames come from the player."""
+    """See `arb.venues.kit.base.MarketFeed`: the frames arrive from the player."""
 
     def __init__(self, venue: str, emit: EventListener) -> None:
         self.venue = self.connection = venue
         self._emit = emit
 
     async def run(self, on_read: Callable[[], None]) -> None:
-        """Say that the connection stands, for as long as the tape goes on; its instants are the player's."""
+        """Keep the connection up for as long as the tape lasts; its instants are the player's."""
         self._emit(FeedUp(venue=self.venue))
         await asyncio.Event().wait()
 
     def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
-        """Change nothing: snapshots come as lines of the tape."""
+        """Change nothing: snapshots arrive as lines of the tape."""
 
     def add_book(self, native_symbol: str) -> None:
-        """Change nothing: the tape shows what it shows."""
+        """Change nothing: the tape decides its books."""
 
-    def retire_book(self, native_symbol: str) -> None:
-        """Change nothing: the tape shows what it shows."""
+    def retire_book(self, native_symbol: str) -> None: ...
 
     def on_notice(self, notice: Notice) -> None:
-        """Change nothing: whoever recorded the tape has answered."""
+        """Change nothing: the recorder of the tape has answered."""
 
     def unread(self) -> bool:
         """Return False: all frames of an instant arrive together."""
@@ -194,10 +193,10 @@ class _TapeFeed:
 
 
 class Backtest:
-    """One run of the engine on captures; `latency_ns` is the way of an order to its venue, and that of its answer back.
+    """One run of the engine on captures; `latency_ns` is an order's travel time to its venue, and that of its answer back.
 
-    `clock` has to stand before the first frame (`clock_before`, by the longest way), since the first questions to the venues
-    take their time.
+    `clock` must be before the first frame (`clock_before`, by the longest travel time), since the first questions to the
+    venues take their time.
     """
 
     def __init__(
@@ -217,11 +216,10 @@ class Backtest:
         books_of: BooksOf = captured_books,
         compiled: bool = False,
     ) -> None:
-        """`latencies_ns`: the ways to venues to which it is not `latency_ns`. `charge`: see `explore`. `opening`: what the
-        accounts at some venues hold in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and the
-        feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a row
-        where tapes are given as `merged` has them.
-        """
+        """`latencies_ns`: travel times to venues that differ from `latency_ns`. `charge`: see `explore`. `opening`: the
+        accounts' holdings at some venues in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and
+        the feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a
+        row where tapes are given as `merged` has them."""
         self.fault: StoreError | None = None
         self._charge = charge
         self._rules = {(known.venue, known.symbol): known for known in capture.instruments}
@@ -249,9 +247,9 @@ class Backtest:
         return self._node.engine
 
     def run(self, lines: Iterable[Captured], on_read: Callable[[int], None] | None = None) -> int:
-        """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`.
+        """Replay `lines` and return the exit code; a malformed line ends them early and is kept in `fault`.
 
-        `on_read` is called now and then with how many lines compiled code has read.
+        `on_read` is called now and then with the number of lines that compiled code has read.
         """
         player = Player(self._opened(lines, on_read), self._clock, self._feeds)
         player.on_rules = self._on_rules
@@ -288,7 +286,7 @@ class Backtest:
         return await node.trade(player.played())
 
     def _on_rules(self, listed: Instrument) -> None:
-        """Let rules hold from here on that differ from those before; a segment repeats at its head what has not changed."""
+        """Apply changed rules from here on; a segment repeats unchanged ones at its head."""
         rules, key = charged(listed, self._charge(listed.venue)), (listed.venue, listed.symbol)
         if key not in self._rules or self._rules[key] == rules:
             return
@@ -342,7 +340,7 @@ class Backtest:
 
 
 def _ample(listed: Iterable[Instrument]) -> dict[str, Decimal]:
-    """Return `START_BALANCE` of each quote, and of each base what is worth as much at its least price, one tick."""
+    """Return `START_BALANCE` of each quote, and of each base the size of equal value at its least price, one tick."""
     balances: dict[str, Decimal] = {}
     for one in listed:
         worth = START_BALANCE / min(one.tick, Decimal(1))
@@ -359,7 +357,7 @@ class CapturedSource:
         self._venue = venue
         self._instruments: dict[str, Instrument] = {}
         self.listed: frozenset[str] = frozenset()
-        """All symbols that are known."""
+        """All known symbols."""
         self.relist(listed)
 
     def relist(self, instruments: Iterable[Instrument]) -> None:
@@ -375,7 +373,7 @@ class CapturedSource:
         """Return None: captures hold no currency lists."""
 
     async def measure_clock(self) -> ClockMeasured:
-        """Return what is known of the venue's clock."""
+        """Return the known offset of the venue's clock."""
         return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
 
     async def close(self) -> None:

@@ -1,9 +1,9 @@
-"""Lines of tapes in blocks, of which compiled code takes the frames one after the other and leaves the rest to Python.
+"""Lines of tapes in blocks: compiled code takes the frames one after the other and passes the rest to Python.
 
-A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/books/compiled/tape_lines.py`), each of
-them a frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
-`heapq.merge` would their lines, and takes frames until Python has to see to something. Which lines count, and where a tape ends
-or is at fault, is as in `arb/replay/tapes.py`, where sources are made.
+A `Source` is one tape: a piece of its text at a time is read to entries (`arb/venues/books/compiled/tape_lines.py`). Each is a
+frame of a connection that compiled code knows, or a line for Python. `FrameBlocks` joins sources by their instants, as
+`heapq.merge` would their lines, and takes frames until a line needs Python. Which lines count, and where a tape ends or is at
+fault, is as in `arb/replay/tapes.py`, where sources are made.
 """
 
 import logging
@@ -78,15 +78,15 @@ _SPARE_BYTES = 64
 
 
 def missing(path: Path, seq: int, found: int) -> StoreError:
-    """Return the error of a tape that lacks a line: what follows a hole never happened."""
+    """Return the error of a tape that lacks a line: the lines after a hole never happened so."""
     return StoreError(f"{path}: line with seq {seq} is missing (the next one is {found})")
 
 
 class Source(Generic[Made]):
     """The lines of one tape, a block at a time.
 
-    `make`: what a line that Python sees to is handed out as, None: it is passed over; may raise `StoreError`. `last_seq`: the
-    number before that of the first line, where lines are numbered without a gap; -1: they are not.
+    `make`: turns a line for Python into its result, None: it is skipped; may raise `StoreError`. `last_seq`: the number before
+    that of the first line, where lines are numbered without a gap; -1: they are not.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Source(Generic[Made]):
         self._pieces: Iterator[bytes] = tape_pieces(path, lambda: self._number)
         self._make = make
         self._piece, self._at, self._number, self._over = b"", 0, 0, False
-        self._cut = True  # what is left of the piece is no whole line
+        self._cut = True  # the rest of the piece is no whole line
         self._fault: StoreError | None = None
         self._copy: Block = np.zeros(0, dtype=np.int64)
         self._made: dict[int, Made] = {}
@@ -110,19 +110,19 @@ class Source(Generic[Made]):
         self._order, self._order_at = order.data, order.ctypes.data
         self._order[LAST_SEQ] = last_seq
         self.connections: tuple[str, ...] = ()
-        """Whose frames are taken by compiled code; the first one's feed has number 1."""
+        """The connections whose frames compiled code takes; the first one's feed has number 1."""
         self.feeds: Block = np.zeros(1, dtype=np.int64)
-        """Where compiled code finds what it must know of each feed, by its number."""
+        """Where compiled code finds the data of each feed, by its number."""
         self.lines: Block = np.zeros((1, LINE_WORDS), dtype=np.int64)
         self._lines_at = self._copy_at = 0
-        """The entries of the block; at first one that stands for the tape, which is to be opened."""
+        """The entries of the block; at first one for the tape, which is to be opened."""
         self.lines[0, LINE_NS], self.lines[0, LINE_FEED] = self.begun_ns, UNOPENED
         self.state: Block = np.zeros(SOURCE_WORDS, dtype=np.int64)
         """Where compiled code is in the block (`layout.SOURCE_...`)."""
         self._show(1)
 
     def name_feeds(self, feeds: Mapping[str, Block]) -> None:
-        """Leave the frames of these connections to compiled code, in blocks that are read from now on."""
+        """Let compiled code take the frames of these connections, in blocks that are read from now on."""
         self._blocks = tuple(feeds.values())  # whose addresses follow
         self.connections = tuple(feeds)
         self._names = [part.encode() for name in self.connections for part in (venue_of(name), further_name(name))]
@@ -140,11 +140,10 @@ class Source(Generic[Made]):
 
     @property
     def last_seq(self) -> int:
-        """Return the number of the last line read."""
         return self._order[LAST_SEQ]
 
     def made(self, place: int) -> Made | None:
-        """Return what the line of an entry is handed out as."""
+        """Return the result of an entry's line."""
         return self._made[place] if place in self._made else self._make(self._decoded(place))
 
     def fill(self) -> int:
@@ -172,7 +171,7 @@ class Source(Generic[Made]):
                 if text is not None and not text.isspace():
                     count += self._add(count, line_of(self._path, self._number, text))
         except TornTape as torn:
-            log.warning("%s: what came before it counts", torn)
+            log.warning("%s: the lines before it count", torn)
             self._pieces, self._piece, self._at, self._over = iter(()), b"", 0, True
         except StoreError as error:
             if not count:
@@ -210,7 +209,7 @@ class Source(Generic[Made]):
         return self._piece[at : self._at]
 
     def _more(self) -> bool:
-        """Get more text; return whether there is any."""
+        """Read more text; return whether there is any."""
         self._cut = False
         piece = next(self._pieces, None)
         if piece is None:
@@ -229,7 +228,7 @@ class Source(Generic[Made]):
         return line_of(self._path, int(self.lines[place, LINE_NUMBER]), self._piece[at : at + size])
 
     def _add(self, place: int, line: TapeLine) -> int:
-        """Make an entry of an odd line; return how many that is."""
+        """Make the entries of an odd line; return how many."""
         last_seq = self.last_seq
         if last_seq >= 0 and line.seq is not None:
             if line.seq != last_seq + 1:
@@ -249,10 +248,10 @@ class Source(Generic[Made]):
 
 
 class FrameBlocks(Generic[Made]):
-    """Several sources in the order of their instants; of equal ones the first source's lines come first.
+    """Several sources in the order of their instants; of equal ones the first source's lines precede.
 
-    `clocked`: a frame is received at its instant or when the clock says, whichever is later; else at its instant.
-    `measuring`: frames change no books, and only their levels are measured.
+    `clocked`: a frame is received at its instant or at the clock's time, whichever is later; else at its instant. `measuring`:
+    frames change no books, and only their levels are measured.
     """
 
     def __init__(self, sources: Sequence[Source[Made]], *, clocked: bool, measuring: bool = False) -> None:
@@ -266,7 +265,7 @@ class FrameBlocks(Generic[Made]):
         self._words = self._order.data
         self._words[CLOCKED] = clocked
         self.on_read: Callable[[int], None] | None = None
-        """Called now and then with how many lines have been read."""
+        """Called now and then with the number of lines read."""
         self._read = 0
         self._arrange()
 
@@ -301,7 +300,7 @@ class FrameBlocks(Generic[Made]):
 
     @property
     def looked_at(self) -> tuple[str, int]:
-        """Return of a frame that is to be looked at whose it was, and the row + 1."""
+        """Return the connection of a frame to be handled here, and its row + 1."""
         source = self._sources[self._words[STOPPED_AT]]
         return source.connections[self._words[STOPPED_FEED] - 1], self._words[STOPPED_ROW]
 
@@ -312,10 +311,9 @@ class FrameBlocks(Generic[Made]):
         return int(source.lines[source.state[SOURCE_CURSOR], LINE_NS])
 
     def take(self, limit_ns: int, clock_ns: int, *, one_by_one: bool = False) -> int:
-        """Take frames received before `limit_ns` up to something for Python; return what that is (`layout.AT_...`).
+        """Take frames received before `limit_ns` up to a line for Python; return its kind (`layout.AT_...`).
 
-        `one_by_one`: each of them is for Python.
-        Raises `StoreError` where a tape is at fault, after all lines before that.
+        `one_by_one`: each of them is for Python. Raises `StoreError` where a tape is at fault, after all lines before that.
         """
         words = self._words
         words[LIMIT_NS], words[CLOCK_NS], words[ONE_BY_ONE] = limit_ns, clock_ns, one_by_one
@@ -334,7 +332,7 @@ class FrameBlocks(Generic[Made]):
 
 
 class OneByOne(Generic[Made]):
-    """Lines of which Python takes each, in their own order; the instant of each is what `instant` says. See `FrameBlocks`."""
+    """Lines of which Python takes each, in their own order; `instant` gives the instant of each. See `FrameBlocks`."""
 
     taken = 0
     clock_ns = 0
@@ -356,7 +354,6 @@ class OneByOne(Generic[Made]):
         return AT_LIMIT if max(self.next_ns, clock_ns) >= limit_ns else AT_LINE
 
     def next(self) -> Made:
-        """Take the next line."""
         made, self._next = self._next, None
         assert made is not None
         return made

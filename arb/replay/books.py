@@ -37,7 +37,7 @@ class BookReport(msgspec.Struct, frozen=True):
 
 
 class BooksReport(msgspec.Struct, frozen=True):
-    """What `arb books` prints: lines read, and the books by `VENUE/NATIVE_SYMBOL`."""
+    """The output of `arb books`: lines read, and the books by `VENUE/NATIVE_SYMBOL`."""
 
     frames: int
     books: dict[str, BookReport]
@@ -61,9 +61,9 @@ class TapeBooks:
         take_line(self.feeds[origin], line)
 
     def report(self, depth: int) -> BooksReport:
-        """Return the books as they stand, at most `depth` levels a side.
+        """Return the present books, at most `depth` levels a side.
 
-        A book that came by several connections one after the other is shown as it is where it is live.
+        A book carried by several connections one after the other is shown where it is live.
         """
         slots: dict[str, BookSlot] = {}
         for feed in self.feeds.values():

@@ -1,13 +1,13 @@
-"""What a capture is about, found in a first pass: which products it shows, and to how many decimals.
+"""The contents of a capture, found in a first pass: its products, and their decimals.
 
-Frames are read by the venue's own dialect, on a scale wide enough for anything; every level that comes by is measured,
-whether or not it ever gets into a book. From that follow the instruments of the replay: tick and lot are the finest decimals
-seen, a fee is assumed, minimums are not known and so are none. The segments of a recording hold the rules as the venue listed
-them, which take the place of all this.
+The venue's own dialect reads the frames, on a scale wide enough for anything; every level is measured, whether or not it ever
+gets into a book. The instruments of the replay follow from that: tick and lot are the finest decimals seen, a fee is assumed,
+minimums are unknown and so are none. The segments of a recording hold the rules as the venue listed them, which replace all
+this.
 
-Where no listing comes with a capture, the common symbol is read from the venue's own name of a product. A name that holds
-no separator is split before the longest known quote asset. Products whose sizes are counted in contracts, or whose
-price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
+Where no listing is in a capture, the common symbol is read from the venue's own name of a product. A name without a separator
+is split before the longest known quote asset. Products whose sizes are counted in contracts, or whose price is not the present
+one of the base asset, are no symbol: their books cannot be compared with others.
 """
 
 from collections.abc import Callable, Container, Iterable
@@ -29,7 +29,7 @@ from arb.venues.books.plain.base import TAPE_SCALE, WireFeed
 from arb.venues.registry import find_dialect, tape_feed
 
 Connection = tuple[int, str]
-"""(number of the file, name of the connection): every file has connections of its own."""
+"""(number of the file, name of the connection): every file has its own connections."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -41,9 +41,10 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """One book of a capture: where its frames come from, and what it is traded as (None: it is not).
+    """One book of a capture: the source of its frames, and its instrument (None: it is not traded).
 
-    `rules`: those that the venue listed, in their order, of which `instrument` is the first; none: they follow from the levels.
+    `rules`: those that the venue listed, in their order, of which `instrument` is the first; none: they follow from the
+    levels.
     """
 
     connection: Connection
@@ -54,7 +55,7 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """All books of the captures, and what is not traded."""
+    """All books of the captures, and the products that are not traded."""
 
     connections: tuple[Connection, ...]
     books: tuple[Book, ...]
@@ -68,7 +69,7 @@ class Capture(msgspec.Struct, frozen=True):
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
-        """Return what is traded, by venue and symbol."""
+        """Return the traded instruments, by venue and symbol."""
         listed = [book.instrument for book in self.books if book.instrument is not None]
         return tuple(sorted(listed, key=lambda instrument: (instrument.venue, instrument.symbol)))
 
@@ -80,12 +81,12 @@ class Steps:
         self._steps: dict[str, tuple[int, int]] = {}
 
     def take(self, native_symbol: str, levels: ExactLevels) -> None:
-        """Measure levels, on `TAPE_SCALE`, which refuses what is finer; 0 changes nothing."""
+        """Measure levels, on `TAPE_SCALE`, which refuses finer ones; 0 changes nothing."""
         price, size = self._steps.get(native_symbol, (0, 0))
         self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
 
     def add(self, native_symbol: str, price_step: int, size_step: int) -> None:
-        """Take what was measured elsewhere; 0 changes nothing."""
+        """Add steps measured elsewhere; 0 changes nothing."""
         price, size = self._steps.get(native_symbol, (0, 0))
         self._steps[native_symbol] = gcd(price, price_step), gcd(size, size_step)
 
@@ -95,16 +96,16 @@ class Steps:
 
 
 Charge = Callable[[str], Decimal | None]
-"""Returns what a taker pays at a venue in place of what was recorded, as a ratio; None: what was recorded."""
+"""Returns a venue's taker fee in place of the recorded one, as a ratio; None: the recorded one."""
 
 
 def as_recorded(venue: str) -> Decimal | None:
-    """Return None: what was recorded holds at every venue."""
+    """Return None: the recorded fee holds at every venue."""
     return None
 
 
 class Contents:
-    """Captures that were read once: what they show, whatever is charged and whoever trades there."""
+    """Captures that were read once: their contents, for any fee and any set of traded symbols."""
 
     def __init__(self, lines: Iterable[Captured], measuring: Measuring | None = None) -> None:
         """Read all lines up to a malformed one; raises `ConfigError` for a dialect that cannot be read.
@@ -121,7 +122,7 @@ class Contents:
         except StoreError:
             if not self._feeds:
                 raise
-            # The replay comes to the same line and says so, after everything before it
+            # The replay reaches the same line and reports it, after everything before it.
         for connection, native_symbol, price_step, size_step in () if measuring is None else measuring.steps():
             self._steps[connection].add(native_symbol, price_step, size_step)
 
@@ -143,10 +144,10 @@ class Contents:
     def capture(
         self, taker_fee: Decimal, charge: Charge = as_recorded, symbols: Container[str] | None = None
     ) -> Capture:
-        """Return what they are about.
+        """Return the contents.
 
-        `taker_fee` is the ratio charged for every fill where no rules are recorded and `charge` says nothing. `symbols`: what
-        may be traded; None: whatever is there.
+        `taker_fee` is the ratio charged for every fill where no rules are recorded and `charge` has none. `symbols`: those
+        that may be traded; None: all.
         """
         books: list[Book] = []
         left_out: list[LeftOut] = []
@@ -163,7 +164,7 @@ class Contents:
                 elif not price_step or not size_step:
                     symbol, reason = None, "it shows no levels"
                 elif symbol is not None and (venue, symbol) in taken:
-                    symbol, reason = None, f"another book of {symbol} at this venue comes first"
+                    symbol, reason = None, f"another book of {symbol} at this venue takes precedence"
                 tick = _step(price_step, TAPE_SCALE.price_exp)
                 lot = _step(size_step, TAPE_SCALE.size_exp)
                 scale = common_scale([tick], [lot])
@@ -184,7 +185,7 @@ def explore(
     charge: Charge = as_recorded,
     symbols: Container[str] | None = None,
 ) -> Capture:
-    """Read captures once and return what they are about; see `Contents`."""
+    """Read captures once and return their contents; see `Contents`."""
     return Contents(lines).capture(taker_fee, charge, symbols)
 
 
@@ -251,7 +252,7 @@ _DISPLAY_ONLY = "books of a generic feed are for display only"
 _DATED = "a dated or derived product"
 _ODD = "its base and quote cannot be read from its name"
 _SUFFIXES = ("_SPBL", "_UMCBL")
-"""What Bitget's first interface added to the names of spot and USDT-margined products; sizes of both are in base."""
+"""The suffixes of Bitget's first interface for spot and USDT-margined products; sizes of both are in base."""
 
 
 def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:

@@ -1,8 +1,8 @@
 """Which tapes are replayed, and which of them as one: from files and folders to stretches of time.
 
-A folder stands for all tapes in it and in its folders. Captures whose times overlap, or follow one another within a minute, are
-one market and replayed as one; what comes later is a stretch of its own, with accounts and limits that begin afresh, for nobody
-knows what came between. The tape of a run, in all its parts, is a stretch.
+A folder means all tapes in it and in its folders. Captures whose times overlap, or follow one another within a minute, are one
+market and replayed as one. A later one is a separate stretch, with accounts and limits that restart, since the time between is
+unknown. The tape of a run, in all its parts, is a stretch.
 """
 
 import contextlib
@@ -34,7 +34,8 @@ class Stretch(msgspec.Struct, frozen=True):
     of_run: bool = False
 
     def lines(self) -> Iterable[Captured]:
-        """Yield what concerns books, in the order of time; raises `StoreError` at a malformed line, after all before it."""
+        """Yield the lines that concern books, in the order of time; raises `StoreError` at a malformed line, after all before
+        it."""
         return as_capture(OwnTape(self.files)) if self.of_run else merged(self.files)
 
     @property
@@ -46,9 +47,10 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 def tapes_in(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the tapes that files and folders stand for, in the order given, those of a folder by name.
+    """Return the tapes of files and folders, in the order given, those of a folder by name.
 
-    Raises `ConfigError` for a folder without tapes, for a path that is neither, and for a tape given twice, in one form or two.
+    Raises `ConfigError` for a folder without tapes, for a path that is neither, and for a tape given twice, in one form or
+    two.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -61,7 +63,7 @@ def tapes_in(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _refuse_two_forms(tapes: Iterable[Path]) -> None:
-    """Raise `ConfigError` where tapes of one name but for its end begin alike: `arb tape convert` leaves both."""
+    """Raise `ConfigError` where tapes with one name but another extension begin alike: `arb tape convert` keeps both."""
     named: defaultdict[str, list[Path]] = defaultdict(list)
     for tape in tapes:
         end = next((suffix for suffix in SUFFIXES if tape.name.endswith(suffix)), "")
@@ -93,7 +95,7 @@ def _tapes_of(path: Path) -> Sequence[Path]:
 
 
 def stretches_of(tapes: Sequence[Path], spans: SpanOf = span_of) -> tuple[Stretch, ...]:
-    """Return the stretches that tapes make up, in the order of time; `spans` says when a tape begins and ends.
+    """Return the stretches that tapes make up, in the order of time; `spans` returns when a tape begins and ends.
 
     Raises `ConfigError` for captures together with tapes of runs, for runs or recordings of one venue at the same time, and
     for parts of a run's tape without its beginning; `StoreError` for a tape whose first line cannot be read.
@@ -110,7 +112,7 @@ def stretches_of(tapes: Sequence[Path], spans: SpanOf = span_of) -> tuple[Stretc
 def _runs(tapes: Sequence[Path], span_of: SpanOf) -> tuple[Stretch, ...]:
     with contextlib.suppress(ConfigError):
         OwnTape(tapes)
-        return (Stretch(tuple(tapes), of_run=True),)  # the parts of one run, whatever their names
+        return (Stretch(tuple(tapes), of_run=True),)  # the parts of one run, under any names
     parts: defaultdict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path in tapes:
         parts[path.parent, path.name.partition(".")[0]].append(path)
@@ -142,7 +144,7 @@ def _captures(tapes: Sequence[Path], span_of: SpanOf) -> tuple[Stretch, ...]:
             stretches.append([])
         stretches[-1].append(number)
         until_ns = max(until_ns, ended_ns)
-    # Of lines of one instant those of the file named first come first.
+    # Among lines of one instant those of the file named first precede.
     return tuple(Stretch(tuple(tapes[number] for number in sorted(numbers))) for numbers in stretches)
 
 

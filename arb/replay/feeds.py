@@ -1,4 +1,4 @@
-"""The books of captures as the engine knows books: one feed per venue, behind it one dialect per captured connection."""
+"""The books of captures as the engine knows books: one feed per venue, over one dialect per captured connection."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ NO_ROW = -1
 
 
 class CapturedFeed:
-    """The `BookFeed` of one venue. `expect` says which line the next frame is from; nothing can be sent or asked for."""
+    """The `BookFeed` of one venue. `expect` names the line of the next frame; nothing can be sent or requested."""
 
     def __init__(self, venue: str, connections: Mapping[Connection, WireFeed]) -> None:
         self.venue = venue
@@ -32,14 +32,14 @@ class CapturedFeed:
         self.resync_by = ResyncBy.RESUBSCRIBE
         self._connections = connections
         self.rows: tuple[int, ...] = ()
-        """What the last frame changed, as far as anybody looks at it."""
+        """The changes of the last frame, for the rows that are watched."""
         self._next: Captured | None = None
         self._sides: dict[Connection, CompiledConnection] = {}
 
     def compile(self, books: CompiledBooks, words: memoryview) -> TakeFrame:
-        """Have compiled code keep the books where it can; return what takes the text of the expected line first.
+        """Let compiled code keep the books where it can; return the function that takes the text of the expected line first.
 
-        The captured connections share the venue's `words`, and each looks up its books by names of its own.
+        The captured connections share the venue's `words`, and each looks up its books by its own names.
         """
         for connection, feed in self._connections.items():
             if feed.shape:
@@ -57,7 +57,7 @@ class CapturedFeed:
         return taker
 
     def blocks(self, file: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Return what compiled code needs to know of each connection of a file, by name."""
+        """Return the data that compiled code needs of each connection of a file, by name."""
         return {name: side.block for (number, name), side in self._sides.items() if number == file}
 
     def expect(self, captured: Captured) -> None:
@@ -69,7 +69,7 @@ class CapturedFeed:
                 side.names.show()
 
     def seats(self) -> dict[str, BookSeat]:
-        """Return where the venue's traded books live, by native symbol."""
+        """Return the places of the venue's traded books, by native symbol."""
         return {native: seat for feed in self._connections.values() for native, seat in feed.seats().items()}
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
@@ -85,7 +85,7 @@ class CapturedFeed:
         holders[0].add_book(native_symbol, seat)
 
     def retire_book(self, native_symbol: str) -> None:
-        """Trade a book no more; what the capture still shows of it is read for the counts alone.
+        """Stop trading a book; its later lines are read for the counts only.
 
         Raises `InvariantError` for one that is not traded.
         """
@@ -108,7 +108,6 @@ class CapturedFeed:
         return FrameResult(rows=self.rows, levels=result.levels, error=result.error)
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
-        """Make every book wait for a snapshot."""
         rows = tuple(row for feed in self._connections.values() for row in feed.on_disconnect(at_ns).rows)
         return FrameResult(rows=tuple(row for row in rows if row != NO_ROW))
 
@@ -117,34 +116,29 @@ class CapturedFeed:
         return self.on_frame(received_ns, raw)
 
     def choose_channel(self, channel: str) -> None:
-        """Change nothing: nothing is asked for."""
+        """Change nothing: nothing is requested."""
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
-        """Change nothing: a book of the past is as it was."""
+        """Change nothing: a book of the past is fixed."""
         return NOTHING
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return nothing to send."""
         return ()
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return nothing to send."""
         return ()
 
     def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
-        """Return nothing to send."""
         return ()
 
     def ping_message(self, now_s: int) -> str | None:
-        """Return nothing to send."""
         return None
 
     def snapshot_path(self, native_symbol: str) -> str | None:
-        """Return no path."""
         return None
 
     def snapshot_share(self, native_symbol: str) -> int:
-        """Return one, of which nothing is made: nothing is fetched."""
+        """Return an unused 1: nothing is fetched."""
         return 1
 
 

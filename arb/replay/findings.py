@@ -1,7 +1,7 @@
-"""Add up what a replay leads to, row by row, to a `Result`.
+"""Add up the rows of a replay to a `Result`.
 
-`Findings` takes the rows that the runner hands to a ledger. Of an edge that nobody traded it keeps counts and sums; of a
-pair, its orders and its fills what their sums need, about 1 kB: its size follows the trades and not the frames.
+`Findings` takes the rows that the runner gives to a ledger. It keeps counts and sums of an untraded edge, and the sums' inputs
+of a pair, its orders and its fills, about 1 kB. Its size follows the trades and not the frames.
 """
 
 from bisect import bisect_right
@@ -41,28 +41,28 @@ from arb.replay.result import (
 from arb.store.journal.reader import Row
 
 BOOKED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
-"""The states in which a pair's result stands."""
+"""The states in which a pair's result is booked."""
 _HOUR_NS = 3600 * NS_PER_S
 _HOURS = 24
 
 
 class _Pair(msgspec.Struct, gc=False):
-    """As much of a pair as is kept."""
+    """The kept part of a pair."""
 
     opening: Opening
     quote: str
     state: PairState
     proved: bool
-    """Its coins are proved to be the same, or nobody asked."""
+    """Its coins are proved to be the same, or no check was asked for."""
     cost_e8: int | None = None
-    """What the threshold allowed for its legs; None: it did not open on an edge."""
+    """The allowance of the threshold for its legs; None: it did not open on an edge."""
     expected_e8: int = 0
     net_e8: int | None = None
     """None: not booked."""
 
 
 class Findings:
-    """What replays led to. Takes rows as a ledger does (`arb.live.runner.LedgerWriter`)."""
+    """The results of replays. Takes rows as a ledger does (`arb.live.runner.LedgerWriter`)."""
 
     def __init__(self) -> None:
         self._runs: set[int] = set()
@@ -72,7 +72,7 @@ class Findings:
         self._taken: dict[int, OpportunityRecord] = {}
         self._untaken = _Edges()
 
-    # What a ledger is given. Rows of earlier runs, which a run may have recovered, are none of its own.
+    # A ledger's input. Rows of earlier runs, which a run may have recovered, do not count.
 
     def submit(self, rows: Sequence[Row]) -> None:
         """Take the rows of one step."""
@@ -80,7 +80,7 @@ class Findings:
             self._take(row.record)
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take an edge that nobody traded."""
+        """Take an untraded edge."""
         self._untaken.add(record)
 
     def _take(self, record: object) -> None:
@@ -109,15 +109,14 @@ class Findings:
             return
         pair.expected_e8, pair.net_e8 = record.waterfall.expected_net_e8, record.waterfall.realised_net_e8
 
-    # What it came to.
+    # The results.
 
     @property
     def openings(self) -> list[Opening]:
-        """Return all pairs that opened, in their order."""
         return [pair.opening for _, pair in sorted(self._pairs.items())]
 
     def result(self) -> Result:
-        """Return what was found until now."""
+        """Return the result so far."""
         edges = _Edges()
         edges.include(self._untaken)
         for record in self._taken.values():
@@ -174,7 +173,7 @@ class Findings:
 
 
 def break_even_bps(net: Decimal, fees: Decimal, traded: Decimal) -> Decimal | None:
-    """Return the taker's fee in bps, to 6 decimals, at which nothing would be left; None where nothing was traded.
+    """Return the taker's fee in bps, to 6 decimals, at which the net would be 0; None without trades.
 
     All in one quote: the net, the fees in it, and the notional of all fills; see `arb.replay.result`.
     """
@@ -227,7 +226,7 @@ def _hour(at_ns: int) -> int:
 
 
 class _Sum(msgspec.Struct):
-    """Edges that have something in common, and the best of them."""
+    """A group of edges, and the best of them."""
 
     edges: int = 0
     takeable: int = 0
@@ -251,7 +250,7 @@ def _rank(record: OpportunityRecord) -> tuple[Decimal, int, int]:
 
 
 class _Edges:
-    """Sums of edges by whatever they are shown by."""
+    """Sums of edges by every key they are shown by."""
 
     def __init__(self) -> None:
         self.quotes: defaultdict[str, _Sum] = defaultdict(_Sum)
@@ -261,7 +260,6 @@ class _Edges:
         self._reasons: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
 
     def add(self, record: OpportunityRecord) -> None:
-        """Count one edge."""
         edge_class = bisect_right(EDGE_BPS, record.best_edge_bps) - 1, bisect_right(LIFE_MS, _life_ms(record)) - 1
         self.quotes[record.quote].add(record)
         self._classes[edge_class].add(record)
@@ -270,7 +268,6 @@ class _Edges:
         self._reasons[record.quote, record.reason or ""].add(record)
 
     def include(self, other: "_Edges") -> None:
-        """Count all edges of `other`, too."""
         for mine, theirs in zip(self._tables(), other._tables(), strict=True):
             for key, found in theirs.items():
                 mine[key].include(found)
@@ -279,7 +276,7 @@ class _Edges:
         return self.quotes, self._classes, self._routes, self._hours, self._reasons
 
     def by_class(self) -> tuple[EdgeClass, ...]:
-        """Return the classes that hold any edge, the smallest and shortest first."""
+        """Return the non-empty classes, the smallest and shortest first."""
         return tuple(
             EdgeClass(edge_bps=EDGE_BPS[size], life_ms=LIFE_MS[life], edges=of.edges, takeable=of.takeable)
             for (size, life), of in sorted(self._classes.items())
@@ -332,7 +329,7 @@ class _Edges:
         return tuple(rows)
 
     def by_reason(self) -> tuple[ReasonRow, ...]:
-        """Return what became of edges, the reason that kept the most from being taken first."""
+        """Return the outcomes of edges, the reason that blocked the most first."""
         rows = [
             ReasonRow(quote=quote, reason=reason or None, edges=of.edges, best_net=_money(of.net_e8))
             for (quote, reason), of in self._reasons.items()
@@ -341,7 +338,7 @@ class _Edges:
 
 
 class _Money(msgspec.Struct):
-    """Pairs that have something in common."""
+    """A group of pairs."""
 
     pairs: int = 0
     net_e8: int = 0

@@ -1,4 +1,4 @@
-"""What one line of a tape does to the books of its connection, and what it says of rules, whoever replays it."""
+"""The effect of one line of a tape on its connection's books and on rules, shared by all replays."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,7 +24,7 @@ from arb.venues.registry import TAPES
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """As much of an event as says whether it concerns books, and whose."""
+    """The part of an event that shows whether it concerns books, and whose."""
 
     type: str = ""
     venue: str = ""
@@ -45,7 +45,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def origin_of(line: TapeLine) -> str:
     """Return the connection whose books a line concerns; "" for an event that concerns none.
 
-    An anchor stands on the line of its connection; of a connection made or lost its event says which.
+    An anchor is on the line of its connection; an event of a connection made or lost names it.
     """
     if line.kind != "event":
         return line.origin
@@ -74,9 +74,9 @@ def rules_of(line: TapeLine) -> Instrument | None:
 
 
 def rules_in(line: TapeLine, known: Mapping[tuple[str, str], Instrument]) -> tuple[Instrument, ...]:
-    """Return the rules that hold from a line of a run's tape on; none for a line that says nothing of any.
+    """Return the rules that hold from a line of a run's tape on; none for a line without rules.
 
-    `known`: those before it, by venue and symbol; what is listed no more is not tradable. Raises `StoreError` as `rules_of`.
+    `known`: those before it, by venue and symbol; a delisted symbol is not tradable. Raises `StoreError` as `rules_of`.
     """
     if (rules := rules_of(line)) is not None:
         return (rules,)
@@ -100,10 +100,10 @@ def _event_of(line: TapeLine) -> _Event:
 
 
 def _ends_books(line: TapeLine, event: _Event) -> bool:
-    """Return whether books wait for snapshots from here on: nothing of them survives a connection.
+    """Return whether books wait for snapshots from here on: no book survives a connection.
 
-    A recording writes down where each connection begins. On the tape of a run that event waited in the queue, and frames of the
-    connection may stand before it.
+    A recording records where each connection begins. On the tape of a run that event waited in the queue, and frames of the
+    connection may precede it.
     """
     return event.type == _DOWN or (event.type == _UP and line.seq is None)
 

@@ -1,7 +1,7 @@
 """Captures in a first pass: frames whose levels compiled code measures, and lines that Python has to read.
 
-The plain reader sees the first frames of each book; from then on those that compiled code knows letter by letter are only
-measured, for nothing else of them matters before a replay. What is measured is what the reader would have reported.
+The plain reader reads the first frames of each book. After them, frames that compiled code knows letter by letter are only
+measured, for a replay needs nothing else of them in advance. The measurements are those that the reader would have reported.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _FINER = 10 ** (TAPE_SCALE.price_exp - MEASURE_EXP)
 
 
 class _Measured:
-    """The books of one captured connection, each with a row of words that nobody trades on."""
+    """The books of one captured connection, each with a row of words that is not traded on."""
 
     def __init__(self, feed: WireFeed, scratch: Block) -> None:
         self._feed = feed
@@ -46,7 +46,7 @@ class _Measured:
         self._words[SHAPE] = feed.shape
 
     def met(self, native_symbol: str) -> None:
-        """Note that the plain reader has read levels of a book, which may have come by another stream than before."""
+        """Record that the plain reader has read levels of a book, which may use another stream than before."""
         kind, name = self._feed.compiled_as(native_symbol)
         row, before = self._known.get(native_symbol, (len(self._known), ""))
         if name == before or row == BOOKS_MAX:
@@ -88,7 +88,7 @@ class Measuring:
         return self._blocks.clock_ns
 
     def add(self, connection: tuple[int, str], feed: WireFeed) -> None:
-        """Leave the frames of a connection (number of its file, name) to compiled code, as far as that can read them."""
+        """Let compiled code measure the frames of a connection (number of its file, name), as far as it can read them."""
         if not feed.shape:
             return
         measured = self._measured[connection] = _Measured(feed, self._scratch)
@@ -106,7 +106,7 @@ class Measuring:
                 source.name_feeds(found)
 
     def steps(self) -> Iterator[tuple[tuple[int, str], str, int, int]]:
-        """Yield what was measured by compiled code: connection, book, and the steps of prices and of sizes on `TAPE_SCALE`."""
+        """Yield the measurements of compiled code: connection, book, and the steps of prices and of sizes on `TAPE_SCALE`."""
         for connection, measured in self._measured.items():
             for native_symbol, price, size in measured.steps():
                 yield connection, native_symbol, price, size

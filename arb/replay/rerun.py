@@ -1,7 +1,7 @@
 """The tape of a run through the engine once more: the same frames and events must lead to the same commands.
 
-Nothing is performed. Whatever the engine asks for is compared with what the run's journal says it asked for then; the first
-difference ends the replay, for everything after it would differ for that reason alone.
+Nothing is performed. The engine's commands are compared with those in the run's journal. The first difference ends the replay,
+for it would cause all later ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +50,7 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """The first place where the replay did otherwise than the run; `None` stands for nothing at all."""
+    """The first place where the replay differs from the run; `None` means no command at all."""
 
     seq: int
     expected: str | None
@@ -58,7 +58,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Prologue(msgspec.Struct, frozen=True):
-    """The lines up to the first that is neither the start, an instrument nor a store's state, and what they say."""
+    """The lines before the first that is neither the start, an instrument nor a store's state, and their content."""
 
     lines: tuple[TapeLine, ...]
     started: RunStarted
@@ -66,7 +66,7 @@ class Prologue(msgspec.Struct, frozen=True):
 
 
 def read_prologue(lines: Iterator[TapeLine]) -> Prologue:
-    """Take the beginning of a run off `lines`; the last line taken belongs to what follows and is in `lines` of the answer."""
+    """Take the beginning of a run off `lines`; the last line taken belongs to the rest and is in `lines` of the answer."""
     taken: list[TapeLine] = []
     started: RunStarted | None = None
     instruments: list[Instrument] = []
@@ -79,7 +79,7 @@ def read_prologue(lines: Iterator[TapeLine]) -> Prologue:
             instruments.append(event.instrument)
         elif isinstance(event, VenueListed):
             instruments += event.instruments
-        elif not isinstance(event, StoreStateChanged):  # a ledger that takes no rows is said before the instruments
+        elif not isinstance(event, StoreStateChanged):  # a ledger that takes no rows is reported before the instruments
             break
     if started is None:
         raise StoreError("the tape holds no start of a run")
@@ -95,10 +95,10 @@ def read_event(line: TapeLine) -> AnyEvent:
 
 
 class Judge:
-    """Compares what the engine says now with the entries of the run's journal, which begin at its `RunStarted`.
+    """Compares the engine's commands with the entries of the run's journal, which begin at its `RunStarted`.
 
-    `same_rules`: the run was decided by the rules of today. Else the timers that the engine sets are not compared: it may wake
-    itself at other times, and what became of that is on the tape. Nor are rows of orders that repeat the row before, nor the
+    `same_rules`: the run was decided by the present rules. Else the timers that the engine sets are not compared: it may wake
+    itself at other times, and the effects of that are on the tape. Nor are rows of orders that repeat the row before, nor the
     planned fees of fills and the books of decisions, which earlier versions did not keep.
     """
 
@@ -108,7 +108,7 @@ class Judge:
         kept = (entry for entry in entries if not _is_retired(entry.message))
         groups = ((seq, list(group)) for seq, group in groupby(kept, attrgetter("seq")))
         self._groups = (one for one in groups if same_rules or not _not_compared(entry.message for entry in one[1]))
-        # Orders that the journal does not know because it refused them; an event of the run's own says so.
+        # Orders missing in the journal because it refused them; an event of the run itself reports that.
         self._refused: dict[str, Difference] = {}
         self._orders: dict[int, OrderRecord] = {}
 
@@ -140,7 +140,7 @@ class Judge:
         return None
 
     def unanswered(self) -> Difference | None:
-        """Return the first order that the journal does not know although nothing says that it refused it."""
+        """Return the first order that the journal lacks without an event that it refused it."""
         return next(iter(self._refused.values()), None)
 
     def _but_repeats(self, messages: list[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:
@@ -161,7 +161,7 @@ class Judge:
 
 
 class Rerun:
-    """Feeds a tape's lines to an engine; `keep` writes down what comes of them."""
+    """Feeds a tape's lines to an engine; `keep` records the results."""
 
     def __init__(self, engine: Engine, keep: Keep, judge: Judge | None) -> None:
         self.engine = engine
@@ -257,14 +257,14 @@ def _text(message: AnyEvent | AnyCommand) -> str:
 
 
 class Keeper:
-    """Append to the journal and hand its rows to the ledger."""
+    """Append to the journal and pass its rows to the ledger."""
 
     def __init__(self, journal: Journal, ledger: InlineLedger) -> None:
         self._journal = journal
         self._ledger = ledger
 
     def keep(self, event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
-        """Write one event and what it led to, as the runner does: a drain that led to nothing is not worth a line."""
+        """Write one event and its commands, as the runner does: a drain without commands is not worth a line."""
         for record in untraded:
             self._ledger.submit_untraded(record)
         if commands or type(event) is not QueueDrained:

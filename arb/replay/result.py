@@ -1,15 +1,15 @@
-"""What a replay came to, as plain values: edges, pairs and money in exact decimals, with the definitions of its figures.
+"""The results of a replay as plain values: edges, pairs and money in exact decimals, with the definitions of its figures.
 
 An *edge* is one episode in which a trade between two venues was worth more than 0 after both fees, ignoring thresholds and
 balances (`core/strategies/taker_pair/episodes.py`). It was *takeable* where it passed every limit at some instant: then a pair
 opened.
 
-The *break-even fee* is the one rate at which the pairs that were traded would have made nothing, had every one of their fills
-(both legs, and repairs) paid it in quote, on its own notional, in place of what it paid: with the net `N`, the fees paid `F`
-(in quote) and the notional of all fills `V`, `N + F - f V = 0`, so `f = (N + F) / V`. It says nothing of pairs that another fee
-would have opened or kept from opening. Below 0, only a rebate would do.
+The *break-even fee* is the one rate at which the traded pairs would have made nothing, had every one of their fills (both
+legs, and repairs) paid it in quote, on its own notional, in place of the fee it paid. With the net `N`, the fees paid `F` (in
+quote) and the notional of all fills `V`, `N + F - f V = 0`, so `f = (N + F) / V`. It ignores pairs that another fee would have
+opened or prevented. Below 0, only a rebate would do.
 
-*By the leg cost* a pair makes what it was expected to when it opened, less what `[limits] leg_cost` allows for legs that fall
+*By the leg cost* a pair makes its expected net at its opening, less the allowance of `[limits] leg_cost` for legs that fall
 short. Simulated fills meet no rivals; this figure rests on more than them.
 """
 
@@ -41,8 +41,9 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
     """Everything in one quote currency.
 
     `net`, `expected` and `fees` are of the pairs that were booked, repairs included; `traded` is the notional of all their
-    fills. `edges_net`: what every edge was worth at its best instant, each taken once and alone. `leg_cost`: what the
-    threshold allowed for legs that fall short; `net_by_leg_cost`: `expected` of pairs that opened on an edge, less that.
+    fills. `edges_net`: the value of every edge at its best instant, each taken once and independently. `leg_cost`: the
+    allowance of the threshold for legs that fall short; `net_by_leg_cost`: `expected` of pairs that opened on an edge, less
+    that.
     """
 
     quote: str
@@ -96,7 +97,7 @@ class HourRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many edges one reason kept from being taken; None: they were. `best_net`: what these were worth, each at its best."""
+    """How many edges one reason blocked; None: they were taken. `best_net`: the value of these, each at its best."""
 
     quote: str
     reason: str | None
@@ -116,9 +117,9 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay found. `pairs` by state, those of coins that are not proved to be the same among them.
+    """The findings of a replay. `pairs` by state, including those of coins that are not proved to be the same.
 
-    `unproved_pairs`: how many of them were such, whose money is in no sum.
+    `unproved_pairs`: the number of those, whose money is in no sum.
     """
 
     pairs: dict[str, int]
@@ -141,5 +142,4 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> dict[str, Decimal]:
-        """Return the net by quote."""
         return {each.quote: each.net for each in self.earned}

@@ -1,8 +1,8 @@
-"""`arb scan`: what the engine would trade on a snapshot of books, and why not the rest.
+"""`arb scan`: the trades that the engine would make on a snapshot of books, and the reasons against the rest.
 
-The same code decides here as in a run; only the input comes from a file instead of feeds: one JSON document, read to exact
-decimals, or refused with one line on what is wrong, where, and how to correct it. Numbers may be JSON numbers or strings; both
-are taken digit by digit.
+The same code decides here as in a run; only the input is a file instead of feeds: one JSON document, read to exact decimals,
+or refused with one line that names the fault, its place, and the correction. Numbers may be JSON numbers or strings; both are
+taken digit by digit.
 """
 
 import difflib
@@ -101,7 +101,7 @@ def parse_scan_input(raw: bytes, source: str) -> ScanInput:
 
 
 class _Reader:
-    """Turn parsed JSON into `ScanInput`, knowing at each step where it is."""
+    """Turn parsed JSON into `ScanInput`, tracking the place in it."""
 
     def __init__(self, source: str) -> None:
         self.source = source

@@ -1,9 +1,9 @@
-"""Tapes as a replay reads them: which kind they are, and their lines in one order.
+"""Tapes as a replay reads them: their kind, and their lines in one order.
 
 An *own* tape begins with a head and numbers its lines; its parts are joined by these numbers, and a missing number is an
-error, since what follows a hole never happened. A *capture* holds frames alone; several are merged by the instant of receipt
-(of equal instants, the file named first comes first), each remembered with its file, for two files are two connections. The
-segments of a recording are captures that begin with a head and hold events that concern books; all of them are one file.
+error, since the lines after a hole never happened so. A *capture* holds frames only; several are merged by the instant of
+receipt (of equal instants, the file named first precedes), each remembered with its file, for two files are two connections.
+The segments of a recording are captures that begin with a head and hold events that concern books; all of them are one file.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A line of a capture and the number of its file; `rules`: those that it says are listed, None where it is about books."""
+    """A line of a capture and the number of its file; `rules`: the rules it lists, None where it is about books."""
 
     file: int
     line: TapeLine
@@ -107,7 +107,7 @@ def is_own(path: Path) -> bool:
 class Merged:
     """The lines of captures by their instants; raises `StoreError` at a malformed line, after all before it.
 
-    A file is opened when the time of its first line has come, so that the segments of many days need no more than those of one.
+    A file is opened at the time of its first line, so that the segments of many days need no more files than those of one.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -136,7 +136,6 @@ class Merged:
 
 
 def merged(paths: Sequence[Path]) -> Merged:
-    """Return the lines of captures by their instants."""
     return Merged(paths)
 
 
@@ -164,7 +163,7 @@ def _by_time(waiting: deque[tuple[int, int, Iterator[Captured]]]) -> Iterator[Ca
 
 
 def as_capture(tape: OwnTape) -> Iterator[Captured]:
-    """Yield the frames of a run, what ends its books, and the rules that its venues listed: nothing of its own orders."""
+    """Yield the frames of a run, the ends of its books, and the rules that its venues listed: not its own orders."""
     known: dict[tuple[str, str], Instrument] = {}
     for line in tape.lines():
         if line.kind != "event" or origin_of(line):
@@ -209,7 +208,7 @@ class _File(NamedTuple):
     head: SegmentHead | None
 
     def lines(self) -> Iterator[Captured]:
-        """Yield what counts of its lines."""
+        """Yield those of its lines that count."""
         for line in to_its_end(self.path):
             captured = self.captured(line)
             if captured is not None:
@@ -224,7 +223,7 @@ class _File(NamedTuple):
         return 0
 
     def captured(self, line: TapeLine) -> Captured | None:
-        """Return a frame, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
+        """Return a frame; of a segment also lines that concern books, and rules where its head allows a replay to use them."""
         if line.kind != "event" or (self.head is not None and origin_of(line)):
             return Captured(self.number, line)
         if self.head is None or not self.head.rules:
@@ -241,7 +240,7 @@ def to_its_end(path: Path) -> Iterator[TapeLine]:
     try:
         yield from read_tape(path)
     except TornTape as torn:
-        log.warning("%s: what came before it counts", torn)
+        log.warning("%s: the lines before it count", torn)
 
 
 def _first_two(path: Path) -> tuple[TapeLine | None, TapeLine | None]:
@@ -252,4 +251,4 @@ def _first_two(path: Path) -> tuple[TapeLine | None, TapeLine | None]:
     try:
         return first, next(lines, None)
     except StoreError:
-        return first, None  # it is reported when the replay comes there
+        return first, None  # it is reported when the replay reaches it

@@ -1,11 +1,11 @@
-"""One replay of a stretch of tapes under settings of our choosing, as a function: of the same tapes and settings the same.
+"""One replay of a stretch of tapes under chosen settings, as a function: the same tapes and settings give the same result.
 
-`explored_by` reads tapes for what they are about; `play` runs the engine on them with simulated orders, and hands its rows to
-whatever store it is given. `run_trial` is both for whoever wants figures alone, in any process: what it takes and returns can
-be pickled, and `trial_key` names a result by its content, so that none need be computed twice.
+`explored_by` reads the contents of tapes; `play` runs the engine on them with simulated orders, and passes its rows to the
+given store. `run_trial` is both, for figures only, in any process: its arguments and results can be pickled, and `trial_key`
+names a result by its content, so that none need be computed twice.
 
-A run's own tape is taken for its frames and for the rules that its venues listed. Its own orders are left out; what they took
-from the books stays missing from the frames.
+A run's own tape is used for its frames and for the rules that its venues listed. Its own orders are omitted; the levels that
+they took stay missing from the frames.
 """
 
 import hashlib
@@ -42,28 +42,27 @@ from arb.version import code_version
 
 T = TypeVar("T")
 FORM = 2
-"""Counts the changes of what a result holds, or of how its figures are defined."""
+"""Counts the changes of a result's content, or of the definitions of its figures."""
 DEFAULT_FEE = Decimal("0.001")
 DEFAULT_LATENCY_NS = 50 * NS_PER_MS
 EVERY_LINES = 4096
-"""After so many lines progress is reported."""
+"""Progress is reported after this many lines."""
 
 Progress = Callable[[int, int | None], None]
-"""Called with how many lines have been read, and of how many; None: nobody knows yet, as they are read the first time."""
+"""Called with the number of lines read, and their total; None: unknown, on the first read."""
 
 
-def unseen(done: int, of: int | None) -> None:
-    """Show no progress."""
+def unseen(done: int, of: int | None) -> None: ...
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What tapes are replayed with.
+    """The parameters of a replay.
 
-    `settings`: the engine's; `venues` says what it must know of those it names, `symbols` what may be traded, () whatever the
-    tapes show. `latency_ns` > 0: how long an order travels to a simulated venue, and its answer back, but for the venues in
-    `latencies_ns`. `fee`: what a taker pays everywhere, as a ratio, in place of what was recorded; None: that, or `assumed_fee`
-    where nothing was. `fees`: the same for single venues. `balances`: what the accounts at some venues hold at the start, by
-    asset; elsewhere it is enough of everything. `seed` of the names of orders.
+    `settings`: the engine's; its `venues` holds the engine's profile of each, `symbols` those that may be traded, () for all
+    on the tapes. `latency_ns` > 0: an order's travel time to a simulated venue, and its answer's back, but for the venues in
+    `latencies_ns`. `fee`: the taker's fee everywhere, as a ratio, in place of the recorded one; None: the recorded one, or
+    `assumed_fee` without one. `fees`: the same for single venues. `balances`: the accounts' holdings at some venues at the
+    start, by asset; elsewhere they hold enough of everything. `seed` of the names of orders.
     """
 
     settings: EngineSettings
@@ -76,12 +75,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
 
     def charge(self, venue: str) -> Decimal | None:
-        """Return what a taker pays at a venue in place of what was recorded; None: what was recorded."""
+        """Return a venue's taker fee in place of the recorded one; None: the recorded one."""
         return self.fees.get(venue, self.fee)
 
 
 class Explored(msgspec.Struct, frozen=True):
-    """What a first pass over a stretch shows: what it is about, how many lines it has, and when they begin and end, ns UTC."""
+    """The result of a first pass over a stretch: its contents, its number of lines, and their begin and end, ns UTC."""
 
     capture: Capture
     lines: int
@@ -90,7 +89,7 @@ class Explored(msgspec.Struct, frozen=True):
 
 
 class Played(msgspec.Struct, frozen=True):
-    """One replay that is over: of what, by which engine, until when by its clock; `fault`: the line that ended it early."""
+    """A finished replay: its contents, its engine, its end by its clock; `fault`: the line that ended it early."""
 
     explored: Explored
     engine: Engine
@@ -100,7 +99,7 @@ class Played(msgspec.Struct, frozen=True):
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A result with what it was computed from. `symbols`: those that at least two venues show; instants are ns UTC."""
+    """A result with its inputs. `symbols`: those that at least two venues show; instants are ns UTC."""
 
     key: str
     files: tuple[str, ...]
@@ -114,7 +113,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_progress: Progress = unseen) -> TrialResult:
-    """Replay a stretch and return what it came to; nothing is written.
+    """Replay a stretch and return its result; nothing is written.
 
     `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
     malformed line.
@@ -126,7 +125,7 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
 
 
 def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
-    """Return what a replay came to; raises `StoreError` where a malformed line ended it."""
+    """Return the result of a replay; raises `StoreError` where a malformed line ended it."""
     if played.fault is not None:
         raise played.fault
     explored = played.explored
@@ -144,7 +143,8 @@ def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) ->
 
 
 def trial_key(digests: Iterable[str], trial: Trial) -> str:
-    """Return the name of what comes of tapes of these digests, in their order, replayed with `trial` by this arb: hexadecimal.
+    """Return the hexadecimal name of the result of tapes with these digests, in their order, replayed with `trial` by this
+    arb.
 
     Settings that mean the same have the same key, however their numbers were written.
     """
@@ -159,7 +159,6 @@ def trial_key(digests: Iterable[str], trial: Trial) -> str:
 
 
 def digest_of(tape: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
     with tape.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -182,7 +181,7 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
 
 
 def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, *, compiled: bool = False) -> Explored:
-    """Read a stretch once, for what it is about and what a trial charges there; as `Reading`."""
+    """Read a stretch once, for its contents and a trial's fees there; as `Reading`."""
     return Reading(stretch, on_progress, compiled=compiled).explored(trial)
 
 
@@ -212,7 +211,7 @@ class Reading:
         return taken is not None and 2 * taken.taken > self._passage.lines
 
     def explored(self, trial: Trial) -> Explored:
-        """Return what it shows to a trial; raises `ConfigError` where that is none of the symbols asked for."""
+        """Return the contents for a trial; raises `ConfigError` where none of its symbols is there."""
         passage, symbols = self._passage, trial.settings.symbols
         capture = self._contents.capture(trial.assumed_fee, trial.charge, symbols or None)
         if symbols and not capture.scales:
@@ -279,7 +278,7 @@ def lines_of(stretch: Stretch) -> Iterator[Captured]:
 
 
 def lines_for(stretch: Stretch, explored: Explored, *, compiled: bool) -> Iterable[Captured]:
-    """Return the lines of a stretch for `play`: as they stand on the tape where compiled code can take them so."""
+    """Return the lines of a stretch for `play`: as on the tape where compiled code can take them so."""
     as_they_are = compiled and not stretch.of_run and not any(rules.fee_asset for rules in explored.capture.instruments)
     return stretch.lines() if as_they_are else lines_of(stretch)
 
@@ -305,7 +304,7 @@ def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> I
 
 
 class _Passage:
-    """The lines of a first pass, and what is noted of them as they pass."""
+    """The lines of a first pass, and their counts as they pass."""
 
     def __init__(
         self,
@@ -314,7 +313,7 @@ class _Passage:
         *,
         taken: Measuring | None = None,
     ) -> None:
-        """`taken`: what has read those that do not come by here."""
+        """`taken`: the reader of the lines that do not pass here."""
         self._passed = self._reported = 0
         self.taken = taken
         self.file = 0
@@ -339,7 +338,6 @@ class _Passage:
 
     @property
     def lines(self) -> int:
-        """Return how many lines have been read."""
         return self._passed + (0 if self.taken is None else self.taken.taken)
 
     @property
@@ -349,7 +347,7 @@ class _Passage:
 
 
 class NoJournal:
-    """See `arb.live.parts.Journal`: one that keeps nothing and hands its rows on."""
+    """See `arb.live.parts.Journal`: it keeps nothing and passes its rows on."""
 
     reserve_touched = False
 
@@ -369,8 +367,7 @@ class NoJournal:
         """Return the state of a new journal."""
         return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
 
-    def intend(self, intents: Iterable[Intent]) -> None:
-        """Write nothing."""
+    def intend(self, intents: Iterable[Intent]) -> None: ...
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Return the rows of one step."""
@@ -379,5 +376,4 @@ class NoJournal:
 
 
 def rows_of(event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
-    """Return the rows among the commands of one event."""
     return tuple(Row(event.seq, sub, c.record) for sub, c in enumerate(commands, 1) if type(c) is Persist)

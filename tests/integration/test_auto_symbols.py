@@ -72,7 +72,7 @@ def test_symbols_come_and_leave_at_the_hour_and_the_tape_decides_the_same(tmp_pa
         ended = end_of(running)
     assert ended.code == 0, ended.err
     assert incidents(tmp_path, "symbols_chosen") == [
-        "symbols were chosen anew: traded from now on: TRX/USDT, XRP/USDT; not traded any more: LTC/USDT"
+        "symbols were chosen again: traded from now on: TRX/USDT, XRP/USDT; not traded any more: LTC/USDT"
     ]
     assert ended.summary["books"] == dict.fromkeys(("gate", "okx", "bitget", "bybit", "binance"), "7/7")
     again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)

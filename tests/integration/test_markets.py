@@ -151,7 +151,7 @@ def test_why_shows_one_symbol_and_one_that_nobody_lists_is_refused_with_the_near
     ended = run_arb("markets", "--why", "btc/usdt", cwd=tmp_path)
     assert ended.err.endswith("and none lists it: did you mean 'BTC/USDT'?\n")
     ended = run_arb("markets", "--why", "BTCUSDT", cwd=tmp_path)
-    assert (ended.code, ended.out) == (2, "") and "--why 'BTCUSDT' is no symbol: no '/' stands between" in ended.err
+    assert (ended.code, ended.out) == (2, "") and "--why 'BTCUSDT' is no symbol: no '/' between" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_sweep_whose_workers_are_all_gone_ends_and_goes_on_elsewhere(
     process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 3
-    assert "what is done is kept" in err.splitlines()[-1]
+    assert "finished rows are kept" in err.splitlines()[-1]
 
     kept = len(part.read_bytes().splitlines())
     assert 0 < kept < 36

@@ -42,9 +42,7 @@ class Absence:
             text = f"{venue} does not answer, and is asked again until it does: {self.state.venues[venue].absent}"
             if waiting:
                 pairs = ", ".join(map(str, waiting))
-                text += (
-                    f"; what became of orders there is not known, and as far as it hangs on that these wait: {pairs}"
-                )
+                text += f"; the fate of orders there is unknown, and these pairs wait for it: {pairs}"
             severity = Severity.CRITICAL if waiting else Severity.WARNING
             self.state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=severity, venue=venue)
 

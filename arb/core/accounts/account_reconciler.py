@@ -231,20 +231,20 @@ class AccountReconciler:
                 continue  # `arb doctor --drill` sends one now and then
             text = (
                 f"{event.venue}: {client_order_id} has our prefix, but no process that this journal knows sent it: another"
-                " engine trades on this account. Its orders are noted as foreign and left alone"
+                " engine trades on this account. Its orders are recorded as foreign and not touched"
             )
             self.state.incident(
                 IncidentKind.NOT_RECOVERED, text, event.t_ns, severity=Severity.CRITICAL, venue=event.venue
             )
 
     def _note_foreign(self, one: OrderReport | Fill, out_of_reach: Mapping[str, int], now_ns: int) -> None:
-        """Raise an incident for an order with our prefix that can only be noted as foreign."""
+        """Raise an incident for an order with our prefix that can only be recorded as foreign."""
         if self.foreign.owns(one) or one.client_order_id is None:
             return
         pair_id = out_of_reach.get(one.client_order_id)
         why = f"its pair {pair_id} cannot be repaired now" if pair_id else "the journal does not know it"
         name = f"{one.venue} {one.symbol} {one.client_order_id}"
-        text = f"{name} has our prefix, and {why}: it is noted as foreign and left alone"
+        text = f"{name} has our prefix, and {why}: it is recorded as foreign and not touched"
         self.state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=one.venue)
 
     def _mark_lost(self) -> None:

@@ -294,7 +294,7 @@ class BalanceReconciler:
         for asset in ended:
             del self._stopped[venue, asset]
             state.control.stopped.pop((state.venues[venue].account_id, asset), None)
-        text = f"{', '.join(ended)} at {venue}: the balances agree again, and what had stopped for them opens"
+        text = f"{', '.join(ended)} at {venue}: the balances agree again, and their stops end"
         state.out.persist(state.control.record(event.t_ns, text))
         over = not any(held_at == venue for held_at, _ in self._stopped)
         kind = IncidentKind.BALANCES_AGREE if over else IncidentKind.BALANCE_EXPLAINED

@@ -171,15 +171,13 @@ def _why_not(
     )
     arcs = _arcs(nodes, way_of, max_cost_bps, fees)
     if cheapest(nodes, must, arcs) is not None:
-        return f"needs {needs}: other bands come first: ask again once those moves have arrived"
+        return f"needs {needs}: other bands take precedence: ask again once those moves have arrived"
     any_cost = _arcs(nodes, way_of, None, fees)
     found = cheapest(nodes, must, any_cost)
     if found is not None:
         dearest = max(BPS * Fraction(arc.leaves(arrives) - arrives, arrives) for arc, arrives in found.amounts)
         limit = plain(max_cost_bps or ZERO)
-        return (
-            f"needs {needs}: that costs {ceil(dearest)} bps of what arrives, and {limit} are allowed (--max-cost-bps)"
-        )
+        return f"needs {needs}: that costs {ceil(dearest)} bps of the arriving amount, and {limit} are allowed (--max-cost-bps)"
     any_amount = [arc._replace(least=1) for arc in any_cost]
     if cheapest(nodes, must, any_amount) is not None:
         least = min(arc.least for arc in any_cost if venue in (arc.source, arc.target))
@@ -192,10 +190,10 @@ def _why_not(
     ]
     if cheapest(nodes, must, free_ways) is not None:
         ways = dict.fromkeys(_closed(way_of(arc.source, arc.target), fees.get(arc.source)) for arc in free_ways)
-        return f"needs {needs}: {'; '.join(filter(None, ways)) or 'the fees leave too little'}"
+        return f"needs {needs}: {'; '.join(filter(None, ways)) or 'too little arrives after the fees'}"
     unlocked = {name: one._replace(free=one.held) for name, one in nodes.items()}
     if cheapest(unlocked, must, free_ways) is not None:
-        return f"needs {needs}: what could be spared for it is locked or reserved"
+        return f"needs {needs}: the spare holdings are locked or reserved"
     return (
         f"needs {needs}: the other venues with a band can {'spare' if node.short else 'take'} too little within theirs"
     )
@@ -206,7 +204,7 @@ def _closed(way: Way, stated: Decimal | None) -> str:
     if way.state is not WayState.OPEN:
         return f"{way.from_venue} to {way.to_venue}: {way.because}"
     if stated is None and all(chain.out.withdrawal_fee is None for chain in way.chains if chain.is_open):
-        return f"{way.from_venue} does not say what withdrawing costs: state it (--fee {way.from_venue}:{way.asset}=AMOUNT)"
+        return f"{way.from_venue} lists no withdrawal fee: state it (--fee {way.from_venue}:{way.asset}=AMOUNT)"
     return ""
 
 

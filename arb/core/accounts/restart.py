@@ -134,7 +134,7 @@ def strand(state: EngineState, manager: TradeManager, pair: PairTrade, why: str,
     base = Symbol.of(pair.plan.symbol).base
     manager.stranded[pair.id] = pair
     text = (
-        f"pair {pair.id} was left open with {pair.imbalance(base)} {base} unhedged as far as is known, and {why}"
+        f"pair {pair.id} is open with {pair.imbalance(base)} {base} unhedged as far as is known, and {why}"
         " and start again to have it finished; `arb resume --reason TEXT` trades on without it meanwhile"
     )
     state.halt(HaltReason.STRANDED, text, now_ns, pair.id)
@@ -159,7 +159,7 @@ def _recover_residuals(state: EngineState, record: ResidualsRecord, present: set
     if elsewhere:
         sizes = ", ".join(f"{plain(held.size)} {Symbol.of(held.symbol).base}" for held in elsewhere)
         gone = sorted({name for held in elsewhere for name in held.account_ids or record.account_ids} - present)
-        text = f"residuals of earlier pairs lie on accounts that are not connected now: {sizes} on {', '.join(gone)}"
+        text = f"residuals of earlier pairs are on accounts that are not connected now: {sizes} on {', '.join(gone)}"
         severity = Severity.WARNING if any(held in record.carried for held in elsewhere) else Severity.INFO
         state.incident(IncidentKind.RESIDUAL, text, now_ns, severity=severity)
 

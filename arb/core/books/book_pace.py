@@ -1,27 +1,28 @@
 """Whether books stand still: their frames against their own past, while other venues' books of the same symbols move.
 
-A connection may be alive, its pongs may come, and its books may stand still all the same. So two bounds are put on the chance
-that a silence is nothing but chance; both must be below e^-20, which is 2e-9 for each silence:
+A connection may be alive, with pongs arriving, while its books stand still. So two bounds are put on the probability
+that a silence is chance; both must be below e^-20, which is 2e-9 for each silence:
 
 - by time: a book had `own` frames in the `learned` ns up to its last one. The chance that it has none in `silent` ns more is
   (learned / (learned + silent)) ^ own <= exp(-2 * own * silent / (2 * learned + silent)), as ln(1 + x) >= 2x / (2 + x);
 - by others: up to its last frame there were `others` frames of the same symbol at other venues. The chance that `since` more of
-  them come without one of its own is the product of (others + i) / (own + others + i), i from 0 to `since` - 1. As factorials
+  them arrive before one of the book is the product of (others + i) / (own + others + i), i from 0 to `since` - 1. As factorials
   that is the product of (others + j) / (others + since + j), j from 0 to `own` - 1, whose factors are on average (logarithms
   are convex in j) at most the one at the mean j; so by the same inequality it is at most
   exp(-2 * own * since / (2 * others + own - 1 + since)).
 
-The exponents are the frames that are *missing*, by a cautious estimate; by others never more than the book had, as few frames
-tell little of its habits. So a book that fewer than 20 frames are known of is not judged alone, nor is one beside which there
-were fewer than 20 frames elsewhere; a slow venue has few frames to others' many, and in a market that is quiet everywhere
-nobody has any. The bounds hold where frames come independently (Poisson); venues that send at a fixed interval are steadier
+The exponents are the *missing* frames, by a cautious estimate; by others never more than the book had, as few frames
+show little of its habits. So a single book is not judged with fewer than 20 known frames, or with fewer than 20 frames
+at other venues. A slow venue has few frames to others' many, and in a market that is quiet everywhere
+none has any. The bounds hold where frames arrive independently (Poisson); venues that send at a fixed interval are steadier
 than that.
 
-The same for a whole connection, whose books are judged together, so that it shows sooner: by the time since the last frame of
-any, and by the sum of what its books are missing by others. Without a standstill that is at most a sum of n exponential
-variables of mean 1 for n books, which exceeds n + sqrt(40 n) + 20 with a chance of at most e^-20 (Laurent and Massart, 2000).
+The same holds for a whole connection, whose books are judged together, which shows a standstill sooner. The measures are
+the time since the last frame of any book, and the sum of its books' missing frames by others. Without a standstill that sum is
+at most one of n exponential variables of mean 1 for n books, which exceeds n + sqrt(40 n) + 20 with a chance of at most e^-20
+(Laurent and Massart, 2000).
 
-Everything is counted in frames, of which the past ten minutes count at most. Nothing here asks for the time.
+Everything is counted in frames, of which the past ten minutes count at most. Nothing here reads a clock.
 """
 
 from collections.abc import Collection

@@ -7,7 +7,7 @@ still against its own past while other venues' books of its symbol move is stale
 time of the last frame, on the venue's clock corrected by the measured offset. A quiet book on a live connection is as current
 as its connection, so the skew of two books is the difference of their connections' lags. A venue may have several connections:
 a fault of one does not affect the books of another. Books may be added and retired during a run. A missing or retired book is
-like a waiting one: it shows no levels and may not be used, whatever pairs and orders of ours in its symbol continue.
+like a waiting one: it shows no levels and may not be used, even while our pairs and orders in its symbol continue.
 """
 
 from collections.abc import Callable, Collection, Iterable

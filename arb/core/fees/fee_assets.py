@@ -1,18 +1,18 @@
-"""Fees that a venue takes from an asset of its own while its balance lasts: GT or points at Gate, BGB at Bitget.
+"""Fees that a venue takes from its own asset while the balance lasts: GT or points at Gate, BGB at Bitget.
 
-An instrument is *listed* with what is charged without that asset, and with the asset and its rate. In the engine's state it
-stands as it is *planned*: in the asset, at its quote value, while the balance covers whatever may be open; as listed without it
-from before the balance runs out. That way round a mistake is harmless: where a pair is planned with its fee in base and the
-venue takes the asset all the same, a little base too much is left. Planned in the asset and charged in base, it would be short.
+An instrument is *listed* with the fees without that asset, and with the asset and its rate. The engine's state holds it as
+*planned*: in the asset, at its quote value, while the balance covers all pairs that may be open; as listed without it
+from before the balance runs out. An error in that direction is harmless: where a pair is planned with its fee in base and the
+venue takes the asset instead, a little base is left over. Planned in the asset and charged in base, it would be short.
 
-Known for each venue is one asset, and how far its balance goes:
+Each venue has one asset, and a level of its balance:
 
-    unpriced   neither a book nor the settings say what it is worth: nothing opens there (`fee_unknown`)
+    unpriced   neither a book nor the settings give its value: nothing opens there (`fee_unknown`)
     spent      less than all pairs that may be open together need: planned without it
     low        less than `LOW_TIMES` of that: planned in it, and an incident asks for more
     ample
 
-Every step down is an incident, once until the balance was clearly above the threshold again (`BACK`).
+Every step down is an incident, not repeated until the balance was clearly above the threshold again (`BACK`).
 """
 
 from collections.abc import Callable, Iterator
@@ -61,9 +61,9 @@ class FeeAssets:
         self._needs: dict[str, Decimal] = {}
         self._levels: dict[str, Level] = {}
         # Venues that took base or quote although the asset would have sufficed, and since when: it is switched off
-        # there, whatever is listed.
+        # there, even where it is listed.
         self._off: dict[str, int] = {}
-        # Venues that have charged in the asset, whatever they report of its balance.
+        # Venues that have charged in the asset, with any reported balance.
         self._charged: set[str] = set()
         self._changes: dict[tuple[str, str], int] = {}
         # Instruments as their venue lists them, where fills have corrected a rate.
@@ -166,7 +166,7 @@ class FeeAssets:
         return before
 
     def lowest_rate(self, fill: Fill) -> Decimal:
-        """Return the rate listed for a fill's fee, whatever fills have shown since: plans assume no less."""
+        """Return the rate listed for a fill's fee, despite the rates of later fills: plans assume no less."""
         listed = self._uncorrected.get((fill.venue, fill.symbol), self._listed[fill.venue][fill.symbol])
         rate = listed.fee_asset_taker if fill.fee_currency == listed.fee_asset else listed.taker_fee
         return Decimal(1) if rate is None else rate
@@ -254,12 +254,12 @@ class FeeAssets:
                 text = (
                     f"fees at {venue} are taken in {asset}, which has no price here: nothing opens there; trade "
                     f"{asset}/{one.quote}, state [venues.{venue}] fee_asset_prices_quote, or have the venue take them from "
-                    "what is traded"
+                    "base or quote"
                 )
             case Level.SPENT:
                 text = (
                     f"{asset} at {venue} is worth less than the {need} that open pairs may need for fees: planned without it, "
-                    "at what the venue takes from base and quote, until there is more"
+                    "at the rates for base and quote, until there is more"
                 )
                 if before is None:
                     severity = Severity.INFO  # so it was at the start
@@ -288,12 +288,12 @@ class FeeAssets:
         self._changes[now.venue, text] = now_ns
         dearer = (now.taker_fee or ZERO) > (before.taker_fee or ZERO)
         severity = Severity.WARNING if dearer or before.fee_asset != now.fee_asset else Severity.INFO
-        text = f"{now.symbol} at {now.venue}, and what else changes alike: {text}"
+        text = f"{now.symbol} at {now.venue}, and all symbols with the same change: {text}"
         self._state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=severity, venue=now.venue)
 
 
 def _bans(listed: Instrument) -> bool:
-    """Return whether nothing opens in an instrument whatever the balance of the asset, and its price."""
+    """Return whether nothing opens in an instrument at any balance and price of the asset."""
     if listed.fee_asset:
         return listed.fee_asset in (listed.base, listed.quote)
     return listed.buy_fee_in is FeeIn.OTHER and bool(listed.taker_fee)

@@ -233,7 +233,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     `retry_after_s`: no request should be sent before. `entries_stop_s`: for this long the venue takes repairs but punishes
     entries. `short_of_funds`: the venue reports that the balance does not cover the order. `off_steps`: the price or the size
     is not on its steps, so its rules have changed since they were read. `bars`: the account may not trade the instrument,
-    whatever the order.
+    for any order.
     """
 
     venue: str
@@ -378,7 +378,7 @@ class OrdersRecalled(Event, frozen=True, kw_only=True, tag="OrdersRecalled"):
 
 
 class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
-    """A cancel was answered. The order's cumulative fill must still be queried, whatever the outcome."""
+    """A cancel was answered. The order's cumulative fill must still be queried, with any outcome."""
 
     venue: str
     client_order_id: str

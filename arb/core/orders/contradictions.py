@@ -110,5 +110,5 @@ def _agrees(order: WorkingOrder, event: OrderQueried) -> bool:
 
 
 def _same(held: Iterable[Fill], listed: Iterable[Fill]) -> bool:
-    """Return whether two sets of fills are the same trades, whatever their ids."""
+    """Return whether two sets of fills are the same trades, under any ids."""
     return Counter((fill.size, fill.price) for fill in held) == Counter((fill.size, fill.price) for fill in listed)

@@ -115,7 +115,7 @@ class ForeignOrders:
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:
         state = self.state
-        text = f"{symbol} order {venue_order_id} at {venue} is not ours: it is noted and left alone"
+        text = f"{symbol} order {venue_order_id} at {venue} is not ours: it is recorded and not touched"
         state.incident(IncidentKind.FOREIGN_ORDER, text, now_ns, severity=Severity.INFO, venue=venue)
         return OrderRecord(
             id=state.next_id("orders"),

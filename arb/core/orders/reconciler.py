@@ -181,7 +181,7 @@ class OrderReconciler:
         self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Request the cancel of a resting order; queries continue whatever the answer, and cancel again while it rests."""
+        """Request the cancel of a resting order; queries continue after any answer, and cancel again while it rests."""
         if self.state.venues[order.venue].absent is not None:
             return  # its arrival asks for all that is not settled there
         order.cancels_asked += 1

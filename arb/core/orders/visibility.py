@@ -1,10 +1,10 @@
-"""How late each venue shows our orders, and from when on a query that finds nothing counts towards an order's absence.
+"""How late each venue shows our orders, and from when a query that finds nothing counts towards an order's absence.
 
-A venue's lists of orders, fills and balances may all come from one replica that lags: two lists that agree are then one sign,
-not two. So a query counts only once it must show what the order may have done.
+A venue may serve its lists of orders, fills and balances from one lagging replica: two lists that agree are then one sign,
+not two. So a query counts only once it must show every effect of the order.
 
 - *Proved.* Where the venue enforces the order's expiry: after that, the clock error, and the longest lag seen there within 24
-  hours. An answer that shows a later order or fill of ours (in lists, or in balances) takes the place of that wait.
+  hours. An answer that shows a later order or fill of ours (in lists, or in balances) replaces that wait.
 - *Presumed.* Where it enforces none, time proves nothing. Absence is presumed after `presume_absent_ms`, or twice the slowest
   acknowledgement or lag of the last ten minutes; after `unknown_grace_ms` where the venue answered without an outcome, or its
   private stream is down. A second order of a venue waits as long for the first to turn up, for they may share a cause. One that

@@ -1,9 +1,9 @@
-"""Whether a plan can always be brought back to flat: what the worst partial fill would leave that no venue takes as an order.
+"""Whether a plan can always be brought back to flat: the base of the worst partial fill that no venue takes as an order.
 
-The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA - fs`, with `nA = 1-fA`
+The legs fill in lots, independently: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA - fs`, with `nA = 1-fA`
 for a fee in base. A *repair order* sells or buys back a legal size at either of the two venues: a multiple of its lot, at
 least its minimum size, and worth its minimum notional even at the worst price a repair may have. It may overshoot when that
-leaves less than falling short would. What stays *unhedged* is the distance from `|e|` to the nearest legal size, or to no
+leaves less than falling short would. The *unhedged* base is the distance from `|e|` to the nearest legal size, or to no
 order at all. A plan is hedgeable when, for every `e` that may occur, that is dust at the higher of the two best quotes.
 
 The answer errs on the careful side: imbalances are taken on the common grid of both lots, without asking which pairs of

@@ -4,13 +4,13 @@ The quantities and constraints are those of `arb/core/pricing/__init__.py`.
 
 The argument, which makes the search exact without trying every lot:
 
-1. Write `q = i * lot_A`. Since `s + r` is all the base received, `got + value(r)` is what *all* of it fetches in
-   B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
+1. Write `q = i * lot_A`. Since `s + r` is all the base received, `got + value(r)` is the proceeds of *all* of it in
+   B's bids, for any cut between `s` and `r`. So `net` depends only on `i`: `net(i) = (1-fB) *
    walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
 2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
-   strictly. What a further unit brings never rises, so the *top*, where `net` stops climbing, is found by halving.
+   strictly. The gain of a further unit never rises, so the *top*, where `net` stops climbing, is found by halving.
 3. Several `s` share one `q`: those in the *window* `((i-1)*lot_A*nA, i*lot_A*nA]`. Windows do not overlap and rise with
-   `i`. Among them the smallest feasible `s` is wanted (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
+   `i`. Among them the smallest feasible `s` is taken (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
 4. Hence the optimum is the better of the highest feasible `i` before the top and the lowest one from the top on; if
    both are equal, the former. Where `net` still climbs at the highest `i` that the constraints leave, it is the highest
    feasible one.
@@ -18,11 +18,11 @@ The argument, which makes the search exact without trying every lot:
    so that the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s`
    from one side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
 6. Windows that contain the end of a level, or a bound, are few: each is tried by itself. All other windows between
-   two such lie wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB)
+   two such are wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB)
    <= dust`, so the window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i`
    in either direction is found by Euclid's algorithm (`depth.first_residue`), not by counting.
 
-Integers throughout, so nothing is decided by a rounding: those of Python, which have no greatest one. Cost: a few steps per
+Python integers throughout, without bound, so no rounding decides anything. Cost: a few steps per
 doubling of the levels and of the lots.
 """
 

@@ -156,7 +156,7 @@ class PairTerms:
         one = self.fee_one
         self.buy_fee = to_int(buy.taker_fee, self.fee_exp)
         self.sell_fee = to_int(sell.taker_fee, self.fee_exp)
-        require(-one < self.buy_fee < one and -one < self.sell_fee < one, "a fee lies beyond 100 %")
+        require(-one < self.buy_fee < one and -one < self.sell_fee < one, "a fee is beyond 100 %")
         in_base = buy.buy_fee_in is FeeIn.BASE
         self.parts = one if in_base else 1
         self.received = one - self.buy_fee if in_base else 1
@@ -167,7 +167,7 @@ class PairTerms:
         # The sign of the profit on the next unit: bid * bid_weight - ask * ask_weight.
         self.bid_weight = self.sell_keep * self.received
         self.ask_weight = self.buy_cost * self.parts
-        # Every amount that leaves this module is on 10**amount_exp, whatever asset the fee is taken from.
+        # Every amount that leaves this module is on 10**amount_exp, for every fee asset.
         self.amount_exp = self.scale.notional_exp + 2 * self.fee_exp
 
     def _take_rules(self, buy: VenueTerms, sell: VenueTerms) -> None:

@@ -63,7 +63,7 @@ class BookWatch:
         connection.feed.invalidate(native_symbol, now_ns, cause)
         self._mark((row,))
         self._state.out.request_book(connection.name, native_symbol)
-        text = f"{connection.name}: the book of {native_symbol} is asked for anew: {cause}"
+        text = f"{connection.name}: the book of {native_symbol} is requested again: {cause}"
         self._state.incident(IncidentKind.STALE_BOOK, text, now_ns, severity=Severity.INFO, venue=connection.venue)
 
     def _report(self, connection: Connection, rows: set[int], now_ns: int, *, come: bool) -> None:
@@ -74,7 +74,7 @@ class BookWatch:
         text = (
             f"{connection.name}: the book of {named} is there"
             if come
-            else f"{connection.name}: no book of {named} for {waited_s} s: nothing opens on it until it comes"
+            else f"{connection.name}: no book of {named} for {waited_s} s: nothing opens on it until it arrives"
         )
         severity = Severity.INFO if come else Severity.WARNING
         self._state.incident(IncidentKind.BOOK_MISSING, text, now_ns, severity=severity, venue=connection.venue)

@@ -1,6 +1,6 @@
 """Instruments that a venue bars for an account: no order is sent there until the venue's listing of it has changed.
 
-A symbol that is restricted, suspended, delisted or barred by residence is refused whatever the order, while its books
+A symbol that is restricted, suspended, delisted or barred by residence is refused for every order, while its books
 continue. A pair would end on one leg each time, and a repair sent there is no repair. One refusal by such a code of the
 venue's table of outcomes bars the instrument. Codes that the table does not know need two refusals, of separate orders. Codes
 for a wrong balance, price, expiry or rate are in the table and never bar. An accepted order clears the count of unknown codes,

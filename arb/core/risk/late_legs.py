@@ -74,9 +74,7 @@ class LateLegs:
             return
         names = ", ".join(str(pair_id) for pair_id in sorted(control.late))
         control.lift_late(now_ns)
-        text = (
-            f"late pairs {names} have ended within their caps and nothing is unknown: what they had stopped opens again"
-        )
+        text = f"late pairs {names} have ended within their caps and nothing is unknown: their stops are lifted"
         if control.halted is not None:
             text += f", once {control.halted} is lifted"
         state.out.persist(control.record(now_ns, text))

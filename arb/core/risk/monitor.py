@@ -96,7 +96,7 @@ class VenueMonitor:
             stands, venue = name in still, venue_of(name)
             text = (
                 f"{name}: its books stand still against their own past while other venues' books of the same symbols move: "
-                "nothing is opened or repaired on them until frames come again"
+                "nothing is opened or repaired on them until frames arrive again"
                 if stands
                 else f"{name}: its books move again"
             )

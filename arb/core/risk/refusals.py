@@ -9,8 +9,8 @@ from arb.core.state.engine_state import EngineState
 REFUSALS_EVERY_S = 60
 """Each kind of refusal makes at most one incident in this time."""
 _NEWS = {
-    CAPITAL: "too much is at work at one of the two already",
-    ENTRY_BAND: "a leg would be priced too far from what other venues show",
+    CAPITAL: "too much is already in open pairs at one of the two",
+    ENTRY_BAND: "a leg would be priced too far from other venues' prices",
 }
 """The limits that are guards rather than everyday bounds, and the meaning of a refusal by each."""
 

@@ -7,7 +7,7 @@ is unhedged, or nothing legal remains, `halted` is `flattened`. The daily notion
 present UTC day, less the part that closed ones did not trade.
 
 The day's loss is no halt. Nothing opens for the rest of the UTC day once the realised net of the pairs closed on it has fallen
-by `daily_loss_quote` (`risk_limit`), whatever the open pairs earn. The user may resume with a new allowance, which counts from
+by `daily_loss_quote` (`risk_limit`), even if open pairs earn. The user may resume with a new allowance, which counts from
 that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then the next pair to close, a
 winner too, halted again.
 """
@@ -187,7 +187,7 @@ class Control:
         return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
 
     def flatten(self) -> bool:
-        """Begin to flatten, whatever halted before; return whether that is news."""
+        """Begin to flatten, despite other halts; return whether that is news."""
         if self.flattening:
             return False
         self.halted = HaltReason.FLATTENING.value

@@ -283,7 +283,7 @@ class WorkingOrder:
         return ""
 
     def misfits(self, fill: Fill) -> bool:
-        """Return whether a fill cannot belong to this order, whatever else has filled."""
+        """Return whether a fill cannot belong to this order, with any other fills."""
         return fill.side is not self.side or fill.size <= 0 or fill.price <= 0
 
     def objection(self, fill: Fill) -> str:
@@ -322,7 +322,7 @@ class WorkingOrder:
         return True
 
     def exists(self) -> None:
-        """Record that the venue has the order, whatever an answer reported or omitted."""
+        """Record that the venue has the order, despite its answer."""
         self.outcome = Outcome.ACCEPTED
         if self.absence is not None:
             self.absence, self.watched = None, False

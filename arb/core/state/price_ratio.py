@@ -3,7 +3,7 @@
 Two tickers of one coin move as one: the ratio of their mids leaves 1 by more than a narrow band only for seconds, the edge
 that we trade, and returns. A ratio that stays beyond the band, or crosses it again and again, shows two coins, two quotes (one
 no longer redeemed), or a coin that cannot be moved between the venues. Base bought at one is then not worth its price at the
-other, whatever a table lists. A ratio within the band proves nothing: a namesake may cost nearly as much, and someone may move
+other, despite any table. A ratio within the band proves nothing: a namesake may cost nearly as much, and someone may move
 books slowly within it.
 
 For each symbol and two venues the time beyond `max_price_ratio_bps` is added up, and time within it takes a tenth of itself

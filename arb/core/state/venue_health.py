@@ -1,14 +1,13 @@
-"""The venues' health: how well each has behaved of late, and what that allows.
+"""The venues' health: how well each has behaved recently, and the trade that it allows.
 
     healthy --degraded sign--> degraded --quarantine sign--> quarantined --clean--> probation --clean--> healthy
         ^-------clean--------------'  \\--------------------------^   ^----any sign------'
 
 Signs are counted in a sliding window: the tail of the acknowledgements' latency, rejections, unknown outcomes, answers of
-a venue under maintenance, lost connections, gaps in books, questions not answered, entries in a row that filled nothing (the
-book they were priced on is not what it seems), and the clock's offset and error. Each
-has two thresholds (`HealthLimits`; 0 is none). A degraded venue trades smaller, a quarantined one opens nothing and repairs
-legs only where no other venue can; after a clean while it is tried again at a small size, and any sign sends it back.
-Pure: given the events and the time.
+a venue under maintenance, lost connections, gaps in books, unanswered requests, entries in a row that filled nothing (the
+book they were priced on is not real), and the clock's offset and error. Each has two thresholds (`HealthLimits`; 0 is none).
+A degraded venue trades smaller, a quarantined one opens nothing and repairs legs only where no other venue can. After a time
+without signs it is tried again at a small size, and any sign sends it back. It uses only the events and their times.
 """
 
 from collections import Counter, deque

@@ -35,7 +35,7 @@ class Flattener:
             self.manager.cancel(order)
 
     def advance(self, now_ns: int) -> None:
-        """Send the orders possible now; end when nothing of ours is unhedged, or no venue would take the rest as an order."""
+        """Send the possible orders; end when no base of our pairs is unhedged, or no venue takes the rest as an order."""
         if not self.state.control.flattening or not any(
             venue_state.snapshot_taken for venue_state in self.state.venues.values()
         ):

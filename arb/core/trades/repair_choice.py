@@ -1,20 +1,19 @@
-"""The best order that brings an unhedged pair nearer to flat: at which venue, at what size and limit.
+"""The best order that brings an unhedged pair nearer to flat: its venue, size and limit.
 
-The question is always the same: the pair has this much base too much (sell it) or too little (buy it). A *hedge* completes the
-short leg, at the venue where that was meant to trade or at a third one; an *unwind* trades back at the venue of the other leg.
-Every legal order at every venue whose book may be used is a candidate, as long as it leaves less unhedged than there is now.
-Doing nothing is none: an order is sent even where holding would be worth more. The one of the greatest *worth* is taken, in
-quote:
+The pair has a surplus of base (sell it) or a lack (buy it). A *hedge* completes the short leg, at its planned venue or at a
+third one; an *unwind* trades back at the venue of the other leg. Every legal order at every venue with a usable book is a
+candidate, if it reduces the imbalance. Sending no order is no candidate, even where holding would be worth more. The candidate
+of the greatest *worth* is taken, in quote:
 
-- what the levels within its limit bring (sale) or cost (purchase, below zero), the venue's taker fee included;
-- base that stays unhedged is worth what the cap, the worst price a repair may have, would still bring after the highest taker
-  fee among the candidates' venues (or cost, for base still missing); a rebate counts as a fee of that size, never as a gain;
-- base beyond the need must be traded back: at the best price moved against us by as much as the cap lies away from it, and at
-  the same fee.
+- the proceeds (sale) or the cost (purchase, below zero) of the levels within its limit, the venue's taker fee included;
+- base that stays unhedged is valued at the cap, the worst price a repair may have, after the highest taker fee among the
+  candidates' venues (or costs that, for base still missing); a rebate counts as a fee of that size, never as a gain;
+- base beyond the need must be traded back: at the best price moved against us by its distance from the cap, and at the
+  same fee.
 
 Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken:
-where the best level covers the whole size, its price plus a slack that grows with each attempt; where it does not, the cap. No
-limit passes the cap that is given (`repair_options`): `leg_loss_max_bps` off the average price of the leg that filled, for dust
+where the best level covers the whole size, its price plus a slack that grows with each attempt; otherwise the cap. No
+limit passes the cap (`repair_options`): `leg_loss_max_bps` off the average price of the leg that filled, for dust
 a little off the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
 """
 

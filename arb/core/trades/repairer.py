@@ -59,7 +59,7 @@ class LegRepairer:
             self.manager.add(pair)
             text = f"pair {pair.id}: a fill arrived after the pair had ended"
             if pair.handed_size:
-                text += f"; {pair.handed_size} {base} of what it had left are other pairs' by now"
+                text += f"; {pair.handed_size} {base} of its residual belong to other pairs by now"
             self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
             self.state.out.persist(pair.record(base))
         imbalance = pair.imbalance(base)

@@ -1,26 +1,27 @@
-"""The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
+"""The pair trade: buy at one venue, sell at another, and repair until flat.
 
 A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave (no rate
-budget, say), the other may be withheld; both then count as rejected. Nothing is decided from single fills. Only when every
-order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base received minus
-the base given, fees in base included. An order whose answer is lost is unknown, and not settled before it is found or its
-absence proved; nothing is sent in its place. One exception: what lies at a venue that has not answered since the start is not
-waited for, and what is uneven whatever became of it (`PairTrade.certain_imbalance`) is repaired elsewhere.
+budget, say), the other may be withheld; both then count as rejected. No decision rests on single fills. The imbalance counts
+only when every order of the pair is settled (ended by the venue, and all its fills received). It is the base received minus
+the base given, fees in base included. An order whose answer is lost is unknown. It is settled only when it is found or its
+absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the start
+are not waited for, and the imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired
+elsewhere.
 
-It is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
-venues or base that the plan itself meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
+The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
+venues or base that the plan meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
 and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
 
 Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
-Exposure and the deadline count from the first uneven fill, whatever is unknown beside it. A pair still unhedged after
-`leg_deadline_ms` is `halted`, though an order of it be unsettled: no other pair opens in its symbol nor at its venues, and at
-twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs go on, and it may still end flat or carried. When
-an imbalance is more than dust and no legal order exists for it at any venue, or the policy is to hold, the pair ends
-`carried`, unhedged.
+Exposure and the deadline count from the first uneven fill, also while orders are unknown. A pair still unhedged after
+`leg_deadline_ms` is `halted`, even with an unsettled order. Then no other pair opens in its symbol or at its venues, and at
+twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs continue, and it may still end flat or carried.
+The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has a legal order for it, or the policy
+is to hold.
 
-A fill that arrives after the end reopens the pair, if only until it is seen to be flat; its last result stays in the day's
-loss and in the row of losses until it closes again, and then the difference is booked, on that day. What
-another pair has taken over of its residual is not its own any more (`core/trades/netting.py`). A pair whose sandbox is gone by
+A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays in the day's
+loss and in the row of losses until the pair closes again; then the difference is booked, on that day. Residual that
+another pair took over belongs to that pair (`core/trades/netting.py`). A pair whose sandbox is gone by
 the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
       opening --unhedged--> repairing
@@ -31,10 +32,9 @@ the next start ends `abandoned`, for good; no other ever does (`core/accounts/re
       opening, repairing, halted --abandon--> abandoned
 
 A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
-imbalance. No deadline halts it. It ends `completed` whatever it traded, or `carried` as above. A dust pair ends after one
-order, or at the deadline without one; what it did not trade is dust again. A pair of kind `test`
-(`core/strategies/drill.py`) is one order at one venue; what that bought is traded back there, elsewhere only once half of
-the deadline is gone.
+imbalance. No deadline halts it. It ends `completed` for any trades, or `carried` as above. A dust pair ends after one
+order, or at the deadline without one; its untraded base is dust again. A pair of kind `test` (`core/strategies/drill.py`)
+is one order at one venue. Its base is traded back there; elsewhere only after half of the deadline.
 """
 
 from collections.abc import Iterable

@@ -1,19 +1,19 @@
 """Where a pair's money went: the realised net split into the expected net and the causes of every difference, exactly.
 
 `expected_net + buy_slippage + sell_slippage + size_shortfall + fee_difference + hedge_cost + residual_change` is
-`realised_net`, an identity in the fills, whatever they are. Above zero every term is gain, `hedge_cost` too:
+`realised_net`, an identity for any fills. Above zero every term is gain, `hedge_cost` too:
 
-- `expected_net`: what the plan would have earned, its residual valued at `m0`.
+- `expected_net`: the plan's net, its residual valued at `m0`.
 - `buy_slippage`, `sell_slippage`: the prices of the entry legs' fills against the planned averages.
-- `size_shortfall`: what the entry legs did not fill would have earned, base valued at `m0`, taken off. What making up for it
-  brought or cost is in `hedge_cost`.
-- `fee_difference`: the entry legs' fees as planned on what filled, less those charged.
+- `size_shortfall`: the planned earnings of the size that the entry legs did not fill, base valued at `m0`, deducted. The result
+  of making up for it is in `hedge_cost`.
+- `fee_difference`: the entry legs' planned fees on the filled size, less those charged.
 - `hedge_cost`: the quote that repairs brought, fees deducted, and the base they brought at `m0`.
-- `residual_change`: the base left at the close, by what its value differs from `m0` (`m1 - m0`); what other pairs have taken
-  over of it, by what that was booked at when it changed hands.
+- `residual_change`: the residual's change of value from `m0` (`m1 - m0`); for base that other pairs took over, from `m0` to its
+  booked value.
 - `realised_net`: the quote that all fills brought, fees deducted, and the residual at `m1`, or as booked where taken over.
 
-All terms are computed in fractions, each is rounded half-even to 1e-8 of the quote once, and what the roundings add up to goes
+All terms are computed in fractions. Each is rounded half-even to 1e-8 of the quote once, and the sum of the roundings goes
 into `residual_change`.
 
 Letters in comments: A the buy venue, B the sell venue; planned sizes `q` bought and `s` sold, filled `fq` and `fs`; taker fees

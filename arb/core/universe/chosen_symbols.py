@@ -32,7 +32,7 @@ class ChosenSymbols:
         if symbol in unsettled:
             return "an order is not settled"
         if symbol in state.residuals.dust_symbols() or symbol in state.residuals.carried_symbols():
-            return "base is left of earlier pairs"
+            return "base of earlier pairs remains"
         base, quote = Symbol.of(symbol).base_and_quote
         if any(instrument.fee_asset == base for instrument in state.instruments.values()):
             return f"fees are paid in {base}"
@@ -63,7 +63,7 @@ class ChosenSymbols:
             _said("kept", [f"{symbol} ({why})" for symbol, why in kept.items()]),
             _said("not traded, as there is no room", left_out),
         ]
-        text = f"symbols were chosen anew: {'; '.join(part for part in said if part) or 'nothing changes'}"
+        text = f"symbols were chosen again: {'; '.join(part for part in said if part) or 'nothing changes'}"
         self._state.incident(IncidentKind.SYMBOLS_CHOSEN, text, event.t_ns, severity=Severity.INFO)
 
     def _drop(self, symbol: str) -> None:

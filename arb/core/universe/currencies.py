@@ -25,7 +25,7 @@ class Currencies:
     def begin(self, now_ns: int) -> None:
         """Record the user's statements about coins, at the start of a run."""
         for override in self._state.identities.overrides:
-            text = f"[coins] {override.line()}: by the settings, whatever the venues' lists say"
+            text = f"[coins] {override.line()}: by the settings, despite the venues' lists"
             self._state.incident(IncidentKind.COIN_OVERRIDE, text, now_ns)
 
     def on_listed(self, event: CurrenciesListed) -> None:

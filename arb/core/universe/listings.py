@@ -87,7 +87,7 @@ class Listings:
         if instrument.ends_ns is not None and (before is None or before.ends_ns != instrument.ends_ns):
             text = (
                 f"{instrument.symbol} at {instrument.venue} stops trading at {_utc(instrument.ends_ns)}: nothing opens there "
-                f"from {ENDS_MARGIN_S // 60} minutes before; sell or move what is held there in time"
+                f"from {ENDS_MARGIN_S // 60} minutes before; sell or move its holdings there in time"
             )
             state.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=instrument.venue)
         if instrument.opens_from_ns(now_ns) and (before is None or before.opens_ns != instrument.opens_ns):

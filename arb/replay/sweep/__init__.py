@@ -1,1 +1,1 @@
-"""Grids of settings over tapes: what is tried, on which workers, and what came of it."""
+"""Grids of settings over tapes: the trials, their workers, and their results."""

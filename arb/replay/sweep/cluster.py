@@ -1,8 +1,8 @@
-"""Pieces of work shared out among the workers of a Dask cluster; one that vanishes loses nothing but its time.
+"""Pieces of work shared out among the workers of a Dask cluster; a vanished worker loses only its time.
 
-Every worker must be of this very arb, for another may decide otherwise: one that is not is refused before anything is begun.
-Whoever reaches a cluster's address may run any code there, so one that is not on this machine should speak TLS, with
-certificates on both sides. Needs the package `distributed` (the extra `dask`).
+Every worker must run this same arb, for another may decide otherwise: a different one is refused before work begins. Anyone
+who reaches a cluster's address may run any code there, so a cluster on another machine should speak TLS, with certificates on
+both sides. Needs the package `distributed` (the extra `dask`).
 """
 
 import socket
@@ -27,7 +27,7 @@ _WHICH = (
     "(__import__('arb.version', fromlist=['version']).version(),"
     " __import__('arb.store.tapes.tape', fromlist=['RULES']).RULES)"
 )
-"""What a worker is asked, in words that every arb understands, and a worker without one, too."""
+"""The question to a worker, in words that every arb understands, and a worker without one, too."""
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -46,8 +46,8 @@ class Cluster:
     def __init__(self, address: str, tls: Tls | None = None) -> None:
         """Connect to the scheduler at `address` (`tcp://HOST:PORT`, or `tls://HOST:PORT` with `tls`).
 
-        Raises `ConfigError` for an address or files that cannot be, and without the package; `CheckFailed` where nobody
-        answers, and naming every worker of another version.
+        Raises `ConfigError` for an impossible address or files, and without the package; `CheckFailed` without an answer, and
+        naming every worker of another version.
         """
         scheme = "tcp" if tls is None else "tls"
         if not address.startswith(f"{scheme}://"):
@@ -64,7 +64,7 @@ class Cluster:
             place = urlsplit(address)
             if not place.hostname or not place.port:
                 raise ValueError("the port is missing" if place.hostname else "the host is missing")
-            # Asked before Dask, whose client goes on complaining when nobody is there.
+            # Asked before Dask, whose client keeps complaining without an answer.
             socket.create_connection((place.hostname, place.port), CONNECT_S).close()
             security = _security(dask, tls)
             self._client = dask.Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
@@ -99,7 +99,7 @@ class Cluster:
             )
 
     def results(self, work: Callable[[P], R], pieces: Sequence[P], name: Callable[[P], str]) -> Iterator[R]:
-        """Yield what `work` returns of every piece, as it becomes ready; see `arb.replay.sweep.processes.Processes`."""
+        """Yield the result of `work` for every piece, as it becomes ready; see `arb.replay.sweep.processes.Processes`."""
         ready: SimpleQueue[Any] = SimpleQueue()
         futures = {self._client.submit(work, piece, pure=False): piece for piece in pieces}
         try:
@@ -109,14 +109,14 @@ class Cluster:
                 future = self._awaited(partial(ready.get, timeout=LOOK_S))
                 piece = futures.pop(future)
                 with self._explained(name(piece)):
-                    # It may lie on a worker that has vanished since, and be worked out anew.
+                    # It may be on a worker that has vanished since, and be recomputed.
                     done: R = self._awaited(partial(future.result, timeout=LOOK_S))
                 yield done
         finally:
             self._client.cancel(list(futures), force=True)
 
     def _awaited(self, ask: Callable[[], Any]) -> Any:
-        """Ask for something until it is there, as long as there are workers."""
+        """Repeat a request until it succeeds, as long as there are workers."""
         alone = 0
         while True:
             try:
@@ -124,7 +124,7 @@ class Cluster:
             except (Empty, TimeoutError):
                 alone = 0 if self._client.nthreads() else alone + 1
                 if alone == ALONE_LOOKS:
-                    raise CheckFailed(f"--dask {self._address}: no worker is left: what is done is kept") from None
+                    raise CheckFailed(f"--dask {self._address}: no worker remains: finished rows are kept") from None
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
@@ -132,10 +132,12 @@ class Cluster:
             yield
         except self._dask.KilledWorker:
             raise CheckFailed(
-                f"{name}: too many workers were killed over it (is there enough memory?): what is done is kept"
+                f"{name}: too many workers were killed over it (is there enough memory?): finished rows are kept"
             ) from None
         except self._dask.CancelledError as error:
-            raise CheckFailed(f"--dask {self._address}: the cluster gave up ({error}): what is done is kept") from None
+            raise CheckFailed(
+                f"--dask {self._address}: the cluster gave up ({error}): finished rows are kept"
+            ) from None
 
 
 def _security(dask: Any, tls: Tls | None) -> Any:

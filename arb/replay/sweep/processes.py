@@ -1,7 +1,7 @@
-"""Pieces of work shared out among processes of this machine; one that is killed is replaced, and its piece begun anew.
+"""Pieces of work shared out among processes of this machine; a killed one is replaced, and its piece restarted.
 
-Results come in the order in which they are ready. Each worker is given one piece at a time, so that it is known which one a
-worker died of: a piece of which three died is given up, with everything else kept.
+Results arrive in the order in which they are ready. Each worker has one piece at a time, so the piece that killed it is known:
+a piece that killed three is given up, with everything else kept.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from typing import Any, TypeVar
 from arb.errors import ArbError, CheckFailed
 
 LIVES = 3
-"""So many workers may die of one piece of work."""
+"""How many workers may die of one piece of work."""
 PRELOADED = "arb.replay.sweep.work"
-"""What workers need, which is imported once and not by each."""
+"""The workers' module, which is imported once and not by each."""
 P = TypeVar("P")
 R = TypeVar("R")
 
 
 class _Worker:
-    """One process, and which piece it is at."""
+    """One process, and its piece."""
 
     def __init__(self) -> None:
-        # A worker must not inherit the ends of other workers' pipes, or nobody would notice that one has died.
+        # A worker must not inherit the ends of other workers' pipes, or the death of one would not be noticed.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([PRELOADED])
         self.pipe, theirs = context.Pipe()
@@ -38,26 +38,25 @@ class _Worker:
         self.at: int | None = None
 
     def give(self, number: int, work: Callable[[P], object], piece: P) -> None:
-        """Let it do a piece of work."""
         self.at = number
         with contextlib.suppress(OSError):  # where it is dead, that shows when its result is read
             self.pipe.send((work, piece))
 
     def end(self) -> None:
-        """End it, whatever it is doing."""
+        """End it, even in the middle of a piece."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Do what comes, until nothing more can."""
+    """Do the pieces received, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             work, piece = pipe.recv()
-        except (EOFError, OSError):  # nobody asks any more, and maybe left without an answer
+        except (EOFError, OSError):  # the parent has gone, maybe without an answer
             return
         try:
             done: object = work(piece)
@@ -91,9 +90,9 @@ class Processes:
             worker.end()
 
     def results(self, work: Callable[[P], R], pieces: Sequence[P], name: Callable[[P], str]) -> Iterator[R]:
-        """Yield what `work`, a function of a module, returns of every piece, as it becomes ready; `name` is for complaints.
+        """Yield the result of `work`, a function of a module, for every piece, as it becomes ready; `name` is for complaints.
 
-        Raises what `work` raises of the project's own errors, and `CheckFailed` when `LIVES` workers died of one piece.
+        Raises the project's own errors from `work`, and `CheckFailed` when `LIVES` workers died of one piece.
         """
         left = deque(range(len(pieces)))
         deaths = [0] * len(pieces)
@@ -115,8 +114,8 @@ class Processes:
                     deaths[number] += 1
                     if deaths[number] == LIVES:
                         raise CheckFailed(
-                            f"{name(pieces[number])}: {LIVES} workers were killed over it (is there enough memory?): what is "
-                            "done is kept; try again with fewer --jobs"
+                            f"{name(pieces[number])}: {LIVES} workers were killed over it (is there enough memory?): "
+                            "finished rows are kept; try again with fewer --jobs"
                         ) from None
                     left.appendleft(number)
                     continue

@@ -1,10 +1,10 @@
-"""The results of sweeps in one file: a line of JSON a row, sorted by key, and whatever is being added beside it.
+"""The results of sweeps in one file: a line of JSON a row, sorted by key, and the rows being added to it.
 
     sweep.jsonl          complete rows, written in full and put into place by one rename
-    sweep.jsonl.part     rows of a sweep under way, each synced to the disk as it comes
+    sweep.jsonl.part     rows of a sweep under way, each synced to the disk as it arrives
 
-A row stands for one tape under one set of settings, and its key for everything that it follows from. So a row is never made
-twice: a later sweep takes it from here, and what it does not ask for stays. What a killed process left in the middle of a line
+A row is the result of one tape under one set of settings, and its key covers all its inputs. So a row is never made
+twice: a later sweep takes it from here, and rows that it does not need stay. A line cut off by a killed process
 was never a row. Rows of `.part` count as those of the file itself.
 """
 
@@ -25,12 +25,13 @@ from arb.version import code_version
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one tape under one set of settings; all amounts in `quote`, but for `other_quotes`.
+    """The result of one tape under one set of settings; all amounts in `quote`, but for `other_quotes`.
 
     `tape`: its files; `sha256`: of each, of its bytes on disk; `day_utc`: in which it begins. `set`: the swept keys and their
     values, as they were written. `net`, `fees`, `traded`, `net_by_leg_cost`, `break_even_fee_bps`: see
     `arb.replay.result.Earned`. `edges`, `takeable`: how many there were, in any quote. `pairs`: how many, by state. `reasons`:
-    how many edges each kept from being taken. `halted`: why the run opened no more at its end. `arb`: which version made it.
+    how many edges each kept from being taken. `halted`: why the run opened no more at its end. `arb`: the version that made
+    it.
     """
 
     key: str
@@ -55,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str) -> Row:
-    """Return the row of a tape under the set of settings called `label`, with what it made in `quote`."""
+    """Return the row of a tape under the set of settings called `label`, with its result in `quote`."""
     result = found.result
     here = [earned for earned in result.earned if earned.quote == quote]
     reasons: Counter[str] = Counter()
@@ -86,7 +87,7 @@ def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str)
 
 
 def called(row: Row, tape: Tape, label: Mapping[str, str]) -> Row:
-    """Return a row that was kept, with its tape and its set called as they are called now."""
+    """Return a kept row with the present names of its tape and its set."""
     return msgspec.structs.replace(row, tape=tape.name, day_utc=tape.day_utc, set=dict(label))
 
 
@@ -98,7 +99,7 @@ class Results:
     """The rows of a file, by key. A context: while it is entered, no other sweep writes there."""
 
     def __init__(self, path: Path) -> None:
-        """Read what is there; raises `ConfigError` for a file that holds anything else, or that is being written.
+        """Read the file; raises `ConfigError` for one with other content, or that is being written.
 
         Nothing has been changed by then.
         """

@@ -1,12 +1,12 @@
-"""One pass over a tape for many engines: every frame is read and applied once, and each engine is given what it changed.
+"""One pass over a tape for many engines: every frame is read and applied once, and each engine is given its changes.
 
-What a frame makes of the books depends on the frames alone, never on who trades on them. So one reader keeps the books, and
-of each row that a frame has changed an *image* is kept, a copy of its words; an engine copies the image into an arena of its
-own, in the place of reading the frame. Everything else of a replay is as without sharing: instants, sequence numbers and
-answers of feeds are the same, and so are all decisions, entry by entry of the journal.
+The effect of a frame on the books depends on the frames only, never on trades. So one reader keeps the books, and makes an
+*image*, a copy of the words, of each row that a frame has changed. An engine copies the image into its own arena instead of
+reading the frame. Everything else of a replay is as without sharing: instants, sequence numbers and answers of feeds are the
+same, and so are all decisions, entry by entry of the journal.
 
 Images live for one block of lines. Every engine has a thread, since its loop runs until the tape is over, and only one thread
-runs at a time: each plays the present block and then waits for the next, so memory holds one block however long the tape.
+runs at a time. Each plays the present block and then waits for the next, so memory holds one block however long the tape.
 """
 
 import threading
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from arb.market.words import Words
 
 BLOCK_LINES = 2048
-"""Lines that are read before the engines go on: at 1.7 kB an image a few MB, and few changes of threads."""
+"""Lines that are read before the engines continue: at 1.7 kB an image a few MB, and few changes of threads."""
 T = TypeVar("T")
 
 
 class AppliedLine(TapeLine, frozen=True, omit_defaults=True, gc=False):
-    """A line without its text, and what it made of the books when it was applied at `at_ns`, in place of the text."""
+    """A line without its text, with its effect on the books when it was applied at `at_ns`, in place of the text."""
 
     at_ns: int = 0
     result: FrameResult = NOTHING
@@ -40,7 +40,7 @@ class AppliedLine(TapeLine, frozen=True, omit_defaults=True, gc=False):
 
 
 def decoded(capture: Capture, lines: Iterable[Captured]) -> Iterator[Captured]:
-    """Yield the lines with what they make of the books of `capture`; raises what reading `lines` raises."""
+    """Yield the lines with their effect on the books of `capture`; raises the errors of reading `lines`."""
     books, feeds = captured_books(capture, Timing())
     block, now_ns = books.arena.block, 0
     for captured in lines:
@@ -48,7 +48,7 @@ def decoded(capture: Capture, lines: Iterable[Captured]) -> Iterator[Captured]:
         if rules is not None:
             yield captured
             continue
-        now_ns = max(now_ns, line.received_ns)  # as a clock that a replay moves never goes back
+        now_ns = max(now_ns, line.received_ns)  # a clock that a replay moves never goes back
         feed = feeds[line.venue]
         feed.expect(captured)
         result = feed.on_frame(now_ns, line.raw)
@@ -60,7 +60,7 @@ def decoded(capture: Capture, lines: Iterable[Captured]) -> Iterator[Captured]:
 
 
 class DecodedFeed(CapturedFeed):
-    """The feed of one venue for one engine: it is given what frames changed, and reads none."""
+    """The feed of one venue for one engine: it is given the changes of frames, and reads none."""
 
     def __init__(self, venue: str, seats: dict[str, BookSeat], block: "Words") -> None:
         """`block`: the engine's own arena, which `seats` are rows of."""
@@ -75,7 +75,7 @@ class DecodedFeed(CapturedFeed):
         self._given = captured.line
 
     def seats(self) -> dict[str, BookSeat]:
-        """Return where the venue's traded books live, by native symbol."""
+        """Return the places of the venue's traded books, by native symbol."""
         return self._seats
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
@@ -90,14 +90,14 @@ class DecodedFeed(CapturedFeed):
 
 
 def decoded_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, CapturedFeed]]:
-    """Return books of its own for one engine, as `captured_books` does, and the feeds that are given `AppliedLine`s."""
+    """Return separate books for one engine, as `captured_books` does, and the feeds that are given `AppliedLine`s."""
     read, feeds = captured_books(capture, timing)
     own = {name: DecodedFeed(name, feed.seats(), read.arena.block) for name, feed in feeds.items()}
     return Books(read.arena, read.rows, capture.scales, dict(own), timing), dict(own)
 
 
 class _Run(Generic[T]):
-    """One of those that share a pass, in a thread of its own."""
+    """A consumer of a shared pass, in its own thread."""
 
     def __init__(self, play: Callable[[Iterator[Captured]], T]) -> None:
         self.over = False
@@ -121,7 +121,7 @@ class _Run(Generic[T]):
         self._go.acquire()
         try:
             self.result = self._play(self._lines())
-        except BaseException as error:  # whoever waits for the result raises it
+        except BaseException as error:  # the thread that waits for the result raises it
             self.error = error
         finally:
             self.over = True
@@ -139,9 +139,9 @@ class _Run(Generic[T]):
 def together(
     plays: Sequence[Callable[[Iterator[Captured]], T]], lines: Iterator[Captured], block_lines: int = BLOCK_LINES
 ) -> list[T]:
-    """Give all of `lines` to each of `plays`, reading them once; return what each returns, in their order.
+    """Give all of `lines` to each of `plays`, reading them once; return their results, in their order.
 
-    What reading raises, each is given at that line; what one of them raises is raised when all are over.
+    Each gets a reading error at its line; errors of single plays are raised when all are over.
     """
     runs = [_Run(play) for play in plays]
     fault: Exception | None = None
@@ -149,7 +149,7 @@ def together(
         block: list[Captured] = []
         try:
             block.extend(islice(lines, block_lines))
-        except Exception as error:  # given to each of them, after what was read before it
+        except Exception as error:  # given to each of them, after the lines before it
             fault = error
         for run in runs:
             run.give(block)
@@ -158,7 +158,7 @@ def together(
     for run in runs:
         run.give(None, fault)
     for run in runs:
-        require(run.over, "a run went on after the end of its tape")
+        require(run.over, "a run continued after the end of its tape")
         if run.error is not None:
             raise run.error
     return [run.result for run in runs]  # type: ignore[misc]  # a run that raised nothing has returned

@@ -1,7 +1,7 @@
-"""What a sweep shows: which set made most on the days that it was chosen on, and what it made on those held out.
+"""The ranking of a sweep: which set made most on the days that it was chosen on, and its result on those held out.
 
-Whoever tries many sets on the same days finds one that fits their noise: the more were tried, the more the best of them
-flatters. So the number of sets stands beside the best, and days can be held out, on which nothing is chosen and all are shown.
+Many sets tried on the same days include one that fits their noise: the more were tried, the more the best of them flatters. So
+the number of sets is printed with the best. Days can be held out: no set is chosen on them, and all sets are shown.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,16 +20,17 @@ Label = tuple[tuple[str, str], ...]
 
 
 class OfTape(msgspec.Struct, frozen=True):
-    """What a set made on one tape."""
+    """The result of a set on one tape."""
 
     tape: str
     net: Decimal
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """One set: what it made in all on the days it was chosen on, and on the best, the lower median and the worst tape of them.
+    """One set: its total on the days it was chosen on, and its results on the best, the lower median and the worst tape of
+    them.
 
-    `pairs`: how many on these days. `held_out_net`: what it made on the days held out; None: there are none.
+    `pairs`: how many on these days. `held_out_net`: its result on the days held out; None: there are none.
     """
 
     label: Label
@@ -42,9 +43,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standings(msgspec.Struct, frozen=True, kw_only=True):
-    """All sets, the best first; of equals the one that comes first in the grid. `tried`: see `lines`.
+    """All sets, the best first; of equals the first one in the grid. `tried`: see `lines`.
 
-    `best_rows`: what the best made on each tape, in the order of their days, those held out among them.
+    `best_rows`: the best set's results on each tape, in the order of their days, those held out among them.
     """
 
     quote: str
@@ -106,7 +107,6 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
         return f"{plain(amount)} {self.quote}"
 
     def document(self) -> dict[str, Any]:
-        """Return it as one document."""
         return {
             "sentences": self.lines(),
             "quote": self.quote,
@@ -135,7 +135,7 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standings(rows: Mapping[Label, Sequence[Row]], held_out: Collection[str], tried: int) -> Standings:
-    """Rank sets by what they made on the days that are not held out; `rows` holds every set's, one a tape, in one order."""
+    """Rank sets by their results on the days that are not held out; `rows` holds every set's, one a tape, in one order."""
     every = next(iter(rows.values()))
     days = sorted({row.day_utc for row in every})
     sets = [_standing(label, of, held_out) for label, of in rows.items()]
@@ -154,7 +154,7 @@ def standings(rows: Mapping[Label, Sequence[Row]], held_out: Collection[str], tr
 def held_out_days(text: str, days: Collection[str]) -> tuple[str, ...]:
     """Return the days that `--hold-out` names: the last N of those that there are, or days by their dates.
 
-    Raises `ConfigError` for a day that no tape is of, and where nothing would be left to choose on.
+    Raises `ConfigError` for a day without a tape, and where no day would remain to choose on.
     """
     known = sorted(days)
     if text.isdecimal() and len(text) < 5:

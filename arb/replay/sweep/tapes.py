@@ -1,7 +1,7 @@
-"""What a sweep replays: stretches of tapes, none longer than a UTC day where a recording can be cut, each known by its content.
+"""The inputs of a sweep: stretches of tapes, at most a UTC day where a recording can be cut, each known by its content.
 
-A segment of a recording begins with the books as they stand, so a recording is cut between two segments where a UTC day begins:
-days can be kept apart, held out, and replayed side by side.
+A segment of a recording begins with the present books, so a recording is cut between two segments where a UTC day begins. Days
+can be kept apart, held out, and replayed in parallel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,13 +40,13 @@ class Tape(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return what stands for it in tables: its files, of many of them the first and how many more."""
+        """Return its name in tables: its files, of many of them the first and how many more."""
         names = [path.name for path in self.stretch.files]
         return " + ".join(names) if len(names) < 4 else f"{names[0]} + {len(names) - 1} more"
 
 
 def examine(path: Path) -> TapeFile:
-    """Read a tape through; raises `ConfigError` for one that nobody here can read, `StoreError` at a malformed line.
+    """Read a tape through; raises `ConfigError` for an unreadable kind, `StoreError` at a malformed line.
 
     A line that is torn at its end, as that of a killed process, ends it.
     """
@@ -67,7 +67,7 @@ def examine(path: Path) -> TapeFile:
 
 
 def tapes_of(files: Iterable[TapeFile]) -> list[Tape]:
-    """Return what files are replayed as, in the order of time; the order in which they are given means nothing.
+    """Return the tapes that files are replayed as, in the order of time; the order in which they are given does not matter.
 
     Raises `ConfigError` for the same tape twice, and as `stretches_of` does.
     """

@@ -1,4 +1,4 @@
-"""What a worker of a sweep does, on this machine or another: some trials on one tape, the quickest way that the tape allows."""
+"""The work of a sweep's worker, on this machine or another: some trials on one tape, the quickest way that the tape allows."""
 
 import logging
 import platform
@@ -35,7 +35,7 @@ KeyedTrial = tuple[str, Trial]
 """A trial with its `trial_key` on a tape."""
 _Stamp = tuple[int, int, int]
 _digests: dict[tuple[str, _Stamp], str] = {}
-"""Of files that this process has read, by path, and by what changes when they do."""
+"""The digests of files that this process has read, by path and by the stamp that changes with them."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -49,15 +49,15 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def perform(piece: Piece) -> list[TrialResult]:
-    """Return what each trial comes to, in their order.
+    """Return the result of each trial, in their order.
 
-    Raises `CheckFailed` for work that is another version's, `StoreError` where the tape is not here, or is not what it was when
-    it was examined, and as `run_trials`.
+    Raises `CheckFailed` for another version's work, `StoreError` where the tape is not here, or has changed since it was
+    examined, and as `run_trials`.
     """
     if (piece.arb, piece.rules) != (version(), RULES):
         raise CheckFailed(
             f"{platform.node()} has arb {version()} (rules {RULES}), and the sweep is of {piece.arb} (rules {piece.rules}): "
-            "install the same there: what is done is kept"
+            "install the same there: finished rows are kept"
         )
     for path, digest in zip(piece.tape.stretch.files, piece.tape.digests, strict=True):
         _require(path, digest)
@@ -66,10 +66,9 @@ def perform(piece: Piece) -> list[TrialResult]:
 
 
 def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial], *, compiled: bool = False) -> list[TrialResult]:
-    """Return what `run_trial` returns of each, reading the tapes once for all that trade the same symbols.
+    """Return the result of `run_trial` for each, reading the tapes once for all that trade the same symbols.
 
-    `compiled`: where compiled code knows most frames it takes them for each trial anew, in half the time that handing over
-    what was read once would take.
+    `compiled`: where compiled code knows most frames it reads them again for each trial, in half the time of a shared pass.
     Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a malformed line.
     """
     reading = Reading(stretch, compiled=compiled)
@@ -119,7 +118,7 @@ def _require(path: Path, digest: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let no engine log: what hundreds of them say of the same tapes is in their results."""
+    """Let no engine log: the results hold the findings of hundreds of them on the same tapes."""
     logger = logging.getLogger("arb")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -141,7 +141,7 @@ def test_a_band_that_stays_unmet_is_one_line_and_exit_code_3_beside_the_plan(cap
 def test_what_moves_may_cost_is_asked_for(capsys: Captured) -> None:
     dear = holding("1.9", "0.1", gate=(a_chain(withdrawal_fee=D("0.05")),), okx=(a_chain(),))
     assert asked(dear, "--json") == 3
-    assert "that costs 589 bps of what arrives, and 100 are allowed (--max-cost-bps)" in capsys.readouterr().err
+    assert "that costs 589 bps of the arriving amount, and 100 are allowed (--max-cost-bps)" in capsys.readouterr().err
     assert asked(dear, "--json", "--max-cost-bps", "1000") == 0
 
 

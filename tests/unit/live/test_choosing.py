@@ -205,12 +205,12 @@ def test_rules_are_read_of_what_has_come() -> None:
 @pytest.mark.parametrize(
     ("listed", "said"),
     [
-        ((ADA, "ADA/EUR"), ["gate lists ADA/USDT anew: looked at when symbols are chosen next"]),
+        ((ADA, "ADA/EUR"), ["gate newly lists ADA/USDT: considered at the next choice of symbols"]),
         (("ADA/EUR",), []),
         (
             [f"C{number:02d}/USDT" for number in range(25)],
-            ["gate lists " + ", ".join(f"C{number:02d}/USDT" for number in range(20)) + " and 5 more anew: looked at when "
-             "symbols are chosen next"],
+            ["gate newly lists " + ", ".join(f"C{number:02d}/USDT" for number in range(20)) + " and 5 more: considered at the "
+             "next choice of symbols"],
         ),
     ],
 )  # fmt: skip
@@ -237,7 +237,7 @@ def test_what_a_venue_drops_is_said() -> None:
         return EXIT_OK
 
     assert world.run(passing) == EXIT_OK
-    assert world.said() == ["okx drops ADA/USDT: looked at when symbols are chosen next"]
+    assert world.said() == ["okx drops ADA/USDT: considered at the next choice of symbols"]
 
 
 def test_room_for_more_symbols_changes_nothing_for_those_that_are_there() -> None:

@@ -72,13 +72,13 @@ def test_where_no_name_is_near_none_is_proposed() -> None:
 
 def test_a_symbol_that_one_venue_lists_has_no_second_leg() -> None:
     assert texts(dict.fromkeys(ALL, ETH), {"gate": ETH, "okx": BTC, "bitget": BTC}) == [
-        "ETH/USDT is listed at gate alone, not at okx and bitget: a pair needs two venues, so it is not traded"
+        "ETH/USDT is listed only at gate, not at okx and bitget: a pair needs two venues, so it is not traded"
     ]
 
 
 def test_a_symbol_that_the_settings_allow_at_one_venue_alone_is_named_too() -> None:
     assert texts({"gate": ETH, "okx": BTC, "bitget": BTC}, dict.fromkeys(ALL, BTC + ETH)) == [
-        "ETH/USDT may be traded at gate alone ([venues] symbols): a pair needs two venues, so it is not traded"
+        "ETH/USDT may be traded only at gate ([venues] symbols): a pair needs two venues, so it is not traded"
     ]
 
 
@@ -134,7 +134,7 @@ def test_a_symbol_is_named_once_and_as_soon_as_no_venue_that_is_silent_could_cha
     waits = "(okx does not answer, and would be the only one)"
     assert [text for _, text in named(bench)] == [
         f"BTX/USDT: gate lists no such symbol {waits}: it is not traded: did you mean 'BTC/USDT'?",
-        "ETH/USDT is listed at gate alone, not at okx: a pair needs two venues, so it is not traded",
+        "ETH/USDT is listed only at gate, not at okx: a pair needs two venues, so it is not traded",
     ]
 
 

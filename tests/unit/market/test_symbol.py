@@ -16,10 +16,10 @@ SETTLED = ASSETS.filter(lambda text: "-" not in text)
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "no '/' stands between base and quote"),
-        ("BTCUSDT", "no '/' stands between base and quote"),
-        ("BTC-USDT", "no '/' stands between base and quote"),
-        ("BTC:USDT", "no '/' stands between base and quote"),
+        ("", "no '/' between base and quote"),
+        ("BTCUSDT", "no '/' between base and quote"),
+        ("BTC-USDT", "no '/' between base and quote"),
+        ("BTC:USDT", "no '/' between base and quote"),
         ("/USDT", "its base is empty"),
         ("BTC/", "its quote is empty"),
         ("BTC/:USDT", "its quote is empty"),

@@ -57,7 +57,7 @@ def test_two_connections_with_the_same_book_are_one_book(tmp_path: Path) -> None
     paths = [quiet_market().write(tmp_path / name) for name in ("a", "b")]
     found = explore(merged(paths), FEE)
     assert [(i.venue, i.symbol) for i in found.instruments] == [("gate", "BTC/USDT"), ("okx", "BTC/USDT")]
-    assert {left.reason for left in found.left_out} == {"another book of BTC/USDT at this venue comes first"}
+    assert {left.reason for left in found.left_out} == {"another book of BTC/USDT at this venue takes precedence"}
 
 
 def test_a_book_that_shows_no_levels_is_left_out(tmp_path: Path) -> None:

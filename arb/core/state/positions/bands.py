@@ -1,21 +1,22 @@
 """Bands: how much each venue should hold of an asset, and how that moves the edge that a pair must have.
 
-Trading moves assets between venues, and a side that has run dry trades no more (`insufficient_balance`). Market makers shift
-the price at which they are indifferent by what they hold (Avellaneda and Stoikov, "High-frequency trading in a limit order
+Trades move assets between venues, and a venue without funds trades no more (`insufficient_balance`). Market makers shift
+their indifference price by their holdings (Avellaneda and Stoikov, "High-frequency trading in a limit order
 book", Quantitative Finance 8 (2008): the reservation price is linear in the inventory). Here the same shift is in basis
 points on the required edge:
 
 - The *position* of an asset in its band runs from -1 at the low edge and below, by 0 at the target, to 1 at the high edge and
   above, linear between. Holdings are the computed totals: the last agreed balances and all fills and transfers since.
-- What a pair spends (base where it sells, quote where it buys) moves the required edge against its position: scarce raises
-  it, rich lowers it. What it brings (base where it buys, quote where it sells) moves it with its position.
+- The asset that a pair spends (base at the sell venue, quote at the buy venue) moves the required edge against its position:
+  scarce raises it, rich lowers it. The asset it receives (base at the buy venue, quote at the sell venue) moves it with its
+  position.
 - Each moves it by its position times `skew_max_bps`, rounded up to thousandths of a basis point. Of those that raise it only
-  the largest counts, and of those that lower it, too: base and quote of a venue move against each other, so their positions
-  mostly say the same, which would else count up to four times.
+  the largest counts, and of those that lower it, too. Base and quote of a venue move against each other, so their positions
+  mostly express the same fact, which would else count up to four times.
 
-**The lower bound.** The required edge, less what the legs are expected to cost, is never lowered below `LEAST_EDGE_BPS` > 0
-(nor at all where `min_edge_bps` lies below that). An edge is net of all fees and the residual is in it, so whatever opens at
-a lowered threshold earns more than 0 after all costs that are known.
+**The lower bound.** The required edge, less the expected cost of the legs, is never lowered below `LEAST_EDGE_BPS` > 0
+(nor at all where `min_edge_bps` is below that). An edge is net of all fees and includes the residual. So every pair at
+a lowered threshold earns more than 0 after all known costs.
 """
 
 from collections.abc import Iterator, Sequence

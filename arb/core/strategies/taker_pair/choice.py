@@ -81,7 +81,7 @@ def against(symbol: CommonSymbol, rules: ChoiceRules, routes: RouteJudges, now_n
         return None
     found = [f"{one} and {other}: {why}" for (one, other), why in pairs.items() if why is not None]
     found += [f"{venue}: {fault}" for venue, fault in faults.items() if fault is not None]
-    return f"fewer than {rules.min_venues} venues count: {'; '.join(found) or ', '.join(sound) + ' alone'}"
+    return f"fewer than {rules.min_venues} venues count: {'; '.join(found) or 'only ' + ', '.join(sound)}"
 
 
 def _fault(listed: Listed, rules: ChoiceRules, now_ns: int) -> str | None:

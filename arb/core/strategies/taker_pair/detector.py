@@ -326,8 +326,8 @@ class Detector:
         if self.standing.pause(route):
             symbol, buy_venue, sell_venue = route
             text = (
-                f"{symbol}: the edge of buying at {buy_venue} and selling at {sell_venue} stands though two pairs should have"
-                " eaten it: nothing opens there until it has fallen below half; check that both list the same coin"
+                f"{symbol}: the edge of buying at {buy_venue} and selling at {sell_venue} persists though two pairs should have"
+                " taken it: nothing opens there until it has fallen below half; check that both list the same coin"
             )
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 

@@ -21,7 +21,7 @@ class DirtySymbols:
         self._books = books
         self._routes = routes
         self._marked: set[str] = set()
-        # Symbols with an open episode, or an edge that is followed: marked whatever their quotes.
+        # Symbols with an open episode, or an edge that is followed: marked with any quotes.
         self._watched: set[str] = set()
         # Marked symbols of which a book was about to change when they were looked at: judged once the others have been.
         self._awaiting: set[str] = set()

@@ -133,7 +133,7 @@ def test_a_move_says_how_little_may_be_moved_and_how_long_it_takes() -> None:
 def test_a_fee_that_a_venue_does_not_say_is_what_the_user_states() -> None:
     silent = wallets(gate=[a_chain(withdrawal_fee=None)], okx=[a_chain()])
     assert because(planned(SCARCE, EMPTY, silent)) == (
-        "needs 0.1 BTC more: gate does not say what withdrawing costs: state it (--fee gate:BTC=AMOUNT)"
+        "needs 0.1 BTC more: gate lists no withdrawal fee: state it (--fee gate:BTC=AMOUNT)"
     )
     (move,) = planned(SCARCE, EMPTY, silent, fees={"gate": D("0.0005")}).moves
     assert move.fee == D("0.0005")
@@ -153,7 +153,7 @@ EMPTY = {"gate": "2", "okx": "0"}
             SCARCE,
             EMPTY,
             wallets(gate=[a_chain(withdrawal=None)], okx=[a_chain()]),
-            "gate to okx: gate or okx does not say whether its wallets are open",
+            "gate to okx: gate or okx does not show whether its wallets are open",
         ),
         (
             SCARCE,
@@ -165,7 +165,7 @@ EMPTY = {"gate": "2", "okx": "0"}
             SCARCE,
             EMPTY,
             wallets(gate=[a_chain(withdrawal_fee=D("0.4"))], okx=[a_chain()]),
-            "needs 0.1 BTC more: that costs 40000 bps of what arrives, and 100 are allowed (--max-cost-bps)",
+            "needs 0.1 BTC more: that costs 40000 bps of the arriving amount, and 100 are allowed (--max-cost-bps)",
         ),
         (SCARCE, {"gate": ("2", "1"), "okx": "0"} | {"gate": ("2", "0")}, None, "is locked or reserved"),
         (
@@ -196,7 +196,7 @@ def test_where_not_all_can_be_met_as_many_are_as_can_be() -> None:
     assert [(move.from_venue, move.to_venue) for move in plan.moves] == [("gate", "bitget")]
     (refused,) = plan.refused
     assert refused.venue == "okx"
-    assert refused.because == "needs 0.2 BTC more: other bands come first: ask again once those moves have arrived"
+    assert refused.because == "needs 0.2 BTC more: other bands take precedence: ask again once those moves have arrived"
 
 
 def test_a_venue_never_sends_on_what_has_yet_to_arrive() -> None:
@@ -211,7 +211,7 @@ def test_a_venue_never_sends_on_what_has_yet_to_arrive() -> None:
     (move,) = plan.moves
     (refused,) = plan.refused
     assert {move.from_venue, move.to_venue, refused.venue} == {"gate", "bitget", "okx"}
-    assert refused.because.endswith("other bands come first: ask again once those moves have arrived")
+    assert refused.because.endswith("other bands take precedence: ask again once those moves have arrived")
     full = planned(bands, {"gate": "3", "bitget": "2.9", "okx": "0.5"}, known)
     assert [(move.from_venue, move.to_venue) for move in full.moves] == [("bitget", "okx")]
     assert "gate to okx: no chain" in full.refused[0].because

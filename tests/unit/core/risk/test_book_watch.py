@@ -57,7 +57,7 @@ def test_a_book_that_does_not_come_is_reported_once_after_five_seconds_and_again
     assert incidents(floor, "book_missing") == []
     move(floor, 60, still=(absent,))
     assert incidents(floor, "book_missing") == [
-        ("warning", "okx", "no book of ETH-USDT for 5 s: nothing opens on it until it comes")
+        ("warning", "okx", "no book of ETH-USDT for 5 s: nothing opens on it until it arrives")
     ]
     floor.whole("okx", ETH, "99.9x5", "100x5")
     move(floor, 2)
@@ -82,7 +82,7 @@ def test_many_missing_books_of_a_connection_are_one_incident() -> None:
     floor = a_floor(missing=(("gate", BTC), ("gate", ETH)))
     move(floor, 7, still=(("gate", BTC), ("gate", ETH)))
     assert incidents(floor, "book_missing") == [
-        ("warning", "gate", "no book of BTC_USDT, ETH_USDT for 5 s: nothing opens on it until it comes")
+        ("warning", "gate", "no book of BTC_USDT, ETH_USDT for 5 s: nothing opens on it until it arrives")
     ]
 
 

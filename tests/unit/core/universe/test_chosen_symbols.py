@@ -34,7 +34,7 @@ def said(floor: Floor) -> str:
     """Return what the latest incident about it says."""
     rows = [row for row in floor.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     [*_, text] = [row.text for row in rows if row.kind == IncidentKind.SYMBOLS_CHOSEN]
-    return text.removeprefix("symbols were chosen anew: ")
+    return text.removeprefix("symbols were chosen again: ")
 
 
 def test_a_symbol_that_comes_is_traded_once_its_books_are_there() -> None:
