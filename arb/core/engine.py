@@ -102,7 +102,7 @@ from arb.market.numbers import DECIMALS
 
 StrategyFactory = Callable[[EngineState, TradeManager], Strategy]
 LOOKED_AT = 8
-"""Open pairs of which is asked whether they have to wait for bytes; of more it is taken for granted."""
+"""The most open pairs asked whether they wait for bytes; with more it is assumed."""
 
 
 class Engine:
@@ -255,7 +255,6 @@ class Engine:
         return tuple(self.state.out.intents)
 
     def finish(self) -> tuple[AnyCommand, ...]:
-        """Finish the event that `begin` took, and return all its commands."""
         event = self._event
         require(event is not None, "the end of a step that never began")
         assert event is not None
@@ -285,7 +284,6 @@ class Engine:
         self.venue_monitor.before(event)
 
     def take_untraded(self) -> list[OpportunityRecord]:
-        """Return and forget the closed opportunities that were not traded."""
         return self.strategy.take_untraded()
 
     # Beginning and end.

@@ -1,10 +1,10 @@
 """Compare our belief about the accounts with the venues' reports: balances, and whole account snapshots.
 
-At the start a snapshot of every account is taken before anything may open there: orders, fills and bills since shortly before
-the journal's last entry. It settles the journal's open orders sooner. An order with our prefix that is not known here is
-searched for in the whole journal. It reopens its own pair, however old, or joins the pair it belongs to. Where a power cut
-took the pair from the journal, it is rebuilt from the order (`recovery`). Everything else is foreign, and so is an order with
-our prefix that even the journal does not know. A second snapshot changes nothing.
+At the start a snapshot of every account is taken before anything may open there. It holds orders, fills and bills since
+shortly before the journal's last entry. It settles the journal's open orders sooner. An order with our prefix that is not
+known here is searched for in the whole journal. It reopens its own pair, however old, or joins the pair it belongs to. Where a
+power cut took the pair from the journal, it is rebuilt from the order (`recovery`). Everything else is foreign, and so is an
+order with our prefix that even the journal does not know. A second snapshot changes nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,8 +33,6 @@ SNAPSHOT_AGAIN_S = 2
 
 
 class AccountReconciler:
-    """Takes balances and account snapshots, and requests them."""
-
     def __init__(
         self, state: EngineState, manager: TradeManager, foreign: ForeignOrders, balances: BalanceReconciler
     ) -> None:
@@ -49,7 +47,7 @@ class AccountReconciler:
         self._reported_venues: set[str] = set()
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
-        # Symbols at each venue of orders of which the journal does not know the end.
+        # Symbols at each venue with orders whose end the journal lacks.
         self._unsettled: dict[str, set[str]] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
@@ -60,7 +58,6 @@ class AccountReconciler:
         self._given_up: set[tuple[str, str]] = set()
 
     def recover(self, restored: Restored, now_ns: int) -> None:
-        """Continue from a previous process's journal."""
         # Entries later than now were written by a wrong clock, so their time is unknown.
         last_ns = (restored.last_ns or now_ns) if restored.last_ns <= now_ns else 0
         self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
@@ -109,11 +106,11 @@ class AccountReconciler:
             and self.manager.on_balances(venue, event.t_ns, event.asked_ns)
             and state.venues[venue].snapshot_taken
         ):
-            # The account snapshot shows whether that order moved the balances, or something else that was never reported.
+            # The account snapshot shows whether that order, or an unreported change, moved the balances.
             self._snapshot_again(venue, event.t_ns)
 
     def _moved_by(self, venue: str) -> set[str]:
-        """Return the assets that orders may have changed of which the journal does not know the end, fees included."""
+        """Return the assets that orders without a journalled end may have changed, fees included."""
         moved: set[str] = set()
         for symbol in self._unsettled.get(venue, ()):
             instrument = self.state.instrument(venue, symbol)
@@ -213,7 +210,6 @@ class AccountReconciler:
         return any(pair_part(name) == part for name in self.manager.orders)
 
     def _await_listing(self, fill: Fill, now_ns: int) -> None:
-        """Search again for an order of ours of which only a fill was reported."""
         venue = fill.venue
         if (venue, fill.venue_order_id) not in self._given_up:
             self._unlisted[venue, fill.venue_order_id] = fill
@@ -221,7 +217,7 @@ class AccountReconciler:
             self.state.out.timer(SnapshotTimer(venue), now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
 
     def _note_strangers(self, event: OrdersRecalled) -> None:
-        """Record the processes of another journal whose orders are on an account of ours, each once."""
+        """Record the processes of another journal whose orders are on our account, each once."""
         for client_order_id in event.strangers:
             name = decode(client_order_id)
             if name is None or name.nonce in self.foreign.strangers:
@@ -264,7 +260,6 @@ class AccountReconciler:
             self.state.out.timer(RecoveryTimer(), now_ns + RECOVERY_WAIT_S * NS_PER_S)
 
     def _note_first_snapshot(self, venue: str, now_ns: int) -> None:
-        """Record the first complete snapshot of an account; pairs that waited for it continue."""
         self.balances.hold_openings(venue, now_ns)
         self.state.venues[venue].snapshot_taken = True
         for pair in self.manager.open.values():
@@ -317,7 +312,7 @@ class AccountReconciler:
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Take a snapshot of an account whose private stream was interrupted: foreign orders may have moved its balances.
 
-        Without it an unanswered order of ours could not be proved absent there, since balances would not agree.
+        Without it an unanswered order could not be proved absent there, since balances would not agree.
         """
         if self.state.venues[venue].snapshot_taken:
             self._snapshot_again(venue, now_ns)

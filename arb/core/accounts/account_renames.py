@@ -96,7 +96,6 @@ def _control(record: ControlRecord, former: Mapping[str, str]) -> ControlRecord:
 
 
 def pair_with_present_accounts(pair: OpenPair, former: Mapping[str, str]) -> OpenPair:
-    """Return the same for one pair."""
     return msgspec.structs.replace(pair, orders=_orders(pair.orders, former), fills=_fills(pair.fills, former))
 
 

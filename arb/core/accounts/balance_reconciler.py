@@ -9,18 +9,19 @@ asset at that venue; the incident names the exact difference. That needs balance
 stop nothing.
 
 Of two sources that disagree the report is the worse one: our totals have complete histories behind them. So a report that
-equals, in all assets, our computed totals of one earlier instant is late: nothing opens with the differing assets until they
+equals, in all assets, our computed totals of one earlier instant is late. Nothing opens with the differing assets until they
 agree, and nothing else happens. A stop does not change the computed totals. It ends by itself once the balances agree. When
 the user resumes, a person has checked the difference that the stop names: it is adopted.
 
 One such difference is agreed instead: a surplus of a single asset at its venue, worth at most `drift_ignore_quote` by a live
-book, and ten times that on one UTC day. An incident records it. Any missing amount stops its asset, however small.
+book. On one UTC day such surpluses may add up to ten times that. An incident records it. Any missing amount stops its asset,
+however small.
 
 Where pair follows pair, something of ours is always under way and no comparison would ever be possible. So openings are held
 back where a comparison is overdue: a balance is unexplained, or none was possible for `OVERDUE_REFRESHES` refreshes. They are
 held for `HOLD_MS` at most, and then not again for `HOLD_AGAIN_MS`, so that comparing takes no more than a tenth of the time.
-At the start they are held until the first comparison after the account snapshot, `HOLD_START_MS` at most: later differences,
-among fills of our own, are harder to attribute.
+At the start they are held until the first comparison after the account snapshot, `HOLD_START_MS` at most. Later differences,
+among our own fills, are harder to attribute.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -79,8 +80,6 @@ class Stopping(NamedTuple):
 
 
 class BalanceReconciler:
-    """Compares balances, requests snapshots for differences, stops assets whose balance remains unexplained."""
-
     def __init__(self, state: EngineState) -> None:
         self.state = state
         self._unexplained: dict[tuple[str, str], Unexplained] = {}
@@ -103,7 +102,7 @@ class BalanceReconciler:
     ) -> list[BalanceDifference]:
         """Take the differences that a report shows; return those that have now stopped their assets.
 
-        `compared` is False when the report could not be compared, since something of ours was under way.
+        `compared` is False when the report could not be compared, since an order of the engine was under way.
         """
         if not event.complete:
             return []
@@ -156,7 +155,7 @@ class BalanceReconciler:
         self.state.out.refresh(venue)
 
     def resume(self) -> None:
-        """Adopt the differences that have stopped assets: the user resumes. One in its grace is looked into further."""
+        """Adopt the differences that have stopped assets, when the user resumes. Those in their grace time stay unexplained."""
         for (venue, asset), found in self._stopped.items():
             self.state.inventory.adopt(venue, asset, *found)
             self.state.out.refresh(venue)
@@ -214,7 +213,6 @@ class BalanceReconciler:
         return self._agreed_ns.get(venue, 0)
 
     def hold_openings(self, venue: str, now_ns: int) -> None:
-        """Hold openings at a venue back until its first comparison."""
         self.state.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
         self.state.out.refresh(venue)
 
@@ -286,7 +284,6 @@ class BalanceReconciler:
         return self.state.inventory.matches(*key, difference.computed + known.amount)
 
     def _end_stops(self, differing: set[str], event: BalancesReported) -> None:
-        """End the stops of assets that agree again."""
         state, venue = self.state, event.venue
         ended = sorted(asset for held_at, asset in self._stopped if held_at == venue and asset not in differing)
         if not ended:
@@ -340,7 +337,6 @@ class BalanceReconciler:
         self._forget(venue, asset)
 
     def _forget(self, venue: str, asset: str) -> None:
-        """Drop a difference."""
         del self._unexplained[venue, asset]
         self.state.suspected.discard((venue, asset))
 

@@ -1,9 +1,9 @@
 """The search for the cheapest moves of one asset between venues: sets of moves, and the amount of each.
 
-Everything is in whole 1e-8 of the asset. The search is exact in its class: sets of direct moves, one chain each, that form no
-circle (so at least one move fewer than venues) and in which no venue both sends and receives. It takes the set with the lowest
-fees. For a set, the amounts of each move that satisfy every venue's bounds are an interval, computed from the leaves of the
-tree that the moves form. The amount within it is the one nearest to the targets.
+Everything is in whole 1e-8 of the asset. The search is exact in its class: sets of direct moves, one chain each, without a
+circle (so at least one move fewer than venues). No venue both sends and receives. It takes the set with the lowest fees. For a
+set, the amounts of each move that satisfy every venue's bounds are an interval. It is computed from the leaves of the tree
+that the moves form. The amount within it is the one nearest to the targets.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,7 +102,6 @@ def _sets(nodes: Mapping[str, Node], arcs: Sequence[Arc]) -> Iterable[tuple[Arc,
 
 
 def _is_forest(chosen: Iterable[Arc]) -> bool:
-    """Return whether moves form no circle, and no venue both sends and receives."""
     tree: dict[str, str] = {}
     sources, targets = set[str](), set[str]()
 
@@ -141,7 +140,6 @@ def _amounts(
 
 
 def _need(node: Node, *, sends: bool, must: bool) -> _Interval:
-    """Return how much a venue must and may send, or receive."""
     if sends:
         return _Interval(max(0, node.held - node.high) if must else 0, min(node.free, node.held - node.low))
     return _Interval(max(0, node.low - node.held) if must else 0, node.high - node.held)
@@ -164,12 +162,10 @@ class _Tree:
         self._may: dict[Arc, _Interval] = {}
 
     def fill(self) -> bool:
-        """Choose the amounts of all arcs; return whether there are any."""
         rest = self._rest(self._root, None)
         return rest is not None and rest.low <= 0 <= rest.high and self._choose(self._root, None)
 
     def _beyond(self, venue: str, before: Arc | None) -> Iterator[Arc]:
-        """Yield the arcs of a venue except the one towards the root."""
         return (arc for arc in self._arcs if arc is not before and venue in (arc.source, arc.target))
 
     def _rest(self, venue: str, before: Arc | None) -> _Interval | None:
@@ -208,7 +204,6 @@ class _Tree:
         return low <= 0 <= high and all(self._choose(child, arc) for child, arc in children)
 
     def _ideal(self, arc: Arc) -> int:
-        """Return the amount that would bring both ends to their targets, or the nearer of the two."""
         sent = sum(one.leaves(arrives) for one, arrives in self._amounts.items() if one.source == arc.source)
         come = sum(arrives for one, arrives in self._amounts.items() if one.target == arc.target)
         giver, taker = self._nodes[arc.source], self._nodes[arc.target]
@@ -229,7 +224,6 @@ def _arriving(arc: Arc, venue: str, counted: _Interval) -> _Interval:
 
 
 def _off(nodes: Mapping[str, Node], amounts: Iterable[tuple[Arc, int]]) -> int:
-    """Return the total distance of all venues from their targets after the moves."""
     after = {venue: node.held for venue, node in nodes.items()}
     for arc, arrives in amounts:
         after[arc.source] -= arc.leaves(arrives)

@@ -1,10 +1,10 @@
 """The moves between venues after which the bands of an asset are met again: amount, source, target, chain.
 
 Each asset is planned by itself, in whole 1e-8 of it. A venue below its low edge must reach that edge at least; one above its
-high edge must fall to that at most; no other leaves its band. Edges that are shares refer to the joint holdings of all venues
-before the moves. Within that, amounts end as near to the targets as possible: a move at a fixed fee should last (Miller and
-Orr, "A model of the demand for money by firms", Quarterly Journal of Economics 80 (1966): a bound that is hit leads back to
-the target).
+high edge must fall to that at most. All others stay in their bands. Edges that are shares refer to the joint holdings of all
+venues before the moves. Within that, amounts end as near to the targets as possible. A move at a fixed fee should last (Miller
+and Orr, "A model of the demand for money by firms", Quarterly Journal of Economics 80 (1966): a bound that is hit leads back
+to the target).
 
 The set of moves with the lowest fees is taken (`move_search.py`). Where no set meets all bands, as many as possible are met,
 and each other one is refused with its first blocker.

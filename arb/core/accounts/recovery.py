@@ -29,8 +29,8 @@ from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
 RECOVERY_WAIT_S = 10
-"""How long a missing account snapshot is waited for: by lost orders, for their other legs; by the repairs of a recovered pair,
-since the journal may have lost an earlier one."""
+"""How long a missing account snapshot is awaited: by lost orders, for their other legs, and by the repairs of a recovered
+pair. The journal may have lost an earlier repair."""
 
 
 def return_to_pairs(state: EngineState, manager: TradeManager, reports: Iterable[OrderReport], now_ns: int) -> None:
@@ -41,7 +41,7 @@ def return_to_pairs(state: EngineState, manager: TradeManager, reports: Iterable
     if not lost:
         return
     named = {pair_part(name): manager.pairs[order.pair_id] for name, order in manager.orders.items()}
-    # A process that recovered the pair gave it a new number, of which a lost order may be the only trace.
+    # A process that recovered the pair gave it a new number; a lost order may be its only trace.
     numbered = {pair.number: pair for pair in manager.pairs.values() if is_again(pair.number)}
     # Attempts in their order, as if they had never been lost.
     for name, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
@@ -114,7 +114,6 @@ def _rebuild_pair(
 
 
 def _query_and_cancel(state: EngineState, manager: TradeManager, order: WorkingOrder, now_ns: int) -> None:
-    """Query an order, and cancel it if it still rests in a book."""
     order.released = order.settled
     if not order.settled:
         state.books.sending(order.venue, order.symbol, now_ns)

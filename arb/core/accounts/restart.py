@@ -2,13 +2,13 @@
 
 An order that was journalled but never answered is unknown: it may have left before the process died. So every unsettled order
 is queried at once. Pairs of a sandbox that is gone end as abandoned, and no others ever do. A pair cannot be finished now if
-its symbol is no longer traded or one of its accounts is not connected (the key is another account's). It halts trading and
-stays unchanged in the journal for a start that can finish it, also when the user resumes without it. A pair with orders at a
-venue that does not answer is recovered like any other, and those orders are queried once it answers
+its symbol is no longer traded. Nor can it if one of its accounts is not connected (the key is another account's). Such a pair
+halts trading and stays unchanged in the journal for a start that can finish it, also when the user resumes without it. A pair
+with orders at a venue that does not answer is recovered like any other, and those orders are queried once it answers
 (`core/accounts/absence.py`). A renamed account is the same account (`core/accounts/account_renames.py`).
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So a recovered pair is
-repaired only after a snapshot of every account that may hold an order of it, or after a long enough wait for it
+repaired only after a snapshot of every account that may hold an order of it. The wait for it is bounded
 (`core/trades/repair_timing.py`). A lost order joins its pair then (`core/accounts/recovery.py`).
 """
 
@@ -32,8 +32,6 @@ from arb.market.symbol import Symbol
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal's content from the processes before this one."""
-
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
     residuals: ResidualsRecord | None = msgspec.field(default=None, name="pool")
@@ -49,9 +47,9 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def restore(state: EngineState, manager: TradeManager, restored: Restored, now_ns: int) -> None:
-    """Recover halts, residuals and unfinished pairs, and query every order that is not settled.
+    """Recover halts, residuals and unfinished pairs, and query every unsettled order.
 
-    Instants past `now_ns` were written down by a clock that was ahead: they count as now.
+    Instants past `now_ns` were written by a clock that was ahead: they count as now.
     """
     if restored.control is not None:
         state.control.restore(restored.control)
@@ -141,7 +139,6 @@ def strand(state: EngineState, manager: TradeManager, pair: PairTrade, why: str,
 
 
 def _abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
-    """End a pair of a sandbox that is gone, and report why."""
     pair.move(Trigger.ABANDON, now_ns)
     state.tally.closed[pair.state] += 1
     # With the control row, since only this pair's plan may hold the day's turnover.
@@ -150,7 +147,6 @@ def _abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None
 
 
 def _recover_residuals(state: EngineState, record: ResidualsRecord, present: set[str], now_ns: int) -> None:
-    """Restore residuals, and report those on accounts that are not connected now as an incident."""
     elsewhere = [
         held
         for held in state.residuals.restore(record, present, lambda account_id: not has_vanished(state, account_id))

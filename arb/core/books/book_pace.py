@@ -67,7 +67,6 @@ class Pace:
     frames, since_ns, last_ns, forget_ns = word(0), word(1), word(2), word(3)
 
     def begin_or_forget(self, received_ns: int) -> bool:
-        """Begin with the first frame, or forget half of the learned counts; return whether it is the first."""
         begins = not self.since_ns
         self.frames = 0 if begins else self.frames // 2
         self.since_ns = received_ns if begins else self.since_ns + (received_ns - self.since_ns) // 2
@@ -89,8 +88,6 @@ class Pace:
 
 
 class BookPace(Pace):
-    """The frames of one book, by time and compared with those of the same symbol at other venues."""
-
     __slots__ = ("_symbol",)
 
     def __init__(self, symbol: SymbolFrames, words: memoryview | None = None) -> None:
@@ -116,13 +113,11 @@ class BookPace(Pace):
         self._mark = self._symbol.frames
 
     def missing_by_others(self) -> int:
-        """Return how many frames are missing, compared with other venues' books of the symbol."""
         own, since = self.frames, self._symbol.frames - self._mark
         others = self._mark - self._base - own
         return min(own, 2 * own * since // (2 * others + own - 1 + since)) if others >= MISSING else 0
 
     def still(self, now_ns: int) -> bool:
-        """Return whether this book stands still, by its own frames."""
         return self.missing(now_ns) >= MISSING and self.missing_by_others() >= MISSING
 
 
@@ -138,7 +133,6 @@ class ConnectionPace:
         self._stood_ns = self._resumed_ns = 0
 
     def beat(self, rows: Collection[int], received_ns: int) -> None:
-        """Count a frame that changed the books of these rows."""
         pace = self._pace
         if received_ns - pace.last_ns > JUDGED_AFTER_NS and self.still(received_ns):
             self._stood_ns, self._resumed_ns = pace.last_ns, received_ns
@@ -155,7 +149,6 @@ class ConnectionPace:
             book.skip(now_ns)
 
     def still(self, now_ns: int) -> bool:
-        """Return whether the books of this connection stand still together."""
         if self._pace.missing(now_ns) < MISSING:
             return False
         missing, count = 0, len(self.books)

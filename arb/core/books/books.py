@@ -1,13 +1,13 @@
 """The market plane as the decision plane sees it: which books may be used now, and their prices.
 
 Their connection's `BookFeed` applies frames directly to the arena; this module only reads the arena. A book may be used when
-it is live, its connection is neither silent nor late, and it shows no levels that our own orders have taken (*own impact*).
+it is live and its connection is neither silent nor late. Nor may it show levels that our own orders have taken (*own impact*).
 That may be so from the moment an order leaves until a frame that the venue sent after our last fill there. A book that stands
 still against its own past while other venues' books of its symbol move is stale (`core/books/book_pace.py`). Lag is the travel
 time of the last frame, on the venue's clock corrected by the measured offset. A quiet book on a live connection is as current
-as its connection, so the skew of two books is the difference of their connections' lags. A venue may have several connections:
+as its connection. So the skew of two books is the difference of their connections' lags. A venue may have several connections:
 a fault of one does not affect the books of another. Books may be added and retired during a run. A missing or retired book is
-like a waiting one: it shows no levels and may not be used, even while our pairs and orders in its symbol continue.
+like a waiting one. It shows no levels and may not be used, even while our pairs and orders in its symbol continue.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -109,7 +109,7 @@ class Books:
         return self._updates + sum(found.words[UPDATED] for found in self.connections.values())
 
     def set_offset(self, venue: str, offset_ns: int) -> None:
-        """Note a venue's time minus ours, by which the lag of its frames is known."""
+        """Set a venue's time minus ours, from which the lag of its frames is computed."""
         for connection in self.connections_of(venue):
             connection.offset_ns = offset_ns
 
@@ -177,7 +177,6 @@ class Books:
         return self._seen_bids.of(symbol, now_ns)
 
     def on_connect(self, name: str, at_ns: int) -> None:
-        """Record that the connection `name` is up (again)."""
         connection = self.connections[name]
         connection.up_ns = at_ns
         connection.pace.skip(at_ns)
@@ -277,20 +276,17 @@ class Books:
         return self._carriers[self.rows[venue, symbol]].name
 
     def connections_of(self, venue: str) -> list[Connection]:
-        """Return the connections of a venue, the first one first."""
         return [connection for connection in self.connections.values() if connection.venue == venue]
 
     def is_live(self, venue: str, symbol: str) -> bool:
-        """Return whether a book is live, whether or not it may be used."""
         row = self.rows.get((venue, symbol))
         return row is not None and self.arena.usable(row)
 
     def live_venues(self) -> set[str]:
-        """Return the venues with at least one live book."""
         return {venue for (venue, _), row in self.rows.items() if self.arena.usable(row)}
 
     def unusable(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
-        """Return the first reason not to use a book now, own impact apart, or None."""
+        """Return the first reason, other than own impact, not to use a book now, or None."""
         row = self.rows.get((venue, symbol))
         if row is None:
             return Reason.GAPPED_BOOK
@@ -307,7 +303,6 @@ class Books:
         return Reason.CROSSED_BOOK if state == _CROSSED else None
 
     def drained(self, unread: Collection[str], backlogged: Collection[str]) -> None:
-        """Record the connections with unread bytes: now, and for so long that they are waited for no longer."""
         self._unread, self._backlogged = unread, backlogged
 
     def awaited(self, venue: str, symbol: str) -> bool:
@@ -315,7 +310,6 @@ class Books:
         return bool(self._unread) and self.carried_by(self._unread, venue, symbol)
 
     def carried_by(self, connections: Collection[str], venue: str, symbol: str) -> bool:
-        """Return whether one of these connections carries a book."""
         row = self.rows.get((venue, symbol))
         return row is not None and self._carriers[row].name in connections
 
@@ -327,7 +321,6 @@ class Books:
         return row is not None and self._carriers[row].name in self._backlogged and self._carriers[row].late()
 
     def standing_still(self, now_ns: int) -> set[str]:
-        """Return the connections that are alive and whose books stand still together."""
         still = set()
         for name, one in self.connections.items():
             if one.words[LAST_BYTE_NS] and one.pace.still(now_ns):
@@ -347,7 +340,6 @@ class Books:
         return max(lags) / NS_PER_MS if lags else None
 
     def sending(self, venue: str, symbol: str, now_ns: int) -> None:
-        """Record that an order of ours leaves for a book."""
         impact = self._impacts.setdefault((venue, symbol), Impact())
         impact.under_way += 1
         impact.sent_ns = max(impact.sent_ns, now_ns)
@@ -359,21 +351,17 @@ class Books:
         impact.known_ns = max(impact.known_ns, known_ns)
 
     def settled(self, venue: str, symbol: str) -> None:
-        """Record that one of the orders under way is settled."""
         impact = self._impacts.get((venue, symbol))
         if impact is not None:
             impact.under_way = max(0, impact.under_way - 1)
 
     def impacted_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
-        """Return those of `venues` whose book of a symbol may still show levels that our orders took."""
         return [venue for venue in venues if self.impacted(venue, symbol)] if self._impacts else []
 
     def awaited_among(self, symbol: str, venues: Iterable[str]) -> list[str]:
-        """Return those of `venues` whose book of a symbol is `awaited`."""
         return [venue for venue in venues if self.awaited(venue, symbol)] if self._unread else []
 
     def impacted(self, venue: str, symbol: str) -> bool:
-        """Return whether the book may still show levels that our orders took."""
         impact = self._impacts.get((venue, symbol))
         if impact is None:
             return False
@@ -429,7 +417,6 @@ class Books:
             self.arena.market.show(row, *self.arena.best(row))
 
     def has(self, venue: str, symbol: str) -> bool:
-        """Return whether a symbol is traded at a venue in this run, now."""
         return (venue, symbol) in self.rows
 
     def mid(self, venue: str, symbol: str) -> Decimal | None:
@@ -448,7 +435,6 @@ class Books:
         return NO_DEPTH if row is None else self._depths.bids(row)
 
     def sides(self, route: tuple[str, str, str]) -> tuple[Depth, Depth]:
-        """Return the asks and the bids of a route: symbol, where it buys, where it sells."""
         symbol, buy_venue, sell_venue = route
         return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
 
@@ -464,7 +450,6 @@ class Books:
         return episode(terms, *self.sides(route))
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
-        """Return the side that a taker would trade against, best first, as decimals."""
         row = self.rows.get((venue, symbol))
         if row is None:
             return []

@@ -21,8 +21,8 @@ from arb.market.words import (
 )
 
 TakeFrame = Callable[[bytes | str, int], int]
-"""Takes a frame and when it was received: 0 where that was all, the changed row + 1 where it is to be looked at, `HANDED_OVER`
-where the feed must take the frame."""
+"""Takes a frame and its time of receipt. Returns 0 when done, the changed row + 1 where Python must follow it up,
+`HANDED_OVER` where the feed must take the frame."""
 HANDED_OVER = -1
 BACKLOG_LAG_NS = 50 * NS_PER_MS
 """By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
@@ -83,13 +83,11 @@ class Connection:
         return self.words[CONNECTION_WORDS : CONNECTION_WORDS + min(self._lags_noted, LAGS_KEPT)].tolist()
 
     def keep_lag(self, lag_ns: int, received_ns: int) -> None:
-        """Keep a sample, and set when the next one is due."""
         self.words[CONNECTION_WORDS + self._lags_noted % LAGS_KEPT] = lag_ns
         self._lags_noted += 1
         self.next_lag_ns = received_ns + NS_PER_S
 
     def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
-        """Return the rows of live books that stand still while others of this connection move."""
         if self.pace.still(now_ns):
             return []
         return [row for row, book in self.pace.books.items() if book.still(now_ns) and arena.usable(row)]

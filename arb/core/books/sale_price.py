@@ -1,10 +1,10 @@
 """The price at which one base of a symbol sells, by any of its books: the guard next to the signer values sales by it.
 
 It bounds the size of orders and prices nothing: a far too large sale is to be refused, a leg's sale is not. So the price is
-the best bid of the venue in the middle, the upper one of two: of three venues no single absurd book decides. No buyer pays
+the best bid of the venue in the middle, the upper one of two. Of three venues no single absurd book decides. No buyer pays
 more than the best bid at once. Every live book counts, even a late or still one, since others are compared with it. Where none
-is live the last bids of any venue count, for `REMEMBERED_NS`: in an hour prices move by a few per cent, and a halted pair
-continues to offer its exit while no feed works. Older bids are worthless.
+is live the last bids of any venue count, for `REMEMBERED_NS`. In an hour prices move by a few per cent, and a halted pair must
+offer its exit even while no feed works. Older bids are worthless.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,6 @@ class SeenBids:
         self._seen.setdefault(symbol, {})[venue] = _Seen(bid, now_ns)
 
     def of(self, symbol: str, now_ns: int) -> list[Decimal]:
-        """Return the last bid of each venue that has shown one within `REMEMBERED_NS`."""
         seen = self._seen.get(symbol, {}).values()
         return [bid for bid, at_ns in seen if now_ns - at_ns <= REMEMBERED_NS]
 

@@ -1,9 +1,9 @@
 """Fees that a venue takes from its own asset while the balance lasts: GT or points at Gate, BGB at Bitget.
 
 An instrument is *listed* with the fees without that asset, and with the asset and its rate. The engine's state holds it as
-*planned*: in the asset, at its quote value, while the balance covers all pairs that may be open; as listed without it
-from before the balance runs out. An error in that direction is harmless: where a pair is planned with its fee in base and the
-venue takes the asset instead, a little base is left over. Planned in the asset and charged in base, it would be short.
+*planned*. That is in the asset, at its quote value, while the balance covers all pairs that may be open. Before the balance
+runs out it is as listed without it. An error in that direction is harmless: a pair planned with its fee in base has a little
+base over when the venue takes the asset. Planned in the asset and charged in base, it would be short.
 
 Each venue has one asset, and a level of its balance:
 
@@ -109,7 +109,7 @@ class FeeAssets:
             self._plan_all(venue)
 
     def charged(self, fill: Fill, now_ns: int) -> None:
-        """Take note of a fee in an asset that is neither base nor quote of its symbol."""
+        """Record a fee in an asset that is neither base nor quote of its symbol."""
         venue, asset = fill.venue, fill.fee_currency
         if self._listed[venue][fill.symbol].fee_asset != asset:
             self._begin(venue, asset)
@@ -142,7 +142,7 @@ class FeeAssets:
     def correct(self, fill: Fill, rate: Decimal) -> Decimal | None:
         """Use the rate that a fill was charged until other rules are listed; return the earlier rate.
 
-        The error of the asset's rate applies to all symbols of the venue alike: its discount, or its price here.
+        The error of the asset's rate applies to all symbols of the venue: its discount, or its price here.
         """
         known = self._listed[fill.venue]
         listed = known[fill.symbol]
@@ -174,7 +174,6 @@ class FeeAssets:
     # Planning.
 
     def _plan(self, listed: Instrument) -> None:
-        """Put an instrument into the state with its planned fee."""
         venue = listed.venue
         spent = venue in self._off or self._levels.get(venue) is Level.SPENT
         planned = listed
@@ -188,7 +187,6 @@ class FeeAssets:
             self._rules_changed(symbol)
 
     def _begin(self, venue: str, asset: str) -> None:
-        """Reset where a venue's asset has changed."""
         self._asset[venue] = asset
         self._levels.pop(venue, None)
         self._off.pop(venue, None)
@@ -196,7 +194,6 @@ class FeeAssets:
         self._needs.pop(venue, None)
 
     def _with_asset(self, venue: str) -> Iterator[Instrument]:
-        """Yield the instruments listed at a venue with its present fee asset."""
         asset = self._asset.get(venue)
         if asset is not None:
             yield from (listed for listed in self._listed[venue].values() if listed.fee_asset == asset)
@@ -274,7 +271,7 @@ class FeeAssets:
         self._state.incident(IncidentKind.FEE_ASSET, text, now_ns, severity=severity, venue=venue)
 
     def _report_change(self, before: Instrument, now: Instrument, now_ns: int) -> None:
-        """Report another tier, or another asset, once for all symbols of a venue that change alike."""
+        """Report another tier, or another asset, once for all symbols of a venue with the same change."""
         changes = list[str]()
         if None not in (before.taker_fee, now.taker_fee) and before.taker_fee != now.taker_fee:
             changes.append(

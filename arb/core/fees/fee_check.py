@@ -79,7 +79,6 @@ class FeeCheck:
         return listed
 
     def _stop(self, fill: Fill, why: str, kind: IncidentKind) -> None:
-        """Open nothing more in the symbol at the venue in this run."""
         why = self.state.stopped.setdefault((fill.venue, fill.symbol), why)
         text = f"{fill.symbol} is stopped at {fill.venue}: {why}"
         self.state.incident(kind, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue)

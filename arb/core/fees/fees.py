@@ -15,7 +15,7 @@ from arb.market.symbol import Symbol
 RATE_STEP = Decimal("1e-8")
 VALUE_STEP = Decimal("1e-18")
 FEE_SLACK = Decimal("0.01")
-"""A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""
+"""A fee may exceed the model by this share of it before the model counts as wrong ..."""
 ROUNDING_MAX = Decimal("1e-6")
 """... or by one unit of the last decimal it was reported with, and never more than this, in the fee's own currency."""
 ASSET_SLACK = Decimal("0.05")
@@ -119,10 +119,10 @@ def dearer_rate(fill: Fill, instrument: Instrument, unit: Decimal = Decimal(1)) 
 def charged_rate(
     fill: Fill, instrument: Instrument, unit: Decimal = Decimal(1)
 ) -> tuple[Decimal | None, Decimal | None]:
-    """Return the rate listed for a fill's fee, and the one really charged, rounded up, where it is another; None: it is not.
+    """Return the listed rate of a fill's fee, and the charged one, rounded up, where it differs; None: it does not.
 
-    Only for a fee in the currency that `instrument`, as the venue lists it, lets expect, or in its `fee_asset`, of which one is
-    worth `unit` in quote. Venues round fees, so a little more is allowed (`FEE_SLACK`, `ASSET_SLACK`, `ROUNDING_MAX`).
+    Only for a fee in the currency that `instrument`, as the venue lists it, implies, or in its `fee_asset`, one unit of which
+    is worth `unit` in quote. Venues round fees, so a little more is allowed (`FEE_SLACK`, `ASSET_SLACK`, `ROUNDING_MAX`).
     """
     rate, slack = instrument.taker_fee, FEE_SLACK
     if fill.fee_currency == instrument.fee_asset:

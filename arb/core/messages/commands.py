@@ -71,14 +71,10 @@ class QueryOrder(Command, frozen=True, kw_only=True, tag="QueryOrder"):
 
 
 class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances"):
-    """Ask a venue for all balances; answered by `BalancesReported`."""
-
     venue: str
 
 
 class RequestBook(Command, frozen=True, kw_only=True, tag="RequestBook"):
-    """Get a clean snapshot of one book, of a connection (`gate`, `gate#2`)."""
-
     connection: str
     native_symbol: str
 
@@ -120,7 +116,7 @@ class Alert(Command, frozen=True, kw_only=True, tag="Alert"):
 
 
 class Finish(Command, frozen=True, kw_only=True, tag="Finish"):
-    """All work is done: the process may end."""
+    pass
 
 
 AnyCommand = (

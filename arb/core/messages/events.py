@@ -1,7 +1,8 @@
 """What happened, in the past tense: only events change the decision plane.
 
-Every event is frozen and carries `seq`, its place in the one sequence shared with the frames, and `t_ns`, the instant at which
-it entered the queue (nanoseconds UTC, our clock). The runner stamps both; the maker of an event sets them to 0.
+Every event is frozen and carries `seq` and `t_ns`. `seq` is its place in the one sequence shared with the frames. `t_ns` is
+the instant at which it entered the queue (nanoseconds UTC, our clock). The runner stamps both; the maker of an event sets them
+to 0.
 
 Journals and tapes hold an event under its `tag` and its fields under their names. A class may be renamed and keeps its tag; a
 field may be renamed and keeps its name on disk by `msgspec.field(name=...)`; see docs/decisions/0002-frozen-names-on-disk.md.
@@ -103,8 +104,6 @@ class FeedDown(Event, frozen=True, kw_only=True, tag="FeedDown", omit_defaults=T
 
 
 class PrivateUp(Event, frozen=True, kw_only=True, tag="PrivateUp"):
-    """A venue's private stream is logged in and subscribed."""
-
     venue: str
 
 
@@ -152,8 +151,6 @@ class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
 
 
 class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed"):
-    """The venue's rules and the account's fees for one symbol were read."""
-
     instrument: Instrument
 
 
@@ -330,7 +327,6 @@ class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveye
     def unread(
         cls, venue: str, started_ns: int, cause: str | None = None, *, more: bool = False
     ) -> "AccountSnapshotTaken":
-        """Return a snapshot in which nothing was read."""
         return cls(
             venue=venue,
             complete=False,
@@ -345,7 +341,7 @@ class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveye
 
 
 SNAPSHOT_PART = 300
-"""The most orders or fills in one event: each may lead to several rows, of which the journal takes 4095 at a time."""
+"""The most orders or fills in one event: each may lead to several rows, and the journal takes 4095 rows at a time."""
 
 
 def parts_of(event: AccountSnapshotTaken) -> Iterator[AccountSnapshotTaken]:
@@ -387,8 +383,6 @@ class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
 
 
 class TimerFired(Event, frozen=True, kw_only=True, tag="TimerFired"):
-    """A timer set by `SetTimer` is due."""
-
     timer: str
 
 
@@ -401,9 +395,9 @@ class StoreStateChanged(Event, frozen=True, kw_only=True, tag="StoreStateChanged
 
 
 class TroubleReported(Event, frozen=True, kw_only=True, tag="TroubleReported"):
-    """The shell met something that a person should know of; `executor_error` is our own bug and halts trading.
+    """The shell met an event that a person should know of; `executor_error` is our own bug and halts trading.
 
-    `venue`: the venue that did not answer a question, where it is one's fault.
+    `venue`: the venue that did not answer, where it is one's fault.
     """
 
     kind: str
@@ -412,8 +406,6 @@ class TroubleReported(Event, frozen=True, kw_only=True, tag="TroubleReported"):
 
 
 class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
-    """The user, or a guard outside the engine, wants no new pairs."""
-
     reason: str
 
 
@@ -428,8 +420,6 @@ class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
 
 
 class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
-    """The user wants everything of ours brought back to flat, and nothing opened until `ResumeAsked`."""
-
     reason: str
 
 
@@ -442,7 +432,6 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="AlertAcknowledged
     reason: str
 
     def record(self) -> AcknowledgementRecord:
-        """Return the row that the ledger's alert is made of."""
         return AcknowledgementRecord(
             id=self.alert_id, seen_id=self.seen_id, ns=self.t_ns, by=self.by, reason=self.reason
         )

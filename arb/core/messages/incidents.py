@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 
 class IncidentKind(StrEnum):
-    """What happened that a person should know of."""
-
     ABANDONED = "abandoned"
     ACCOUNT_RENAMED = "account_renamed"
     BALANCES_UNREAD = "balances_unread"

@@ -25,8 +25,8 @@ class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The opening of one pair; its orders are those of the entry, the buy leg first.
 
-    `seq` and `t_ns` are those of the step that it belongs to, `synced` is the last step that no power cut could take from the
-    journal when this was written (0: none, or not known). Amounts in quote, but for `hold_base`. Names on disk are frozen
+    `seq` and `t_ns` are those of its step. `synced` is the last step that was safe from a power cut when this was written (0:
+    none, or not known). Amounts in quote, but for `hold_base`. Names on disk are frozen
     (docs/decisions/0002-frozen-names-on-disk.md).
     """
 

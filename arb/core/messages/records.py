@@ -1,6 +1,6 @@
 """Rows of the ledger. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
-All but an untraded `OpportunityRecord` are of class 1: journalled with the event that caused them, so that the ledger is a
+All but an untraded `OpportunityRecord` are of class 1: journalled with the event that caused them. So the ledger is a
 projection of the journal and can be rebuilt row for row. Data that a restart needs and a reader of history does not is in
 `recovery_records.py`. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote. The rules of `events.py` for
 names on disk apply here, too.
@@ -15,8 +15,6 @@ from arb.market.order import OrderAbsence, OrderStatus, Outcome, Role, Side, Tim
 
 
 class PairKind(StrEnum):
-    """What a pair trade was for."""
-
     ARB = "arb"
     DUST = "dust"
     FLATTEN = "flatten"
@@ -58,8 +56,6 @@ class AlternativeWay(StrEnum):
 
 
 class QuoteSide(StrEnum):
-    """A side of a book: who offers to sell, or to buy."""
-
     ASKS = "asks"
     BIDS = "bids"
 
@@ -69,8 +65,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
-    """One run of the engine process."""
-
     id: int
     mode: str
     sandbox_id: str | None
@@ -85,8 +79,8 @@ class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
 class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecord"):
     """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero.
 
-    `required_edge_bps`: the edge that a pair had to have at `best_ns`, legs' cost and the inventory's skew in it; None where no
-    bands of the inventory were in force, or other reasons spoke first.
+    `required_edge_bps`: the edge required of a pair at `best_ns`, with the legs' cost and the inventory's skew. None where no
+    bands of the inventory were in force, or other reasons took precedence.
     """
 
     id: int
@@ -235,8 +229,6 @@ class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):
 
 
 class IncidentRecord(Record, frozen=True, kw_only=True, tag="IncidentRecord"):
-    """Something a person should know of."""
-
     id: int
     run_id: int
     ns: int

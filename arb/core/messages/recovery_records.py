@@ -73,7 +73,6 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     refill: tuple[str, ...] = ()
 
     def holds(self) -> dict[tuple[str, str], Decimal]:
-        """Return all reservations of the pair, by venue and asset."""
         base, quote = Symbol.of(self.symbol).base_and_quote
         held = {(self.buy_venue, quote): self.hold_quote, (self.sell_venue, base): self.hold_base}
         return held | {(hold.venue, hold.asset): hold.amount for hold in self.fee_holds}
@@ -181,8 +180,6 @@ class Residual(msgspec.Struct, frozen=True):
 
 
 class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
-    """All residuals of closed pairs on these accounts, as dust or carried unhedged."""
-
     account_ids: tuple[str, ...]
     dust: tuple[Residual, ...]
     carried: tuple[Residual, ...]
@@ -235,8 +232,6 @@ RecoveryRecord = PlanRecord | ControlRecord | ResidualsRecord | AgreedRecord | F
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
-    """The journalled rows of one pair: unfinished, or closed."""
-
     plan: PlanRecord
     pair: PairRecord
     orders: tuple[OrderRecord, ...]

@@ -82,7 +82,7 @@ class VenueLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class AppliedLimit(msgspec.Struct, frozen=True):
-    """A limit that a table of a symbol or a venue put in the place of the one for all: its key, its value, and the table."""
+    """A limit of a symbol's or a venue's table that replaced the general one: its key, its value, and the table."""
 
     limit: str
     value: Decimal
@@ -132,7 +132,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changed) if changed else self
 
     def applied(self, symbol: str, venues: Iterable[str] = ()) -> tuple[AppliedLimit, ...]:
-        """Return the overrides that replace the general limits."""
         places = tuple(venues) or ("",)
         if symbol not in self.symbol and not any(venue in self.venue for venue in places):
             return ()
@@ -170,11 +169,9 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def of_all(self) -> bool:
-        """Return whether the edges are shares of the joint holdings of all venues."""
         return self.low_share is not None
 
     def stated(self) -> tuple[Decimal | None, ...]:
-        """Return low edge, target and high edge, as they are stated."""
         if self.of_all:
             return self.low_share, self.target_share, self.high_share
         return self.low_amount, self.target_amount, self.high_amount
@@ -220,14 +217,11 @@ class ChoiceRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def at_utc_s(self) -> int:
-        """Return the second of the UTC day that `at_utc` is."""
         hours, _, minutes = self.at_utc.partition(":")
         return 3600 * int(hours) + 60 * int(minutes)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """When a book may be traded on, and how long anything may take."""
-
     max_feed_lag_ms: int = 1000
     feed_silence_ms: int = 15_000
     max_skew_ms: int = 500

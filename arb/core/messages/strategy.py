@@ -28,14 +28,12 @@ class Strategy(Protocol):
     def unfinished(self) -> bool:
         """Return whether the last `act` deferred symbols to the next one, which runs once the received data was read."""
 
-    def start(self) -> None:
-        """Begin a run; the run's id is known from now on."""
+    def start(self) -> None: ...
 
-    def finish(self, now_ns: int) -> None:
-        """End: nothing is opened any more."""
+    def finish(self, now_ns: int) -> None: ...
 
     def mark(self, rows: Iterable[int]) -> None:
-        """Take note of the rows of the book arena that a frame has changed. The path of every frame: it must be fast."""
+        """Handle a frame's changed rows of the book arena. The path of every frame: it must be fast."""
 
     def mark_all(self) -> None:
         """Handle a change other than a frame, for every symbol."""
@@ -44,11 +42,10 @@ class Strategy(Protocol):
         """Handle the end of an event: a blocker may be gone. Called very often."""
 
     def rules_changed(self, symbol: str) -> None:
-        """Take note that a symbol has other rules, fees, or a book more or less."""
+        """Handle a symbol's change of rules, of fees, or of its set of books."""
 
     def health_changed(self, symbols: Iterable[str]) -> None:
-        """Take note that a venue which lists `symbols` is of other health, or its wallets are, so that pairs may be of another
-        size."""
+        """Handle a change of health or of wallets at a venue that lists `symbols`: pairs may have another size."""
 
     def act(self, now_ns: int) -> None:
         """Open the most profitable pair, if any, on the present books, except for books whose connections have unread bytes
@@ -60,8 +57,7 @@ class Strategy(Protocol):
         Episodes, blockers, books, and further openings: their orders leave with the rest of the step.
         """
 
-    def close_episodes(self, now_ns: int) -> None:
-        """Handle the `EpisodesTimer`."""
+    def close_episodes(self, now_ns: int) -> None: ...
 
     def why_not(self, route: Route) -> Reason | None:
         """Return why the present edge of a route is not taken, as last judged; None without a blocker.

@@ -22,22 +22,16 @@ class Timer(msgspec.Struct, frozen=True):
 
 
 class OrderTimer(Timer, frozen=True):
-    """Query an order that has been silent for too long."""
-
     kind: ClassVar[str] = "order"
     client_order_id: str
 
 
 class PairTimer(Timer, frozen=True):
-    """Decide again the next step of an open pair."""
-
     kind: ClassVar[str] = "pair"
     pair_id: int
 
 
 class VenueTimer(Timer, frozen=True):
-    """A timer that exists once for each venue."""
-
     venue: str
 
 
@@ -67,20 +61,14 @@ class RecoveryTimer(Timer, frozen=True):
 
 
 class BalancesTimer(Timer, frozen=True):
-    """Ask every venue for its balances, at regular intervals."""
-
     kind: ClassVar[str] = "balances"
 
 
 class EpisodesTimer(Timer, frozen=True):
-    """Close the opportunity episodes whose edge is gone."""
-
     kind: ClassVar[str] = "episodes"
 
 
 class FlattenTimer(Timer, frozen=True):
-    """Try again to trade the residuals away."""
-
     kind: ClassVar[str] = "flatten"
 
 

@@ -2,11 +2,11 @@
 
 A venue may report more filled than was ordered, or one trade under two ids. That must not end the process while legs are
 unhedged, and no order may depend on it. Such a report or fill is not counted. The order is settled only when a complete order
-query shows it ended, with a cumulative fill equal to the sum of its listed fills and covering those already counted. Meanwhile
-its pair waits, and nothing opens in its symbol at that venue. Repairs of all other pairs continue.
+query shows it ended. Its cumulative fill must equal the sum of its listed fills and cover those already counted. Meanwhile its
+pair waits, and nothing opens in its symbol at that venue. Repairs of all other pairs continue.
 
-A fill that looks like a counted one (same size, price and instant, another id) may still be true: two makers may have asked
-the same. It is only put aside until the query is answered, and is a contradiction when the query does not list it.
+A fill that looks like a counted one (same size, price and instant, another id) may be true: two makers may have asked the
+same. It is only put aside until the query is answered, and is a contradiction when the query does not list it.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport
 
 LISTED_WITHIN_NS = 10 * NS_PER_S
-"""A fill that a venue does not list so long after it was reported, though its sums agree without it, is not true."""
+"""A fill that a venue does not list this long after its report, though its sums agree without it, is not true."""
 
 
 class Contradictions:
@@ -110,5 +110,4 @@ def _agrees(order: WorkingOrder, event: OrderQueried) -> bool:
 
 
 def _same(held: Iterable[Fill], listed: Iterable[Fill]) -> bool:
-    """Return whether two sets of fills are the same trades, under any ids."""
     return Counter((fill.size, fill.price) for fill in held) == Counter((fill.size, fill.price) for fill in listed)

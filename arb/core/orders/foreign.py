@@ -26,8 +26,6 @@ ORDERS_KEPT = 10_000
 
 
 class ForeignOrders:
-    """The foreign orders seen recently, by venue and the venue's order id."""
-
     def __init__(self, state: EngineState) -> None:
         self.state = state
         # The random bits of processes with our prefix that are another journal's.
@@ -83,7 +81,6 @@ class ForeignOrders:
         )
 
     def on_fill(self, fill: Fill, now_ns: int) -> None:
-        """Count a foreign fill once: write its row, and move the computed balances."""
         key = (fill.venue, fill.venue_order_id)
         if not self._counted.add(fill.venue, fill.key, fill.event_ns):
             return

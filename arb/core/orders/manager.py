@@ -47,8 +47,6 @@ FeeCheck = Callable[[Fill, WorkingOrder], None]
 
 
 class Refusals(Protocol):
-    """Counts the answers that show whether a venue takes orders in an instrument (`core/risk/instrument_bans.py`)."""
-
     def accepted(self, order: WorkingOrder) -> None: ...
 
     def refused(self, order: WorkingOrder, why: str, now_ns: int) -> None: ...
@@ -67,7 +65,6 @@ class OrderManager(OrderSender):
         *,
         fee_check: FeeCheck,
     ) -> None:
-        """Call `fee_check` with each new fill and its order."""
         super().__init__(state)
         self.foreign = foreign
         self._fee_check = fee_check
@@ -81,15 +78,12 @@ class OrderManager(OrderSender):
     def owner_closed(self, order: WorkingOrder) -> bool: ...
 
     @abstractmethod
-    def entry_fee(self, order: WorkingOrder) -> Decimal:
-        """Return the planned fee of an entry, as a ratio."""
+    def entry_fee(self, order: WorkingOrder) -> Decimal: ...
 
     @abstractmethod
-    def order_changed(self, order: WorkingOrder, now_ns: int) -> None:
-        """Call the owner of a changed order."""
+    def order_changed(self, order: WorkingOrder, now_ns: int) -> None: ...
 
     def on_accepted(self, event: OrderAccepted) -> None:
-        """Take the venue's acknowledgement, with its first report on the order, if any."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.exists()
@@ -133,7 +127,6 @@ class OrderManager(OrderSender):
         self._after(order, event.t_ns)
 
     def on_unknown(self, event: OutcomeUnknown) -> None:
-        """Note that the order may exist; it is queried until it is found or proved absent."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.unwell = event.sent_ns, event.status is not None
         if event.refused:
@@ -240,7 +233,6 @@ class OrderManager(OrderSender):
             self._reconciler.ask(order, event.t_ns)
 
     def on_timer(self, timer: OrderTimer, now_ns: int) -> None:
-        """Query an order that has been silent for too long."""
         order = self.orders.get(timer.client_order_id)
         if order is None or order.query_in_flight:
             return
@@ -248,7 +240,7 @@ class OrderManager(OrderSender):
             self._reconciler.ask(order, now_ns)
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
-        """Note a venue's clock offset (ns) for the orders that may have been signed with it."""
+        """Keep a venue's clock offset (ns) for the orders that may have been signed with it."""
         self._reconciler.clock_measured(self.open_orders(), venue, offset_ns)
 
     def on_clock_anchored(self, now_ns: int) -> None:
@@ -256,7 +248,6 @@ class OrderManager(OrderSender):
         self._reconciler.clock_anchored(self.open_orders(), now_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Request the cancel of a resting order."""
         self._reconciler.cancel(order)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
@@ -324,7 +315,6 @@ class OrderManager(OrderSender):
         self._fee_check(fill, order)
 
     def _refute(self, order: WorkingOrder, now_ns: int) -> None:
-        """Count a presumption of absence as wrong: the order has filled."""
         if order.absence is OrderAbsence.PRESUMED:
             order.presumed_wrongly = True
             self.visibility.presumed_wrongly(order, now_ns)
@@ -371,7 +361,6 @@ class OrderManager(OrderSender):
             self.state.incident(IncidentKind.REJECTIONS, text, event.t_ns, venue=event.venue)
 
     def keep_orphan(self, fill: Fill) -> None:
-        """Hold a fill until its order's venue id is known."""
         if len(self._orphans) >= ORPHANS_KEPT:
             self._orphans.pop(next(iter(self._orphans)))
         self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)

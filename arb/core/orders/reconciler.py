@@ -1,12 +1,12 @@
 """Order queries: when to query a silent order, and when an order may be declared absent.
 
-Nothing weaker proves that an order does not exist. The venue may execute a delayed request after the client gave up, queries
+Nothing weaker proves that an order does not exist. The venue may execute a delayed request after the client gave up. Queries
 by client order id fail for finished orders on Gate, and histories lag. Absence needs three things. First, the request's
-venue-enforced expiry has passed by more than the clock error, on the venue's present clock (the expiry was written in its
-time, and a clock set back since lets the request live on). Then two complete queries at least two seconds apart find nothing.
+venue-enforced expiry has passed by more than the clock error, on the venue's present clock. (The expiry was written in its
+time, and a clock set back since lets the request live on.) Then two complete queries at least two seconds apart find nothing.
 And balances agree. A grace time replaces the expiry where the venue has none. It also does where a gateway checks the expiry
-on receipt only, and a request may wait behind it, and where this account has not yet seen the venue refuse an expired order:
-documents err.
+on receipt only, and a request may wait behind it. And it does where this account has not yet seen the venue refuse an expired
+order: documents err.
 """
 
 from collections.abc import Iterable, Reversible
@@ -70,9 +70,9 @@ class OrderReconciler:
         return absent, uncertain
 
     def _is_old(self, venue: str, asked_ns: int, now_ns: int) -> bool:
-        """Return whether a venue's balances asked for at `asked_ns` are those of an earlier instant, as its lists may be too.
+        """Return whether a venue's balances requested at `asked_ns` are those of an earlier instant, as its lists may be too.
 
-        That shows in any asset: an unknown order's own is as before where all lags alike.
+        That shows in any asset: an unknown order's own asset is unchanged where all of them lag.
         """
         true_ns = self.state.inventory.late_since(venue, now_ns) if self._proving else None
         return true_ns is not None and true_ns < asked_ns - LAG_MIN_NS

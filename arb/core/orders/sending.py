@@ -44,7 +44,6 @@ class OrderSender(OrderTable):
         super().know(order)
 
     def follow(self, orders: Iterable[WorkingOrder], places: Iterable[PlaceOrder]) -> None:
-        """Send orders, follow them from now on, and write their rows."""
         state = self.state
         for order in orders:
             self.know(order)

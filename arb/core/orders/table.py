@@ -39,7 +39,6 @@ class OrderTable(ABC):
         return symbol in self._short_of_fills.values()
 
     def know(self, order: WorkingOrder) -> None:
-        """Index an order by both its names."""
         self.orders[order.client_order_id] = order
         if order.watched:
             self.watched[order.client_order_id] = order
@@ -47,7 +46,6 @@ class OrderTable(ABC):
             self.named(order, order.venue_order_id)
 
     def named(self, order: WorkingOrder, venue_order_id: str) -> None:
-        """Index an order by the name its venue gave it."""
         self._by_venue_id.setdefault((order.venue, venue_order_id), order.client_order_id)
 
     def order_of(self, fill: Fill) -> WorkingOrder | None:
@@ -62,7 +60,6 @@ class OrderTable(ABC):
         return None if name is None else self.orders[name]
 
     def resting(self, venue: str | None = None) -> list[WorkingOrder]:
-        """Return our orders that rest in a venue's book, everywhere or at one venue."""
         return [order for order in self.open_orders() if order.rests and venue in (None, order.venue)]
 
     def unknown_orders(self) -> list[WorkingOrder]:

@@ -19,8 +19,6 @@ WAITING_MAX = 5_000
 
 
 class UnfamiliarOrders:
-    """Venue reports on orders that the journal is searched for."""
-
     def __init__(self, state: EngineState) -> None:
         self._state = state
         self._reports: dict[tuple[str, str], OrderReport] = {}
@@ -35,7 +33,6 @@ class UnfamiliarOrders:
         self._state.lost.add((report.venue, report.symbol))
 
     def fill(self, fill: Fill) -> None:
-        """Keep a fill; nothing opens in its symbol there meanwhile."""
         key = (fill.venue, fill.venue_order_id)
         if key not in self._reports and all(key != (held.venue, held.venue_order_id) for held in self._fills.values()):
             self._search(fill)
@@ -56,7 +53,6 @@ class UnfamiliarOrders:
         return reports, sorted(fills, key=lambda fill: (fill.event_ns, fill.trade_id))
 
     def symbols(self) -> set[tuple[str, str]]:
-        """Return the (venue, symbol) pairs with waiting reports."""
         reports, fills = self._reports.values(), self._fills.values()
         return {(report.venue, report.symbol) for report in reports} | {(fill.venue, fill.symbol) for fill in fills}
 

@@ -6,9 +6,10 @@ not two. So a query counts only once it must show every effect of the order.
 - *Proved.* Where the venue enforces the order's expiry: after that, the clock error, and the longest lag seen there within 24
   hours. An answer that shows a later order or fill of ours (in lists, or in balances) replaces that wait.
 - *Presumed.* Where it enforces none, time proves nothing. Absence is presumed after `presume_absent_ms`, or twice the slowest
-  acknowledgement or lag of the last ten minutes; after `unknown_grace_ms` where the venue answered without an outcome, or its
-  private stream is down. A second order of a venue waits as long for the first to turn up, for they may share a cause. One that
-  turns up after all is a late fill. Its cost is counted, and two within an hour end presumptions at that venue for 24 hours.
+  acknowledgement or lag of the last ten minutes. It is presumed after `unknown_grace_ms` where the venue answered without an
+  outcome, or its private stream is down. A second order of a venue waits as long for the first to turn up, for they may share
+  a cause. One that turns up after all is a late fill. Its cost is counted, and two within an hour end presumptions at that
+  venue for 24 hours.
 
 While a complete query does not show all of an order that the venue has acknowledged, its lists lag: no absence follows there.
 """
@@ -149,7 +150,6 @@ class Visibility:
         return control.presumed_cost_e8(now_ns) + worst_e8 <= to_e8(self.state.limits.daily_loss_quote) // DAY_SHARE
 
     def presumed_wrongly(self, order: WorkingOrder, now_ns: int) -> None:
-        """Record that an order presumed absent has filled."""
         state, control = self.state, self.state.control
         kept = [at for at in control.wrong_presumptions if at.ns > now_ns - DAY_NS]
         control.wrong_presumptions = (*kept, WrongPresumption(order.account_id, now_ns))

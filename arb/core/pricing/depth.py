@@ -19,8 +19,8 @@ class Depth:
     """One side of a book, best first, with running sums.
 
     Prices and sizes are integers > 0 on the symbol's scale; amounts (price times size) are Python integers and cannot
-    overflow. Sums are taken once per side and serve every pair of venues that uses it; those of amounts only as deep as
-    they were asked for, since most trades end within a few levels.
+    overflow. Sums are computed once per side and serve every pair of venues that uses it. Those of amounts reach only as deep
+    as requested, since most trades end within a few levels.
     """
 
     __slots__ = ("_amounts", "_further", "ends", "opposite", "prices", "sizes", "total")
@@ -81,7 +81,7 @@ class Depth:
         return self.ends[level] - (self._amounts[level] - amount) // self.prices[level]
 
     def price_after(self, size: int) -> int | None:
-        """Return the price of the next unit once `size` is taken, or None when nothing is left."""
+        """Return the price of the next unit once `size` is taken, or None when nothing remains."""
         if size >= self.total:
             return None
         return self.prices[bisect_left(self.ends, size + 1)]
@@ -98,9 +98,9 @@ NO_DEPTH = Depth((), ())
 
 
 class Depths:
-    """The sides of the arena's books, each with the sums that were taken when it was asked for last.
+    """The sides of the arena's books, each with the sums of its last reading.
 
-    They hold until the row is written again: `BookArena.updates` rises with every write, invalidation and change of hands.
+    They hold until the row is written again: `BookArena.updates` rises with every write, invalidation and change of book.
     """
 
     def __init__(self, arena: BookArena) -> None:

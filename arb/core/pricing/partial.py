@@ -2,12 +2,12 @@
 
 The legs fill in lots, independently: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA - fs`, with `nA = 1-fA`
 for a fee in base. A *repair order* sells or buys back a legal size at either of the two venues: a multiple of its lot, at
-least its minimum size, and worth its minimum notional even at the worst price a repair may have. It may overshoot when that
-leaves less than falling short would. The *unhedged* base is the distance from `|e|` to the nearest legal size, or to no
-order at all. A plan is hedgeable when, for every `e` that may occur, that is dust at the higher of the two best quotes.
+least its minimum size. It is worth its minimum notional even at the worst price a repair may have. It may overshoot when that
+leaves less than falling short would. The *unhedged* base is the distance from `|e|` to the nearest legal size, or to no order
+at all. A plan is hedgeable when, for every `e` that may occur, that is dust at the higher of the two best quotes.
 
-The answer errs on the careful side: imbalances are taken on the common grid of both lots, without asking which pairs of
-fills reach them, and a fee in base is added whole.
+The answer errs on the careful side. Imbalances are taken on the common grid of both lots, whether or not pairs of fills reach
+them, and a fee in base is added whole.
 """
 
 from decimal import Decimal
@@ -63,7 +63,6 @@ def worst_residual(plan: Plan, lowest_price: int, *, may_overshoot: bool = True)
 
 
 def _below(size: int, grid: int) -> int:
-    """Return the greatest multiple of `grid` below `size`."""
     return (size - 1) // grid * grid
 
 

@@ -1,7 +1,7 @@
 """The answer to two books: a `Plan` worth taking, or a `Refusal` with its one reason.
 
-Plans hold integers on the scales of their `PairTerms`, so that the hot path builds no decimals; `Plan.view()` gives the
-exact decimals for the wire, the ledger and people.
+Plans hold integers on the scales of their `PairTerms`, so that the hot path builds no decimals. `Plan.view()` gives the exact
+decimals for the wire, the ledger and people.
 """
 
 from decimal import Decimal

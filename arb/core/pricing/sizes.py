@@ -127,7 +127,7 @@ class Sizes:
         size = most // cap(prices[0])
         if size > ends[0]:
             low, high = 1, len(ends)
-            while low < high:  # the first level of which not even one unit fits
+            while low < high:  # the first level that does not fit even one unit
                 level = (low + high) // 2
                 if (ends[level - 1] + 1) * cap(prices[level]) > most:
                     high = level

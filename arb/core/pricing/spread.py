@@ -1,15 +1,15 @@
 """From two sides of books and the terms of two venues to the best plan, exactly, as `arb/core/pricing/__init__.py` defines it.
 
 `evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or with the
-first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges everything but
+first reason why there is none. `sizes.py` holds the argument why no size is missed. The caller judges everything but
 economics: whether the books are live, crossed or skewed, and whether the fees are known.
 
-Before our own funds count, the edge of the smallest legal size must not exceed `max_edge_bps`: above it, the quotes are not
+Before our own funds count, the edge of the smallest legal size must not exceed `max_edge_bps`. Above it, the quotes are not
 one coin at two prices, and no size is right. It never shapes a size.
 
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 
-Most edges need no separate search. The best size of all (`episode`) is the best of every set of sizes that contains it, so
+Most edges need no separate search. The best size of all (`episode`) is the best of every set of sizes that contains it. So
 where our funds cover it there is no other plan. And no size has a greater edge than the best quotes have: the n-th unit costs
 no less and brings no more than the first.
 """
@@ -116,7 +116,6 @@ def _may_be_implausible(terms: PairTerms, best_ask: int, best_bid: int) -> bool:
 
 
 def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
-    """Return whether a plan is among the sizes that `funds` cover (`Sizes.limit_funds`)."""
     terms, one = plan.terms, plan.terms.fee_one
     exp = terms.scale.notional_exp + terms.fee_exp
     if funds.buy_fee_funds is not None and terms.buy.buy_fee_in is FeeIn.OTHER and terms.buy_fee > 0:
@@ -133,7 +132,6 @@ def _covered(plan: Plan, funds: Funds, best_bid: int) -> bool:
 
 
 def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, over_bps: Decimal) -> Plan | Refusal:
-    """Answer as `evaluate` does, by adding one constraint after the other."""
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
     sizes = _legal(terms, asks, bids, over_bps)
@@ -214,13 +212,10 @@ class Walked(NamedTuple):
 
 
 class Unsure(Enum):
-    """The answer of a quick search where only the thorough one can decide."""
-
     UNSURE = auto()
 
 
 def worth(terms: PairTerms, walked: Walked) -> int:
-    """Return the net of a size, as in `Sizes.net`."""
     arrived = terms.parts * walked.whole + walked.rest * walked.rest_price
     return terms.sell_keep * arrived - terms.ask_weight * walked.cost
 

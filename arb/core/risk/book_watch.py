@@ -31,7 +31,6 @@ class BookWatch:
         self._missing: dict[str, set[int]] = {}
 
     def check(self, now_ns: int) -> None:
-        """Report missing and returned books, and re-subscribe single books that stand still."""
         if now_ns < self._checked_ns + CHECKED_EVERY_NS:
             return
         self._checked_ns = now_ns

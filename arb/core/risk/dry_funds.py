@@ -21,7 +21,6 @@ class DryFunds:
         self._dry: set[tuple[str, str]] = set()
 
     def opened(self, route: Route, now_ns: int) -> None:
-        """Record that a pair opened on a route: it had the funds."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         self._sold.add((sell_venue, base))

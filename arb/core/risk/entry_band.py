@@ -1,9 +1,9 @@
 """The entry band: no order of a pair is priced further than `entry_band_bps` from the middle of other venues' books.
 
 A plan uses two books, and either may be wrong, or be read on a wrong scale. So the limit price of each leg is compared with
-the usable books of all *other* venues: the middle one of their mids, or the nearer of the two in the middle. So of three no
-single absurd one decides, even for a namesake of the coin. A repair keeps its loss cap instead. All is in integers, on the
-symbol's scale, at the instant of the decision, in a few microseconds: the orders wait for it.
+the usable books of all *other* venues. The reference is the middle one of their mids, or the nearer of the two in the middle.
+So of three no single absurd one decides, even for a namesake of the coin. A repair keeps its loss cap instead. All is in
+integers, on the symbol's scale, at the instant of the decision, in a few microseconds: the orders wait for it.
 """
 
 from collections.abc import Collection

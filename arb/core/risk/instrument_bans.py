@@ -20,8 +20,6 @@ UNKNOWN_CODES_NEEDED = 2
 
 
 class InstrumentBans:
-    """Counts the refusals that may bar an instrument, and lifts bars."""
-
     def __init__(self, state: EngineState) -> None:
         self._state = state
         # By (venue, symbol), the orders refused by a code that the venue's table does not know.
@@ -43,7 +41,6 @@ class InstrumentBans:
         state.incident(IncidentKind.INSTRUMENT_HALTED, text, now_ns, venue=order.venue, pair_id=order.pair_id)
 
     def refused_by_unknown_code(self, order: WorkingOrder, why: str, now_ns: int) -> None:
-        """Count a refusal by a code that the venue's table does not know."""
         orders = self._unknown.setdefault((order.venue, order.symbol), set())
         orders.add(order.client_order_id)
         if len(orders) >= UNKNOWN_CODES_NEEDED:

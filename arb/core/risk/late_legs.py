@@ -3,7 +3,7 @@
 From the deadline on nothing opens in the pair's symbol, nor at its two venues. When the pair is still unhedged at twice the
 deadline, or a second one is late at the same time, nothing opens at all (`HaltReason.LEG_DEADLINE`). Only this stop and that
 halt lift themselves, at most once an hour. Every pair that was late must have ended completed or unwound, its loss before fees
-within `leg_loss_max_bps` of its larger leg, and no order may be unknown anywhere. Any other halt, or a late pair that ended
+within `leg_loss_max_bps` of its larger leg. No order may be unknown anywhere. Any other halt, or a late pair that ended
 otherwise, waits for the user. All of it is journalled, and survives restarts.
 """
 
@@ -29,8 +29,6 @@ ROUNDING = Decimal("1e-6")
 
 
 class LateLegs:
-    """Sets and lifts the stops for late pairs."""
-
     def __init__(self, state: EngineState, orders: TradeTable) -> None:
         self.state = state
         self.orders = orders
@@ -59,12 +57,10 @@ class LateLegs:
         self._note(pair, ended_well=pair.state in ENDED_WELL and self._within_cap(pair))
 
     def reopened(self, pair: PairTrade, now_ns: int) -> None:
-        """Record that a late fill has reopened a pair that was late."""
         if self._note(pair, ended_well=False):
             self.state.out.persist(self.state.control.record(now_ns, f"pair {pair.id} is open again"))
 
     def lift_if_over(self, now_ns: int) -> None:
-        """Lift the stops of late pairs, when all of them may be lifted now."""
         state, control = self.state, self.state.control
         if not control.late or not all(leg.ended_well for leg in control.late.values()):
             return

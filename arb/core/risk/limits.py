@@ -1,8 +1,8 @@
 """The limits on the amount at risk at once.
 
 A pair counts with the most its buy leg may pay, from its opening until it has closed. Base that closed pairs left unhedged
-(carried, or dust beyond its limit) counts at its booked value until it is traded away: otherwise the same kind of unhedged
-base could pile up again and again. All amounts are in quote currency. The limit per trade is applied where the trade is sized
+(carried, or dust beyond its limit) counts at its booked value until it is traded away. Otherwise unhedged base could pile up
+again and again. All amounts are in quote currency. The limit per trade is applied where the trade is sized
 (`core/pricing/sizes.py`).
 
 The capital at a venue is the same sum over the pairs that trade there, and the base left by pairs with an account there. It is
@@ -81,7 +81,6 @@ def _passed_together(
 
 
 def _may_lie_at(state: EngineState, venue: str, held: Residual) -> bool:
-    """Return whether some of a residual may be at a venue: one of its pairs' venues, as far as known."""
     return not held.account_ids or state.venues[venue].account_id in held.account_ids
 
 

@@ -34,13 +34,13 @@ from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
-# The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
+# The day's sum is journalled whenever it has grown by this share of its limit, so that a crash loses little.
 KEPT_EVERY = 64
 # The codes of refusals by the guard next to the signer (`venues/kit/rules/guard.py`) begin so.
 GUARD_CODES = "guard_"
 STILL_REPORTED_NS = 500 * NS_PER_MS
-"""A standstill is an incident when it lasts this long. Shorter ones also stop trade: they occur when a connection delivers at
-once the frames of several seconds, so that other connections' books seem to have stood still."""
+"""A standstill is an incident when it lasts this long. Shorter ones also stop trade: they occur when a connection delivers the
+frames of several seconds at once. Then other connections' books seem still."""
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
@@ -64,7 +64,6 @@ class VenueMonitor:
         self._refusals = RefusalReports(state)
 
     def before(self, event: AnyEvent) -> None:
-        """Measure before an event is handled."""
         if not self.state.run_id:
             return  # the run has not begun: there is nothing to measure and no row to write
         self.exposure.measure(event.t_ns)
@@ -78,7 +77,6 @@ class VenueMonitor:
             self._report_refusal(event)
 
     def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
-        """Continue from a previous process's record, once its pairs are restored."""
         self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
         self.state.health.restore(self.state.control.unwell, now_ns)
         self.exposure.measure(now_ns)

@@ -16,7 +16,7 @@ from arb.market.numbers import plain
 
 
 def is_clean(pair: PairTrade) -> bool:
-    """Return whether a pair that has ended traded its two legs and needed nothing else."""
+    """Return whether an ended pair traded its two legs and needed nothing else."""
     ended = pair.on_edge and pair.state is PairState.COMPLETED
     return ended and not pair.repairs() and all(order.filled for order in pair.orders.values())
 

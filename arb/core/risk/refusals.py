@@ -16,8 +16,6 @@ _NEWS = {
 
 
 class RefusalReports:
-    """Reports refusals, of which the same limit makes many."""
-
     def __init__(self, state: EngineState) -> None:
         self._state = state
         self._reported: dict[tuple[str, ...], tuple[int, int]] = {}  # when reported, and how many since

@@ -2,9 +2,9 @@
 
 A venue may fill an order that it has reported cancelled, and that report may be lost; only a differing balance shows it then.
 So before a run ends, each account is compared once more after its last pair has closed. A late fill found then is repaired as
-usual. A run that is to end as soon as it has begun still takes a snapshot of every account first: no later process will look
-for the orders and fills that the previous one left there. A venue that does not answer delays the end by `LAST_BALANCES_S`
-seconds at most.
+usual. A run that is to end as soon as it has begun still takes a snapshot of every account first. No later process will search
+for the orders and fills of the previous one there. A venue that does not answer delays the end by `LAST_BALANCES_S` seconds at
+most.
 """
 
 from collections.abc import Callable

@@ -67,7 +67,6 @@ class RateBudget:
         return max(0, left) if found else rate.count, rate.count, rate.window_ms
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
-        """Count one placement, which must not be refused."""
         for _, window in self._windows(venue, symbol, now_ns):
             window.append(now_ns)
 

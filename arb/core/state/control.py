@@ -6,10 +6,10 @@ unhedged base back to flat. While it runs the state is REDUCING and `halted` is 
 is unhedged, or nothing legal remains, `halted` is `flattened`. The daily notional is the planned cost of pairs opened on the
 present UTC day, less the part that closed ones did not trade.
 
-The day's loss is no halt. Nothing opens for the rest of the UTC day once the realised net of the pairs closed on it has fallen
-by `daily_loss_quote` (`risk_limit`), even if open pairs earn. The user may resume with a new allowance, which counts from
-that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then the next pair to close, a
-winner too, halted again.
+The day's loss is no halt. Nothing opens for the rest of the UTC day once the net of the pairs closed on it has fallen by
+`daily_loss_quote` (`risk_limit`). That holds even if open pairs earn. The user may resume with a new allowance, which counts
+from that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then the next pair to close,
+a winner too, halted again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -41,8 +41,6 @@ CREDITS_A_DAY = 10
 
 
 class TradingState(StrEnum):
-    """What the engine may do: open and close, only close, or nothing new."""
-
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
     HALTED = "HALTED"
@@ -64,7 +62,6 @@ class ExposureMeter:
         return (self.day + 1) * DAY_NS
 
     def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
-        """Restore a day's sums as last journalled."""
         self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
         self.by_venue = dict(by_venue)
         self.total = sum(self.by_venue.values(), ZERO)
@@ -83,7 +80,7 @@ class ExposureMeter:
         return ended
 
     def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
-        """Add quote notionals by venue that were held from `since_ns` to `until_ns`, as far as that span is in this day."""
+        """Add quote notionals by venue, held from `since_ns` to `until_ns`, for the part of that span in this day."""
         held_ns = until_ns - max(since_ns, self.day * DAY_NS)
         if held_ns > 0:
             for venue, amount in shares.items():
@@ -92,8 +89,6 @@ class ExposureMeter:
 
 
 class Control:
-    """Whether new pairs may open, and the reason when not."""
-
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
@@ -135,7 +130,6 @@ class Control:
         self.day_presumed_e8 = 0
 
     def restore(self, record: ControlRecord) -> None:
-        """Restore the last journalled record."""
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
@@ -157,7 +151,6 @@ class Control:
 
     @property
     def opening_allowed(self) -> bool:
-        """Return whether the halts allow a new pair."""
         return self.halted is None and not self.reducing
 
     def day_loss_blocks(self, now_ns: int) -> bool:
@@ -172,7 +165,6 @@ class Control:
         return self.halted
 
     def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
-        """Return whether a late pair stops openings in a symbol or at one of the venues."""
         if not self.late:
             return False
         return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
@@ -194,11 +186,9 @@ class Control:
         return True
 
     def flattened(self) -> None:
-        """End a flatten: halted until the user resumes."""
         self.halted = HaltReason.FLATTENED.value
 
     def opened(self, notional: Decimal, now_ns: int) -> None:
-        """Count the planned cost of a new pair."""
         self._roll(now_ns)
         self.day_notional += notional
 
@@ -213,7 +203,6 @@ class Control:
             self.day_notional = max(self.day_notional, day_notional)
 
     def day_allows(self, notional: Decimal, now_ns: int) -> bool:
-        """Return whether a pair that pays `notional` quote stays within the day's turnover."""
         self._roll(now_ns)
         return self.day_turnover + notional <= self._limits.daily_notional_quote
 
@@ -264,7 +253,6 @@ class Control:
         self.losses_in_a_row = 0
 
     def lift_late(self, now_ns: int) -> None:
-        """Lift the stops of late pairs, and no other halt."""
         if self.halted == HaltReason.LEG_DEADLINE.value:
             self.halted = None
         self.late.clear()

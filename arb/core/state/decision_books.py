@@ -31,8 +31,6 @@ class _Opened(NamedTuple):
 
 
 class DecisionBooks:
-    """The decisions whose books are not written yet."""
-
     def __init__(self, persist: Callable[[DecisionBookRecord], None], next_id: Callable[[str], int]) -> None:
         """Rows go to `persist` under ids of `next_id`."""
         self._persist = persist
@@ -40,7 +38,6 @@ class DecisionBooks:
         self._waiting: list[_Opened] = []
 
     def opened(self, pair_id: int, ns: int, route: Route, plan: Plan, asks: Depth, bids: Depth) -> None:
-        """Keep the books of a plan: the asks it takes, and the bids."""
         self._waiting.append(_Opened(pair_id, ns, route, plan, asks, bids))
 
     @property

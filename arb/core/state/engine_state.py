@@ -68,7 +68,6 @@ class VenueProfile(msgspec.Struct, frozen=True):
     """The quote value of one unit of a fee asset where no live book shows it, > 0."""
 
     def rates(self) -> tuple[PlaceRate, ...]:
-        """Return all limits on placements, the venue's and the guard's."""
         if self.max_orders_per_minute is None:
             return (self.place_rate,)
         minute = PlaceRate(self.max_orders_per_minute, 60_000 + GUARD_MARGIN_MS, per_symbol=False)
@@ -116,7 +115,7 @@ class VenueState:
     def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
         """Return when (ns, our clock) a fill was executed and the error of that instant (ns, >= 0).
 
-        `order`: our order that the fill belongs to, if any. A venue's clock may be put forward or back at any time; an old
+        `order`: our order that the fill belongs to, if any. A venue's clock may be put forward or back at any time. An old
         fill then has an instant of another clock than the one measured now. But a fill of our order happened after the order
         was written down and before the fill was reported. After a restart this decides whether the balances that last agreed
         include a fill already.
@@ -135,8 +134,8 @@ class VenueState:
 class Tally:
     """The counts of this run. Money per asset, exact.
 
-    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
-    under the reason in its row. So these are the numbers of the ledger's rows.
+    An opportunity counts once its row is written: a traded one when its first pair opens. Every other one counts when it has
+    ended, under the reason in its row. So these are the numbers of the ledger's rows.
     """
 
     def __init__(self) -> None:
@@ -214,7 +213,6 @@ class EngineState:
         self._least_limits: dict[tuple[str, str, str], Decimal] = {}
 
     def limits_at(self, symbol: str, *venues: str) -> Limits:
-        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
         found = self._limits.get((symbol, *venues))
         if found is None:
             found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
@@ -239,7 +237,6 @@ class EngineState:
 
     @property
     def ramp_cap(self) -> Decimal | None:
-        """Return the most that one pair may pay at the present step of the ramp; None without a ramp."""
         ramp, most = self.settings.ramp, self.limits.max_notional_quote
         if ramp is None:
             return None
@@ -253,10 +250,10 @@ class EngineState:
         return number
 
     def next_id(self, table: str) -> int:
+        """Return the next row id of a table: unique over runs, since each run has its own block."""
         return self.run_id * IDS_PER_RUN + self.next_number(table)
 
     def pair_id(self, number: int) -> int:
-        """Return the row id of the pair trade with this number in the run."""
         return self.run_id * IDS_PER_RUN + number
 
     def expiry_counts(self, venue: str) -> bool:
@@ -265,11 +262,9 @@ class EngineState:
         return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
     def asset_stopped(self, venue: str, asset: str) -> bool:
-        """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
         return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
     def is_barred(self, venue: str, symbol: str) -> bool:
-        """Return whether the venue bars the instrument for our account there."""
         return (self.venues[venue].account_id, symbol) in self.control.barred
 
     def shut(self, venue: str, symbol: str, now_ns: int) -> bool:
@@ -280,22 +275,18 @@ class EngineState:
         return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
 
     def stopped_assets(self, venue: str) -> list[str]:
-        """Return the assets whose use in openings at a venue is stopped now."""
         account_id = self.venues[venue].account_id
         suspected = {asset for held_at, asset in self.suspected if held_at == venue}
         return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
 
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
-        """Return the rules of a symbol at a venue, or None when it is not listed there."""
         return self.instruments.get((venue, symbol))
 
     @property
     def absent(self) -> list[str]:
-        """Return the venues that have not answered since the start of this run."""
         return [venue for venue, venue_state in self.venues.items() if venue_state.absent is not None]
 
     def venues_of(self, symbol: str) -> list[str]:
-        """Return the venues that list a symbol, in configured order."""
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
 
     def halted_at(self, now_ns: int) -> str | None:

@@ -1,9 +1,9 @@
 """Whether a route buys and sells one coin, for one quote: the proof by the table of coins, and the rule for the rest.
 
-A ticker that is another coin at the other venue shows the best of all edges, and the loss when it is sold is the whole pair.
-So a route of coins that are *different* is refused in every run that asks for identities. An *unproved* route is refused too,
-or marked: its pairs are counted and summed separately. A repair at a third venue always needs the proof. Sandboxes and tapes
-ask for none, for their coins are made up.
+A ticker that is another coin at the other venue shows the best of all edges. The loss when it is sold is the whole pair. So a
+route of coins that are *different* is refused in every run that asks for identities. An *unproved* route is refused too, or
+marked: its pairs are counted and summed separately. A repair at a third venue always needs the proof. Sandboxes and tapes ask
+for none, for their coins are made up.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,6 @@ class RouteIdentities:
 
     @property
     def overrides(self) -> tuple[CoinOverride, ...]:
-        """Return the user's statements about coins, which override every list."""
         return () if self._rule is None else self._rule.overrides
 
     def renew(self, listed: Iterable[Coin]) -> dict[Route, tuple[Verdict, Verdict]]:
@@ -37,7 +36,6 @@ class RouteIdentities:
         return {route: (verdict, now[route]) for route, verdict in before.items() if now[route] is not verdict}
 
     def refused(self, route: Route) -> bool:
-        """Return whether nothing may open on a route."""
         found = self.of(route)
         refuses = self._rule is not None and self._rule.refuse_unproved
         return found is Verdict.DIFFERENT or (found is Verdict.UNPROVED and refuses)

@@ -136,7 +136,7 @@ class WorkingOrder:
         self.query_in_flight = False
         # Whether its book counts it as no longer under way.
         self.released = False
-        # Whether it was written down only when a venue reported it: then it may have filled before that.
+        # Whether it was recorded only after a venue's report: then it may have filled before that.
         self.recovered = False
         # Whether an incident has reported that the outcome has been unknown for too long.
         self.alarmed = False
@@ -149,7 +149,7 @@ class WorkingOrder:
         self.disproved = _NO_FILLS
         # Whether the venue has reported a final cumulative fill.
         self.reported_ended = False
-        # The row that was written down last.
+        # The row that was last written.
         self._written: OrderRecord | None = None
 
     @classmethod
@@ -235,7 +235,6 @@ class WorkingOrder:
         return not self._exceeds(reported, filled) and not self._exceeds(filled, reported)
 
     def can_report(self, filled: Decimal) -> bool:
-        """Return whether a reported cumulative fill is possible for an order of this size."""
         return filled >= 0 and not self._exceeds(filled, self.size)
 
     def _exceeds(self, one: Decimal, other: Decimal) -> bool:
@@ -283,7 +282,6 @@ class WorkingOrder:
         return ""
 
     def misfits(self, fill: Fill) -> bool:
-        """Return whether a fill cannot belong to this order, with any other fills."""
         return fill.side is not self.side or fill.size <= 0 or fill.price <= 0
 
     def objection(self, fill: Fill) -> str:
@@ -335,12 +333,11 @@ class WorkingOrder:
         self.end(now_ns)
 
     def end(self, now_ns: int) -> None:
-        """Record that the venue has ended the order."""
         self.ended = True
         self.done_ns = self.done_ns or now_ns
 
     def news(self) -> tuple[OrderRecord, ...]:
-        """Return the row of this order to be written down, nothing when it is the one that was returned last."""
+        """Return this order's row to be written, or nothing when it equals the last one returned."""
         record, before = self.record(), self._written
         self._written = record
         return () if record == before else (record,)
@@ -383,7 +380,6 @@ def average(notional: Decimal, size: Decimal) -> Decimal | None:
 
 
 def fill_of(row: FillRecord, order: OrderRecord) -> Fill:
-    """Return the fill that a ledger row of `order` was made from."""
     return Fill(
         venue=row.venue,
         symbol=row.symbol,

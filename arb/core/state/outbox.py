@@ -30,8 +30,6 @@ from arb.core.messages.timers import AnyTimer
 
 
 class Outbox:
-    """The commands of one step, each with its cause."""
-
     def __init__(self) -> None:
         self.cause = 0
         self.intents: list[Intent] = []
@@ -40,7 +38,6 @@ class Outbox:
         self._waiting = False
 
     def begin(self, cause: int) -> None:
-        """Start collecting for the event with sequence number `cause`."""
         self.cause = cause
         self.intents, self._commands, self._waiting = [], [], False
 
@@ -55,7 +52,6 @@ class Outbox:
         self._waiting = True
 
     def write_rows(self) -> None:
-        """Make the deferred commands, each in its place."""
         if not self._waiting:
             return
         held, self._commands, self._waiting = self._commands, [], False
@@ -77,7 +73,6 @@ class Outbox:
         self._commands.append(SetTimer(cause=self.cause, timer=timer.text, at_ns=at_ns))
 
     def place(self, commands: Iterable[PlaceOrder]) -> None:
-        """Send orders; those given together leave together."""
         self._commands.extend(commands)
 
     def query(self, command: QueryOrder) -> None:
@@ -90,11 +85,9 @@ class Outbox:
         self._commands.append(RefreshBalances(cause=self.cause, venue=venue))
 
     def request_book(self, connection: str, native_symbol: str) -> None:
-        """Request a clean snapshot of one book."""
         self._commands.append(RequestBook(cause=self.cause, connection=connection, native_symbol=native_symbol))
 
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
-        """Request an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self.cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
     def recall(self, venue: str, venue_order_id: str, client_order_id: str | None) -> None:

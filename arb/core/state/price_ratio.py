@@ -1,10 +1,10 @@
 """Whether two venues' prices of a symbol stay together: a cross-check of the table of coins.
 
-Two tickers of one coin move as one: the ratio of their mids leaves 1 by more than a narrow band only for seconds, the edge
-that we trade, and returns. A ratio that stays beyond the band, or crosses it again and again, shows two coins, two quotes (one
-no longer redeemed), or a coin that cannot be moved between the venues. Base bought at one is then not worth its price at the
-other, despite any table. A ratio within the band proves nothing: a namesake may cost nearly as much, and someone may move
-books slowly within it.
+Two tickers of one coin move as one. The ratio of their mids leaves a narrow band around 1 only for seconds; that is the edge
+we trade. A ratio that stays beyond the band, or crosses it again and again, shows one of three faults. There are two coins, or
+two quotes (one no longer redeemed), or a coin that cannot be moved between the venues. Base bought at one is then not worth
+its price at the other, despite any table. A ratio within the band proves nothing: a namesake may cost nearly as much, and
+someone may move books slowly within it.
 
 For each symbol and two venues the time beyond `max_price_ratio_bps` is added up, and time within it takes a tenth of itself
 back. At `REFUSED_AFTER_NS` nothing opens between the two until all of it has been taken back (`FREED_AFTER_NS` at the latest,
@@ -12,10 +12,10 @@ if the ratio stays within). A dislocation of seconds is far from that, and one e
 
 Symbols whose quotes cross are sampled when they are judged, once a second. Those that have left the band are sampled at each
 judgement, after each of their frames, until their time is taken back. A book that may not be used gives no sample. Nor does
-one whose own spread is wider than the band, since its mid means nothing, unless the better quotes of the two are that far
-apart by themselves. Time counts between two samples on one side of the band with no failed one between them, and 15 s of it at
-most: by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay
-computes the same. Only ratios that have left the band are kept.
+one whose own spread is wider than the band, since its mid means nothing. It does if the better quotes of the two are that far
+apart by themselves. Time counts between two samples on one side of the band with no failed one between them. At most 15 s of
+it count: by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a
+replay computes the same. Only ratios that have left the band are kept.
 
 The state ends with the process: venues and users correct listings, tables and settings, and prices before a pause tell nothing
 about those after it. In the first seconds of a run only `max_edge_bps` and persistent edges protect, as for every first pair
@@ -58,8 +58,6 @@ class _Ratio(msgspec.Struct):
 
 
 class PriceRatios:
-    """The ratios that have recently left their band, and the refusals that follow."""
-
     def __init__(self, books: Books, bound_bps: Callable[[str], Decimal], report: Callable[[str, int], None]) -> None:
         """`bound_bps` returns the band of a symbol; `report` takes the text of each refusal that begins, and the instant."""
         self._books = books
@@ -84,7 +82,6 @@ class PriceRatios:
             self._note(symbol, (first, second), beyond, now_ns)
 
     def follows(self, symbol: str) -> bool:
-        """Return whether a symbol's ratios matter now."""
         return symbol in self._left
 
     def in_question(self, symbol: str) -> bool:
@@ -95,7 +92,6 @@ class PriceRatios:
         )
 
     def refuses(self, symbol: str, first: str, second: str) -> bool:
-        """Return whether nothing may open in a symbol between two venues."""
         left = self._left.get(symbol)
         found = None if left is None else left.get((min(first, second), max(first, second)))
         return found is not None and found.refused
@@ -105,7 +101,6 @@ class PriceRatios:
         return venue in pair_venues or not any(self.refuses(symbol, venue, other) for other in pair_venues)
 
     def refused(self) -> list[Route]:
-        """Return each refused symbol, with its two venues."""
         left = self._left.items()
         return sorted((symbol, *pair) for symbol, pairs in left for pair, found in pairs.items() if found.refused)
 

@@ -66,7 +66,6 @@ class Residuals:
         return elsewhere
 
     def record(self, account_ids: tuple[str, ...]) -> ResidualsRecord:
-        """Return the row from which a restart restores the residuals."""
         dust, carried = (
             tuple(held for _, held in sorted(kept.items()) if held.size or held.booked)
             for kept in (self._dust, self._carried)
@@ -109,12 +108,10 @@ class Residuals:
         return _nothing(symbol)
 
     def add_dust(self, residual: Residual) -> None:
-        """Add a residual to the dust of its symbol."""
         self._unhedged = None
         _add(self._dust, residual)
 
     def take_dust(self, symbol: str) -> Residual:
-        """Remove and return all dust of a symbol, to be traded away."""
         self._unhedged = None
         return self._dust.pop(symbol, _nothing(symbol))
 
@@ -132,7 +129,6 @@ class Residuals:
         return excess, sorted(self.dust_symbols(), key=lambda symbol: -abs(self._dust[symbol].booked))
 
     def dust_sizes(self) -> dict[str, Decimal]:
-        """Return the dust per asset, in base."""
         sizes: dict[str, Decimal] = {}
         for symbol, held in self._dust.items():
             base = Symbol.of(symbol).base
@@ -144,7 +140,6 @@ class Residuals:
         return sum((abs(held.booked) for held in self._dust.values()), ZERO)
 
     def carry(self, residual: Residual) -> None:
-        """Add base that a pair ended with unhedged."""
         self._unhedged = None
         _add(self._carried, residual)
 
@@ -152,7 +147,6 @@ class Residuals:
         return self._carried.get(symbol, _nothing(symbol))
 
     def take_carried(self, symbol: str) -> Residual:
-        """Remove and return all carried base of a symbol, to be traded away."""
         self._unhedged = None
         return self._carried.pop(symbol, _nothing(symbol))
 
@@ -160,7 +154,6 @@ class Residuals:
         return sorted(symbol for symbol, held in self._carried.items() if held.size)
 
     def unhedged_by_asset(self) -> dict[str, Unhedged]:
-        """Return the unhedged residuals, by asset."""
         unhedged: dict[str, Unhedged] = {}
         for held in self.unhedged():
             base = Symbol.of(held.symbol).base

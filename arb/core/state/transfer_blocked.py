@@ -1,9 +1,9 @@
 """Whether a pair's coins could be moved back: a route on which a wallet is closed is refused, capped, or traded anyway.
 
 A premium behind a closed wallet is the largest edge of all, and persists: no one can transfer it away. Each pair there turns
-our holdings into more of the asset that cannot leave, until one venue has only base and the other only quote, and the price
-falls when the wallet opens. So such a route is refused unless the user configures otherwise. Capped, a pair may pay a tenth of
-the ordinary, as at a venue on probation. A wallet that no list shows blocks nothing.
+our holdings into more of the asset that cannot be moved, until one venue has only base and the other only quote. When the
+wallet opens the price falls. So such a route is refused unless the user configures otherwise. Capped, a pair may pay a tenth
+of the ordinary, as at a venue on probation. A wallet that no list shows blocks nothing.
 """
 
 from collections.abc import Iterable
@@ -23,35 +23,30 @@ _WHOLE = Decimal(1)
 
 class TransferBlocks:
     def __init__(self, rule: Trapped, wallets: Wallets | None = None) -> None:
-        """`wallets`: the wallets known already."""
         self.wallets = Wallets() if wallets is None else wallets
         self._rule = rule
         self._found: dict[Route, Refill] = {}
         self._closed: dict[Route, bool] = {}
 
     def refill(self, route: Route) -> Refill:
-        """Return the two transfers that would refill a pair on a route."""
         if route not in self._found:
             self._found[route] = self.wallets.refill(*route)
         return self._found[route]
 
     def refused(self, route: Route) -> bool:
-        """Return whether nothing may open on a route."""
         return self._rule is Trapped.REFUSE and self._is_closed(route)
 
     def share(self, route: Route) -> Decimal:
-        """Return the share of the ordinary size that a pair on a route may have."""
         return TRAPPED_SHARE if self._rule is Trapped.CAP and self._is_closed(route) else _WHOLE
 
     def lines(self, route: Route) -> tuple[str, ...]:
-        """Return both ways of a route as sentences; none where no list shows anything of either."""
+        """Return both ways of a route as sentences; none where no list shows either."""
         known = any(
             self.wallets.of(venue, asset) for venue in route[1:] for asset in Symbol.of(route[0]).base_and_quote
         )
         return tuple(self.refill(route).lines()) if known else ()
 
     def rows(self, routes: Iterable[Route]) -> list[dict[str, Any]]:
-        """Return the blocked routes among `routes`: the closed transfer, the reason, and the consequence."""
         return [
             {
                 "symbol": route[0],
@@ -66,7 +61,6 @@ class TransferBlocks:
         ]
 
     def renew(self) -> None:
-        """Judge all routes again after the lists changed."""
         self._found.clear()
         self._closed.clear()
 

@@ -43,8 +43,6 @@ ONE = Decimal(1)
 
 
 class HealthState(StrEnum):
-    """What a venue may be used for."""
-
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     QUARANTINED = "quarantined"
@@ -52,8 +50,6 @@ class HealthState(StrEnum):
 
 
 class Sign(StrEnum):
-    """What is counted against a venue."""
-
     REJECTS = "rejects"
     UNKNOWNS = "unknowns"
     MAINTENANCE = "maintenance"
@@ -88,14 +84,12 @@ class VenueHealth:
 
     @property
     def share(self) -> Decimal:
-        """Return the share of the ordinary size that a pair may have here."""
         if self.state is HealthState.DEGRADED:
             return min(ONE, self._limits.degraded_notional_share)
         return ONE if self.state is HealthState.HEALTHY else min(ONE, self._limits.probation_notional_share)
 
     @property
     def quarantined(self) -> bool:
-        """Return whether nothing may be opened here."""
         return self.state is HealthState.QUARANTINED
 
     def silent(self, now_ns: int) -> bool:
@@ -130,12 +124,10 @@ class VenueHealth:
             self.sign(Sign.MISSES, now_ns)
 
     def ack(self, latency_ns: int, now_ns: int) -> None:
-        """Record the latency of an answer to an order."""
         self._acks.append((now_ns, max(0, latency_ns)))
         self._news = True
 
     def clock(self, offset_ns: int, error_ns: int) -> None:
-        """Record the venue's clock."""
         self._offset_ns, self._error_ns = offset_ns, error_ns
         self._news = True
 
@@ -144,7 +136,6 @@ class VenueHealth:
         self._offset_ns, self._common_ns = None, common_ns
 
     def distrust(self, now_ns: int) -> None:
-        """Begin on probation: the venue was unwell in an earlier process."""
         self.state, self.cause, self.since_ns, self._bad_ns = HealthState.PROBATION, "unwell before", now_ns, now_ns
 
     def ack_p95_ms(self) -> float | None:
@@ -233,15 +224,13 @@ class HealthBoard:
         self.venues = {venue: VenueHealth(limits) for venue in venues}
 
     def gaps(self, venue: str, count: int, now_ns: int, connection: str = "") -> None:
-        """Count books of a venue that lost their sequence; `connection` names theirs, where that is not the first."""
         self.venues[venue].sign(Sign.GAPS, now_ns, count, connection)
 
     def entry_ended(self, venue: str, filled: bool, now_ns: int) -> None:
-        """Take note of an entry that a venue took and that has ended, having filled something or nothing."""
+        """Count an entry that a venue took and that has ended, filled or not."""
         self.venues[venue].entry_ended(filled, now_ns)
 
     def share(self, venues: Iterable[str]) -> Decimal:
-        """Return the share of the ordinary size that a pair between `venues` may have."""
         return min((self.venues[venue].share for venue in venues), default=ONE)
 
     def take(self, event: AnyEvent) -> list[Change]:
@@ -286,7 +275,6 @@ class HealthBoard:
         return tuple(sorted(venue for venue, health in self.venues.items() if health.state in bad))
 
     def restore(self, unwell: Iterable[str], now_ns: int) -> None:
-        """Begin on probation with the venues that were unwell in an earlier process."""
         for venue in unwell:
             if venue in self.venues:
                 self.venues[venue].distrust(now_ns)

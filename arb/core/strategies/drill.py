@@ -94,7 +94,6 @@ class DrillSizes(msgspec.Struct, frozen=True):
 
 
 def _smallest(instrument: Instrument, price: Decimal) -> Decimal:
-    """Return the smallest size in base that a venue takes as an order at `price`."""
     least = max(instrument.min_size, instrument.min_notional / price, instrument.lot)
     return ceil_to_step(least, instrument.lot)
 
@@ -105,8 +104,6 @@ def _names(text: str, number: str) -> bool:
 
 
 class _Part:
-    """One venue's part of a drill: the open steps, and the open pair."""
-
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.left = list(DrillStep)
@@ -138,16 +135,14 @@ class Drill:
 
     @property
     def marked(self) -> bool:
-        """Return whether any step is open."""
         return not self._stopped and any(part.left for part in self._parts.values())
 
     @property
     def left(self) -> dict[str, str]:
-        """Return, for each venue with an open step, the blocker of its next step."""
         return {venue: f"{part.left[0]}: {part.blocker}" for venue, part in self._parts.items() if part.left}
 
     def held_until_ns(self, client_order_id: str) -> int | None:
-        """Return until when (our clock) a request is to be held back that places this order; None: not at all."""
+        """Return until when (our clock) the request that places this order is held; None: not at all."""
         for part in self._parts.values():
             if part.left and part.left[0] is DrillStep.EXPIRED and part.pair is not None:
                 order = part.pair.orders.get(client_order_id)
@@ -177,7 +172,6 @@ class Drill:
     def start(self) -> None: ...
 
     def finish(self, now_ns: int) -> None:
-        """Open nothing more."""
         self._stopped = True
 
     def mark(self, rows: Iterable[int]) -> None: ...
@@ -195,7 +189,6 @@ class Drill:
         """Open nothing here: an order of a drill is not urgent."""
 
     def after_act(self, now_ns: int) -> None:
-        """Continue with every venue."""
         under_way = [] if self._stopped else [(venue, part) for venue, part in self._parts.items() if part.left]
         for venue, part in under_way:
             self._go_on(venue, part, now_ns)
@@ -217,7 +210,6 @@ class Drill:
             part.blocker = self._open(venue, part, now_ns)
 
     def _followed(self, venue: str, part: _Part, pair: PairTrade) -> bool:
-        """Cancel resting orders; return whether the pair has ended."""
         (order, *_) = [order for order in pair.orders.values() if order.role is Role.TEST]
         if order.rests and not order.cancels_asked:
             self.manager.cancel(order)
@@ -242,7 +234,6 @@ class Drill:
         )
 
     def _open(self, venue: str, part: _Part, now_ns: int) -> str:
-        """Send the order of the next step, or return its blocker."""
         state, symbol, step = self.state, part.symbol, part.left[0]
         if (venue, symbol) not in state.instruments:
             return f"{venue} does not list {symbol}, or does not answer"

@@ -44,7 +44,7 @@ def plan_at_limits(
     day_notional: Decimal = ZERO,
     fee_holds: tuple[FeeHold, ...] = (),
 ) -> PlanRecord:
-    """Return the plan of a pair of which only the orders are known: its legs were meant to fill whole, at their limits."""
+    """Return the plan of a pair known only by its orders: full fills of its legs, at their limits."""
     received = buy.size * (1 - buy.fee) if buy_fee_in is FeeIn.BASE else buy.size
     residual, mark = received - sell.size, sell.price * (1 - sell.fee)
     return PlanRecord(
@@ -106,5 +106,5 @@ def _rows(intent: Intent) -> Iterator[AnyRecord]:
 
 
 def working_order(order: IntendedOrder, pair_id: int, now_ns: int) -> WorkingOrder:
-    """Return the order that an intent names, as it is before any report on it."""
+    """Return the order that an intent names, before any report on it."""
     return WorkingOrder(order.id, pair_id, order.account_id, order.place, 0, now_ns, order.offset_ns)

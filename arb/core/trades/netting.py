@@ -1,12 +1,12 @@
 """Net base between open pairs, so that none of it is traded twice.
 
-A pair owns the base it leaves at its close until a pair of kind `dust` or `flatten` takes it over, or residuals of other pairs
-offset it. A late fill then reopens the pair with that fill only (`Residuals.take_back`), and for a while several pairs hold
-shares of the same base. Shares on one side of zero are traded separately. Opposed shares are not traded, for that would lead
-past zero and back. Neither pair sends an order while one of the other is unsettled; then the offsetting base is transferred
-between them. Its value is the one at which the pair of kind `dust` or `flatten` took it over (between two reopened pairs: the
-price that one was planned at). Residuals that oppose such a pair are netted at their booked value. Each quote stays booked
-exactly once.
+A pair owns its residual base until a pair of kind `dust` or `flatten` takes it over, or residuals of other pairs offset it. A
+late fill then reopens the pair with that fill only (`Residuals.take_back`), and for a while several pairs hold shares of the
+same base. Shares on one side of zero are traded separately. Opposed shares are not traded, for that would lead past zero and
+back. Neither pair sends an order while one of the other is unsettled; then the offsetting base is transferred between them.
+Its value is the one at which the pair of kind `dust` or `flatten` took it over. Between two reopened pairs it is the price
+that one was planned at. Residuals that oppose such a pair are netted at their booked value. Each quote stays booked exactly
+once.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,6 @@ def holds_a_share(pair: PairTrade) -> bool:
 
 
 def opposed_to(pair: PairTrade, open_pairs: Iterable[PairTrade]) -> list[PairTrade]:
-    """Return the other open pairs whose shares offset this one's imbalance."""
     base = Symbol.of(pair.plan.symbol).base
     imbalance = pair.imbalance(base)
     return [

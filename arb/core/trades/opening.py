@@ -72,7 +72,6 @@ class TradeManager(TradeTable):
         return pair_id
 
     def _enter(self, intent: Intent, route: tuple[str, str, str], decided: Plan) -> None:
-        """Enter a pair whose orders have left into the table, and write its rows."""
         state, now_ns, (symbol, buy_venue, sell_venue) = self.state, intent.t_ns, route
         plan = decided.view()
         record = PlanRecord(
@@ -115,7 +114,6 @@ class TradeManager(TradeTable):
         self._sent(pair, [working_order(order, pair.id, now_ns) for order in intent.orders], intent.places)
 
     def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
-        """Record and send repair orders of a pair; all leave together."""
         state, places, orders = self.state, list[PlaceOrder](), list[WorkingOrder]()
         for one in wanted:
             attempt = pair.next_attempt(one.role)

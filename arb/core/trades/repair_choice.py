@@ -11,10 +11,10 @@ of the greatest *worth* is taken, in quote:
 - base beyond the need must be traded back: at the best price moved against us by its distance from the cap, and at the
   same fee.
 
-Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken:
-where the best level covers the whole size, its price plus a slack that grows with each attempt; otherwise the cap. No
-limit passes the cap (`repair_options`): `leg_loss_max_bps` off the average price of the leg that filled, for dust
-a little off the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
+Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken.
+That is the best level's price plus a slack that grows with each attempt, where that level covers the whole size; otherwise the
+cap. No limit passes the cap (`repair_options`): `leg_loss_max_bps` off the average price of the leg that filled, for dust a
+little off the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
 """
 
 from collections.abc import Iterator, Sequence
@@ -133,8 +133,6 @@ def _preference(order: RepairOrder) -> tuple[Decimal, Decimal, str, Decimal]:
 
 
 class _Valuation:
-    """The worth of an order on the present books."""
-
     def __init__(self, side: Side, need: Decimal, cap: Decimal, venues: Sequence[RepairVenue]) -> None:
         self.side, self.need, self.cap = side, need, cap
         tops = [venue.levels[0][0] for venue in venues]
@@ -257,7 +255,6 @@ def _within(side: Side, price: Decimal, cap: Decimal) -> bool:
 
 
 def _traded_at_once(levels: Levels, size: Decimal, limit: Decimal, side: Side) -> tuple[Decimal, Decimal]:
-    """Return the base and the quote that an order trades at once against the book."""
     rest, notional = size, ZERO
     for price, available in levels:
         if rest <= 0 or not _within(side, price, limit):

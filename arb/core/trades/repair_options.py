@@ -37,11 +37,9 @@ class RepairOptions:
         return self.state.policy.on_single_leg
 
     def allows(self, pair: PairTrade, venue: str, side: Side) -> bool:
-        """Return whether the policy allows a repair at a venue."""
         return ONLY.get(self.policy(pair)) in (None, self._role(pair, venue, side))
 
     def usable_venues(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
-        """Return the venues where a repair may trade now, with their books, rules and funds."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         return [
             self._repair_venue(pair, venue, side, now_ns)
@@ -111,7 +109,6 @@ class RepairOptions:
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
-        """Return why a repair may not trade at a venue now, or None."""
         state, symbol = self.state, pair.plan.symbol
         if state.venues[venue].paused_until_ns > now_ns:
             return Reason.VENUE_HALTED

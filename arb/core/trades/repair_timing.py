@@ -16,9 +16,9 @@ RETRY_MS = 50
 HALTED_RETRY_MS = 500
 # A repair that the journal could not take did not leave, yet its rows are written once the journal can: tries are few.
 NOT_JOURNALLED_RETRY_MS = 500
-# A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
-# flooded: the pause doubles after every so many tries, up to half a minute. A flatten's, or a drill's, does so from the halted
-# pause as well, once its first so many tries have failed.
+# A halted pair's exit that keeps failing is tried ever less often, so that a venue that is down for a day is not
+# flooded. The pause doubles after each such number of tries, up to half a minute. The exit of a flatten, or of a drill,
+# does so from the halted pause as well, after the first such number of failures.
 TRIES_PER_PAUSE = 16
 PAUSE_DOUBLINGS_MAX = 6
 # A venue is tried after the others when this many repairs in a row did not leave for it.
@@ -51,7 +51,6 @@ def only_elsewhere(pair: PairTrade, now_ns: int) -> bool:
 
 
 def pause_ms(pair: PairTrade) -> int:
-    """Return the wait after a failed repair, in ms."""
     doublings = min(_failed_in_a_row(pair) // TRIES_PER_PAUSE, PAUSE_DOUBLINGS_MAX)
     if pair.state is PairState.HALTED or (pair.kind in (PairKind.FLATTEN, PairKind.TEST) and doublings):
         return HALTED_RETRY_MS << doublings
@@ -59,12 +58,12 @@ def pause_ms(pair: PairTrade) -> int:
 
 
 def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
-    """Return until when repairs of a pair wait for account snapshots that are missing; 0 when none is awaited.
+    """Return until when repairs of a pair wait for missing account snapshots; 0 without such a wait.
 
     A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
-    the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; none is
-    sent to it before its snapshot. A venue of the pair that did not answer at the start is awaited so long too, and no longer:
-    it may take hours.
+    the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; no
+    repair is sent there before its snapshot. A venue of the pair that did not answer at the start is awaited equally long, and
+    no longer: it may take hours.
     """
     own = pair.involved
     missing = venues_without_snapshot(state, pair, now_ns)
@@ -103,7 +102,6 @@ def _half_ns(state: EngineState) -> int:
 
 
 def _failed_in_a_row(pair: PairTrade) -> int:
-    """Return how many repairs in a row, up to the last, filled nothing."""
     repairs = pair.repairs()
     return next((count for count, order in enumerate(reversed(repairs)) if order.filled), len(repairs))
 

@@ -90,7 +90,6 @@ class LegRepairer:
         self._books_current = False
 
     def on_timer(self, timer: PairTimer, now_ns: int) -> None:
-        """Retry one pair after its pause or deadline."""
         pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
             pair.wake_ns = 0
@@ -217,7 +216,6 @@ class LegRepairer:
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
-        """Net the opposed shares of two pairs, then continue both; at least one of them is even by then."""
         offset(pair, other)
         base = Symbol.of(pair.plan.symbol).base
         self.state.out.persist(pair.record(base), other.record(base))

@@ -52,7 +52,6 @@ class TradeTable(OrderManager):
         return plan.buy_fee if order.side is Side.BUY else plan.sell_fee
 
     def order_changed(self, order: WorkingOrder, now_ns: int) -> None:
-        """Advance the pair of a changed order."""
         self._progress(self.pairs[order.pair_id], now_ns)
 
     def add(self, pair: PairTrade) -> None:
@@ -64,7 +63,6 @@ class TradeTable(OrderManager):
             self.know(order)
 
     def remember(self, pair: PairTrade) -> None:
-        """Keep a pair that a previous process closed, for late reports."""
         self.pairs[pair.id] = pair
         self._closed.append((pair.id, pair.closed_ns or 0))
         for order in pair.orders.values():
@@ -72,7 +70,6 @@ class TradeTable(OrderManager):
             self.note_fills_held(order)
 
     def forget(self, pair: PairTrade) -> None:
-        """Drop a pair that is not open, and its orders."""
         self.pairs.pop(pair.id, None)
         for order in pair.orders.values():
             self.forget_order(order)

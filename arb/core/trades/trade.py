@@ -5,8 +5,7 @@ budget, say), the other may be withheld; both then count as rejected. No decisio
 only when every order of the pair is settled (ended by the venue, and all its fills received). It is the base received minus
 the base given, fees in base included. An order whose answer is lost is unknown. It is settled only when it is found or its
 absence is proved; no other order is sent in its place. One exception: orders at a venue that has not answered since the start
-are not waited for, and the imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired
-elsewhere.
+are not waited for. The imbalance that none of their outcomes can change (`PairTrade.certain_imbalance`) is repaired elsewhere.
 
 The pair is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
 venues or base that the plan meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
@@ -16,8 +15,8 @@ Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one
 Exposure and the deadline count from the first uneven fill, also while orders are unknown. A pair still unhedged after
 `leg_deadline_ms` is `halted`, even with an unsettled order. Then no other pair opens in its symbol or at its venues, and at
 twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs continue, and it may still end flat or carried.
-The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has a legal order for it, or the policy
-is to hold.
+The pair ends `carried`, unhedged, when its imbalance is more than dust and no venue has a legal order for it. It also does
+under the policy to hold.
 
 A fill that arrives after the end reopens the pair, even if it is flat at once. The last result stays in the day's
 loss and in the row of losses until the pair closes again; then the difference is booked, on that day. Residual that
@@ -89,8 +88,6 @@ CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, P
 
 
 class PairTrade:
-    """One pair trade: its plan, orders and state."""
-
     # Tens of thousands are kept after their end: a dictionary in each would double their memory.
     __slots__ = (
         "await_snapshots_until_ns",
@@ -175,7 +172,6 @@ class PairTrade:
     def restored(
         cls, plan: PlanRecord, record: PairRecord, number: int, orders: Iterable[WorkingOrder], now_ns: int
     ) -> "PairTrade":
-        """Rebuild an unfinished pair from its journalled rows."""
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
         pair.exposure_until_ns = now_ns
         pair.state = record.state
@@ -192,7 +188,6 @@ class PairTrade:
         return pair
 
     def restore_result(self, record: PairRecord) -> None:
-        """Restore the result with which a previous process closed this pair."""
         self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
         self.booked_residual = record.residual_size - record.handed_size
         self.unfilled = self.unfilled_notional()
@@ -245,12 +240,10 @@ class PairTrade:
 
     @property
     def settled(self) -> bool:
-        """Return whether every order so far has ended with all its fills received."""
         return all(order.settled for order in self.orders.values())
 
     @property
     def has_unknown(self) -> bool:
-        """Return whether some order may or may not exist."""
         return any(order.is_unknown for order in self.orders.values())
 
     def mid_price(self, books: Books) -> Decimal:
@@ -280,7 +273,7 @@ class PairTrade:
         return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
 
     def hand_over(self, size: Decimal, value: Decimal) -> None:
-        """Give `size` base (below zero: take it), booked at `value` quote, into the hands of other pairs."""
+        """Transfer `size` base (below zero: take it), booked at `value` quote, to other pairs."""
         self.handed_size += size
         self.handed_value += value
 
@@ -338,7 +331,6 @@ class PairTrade:
             self.closed_ns = now_ns
 
     def record(self, base: str) -> PairRecord:
-        """Return the row of this pair."""
         plan = self.plan
         return PairRecord(
             id=self.id,

@@ -150,7 +150,6 @@ def _fractions(*values: Exact) -> list[Fraction]:
 
 
 def _quote_change(traded: Traded) -> Fraction:
-    """Return the change of quote, fees in quote and in other assets deducted."""
     amount = Fraction(traded.quote) if traded.side is Side.SELL else -Fraction(traded.quote)
     return amount - Fraction(traded.fee_quote) - Fraction(traded.fee_other)
 

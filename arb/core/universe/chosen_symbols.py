@@ -24,7 +24,6 @@ class ChosenSymbols:
         self._listings = listings
 
     def holding(self, symbol: str) -> str | None:
-        """Return why a symbol cannot be dropped now; None where nothing of ours depends on its books."""
         state = self._state
         if any(pair.plan.symbol == symbol for pair in self._manager.unfinished):
             return "a pair is open"
@@ -45,7 +44,6 @@ class ChosenSymbols:
         return None
 
     def on_chosen(self, event: SymbolsChosen) -> None:
-        """Drop and add symbols, and report which were, and which could not be."""
         kept, dropped = {}, []
         for symbol in event.dropped:
             if not any(self._state.books.has(venue, symbol) for venue in self._state.venues):
@@ -73,7 +71,6 @@ class ChosenSymbols:
                 books.retire(venue, symbol)
 
     def _add(self, event: SymbolsChosen) -> tuple[list[str], list[str]]:
-        """Add the books of each symbol in turn; return the added symbols, and those without room."""
         state = self._state
         carrier = {
             (state.books.connections[name].venue, native): name
@@ -103,6 +100,5 @@ class ChosenSymbols:
 
 
 def _said(what: str, names: Iterable[str]) -> str:
-    """Return a part of the sentence; empty without names."""
     named = some(names)
     return f"{what}: {named}" if named else ""

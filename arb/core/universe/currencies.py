@@ -16,14 +16,11 @@ from arb.market.wallets import CurrencyChain
 
 
 class Currencies:
-    """Applies the venues' currency lists."""
-
     def __init__(self, state: EngineState, strategy: Strategy) -> None:
         self._state = state
         self._strategy = strategy
 
     def begin(self, now_ns: int) -> None:
-        """Record the user's statements about coins, at the start of a run."""
         for override in self._state.identities.overrides:
             text = f"[coins] {override.line()}: by the settings, despite the venues' lists"
             self._state.incident(IncidentKind.COIN_OVERRIDE, text, now_ns)
@@ -73,5 +70,4 @@ class Currencies:
 
 
 def _closed(chains: tuple[CurrencyChain, ...], flag: str) -> bool:
-    """Return whether a list names chains of an asset, all of them closed this way."""
     return bool(chains) and all(getattr(chain, flag) is False for chain in chains)

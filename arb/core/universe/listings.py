@@ -31,8 +31,6 @@ AFTER_CHANGE_NS = 2 * NS_PER_S
 
 
 class Listings:
-    """Applies the venues' listings."""
-
     def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBans, fees: FeeAssets) -> None:
         self._state = state
         self._fees = fees
@@ -40,7 +38,6 @@ class Listings:
         self._strategy = strategy
 
     def on_listed(self, event: InstrumentListed) -> None:
-        """Use the rules that a venue has reported."""
         self.take(event.instrument, event.t_ns)
 
     def on_unlisted(self, event: InstrumentUnlisted) -> None:
@@ -49,13 +46,11 @@ class Listings:
         self._state.await_rules(event.venue, event.symbol, why, event.t_ns)
 
     def on_timer(self, timer: RulesTimer, now_ns: int) -> None:
-        """Open nothing in a symbol whose rules are about to change."""
         instrument = self._state.instrument(timer.venue, timer.symbol)
         if instrument is not None:
             self._await_change(instrument, now_ns)
 
     def on_venue_listed(self, event: VenueListed) -> None:
-        """Use the rules that a venue has reported at the start."""
         for instrument in event.instruments:
             self.take(instrument, event.t_ns)
 
@@ -132,7 +127,7 @@ class Listings:
 
 
 def add_book(state: EngineState, instrument: Instrument, connection: str, now_ns: int) -> None:
-    """Take up the book of an instrument, with the symbol's others on a scale for all of them; its rules are taken after it."""
+    """Add the book of an instrument, with the symbol's others on a scale for all of them; its rules are taken after it."""
     symbol = instrument.symbol
     known = [state.instruments[venue, symbol] for venue in state.venues_of(symbol)] + [instrument]
     scale = common_scale([one.tick for one in known], [one.lot for one in known])

@@ -48,8 +48,6 @@ LEVEL = Skew(ZERO, ())
 
 
 class Bands:
-    """The positions of all assets that have a band, and their effect on routes."""
-
     def __init__(self, rule: InventoryBands, inventory: Inventory, venues: Sequence[str]) -> None:
         """`venues`: all venues traded at; shares are of their joint holdings."""
         self.rule = rule
@@ -74,7 +72,6 @@ class Bands:
         return position(band, held[venue], sum(held.values(), Fraction(0)))
 
     def skew(self, route: tuple[str, str, str], min_edge_bps: Decimal) -> Skew:
-        """Return the bands' effect on the required edge of a pair on `route`, given `min_edge_bps`."""
         if self._revision != self._inventory.revision:
             self._revision = self._inventory.revision
             self._known.clear()
@@ -97,7 +94,6 @@ class Bands:
         return Skew(max(skewed, min(min_edge_bps, LEAST_EDGE_BPS)) - min_edge_bps, parts)
 
     def _parts(self, route: tuple[str, str, str]) -> Iterator[SkewPart]:
-        """Yield how much each asset that a pair spends and brings moves the required edge."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         for venue, asset, sign in (

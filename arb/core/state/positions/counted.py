@@ -13,7 +13,6 @@ class Counted:
         self._forgotten_ns: dict[str, int] = {}
 
     def add(self, venue: str, fact: object, event_ns: int) -> bool:
-        """Take a fact; return whether it is new."""
         if (venue, fact) in self._known or event_ns <= self._forgotten_ns.get(venue, -1):
             return False
         while len(self._known) >= self._kept:
@@ -23,5 +22,4 @@ class Counted:
         return True
 
     def at(self, venue: str) -> Iterator[tuple[object, int]]:
-        """Yield the known facts of a venue, with their instants."""
         yield from ((fact, event_ns) for (of, fact), event_ns in self._known.items() if of == venue)

@@ -31,7 +31,6 @@ class KnownInventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def known_inventory(state: "EngineState", now_ns: int) -> KnownInventory:
-    """Return what an engine knows now of the assets of its symbols."""
     symbols = [Symbol.of(symbol) for symbol in state.settings.symbols]
     assets = sorted({asset for symbol in symbols for asset in symbol.base_and_quote})
     inventory, wallets, quote = state.inventory, state.trapped.wallets, symbols[0].quote

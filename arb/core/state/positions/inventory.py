@@ -1,25 +1,25 @@
 """The inventory at each venue: total, reserved, free.
 
 Two figures are kept for each asset. The *reported* balance is the venue's last report. The *computed* total is a report taken
-as the *basis*, plus every fill and transfer since. *Free* for a new pair is the smaller of the reported free balance and the
-computed total less the amounts that orders lock by the last report, minus the reservations of open pairs. With the smaller of
-the two neither a late report nor a missed fill of ours does harm, also where foreign orders lock most of an account. Amounts
-are exact decimals of the asset.
+as the *basis*, plus every fill and transfer since. *Free* for a new pair is the smaller of two figures, minus the reservations
+of open pairs. They are the reported free balance, and the computed total less the amounts that orders lock by the last report.
+The smaller of the two is safe against a late report and a missed fill, also where foreign orders lock most of an account.
+Amounts are exact decimals of the asset.
 
-A repair may spend the proceeds of our own fills before the venue reports them: *spendable* is the computed total less the
-locks of others' orders and other pairs' reservations. After a venue refuses an order for lack of funds, repairs there use the
-smaller of the two as well, until it reports no less than we compute.
+A repair may spend the proceeds of our own fills before the venue reports them. *Spendable* is the computed total less the
+locks of others' orders and other pairs' reservations. After a venue refuses an order for lack of funds, repairs there also use
+the smaller of the two. That ends when it reports no less than we compute.
 
 A change before the basis was reported is in it already, a later one is not. Where the clocks do not show which, or the report
-may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that such changes explain is settled
+may have been late (by `LATE_NS` at most), the change is *uncertain*. A later difference that such changes explain is settled
 by counting them the other way.
 
 A venue may cut its figures to some decimals while its fees have more. So a reported total *agrees* with the exact computed one
 when they differ by less than one unit of the last decimal that the venue has ever shown for the asset (a free and a locked
 part are two figures). The computed total is never set to a figure that agrees, so that cuts do not add up.
 
-The changes of the last minutes are kept per venue: undone one by one they give the totals computed at each earlier instant,
-and so show whether a report that differs is merely late.
+The changes of the last minutes are kept per venue. Undone one by one they give the computed totals of each earlier instant,
+and so show whether a differing report is merely late.
 """
 
 from collections import deque
@@ -40,8 +40,6 @@ from arb.market.order import Side
 
 
 class BalanceDifference(msgspec.Struct, frozen=True):
-    """An asset whose reported total differs from the computed one."""
-
     venue: str
     asset: str
     reported: Decimal
@@ -77,8 +75,6 @@ class Change(NamedTuple):
 
 
 class Inventory:
-    """Balances per venue and asset, with reservations per pair."""
-
     def __init__(self, instruments: Mapping[tuple[str, str], Instrument] | None = None) -> None:
         """`instruments`: the present rules of each symbol at each venue."""
         self._instruments = {} if instruments is None else instruments
@@ -108,7 +104,6 @@ class Inventory:
         return self._reported.get((venue, asset)) if venue in self.with_basis else None
 
     def computed(self, venue: str, asset: str) -> Decimal:
-        """Return the computed total: the basis and all changes since."""
         return self._computed.get((venue, asset), ZERO)
 
     def assets(self, venue: str) -> Iterator[str]:
@@ -135,11 +130,9 @@ class Inventory:
         return max(ZERO, unlocked - reserved)
 
     def refused_for_funds(self, venue: str, asset: str) -> None:
-        """Note that a venue refused an order because the balance of an asset does not cover it."""
         self._refused.add((venue, asset))
 
     def reserved(self, venue: str, asset: str) -> Decimal:
-        """Return the sum reserved by open pairs."""
         key = (venue, asset)
         return sum((holds[key] for holds in self._reserved.values() if key in holds), ZERO)
 
@@ -153,7 +146,6 @@ class Inventory:
         holds[venue, asset] = max(amount, holds.get((venue, asset), ZERO))
 
     def release(self, pair_id: int) -> None:
-        """Release a pair's reservation, if any."""
         self._reserved.pop(pair_id, None)
 
     def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int, slack_ns: int = 0) -> None:
@@ -267,7 +259,7 @@ class Inventory:
         ]
 
     def agrees(self, venue: str, asset: str) -> bool:
-        """Return whether the last reported total of an asset agrees with the computed one, but for decimals not shown."""
+        """Return whether the last reported total of an asset agrees with the computed one, except for decimals not shown."""
         return self.matches(venue, asset, self.computed(venue, asset))
 
     def matches(self, venue: str, asset: str, total: Decimal) -> bool:
@@ -357,7 +349,6 @@ class Inventory:
         return 2 * unit if reported.free and reported.locked else unit
 
     def _unlocked(self, venue: str, asset: str) -> Decimal:
-        """Return the computed total less the locks of others' orders."""
         return self.computed(venue, asset) - self._locked_by_others.get((venue, asset), ZERO)
 
     def _reported_total(self, venue: str, asset: str) -> Decimal:

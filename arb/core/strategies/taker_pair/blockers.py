@@ -1,7 +1,7 @@
 """The blockers of a route other than its prices, and the refused routes whose blocker is gone.
 
 A frame marks the symbols of its books for judgement. Other causes end a refusal without a frame (a pair closes, a halt is
-lifted, a balance arrives, a pause is over), and the books may be unchanged for long. So every refusal that more than prices
+lifted, a balance arrives, a pause is over). The books may then be unchanged for long. So every refusal that more than prices
 can end is kept with its basis, which is compared after each event. Where only time ends it, a timer asks for the next
 judgement.
 """
@@ -35,8 +35,6 @@ class Refused(NamedTuple):
 
 
 class Blockers:
-    """Judges routes by everything but prices, and keeps those refused for it."""
-
     def __init__(self, state: EngineState, manager: TradeManager) -> None:
         self.state = state
         self.manager = manager
@@ -62,7 +60,6 @@ class Blockers:
             self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
 
     def refusal(self, route: Route) -> Reason | None:
-        """Return the reason of a route's refusal, where more than prices can end it."""
         refused = self._refused.get(route)
         return None if refused is None else refused.reason
 
@@ -79,7 +76,6 @@ class Blockers:
         return min((refused.due_ns for refused in self._refused.values() if refused.due_ns), default=None)
 
     def funds(self, route: Route) -> Funds:
-        """Return the free funds for a pair on a route."""
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
         state, inventory = self.state, self.state.inventory

@@ -35,8 +35,6 @@ class Crossing(NamedTuple):
 
 
 class Candidates:
-    """The routes of one symbol that are not yet considered."""
-
     def __init__(
         self, crossings: Iterable[Crossing], best: Callable[[Route], Plan | None], leg_cost_bps: Decimal
     ) -> None:

@@ -19,18 +19,14 @@ from arb.market.numbers import plain
 
 
 class RouteJudges(NamedTuple):
-    """Judge between which venues a symbol may be traded: by their coins, and by their wallets."""
-
     identities: RouteIdentities
     trapped: TransferBlocks
 
     def may(self, symbol: str, buy_venue: str, sell_venue: str) -> bool:
-        """Return whether coins and wallets allow pairs on a route."""
         route = (symbol, buy_venue, sell_venue)
         return not self.identities.refused(route) and not self.trapped.refused(route)
 
     def against(self, symbol: str, one: str, other: str) -> str | None:
-        """Return the objection to trading a symbol between two venues either way; None without one."""
         if self.may(symbol, one, other) or self.may(symbol, other, one):
             return None
         if self.identities.refused((symbol, one, other)):
@@ -71,7 +67,6 @@ def choose(
 
 
 def against(symbol: CommonSymbol, rules: ChoiceRules, routes: RouteJudges, now_ns: int) -> str | None:
-    """Return the objection to a symbol, None without one."""
     if symbol.symbol in rules.exclude_symbols:
         return "in exclude_symbols"
     faults = {venue: _fault(listed, rules, now_ns) for venue, listed in symbol.at.items()}

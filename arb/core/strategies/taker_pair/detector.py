@@ -96,7 +96,7 @@ class Detector:
         self.episodes = Episodes(state.run_id, first, state.timing.close_after_ms * NS_PER_MS)
 
     def rules_changed(self, symbol: str) -> None:
-        """Rebuild a symbol's routes and their terms from the instruments and books known now; have it judged again."""
+        """Rebuild a symbol's routes and their terms from the present instruments and books; mark it."""
         before = self.routes.rebuild(symbol)
         for route in before:
             self.blockers.forget(route)
@@ -113,7 +113,6 @@ class Detector:
         self.marks.rows(rows)
 
     def mark_all(self) -> None:
-        """Mark every watched symbol, after a change other than a frame."""
         self.marks.add_watched()
 
     @property
@@ -139,7 +138,7 @@ class Detector:
         return True
 
     def state_changed(self) -> None:
-        """Have the blockers of refused routes compared: at the next `act`, once for all events until then."""
+        """Compare the blockers of refused routes at the next `act`, once for all events until then."""
         self._state_changed = True
 
     def act(self, now_ns: int) -> None:
@@ -242,7 +241,6 @@ class Detector:
         return self.manager.open_pair(route, plan, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
-        """Keep the findings once all routes of a symbol are answered."""
         symbol = judgement.symbol
         self.judged_last.pop(symbol, None)
         self.judged_last[symbol] = None
@@ -280,7 +278,7 @@ class Detector:
             self.standing.seen(route, edge)
 
     def _expect_eaten(self, taken: Route, judgement: Judgement, now_ns: int) -> None:
-        """Note the edges of the routes with an edge that share the asks or the bids that a pair takes."""
+        """Record the edges of the routes that share the asks or the bids that a pair takes."""
         for route, *_ in judgement.judged:
             if route[1] == taken[1] or route[2] == taken[2]:
                 edge = least_edge(self.routes.terms[route], *self.state.books.sides(route))
@@ -322,7 +320,6 @@ class Detector:
         return self._limit_reason(route, answer, now_ns) or answer
 
     def _pause(self, route: Route, now_ns: int) -> None:
-        """Raise an incident when a persistent edge is refused for the first time."""
         if self.standing.pause(route):
             symbol, buy_venue, sell_venue = route
             text = (
@@ -348,7 +345,6 @@ class Detector:
         return None
 
     def close_episodes(self, now_ns: int) -> None:
-        """Close the episodes whose edge is gone; set the timer for the next, and for blockers that end with time."""
         self._keep(self.episodes.close_due(now_ns))
         known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.blockers.next_ns()) if due_ns is not None]
         due_ns = min(known, default=None)
@@ -360,7 +356,6 @@ class Detector:
         self._keep(self.episodes.close_all(now_ns))
 
     def why_not(self, route: Route) -> Reason | None:
-        """Return the blocker of a route now, or the one at the best instant of its open episode."""
         return self.blockers.refusal(route) or self.episodes.reason(route)
 
     def take_untraded(self) -> list[OpportunityRecord]:
@@ -379,7 +374,6 @@ class Detector:
 
 
 def _whole(steps: Generator[None, None, bool]) -> bool:
-    """Do all steps; return their result."""
     while True:
         try:
             next(steps)

@@ -15,15 +15,13 @@ JUDGED_MAX = 8
 
 
 class DirtySymbols:
-    """The marked symbols."""
-
     def __init__(self, books: Books, routes: Routes) -> None:
         self._books = books
         self._routes = routes
         self._marked: set[str] = set()
         # Symbols with an open episode, or an edge that is followed: marked with any quotes.
         self._watched: set[str] = set()
-        # Marked symbols of which a book was about to change when they were looked at: judged once the others have been.
+        # Marked symbols with a book about to change at their turn: judged after the others.
         self._awaiting: set[str] = set()
         # The promise of marked symbols that the last drains deferred.
         self._promised: dict[str, float] = {}
@@ -34,7 +32,6 @@ class DirtySymbols:
         return bool(self._marked or self._awaiting)
 
     def rows(self, rows: Iterable[int]) -> None:
-        """Mark the symbols of changed rows whose best quotes cross after fees, or that are watched."""
         keys, marked = self._books.keys, self._marked
         for row in rows:
             key = keys.get(row)
@@ -58,11 +55,10 @@ class DirtySymbols:
         self.add(self._watched)
 
     def await_books(self, symbol: str) -> None:
-        """Have a symbol judged at the next drain after those that are marked now: bytes wait for its books."""
+        """Judge a symbol at the next drain, after those marked now: its books have unread bytes."""
         self._awaiting.add(symbol)
 
     def watch(self, symbol: str, watched: bool) -> None:
-        """Start or stop to watch a symbol."""
         (self._watched.add if watched else self._watched.discard)(symbol)
         self._books.attend(symbol, watched or symbol in self._marked)
 
@@ -80,11 +76,9 @@ class DirtySymbols:
         return heapq.nsmallest(JUDGED_MAX, self._marked, key=lambda symbol: (-self._promised[symbol], symbol))
 
     def some(self) -> Iterator[str]:
-        """Yield a few of the marked symbols, in no order."""
         return islice(self._marked, JUDGED_MAX)
 
     def take(self, symbol: str) -> None:
-        """Unmark a symbol: it is judged now."""
         self._marked.discard(symbol)
         self._awaiting.discard(symbol)
         self._promised.pop(symbol, None)

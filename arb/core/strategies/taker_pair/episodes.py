@@ -103,13 +103,12 @@ class Episodes:
             episode.required_edge_bps = edge_bps
 
     def miss(self, route: Route, now_ns: int) -> None:
-        """Note that the route has no edge now, or that its books cannot be used."""
+        """Record that the route has no edge now, or that its books cannot be used."""
         episode = self._open.get(route)
         if episode is not None and episode.nonpositive_ns is None:
             episode.nonpositive_ns = now_ns
 
     def next_close_ns(self) -> int | None:
-        """Return when the first episode without an edge is due to close."""
         due = [e.nonpositive_ns + self._close_after_ns for e in self._open.values() if e.nonpositive_ns is not None]
         return min(due, default=None)
 
@@ -120,7 +119,6 @@ class Episodes:
                 yield self._close(route, episode, episode.nonpositive_ns)
 
     def close_all(self, now_ns: int) -> Iterator[OpportunityRecord]:
-        """Close every open episode, at the end of a run."""
         for route, episode in list(self._open.items()):
             yield self._close(route, episode, episode.nonpositive_ns or now_ns)
 

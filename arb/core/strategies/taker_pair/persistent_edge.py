@@ -1,13 +1,12 @@
 """Edges that persist although our own pairs should have taken them.
 
-Where two venues quote one coin, a pair of ours takes the levels that made the edge, and it shrinks. Where they quote two coins
-of one name, or a book is not real, the edge persists however often it is traded. So every pair that opens is remembered for
-each route whose asks or bids it takes from, with that route's edge at that moment. Nothing more opens on the route once two of
-them opened within 60 s, and no usable books have since shown less than half of the first of these edges. It opens again when
-they do.
+Where two venues quote one coin, our pair takes the levels that made the edge, and it shrinks. Where they quote two coins of
+one name, or a book is not real, the edge persists however often it is traded. So every pair that opens is remembered for each
+route whose asks or bids it takes from, with that route's edge at that moment. Two of them within 60 s block the route, if no
+usable books have since shown less than half of the first of these edges. It opens again when they do.
 
-Edges of up to a tenth of `max_edge_bps` are exempt: one coin may differ so much for seconds between deep books, of which a
-pair of ours takes little. An edge here is that of a route's smallest legal size, as a ratio. All times are those of events.
+Edges of up to a tenth of `max_edge_bps` are exempt: one coin may differ by that for seconds between deep books, of which our
+pair takes little. An edge here is that of a route's smallest legal size, as a ratio. All times are those of events.
 """
 
 from collections.abc import Callable
@@ -27,13 +26,12 @@ class PersistentEdges:
     """The edges at which our pairs opened, of every route where none has since fallen below half of the first."""
 
     def __init__(self, max_edge_bps: Callable[[Route], Decimal]) -> None:
-        """`max_edge_bps` returns the highest edge allowed on a route."""
         self._max_edge_bps = max_edge_bps
         self._opened: dict[Route, list[tuple[int, Fraction]]] = {}
         self._paused: set[Route] = set()
 
     def opened(self, route: Route, edge: Fraction, now_ns: int) -> None:
-        """Note that a pair opened which takes from a side of this route, and the route's edge then."""
+        """Record that a pair opened which takes from a side of this route, and the route's edge then."""
         if edge <= Fraction(self._max_edge_bps(route)) / 10_000 * LEAST_SHARE:
             return
         before = self._opened.get(route, [])
@@ -45,7 +43,6 @@ class PersistentEdges:
         return bool(self._opened)
 
     def follows(self, route: Route) -> bool:
-        """Return whether a route's edge matters."""
         return route in self._opened
 
     def follows_any(self, symbol: str, now_ns: int) -> bool:
@@ -57,7 +54,7 @@ class PersistentEdges:
         return any(route in self._opened for route in routes)
 
     def seen(self, route: Route, edge: Fraction) -> None:
-        """Note the edge that a route's usable books show now: below half of the first, the pairs before it are forgotten."""
+        """Record the edge of a route's usable books now; below half of the first, the earlier pairs are forgotten."""
         if 2 * edge < self._opened[route][0][1]:
             del self._opened[route]
             self._paused.discard(route)

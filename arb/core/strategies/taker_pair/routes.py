@@ -1,7 +1,7 @@
 """The routes of every symbol: where a pair may buy and sell it, the terms there, and whether best quotes cross.
 
 A route is between two venues that list the symbol, have a known fee, and have books. Its terms are computed once, and again
-when rules, fees or the set of books change; after a change of a venue's health only, at the next judgement.
+when rules, fees or the set of books change. After a change of a venue's health they are renewed at the next judgement.
 """
 
 import math
@@ -14,8 +14,6 @@ from arb.market.route import Route
 
 
 class Routes:
-    """The routes and their terms."""
-
     def __init__(self, state: EngineState) -> None:
         self.state = state
         self.terms: dict[Route, PairTerms] = {}
@@ -32,7 +30,6 @@ class Routes:
         return self._of.get(symbol, ())
 
     def venues(self, symbol: str) -> Iterable[str]:
-        """Return the venues between which a symbol has routes, in configured order."""
         return self._keeps.get(symbol, ())
 
     def rebuild(self, symbol: str) -> list[Route]:
