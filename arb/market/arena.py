@@ -102,13 +102,12 @@ class BookArena:
 
     @property
     def free(self) -> int:
-        """Return the room for more books."""
         return len(self._free)
 
     def add(self) -> int:
         """Take a free row for a book that waits for its first snapshot; return it.
 
-        Raises `InvariantError` when none is free (see the module's text), and when somebody has written to a free one.
+        Raises `InvariantError` when none is free (see the module's text), and when a free one has been written to.
         """
         require(bool(self._free), f"all {self.rows} rows of the arena are taken: reserve more spare ones at the start")
         row = heapq.heappop(self._free)
@@ -167,7 +166,7 @@ class BookArena:
         self.ask_count[row] = len(prices)
 
     def compiled_by(self, write_levels: Callable[[int], None]) -> None:
-        """Have quotes shown to compiled code from now on, which calls on `write_levels` for levels that it has not written."""
+        """Show quotes to compiled code from now on, which calls `write_levels` for levels that it has not written."""
         self._write_levels = write_levels
 
     def complete(self, row: int) -> None:

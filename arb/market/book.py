@@ -3,7 +3,7 @@
 It is the oracle of the fast path, and the fallback for every frame that the fast path does not take. It knows levels only: the
 dialects in `venues/books/plain` handle sequences and snapshots. Prices and sizes are exact, without bound: integers on the
 symbol's `Scale`, and fractions of its unit where a venue's level is finer. So two fine prices are two levels however near they
-are. Only the arena's view is rounded, against us: an ask up, a bid down, a size down; levels that are then of one price are
+are. Only the arena's view is rounded, against us: an ask up, a bid down, a size down. Levels that are then of one price are
 shown as one. `to_levels` is the only way from a frame's text into a book.
 """
 
@@ -105,7 +105,7 @@ class PlainBook:
         self.replace((), ())
 
     def bound(self, limit: int) -> None:
-        """Note that the snapshot just taken held at most `limit` levels a side: beyond a full side nothing is known."""
+        """Set that the last snapshot held at most `limit` levels a side: beyond a full side nothing is known."""
         self.bid_horizon = self.bids.prices[0] if len(self.bids) >= limit else None
         self.ask_horizon = self.asks.prices[-1] if len(self.asks) >= limit else None
 
@@ -114,7 +114,6 @@ class PlainBook:
         return bool(self.bids.prices and self.asks.prices and self.bids.prices[-1] > self.asks.prices[0])
 
     def best_bids(self, depth: int) -> tuple[list[Number], list[Number]]:
-        """Return prices and sizes of the best `depth` bids, highest price first."""
         prices = self.bids.prices[: -depth - 1 : -1] if depth else []
         if self.bid_horizon is not None and prices and prices[-1] < self.bid_horizon:
             prices = [price for price in prices if price >= self.bid_horizon]
@@ -122,7 +121,6 @@ class PlainBook:
         return prices, [sizes[price] for price in prices]
 
     def best_asks(self, depth: int) -> tuple[list[Number], list[Number]]:
-        """Return prices and sizes of the best `depth` asks, lowest price first."""
         prices = self.asks.prices[:depth]
         if self.ask_horizon is not None and prices and prices[-1] > self.ask_horizon:
             prices = [price for price in prices if price <= self.ask_horizon]

@@ -1,7 +1,7 @@
 """Which coin a ticker is: the coin that a venue delivers under it, by the chains it takes deposits on.
 
 A ticker is a venue's own name. Two venues mean one coin by it where they share a chain and, on it, a contract (or the chain's
-own coin): a coin bought at one could be delivered to the other. Everything else is unproved, however alike the names are. A
+own coin). A coin bought at one could be delivered to the other. Everything else is unproved, however alike the names are. A
 ticker for a thousand of a coin (`1000X`, `1MX`) is another coin than the one of its contract: its value differs.
 """
 
@@ -20,7 +20,7 @@ from arb.market.symbol import Symbol
 NATIVE = "native"
 """In place of a contract: the chain's own coin."""
 END = "..."
-"""Before the end of a contract of which the venue shows no more (OKX, `ctAddr`: "last 6 digits")."""
+"""The mark before the end of a contract whose rest the venue does not show (OKX, `ctAddr`: "last 6 digits")."""
 LIST = "list"
 """The source of entries from a venue's own currency list in this run."""
 _MULTIPLES = re.compile(r"(1(?:0{3,})|1K|1M)(?=[A-Z])")
@@ -63,7 +63,6 @@ class CoinOverride(msgspec.Struct, frozen=True):
     same: bool
 
     def line(self) -> str:
-        """Return the override as the settings spell it."""
         return f'"{self.venue}:{self.ticker}" = "{"same as" if self.same else "different from"} {self.other}:{self.ticker}"'
 
 
@@ -79,8 +78,8 @@ class ChainEvidence(msgspec.Struct, frozen=True):
     agrees: bool | None
 
     def line(self) -> str:
-        finding = {True: "one coin", False: "not one coin", None: "the ends agree, which proves nothing"}[self.agrees]
-        return f"on {self.chain}: {_shown(self.here)} and {_shown(self.there)}: {finding}"
+        says = {True: "one coin", False: "not one coin", None: "the ends agree, which proves nothing"}[self.agrees]
+        return f"on {self.chain}: {_shown(self.here)} and {_shown(self.there)}: {says}"
 
 
 class CoinVerdict(msgspec.Struct, frozen=True):
@@ -99,7 +98,6 @@ class CoinVerdict(msgspec.Struct, frozen=True):
     apart_bps: Decimal | None = None
 
     def lines(self) -> list[str]:
-        """Return the verdict and its evidence as sentences."""
         found = [f"{self.ticker} at {self.venue} and {self.other}: {self.verdict}: {self.because}"]
         found += [f"  {one.line()}" for one in self.evidence]
         if self.apart_bps is not None:
@@ -133,7 +131,6 @@ class CoinTable:
         return self.verdict(ticker, venue, other).verdict
 
     def verdict(self, ticker: str, venue: str, other: str) -> CoinVerdict:
-        """Return whether `ticker` is one coin at these venues, and why."""
         if venue == other:
             return CoinVerdict(ticker, venue, other, Verdict.SAME, "it is one venue")
         here, there = self._known.get((venue, ticker), {}), self._known.get((other, ticker), {})
@@ -183,9 +180,9 @@ def multiple_of(ticker: str) -> int:
 def in_force(listed: Iterable[Coin], recorded: Iterable[Coin]) -> list[Coin]:
     """Return the entries in force where venues' lists are newer than the recorded ones.
 
-    A list's entry for a ticker replaces all recorded entries of it there, and those that give its contract to another ticker:
-    it may have been reassigned since. Where the list shows only the end of a contract, a recorded entry with that end is
-    confirmed and stays.
+    A list's entry for a ticker replaces all recorded entries of it there. It also replaces those that give its contract to
+    another ticker: it may have been reassigned since. Where the list shows only the end of a contract, a recorded entry with
+    that end is confirmed and stays.
     """
     newer = list(listed)
     tickers = {(coin.venue, coin.ticker) for coin in newer}

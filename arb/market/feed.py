@@ -154,8 +154,7 @@ class BookFeed(Protocol):
         Raises `InvariantError` for a channel that the venue has not.
         """
 
-    def seats(self) -> Mapping[str, BookSeat]:
-        """Return where the books of this connection live, by native symbol."""
+    def seats(self) -> Mapping[str, BookSeat]: ...
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
         """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat."""
@@ -178,8 +177,7 @@ class BookFeed(Protocol):
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
         """Apply the body of an answer to `url` if that is a book's `snapshot_path`, with or without a host; never raises."""
 
-    def on_disconnect(self, at_ns: int) -> FrameResult:
-        """Make every book wait for a snapshot: no book survives a connection."""
+    def on_disconnect(self, at_ns: int) -> FrameResult: ...
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
         """Make one book unusable for a reason the frames do not show, and ask for its resync."""
@@ -187,8 +185,7 @@ class BookFeed(Protocol):
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the text frames that subscribe to the books; `now_s` is the venue's time in Unix seconds."""
 
-    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the text frames that end the subscriptions."""
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]: ...
 
     def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
         """Return the text frames that subscribe to or unsubscribe from the channel that confirms the books.

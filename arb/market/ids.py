@@ -85,8 +85,8 @@ def pair_part(text: str) -> str | None:
 def number_again(pair_id: int) -> int:
     """Return the number of a pair in the ids of the processes after the one that opened it.
 
-    It derives from the pair's id only, so a later process can assign an order even if its journal lost that order and all
-    others of that process. It is in the upper half of the numbers, which a process's own pairs never reach.
+    It derives from the pair's id only. So a later process can assign an order even if its journal lost all orders of that
+    process. It is in the upper half of the numbers, which a process's own pairs never reach.
     """
     half = (MAX_PAIR_NUMBER + 1) // 2
     return half + pair_id % half
@@ -132,7 +132,6 @@ def plain_id(reported: object) -> str | None:
 
 
 def named_by_venue(venue: str, own_id: str, sandbox_id: str | None) -> str:
-    """Return an account's name by the id its venue gives it (see `plain_id`)."""
     return f"{venue}-uid-{own_id}{_tail(sandbox_id)}"
 
 
@@ -151,7 +150,6 @@ def sandbox_of(account_id: str) -> str | None:
 
 
 def venue_of_account(account_id: str) -> str:
-    """Return the venue of an account: every account name begins with it."""
     return _VENUE.match(account_id).group()  # type: ignore[union-attr]  # matches the empty text, too
 
 

@@ -10,8 +10,8 @@ from arb.market.scale import Scale, to_int
 from arb.market.symbol import Symbol
 
 ENDS_MARGIN_S = 3600
-"""For this long before the announced end of trade nothing opens. Books thin out then and are withdrawn, and a pair's residual,
-the inventory it moved, or an exit that waits for its price must be sold there in time."""
+"""For this long before the announced end of trade nothing opens. Books thin out then and are withdrawn. A pair's residual, the
+inventory it moved, or an exit that waits for its price must be sold there in time."""
 OPENS_MARGIN_S = 10
 """For this long after the announced start of trade no order is sent: clocks differ, and a venue's start takes a moment."""
 

@@ -63,7 +63,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """Buying at one venue's best ask and selling at another's best bid, net of both takers' fees; `size` in base is there."""
+    """Buying at one venue's best ask and selling at another's best bid, net of both takers' fees, for `size` base."""
 
     buy_venue: str
     sell_venue: str
@@ -130,8 +130,6 @@ def common_symbols(
 
 
 class Change(StrEnum):
-    """The change of a symbol at a venue between two reads of its listing."""
-
     LISTED = "listed"
     UNLISTED = "unlisted"
     HALTED = "halted"
@@ -146,7 +144,6 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 def changes(venue: str, before: Iterable[Instrument], after: Iterable[Instrument]) -> list[Changed]:
-    """Return the changes of a venue's listing between two reads, by symbol."""
     old = {rules.symbol: rules for rules in before}
     new = {rules.symbol: rules for rules in after}
     found = [(symbol, Change.LISTED) for symbol in new.keys() - old.keys()]

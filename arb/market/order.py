@@ -41,8 +41,6 @@ class Role(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """The status of an order; the theory is at the head of this module."""
-
     INTENT = "intent"
     SENT = "sent"
     OPEN = "open"
@@ -55,7 +53,6 @@ class OrderStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Return whether the venue (or proof) has ended the order."""
         return self in _TERMINAL
 
 

@@ -61,7 +61,6 @@ class Symbol(msgspec.Struct, frozen=True):
 
     @property
     def base_and_quote(self) -> tuple[str, str]:
-        """Return the asset bought and sold, then the quote asset."""
         return self.base, self.quote
 
 

@@ -110,8 +110,6 @@ class Refill(NamedTuple):
 
 
 class Wallets:
-    """The venues' latest currency lists, by venue and asset."""
-
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[CurrencyChain, ...]] = {}
 
@@ -124,7 +122,6 @@ class Wallets:
             self._known[venue, asset] = tuple(listed)
 
     def of(self, venue: str, asset: str) -> tuple[CurrencyChain, ...]:
-        """Return the chains of an asset at a venue; none where nothing is known."""
         return self._known.get((venue, asset), ())
 
     def coins(self) -> list[Coin]:
@@ -137,7 +134,6 @@ class Wallets:
         ]
 
     def way(self, asset: str, from_venue: str, to_venue: str) -> Way:
-        """Return whether an asset can be moved from one venue to another."""
         out, into = self.of(from_venue, asset), self.of(to_venue, asset)
         serve = sorted(
             (

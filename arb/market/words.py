@@ -34,10 +34,9 @@ PACE, NOTED_NS, ARENA_ADDRESS, NOTED_BID = 36, 42, 43, 44
 FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
 LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
 LAGS_NOTED, AHEAD_NS, OFFSET_NS, QUIET_FRAMES, UPDATED = 27, 28, 29, 30, 31
-"""Words of a connection; 4 to 9 its pace, 27 how many samples of its lag there were, 28 by how much a frame that is to be
-looked at seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled
-code took and the changes of rows among them, which only rise. The others are compiled code's own
-(`arb/venues/books/compiled/layout.py`)."""
+"""Words of a connection; 4 to 9 its pace, 27 the number of lag samples, 28 by how much a frame that Python must follow up
+seems to have been sent after it was received, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and
+the changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/books/compiled/layout.py`)."""
 CONNECTION_WORDS, LAGS_KEPT = 32, 301
 """After a connection's words follow the last samples of its lag, one a second, each at the index of its number."""
 SYMBOL_WORDS = 64
@@ -101,7 +100,6 @@ class MarketWords:
         self._symbol_of: dict[int, tuple[str, int]] = {}
 
     def of_row(self, row: int, first: int, count: int) -> memoryview:
-        """Return `count` words of a row's block, from word `first` on."""
         return self.rows[row * ROW_WORDS + first : row * ROW_WORDS + first + count]
 
     def of_symbol(self, symbol: str) -> memoryview:
