@@ -153,7 +153,6 @@ def _moved(clock: ClockMeasured, by_ns: int) -> ClockMeasured:
 
 
 async def compared(gateways: Iterable[OrderGateway]) -> list[ClockMeasured]:
-    """Compare the clocks of venues, in parallel; one that does not answer is omitted."""
     answers = await asyncio.gather(*map(_compared, gateways))
     return [clock for clock in answers if clock is not None]
 

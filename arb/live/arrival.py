@@ -111,7 +111,6 @@ class Arrivals:
         return await self._all[venue].task
 
     async def close(self) -> None:
-        """Stop asking."""
         tasks = [arrival.task for arrival in self._all.values()]
         for task in tasks:
             task.cancel()

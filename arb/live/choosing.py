@@ -60,7 +60,6 @@ class SymbolKeeper:
         self._listed: dict[str, Collection[str]] = {}
 
     async def run(self) -> None:
-        """Choose each day at the chooser's instant, and announce listings, until cancelled."""
         due_ns = self._next_ns()
         while True:
             self._announce()
@@ -69,7 +68,6 @@ class SymbolKeeper:
                 due_ns = self._next_ns() if await self._choose() else self._clock.wall_ns() + int(AGAIN_S * NS_PER_S)
 
     def _next_ns(self) -> int:
-        """Return the next instant of the day at which to choose, after now."""
         now_s = self._clock.wall_ns() // NS_PER_S
         return (now_s + DAY_S - (now_s - self._chooser.at_utc_s) % DAY_S) * NS_PER_S
 
@@ -153,7 +151,6 @@ class SymbolKeeper:
         return {name: set(found.rows.values()) for name, found in self._engine.state.books.connections.items()}
 
     def _follow(self, before: Mapping[str, set[str]]) -> None:
-        """Make the feeds carry the engine's present books."""
         for name, natives in self._books().items():
             for native in sorted(before[name] - natives):
                 self._feeds[name].retire_book(native)
@@ -163,7 +160,6 @@ class SymbolKeeper:
                 self._start_feed(name)
 
     def _announce(self) -> None:
-        """Report the symbols that venues list or delist, in the quote of the run."""
         for venue, gateway in self._gateways.items():
             listed = gateway.listed
             before = self._listed.get(venue)
@@ -180,5 +176,4 @@ class SymbolKeeper:
                 self._take(TroubleReported(kind=IncidentKind.NEW_LISTING, text=text))
 
     def _named(self, there: Collection[str], elsewhere: Collection[str]) -> str:
-        """Return the symbols of the run's quote that are only in `there`."""
         return some(sorted(symbol for symbol in {*there} - {*elsewhere} if symbol.endswith(f"/{self._quote}")))

@@ -1,6 +1,6 @@
 """Control of a running engine: a Unix socket for requests, and a halt file for when the socket does not answer.
 
-Both are next to the journal. The loop's process reads the file every 200 ms, so that `arb halt` works with a hung database and
+Both are next to the journal. The loop's process reads the file every 200 ms. So `arb halt` works with a hung database, and
 even when the socket does not answer. An engine that starts while the file exists begins halted. The socket takes one JSON
 object per line (`{"do": "status"}`) and answers with one.
 """
@@ -100,7 +100,6 @@ def read_halt_file(journal: Path) -> str | None:
 
 
 def remove_halt_file(journal: Path) -> bool:
-    """Remove the halt file; return whether there was one."""
     try:
         halt_file(journal).unlink()
     except FileNotFoundError:
@@ -128,7 +127,6 @@ class ControlRequests:
         self._inventory = inventory
 
     def answer(self, request: Document) -> Document:
-        """Answer one request."""
         event: AnyEvent
         reason = clean(str(request.get("reason", "operator")))  # bytes that are no text would end the journal
         match request.get("do"):
@@ -208,7 +206,6 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT)
 
     async def close(self) -> None:
-        """Stop listening and remove the socket."""
         if self._server is not None:
             self._server.close()
             with contextlib.suppress(FileNotFoundError):
@@ -247,7 +244,6 @@ def _line(document: Document) -> bytes:
 
 
 def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:
-    """Ask a running engine; return None without an answer in time."""
     path = socket_path(journal)
     if not path.exists():
         return None

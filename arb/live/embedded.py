@@ -1,8 +1,7 @@
 """The sandbox to trade on: our own child process, or one that already runs.
 
-The child announces itself by one JSON line on its stdout and ends when its stdin closes, so that it never outlives us, however
-we end. It shares our stderr. From our environment it gets only the variables that a program needs to run, and none that may be
-a key.
+The child announces itself by one JSON line on its stdout. It ends when its stdin closes, so that it never outlives us. It
+shares our stderr. From our environment it gets only the variables that a program needs to run, and none that may be a key.
 """
 
 import asyncio
@@ -45,7 +44,6 @@ class Sandbox:
 
     @property
     def sandbox_id(self) -> str:
-        """Return the id that distinguishes this sandbox's accounts from those of any other."""
         return str(self.announced["sandbox_id"])
 
     @classmethod

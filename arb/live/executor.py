@@ -124,7 +124,6 @@ class Executor:
     # Cancels, order queries, account snapshots.
 
     def _start_cancels(self, commands: list[CancelOrder]) -> None:
-        """Send one venue one cancel, or several together."""
         gateway = self._gateways.get(commands[0].venue)
         if gateway is None or self._tasks.full:
             for command in commands:
@@ -209,7 +208,7 @@ class Executor:
                 return
         self._emit(answer)
 
-    # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
+    # One balance request per venue at a time; one requested during it follows it, since its answer must be newer.
 
     def _refresh(self, venue: str) -> None:
         gateway = self._gateways.get(venue)

@@ -116,7 +116,6 @@ def compile_books(books: Books) -> None:
 
 
 def compiled_feeds(books: Books) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the data that compiled code needs of each connection whose books it keeps, by name."""
     feeds = {name: found.feed for name, found in books.connections.items() if isinstance(found.feed, WireFeed)}
     return {name: feed.compiled.block for name, feed in feeds.items() if feed.compiled is not None}
 
@@ -150,11 +149,9 @@ class ComparedFeed:
         self._feed.choose_channel(channel)
 
     def seats(self) -> Mapping[str, BookSeat]:
-        """Return the seats of the trusted books."""
         return self._plain.seats()
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
-        """Add a book, and compare it."""
         self._plain.add_book(native_symbol, seat)
         self._natives[seat.row] = native_symbol
         self._beside.add(self.venue, native_symbol, seat.scale, native_symbol, self._name)
@@ -170,12 +167,10 @@ class ComparedFeed:
             self._beside.rescale(native_symbol, scale, at_ns)
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply one websocket frame to both, and compare."""
         result = self._plain.on_frame(received_ns, raw)
         return self._compared(result, self._beside.on_frame(self._name, received_ns, raw))
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply a fetched answer to both, and compare."""
         result = self._plain.on_http(received_ns, url, raw)
         return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, url))
 

@@ -1,8 +1,8 @@
 """The state feed for programs that listen next to the journal, usually only `arb ui`.
 
 A Unix socket of packets, readable by this user only. While a listener is connected a state is sent every `EVERY_S`, in parts
-so that no frame waits for the whole of it; without one, it is not even computed. The feed never waits: a listener whose buffer
-is full (stopped, or slow) misses that state and gets a later one.
+so that no frame waits for the whole of it. Without a listener it is not computed. The feed never waits: a listener whose
+buffer is full (stopped, or slow) misses that state and gets a later one.
 """
 
 import asyncio
@@ -29,7 +29,6 @@ EDGES_MAX = 100
 
 
 def feed_path(journal: Path) -> Path:
-    """Return the path of a journal's state socket, next to the control socket."""
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".feed")
 
 

@@ -162,7 +162,6 @@ class Node:
             await self._arrivals.close()
 
     async def close(self) -> None:
-        """Release the gateways' sockets."""
         await asyncio.gather(*(gateway.close() for gateway in self._parts.gateways.values()))
 
     # The start.
@@ -283,7 +282,6 @@ class Node:
             self._executor.clock_moved()
 
     def _jobs_at(self, venue: str, connections: Iterable[str]) -> Iterable[Job]:
-        """Yield the jobs that keep up one venue, and these of its public connections."""
         gateway, emit = self._parts.gateways[venue], self.runner.emit
         for name in connections:
             yield self._keep_feed(name)
@@ -296,7 +294,6 @@ class Node:
             yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
 
     def _keep_feed(self, name: str) -> Job:
-        """Return the job that keeps up one public connection."""
         self._running.add(name)
         return self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
 
@@ -334,7 +331,6 @@ class Node:
         await asyncio.gather(*self._jobs_at(venue, connections))
 
     def _account_at(self, venue: str) -> str:
-        """Return the account of a venue that answers, by its present name."""
         gateway = self._parts.gateways[venue]
         self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
         return present_accounts({venue: gateway}, self._former)[venue]

@@ -22,7 +22,7 @@ OTHER_LEG = "other_leg"
 """The code of an entry that was withheld because the other leg of its pair could not leave."""
 
 IncidentListener = Callable[[IncidentKind, str], None]
-"""Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
+"""Called with (kind, text) after an unexpected event; `executor_error` is a bug and should stop trading."""
 
 _Ask = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 
@@ -47,7 +47,6 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        """Cancel everything, and wait for its end."""
         tasks = tuple(self.under_way)
         for task in tasks:
             task.cancel()
@@ -137,7 +136,6 @@ class Placing:
             return _not_sent(leg, "bug", repr(error))
 
     def _refused(self, command: PlaceOrder) -> OrderRejected:
-        """Return the rejection of an order that a gateway cannot take now."""
         code = IN_FLIGHT_MAX if command.venue in self._gateways else "no_gateway"
         return _not_sent(command, code, f"{len(self._tasks.under_way)} requests under way")
 

@@ -18,8 +18,6 @@ from arb.venues.kit.base import OrderGateway
 
 
 class Prefetch:
-    """Visits the symbols that an engine has judged last."""
-
     def __init__(self, engine: Engine, clock: Clock, unread: Callable[[], object]) -> None:
         """`unread` checks for received bytes anywhere, as before each decision."""
         self._engine = engine
@@ -72,15 +70,13 @@ class Prefetch:
 
 
 class OrderPrefetch:
-    """Visits the data and connections of orders in the symbols that an engine has judged last."""
-
     def __init__(self, engine: Engine, gateways: Mapping[str, OrderGateway]) -> None:
         self._engine = engine
         self._gateways = gateways
         self._parts = self._rounds()
 
     def step(self) -> bool:
-        """Look at one symbol at one venue, some twenty microseconds; return whether the symbol is complete."""
+        """Visit one symbol at one venue, some twenty microseconds; return whether the symbol is complete."""
         with localcontext(DECIMALS):
             return next(self._parts)
 

@@ -1,7 +1,7 @@
 """Record public frames as they arrive, in segments that each replay independently.
 
-The loop only gathers lines; twice a second a thread takes them all, encodes, compresses and writes them, so that no frame is
-stamped late because a disk is slow. The recorder follows the books itself. At the beginning of a segment it writes them whole
+The loop only gathers lines. Twice a second a thread encodes, compresses and writes them all, so that a slow disk never delays
+the stamp of a frame. The recorder follows the books itself. At the beginning of a segment it writes them whole
 (`arb.venues.books.plain.checkpoints`), between two frames, so it requests nothing from the venues and misses nothing.
 
 A disk that refuses a line, or cannot keep up, ends the segment at the last line that it took. Frames are then followed and not
@@ -113,13 +113,11 @@ class Recorder:
         await asyncio.to_thread(self._write_all, lines)
 
     def listed(self, instruments: tuple[Instrument, ...], feeds: Mapping[str, WireFeed]) -> None:
-        """Take a venue's listing of the symbols, and the feeds that follow its books."""
         self.feeds |= feeds
         for instrument in instruments:
             self.rules(InstrumentListed(instrument=instrument))
 
     def rules(self, event: InstrumentListed | InstrumentUnlisted) -> None:
-        """Record a venue's new or ended listing."""
         if isinstance(event, InstrumentListed):
             listed = event.instrument
         else:
@@ -137,13 +135,12 @@ class Recorder:
         return feed.on_http(received_ns, url, raw) if url else feed.on_frame(received_ns, raw)
 
     def event(self, event: FeedUp | FeedDown) -> None:
-        """Write down that a connection was made or lost; either way its books wait for their snapshots."""
+        """Record that a connection was made or lost; either way its books wait for their snapshots."""
         now_ns = self._clock.wall_ns()
         self._put(_Event(now_ns, event.origin, event), EVENT_BYTES)
         self.feeds[event.origin].on_disconnect(now_ns)
 
     async def run(self) -> None:
-        """Write until stopped, and finish the last segment."""
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), FLUSH_EVERY_S)
@@ -155,11 +152,9 @@ class Recorder:
             self.gaps.append(Gap(from_ns=self._since_ns, to_ns=self._clock.wall_ns(), cause=self._trouble))
 
     def stop(self) -> None:
-        """Ask `run` to end."""
         self._stopping.set()
 
     async def write(self) -> None:
-        """Write the gathered lines, or check whether there is room again."""
         if not self._trouble:
             await self._write_gathered()
             return
@@ -209,7 +204,6 @@ class Recorder:
             await self._end_segment()
 
     async def _end_segment(self) -> None:
-        """End the segment where the fault began; waiting lines are not written."""
         self._lines, self._waiting_bytes = [], 0
         segment = await asyncio.to_thread(self._segments.give_up, self._trouble)
         if segment is not None:

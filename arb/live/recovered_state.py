@@ -29,7 +29,6 @@ class Recoverable(Protocol):
 
 
 def restored_from(state: JournalState) -> Restored:
-    """Return the journal's state for the engine to recover, every account by its present name."""
     recent = state.recent
     restored = Restored(
         control=state.control,
@@ -53,7 +52,7 @@ def restored_on(journal: Recoverable, gateways: Iterable[OrderGateway], now_ns: 
 
 
 def left_open(journal: Recoverable, sandbox_id: str | None) -> list[OpenPair]:
-    """Return the unfinished pairs in a journal, but for those of a sandbox that is gone. Raises `StoreError`."""
+    """Return the unfinished pairs in a journal, except those of a sandbox that is gone. Raises `StoreError`."""
     return [
         pair
         for pair in journal.restore(()).pairs

@@ -4,8 +4,8 @@ One sequence numbers everything, in the order in which it is taken. Frames are a
 queue. The engine acts on `QueueDrained`, when the queue is empty and the sockets of the books to be decided hold no unread
 bytes. That is the turn of the loop in which the last frame arrived, so no decision uses a state that the venue has already
 changed. A socket with lasting unread bytes delays only its own books, and after 50 ms none: `QueueDrained` names it, and the
-engine decides what it trusts. The orders of an opening leave once its intent is written, and the journal takes their step
-right after; every other command leaves only after the journal has taken it.
+engine decides which books to trust. The orders of an opening leave once its intent is written, and the journal takes their
+step right after. Every other command leaves only after the journal has taken it.
 """
 
 import asyncio
@@ -70,17 +70,12 @@ class LedgerWriter(Protocol):
 
 
 class Performer(Protocol):
-    """The runner's view of the executor."""
-
     def perform(self, commands: tuple[AnyCommand, ...]) -> None:
         """Start performing commands; outcomes return as events."""
 
 
 class TapeWriter(Protocol):
-    """The runner's view of a tape."""
-
-    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
-        """Append one public frame of the connection of that name, or the answer fetched from `url` for it."""
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None: ...
 
     def event(self, event: AnyEvent) -> None: ...
 
@@ -138,9 +133,10 @@ class Runner:
             self._wake()
 
     def on_taken(self, count: int, looked_at: tuple[str, int] | None, received_ns: int) -> None:
-        """Take note of `count` frames that compiled code has applied one after the other.
+        """Record `count` frames that compiled code has applied one after the other.
 
-        `looked_at`: of the last one, received at `received_ns`, its connection and the row + 1, where it is to be looked at.
+        `looked_at`: the connection of the last one, received at `received_ns`, and its row + 1, where Python must follow it
+        up.
         """
         self.seq += count
         if looked_at is not None:
@@ -166,7 +162,7 @@ class Runner:
 
     @property
     def busy(self) -> bool:
-        """Return whether every single frame has to be handed to `on_frame` now: one more may let the engine act."""
+        """Return whether `on_frame` must take every single frame now: one more may let the engine act."""
         return self.fatal is not None or self.engine.wants_drain
 
     def on_read(self) -> None:
@@ -235,7 +231,6 @@ class Runner:
             self.fail(error)
 
     def unread(self) -> list[str]:
-        """Return the connections with unread bytes."""
         return [name for name, feed in self._feeds.items() if feed.unread()]
 
     def _drain(self, unread: list[str]) -> None:

@@ -1,9 +1,9 @@
 """The tape of a run: every frame and every event, in the order in which the engine took them.
 
-The loop only puts lines into a queue; a thread encodes, compresses and writes them, and flushes twice a second, so that a
-killed process leaves a readable tape. The queue is bounded. When the disk refuses a line, or cannot keep up, taping ends
-there, since a tape with holes replays to something that never happened. Trading continues, and the end of the tape shows how
-far it reaches.
+The loop only puts lines into a queue. A thread encodes, compresses and writes them, and flushes twice a second, so that the
+tape of a killed process is readable. The queue is bounded. When the disk refuses a line, or cannot keep up, taping ends there,
+since a tape with holes replays to something that never happened. Trading continues, and the end of the tape shows how far it
+reaches.
 """
 
 import contextlib
@@ -74,7 +74,6 @@ class Taping:
         self._put((seq, received_ns, connection, raw, url), len(raw))
 
     def event(self, event: AnyEvent) -> None:
-        """Append one event, stamped with its number and instant."""
         self._put((event.seq, event.t_ns, getattr(event, "venue", None) or "", event, ""), EVENT_BYTES)
 
     def close(self) -> None:
@@ -114,7 +113,6 @@ class Taping:
                 self._writer.close()
 
     def _step(self) -> bool:
-        """Write the gathered lines; return whether there will be more. A line does not deserve its own wake-up."""
         with self._wake:
             self._wake.wait_for(lambda: self._closing or self._ended, FLUSH_EVERY_S)
             more = not (self._closing or self._ended)

@@ -95,8 +95,6 @@ async def until(due: Callable[[], bool], every_s: float) -> None:
 
 
 class RulesSource(Protocol):
-    """A source of rules: a gateway, or a reader of a venue's listing."""
-
     venue: str
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
@@ -193,7 +191,6 @@ async def keep_currencies(
 
 
 def _with_fees(read: Instrument, before: Instrument) -> Instrument:
-    """Return new rules, with the old fees where none could be read."""
     if read.taker_fee is not None:
         return read
     names = ("taker_fee", "maker_fee", "buy_fee_in", "fee_asset", "fee_asset_taker")
@@ -291,8 +288,8 @@ async def poll_halt_file(journal: Path, listener: EventListener) -> None:
 class DeadManSwitch:
     """While orders of ours rest on a dedicated account, its venue is to cancel everything if the engine falls silent.
 
-    The switch cancels account-wide, so it is armed only where the user has stated that no one else trades there, and only
-    while an order of ours rests: trading with immediate-or-cancel orders arms nothing. It is renewed before half of its time
+    The switch cancels account-wide. So it is armed only where the user has stated that no one else trades there, and only
+    while one of our orders rests. Trading with immediate-or-cancel orders arms nothing. It is renewed before half of its time
     is over (Gate APIv4 "countdown cancel", OKX API v5 "cancel all after") and disarmed when nothing rests any more. A process
     that ends with a resting order leaves it armed: that is its purpose.
     """

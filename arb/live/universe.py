@@ -34,7 +34,6 @@ class Universe(msgspec.Struct, frozen=True):
 
     @property
     def spare_rows(self) -> int:
-        """Return the rows for later books: those of absent venues, and those of more symbols."""
         venues = {venue for venue, _ in self.rows} | self.awaited.keys()
         return sum(map(len, self.awaited.values())) + self.spare * len(venues)
 

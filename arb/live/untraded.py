@@ -34,8 +34,6 @@ class Untraded(msgspec.Struct, frozen=True):
 
 
 class UntradedSymbols:
-    """The messages on a run's untradable symbols: each once, when it is known."""
-
     def __init__(self, symbols: Mapping[str, Sequence[str]], gateways: Mapping[str, OrderGateway]) -> None:
         self._symbols = symbols
         self._gateways = gateways

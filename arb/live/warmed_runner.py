@@ -60,7 +60,6 @@ class WarmedRunner:
         self._runner.on_read()
 
     def send(self, intent: Intent, departures: Iterable[Departure]) -> None:
-        """Send the orders of an intent, each of which is ready to depart."""
         for place, departure in zip(intent.places, departures, strict=True):
             self._gateways[place.venue].departure = departure
         self._runner.hand_on((intent,))
@@ -85,7 +84,7 @@ _NO_HANDLE = _NoHandle()
 
 
 class _Asking:
-    """The engine as the runner asks it: each frame is worth a decision, and none opens anything."""
+    """The engine for this runner: each frame is worth a decision, and none opens anything."""
 
     wants_turn = False
 
@@ -134,8 +133,6 @@ class _NoLedger:
 
 
 class _Entries:
-    """The executor's part for entries."""
-
     def __init__(self, placing: Placing) -> None:
         self._placing = placing
 
@@ -144,8 +141,6 @@ class _Entries:
 
 
 class _MadeReady:
-    """A gateway whose order is ready."""
-
     departure: Departure
 
     def prepare(self, command: PlaceOrder) -> Departure:
@@ -153,8 +148,6 @@ class _MadeReady:
 
 
 class _NoTasks(Tasks):
-    """Tasks that are never run: answers to orders that have not left."""
-
     def spawn(self, work: Any) -> Any:
         work.close()
         return _DONE

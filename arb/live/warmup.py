@@ -1,8 +1,8 @@
 """Warm-ups: run the opening path on dummy data while idle, so that its code stays in the processor's caches.
 
-Edges are rare, and in between the processor has evicted the code that takes them: the same Python takes three times as long
-as in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair, its intent is
-encoded, and both orders are written and signed, a part at a time (`step`). None of it can reach a venue or the run:
+Edges are rare, and in between the processor evicts the code that takes them. The same Python then takes three times as long as
+in a tight loop. So while nothing is unread, a second engine decides on made-up books to open a pair. Its intent is encoded,
+and both orders are written and signed, a part at a time (`step`). None of it can reach a venue or the run:
 
 - the engine is another one, with separate state, ids and books, and no journal, ledger or tape;
 - the orders are written for accounts that do not exist, with invalid keys, for a host that cannot exist (RFC 2606,
@@ -78,7 +78,7 @@ _NONE = Credentials(key="warm-up", secret="warm-up", passphrase="warm-up")
 
 
 class Warmup:
-    """Openings between `venues` in turn, at least two of them, all of which take orders of ours."""
+    """Openings between `venues` in turn, at least two of them, all of which take our orders."""
 
     def __init__(self, venues: Sequence[str], clock: Clock, rng: random.Random, *, compiled: bool = False) -> None:
         """`compiled`: compiled code finds the plans, as it does in the run."""
@@ -183,7 +183,6 @@ class Warmup:
         self._engine.handle(msgspec.structs.replace(event, seq=self._seq, t_ns=self._clock.wall_ns()))
 
     def _show(self, venue: str, bid: int) -> int:
-        """Show a book with this best bid; return its row."""
         row, now_ns = self._rows[venue, SYMBOL], self._clock.wall_ns()
         sizes = [500] * _LEVELS
         self._arena.write_bids(row, [bid - 10 * level for level in range(_LEVELS)], sizes)
@@ -194,7 +193,7 @@ class Warmup:
 
 
 def let_trade(venues: Iterable[str], take: Callable[[AnyEvent], object], now_ns: int) -> None:
-    """Hand an engine the events after which it may open pairs in `SYMBOL` at made-up accounts of these venues."""
+    """Pass an engine the events after which it may open pairs in `SYMBOL` at made-up accounts of these venues."""
     accounts = {venue: f"{venue}:none" for venue in venues}
     take(RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="none", account_ids=accounts, seed=1, version="none"))
     for venue in accounts:
@@ -259,8 +258,6 @@ class Nowhere:
 
 
 class DeadLine:
-    """A connection to nowhere, which takes nothing."""
-
     def write(self, data: bytes) -> bool:
         """See `Connection`; False always."""
         return False
