@@ -39,7 +39,7 @@ from arb.virtual_loop import VirtualLoop
 
 MODE = "replay"
 START_BALANCE = Decimal(1_000_000)
-"""Of the quote at every venue, and worth so much of every base: enough that inventory refuses nothing, unless the settings' own
+"""The quote at every venue, and the value of every base: enough that inventory refuses nothing, unless the settings' own
 limits do."""
 EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
@@ -79,7 +79,6 @@ class Player:
     def connect(
         self, books: Books, on_frame: FrameListener, emit: EventListener, gateways: Mapping[str, PaperGateway]
     ) -> None:
-        """Set the receivers of frames; nothing is played before `play`."""
         self._books, self._on_frame, self._emit = books, watched(on_frame, gateways), emit
         self._gateways = gateways.values()
         for connection in books.connections.values():
@@ -176,16 +175,14 @@ class _TapeFeed:
         self._emit(FeedUp(venue=self.venue))
         await asyncio.Event().wait()
 
-    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
-        """Change nothing: snapshots arrive as lines of the tape."""
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None: ...
 
     def add_book(self, native_symbol: str) -> None:
         """Change nothing: the tape decides its books."""
 
     def retire_book(self, native_symbol: str) -> None: ...
 
-    def on_notice(self, notice: Notice) -> None:
-        """Change nothing: the recorder of the tape has answered."""
+    def on_notice(self, notice: Notice) -> None: ...
 
     def unread(self) -> bool:
         """Return False: all frames of an instant arrive together."""
@@ -242,7 +239,6 @@ class Backtest:
 
     @property
     def engine(self) -> Engine:
-        """Return the engine, once it has run."""
         assert self._node is not None
         return self._node.engine
 
@@ -361,20 +357,15 @@ class CapturedSource:
         self.relist(listed)
 
     def relist(self, instruments: Iterable[Instrument]) -> None:
-        """Take other rules, or those of further symbols."""
         self._instruments |= {instrument.symbol: instrument for instrument in instruments}
         self.listed = frozenset(self._instruments)
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
-        """Return the rules of those of `symbols` that the capture shows."""
         return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
 
-    async def currencies(self, assets: tuple[str, ...]) -> None:
-        """Return None: captures hold no currency lists."""
+    async def currencies(self, assets: tuple[str, ...]) -> None: ...
 
     async def measure_clock(self) -> ClockMeasured:
-        """Return the known offset of the venue's clock."""
         return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
 
-    async def close(self) -> None:
-        """Do nothing: no socket is held."""
+    async def close(self) -> None: ...

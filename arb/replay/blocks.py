@@ -133,7 +133,7 @@ class Source(Generic[Made]):
         self.state[SOURCE_FEEDS] = self.feeds.ctypes.data
 
     def _show(self, count: int) -> None:
-        """Begin with a block of so many entries; without any the tape has ended, and needs no memory."""
+        """Begin with a block of `count` entries; 0: the tape has ended, and needs no memory."""
         if not count:
             self.lines = self._copy = np.zeros((0, LINE_WORDS), dtype=np.int64)
         self.state[:SOURCE_FEEDS] = self.lines.ctypes.data, 0, count
@@ -143,11 +143,10 @@ class Source(Generic[Made]):
         return self._order[LAST_SEQ]
 
     def made(self, place: int) -> Made | None:
-        """Return the result of an entry's line."""
         return self._made[place] if place in self._made else self._make(self._decoded(place))
 
     def fill(self) -> int:
-        """Read the next block in the place of the last; return how many entries it has, 0 at the end of the tape.
+        """Read the next block over the last; return its number of entries, 0 at the end of the tape.
 
         Raises `StoreError` at a line that cannot be read, when everything before it has been in blocks.
         """
@@ -209,7 +208,6 @@ class Source(Generic[Made]):
         return self._piece[at : self._at]
 
     def _more(self) -> bool:
-        """Read more text; return whether there is any."""
         self._cut = False
         piece = next(self._pieces, None)
         if piece is None:
@@ -270,7 +268,7 @@ class FrameBlocks(Generic[Made]):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Have compiled code see the tapes that are read, in their order, and the next one to be opened."""
+        """Show compiled code the tapes being read, in their order, and the next one to be opened."""
         shown = sorted([*self._reading, *islice(self._waiting, 1)], key=itemgetter(0))
         self._sources = [source for _, source in shown]
         self._words[SOURCES] = len(shown)
@@ -295,7 +293,6 @@ class FrameBlocks(Generic[Made]):
 
     @property
     def taken(self) -> int:
-        """Return how many frames compiled code has taken."""
         return self._words[TAKEN]
 
     @property
@@ -322,7 +319,6 @@ class FrameBlocks(Generic[Made]):
         return reason
 
     def next(self) -> Made:
-        """Take the line for Python at which taking frames ended."""
         source = self._sources[self._words[STOPPED_AT]]
         cursor = int(source.state[SOURCE_CURSOR])
         source.state[SOURCE_CURSOR] = cursor + 1

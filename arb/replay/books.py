@@ -56,7 +56,7 @@ class TapeBooks:
         origin = origin_of(line)
         if not origin:
             return
-        if origin not in self.feeds:  # and be it by an event, which then finds no book
+        if origin not in self.feeds:  # even for an event, which then finds no book
             self.feeds[origin] = tape_feed(line.venue)
         take_line(self.feeds[origin], line)
 

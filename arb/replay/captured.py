@@ -1,13 +1,13 @@
 """The contents of a capture, found in a first pass: its products, and their decimals.
 
 The venue's own dialect reads the frames, on a scale wide enough for anything; every level is measured, whether or not it ever
-gets into a book. The instruments of the replay follow from that: tick and lot are the finest decimals seen, a fee is assumed,
-minimums are unknown and so are none. The segments of a recording hold the rules as the venue listed them, which replace all
-this.
+gets into a book. The instruments of the replay follow from that. Tick and lot are the finest decimals seen, a fee is assumed,
+and there are no minimums, since they are unknown. The segments of a recording hold the rules as the venue listed them, which
+replace all this.
 
 Where no listing is in a capture, the common symbol is read from the venue's own name of a product. A name without a separator
 is split before the longest known quote asset. Products whose sizes are counted in contracts, or whose price is not the present
-one of the base asset, are no symbol: their books cannot be compared with others.
+one of the base asset, are no symbol. Their books cannot be compared with others.
 """
 
 from collections.abc import Callable, Container, Iterable
@@ -33,8 +33,6 @@ Connection = tuple[int, str]
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A product that is not traded, and why."""
-
     venue: str
     native_symbol: str
     reason: str
@@ -55,8 +53,6 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """All books of the captures, and the products that are not traded."""
-
     connections: tuple[Connection, ...]
     books: tuple[Book, ...]
     left_out: tuple[LeftOut, ...]
@@ -64,12 +60,10 @@ class Capture(msgspec.Struct, frozen=True):
 
     @property
     def venues(self) -> tuple[str, ...]:
-        """Return every venue with a frame, by name."""
         return tuple(sorted({venue_of(name) for _, name in self.connections}))
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
-        """Return the traded instruments, by venue and symbol."""
         listed = [book.instrument for book in self.books if book.instrument is not None]
         return tuple(sorted(listed, key=lambda instrument: (instrument.venue, instrument.symbol)))
 
@@ -185,7 +179,6 @@ def explore(
     charge: Charge = as_recorded,
     symbols: Container[str] | None = None,
 ) -> Capture:
-    """Read captures once and return their contents; see `Contents`."""
     return Contents(lines).capture(taker_fee, charge, symbols)
 
 

@@ -57,11 +57,9 @@ class CapturedFeed:
         return taker
 
     def blocks(self, file: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Return the data that compiled code needs of each connection of a file, by name."""
         return {name: side.block for (number, name), side in self._sides.items() if number == file}
 
     def expect(self, captured: Captured) -> None:
-        """Name the line whose text `on_frame` is about to be given."""
         self._next = captured
         if len(self._sides) > 1:
             side = self._sides.get((captured.file, origin_of(captured.line)))
@@ -69,13 +67,12 @@ class CapturedFeed:
                 side.names.show()
 
     def seats(self) -> dict[str, BookSeat]:
-        """Return the places of the venue's traded books, by native symbol."""
         return {native: seat for feed in self._connections.values() for native, seat in feed.seats().items()}
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
         """Trade a book of the capture from its next snapshot on.
 
-        Raises `InvariantError` for one that is traded already, and for one of which the capture shows nothing.
+        Raises `InvariantError` for one that is traded already, and for one that the capture does not show.
         """
         holders = [
             feed for feed in self._connections.values() if native_symbol in {s.native_symbol for s in feed.books()}
@@ -112,11 +109,9 @@ class CapturedFeed:
         return FrameResult(rows=tuple(row for row in rows if row != NO_ROW))
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply the expected line, as `on_frame` does."""
         return self.on_frame(received_ns, raw)
 
-    def choose_channel(self, channel: str) -> None:
-        """Change nothing: nothing is requested."""
+    def choose_channel(self, channel: str) -> None: ...
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
         """Change nothing: a book of the past is fixed."""

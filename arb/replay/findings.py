@@ -47,8 +47,6 @@ _HOURS = 24
 
 
 class _Pair(msgspec.Struct, gc=False):
-    """The kept part of a pair."""
-
     opening: Opening
     quote: str
     state: PairState
@@ -75,12 +73,10 @@ class Findings:
     # A ledger's input. Rows of earlier runs, which a run may have recovered, do not count.
 
     def submit(self, rows: Sequence[Row]) -> None:
-        """Take the rows of one step."""
         for row in rows:
             self._take(row.record)
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take an untraded edge."""
         self._untaken.add(record)
 
     def _take(self, record: object) -> None:
@@ -116,7 +112,6 @@ class Findings:
         return [pair.opening for _, pair in sorted(self._pairs.items())]
 
     def result(self) -> Result:
-        """Return the result so far."""
         edges = _Edges()
         edges.include(self._untaken)
         for record in self._taken.values():
@@ -188,7 +183,7 @@ def _money(amount_e8: int) -> Decimal:
 
 
 def _short(value: Decimal) -> Decimal:
-    """Return a decimal without trailing zeros or exponent, so that equal ones are written alike."""
+    """Return a decimal without trailing zeros or exponent, so that equal ones are written equally."""
     return Decimal(plain(value))
 
 
@@ -226,8 +221,6 @@ def _hour(at_ns: int) -> int:
 
 
 class _Sum(msgspec.Struct):
-    """A group of edges, and the best of them."""
-
     edges: int = 0
     takeable: int = 0
     net_e8: int = 0
@@ -250,8 +243,6 @@ def _rank(record: OpportunityRecord) -> tuple[Decimal, int, int]:
 
 
 class _Edges:
-    """Sums of edges by every key they are shown by."""
-
     def __init__(self) -> None:
         self.quotes: defaultdict[str, _Sum] = defaultdict(_Sum)
         self._classes: defaultdict[tuple[int, int], _Sum] = defaultdict(_Sum)
@@ -329,7 +320,6 @@ class _Edges:
         return tuple(rows)
 
     def by_reason(self) -> tuple[ReasonRow, ...]:
-        """Return the outcomes of edges, the reason that blocked the most first."""
         rows = [
             ReasonRow(quote=quote, reason=reason or None, edges=of.edges, best_net=_money(of.net_e8))
             for (quote, reason), of in self._reasons.items()
@@ -338,8 +328,6 @@ class _Edges:
 
 
 class _Money(msgspec.Struct):
-    """A group of pairs."""
-
     pairs: int = 0
     net_e8: int = 0
 

@@ -24,8 +24,6 @@ from arb.venues.registry import TAPES
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """The part of an event that shows whether it concerns books, and whose."""
-
     type: str = ""
     venue: str = ""
     connection: str = ""
@@ -56,7 +54,7 @@ def origin_of(line: TapeLine) -> str:
 
 
 def rules_of(line: TapeLine) -> Instrument | None:
-    """Return the rules that a recording wrote down in a line; None for any other.
+    """Return the rules that a recording has in a line; None for any other.
 
     Raises `StoreError` for rules that cannot be read, or are of a venue that is not known here.
     """

@@ -79,7 +79,6 @@ class Measuring:
 
     @property
     def taken(self) -> int:
-        """Return how many frames were measured by compiled code."""
         return self._blocks.taken
 
     @property

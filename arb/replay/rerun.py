@@ -113,7 +113,6 @@ class Judge:
         self._orders: dict[int, OrderRecord] = {}
 
     def judge(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> Difference | None:
-        """Return the first difference in one event's entry, or None."""
         if isinstance(event, OrderRejected) and event.code == NOT_JOURNALLED:
             self._refused.pop(event.client_order_id, None)
         if type(event) is QueueDrained and (not commands or (not self._same_rules and _not_compared(commands))):
@@ -161,8 +160,6 @@ class Judge:
 
 
 class Rerun:
-    """Feeds a tape's lines to an engine; `keep` records the results."""
-
     def __init__(self, engine: Engine, keep: Keep, judge: Judge | None) -> None:
         self.engine = engine
         self.events = 0
@@ -225,7 +222,6 @@ def _compared(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyC
 
 
 def _is_retired(message: AnyEvent | AnyCommand) -> bool:
-    """Return whether only earlier versions wrote this row."""
     return isinstance(message, Persist) and isinstance(message.record, AlternativeRecord | LegCostRecord)
 
 
@@ -257,8 +253,6 @@ def _text(message: AnyEvent | AnyCommand) -> str:
 
 
 class Keeper:
-    """Append to the journal and pass its rows to the ledger."""
-
     def __init__(self, journal: Journal, ledger: InlineLedger) -> None:
         self._journal = journal
         self._ledger = ledger

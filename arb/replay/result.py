@@ -4,10 +4,10 @@ An *edge* is one episode in which a trade between two venues was worth more than
 balances (`core/strategies/taker_pair/episodes.py`). It was *takeable* where it passed every limit at some instant: then a pair
 opened.
 
-The *break-even fee* is the one rate at which the traded pairs would have made nothing, had every one of their fills (both
-legs, and repairs) paid it in quote, on its own notional, in place of the fee it paid. With the net `N`, the fees paid `F` (in
-quote) and the notional of all fills `V`, `N + F - f V = 0`, so `f = (N + F) / V`. It ignores pairs that another fee would have
-opened or prevented. Below 0, only a rebate would do.
+The *break-even fee* is the one rate at which the traded pairs would have made nothing. Each of their fills (both legs, and
+repairs) pays it in quote, on its own notional, in place of the fee it paid. With the net `N`, the fees paid `F` (in quote) and
+the notional of all fills `V`, `N + F - f V = 0`, so `f = (N + F) / V`. It ignores pairs that another fee would have opened or
+prevented. Below 0, only a rebate would do.
 
 *By the leg cost* a pair makes its expected net at its opening, less the allowance of `[limits] leg_cost` for legs that fall
 short. Simulated fills meet no rivals; this figure rests on more than them.
@@ -106,8 +106,6 @@ class ReasonRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """A pair as it was decided."""
-
     symbol: str
     buy: str
     sell: str
@@ -132,12 +130,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def edges(self) -> int:
-        """Return how many edges there were, in all quotes."""
         return sum(each.edges for each in self.earned)
 
     @property
     def takeable(self) -> int:
-        """Return how many of them passed every limit."""
         return sum(each.takeable for each in self.earned)
 
     @property

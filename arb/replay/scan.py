@@ -1,8 +1,8 @@
 """`arb scan`: the trades that the engine would make on a snapshot of books, and the reasons against the rest.
 
-The same code decides here as in a run; only the input is a file instead of feeds: one JSON document, read to exact decimals,
-or refused with one line that names the fault, its place, and the correction. Numbers may be JSON numbers or strings; both are
-taken digit by digit.
+The same code decides here as in a run; only the input is a file instead of feeds. It is one JSON document, read to exact
+decimals, or refused with one line that names the fault, its place, and the correction. Numbers may be JSON numbers or strings;
+both are taken digit by digit.
 """
 
 import difflib
@@ -62,7 +62,6 @@ class ScanVenue(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_crossed(self) -> bool:
-        """Return whether the best bid is above the best ask; equal (locked) is legal."""
         return bool(self.bids and self.asks and self.bids[0][0] > self.asks[0][0])
 
 
@@ -101,8 +100,6 @@ def parse_scan_input(raw: bytes, source: str) -> ScanInput:
 
 
 class _Reader:
-    """Turn parsed JSON into `ScanInput`, tracking the place in it."""
-
     def __init__(self, source: str) -> None:
         self.source = source
 

@@ -1,9 +1,9 @@
 """Tapes as a replay reads them: their kind, and their lines in one order.
 
-An *own* tape begins with a head and numbers its lines; its parts are joined by these numbers, and a missing number is an
-error, since the lines after a hole never happened so. A *capture* holds frames only; several are merged by the instant of
-receipt (of equal instants, the file named first precedes), each remembered with its file, for two files are two connections.
-The segments of a recording are captures that begin with a head and hold events that concern books; all of them are one file.
+An *own* tape begins with a head and numbers its lines. Its parts are joined by these numbers, and a missing number is an
+error, since the lines after a hole never happened so. A *capture* holds frames only. Several are merged by the instant of
+receipt (of equal instants, the file named first precedes). Each line keeps its file, for two files are two connections. The
+segments of a recording are captures that begin with a head and hold events that concern books; all of them are one file.
 """
 
 import contextlib
@@ -33,8 +33,6 @@ class Captured(NamedTuple):
 
 
 class OwnTape:
-    """The tape of one run, in one or more parts."""
-
     def __init__(self, paths: Sequence[Path]) -> None:
         """Find the head; raises `ConfigError` when the parts are not those of one run, from its beginning."""
         parts: list[tuple[int, Path]] = []
@@ -55,7 +53,6 @@ class OwnTape:
         self._parts = [path for _, path in sorted(parts)]
 
     def lines(self) -> "OwnLines":
-        """Return the numbered lines in order, from the beginning."""
         return OwnLines(self._parts, self.head.last_seq)
 
 
@@ -128,7 +125,7 @@ class Merged:
         return next(self._lines)
 
     def sources(self) -> list[tuple[int, Source[Captured]]]:
-        """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as they are here."""
+        """Return the tapes, each with its number, to be read from the beginning; `FrameBlocks` merges them as here."""
         return [
             (file.number, Source(file.path, file.captured, begun_ns=self._begun_ns[number]))
             for number, file in self._files.items()
@@ -208,7 +205,6 @@ class _File(NamedTuple):
     head: SegmentHead | None
 
     def lines(self) -> Iterator[Captured]:
-        """Yield those of its lines that count."""
         for line in to_its_end(self.path):
             captured = self.captured(line)
             if captured is not None:

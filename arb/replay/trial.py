@@ -1,8 +1,8 @@
 """One replay of a stretch of tapes under chosen settings, as a function: the same tapes and settings give the same result.
 
 `explored_by` reads the contents of tapes; `play` runs the engine on them with simulated orders, and passes its rows to the
-given store. `run_trial` is both, for figures only, in any process: its arguments and results can be pickled, and `trial_key`
-names a result by its content, so that none need be computed twice.
+given store. `run_trial` is both, for figures only, in any process: its arguments and results can be pickled. `trial_key` names
+a result by its content, so that none need be computed twice.
 
 A run's own tape is used for its frames and for the rules that its venues listed. Its own orders are omitted; the levels that
 they took stay missing from the frames.
@@ -125,7 +125,6 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
 
 
 def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
-    """Return the result of a replay; raises `StoreError` where a malformed line ended it."""
     if played.fault is not None:
         raise played.fault
     explored = played.explored
@@ -186,8 +185,6 @@ def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, 
 
 
 class Reading:
-    """A first pass over a stretch, for any number of trials."""
-
     def __init__(self, stretch: Stretch, on_progress: Progress = unseen, *, compiled: bool = False) -> None:
         """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read.
 
@@ -262,7 +259,6 @@ def play(
 
 
 def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
-    """Return settings for the venues and symbols of a capture."""
     known = {profile.venue: profile for profile in settings.venues}
     unknown = (VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues)
     return msgspec.structs.replace(
@@ -273,7 +269,6 @@ def _on_venues(settings: EngineSettings, capture: Capture) -> EngineSettings:
 
 
 def lines_of(stretch: Stretch) -> Iterator[Captured]:
-    """Yield the lines of a stretch, see `at_one_rate`."""
     return at_one_rate(stretch.lines())
 
 
@@ -294,7 +289,7 @@ def at_one_rate(lines: Iterable[Captured]) -> Iterator[Captured]:
 
 
 def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> Iterator[T]:
-    """Yield lines, of which there are so many if that is known, and report how far it is."""
+    """Yield lines, and report the progress, of a known total if there is one."""
     done = 0
     for done, line in enumerate(lines, 1):
         if not done % EVERY_LINES:
@@ -304,8 +299,6 @@ def shown(lines: Iterable[T], on_progress: Progress, of: int | None = None) -> I
 
 
 class _Passage:
-    """The lines of a first pass, and their counts as they pass."""
-
     def __init__(
         self,
         lines: Iterable[Captured],
@@ -342,7 +335,6 @@ class _Passage:
 
     @property
     def ended_ns(self) -> int:
-        """Return the latest instant of a line."""
         return max(self._ended_ns, 0 if self.taken is None else self.taken.ended_ns)
 
 
@@ -355,7 +347,6 @@ class NoJournal:
         self.last_seq = 0
 
     def last_ns(self) -> int:
-        """Return that nothing was written."""
         return 0
 
     def restore(
@@ -364,13 +355,11 @@ class NoJournal:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return the state of a new journal."""
         return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
 
     def intend(self, intents: Iterable[Intent]) -> None: ...
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
-        """Return the rows of one step."""
         self.last_seq = event.seq
         return rows_of(event, commands)
 

@@ -22,7 +22,7 @@ from arb.version import version
 CONNECT_S = 30
 LOOK_S = 5
 ALONE_LOOKS = 6
-"""While nothing becomes ready it is asked so often whether there are workers; after so many times without it is given up."""
+"""How often, while nothing becomes ready, the cluster is asked for workers before it is given up."""
 _WHICH = (
     "(__import__('arb.version', fromlist=['version']).version(),"
     " __import__('arb.store.tapes.tape', fromlist=['RULES']).RULES)"
@@ -116,7 +116,6 @@ class Cluster:
             self._client.cancel(list(futures), force=True)
 
     def _awaited(self, ask: Callable[[], Any]) -> Any:
-        """Repeat a request until it succeeds, as long as there are workers."""
         alone = 0
         while True:
             try:

@@ -1,7 +1,7 @@
 """Pieces of work shared out among processes of this machine; a killed one is replaced, and its piece restarted.
 
-Results arrive in the order in which they are ready. Each worker has one piece at a time, so the piece that killed it is known:
-a piece that killed three is given up, with everything else kept.
+Results arrive in the order in which they are ready. Each worker has one piece at a time, so the piece that killed it is known.
+A piece that killed three is given up, with everything else kept.
 """
 
 import contextlib
@@ -25,8 +25,6 @@ R = TypeVar("R")
 
 
 class _Worker:
-    """One process, and its piece."""
-
     def __init__(self) -> None:
         # A worker must not inherit the ends of other workers' pipes, or the death of one would not be noticed.
         context = multiprocessing.get_context("forkserver")
@@ -43,14 +41,12 @@ class _Worker:
             self.pipe.send((work, piece))
 
     def end(self) -> None:
-        """End it, even in the middle of a piece."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Do the pieces received, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
@@ -76,7 +72,7 @@ def _end_with_parent() -> None:
 
 
 class Processes:
-    """So many processes of this machine. A context; `at_once`: how many pieces it works on together."""
+    """A pool of processes on this machine. A context; `at_once`: how many pieces it works on together."""
 
     def __init__(self, jobs: int) -> None:
         self.at_once = jobs

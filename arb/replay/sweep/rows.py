@@ -56,7 +56,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def row_of(tape: Tape, label: Mapping[str, str], found: TrialResult, quote: str) -> Row:
-    """Return the row of a tape under the set of settings called `label`, with its result in `quote`."""
     result = found.result
     here = [earned for earned in result.earned if earned.quote == quote]
     reasons: Counter[str] = Counter()

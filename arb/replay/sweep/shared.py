@@ -2,7 +2,7 @@
 
 The effect of a frame on the books depends on the frames only, never on trades. So one reader keeps the books, and makes an
 *image*, a copy of the words, of each row that a frame has changed. An engine copies the image into its own arena instead of
-reading the frame. Everything else of a replay is as without sharing: instants, sequence numbers and answers of feeds are the
+reading the frame. Everything else of a replay is as without sharing. Instants, sequence numbers and answers of feeds are the
 same, and so are all decisions, entry by entry of the journal.
 
 Images live for one block of lines. Every engine has a thread, since its loop runs until the tape is over, and only one thread
@@ -70,12 +70,10 @@ class DecodedFeed(CapturedFeed):
         self._given: AppliedLine | None = None
 
     def expect(self, captured: Captured) -> None:
-        """Name the line that `on_frame` is about to be given."""
         assert isinstance(captured.line, AppliedLine)
         self._given = captured.line
 
     def seats(self) -> dict[str, BookSeat]:
-        """Return the places of the venue's traded books, by native symbol."""
         return self._seats
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
@@ -97,8 +95,6 @@ def decoded_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, Ca
 
 
 class _Run(Generic[T]):
-    """A consumer of a shared pass, in its own thread."""
-
     def __init__(self, play: Callable[[Iterator[Captured]], T]) -> None:
         self.over = False
         self.result: T | None = None

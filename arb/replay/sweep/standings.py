@@ -20,8 +20,6 @@ Label = tuple[tuple[str, str], ...]
 
 
 class OfTape(msgspec.Struct, frozen=True):
-    """The result of a set on one tape."""
-
     tape: str
     net: Decimal
 
@@ -58,7 +56,6 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def best(self) -> Standing:
-        """Return the set that made most."""
         return self.sets[0]
 
     @property
@@ -199,7 +196,6 @@ def _of_tape(row: Row) -> OfTape:
 
 
 def text_of(label: Label) -> str:
-    """Return a set as it would be written."""
     return " ".join(f"{key}={value}" for key, value in label)
 
 

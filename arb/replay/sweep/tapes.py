@@ -87,7 +87,7 @@ def tapes_of(files: Iterable[TapeFile]) -> list[Tape]:
 
 
 def _by_day(stretch: Stretch, known: Mapping[Path, TapeFile]) -> Iterable[Stretch]:
-    """Yield a stretch in parts of which each but the first begins with a segment, on another day than the one before."""
+    """Yield a stretch in parts; each but the first begins with a segment, on another day than the one before."""
     part: list[Path] = []
     until_ns = 0
     for path in stretch.files:
