@@ -68,7 +68,7 @@ def test_fewer_than_two_venues_end_a_start_after_a_minute_with_what_is_wrong_and
     began_ns = bench.clock.wall_ns()
     with pytest.raises(VenueUnreachable) as ended:
         bench.run(five_minutes)
-    for word in ("okx", "HTTP 503", "[venues]", "nothing of ours is open"):
+    for word in ("okx", "HTTP 503", "[venues]", "no pair is open"):
         assert word in str(ended.value)
     assert bench.clock.wall_ns() - began_ns == 60 * NS_PER_S
     assert bench.events() == []

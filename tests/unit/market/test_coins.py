@@ -132,7 +132,7 @@ def test_why_gives_each_two_venues_their_verdict_with_evidence_and_the_cross_che
 def test_a_coin_that_the_other_venue_calls_otherwise_is_not_what_it_means_by_the_ticker() -> None:
     coins = [Coin("gate", "ABC", "base", ONE), Coin("okx", "ABC", "solana", TWO), Coin("okx", "ABCOLD", "base", ONE)]
     found = CoinTable(coins).verdict("ABC", "gate", "okx")
-    assert (found.verdict, found.because) == (Verdict.DIFFERENT, "what gate calls ABC on base is ABCOLD at okx")
+    assert (found.verdict, found.because) == (Verdict.DIFFERENT, "the coin ABC of gate on base is ABCOLD at okx")
     assert CoinTable(coins).sameness("ABC", "okx", "gate") is Verdict.DIFFERENT
     shared = CoinTable([*coins, Coin("gate", "ABC", "solana", TWO)])
     assert (

@@ -167,7 +167,7 @@ EMPTY = {"gate": "2", "okx": "0"}
             wallets(gate=[a_chain(withdrawal_fee=D("0.4"))], okx=[a_chain()]),
             "needs 0.1 BTC more: that costs 40000 bps of the arriving amount, and 100 are allowed (--max-cost-bps)",
         ),
-        (SCARCE, {"gate": ("2", "1"), "okx": "0"} | {"gate": ("2", "0")}, None, "is locked or reserved"),
+        (SCARCE, {"gate": ("2", "1"), "okx": "0"} | {"gate": ("2", "0")}, None, "are locked or reserved"),
         (
             SCARCE,
             {"gate": "1.05", "okx": "0"},

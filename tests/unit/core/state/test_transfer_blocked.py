@@ -185,5 +185,5 @@ def test_an_override_is_journalled_when_a_run_starts_and_decides() -> None:
     edge(bench)
     assert len(bench.placed()) == 2
     assert incidents(bench, IncidentKind.COIN_OVERRIDE)[0] == (
-        '[coins] "gate:BTC" = "same as okx:BTC": by the settings, whatever the venues\' lists say'
+        '[coins] "gate:BTC" = "same as okx:BTC": by the settings, despite the venues\' lists'
     )
