@@ -1,7 +1,7 @@
 """Time and chance: the only module that may ask the operating system for either.
 
-Everything else is handed a `Clock` (and a `random.Random`), so that the fault simulation, the tests and a replay
-can decide what time it is. All instants are integer nanoseconds since the Unix epoch, UTC.
+Everything else takes a `Clock` (and a `random.Random`), so that the fault simulation, the tests and a replay can set
+the time. All instants are integer nanoseconds since the Unix epoch, UTC.
 """
 
 import random
@@ -24,7 +24,7 @@ def utc_text(ns: int) -> str:
 
 
 class Clock(Protocol):
-    """Tell the time, in two senses that must not be mixed up."""
+    """Two kinds of time that must not be mixed up."""
 
     def wall_ns(self) -> int:
         """Return nanoseconds since the Unix epoch, UTC. Never steps back within one process."""
@@ -34,17 +34,17 @@ class Clock(Protocol):
 
 
 def _steady() -> Callable[[], int]:
-    """Return what reads the system's steady clock: where there is one, that which goes on while the machine is suspended."""
+    """Return the reader of the system's steady clock: if possible the one that runs while the machine is suspended."""
     boottime: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic_ns if boottime is None else partial(time.clock_gettime_ns, boottime)
 
 
 class SystemClock:
-    """Read the operating system's clocks: `wall` (ns since the epoch, UTC) and a steady one, which nobody sets.
+    """Read the operating system's clocks: `wall` (ns since the epoch, UTC) and a steady one, which is never set.
 
-    The wall time is read once, at construction, and carried forward by the steady clock: a step of the system clock (NTP,
-    an operator) can then neither make a book look fresh nor an order look expired. A run moves it to the venues' time
-    (`live/anchoring.py`), and by nothing else.
+    The wall time is read once, at construction, and carried forward by the steady clock: a step of the system clock
+    (NTP, an operator) can then neither make a book look fresh nor an order look expired. A run moves it to the venues'
+    time (`live/anchoring.py`), and nothing else moves it.
     """
 
     def __init__(self, wall: Callable[[], int] | None = None, steady: Callable[[], int] | None = None) -> None:
@@ -52,7 +52,6 @@ class SystemClock:
         self._lead_ns = (time.time_ns() if wall is None else wall()) - self._steady()
 
     def wall_ns(self) -> int:
-        """Return nanoseconds since the Unix epoch, UTC."""
         return self._lead_ns + self._steady()
 
     def shift(self, by_ns: int) -> None:
@@ -60,29 +59,26 @@ class SystemClock:
         self._lead_ns += by_ns
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds of the steady clock."""
         return self._steady()
 
 
 class ProcessorClock(SystemClock):
-    """Tell the wall time, and as monotonic time what this thread has spent on a processor: for measuring, nothing else.
+    """Give the wall time, and as monotonic time this thread's time on a processor: for measuring, nothing else.
 
     On a busy machine work takes as much of it as on an idle one.
     """
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds of processor time."""
         return time.thread_time_ns()
 
 
 class ManualClock:
-    """Stand still until moved by a call: the clock of tests, replay and fault simulation."""
+    """Keep its time until moved by a call: the clock of tests, replay and fault simulation."""
 
     def __init__(self, wall_ns: int) -> None:
         self._wall_ns = wall_ns
 
     def wall_ns(self) -> int:
-        """Return the instant last set."""
         return self._wall_ns
 
     def monotonic_ns(self) -> int:

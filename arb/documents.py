@@ -1,6 +1,8 @@
-"""The one writer of JSON answers, of the commands and of the page: ids are texts, and so is what a double cannot hold.
+"""The one writer of JSON answers, of the commands and of the page: ids are texts, and so is every number a double
+cannot hold.
 
-JavaScript, jq and others read numbers as doubles. An id's type follows from its name, so that it is the same in every answer.
+JavaScript, jq and others read numbers as doubles. An id's type follows from its name, so that it is the same in every
+answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ import msgspec
 from arb.clock import utc_text
 
 EXACT_MAX = 2**53 - 1
-"""The greatest integer up to which a double knows every one: rows of a ledger and instants in ns lie beyond."""
+"""The greatest integer up to which a double is exact: row ids of a ledger and instants in ns are greater."""
 _INSTANTS_NS = range(10**17, 2**63)
 """Less is a length of time, and more no instant that a ledger holds."""
 
@@ -23,7 +25,7 @@ def encoded(document: Any, *, dated: bool = False) -> bytes:
 
 
 def plain(value: Any, name: str = "", *, dated: bool = False) -> Any:
-    """Return what JSON has for the value of a field `name`: Decimals, ids and integers that are not exact there as text.
+    """Return the JSON value of a field `name`: Decimals, ids and integers that are not exact there as text.
 
     `dated` adds after each instant in ns the same for people: `decided_ns`, `decided_at`.
     """

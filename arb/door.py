@@ -1,7 +1,8 @@
-"""A door for local HTTP servers: few connections, a request's head in time, and one line when the system has no more to give.
+"""A guard for local HTTP servers: few connections, a time limit for a request's head, and one log line when the system
+is out of resources.
 
-aiohttp bounds what a request holds and not how many are begun: another user of the machine could begin a thousand and finish
-none. Of those the oldest gives its place to the next.
+aiohttp bounds the size of a request but not how many are begun: another user of the machine could begin a thousand and
+finish none. The oldest of these is closed for the next.
 """
 
 import asyncio

@@ -1,15 +1,15 @@
 """The errors of the project, and the exit codes with which a command ends.
 
     ArbError
-    +-- ConfigError            the user's input is wrong: what, where, how to correct it   (exit code 2)
+    +-- ConfigError            the user's input is wrong: problem, place, remedy   (exit code 2)
     +-- CheckFailed            a check the user asked for did not pass               (exit code 3)
     +-- VenueError             a venue's fault or answer
     |   +-- VenueUnreachable   no answer: for a write, the outcome is unknown
-    |   +-- VenueBusy          rate limited or overloaded; `retry_after_s` when the venue said so
+    |   +-- VenueBusy          rate limited or overloaded; `retry_after_s` when the venue names it
     |   +-- VenueRejected      a definite refusal, with the venue's own label or code
     |   +-- VenueAuthError     the key, signature or permission is refused
     |   +-- VenueProtocolError a frame or body we cannot read, naming the field
-    +-- StartInterrupted       a second signal ended a start                 (exit code 130; 4 with pairs left open)
+    +-- StartInterrupted       a second signal ended a start                 (exit code 130; 4 with open pairs)
     +-- StoreError             journal, ledger or tape cannot be read or written
     +-- InvariantError         our own bug: stop trading
 
@@ -26,7 +26,7 @@ EXIT_USAGE = 2
 EXIT_CHECK = 3
 """A check did not pass, or a venue did not answer as it must."""
 EXIT_HALTED = 4
-"""Trading halted itself, or left pairs open."""
+"""Trading halted itself, or ended with open pairs."""
 EXIT_INTERRUPTED = 130
 
 
@@ -35,7 +35,7 @@ class ArbError(Exception):
 
 
 class ConfigError(ArbError):
-    """Say what is wrong in the user's input, where, and how to correct it, in one line."""
+    """The problem of the user's input, its place and the remedy, in one line."""
 
 
 class CheckFailed(ArbError):
@@ -52,12 +52,10 @@ class VenueError(ArbError):
 
 
 class VenueUnreachable(VenueError):
-    """No answer came: time-out, reset, name not resolved."""
+    """No answer arrived: time-out, reset, name not resolved."""
 
 
 class VenueBusy(VenueError):
-    """The venue limits us or is overloaded."""
-
     def __init__(
         self, venue: str, message: str, *, code: str | None = None, retry_after_s: float | None = None
     ) -> None:
@@ -85,7 +83,7 @@ class StartInterrupted(ArbError):
     """A second signal ended a start before trading began; `left_open`: the pairs that wait for the next start."""
 
     def __init__(self, left_open: Sequence[int]) -> None:
-        listed = f"; pairs left open: {', '.join(map(str, sorted(left_open)))}" if left_open else ""
+        listed = f"; open pairs: {', '.join(map(str, sorted(left_open)))}" if left_open else ""
         super().__init__(f"the start was stopped by a second signal{listed}")
         self.left_open = tuple(left_open)
 

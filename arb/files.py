@@ -9,9 +9,9 @@ MOST = 32 * 1024 * 1024
 
 
 def whole(path: Path, most: int = MOST, *, wait: bool = True) -> bytes:
-    """Return what a file holds; raises `OSError` for more than `most` bytes, and for a pipe that no program writes to.
+    """Return a file's bytes; raises `OSError` for more than `most` bytes, and for a pipe that no program writes to.
 
-    `wait` False: neither is one waited for that a program holds open.
+    `wait` False: do not wait for a pipe that a program holds open either.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         os.set_blocking(file.fileno(), wait)

@@ -1,9 +1,9 @@
 """Logging that never blocks the loop and never prints a secret.
 
-Any module may log through `logging.getLogger("arb...")`; this one alone decides where the lines go: into a bounded
-queue, and from there, on a thread of its own, to stderr. A full queue (stderr is a pipe nobody reads) drops lines
-and counts them, since a trading loop must not wait for its audience. Registered secrets are masked in every line,
-exception texts included.
+Any module may log through `logging.getLogger("arb...")`; only this one decides where the lines go: into a bounded
+queue, and from there, on a separate thread, to stderr. A full queue (stderr is an unread pipe) drops lines and counts
+them, since a trading loop must not wait for its readers. Registered secrets are masked in every line, exception texts
+included.
 """
 
 import logging
@@ -35,7 +35,7 @@ class BoundedQueueHandler(QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """Return a record whose text is final, so that nothing mutable crosses to the other thread.
 
-        What it says stays on its line, and a traceback is indented: nothing that others wrote passes for a line of the log.
+        Its text stays on one line, and a traceback is indented: text of others cannot pass for a line of the log.
         """
         record = copy(record)
         record.msg, record.args = printable(record.getMessage()), None
@@ -45,7 +45,6 @@ class BoundedQueueHandler(QueueHandler):
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Put without waiting."""
         try:
             self.queue.put_nowait(record)
         except queue.Full:
@@ -64,7 +63,7 @@ def logging_to(
 ) -> Iterator[None]:
     """Send all of arb's logs to `stream` (by default stderr) while the block runs; flush them at its end.
 
-    What `mask` (by default the process's `SECRETS`) has registered by the time of a line is masked in it.
+    Secrets registered in `mask` (by default the process's `SECRETS`) before a line are masked in it.
     """
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
     handler = BoundedQueueHandler(lines, mask or SECRETS)

@@ -1,8 +1,8 @@
-"""What must never be seen, and text of others made fit to be stored and shown.
+"""Masking of secrets, and cleaning of foreign text so that it can be stored and shown.
 
-One mask for the process: whoever reads a secret from the environment or a sandbox registers it before the first connection.
-Text of a venue passes through `clean` where it enters (fields, errors, causes of a loss), so that nothing behind that
-door need ask again; log lines, error lines and tracebacks are masked besides.
+One mask for the process: the reader of a secret, or a sandbox, registers it before the first connection. Text of a
+venue passes through `clean` where it enters (fields, errors, causes of a loss), so that later code can trust it; log
+lines, error lines and tracebacks are masked besides.
 """
 
 import html
@@ -16,13 +16,13 @@ SECRET_LENGTH_MIN = 6
 """A shorter text is not masked: it would occur by chance everywhere."""
 TEXT_MAX = 1000
 HIDDEN = "***"
-# Signatures are made anew for each request: hexadecimal digits of SHA-256 or more, or base64 of SHA-256, escaped or not.
+# Signatures are new for each request: hexadecimal digits of SHA-256 or more, or base64 of SHA-256, escaped or not.
 _SIGNATURE_MIN, _SIGNATURE_MAX = 44, 200
 _SIGNATURE = re.compile(r"[0-9A-Fa-f]{64,}|(?:[0-9A-Za-z+]|\\{0,2}/|%2[BbFf]){43}(?:=|%3[Dd]|\\{1,2}u003[Dd])")
 
 
 class SecretMask:
-    """Replace registered secrets, and what is in the form of a signature, in text."""
+    """Replace registered secrets, and text in the form of a signature."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class SecretMask:
             self.longest, self._shortest = len(self._forms[0]), len(self._forms[-1])
 
     def masked(self, text: str) -> str:
-        """Return `text` without any of them."""
+        """Return `text` without any secret."""
         if len(text) >= self._shortest:
             for form in self._forms:
                 if form in text:
@@ -46,7 +46,7 @@ class SecretMask:
         return _SIGNATURE.sub(HIDDEN, text) if len(text) >= _SIGNATURE_MIN else text
 
     def masked_bytes(self, raw: bytes) -> bytes:
-        """Return a frame as it came, unless a registered secret stands in it; numbers of digits are no signatures there."""
+        """Return a frame as received, unless a registered secret is in it; numbers of digits are no signatures there."""
         if any(form.encode() in raw for form in self._forms):
             return self.masked(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         return raw
@@ -76,7 +76,7 @@ def clean(text: str, length: int = TEXT_MAX) -> str:
     margin = SECRETS.longest + _SIGNATURE_MAX
     kept = len(text) <= length + margin
     text = SECRETS.masked(text[: length + margin])
-    if not kept:  # its end may be half a secret, and comes nearer where others before it were masked
+    if not kept:  # its end may be half a secret, and moves closer where others before it were masked
         text = text[:-margin]
     if not kept or len(text) > length:
         text = text[:length] + "..."

@@ -1,7 +1,7 @@
 """The event loop of a run: asyncio's own, whose turns are measured, and which polls instead of waiting where it may.
 
-A turn lasts from when the loop has looked for what is ready until it looks again: whatever arrives meanwhile waits for its end.
-Each is counted under the last cause that was noted in it. Measuring costs about a microsecond a turn.
+A turn lasts from one poll of the selector to the next: any event that arrives meanwhile waits for its end. Each is
+counted under the last cause that was noted in it. Measuring costs about a microsecond a turn.
 """
 
 import asyncio
@@ -19,9 +19,10 @@ from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 
 OTHER = "other"
 WAKING_UP = "waking up"
-"""Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
+"""Not a turn, but by how much the loop woke up later than it had asked for: because of the system, or another thread.
+"""
 IDLE_WORK = "idle work"
-"""Not a turn, but a part of what is done while the loop has nothing to do."""
+"""Not a turn, but a part of the idle work."""
 IDLE_PERCENT = 25
 """How much of a processor idle work may take where the loop waits; where it polls, it has all there is."""
 BUSY_PERCENT = 4
@@ -49,7 +50,6 @@ class Durations:
         self._counts: dict[int, int] = {}
 
     def add(self, ns: int) -> None:
-        """Count one duration of `ns` (>= 0)."""
         self.count += 1
         self.total_ns += ns
         if ns > self.max_ns:
@@ -72,25 +72,23 @@ class Durations:
 
 
 class Turns:
-    """How long the turns of a loop took, by cause; `cause` is set by whatever runs in the present one."""
+    """How long the turns of a loop took, by cause; the code that runs in the present turn sets `cause`."""
 
     def __init__(self) -> None:
         self.cause = OTHER
         self.idle_work: IdleWork | None = None
-        """What is done a part at a time while the loop has nothing else to do; None: nothing."""
+        """Work done a part at a time while the loop is idle; None: nothing."""
         self._taken: dict[str, Durations] = {}
 
     def begin(self) -> None:
-        """Forget what was counted so far: a start is no part of what is measured."""
+        """Forget the counts so far: a start is no part of the measurement."""
         self._taken.clear()
 
     def ended(self, ns: int) -> None:
-        """Count the turn that has just ended."""
         cause, self.cause = self.cause, OTHER
         self.took(cause, ns)
 
     def took(self, cause: str, ns: int) -> None:
-        """Count a duration under a cause."""
         taken = self._taken.get(cause)
         if taken is None:
             taken = self._taken[cause] = Durations()
@@ -113,7 +111,7 @@ class Turns:
             except GeneratorExit:
                 steps.close()
                 raise
-            except BaseException as error:  # a cancellation, or what the awaited raised: the work's own business
+            except BaseException as error:  # a cancellation, or an error of the awaited work: its own business
                 step, given = steps.throw, error
 
     def summary(self) -> list[dict[str, Any]]:
@@ -135,13 +133,13 @@ def machine_load() -> float:
 
 
 class IdlePace:
-    """How long idle work rests between two rounds: as long as the processor's caches keep what a round goes through.
+    """How long idle work rests between two rounds: as long as the processor's caches keep the data of a round.
 
-    A round after too long a rest finds them empty and takes two to four times as long; one after a short rest was hardly
-    needed. So the rest grows while rounds take about as long as one that follows another at once, and shrinks while they do
-    not. How long caches keep what they hold is the machine's and its neighbours' business: two milliseconds, or seconds.
-    Where more is to be done than the machine has processors for, idle work gives way: it would be in the way of others, and a
-    round that others interrupt says nothing about caches.
+    A round after too long a rest finds them empty and takes two to four times as long; one after a short rest was
+    hardly needed. So the rest grows while rounds take about as long as one that follows another at once, and shrinks
+    while they do not. How long caches keep data depends on the machine and its neighbours: two milliseconds, or
+    seconds. Where more threads want to run than the machine has processors, idle work yields: it would hinder others,
+    and an interrupted round does not measure caches.
     """
 
     SLOW = 1.5
@@ -152,7 +150,7 @@ class IdlePace:
     """Every so many rounds one follows at once; by how much the quickest of those may become slower each time."""
 
     def __init__(self, load: Callable[[], float]) -> None:
-        """Make a pace; `load` returns how many threads want each processor."""
+        """`load` returns how many threads want each processor."""
         self._load = load
         self._percent = IDLE_PERCENT
         self._rest_ns: float = self.REST_NS_MIN
@@ -160,7 +158,7 @@ class IdlePace:
         self._rounds = 0
 
     def rest_ns(self, took_ns: int, *, complete: bool) -> int:
-        """Return how long to rest after a round, or after a part of one, which says nothing about caches."""
+        """Return how long to rest after a round, or after a part of one, which does not measure caches."""
         if complete:
             followed_at_once = self._rounds % self._AT_ONCE_EVERY == 0
             self._rounds += 1
@@ -182,11 +180,11 @@ class _MeasuredSelector(selectors.DefaultSelector):
         self._turns = turns
         self._spin = spin
         self._pace = IdlePace(machine_load)
-        self._work_ns = 0  # when idle work may go on
+        self._work_ns = 0  # when idle work may continue
         self._began_ns = clock.monotonic_ns()
 
     def select(self, timeout: float | None = None) -> Ready:
-        """Return what is ready, at the latest after `timeout` seconds."""
+        """Return the ready sockets, at the latest after `timeout` seconds."""
         now_ns = self._clock.monotonic_ns()
         self._turns.ended(now_ns - self._began_ns)
         if (timeout is None or timeout > 0) and (self._spin or self._turns.idle_work is not None):
@@ -201,9 +199,9 @@ class _MeasuredSelector(selectors.DefaultSelector):
         return ready
 
     def _idle(self, until_ns: float, now_ns: int) -> Ready:
-        """Return what is ready, at the latest at `until_ns`; do idle work meanwhile, as much as may be.
+        """Return the ready sockets, at the latest at `until_ns`; do as much idle work as possible meanwhile.
 
-        A polling loop does not let the processor go; other threads run between two looks.
+        A polling loop does not release the processor; other threads run between two polls.
         """
         while True:
             idle_work = self._turns.idle_work
@@ -223,12 +221,12 @@ class _MeasuredSelector(selectors.DefaultSelector):
                 return ready
 
     def _round(self, idle_work: IdleWork, until_ns: float) -> Ready:
-        """Do idle work until a round of it is complete, something is ready, or it is time; return what is ready."""
+        """Do idle work until a round of it is complete, something is ready, or it is time; return the ready sockets."""
         while True:
             began_ns = self._clock.monotonic_ns()
             try:
                 is_complete = idle_work()
-            except Exception:  # the top of what nobody waits for: without it everything goes on as before, but slower
+            except Exception:  # the top of unawaited work: without it everything continues, but slower
                 log.exception("idle work ends")
                 self._turns.idle_work, is_complete = None, True
             now_ns = self._clock.monotonic_ns()
@@ -239,7 +237,9 @@ class _MeasuredSelector(selectors.DefaultSelector):
 
 
 def in_turn(*works: IdleWork) -> IdleWork:
-    """Return what does a round of one work, then of the next, and so on; its own round is complete with that of the last."""
+    """Return idle work that does a round of one work, then of the next, and so on; its own round is complete with that
+    of the last.
+    """
     left = list(works)
 
     def work() -> bool:
@@ -252,5 +252,5 @@ def in_turn(*works: IdleWork) -> IdleWork:
 
 
 def measured_loop(clock: Clock, turns: Turns, *, spin: bool = False) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes such a loop; `spin`: it polls and takes a processor for itself."""
+    """Return the maker of such a loop; `spin`: it polls and takes a processor for itself."""
     return lambda: asyncio.SelectorEventLoop(_MeasuredSelector(clock, turns, spin=spin))

@@ -1,4 +1,4 @@
-"""What a process asks of the system: signals, priority, memory that cannot be dumped, folders that belong to one user."""
+"""A process's requests to the system: signals, priority, memory that cannot be dumped, folders that belong to one user."""
 
 import contextlib
 import ctypes
@@ -32,11 +32,11 @@ def on_stop_signal(loop: "asyncio.AbstractEventLoop", act: Callable[[], None]) -
 
 @contextlib.contextmanager
 def no_interrupt_lost() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at the end, too, where a Ctrl-C in the block raised it and it did not come through.
+    """Raise `KeyboardInterrupt` at the end, too, where a Ctrl-C in the block raised it and it was lost.
 
-    Python drops what is raised in a function that C has called ("Exception ignored on calling ctypes callback function"), and a
-    compiler calls many. Where Ctrl-C means something else already, as in an event loop, or in another thread than the main
-    one, nothing changes.
+    Python drops an exception raised in a function that C has called ("Exception ignored on calling ctypes callback
+    function"), and a compiler calls many. Where Ctrl-C means something else already, as in an event loop, or in another
+    thread than the main one, nothing changes.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -61,11 +61,13 @@ def no_interrupt_lost() -> Iterator[None]:
 
 
 def give_way() -> None:
-    """Let others go first on a processor: what wakes this process goes on where it is, and we run after it, or elsewhere.
+    """Let other threads run first on a processor: a thread that wakes this process continues, and we run after it, or
+    elsewhere.
 
-    For what stands for another machine. A venue does not take a client's processor away in the middle of the system call that
-    hands it an order; a simulated one beside the client did, for half a millisecond. Under Linux a `SCHED_BATCH` thread that
-    wakes up does not preempt (sched(7)); elsewhere, or where it is not permitted, nothing changes.
+    For a process that simulates another machine. A venue does not take a client's processor away in the middle of the
+    system call that sends it an order; a simulated one on the same machine did, for half a millisecond. Under Linux a
+    `SCHED_BATCH` thread that wakes up does not preempt (sched(7)); elsewhere, or where it is not permitted, nothing
+    changes.
     """
     if hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):
@@ -89,9 +91,11 @@ def keep_memory_private() -> None:
 
 
 def own_folder(folder: Path) -> Path:
-    """Return where a folder is, made with mode 0700 if absent; raise `PermissionError` if others can change what it holds.
+    """Return the path of a folder, made with mode 0700 if absent; raise `PermissionError` if others can change its
+    contents.
 
-    They can where they own it or a folder on the way, or may write there; a sticky folder, as /tmp, keeps what others made.
+    They can where they own it or a folder on the way, or may write there; a sticky folder such as /tmp protects the
+    entries of other users.
     """
     for place in (*reversed(folder.parents), folder):
         if not place.exists():

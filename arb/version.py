@@ -1,7 +1,8 @@
 """Which build this is: version, commit, and a hash of the code, such as `0.1.0+g59d95da6a1b2.c0f3d9a7e4b21`.
 
-The hash tells any two builds apart, changed checkouts too, with or without git; the commit says where to look. A checkout's
-commit is read from `.git`, without git; a wheel's and an archive's from the file that setup.py writes into them.
+The hash differs between any two builds, changed checkouts too, with or without git; the commit names the source. A
+checkout's commit is read from `.git`, without git; a wheel's and an archive's from the file that setup.py writes into
+them.
 """
 
 import hashlib
@@ -27,7 +28,9 @@ def version() -> str:
 
 
 def code_version() -> str:
-    """Return the name of this build without its commit, where its code is known: a commit of pages alone does not change it."""
+    """Return the name of this build without its commit, where its code is known: a commit that only changes pages does
+    not change it.
+    """
     return re.sub(r"\+g[0-9a-f]+\.c", "+c", version())
 
 

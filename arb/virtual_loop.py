@@ -1,7 +1,7 @@
-"""An asyncio event loop without real time: when nothing can run, it lets the simulated outside go on.
+"""An asyncio event loop without real time: when nothing can run, it lets the simulated outside run.
 
-The loop's clock is a `ManualClock`. Instead of waiting on sockets it asks the *outside* (venues and network, or a tape) to
-run until something arrives or the next timer of ours is due; either way the clock jumps. A minute passes in milliseconds,
+The loop's clock is a `ManualClock`. Instead of waiting on sockets it asks the *outside* (venues and network, or a tape)
+to run until something arrives or our next timer is due; either way the clock jumps. A minute passes in milliseconds,
 always in the same order.
 """
 
@@ -13,14 +13,14 @@ from arb.clock import NS_PER_S, ManualClock
 
 
 class Outside(Protocol):
-    """Whatever goes on while the process under simulation waits."""
+    """The simulated world, which runs while the process under simulation waits."""
 
     def run_until(self, deadline_ns: int | None) -> None:
         """Move the clock to the next arrival, or to `deadline_ns` when nothing arrives before; None: no deadline."""
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Instead of waiting, let the world go on. No descriptor is ever ready, for nothing here uses one."""
+    """Instead of waiting, let the outside run. No descriptor is ever ready, for nothing here uses one."""
 
     def __init__(self, clock: ManualClock, outside: Outside) -> None:
         super().__init__()
@@ -28,7 +28,6 @@ class _JumpingSelector(selectors.SelectSelector):
         self._outside = outside
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Pass the time until `timeout` seconds are over or something has arrived."""
         if timeout is None:
             self._outside.run_until(None)
         elif timeout > 0:
@@ -38,8 +37,6 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio event loop on a `ManualClock`."""
-
     def __init__(self, clock: ManualClock, outside: Outside) -> None:
         super().__init__(_JumpingSelector(clock, outside))
         self._virtual = clock

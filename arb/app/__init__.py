@@ -17,10 +17,10 @@ def stores(settings: Settings, mode: str, db: str | None) -> tuple[str, Path]:
 
 
 def journals_of(settings: Settings, mode: str, db: str | None) -> Iterator[Path]:
-    """Yield where the journal of an existing ledger may lie, one place at least.
+    """Yield the paths where the journal of an existing ledger may be, at least one.
 
-    First where its URL leads, then where a ledger on PostgreSQL itself says: its engine may have been started from another
-    directory, or by another address of the server. Asking it may take seconds.
+    First the path by its URL, then the path recorded in a ledger on PostgreSQL: its engine may have been started from
+    another directory, or by another address of the server. Asking it may take seconds.
     """
     url, path = stores(settings, mode, db)
     if path.exists():
@@ -33,5 +33,4 @@ def journals_of(settings: Settings, mode: str, db: str | None) -> Iterator[Path]
 
 
 def found_journal(settings: Settings, mode: str, db: str | None) -> Path:
-    """Return the journal of an existing ledger."""
     return next(journals_of(settings, mode, db))

@@ -1,4 +1,4 @@
-"""What a run is built from: the engine's settings, gateways to a sandbox's venues, the opened journal, a ledger in order."""
+"""The parts of a run: the engine's settings, gateways to a sandbox's venues, the opened journal, a ledger in order."""
 
 import logging
 import random
@@ -52,13 +52,12 @@ def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
 
 
 def require_two(venues: Sized) -> None:
-    """Raise `ConfigError` for fewer than two venues."""
     if len(venues) < 2:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
 def require_traded(settings: Settings) -> None:
-    """Raise `ConfigError` where a venue is enabled that takes no orders of ours, and real ones are to be sent."""
+    """Raise `ConfigError` where real orders are to be sent and an enabled venue takes none from arb."""
     if read := sorted(settings.venues.enabled().keys() - settings.venues.traded().keys()):
         tables = " and ".join(f"[venues.{venue}]" for venue in read)
         raise ConfigError(
@@ -68,14 +67,14 @@ def require_traded(settings: Settings) -> None:
 
 
 def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
-    """Say which enabled venues a sandbox does not simulate, and so are left out on it."""
+    """Warn of enabled venues that a sandbox does not simulate and therefore omits."""
     missing = sorted(settings.venues.enabled().keys() - sandbox.announced["venues"].keys())
     if missing:
-        log.warning("%s: the sandbox has no simulated exchange of that name: left out", ", ".join(missing))
+        log.warning("%s: the sandbox has no simulated exchange of that name: omitted", ", ".join(missing))
 
 
 def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
-    """Return what the guard next to a venue's signer allows."""
+    """Return the limits of the guard next to a venue's signer."""
     chosen = settings.venues.traded()[venue]
     return GatewayLimits(
         symbols=symbols_of(settings, venue),
@@ -107,13 +106,13 @@ def build_sandbox_gateways(
             sandbox_id=sandbox.sandbox_id,
             network=network,
             entry=settings.venues.order_entry(venue),
-            expiry_proved=True,  # a sandbox refuses what has expired
+            expiry_proved=True,  # a sandbox refuses expired orders
         )
     return gateways
 
 
 async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
-    """Raise `ConfigError` where the address or the proxy that is set leads nowhere of what these sites have."""
+    """Raise `ConfigError` where the configured address or proxy reaches none of these sites."""
     way = settings.network.way_out()
     origins = [origin for site in sites for origin in origins_of(site.endpoint)]
     require_bind(way, (origin.host for origin in origins))
@@ -123,9 +122,10 @@ async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
 
 
 def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue.
+    """Return warnings for symbols not proved to be one coin, and their consequence; `symbols`: those tradable at each
+    venue.
 
-    Symbols of which the same is to be said share a line: a hundred unproved coins are no hundred warnings.
+    Symbols with the same warning share a line: a hundred unproved coins are no hundred warnings.
     """
     identities = RouteIdentities(rule)
     alike: dict[str, list[str]] = {}
@@ -134,7 +134,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
         for what, chosen in (
             ("nothing opens between", [route for route in routes if identities.refused(route)]),
             (
-                "what is earned is marked and not summed between",
+                "earnings are marked and not summed between",
                 [route for route in routes if identities.mark(route) and not identities.refused(route)],
             ),
         ):
@@ -143,7 +143,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
                 alike.setdefault(f"{what} {between}", []).append(symbol)
     return [
         f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}, "
-        "unless the venues' own lists say otherwise: see docs/COINS.md"
+        "unless the venues' own lists prove it: see docs/COINS.md"
         for what, named in alike.items()
     ]
 
@@ -151,7 +151,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
 def engine_settings(
     settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None, mode: Mode
 ) -> EngineSettings:
-    """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
+    """Return the settings of an engine that trades through these gateways; `coins`: its rule for coins (`coin_rule`)."""
     profiles = tuple(_profile(settings, venue) for venue in gateways)
     proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     chosen = settings.venues.traded()
@@ -192,10 +192,10 @@ def _profile(settings: Settings, venue: str) -> VenueProfile:
 
 
 def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> None:
-    """Raise `ConfigError` where a pair that was left open needs a venue that is not enabled.
+    """Raise `ConfigError` where an open pair needs a venue that is not enabled.
 
-    It may hold base of ours and orders that nobody has settled: without it the pair could neither be finished nor given up. An
-    enabled venue that is down keeps no other from trading, so nothing speaks against enabling it until the pair has ended.
+    The pair may hold our base and unsettled orders: without the venue it could neither be finished nor given up. A
+    venue that is down keeps no other from trading, so it can stay enabled until the pair has ended.
     """
     needed = {
         pair.plan.pair_id: {pair.plan.buy_venue, pair.plan.sell_venue, *(order.venue for order in pair.orders)}
@@ -212,7 +212,7 @@ def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> Non
 
 
 def ready_ledger(url: str, journal: Journal) -> str | None:
-    """Make or upgrade the ledger; return why it cannot be used yet, which only pairs that were left open may go on without.
+    """Make or upgrade the ledger; return why it cannot be used yet. Only a run with open pairs may start without it.
 
     Raises `ConfigError`, and `StoreError` where nothing is open, as `prepare_ledger` does.
     """

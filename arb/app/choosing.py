@@ -1,7 +1,8 @@
-"""`[run] symbols = "auto"`: what a run, a recording or the doctor looks at, chosen by `[run.auto]` on the venues' markets.
+"""`[run] symbols = "auto"`: choose the symbols of a run, a recording or the doctor by `[run.auto]` on the venues'
+markets.
 
-A run chooses at its start, and each day anew (`arb.live.choosing`). What open pairs, residuals or holdings of its journal need
-is chosen whatever the rules say.
+A run chooses at its start and again each day (`arb.live.choosing`). Symbols that open pairs, residuals or holdings of
+its journal need are always chosen.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ AGAIN_S = 5.0
 
 
 class MarketChooser:
-    """See `arb.live.choosing.Chooser`: chooses by the rules of the settings; `coins`: what is asked of coins (`coin_rule`)."""
+    """See `arb.live.choosing.Chooser`: chooses by the rules of the settings; `coins`: its rule for coins (`coin_rule`)."""
 
     def __init__(self, settings: Settings, reader: MarketReader, coins: CoinRule | None, clock: Clock) -> None:
         self.at_utc_s = settings.run.auto.at_utc_s
@@ -53,9 +54,10 @@ class MarketChooser:
         return {venue: symbols_of(chosen, venue) for venue in venues}
 
     async def first(self, left: JournalState | None = None) -> Settings:
-        """Return the settings with what is chosen at the start in the place of `AUTO`; `left`: what the journal holds.
+        """Return the settings with the choice at the start in place of `AUTO`; `left`: the journal's recovered state.
 
-        Waits for two venues to answer, but not where pairs are open. Raises `CheckFailed` where too few do, or nothing is fit.
+        Waits for two venues to answer, but not where pairs are open. Raises `CheckFailed` where too few do, or nothing
+        is fit.
         """
         until_ns = self._clock.monotonic_ns() + int(TWO_VENUES_S * NS_PER_S)
         open_symbols = () if left is None else tuple(_needed(left, self._settings.run.report_currency))
@@ -73,14 +75,13 @@ class MarketChooser:
         symbols = self._chosen_of(overview, keep)
         if not symbols:
             raise CheckFailed(
-                '[run] symbols = "auto": the rules of [run.auto] choose nothing: `arb markets --why SYMBOL` says what speaks '
-                "against one; lower min_volume_quote, say"
+                '[run] symbols = "auto": the rules of [run.auto] choose nothing: `arb markets --why SYMBOL` lists the reasons '
+                "against one; for example lower min_volume_quote"
             )
         log.info("%d symbols are chosen: %s", len(symbols), ", ".join(symbols))
         return self.chosen(symbols)
 
     def chosen(self, symbols: tuple[str, ...]) -> Settings:
-        """Return the settings with these symbols."""
         return msgspec.structs.replace(self._settings, run=msgspec.structs.replace(self._settings.run, symbols=symbols))
 
     def _chosen_of(self, overview: Overview, keep: Iterable[str]) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ async def with_symbols(
 
 
 def _needed(left: JournalState, quote: str) -> Iterable[str]:
-    """Yield the symbols of a quote in which pairs are open, or in which pairs have left something."""
+    """Yield the symbols of a quote in which pairs are open, or in which pairs have residuals."""
     residuals = () if left.residuals is None else (*left.residuals.carried, *left.residuals.dust)
     for symbol in (*(pair.plan.symbol for pair in left.pairs), *(residual.symbol for residual in residuals)):
         if Symbol.of(symbol).quote == quote:
@@ -125,7 +126,7 @@ def _needed(left: JournalState, quote: str) -> Iterable[str]:
 
 
 def _totals(left: JournalState) -> dict[str, Decimal]:
-    """Return what all accounts together held of each asset when they last agreed with their venues."""
+    """Return the total of each asset over all accounts when they last agreed with their venues."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
     for account in () if left.agreed is None else left.agreed.accounts:
         for asset, total in account.totals.items():

@@ -1,4 +1,6 @@
-"""The accounts of a run, which no other engine may trade, and why a ledger that cannot say so keeps pairs from opening."""
+"""Claims on the accounts of a run, so that no other engine trades them; a ledger that cannot confirm them blocks
+openings.
+"""
 
 import asyncio
 import contextlib
@@ -27,7 +29,7 @@ def call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
 
 
 class Blocks:
-    """Why the ledger keeps pairs from opening: what its rows and its leases say, as one answer. For the loop's thread alone."""
+    """Why the ledger blocks openings: one answer from its rows and its leases. Only for the loop's thread."""
 
     def __init__(self) -> None:
         self._causes: dict[str, str] = {}
@@ -36,11 +38,11 @@ class Blocks:
 
     @property
     def cause(self) -> str | None:
-        """Return why nothing may open, None where nothing speaks against it."""
+        """Return why nothing may open, or None."""
         return next(iter(self._causes.values()), None)
 
     def say(self, what: str, cause: str | None) -> None:
-        """Take what one of them says: a cause, or None for none."""
+        """Record the answer of one of them: a cause, or None."""
         if cause is None:
             self._causes.pop(what, None)
         else:
@@ -60,7 +62,7 @@ class Blocks:
 
 
 class Claims:
-    """What keeps other engines from a run's accounts: files on this machine, and a lease in a ledger on PostgreSQL."""
+    """Keep other engines from a run's accounts: files on this machine, and a lease in a ledger on PostgreSQL."""
 
     def __init__(self, db_url: str, journal: Path, clock: Clock, rng: random.Random, blocks: Blocks) -> None:
         """Claim nothing yet; the lock of the journal is held."""
@@ -84,7 +86,8 @@ class Claims:
     async def claim(self, account_ids: Iterable[str]) -> None:
         """Claim more accounts; raise `ConfigError` where another engine trades one.
 
-        Raises `StoreError` where the database does not say so, unless pairs wait for the run: then nothing opens until it does.
+        Raises `StoreError` where the database does not answer. If pairs wait for the run, nothing opens instead until
+        it does.
         """
         asked = tuple(account_ids)
         self._locks.add(asked)
@@ -105,7 +108,7 @@ class Claims:
     async def _claim_later(self, what: str, asked: tuple[str, ...]) -> None:
         assert self._lease is not None
         try:
-            with contextlib.suppress(StoreError):  # it goes on asking, and says itself what it hears
+            with contextlib.suppress(StoreError):  # it keeps asking, and reports the answer itself
                 await asyncio.to_thread(self._lease.take, asked)
             self._blocks.say(what, None)
         except ConfigError as refused:
@@ -113,7 +116,7 @@ class Claims:
             self._blocks.say(what, str(refused))
 
     async def release(self) -> None:
-        """Let other engines in."""
+        """Release the accounts."""
         if self._lease is not None:
             await asyncio.gather(*self._asking)
             await asyncio.to_thread(self._lease.close)

@@ -1,7 +1,8 @@
-"""`arb halt`, `resume`, `flatten` and `alerts ack`: to a running engine by its socket, to the next one by file and journal.
+"""`arb halt`, `resume`, `flatten` and `alerts ack`: to a running engine by its socket, to the next one by file and
+journal.
 
-The engine is found by its ledger. Its journal, with socket and halt file beside it, lies where the ledger's URL leads; where
-nothing answers there, a ledger on PostgreSQL is asked.
+The engine is found by its ledger. Its journal, with socket and halt file next to it, is where the ledger's URL leads;
+where nothing answers there, a ledger on PostgreSQL is asked.
 """
 
 import contextlib
@@ -36,14 +37,13 @@ NO_ANSWER = "not running, or not answering"
 
 
 class Answer(NamedTuple):
-    """What a command of control did; `remedy` says what to do where no engine obeyed, "" where one did."""
+    """The result of a control command; `remedy` is the user's next step where no engine obeyed, "" where one did."""
 
     document: dict[str, Any]
     remedy: str = ""
 
     @property
     def obeyed(self) -> bool:
-        """Return whether what was asked is done."""
         return not self.remedy
 
 
@@ -66,7 +66,7 @@ def halt(settings: Settings, options: ControlOptions) -> Answer:
 def resume(settings: Settings, options: ControlOptions) -> Answer:
     """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one.
 
-    `halted` in the answer is what goes on to keep everything from opening: the day's loss, unless `--allow-loss` was given;
+    `halted` in the answer is the cause that still blocks openings: the day's loss, unless `--allow-loss` was given;
     `alerts`, where no engine runs, those that have ended with it.
     """
     allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
@@ -98,9 +98,9 @@ def flatten(settings: Settings, options: ControlOptions) -> Answer:
 
 
 def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
-    """Take note of an alert as the ledger shows it now: in the running engine, else in the journal and the ledger.
+    """Acknowledge an alert as the ledger shows it now: in the running engine, else in the journal and the ledger.
 
-    Raises `ConfigError` when there is no such alert, or somebody has taken note of it.
+    Raises `ConfigError` when there is no such alert, or it is acknowledged already.
     """
     from arb.store.ledger.queries import LedgerReader  # late: a halt waits for no database
 
@@ -127,7 +127,7 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
 
 
 def this_user() -> str:
-    """Return by whom something is acknowledged."""
+    """Return the user's name, for acknowledgements."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user whom the system knows by number only
@@ -141,7 +141,9 @@ def _asked(
     more: Mapping[str, Any] | None = None,
     before: Callable[[Path], None] = lambda journal: None,
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Ask at every place where the engine's journal may lie until one answers; return the last place asked, and the answer."""
+    """Ask at every possible place of the engine's journal until one answers; return the last place asked, and the
+    answer.
+    """
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)
@@ -190,7 +192,7 @@ def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: Contr
 
 
 def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
-    """Take note of the alerts that a resumption ends, as a running engine does; without a ledger they wait for a person."""
+    """Acknowledge the alerts that a resumption ends, as a running engine does; without a ledger they wait for a person."""
     from arb.store.ledger import alerts
     from arb.store.ledger.ledger import InlineLedger
     from arb.store.ledger.queries import LedgerReader
@@ -199,7 +201,7 @@ def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
     try:
         reader, journal = LedgerReader(url), _opened(path, SystemClock())
         with contextlib.closing(journal):
-            InlineLedger(url, journal).close()  # up to what its engine has journalled last
+            InlineLedger(url, journal).close()  # up to the last entry its engine journalled
             ended = [alert for alert in reader.alerts(limit=INT64_MAX) if alert["kind"] in kinds]
             for alert in ended:
                 alerts.acknowledge(journal, SystemClock(), alert["id"], alert["seen_id"], this_user(), options.reason)
@@ -213,7 +215,7 @@ def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
 def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
     """Write the resumption into the journal of an engine that does not run (a running one holds the lock).
 
-    Returns what goes on to keep everything from opening.
+    Returns the cause that still blocks openings.
     """
     clock, control = SystemClock(), Control(limits)
     journal = _opened(path, clock)
@@ -221,7 +223,7 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
         record = journal.restore().control
         if record is not None:
             control.restore(record)
-        # Nobody has compared the host's clock with the venues'.
+        # The host's clock has not been compared with the venues'.
         now_ns, seq = max(clock.wall_ns(), journal.last_ns()), journal.last_seq + 1
         if control.halted or control.stopped or control.late or options.allow_loss is not None:
             control.resume(now_ns, options.allow_loss)

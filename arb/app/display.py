@@ -1,7 +1,7 @@
-"""Exchanges that a run shows and never trades on: their books stand beside the engine, which sees none of them.
+"""Exchanges that a run shows and never trades on: their books are kept outside the engine.
 
-That is the whole of the rule: what is not in the engine's books has no route, values nothing and stands in no journal. No
-trouble of theirs reaches the run either.
+A book outside the engine has no route, values nothing and is in no journal. Errors of these exchanges do not reach the
+run either.
 """
 
 import asyncio
@@ -63,13 +63,13 @@ class DisplayOnly:
         self._feeds = generic_feeds(settings, clock, rng, self._on_frame, self._on_event, make_client)
 
     async def run(self) -> None:
-        """Keep all books coming until cancelled; never raises."""
+        """Keep all books live until cancelled; never raises."""
         await asyncio.gather(*(self._keep(feed) for feed in self._feeds))
 
     async def _keep(self, feed: GenericFeed) -> None:
         try:
             await feed.run()
-        except Exception as error:  # the top of a task: what is only shown must not end trading
+        except Exception as error:  # the top of a task: a display must not end trading
             self._troubles[feed.venue] = repr(error)
             log.exception("%s: no more books of it are shown", feed.venue)
 
@@ -88,7 +88,7 @@ class DisplayOnly:
             self._troubles.pop(event.venue, None)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what is shown of each exchange: live books of all asked for, and what keeps others away."""
+        """Return a row for each exchange: live books of all asked for, and why others are missing."""
         return [self._row(venue) for venue in self._readers]
 
     def rows_with_quotes(self) -> list[dict[str, Any]]:

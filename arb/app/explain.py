@@ -1,4 +1,4 @@
-"""What happened to one pair trade, and why: from its rows and its journal entries."""
+"""Explain one pair trade from its rows and its journal entries."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -42,10 +42,10 @@ class _Step(NamedTuple):
 
 
 def explanation(history: PairStory) -> dict[str, Any]:
-    """Return pair, waterfall, orders, fills, what else could have been done, the books decided on, and the timeline.
+    """Return pair, waterfall, orders, fills, alternatives, the books decided on, and the timeline.
 
-    `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before it;
-    `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
+    `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before
+    it; `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]
     return {
@@ -77,7 +77,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
 
 
 def _leg_cost(pair: RowDict) -> dict[str, Any] | None:
-    """Return what the legs were expected to cost in falling short, and what they did: beside the waterfall, no term of it."""
+    """Return the expected and the actual shortfall cost of the legs; it is no term of the waterfall."""
     if pair["kind"] != "arb":
         return None
     cost_e8 = None if pair["hedge_cost_e8"] is None else -pair["size_shortfall_e8"] - pair["hedge_cost_e8"]
@@ -85,12 +85,12 @@ def _leg_cost(pair: RowDict) -> dict[str, Any] | None:
 
 
 def _limits(plan: PlanRecord | None) -> list[dict[str, Any]] | None:
-    """Return the limits that a table of the symbol or of a venue put in the place of those of `[limits]`; None: not known."""
+    """Return the limits that a table of the symbol or of a venue set in place of `[limits]`; None: not known."""
     return None if plan is None else [msgspec.structs.asdict(applied) for applied in plan.limits]
 
 
 def _required(plan: PlanRecord | None) -> dict[str, Any] | None:
-    """Return the edge that the pair had to have, and what it was made of; None where no bands were in force."""
+    """Return the edge the pair needed, and its terms; None where no bands were in force."""
     if plan is None or plan.min_edge_bps is None:
         return None
     terms = [plain(plan.min_edge_bps)]
@@ -105,10 +105,10 @@ def _required(plan: PlanRecord | None) -> dict[str, Any] | None:
 
 
 def steps(history: PairStory) -> list[dict[str, Any]]:
-    """Return what happened, in order: when, what, to which leg, and how long after the step before it on that leg.
+    """Return the steps in order: instant, kind, leg, and the wait since the step before it on that leg.
 
-    Of an entry the step before the first is the decision, and of a decision the newest frame; of a repair it is the end of
-    the orders before it. Between a decision and the send lie sizing, the journal's commit, pacing and signing.
+    Of an entry the step before the first is the decision, and of a decision the newest frame; of a repair it is the end
+    of the orders before it. Between a decision and the send are sizing, the journal's commit, pacing and signing.
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]
     frames = [(pair[f"{side}_frame_ns"], f"{pair[f'{side}_venue']} book") for side in ("buy", "sell")]
@@ -139,7 +139,7 @@ def steps(history: PairStory) -> list[dict[str, Any]]:
 
 
 def _steps_of_order(history: PairStory, order: RowDict) -> list[tuple[int, str]]:
-    """Return what happened to an order after it was written down, in order of time."""
+    """Return the steps of an order after its intent, in order of time."""
     fills = [fill for fill in history.fills if fill["order_id"] == order["id"]]
     found = [
         (order["sent_ns"], "journalled and sent"),
@@ -156,7 +156,7 @@ def _answer(order: RowDict) -> str:
 
 
 def _alternative(row: RowDict, zero_ns: int) -> dict[str, Any]:
-    """Return a way that stood open; `net` in quote, of a repair against the price at which its leg filled."""
+    """Return an alternative; `net` in quote, of a repair against the price at which its leg filled."""
     size = row["sell_size"] if row["sell_size"] is not None else row["buy_size"]
     return {
         "at_ms": _since(row["ns"], zero_ns),
@@ -176,8 +176,8 @@ def _alternative(row: RowDict, zero_ns: int) -> dict[str, Any]:
 def _books(history: PairStory) -> dict[str, Any]:
     """Return the asks and the bids that the pair was decided on next to each other, level by level, the best first.
 
-    `to_buy` and `to_sell` are what the plan takes of a level, the totals what lies on it and on all better ones. Where the
-    ledger has none, `note` says why.
+    `to_buy` and `to_sell` are the sizes the plan takes of a level, the totals the sizes on it and on all better ones.
+    Where the ledger has none, `note` gives the reason.
     """
     pair, sides = history.pair, {row["side"]: row for row in history.books}
     if not sides:
@@ -244,7 +244,7 @@ def _order(row: RowDict, zero_ns: int) -> dict[str, Any]:
 
 
 def _fill(row: RowDict, zero_ns: int) -> dict[str, Any]:
-    """Return a fill with the fee it was charged, what that was worth, and what was planned for it, both in quote."""
+    """Return a fill with its fee, the fee's worth, and the planned fee, both in quote."""
     before, after = ("venue", "side", "price", "size", "fee", "fee_currency"), ("liquidity", "source", "trade_id")
     planned = row["fee_expected_e8"]
     fees = {"fee_in_quote": row["fee_quote_value_e8"] * E8, "fee_planned": None if planned is None else planned * E8}
@@ -257,7 +257,7 @@ def _fill(row: RowDict, zero_ns: int) -> dict[str, Any]:
 
 
 def _timeline(history: PairStory, zero_ns: int) -> Iterator[dict[str, Any]]:
-    """Yield the events and commands that name one of the pair's orders; rows are left out, they are shown above."""
+    """Yield the events and commands that name one of the pair's orders; rows are omitted, they are shown above."""
     for entry in history.timeline:
         if isinstance(entry.message, Persist):
             continue

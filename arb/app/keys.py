@@ -1,4 +1,6 @@
-"""`arb keys test`: ask a venue who a key is and what it may do. Read only, and signed behind the guard as all else is."""
+"""`arb keys test`: ask a venue whose key it is and which rights it has. Read only, and signed behind the guard like
+every request.
+"""
 
 import asyncio
 import random
@@ -24,7 +26,9 @@ ENDS = 2
 
 
 def ask_venues(settings: Settings, keys: Mapping[str, Credentials]) -> tuple[list[dict[str, Any]], int]:
-    """Return what the venues say of these keys, and the exit code: 3 where one is refused or nobody answered."""
+    """Return the venues' answers for these keys, and the exit code: 3 where a key is refused or a venue does not
+    answer.
+    """
     rows = asyncio.run(_ask_all(settings, keys))
     return rows, EXIT_OK if all(row["result"] == "accepted" for row in rows) else EXIT_CHECK
 
@@ -71,8 +75,8 @@ async def _of_gateway(
     rng: random.Random,
     network: SystemNetwork,
 ) -> KeyFacts:
-    """Return what the key that orders are sent with may do; raises `VenueError`."""
-    # What the user has confirmed or allowed is for a start to ask; here the venue is asked.
+    """Return the rights of the trading key; raises `VenueError`."""
+    # A start compares the user's confirmations; here only the venue is asked.
     limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
     gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
     try:
@@ -85,7 +89,7 @@ async def _of_gateway(
 async def _of_list(
     venue: str, site: Site, credentials: Credentials, clock: SystemClock, rng: random.Random, network: SystemNetwork
 ) -> KeyFacts:
-    """Return what the key for the currency list may do; raises `VenueError`."""
+    """Return the rights of the key for the currency list; raises `VenueError`."""
     keyed = build_keyed_list(spec_of(venue), site, credentials, clock=clock, rng=rng, network=network)
     try:
         return await keyed.check_key()

@@ -1,4 +1,4 @@
-"""Of which kind a run is: what its rows, its screens and its ledger say of it. Real, demo and simulated figures never mix."""
+"""The kind of a run, as shown in its rows, screens and ledger. Real, demo and simulated figures never mix."""
 
 from contextlib import closing
 
@@ -14,7 +14,7 @@ SANDBOX = Mode.SANDBOX.value
 
 
 class RunKind(msgspec.Struct, frozen=True):
-    """`demos`: by the settings the venues are demos or test networks; `sandbox`: a sandbox stands for them."""
+    """`demos`: by the settings the venues are demos or test networks; `sandbox`: a sandbox simulates them."""
 
     mode: Mode
     demos: bool
@@ -22,22 +22,22 @@ class RunKind(msgspec.Struct, frozen=True):
 
     @property
     def recorded(self) -> str:
-        """Return the mode as `runs.mode` has it: orders to demo accounts are a mode of their own."""
+        """Return the mode as `runs.mode` has it: orders to demo accounts are a separate mode."""
         return DEMO if self.mode is Mode.LIVE and self.demos else self.mode.value
 
     @property
     def meant(self) -> Environment:
-        """Return what the settings say of the venues."""
+        """Return the environment in the settings of the venues."""
         return Environment.DEMO if self.demos else Environment.PRODUCTION
 
     @property
     def environment(self) -> str:
-        """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
+        """Return the kind of the venues: a sandbox, demos (test networks, too), or real."""
         return SANDBOX if self.sandbox else self.meant.value
 
     @property
     def mark(self) -> str:
-        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
+        """Return the prefix of all that a run shows; "" for a run that needs no mark."""
         if self.mode is Mode.SANDBOX:
             return ""
         if self.mode is Mode.PAPER:
@@ -45,7 +45,9 @@ class RunKind(msgspec.Struct, frozen=True):
         return self.recorded.upper() + " ON A SANDBOX" * self.sandbox
 
     def require(self, journal: Journal) -> None:
-        """Raise `ConfigError` where a ledger is of another kind than the run, as the first run of its journal says for good."""
+        """Raise `ConfigError` where a ledger is of another kind than the run; the first run of its journal fixes the
+        kind.
+        """
         with closing(journal.reader()) as reader:
             first = reader.first_run()
         if first is None:

@@ -1,4 +1,4 @@
-"""What live mode is built from besides: gateways with the user's own keys, and what the doctor's findings forbid."""
+"""The parts only live mode has: gateways with the user's keys, and the openings that the doctor's findings forbid."""
 
 import asyncio
 import random
@@ -28,9 +28,9 @@ def build_live_gateways(
     network: Network,
     sandbox_id: str | None,
 ) -> dict[str, OrderGateway]:
-    """Return a gateway to every site with the user's key; `sandbox_id`: a sandbox stands for the venues.
+    """Return a gateway to every site with the user's key; `sandbox_id`: a sandbox simulates the venues.
 
-    Of an order's expiry nothing is proved: neither that the venue obeys it nor that this account has seen that.
+    An order's expiry is unproved at first: neither that the venue obeys it nor that this account has seen that.
     """
     return {
         venue: build_gateway(
@@ -66,7 +66,7 @@ async def sandbox_behind(sites: Mapping[str, Site]) -> Sandbox | None:
             for origin, at in found.items()
         )
         raise ConfigError(
-            f"[venues] mix a sandbox with what is none, or another ({said}), and what is bought for nothing cannot be sold for "
+            f"[venues] mix a sandbox with real venues or another sandbox ({said}), and coins of a sandbox cannot be sold for "
             "money: lead all enabled venues to one sandbox by [venues.NAME.endpoints], or none"
         )
     return next(iter(found.values()), None)
@@ -89,11 +89,11 @@ DOWN = "rest"
 
 
 def failures(findings: Iterable[Finding], venues: Iterable[str], *, pairs_open: bool) -> dict[str, str]:
-    """Return at which venues nothing may open, and why, by what the doctor found.
+    """Return the venues where nothing may open, and why, by the doctor's findings.
 
-    What failed at a venue keeps that one shut; what failed of this machine, or leaves fewer than two venues, forbids the start
-    (one that is only down may come back, and is waited for). With pairs open it does not, but then nothing opens anywhere.
-    Raises `CheckFailed`.
+    A failure at a venue closes only that venue. A failure of this machine, or fewer than two venues, forbids the start
+    (a venue that is only down may return, and is waited for). With pairs open the run starts, but then nothing opens
+    anywhere. Raises `CheckFailed`.
     """
     failed = [finding for finding in findings if finding.result is Result.FAIL]
     by_venue: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
 """The markets of venues as their public side shows them: listings, tickers and currency lists, of all venues at once.
 
-No key is read here; one that the user has read for a currency list is handed in. A venue that does not answer leaves the
+No key is read here; the caller passes a key for a currency list. A venue that does not answer does not affect the
 others.
 """
 
@@ -40,9 +40,9 @@ ASK_S = 20.0
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """What the venues that answered list, by venue, why the others did not, and what their currency lists say, where shown.
+    """The listings of the venues that answered, by venue, why the others did not, and the published currency lists.
 
-    `list_notes`: which of these lists were not read and why, and whose key may do more than it need.
+    `list_notes`: which of these lists were not read and why, and whose key has more rights than it needs.
     """
 
     listed: Mapping[str, tuple[Listed, ...]]
@@ -55,7 +55,9 @@ class Overview(msgspec.Struct, frozen=True):
         return common_symbols(self.listed, quote=quote, min_venues=min_venues)
 
     def judges(self, coins: CoinRule | None, trapped: Trapped) -> RouteJudges:
-        """Return what says where pairs may open, by these lists; `coins`: what is known besides (None: they are made up)."""
+        """Return the judge of where pairs may open, by these lists; `coins`: further knowledge (None: they are made
+        up).
+        """
         identities = RouteIdentities(coins)
         identities.renew(self.wallets.coins())
         return RouteJudges(identities, TransferBlocks(trapped, self.wallets))
@@ -64,8 +66,8 @@ class Overview(msgspec.Struct, frozen=True):
 class MarketReader:
     """Asks venues for their listings and tickers, again and again if need be.
 
-    `addresses`: what the questions share with a venue's other requests, by venue, where there are such. `list_keys`: for the
-    currency lists of venues that show theirs to a key alone.
+    `addresses`: shared with a venue's other requests, by venue, where there are such. `list_keys`: for currency lists
+    that a venue shows only to a key.
     """
 
     def __init__(
@@ -94,9 +96,9 @@ class MarketReader:
             )
 
     async def read(self, quote: str, venues: Collection[str] | None = None, wallets: Wallets | None = None) -> Overview:
-        """Ask all venues at once, or these; then for the currencies of what they have in common in `quote`.
+        """Ask all venues at once, or these; then for the currencies of their common symbols in `quote`.
 
-        `wallets`: what is known of currencies already; then they are not asked for.
+        `wallets`: the currencies known already; they are not asked for.
         """
         asked = list(self._sources if venues is None else venues)
         answers = await asyncio.gather(*(self._ask(venue) for venue in asked))
@@ -118,7 +120,6 @@ class MarketReader:
         return overview
 
     async def close(self) -> None:
-        """Release sockets."""
         await asyncio.gather(*(source.close() for source in self._sources.values()))
 
     async def _ask(self, venue: str) -> tuple[Listed, ...] | str:
@@ -147,7 +148,9 @@ class MarketReader:
 async def reading(
     settings: Settings, sandbox: str | None, clock: Clock, list_keys: Mapping[str, Credentials]
 ) -> AsyncIterator[MarketReader]:
-    """Yield what reads the markets of the enabled venues, or of a sandbox's (see `public_side`), which is shown no key."""
+    """Yield the reader of the markets of the enabled venues, or of a sandbox's (see `public_side`), which is shown no
+    key.
+    """
     async with public_side(settings, sandbox) as sites:
         await require_way_out(settings, sites.values())
         network = SystemNetwork(clock, way=settings.network.way_out())

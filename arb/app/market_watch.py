@@ -1,4 +1,4 @@
-"""`arb markets --watch`: what changes in the venues' listings, line by line, and for how much of the time there was an edge."""
+"""`arb markets --watch`: changes in the venues' listings, line by line, and for how much of the time there was an edge."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ TEXTS = {
 
 
 class Watch:
-    """What is remembered from one look at the venues to the next."""
+    """The state between one look at the venues and the next."""
 
     def __init__(
         self, settings: Settings, options: MarketsOptions, clock: Clock, list_keys: Mapping[str, Credentials] = NO_KEYS
@@ -86,7 +86,7 @@ class Watch:
         return MarketView(self._settings, self._options, overview, now_ns, shares | self._edges.shares())
 
     def take(self, overview: Overview) -> list[News]:
-        """Return what is new since the last look; of a venue that answers for the first time nothing is."""
+        """Return the changes since the last look; none for a venue that answers for the first time."""
         news = [self._news(venue, "silent", why) for venue, why in overview.failed.items() if venue not in self._failed]
         for venue, listed in overview.listed.items():
             if venue in self._failed:
@@ -125,7 +125,7 @@ class Watch:
 
 
 class EdgeShares:
-    """In what share of the looks of the last hour a symbol had an edge above 0 at the best quotes."""
+    """The share of the looks of the last hour at which a symbol had an edge above 0 at the best quotes."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[int, dict[str, bool]]] = deque()

@@ -1,4 +1,4 @@
-"""`arb markets`: what the enabled venues list in common, what there is to earn in it now, and what is worth trading."""
+"""`arb markets`: the common symbols of the enabled venues, their edges now, and those worth trading."""
 
 import asyncio
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ HOUR_NS = 3600 * NS_PER_S
 
 
 def show_markets(settings: Settings, options: MarketsOptions, list_keys: Mapping[str, Credentials]) -> dict[str, Any]:
-    """Return what `arb markets` shows as a document; raises `CheckFailed` where fewer than two venues answer.
+    """Return the document of `arb markets`; raises `CheckFailed` where fewer than two venues answer.
 
     `list_keys`: for currency lists, by venue.
     """
@@ -47,12 +47,11 @@ async def _once(settings: Settings, options: MarketsOptions, list_keys: Mapping[
 
 
 def quote_of(settings: Settings, options: MarketsOptions) -> str:
-    """Return the quote of the symbols that are shown."""
     return options.quote or settings.run.report_currency
 
 
 def written(settings: Settings, options: MarketsOptions, view: "MarketView") -> dict[str, Any]:
-    """Write what is chosen into the settings, and return what changed; raises `CheckFailed` where the choice is none to go by.
+    """Write the choice into the settings, and return the changes; raises `CheckFailed` where the choice is not usable.
 
     Raises `ConfigError` where the file cannot take it.
     """
@@ -75,7 +74,8 @@ def written(settings: Settings, options: MarketsOptions, view: "MarketView") -> 
 
 
 def edge_shares(settings: Settings, now_ns: int, *, simulated: bool) -> dict[str, Decimal]:
-    """Return for which part of the last hour each symbol had an edge, by the ledger of the settings' mode; {} where none says.
+    """Return for which part of the last hour each symbol had an edge, by the ledger of the settings' mode; {} without
+    one.
 
     `simulated`: the markets are a sandbox's, of which only the ledger of that mode knows.
     """
@@ -90,7 +90,7 @@ def edge_shares(settings: Settings, now_ns: int, *, simulated: bool) -> dict[str
 
 
 class MarketView:
-    """What is shown of an overview at `now_ns` (UTC); `shares`: the part of the last hour in which there was an edge."""
+    """The document of an overview at `now_ns` (UTC); `shares`: the part of the last hour in which there was an edge."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class MarketView:
         self._rules = msgspec.structs.replace(settings.run.auto, **options.rules())
 
     def choice(self) -> Choice:
-        """Return what the rules choose; raises `CheckFailed` where fewer than two venues answer."""
+        """Return the choice by the rules; raises `CheckFailed` where fewer than two venues answer."""
         return choose(self._common(), self._rules, self._judges, self._now_ns)
 
     def document(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class MarketView:
         return self.overview.common(self._quote, self._rules.min_venues)
 
     def _verdicts(self, symbol: CommonSymbol) -> list[CoinVerdict]:
-        """Return what is known of a symbol's coins between each two venues, with how far apart its prices are."""
+        """Return the verdicts on a symbol's coins between each two venues, with the distance of its prices."""
         if self._table is None:
             return []
         quotes = {venue: listed.quotes for venue, listed in symbol.at.items()}
@@ -173,7 +173,7 @@ class MarketView:
         return why(symbol.symbol, list(symbol.at), self._table, mids)
 
     def _shown(self, symbol: CommonSymbol, edge: Edge) -> dict[str, Any]:
-        """Return an edge with what wallets say of its route."""
+        """Return an edge with the wallets' state on its route."""
         refill = self._judges.trapped.refill((symbol.symbol, edge.buy_venue, edge.sell_venue))
         return msgspec.structs.asdict(edge) | {"wallets": str(refill.state), "refill": refill.lines()}
 

@@ -17,7 +17,7 @@ PAIRS_SHOWN, INCIDENTS_SHOWN = 1_000, 300
 
 
 def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
-    """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
+    """Write the page and return its path and size; raise `ConfigError` when that cannot be done."""
     check_target(path)
     sources = review.sources(settings, options)
     answers = {"report": review.summed_in_words(sources)} | {part: page.drawn(sources, part) for part in page.FIGURES}
@@ -39,9 +39,9 @@ def check_target(path: Path) -> None:
     try:
         if path.exists():
             with path.open("rb") as present:
-                # A slip of the hand must not cost a ledger.
+                # A typing error must not cost a ledger.
                 if present.read(len(BEGINS)).lower() not in (BEGINS, b""):
-                    raise ConfigError(f"--html {path}: is there, and is no page of ours: name another file")
+                    raise ConfigError(f"--html {path}: exists, and is no page of arb: name another file")
         descriptor, aside = _aside(path)
         os.close(descriptor)
         aside.unlink()
@@ -68,7 +68,7 @@ def write_page(path: Path, page: str) -> int:
 
 
 def _aside(path: Path) -> tuple[int, Path]:
-    """Make a new file beside `path`, under a name that nobody can foresee; return its descriptor and its path."""
+    """Make a new file next to `path`, under an unpredictable name; return its descriptor and its path."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     return descriptor, Path(name)
 

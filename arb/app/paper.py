@@ -1,4 +1,4 @@
-"""What a paper run is built from besides: simulated accounts at venues read without a key."""
+"""The parts only a paper run has: simulated accounts at venues read without a key."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 
 OPENING_PAIRS = 10
-"""What a paper account can pay for, of each asset, in pairs of `max_notional_quote`."""
+"""The balance of a new paper account, of each asset, in pairs of `max_notional_quote`."""
 
 
 def build_paper_gateways(
@@ -34,8 +34,8 @@ def build_paper_gateways(
 ) -> dict[str, PaperGateway]:
     """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
 
-    `addresses`: what they share with the venues' public connections. `list_keys`: for the currency lists, by venue. A new
-    account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
+    `addresses`: shared with the venues' public connections. `list_keys`: for the currency lists, by venue. A new
+    account is given `[paper] balances`, else the cost of `OPENING_PAIRS` of the largest pairs in each asset.
     """
     paper = settings.paper
     gateways: dict[str, PaperGateway] = {}

@@ -11,7 +11,7 @@ from arb.live.embedded import Sandbox
 from arb.venues.kit.endpoints import Site
 
 NO_FEE = Decimal(0)
-"""What is charged where nothing is traded."""
+"""The fee where nothing is traded."""
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +32,6 @@ async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tu
 
 @contextlib.asynccontextmanager
 async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
-    """Yield the sites alone, as `venues_of` does."""
+    """Yield only the sites, as `venues_of` does."""
     async with venues_of(settings, sandbox) as (sites, _):
         yield sites

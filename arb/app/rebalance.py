@@ -1,7 +1,8 @@
-"""`arb rebalance`: which moves between venues would meet the bands of `[inventory]` again, and what they cost. None is made.
+"""`arb rebalance`: the moves between venues that would restore the bands of `[inventory]`, and their cost. None is
+made.
 
-What is held, which wallets are open and what withdrawing costs a running engine says; where none runs, the journal of the last
-run does, as it was known then.
+Balances, open wallets and withdrawal fees are those of a running engine; where none runs, those the journal of the last
+run holds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,9 +33,10 @@ NOTHING = Held(ZERO, ZERO)
 
 
 def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
-    """Return the plan: `moves`, the bands that stay unmet with the reason (`refused`), and what is held before and after.
+    """Return the plan: `moves`, the bands that stay unmet with the reason (`refused`), and the holdings before and
+    after.
 
-    Raises `ConfigError` where no band is stated, or nothing is known of what venues hold.
+    Raises `ConfigError` where no band is stated, or the venues' holdings are not known.
     """
     bands = _bands(settings, options)
     for venue, asset in options.fees:
@@ -64,7 +66,7 @@ def rebalance(settings: Settings, options: RebalanceOptions) -> dict[str, Any]:
 
 
 def _venues(settings: Settings, options: RebalanceOptions) -> Iterable[str]:
-    """Return the venues that hold something of ours: in paper trading all that are enabled, else those that take our orders."""
+    """Return the venues with our holdings: in paper trading all that are enabled, else those that take our orders."""
     return settings.venues.enabled() if options.mode == Mode.PAPER else settings.venues.traded()
 
 
@@ -76,7 +78,7 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
             found.setdefault(asset, {})[venue] = band
     if not found:
         raise ConfigError(
-            "[inventory] states no band: say what each venue should hold, for example [inventory.venue.gate.BTC] with "
+            "[inventory] states no band: state the share of each venue, for example [inventory.venue.gate.BTC] with "
             'low_share = "15%", target_share = "33%", high_share = "60%" (docs/TRADE.md)'
         )
     if options.asset is None:
@@ -87,7 +89,7 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
 
 
 def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInventory]:
-    """Return what is known of the inventory, and from whom."""
+    """Return the known inventory, and its source."""
     url, _ = stores(settings, options.mode, options.db)
     journals = list(journals_of(settings, options.mode, options.db))
     for journal in journals:
@@ -102,7 +104,7 @@ def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInv
             known = last_inventory(history, run_id, reader.run(run_id)["started_ns"])
     if known is None:
         raise ConfigError(
-            f"ledger {mask_url(url)}: what the venues hold is not known: start an engine with `arb run`, and ask again"
+            f"ledger {mask_url(url)}: the venues' holdings are not known: start an engine with `arb run`, and ask again"
         )
     return "the last run", known
 
@@ -127,7 +129,7 @@ def _plan(
 
 
 def _cost(move: Move, prices: Mapping[str, Decimal]) -> Decimal | None:
-    """Return what a move costs in quote, to 1e-8; None without a price."""
+    """Return a move's cost in quote, to 1e-8; None without a price."""
     price = prices.get(move.asset)
     return None if price is None else (move.fee * price).quantize(Decimal(1) / E8)
 
@@ -149,7 +151,7 @@ def _shown(move: Move, cost: Decimal | None) -> dict[str, Any]:
 
 
 def _rows(asset: str, bands: Mapping[str, Band], known: KnownInventory, plan: AssetPlan) -> Iterator[dict[str, Any]]:
-    """Yield what each venue with a band holds, before and after the moves."""
+    """Yield the holding of each venue with a band, before and after the moves."""
     in_all = sum((held.get(asset, NOTHING).total for held in known.held.values()), ZERO)
     for venue, band in bands.items():
         held = known.held[venue].get(asset, NOTHING) if venue in known.held else None

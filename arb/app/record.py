@@ -1,4 +1,4 @@
-"""`arb record`: public frames of the venues to segments that replay alone. No key, no engine, no order."""
+"""`arb record`: public frames of the venues to self-contained segments. No key, no engine, no order."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def record_frames(settings: Settings, options: RecordOptions) -> tuple[dict[str, Any], int]:
-    """Record until stopped; returns the summary and the exit code, `EXIT_CHECK` where frames came and were not written."""
+    """Record until stopped; returns the summary and the exit code, `EXIT_CHECK` where received frames were not written."""
     return asyncio.run(Record(settings, options).main())
 
 
@@ -91,7 +91,7 @@ class Record:
         return self._summary(began_ns), EXIT_CHECK if self._recorder.gaps else EXIT_OK
 
     async def _until_stopped(self, writing: asyncio.Task[None], venues: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for a signal or the end of the time; raise what ended it before, which is a bug, or that no venue is left."""
+        """Wait for a signal or the end of the time; raise the error that ended it before, or that no venue remains."""
         stop = asyncio.create_task(self._stop.wait())
         open_ends: set[asyncio.Task[Any]] = {stop, writing, *venues}
         try:
@@ -108,7 +108,7 @@ class Record:
             raise CheckFailed("no enabled venue lists any of [run] symbols: there is nothing to record")
 
     async def _venue(self, venue: str, site: Site) -> None:
-        """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
+        """Record one venue from when it answers; return where it cannot be read, or lists none of the wanted symbols."""
         spec = spec_of(venue)
         address = AddressAllowance(spec.weight_per_minute, self._clock)
         source = build_paper_source(
@@ -126,7 +126,7 @@ class Record:
             await source.close()
 
     def _generic(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Yield what records each of `[generic] venues`: its books as frames of our own, without rules."""
+        """Yield the recorder of each of `[generic] venues`: its books as frames of arb's form, without rules."""
         feeds = generic_feeds(
             self._settings, self._clock, self._rng, self._on_generic, self._on_event, self._make_client
         )
@@ -164,7 +164,7 @@ class Record:
             group.create_task(keep_rules(listing, lambda: listed, refresh_s, self._on_rules, tuple))
 
     async def _listed(self, listing: "_Listing", symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
-        """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""
+        """Return a venue's listing, once it answers; raises `VenueError` where the answer cannot be used."""
         attempt = 0
         while True:
             attempt += 1

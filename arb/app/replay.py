@@ -43,13 +43,13 @@ def replay_tapes(
         return _timed(lambda kept: rerun(options, tapes, settings, kept), options, settings)
     stretches = stretches_of(tapes)
     if options.journal is not None:
-        raise ConfigError("--journal: is compared with the tape of a run that is replayed as it was: leave it out")
+        raise ConfigError("--journal: is compared with the tape of a run that is replayed as it was: omit it")
     prepare = what_if if own else on_captures
     return _timed(prepare(settings, changes, stretches, on_progress), options, settings)
 
 
 def _timed(replay: Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
-    """Open the stores anew, replay, close them, and log how fast it went."""
+    """Create the stores, replay, close them, and log the speed."""
     clock: Clock = SystemClock()
     with contextlib.closing(Stores(settings, options)) as kept:
         started_ns = clock.monotonic_ns()

@@ -1,4 +1,4 @@
-"""Journal and ledger of a replay, made anew."""
+"""Journal and ledger of a replay; old files are replaced."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +21,6 @@ DEFAULT_DB = "sqlite:///var/replay.sqlite"
 
 
 class Stores:
-    """Journal and ledger of a replay, made anew."""
-
     def __init__(self, settings: Settings, options: ReplayOptions) -> None:
         self.db, path = stores(settings, MODE, options.db or DEFAULT_DB)
         # The journal's own instants are the tape's; nothing in the stores may depend on when the replay itself took place.
@@ -33,7 +31,7 @@ class Stores:
             stack.pop_all()
 
     def close(self) -> None:
-        """Write what waits and let go of both."""
+        """Write waiting rows and release both."""
         try:
             self.ledger.close()
         finally:
@@ -41,7 +39,7 @@ class Stores:
 
 
 class Afresh:
-    """A journal that goes on from stretch to stretch, and of what stood in it before says nothing: each begins afresh."""
+    """A journal that continues from stretch to stretch and restores nothing: each stretch begins afresh."""
 
     def __init__(self, journal: Journal) -> None:
         self.reserve_touched = False
@@ -53,7 +51,7 @@ class Afresh:
         return self._journal.last_seq
 
     def last_ns(self) -> int:
-        """Return 0: what is replayed now may lie before what was."""
+        """Return 0: a replayed instant may be earlier than those before."""
         return 0
 
     def restore(
@@ -62,30 +60,25 @@ class Afresh:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return the state of a new journal."""
         return JournalState(last_seq=self.last_seq, last_run_id=0, control=None, pairs=())
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """Write down as the journal does."""
         self._journal.intend(intents)
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
-        """Append as the journal does."""
         return self._journal.append(event, commands)
 
 
 class Both:
-    """A ledger that hands everything to two."""
+    """A ledger that passes everything to two."""
 
     def __init__(self, one: LedgerWriter, other: LedgerWriter) -> None:
         self._ledgers = one, other
 
     def submit(self, rows: Sequence[Row]) -> None:
-        """Take class-1 rows, already journalled."""
         for ledger in self._ledgers:
             ledger.submit(rows)
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take a class-2 row."""
         for ledger in self._ledgers:
             ledger.submit_untraded(record)

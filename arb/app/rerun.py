@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 def rerun(
     options: ReplayOptions, tapes: Sequence[Path], settings: Settings, kept: Stores
 ) -> tuple[dict[str, Any], int]:
-    """Run a run's tape again beside its journal; return the summary and `EXIT_CHECK` at the first difference.
+    """Run a run's tape again next to its journal; return the summary and `EXIT_CHECK` at the first difference.
 
-    Raises `ConfigError` for what are not the parts of one run's tape, `StoreError` at a malformed line.
+    Raises `ConfigError` for files that are not the parts of one run's tape, `StoreError` at a malformed line.
     """
     keeper = Keeper(kept.journal, kept.ledger)
     tape = OwnTape(tapes)
@@ -76,7 +76,7 @@ def rerun(
 
 
 def books_of_run(prologue: Prologue, head: TapeHead, by: BooksBy = BooksBy.PLAIN) -> Books:
-    """Return the books of a run, each on the connection that carried it then, kept as `by` says."""
+    """Return the books of a run, each on the connection that carried it then, kept by `by`."""
     awaited = dict.fromkeys(prologue.started.absent, head.settings.symbols)
     universe = universe_of(prologue.instruments, awaited, spare=head.spare)
     connections = head.connections or connections_of(universe, limited=False)
@@ -112,7 +112,7 @@ def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last
     for left in pairs:
         records += [left.plan, left.pair, *left.orders, *left.fills]
     records += [*restored.foreign_orders, *restored.foreign_fills]
-    # They stand before this run's own numbers, as many to an entry as the journal takes.
+    # They precede this run's own numbers, as many to an entry as the journal takes.
     parts = [records[start : start + MAX_SUB] for start in range(0, len(records), MAX_SUB)]
     for seq, part in enumerate(parts, last_seq - len(parts) + 1):
         event = TroubleReported(seq=seq, t_ns=started.t_ns, kind=IncidentKind.RESTORED, text="rows of earlier runs")

@@ -1,4 +1,6 @@
-"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
+"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: the present state, the trades, and the reason for
+each cent.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -33,7 +35,7 @@ ID_MAX = 2**63 - 1
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the state of the running engine; when none runs, the sums of the latest run.
 
-    Where rows are selected by more than their run, the sums of these, of whatever run.
+    Where rows are selected by more than their run, the sums of these rows, of any run.
     """
     url, _ = stores(settings, options.mode, options.db)
     if narrowed(options):
@@ -81,7 +83,7 @@ def narrowed(options: ReviewOptions) -> bool:
 
 
 def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
-    """Return what was traded in the selected rows; `run_seconds`: for how much of that time an engine ran."""
+    """Return the sums of the selected rows; `run_seconds`: for how much of that time an engine ran."""
     from arb.store.ledger.sums import read_sums  # late: as a rule nothing is selected
 
     sums = read_sums(url, selection)
@@ -111,7 +113,6 @@ def _nothing(selection: Selection) -> str:
 
 
 def _added(rows: Iterable[RowDict], by: str, column: str) -> dict[str, int]:
-    """Return the sums of a column by the values of another, in their order."""
     sums: dict[str, int] = {}
     for row in rows:
         sums[row[by]] = sums.get(row[by], 0) + row[column]
@@ -148,7 +149,7 @@ def alerts(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 
 def selected(options: ReviewOptions) -> Selection:
-    """Return which rows the user means; raises `ConfigError` for what cannot be read."""
+    """Return the user's selection of rows; raises `ConfigError` for one that cannot be read."""
     return selection_of(SystemClock().wall_ns(), **options.rows)
 
 
@@ -197,7 +198,7 @@ def incidents(settings: Settings, options: ReviewOptions, most: int) -> dict[str
 
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:
-    """Write every table of the ledger, and the view of pairs, as Parquet, and return what was written."""
+    """Write every table of the ledger, and the view of pairs, as Parquet, and return the list of files."""
     from arb.store.ledger.export import export_parquet  # late: it loads numpy
 
     url, _ = stores(settings, options.mode, options.db)

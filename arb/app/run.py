@@ -71,7 +71,8 @@ log = logging.getLogger(__name__)
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
 SWITCH_S = 0.0001
-"""How long a thread of ours goes on in Python when the loop wants to run (5 ms by default): ledger and view have time."""
+"""How long another thread keeps running Python when the loop wants to run (5 ms by default): ledger and view have time.
+"""
 
 
 def run_engine(
@@ -97,16 +98,19 @@ def processors() -> int:
 
 
 def require_spare(found: int, *, spin: bool) -> None:
-    """Raise `ConfigError` where the loop is to poll and there is no second processor for all else."""
+    """Raise `ConfigError` where the loop is to poll and there is no second processor for other work."""
     if spin and found < 2:
-        raise ConfigError("[engine] spin = true: it takes a processor for itself, and here is one alone: set false")
+        raise ConfigError(
+            "[engine] spin = true: it takes a processor for itself, and there is only one here: set false"
+        )
 
 
 class Run:
-    """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's keys.
+    """One run of the engine: on a sandbox, on paper against real public feeds or a sandbox's, or live with the user's
+    keys.
 
-    `wrap` may put something of its own around each gateway, `wrap_journal` around the journal; `make_client` makes the clients
-    of the exchanges that are shown only, by default ccxt's. `examines`: the doctor looks before a live run begins.
+    `wrap` may wrap each gateway, `wrap_journal` around the journal; `make_client` makes the clients of the exchanges
+    that are shown only, by default ccxt's. `examines`: the doctor looks before a live run begins.
     """
 
     def __init__(
@@ -131,7 +135,7 @@ class Run:
         self._turns = Turns() if turns is None else turns
         self._wrap_journal = wrap_journal
         self._make_client = make_client
-        self._display: DisplayOnly | None = None  # what a paper run shows beside what it trades on
+        self._display: DisplayOnly | None = None  # the venues a paper run only shows, besides those it trades at
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
         self._venues = VenueSide(settings, options, keys or {}, self._clock, self._rng, wrap, examines=examines)
@@ -150,7 +154,7 @@ class Run:
     async def main(self) -> tuple[dict[str, Any], int]:
         """Open the stores, find the venues, trade, and return the summary and the exit code.
 
-        Raises `StartInterrupted` when a second signal comes before trading begins.
+        Raises `StartInterrupted` when a second signal arrives before trading begins.
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
@@ -178,7 +182,7 @@ class Run:
             if self._tape is not None:
                 self._tape.close()
             if self._upkeep is not None:
-                self._upkeep.close()  # before the journal, which clears up as the last to let go of the file
+                self._upkeep.close()  # before the journal, which clears up last on releasing the file
             journal.close()
 
     def _open_tape(self, journal: Journal) -> None:
@@ -215,13 +219,15 @@ class Run:
 
     @property
     def kind(self) -> RunKind:
-        """Return of which kind this run is, as far as is known: what stands for a live run's venues is found at its start."""
+        """Return the kind of this run, as far as it is known: whether a live run's venues are a sandbox is found at its
+        start.
+        """
         return self._venues.kind
 
     def _opened(
         self, journal: Journal, sandbox: Sandbox | None
     ) -> AbstractAsyncContextManager[tuple[dict[str, OrderGateway], Claims]]:
-        """Return what makes the gateways and claims their accounts."""
+        """Return the context that makes the gateways and claims their accounts."""
         stores = (self._db, self._journal_path)
         return self._venues.opened(journal, stores, sandbox, self._blocks, self._books)
 
@@ -248,7 +254,8 @@ class Run:
         )
         await control.start()
         self._warm_up(node, parts.gateways, journal)
-        # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
+        # Objects loaded now live as long as the run: a full collection over ccxt's tables would stop the loop for 0.1
+        # s.
         gc.collect()
         gc.freeze()
         try:
@@ -266,7 +273,7 @@ class Run:
         return summary | {"loop": self._turns.summary()}, exit_code
 
     def _warm_up(self, node: Node, gateways: Mapping[str, OrderGateway], journal: Journal) -> None:
-        """Keep what an opening needs in the processor's caches while nothing is to be done."""
+        """Keep the data of an opening in the processor's caches while the run is idle."""
         if self._options.mode is Mode.PAPER:
             return
         compiled = node.engine.state.books.find_plan is not None
@@ -360,7 +367,7 @@ class Run:
         return change is not None
 
     def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield what shows the run here, and what sends its state to a page, if one listens."""
+        """Yield the local views of the run, and the sender of its state to a page, if one listens."""
         if self._screen is None:
             yield log_lines(engine, self._clock, self.kind.mark, self._beside)
         else:
@@ -376,7 +383,7 @@ class Run:
         ).run()
 
     def _beside(self) -> dict[str, Any]:
-        """Return what a screen shows beside the engine's state."""
+        """Return the facts a screen shows besides the engine's state."""
         return {
             "about": {
                 "mark": self.kind.mark,
@@ -389,7 +396,7 @@ class Run:
         }
 
     def _on_signal(self) -> None:
-        """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
+        """Take a signal to stop: the first stops in order, at any stage of the run; the second waits for nothing."""
         self._signals += 1
         self._stop.set()
         if self._signals == 2 and self._starting is not None:
@@ -423,7 +430,6 @@ class Run:
     def _summary(
         self, ended_ns: int | None = None, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
         mode = self.kind.recorded

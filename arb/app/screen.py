@@ -1,4 +1,4 @@
-"""The live screen of a run, and the same from another terminal: where its states come from, and what its keys do."""
+"""The live screen of a run, and the same from another terminal: the source of its states, and the action of its keys."""
 
 import contextlib
 import os
@@ -27,23 +27,25 @@ from arb.view.screen.terminal import own_terminal
 REASON = "from the screen"
 WATCH_EVERY_S, LEDGER_EVERY_S = 0.5, 2.0
 ONCE_ROWS = 200
-"""How long a picture may be that is shown once: whoever reads it can scroll."""
+"""The greatest length of a picture that is shown once: its reader can scroll."""
 RUN = Texts(
     stop="q or Ctrl-C: stop",
     help="stop the run, as Ctrl-C does: open pairs are finished first; Ctrl-C again: at once",
     question="stop the run, as Ctrl-C does: open pairs are finished first; Ctrl-C again stops at once.",
 )
 WATCH = Texts(
-    stop="q or Ctrl-C: leave, the engine goes on",
-    help="leave this screen; the engine goes on (to stop it: Ctrl-C where it runs)",
-    question="leave this screen; the engine goes on.",
+    stop="q or Ctrl-C: close, the engine continues",
+    help="close this screen; the engine continues (to stop it: Ctrl-C where it runs)",
+    question="close this screen; the engine continues.",
 )
 NOT_RUNNING, NO_ANSWER = "NOT RUNNING", "NO ANSWER"
-"""What stands in the place of an engine's state: its latest run has ended in order, or has not (killed, or it hangs)."""
+"""Shown in place of an engine's state: its latest run has ended in order, or has not (killed, or it hangs)."""
 
 
 class ScreenControls:
-    """What the keys of a screen do, and what it reads beside the engine's state. `stop`: what `q` does, once confirmed."""
+    """The actions of a screen's keys, and the facts it reads besides the engine's state. `stop`: the action of `q`,
+    once confirmed.
+    """
 
     def __init__(self, settings: Settings, mode: str, db: str | None, clock: Clock, stop: Callable[[], None]) -> None:
         self._settings = settings
@@ -55,11 +57,10 @@ class ScreenControls:
         self._ledger: LedgerReader | None = None
 
     def hands(self) -> Hands:
-        """Return both as the screen takes them."""
         return Hands(act=self.act, read=self.read)
 
     def act(self, confirmed: Confirmed) -> str:
-        """Do what was confirmed, the way the command of that name does it; return what came of it."""
+        """Do the confirmed action, the way the command of that name does it; return the result."""
         match confirmed.action:
             case Action.HALT:
                 return _said("halt", control.halt(self._settings, self._options))
@@ -67,14 +68,14 @@ class ScreenControls:
                 return _said("flatten", control.flatten(self._settings, self._options))
             case Action.ACKNOWLEDGE:
                 if LedgerReader(self._url).alert(confirmed.alert)["last_incident_id"] != confirmed.seen:
-                    return "acknowledge: NOT DONE: it has happened again meanwhile: see what it says now"
+                    return "acknowledge: NOT DONE: it has happened again meanwhile: read its new text"
                 options = msgspec.structs.replace(self._options, ident=str(confirmed.alert))
                 return _said("acknowledge", control.acknowledge(self._settings, options))
         self._stop()
         return "stopping: open pairs are finished first"
 
     def read(self) -> dict[str, Any]:
-        """Return what the ledger has of today, and the alerts that nobody has taken note of."""
+        """Return today's sums of the ledger, and the alerts that are not acknowledged."""
         if self._today is None or self._ledger is None:
             self._today, self._ledger = TodayReader(self._url), LedgerReader(self._url)
         return {"today": self._today.read(self._clock.wall_ns()), "alerts": self._ledger.alerts()}
@@ -100,7 +101,7 @@ def stop_this_process() -> None:
 
 
 def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) -> dict[str, Any]:
-    """Return the state of the running engine, or what the ledger has of the latest run, or of the run that is asked for.
+    """Return the state of the running engine, or the ledger's sums of the latest run, or of the run that is asked for.
 
     Raises `ConfigError` where there is neither.
     """
@@ -116,7 +117,7 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
 
 
 def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
-    """Return a state from what the ledger has of a run."""
+    """Return a state from the ledger's sums of a run."""
     ended = (
         f"ended at {utc_text(known['ended_ns'])} UTC"
         if known.get("ended_ns")
@@ -156,9 +157,9 @@ def draw_once(settings: Settings, options: ReviewOptions) -> str:
 
 
 def watch(settings: Settings, options: ReviewOptions) -> None:
-    """Show the screen until the user leaves it, or a signal ends it."""
+    """Show the screen until the user closes it, or a signal ends it."""
     clock, left = SystemClock(), threading.Event()
-    state = present_or_latest(settings, options, clock)  # what cannot be read is said before a screen is up
+    state = present_or_latest(settings, options, clock)  # a read error is reported before a screen is up
     controls = ScreenControls(settings, options.mode, options.db, clock, left.set)
     screen = screen_of(controls, clock, WATCH, HeldLog(sys.stderr))
     for name in (signal.SIGTERM, signal.SIGHUP):
@@ -168,7 +169,7 @@ def watch(settings: Settings, options: ReviewOptions) -> None:
         while not (left.is_set() or screen.ended.is_set()):
             screen.show(state)
             left.wait(LEDGER_EVERY_S if state["state"] in (NOT_RUNNING, NO_ANSWER) else WATCH_EVERY_S)
-            with contextlib.suppress(ArbError):  # the screen says how old its picture is
+            with contextlib.suppress(ArbError):  # the screen shows how old its picture is
                 state = present_or_latest(settings, options, clock)
     finally:
         screen.close()

@@ -1,4 +1,4 @@
-"""`arb replay` with simulated orders: on captures, and on the tape of a run as a what-if."""
+"""`arb replay` with simulated orders: on captures, and on the tape of a run as an experiment."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -41,15 +41,15 @@ NOTHING_OPENS_BPS = Decimal(10_000)
 ANY_SIZE = Decimal("1e12")
 LIMITS = (
     (
-        "the run's own orders are left out, and what they took is missing from the frames all the same: an edge that the run "
+        "the run's own orders are omitted, but the sizes they took are missing from the frames: an edge that the run "
         "traded looks gone sooner than it would have been"
     ),
     (
-        "every order is simulated, from the first one on: compare the what-if with the run simulated unchanged, and not with "
+        "every order is simulated, from the first one on: compare the result with the run simulated unchanged, and not with "
         "the run itself"
     ),
-    "nobody reacts to simulated orders, and rivals show only through the frames",
-    "after the first difference every other decision may differ for that reason alone",
+    "the market does not react to simulated orders, and rivals show only through the frames",
+    "after the first difference every other decision may differ only for that reason",
 )
 Replay = Callable[[Stores], tuple[dict[str, Any], int]]
 """Replays into stores; returns the summary and the exit code. Raises `StoreError` at a malformed line, when everything before
@@ -57,7 +57,7 @@ it has been written down."""
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A stretch that has been read once, and what it is replayed with."""
+    """A stretch that has been read once, and the trial it is replayed with."""
 
     stretch: Stretch
     trial: Trial
@@ -65,9 +65,10 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def on_captures(settings: Settings, changes: Changes, stretches: Sequence[Stretch], on_progress: Progress) -> Replay:
-    """Read captures once, and return what replays them, one stretch after the other.
+    """Read captures once, and return the function that replays them, one stretch after the other.
 
-    Raises `ConfigError` for what cannot be replayed, and for changes that cannot be made, before anything is written.
+    Raises `ConfigError` before anything is written, for captures that cannot be replayed and changes that cannot be
+    made.
     """
     trial = changed(trial_on_captures(settings), settings, changes)
     trials = [_renamed(trial, number) for number in range(len(stretches))]
@@ -82,7 +83,7 @@ def on_captures(settings: Settings, changes: Changes, stretches: Sequence[Stretc
 
 
 def what_if(settings: Settings, changes: Changes, stretches: Sequence[Stretch], on_progress: Progress) -> Replay:
-    """Read the tapes of runs, and return what replays them with simulated orders, as they were and as the user wants.
+    """Read the tapes of runs, and return the function that replays them with simulated orders, unchanged and changed.
 
     Raises as `on_captures` does.
     """
@@ -142,13 +143,13 @@ def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | No
 
 
 def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress, *, compiled: bool) -> None:
-    """Replay parts for what is found alone."""
+    """Replay parts only for their totals."""
     for _ in _play(parts, NoJournal(), findings, on_progress, compiled=compiled):
         pass
 
 
 def _compared(runs: Sequence[PastRun], was: Findings, now: Findings, changes: Changes) -> dict[str, Any]:
-    """Return what the runs made, what they make simulated, with and without the changes, and where these part."""
+    """Return the runs' results, the simulated results with and without the changes, and where these differ first."""
     found = first_difference(was.openings, now.openings)
     rows = [(f"run {run.run_id}, as it was", run.findings) for run in runs if run.findings is not None]
     rows += [("simulated, nothing changed", was), ("simulated, changed", now)]
@@ -186,7 +187,7 @@ class _Simulation:
         self._summaries: list[dict[str, Any]] = []
 
     def play(self, kept: Stores) -> None:
-        """Replay all; raises at a malformed line, when everything before it has been handed to the stores."""
+        """Replay all; raises at a malformed line, when everything before it has been passed to the stores."""
         journal, ledger = Afresh(kept.journal), Both(kept.ledger, self.findings)
         for part, played in _play(self._parts, journal, ledger, self._on_progress, compiled=self._compiled):
             self.exit_code = max(self.exit_code, played.exit_code)
@@ -207,7 +208,7 @@ class _Simulation:
                 raise played.fault
 
     def summary(self, replayed: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer, and the summary of the last part with what can be counted of all; `replayed`: what was done."""
+        """Return the answer, and the summary of the last part with counts over all; `replayed`: the parts played."""
         counted = {name: _added([summary[name] for summary in self._summaries]) for name in _COUNTED}
         files = {"files": [str(path) for part in self._parts for path in part.stretch.files]}
         replay = {"replay": replayed | files | assumed(self._parts)}
@@ -277,7 +278,7 @@ def _added(values: Sequence[Any]) -> Any:
 
 
 def assumed(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return what is not on the tapes and was assumed: every figure of the summary depends on it."""
+    """Return the assumptions for facts that are not on the tapes: every figure of the summary depends on them."""
     trials = [part.trial for part in parts]
     balances = {venue: held for trial in trials for venue, held in trial.balances.items()}
     venues = {venue for part in parts for venue in part.explored.capture.venues}
@@ -301,7 +302,6 @@ def assumed(parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _ms(way_ns: int) -> Any:
-    """Return a way in ms, whole where it is."""
     ms = way_ns / NS_PER_MS
     return int(ms) if ms == int(ms) else round(ms, 3)
 
@@ -311,7 +311,7 @@ def _distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sites(stretches: Iterable[Stretch]) -> dict[str, str]:
-    """Return what each venue was reached as when it was recorded, as far as segments say it."""
+    """Return the site of each venue at the time of the recording, as far as segments record it."""
     heads = (head_of(path) for stretch in stretches if not stretch.of_run for path in stretch.files)
     return {venue: site for head in heads if head is not None for venue, site in sorted(head.sites.items())}
 

@@ -26,11 +26,12 @@ from arb.version import code_version
 log = logging.getLogger(__name__)
 
 SETS_A_PASS = 16
-"""So many sets share one pass over a tape, each with books of its own; more would take more memory and hardly less time."""
+"""So many sets share one pass over a tape, each with its own books; more would take more memory and hardly less time.
+"""
 FEE, LATENCY = "--fee", "--latency"
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, how much of it is done, and of how much."""
+"""Called with the task, how much of it is done, and of how much."""
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -41,10 +42,10 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 def sweep(settings: Settings, options: SweepOptions, on_progress: Progress) -> dict[str, Any]:
-    """Try every set of the grid on every tape that is not in the file of results yet; return what the sweep shows.
+    """Try every set of the grid on every tape that is not in the file of results yet; return the answer of the sweep.
 
-    Raises `ConfigError` for a grid, tapes, days or a file that cannot be, before anything is tried; `StoreError` for a tape
-    that changes meanwhile, and `CheckFailed` where workers cannot go on: what was done by then is kept.
+    Raises `ConfigError` for a grid, tapes, days or a file that cannot be, before anything is tried; `StoreError` for a
+    tape that changes meanwhile, and `CheckFailed` where workers cannot continue: earlier results are kept.
     """
     clock: Clock = SystemClock()
     sets = _sets(settings, options)
@@ -90,7 +91,7 @@ def sweep(settings: Settings, options: SweepOptions, on_progress: Progress) -> d
 
 
 def _sets(settings: Settings, options: SweepOptions) -> list[tuple[Label, Changes]]:
-    """Return every set of the grid, and what it changes; raises `ConfigError` for one that no replay could have."""
+    """Return every set of the grid with its changes; raises `ConfigError` for one that no replay could have."""
     axes: list[Axis] = [read_axis(text) for text in options.sets]
     for name, values in ((FEE, options.fees_bps), (LATENCY, options.latencies_ms)):
         axes += [axis_of(name, [text for text, _ in values], name)] if values else []

@@ -1,7 +1,7 @@
 """Which of the durations in `[timing]` only hold together, in one table; a start refuses settings that break one.
 
-A difference of balances is read again every `REFRESH_AGAIN_MS` and not every `balance_refresh_s`, so `drift_grace_ms` is held
-against that. Switches are armed on dedicated accounts alone.
+A difference of balances is read again every `REFRESH_AGAIN_MS` and not every `balance_refresh_s`, so `drift_grace_ms`
+is held against that. Switches are armed only on dedicated accounts.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from arb.errors import ConfigError
 
 
 class Relation(NamedTuple):
-    """A key of `[timing]`, how much it must be at least, for what, and what happens otherwise."""
+    """A key of `[timing]`, its minimum, the purpose, and the consequence otherwise."""
 
     key: str
     least_ms: int
@@ -25,8 +25,8 @@ class Relation(NamedTuple):
 def relations(timing: Timing, proved: Mapping[str, bool], *, dedicated: bool) -> list[Relation]:
     """Return every relation that these settings have to keep.
 
-    `proved` says of each venue whether an order's expiry is enforced there and this account has seen that; `dedicated` whether
-    any account is.
+    `proved` gives for each venue whether an order's expiry is enforced there and this account has seen that;
+    `dedicated` whether any account is.
     """
     found = {venue: absence_found_ms(timing, expiry_counts=counts) for venue, counts in proved.items()}
     # A presumption takes longer where the venue is unwell.
@@ -53,7 +53,7 @@ def relations(timing: Timing, proved: Mapping[str, bool], *, dedicated: bool) ->
             "shutdown_deadline_s",
             longest_ms + timing.leg_deadline_ms,
             "finding an order absent and leg_deadline_ms",
-            "a stop leaves pairs open",
+            "a stop ends with open pairs",
         ),
         Relation(
             "unknown_max_s", longest_ms, "finding an order absent", "orders are reported that are still looked for"

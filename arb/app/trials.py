@@ -1,7 +1,7 @@
-"""From settings, options and overrides to what tapes are replayed with (`arb.replay.trial.Trial`).
+"""From settings, options and overrides to the trial of a replay (`arb.replay.trial.Trial`).
 
-Captures are replayed with the user's settings. The tape of a run is replayed with those of the run: what it was started with,
-what its accounts held when they were asked first, and how long its orders took. Overrides lie on top of either.
+Captures are replayed with the user's settings. The tape of a run is replayed with those of the run: its settings at the
+start, its first balances, and the latency of its orders. Overrides replace keys of either.
 """
 
 from collections import defaultdict
@@ -34,12 +34,12 @@ from arb.venues.registry import TAPES
 
 BPS = Decimal(10_000)
 TABLES = ("limits", "timing", "repair", "health", "inventory")
-"""What an engine is built from, by the same names in its own settings."""
+"""The tables an engine is built from, by the same names in its own settings."""
 PARTS = (("paper", "fees"), ("paper", "latency_ms"), ("paper", "balances"), ("run", "symbols"))
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user wants otherwise than it was, or than it is assumed; None: nothing. `fee` is a ratio, for every venue."""
+    """The user's changes to a recorded or assumed trial; None: nothing. `fee` is a ratio, for every venue."""
 
     fee: Decimal | None = None
     latency_ms: int | None = None
@@ -55,9 +55,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PastRun(msgspec.Struct, frozen=True):
-    """A run as its own tape shows it: what its accounts held at the start, and how long its orders travelled (ns), by venue.
+    """A run as its own tape shows it: its accounts' balances at the start, and the latency of its orders (ns), by
+    venue.
 
-    `findings`: what it made and opened; None: it was decided by earlier rules, by which nothing can be repeated.
+    `findings`: its totals and openings; None: it was decided by earlier rules, so nothing can be repeated.
     """
 
     run_id: int
@@ -68,7 +69,7 @@ class PastRun(msgspec.Struct, frozen=True):
 
 
 def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progress = unseen) -> PastRun:
-    """Return what the tape of a run shows of it; raises as `OwnTape` and `Rerun` do. `by`: who keeps the books meanwhile."""
+    """Return the facts of a run from its tape; raises as `OwnTape` and `Rerun` do. `by`: who keeps the books meanwhile."""
     tape = OwnTape(stretch.files)
     lines = tape.lines()
     prologue = read_prologue(lines)
@@ -95,7 +96,7 @@ _REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
 
 
 def _found(stretch: Stretch, by: BooksBy) -> Findings:
-    """Run the tape of a run again and return what the run made."""
+    """Run the tape of a run again and return its totals."""
     tape = OwnTape(stretch.files)
     settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))
@@ -112,14 +113,14 @@ def _found(stretch: Stretch, by: BooksBy) -> Findings:
 
 
 def trial_on_captures(settings: Settings) -> Trial:
-    """Return what captures are replayed with where nothing is changed."""
+    """Return the unchanged trial of captures."""
     return Trial(settings=EngineSettings(venues=(), symbols=(), **_tables(settings)))
 
 
 def trial_on_run(run: PastRun) -> Trial:
-    """Return what the tape of a run is replayed with where nothing is changed: its orders are simulated nonetheless.
+    """Return the unchanged trial of a run's tape: its orders are simulated nonetheless.
 
-    Nothing is signed, so what one order may be worth is not limited by the guard beside the signer.
+    Nothing is signed, so the guard next to the signer does not limit an order's worth.
     """
     venues = (msgspec.structs.replace(profile, max_order_value_quote=None) for profile in run.head.settings.venues)
     return Trial(
@@ -130,10 +131,10 @@ def trial_on_run(run: PastRun) -> Trial:
 
 
 def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
-    """Return a trial with what the user wants otherwise.
+    """Return a trial with the user's changes.
 
-    `settings`: the user's, of which those count that neither the trial nor an override states. Raises `ConfigError` for
-    overrides that config.toml could not have, and for such as mean nothing to a replay.
+    `settings`: the user's, used for keys that neither the trial nor an override states. Raises `ConfigError` for
+    overrides that config.toml could not have, and for those without effect on a replay.
     """
     engine, overrides = trial.settings, changes.overrides
     if not engine.symbols and not settings.run.chooses and ("run", "symbols") not in overrides.values:
@@ -143,7 +144,7 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
         if path[0] not in TABLES and path[:2] not in PARTS:
             raise ConfigError(
                 f"--set {name}: means nothing to a replay, which goes by {', '.join(f'[{table}]' for table in TABLES)}, "
-                f"{', '.join(f'[{table}] {key}' for table, key in PARTS)}: leave it out"
+                f"{', '.join(f'[{table}] {key}' for table, key in PARTS)}: omit it"
             )
     values: dict[str, Any] = {
         "settings": msgspec.structs.replace(
@@ -167,7 +168,7 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
 
 
 def _named(overrides: Overrides, key: str) -> list[str]:
-    """Return what is overridden under a key of [paper]."""
+    """Return the names overridden under a key of [paper]."""
     return [path[2] for path in overrides.values if path[:2] == ("paper", key) and len(path) > 2]
 
 
@@ -176,15 +177,15 @@ def _require_known(overrides: Overrides, symbols: Collection[str]) -> None:
     for path, name in zip(overrides.values, overrides.names, strict=True):
         if path[0] == "limits" and len(path) > 2 and "/" in path[1] and path[1] not in symbols:
             raise ConfigError(
-                f"--set {name}: {path[1]} is not in [run] symbols: name there what is replayed, "
-                f"with --set 'run.symbols=[\"{path[1]}\"]' say"
+                f"--set {name}: {path[1]} is not in [run] symbols: name the replayed symbols there, "
+                f"for example with --set 'run.symbols=[\"{path[1]}\"]'"
             )
 
 
 def _as_settings(trial: Trial, settings: Settings) -> Settings:
-    """Return settings that say what a trial does, for overrides to lie on.
+    """Return settings equal to a trial, as the base of overrides.
 
-    What the guard beside the signer lets pass is no matter of a replay, and must not speak against an override.
+    The limits of the guard next to the signer do not matter to a replay, and must not refuse an override.
     """
     engine = trial.settings
     unguarded = {

@@ -1,4 +1,4 @@
-"""The venues of one run: where they are, what orders go through there, and what brings their frames."""
+"""The venues of one run: their sites, their gateways, and their feeds."""
 
 import asyncio
 import contextlib
@@ -38,11 +38,11 @@ from arb.venues.transport.network import Network, SystemNetwork
 
 
 class VenueSide:
-    """What a run has of its venues, from `opened` until its end.
+    """A run's access to its venues, from `opened` until its end.
 
-    `settings` hold the symbols chosen, once they are; `exam` is the doctor's, in a live run, and without `examines` not even
-    there; `paper` holds what simulates the accounts of a paper run; `network` may be replaced before anything is opened.
-    `wrap` may put something of its own around each gateway.
+    `settings` hold the symbols chosen, once they are; `exam` is the doctor's, in a live run, and without `examines` not
+    even there; `paper` simulates the accounts of a paper run; `network` may be replaced before anything is opened.
+    `wrap` may wrap each gateway.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class VenueSide:
         self._rng = rng
         self._wrap = wrap
         self._examines = examines
-        self._behind: Sandbox | None = None  # what stands for the venues of a live run, if that is a sandbox
+        self._behind: Sandbox | None = None  # the sandbox behind the venues of a live run, if there is one
         self._sites: dict[str, Site] = {}
         self._addresses: dict[str, AddressAllowance] = {}
 
@@ -79,18 +79,18 @@ class VenueSide:
 
     @property
     def kind(self) -> RunKind:
-        """Return of which kind the run is, as far as is known: what stands for a live run's venues, `look_behind` finds."""
+        """Return the kind of the run, as far as it is known: `look_behind` finds a sandbox behind a live run's venues."""
         sandbox = self.on_sandbox or self._behind is not None
         return RunKind(self._options.mode, self.settings.venues.are_demos, sandbox)
 
     async def look_behind(self) -> None:
-        """Find out whether what stands for a live run's venues is a sandbox; raises `ConfigError` where one stands for some."""
+        """Find out whether a sandbox simulates a live run's venues; raises `ConfigError` where it simulates only some."""
         if self._options.mode is Mode.LIVE:
             self._behind = await sandbox_behind(sites_of(self.settings, None))
 
     @contextlib.asynccontextmanager
     async def sandbox(self) -> AsyncIterator[Sandbox | None]:
-        """Yield the sandbox that stands for the venues, where one does."""
+        """Yield the sandbox that simulates the venues, where one does."""
         if not self.on_sandbox:
             yield self._behind
             return
@@ -137,7 +137,7 @@ class VenueSide:
                 await claims.release()
 
     def feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
-        """Return what brings the venues' frames."""
+        """Return the feeds of the venues."""
         taken = watched(on_frame, self.paper) if self.paper else on_frame
         return build_feeds(
             self._sites,
@@ -156,7 +156,7 @@ class VenueSide:
         return self._keys if self._options.mode is Mode.PAPER and not self.on_sandbox else {}
 
     async def _choose(self, journal: Journal, stack: contextlib.AsyncExitStack) -> None:
-        """Choose the symbols to begin with; `stack` closes what goes on choosing."""
+        """Choose the symbols to begin with; `stack` closes the tasks that continue to choose."""
         reader = MarketReader(
             self.settings, self._sites, self._clock, self._rng, self.network, self._addresses, self._list_keys
         )
@@ -167,7 +167,7 @@ class VenueSide:
     async def _examine(
         self, journal: Journal, stores: tuple[str, Path], gateways: Mapping[str, OrderGateway], *, pairs_open: bool
     ) -> None:
-        """Have the doctor look at what a live run is to trade with, but for one with pairs open."""
+        """Have the doctor examine a live run's venues and accounts, except with pairs open."""
         left = journal.restore(())
         exam = StartExam(self.settings, self._sites, gateways, stores, left, self._clock, self._rng, self.network)
         await exam.before(pairs_open=pairs_open)
@@ -181,7 +181,7 @@ class VenueSide:
         books: Callable[[], Books],
         stack: contextlib.AsyncExitStack,
     ) -> dict[str, OrderGateway]:
-        """Return the gateways of the mode; `stack` closes what they need."""
+        """Return the gateways of the mode; `stack` closes their resources."""
         settings, clock, rng, network = self.settings, self._clock, self._rng, self.network
         if self._options.mode is Mode.PAPER:
             accounts = AccountFile(journal, rng, self.kind.environment)
@@ -206,5 +206,5 @@ class VenueSide:
 
 
 def sandbox_id_of(sandbox: Sandbox | None) -> str | None:
-    """Return what distinguishes a sandbox's accounts; real venues have no such id."""
+    """Return the id of a sandbox's accounts; real venues have none."""
     return None if sandbox is None else sandbox.sandbox_id

@@ -32,11 +32,11 @@ def alerts_group(
     as_json: bool,
     **rows: Any,
 ) -> int:
-    """List what needs a person.
+    """List alerts: what needs a person.
 
-    Incidents at which money is at risk, nobody can explain an order or a balance, a right is missing, or trading does not go on
-    by itself: one for each kind, venue and symbol, the one that last happened first, with what to do. docs/FAILURES.md has them
-    all. `arb alerts ack ID --reason TEXT` takes note of one.
+    An alert is an incident that puts money at risk, an order or balance that cannot be explained, a missing right, or a
+    stop of trading that does not end by itself. There is one row for each kind, venue and symbol, the latest first,
+    with the action to take. docs/FAILURES.md lists all kinds. `arb alerts ack ID --reason TEXT` acknowledges one.
     """
     if context.invoked_subcommand is not None:
         return EXIT_OK
@@ -54,7 +54,7 @@ def alerts_group(
 
 @alerts_group.command("ack")
 @click.argument("ident", metavar="ID")
-@click.option("--reason", required=True, metavar="TEXT", help="Why it needs nobody any more; kept with the alert.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why no action is needed any more; kept with the alert.")
 @mode_and_db
 @config_and_json
 @click.pass_context
@@ -67,11 +67,11 @@ def ack_command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Take note of an alert.
+    """Acknowledge an alert.
 
-    Holds for what `arb alerts` shows of it now: what happens afterwards is an alert again. ID as `arb alerts` shows it. Kept in
-    the journal, by a running engine or without one; exit code 3 when neither can be reached. Changes nothing of the trading:
-    `arb resume` lifts a halt, and where an engine runs acknowledges its alert, too.
+    This covers the occurrences that `arb alerts` shows now; a later one raises the alert again. ID as `arb alerts`
+    shows it. The journal keeps the acknowledgement, with or without a running engine; exit code 3 when neither can be
+    reached. Trading does not change: `arb resume` lifts a halt and, where an engine runs, acknowledges its alert too.
     """
     before = context.parent.params if context.parent else {}
     config, mode, db = config or before.get("config"), mode or before.get("mode"), db or before.get("db")
@@ -84,7 +84,6 @@ def ack_command(
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    """Yield alerts as a person reads them: where and since when, what happened, what to do."""
     if "note" in document:
         yield document["note"]
     for alert in document["alerts"]:

@@ -32,8 +32,8 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
 
 
 @click.command("resume")
-@click.option("--reason", required=True, metavar="TEXT", help="Why trading may go on; kept with the resumption.")
-@click.option("--allow-loss", type=QUOTE, metavar="QUOTE", help="What may be lost from now until the UTC day ends.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why trading may continue; kept with the resumption.")
+@click.option("--allow-loss", type=QUOTE, metavar="QUOTE", help="The loss allowed from now until the UTC day ends.")
 @mode_and_db
 @config_and_json
 def resume_command(
@@ -41,9 +41,9 @@ def resume_command(
 ) -> int:
     """Lift a halt.
 
-    Whoever or whatever set it. With no engine running it is lifted for the next one; exit code 3 when there is none to lift it.
-    A day's loss of `daily_loss_quote` is no halt: nothing opens until the UTC day ends, or `--allow-loss` names what more
-    may be lost on it. `halted` in the answer says what still holds.
+    This lifts any halt, set by a user or by the engine. With no engine running it is lifted for the next one; exit code
+    3 when there is none to lift it. A day's loss of `daily_loss_quote` is no halt: nothing opens until the UTC day
+    ends, unless `--allow-loss` allows a further loss for that day. `halted` in the answer lists the halts that remain.
     """
     settings = settings_from(config)
     options = ControlOptions(
@@ -61,9 +61,9 @@ def resume_command(
 def flatten_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Close own unhedged exposure, then halt.
 
-    Cancels own resting orders, finishes open pairs, and brings back to flat what earlier pairs left unhedged; other
-    orders and holdings on the accounts are not touched. `arb status` shows how far it is: REDUCING, then HALTED
-    with the reason `flattened`. Holds over restarts until `arb resume`.
+    Cancels own resting orders, finishes open pairs, and closes the exposure that earlier pairs left unhedged; other
+    orders and holdings on the accounts are not touched. `arb status` shows how far it is: REDUCING, then HALTED with
+    the reason `flattened`. Holds over restarts until `arb resume`.
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=reason_text(reason))
@@ -73,7 +73,7 @@ def flatten_command(reason: str, mode: str | None, db: str | None, config: Path 
 
 
 def answered(answer: "Answer", *, as_json: bool) -> int:
-    """Show what was done; raises `CheckFailed` where no engine obeyed."""
+    """Print the answer; raises `CheckFailed` where no engine obeyed."""
     from arb.app.control import require_obeyed
 
     show(answer.document, as_json=as_json)
@@ -82,8 +82,8 @@ def answered(answer: "Answer", *, as_json: bool) -> int:
 
 
 def reason_text(reason: str) -> str:
-    """Return a reason on one line; raises `ConfigError` for one that says nothing, or too much."""
+    """Return a reason on one line; raises `ConfigError` for an empty or too long one."""
     text = " ".join(reason.split())
     if not text or len(text) > 500:
-        raise ConfigError("--reason: say why, in 1 to 500 characters")
+        raise ConfigError("--reason: give the reason, in 1 to 500 characters")
     return text

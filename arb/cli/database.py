@@ -45,7 +45,7 @@ def current_command(mode: str | None, db: str | None, config: Path | None, as_js
 @mode_and_db
 @config_and_json
 def check_command(whole: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Compare the schema with what arb expects.
+    """Compare the schema with the one arb expects.
 
     Checks the integrity of the file too; exit code 3 when something is wrong.
     """
@@ -68,10 +68,11 @@ def check_command(whole: bool, mode: str | None, db: str | None, config: Path | 
 @mode_and_db
 @config_and_json
 def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Write the ledger anew from the journal, row for row, orders included of which only their intent was left.
+    """Rebuild the ledger from the journal, row for row.
 
-    Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds. A
-    row that the database refuses stays in the journal alone, and an incident takes its place.
+    Orders of which only the intent was written are included. The rebuild is refused where it would lose rows: when the
+    journal is another one, an older copy, or lacks rows that the ledger holds. A row that the database refuses stays in
+    the journal only, and an incident takes its place.
     """
     from arb.app import found_journal
     from arb.store.ledger import rebuild

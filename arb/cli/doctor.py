@@ -1,4 +1,4 @@
-"""`arb doctor`: what stands between this machine and a run on the real venues."""
+"""`arb doctor`: check that this machine and its accounts are ready for the real venues."""
 
 import os
 import sys
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     metavar="ADMIN_URL",
     help="Examine this running `arb sandbox`; 'embedded': our own [default: the real venues].",
 )
-@click.option("--drill", is_flag=True, help="Send three small orders at each venue, too; says first what that costs.")
+@click.option("--drill", is_flag=True, help="Send three small orders at each venue, too; prints the cost first.")
 @click.option("--live", is_flag=True, help="The second consent that --drill needs; the first is [live] enabled.")
 @click.option("--yes", is_flag=True, help="Send them without asking.")
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the venues' answers to them here [default: a new directory beside the ledger], one file each, secrets removed.",
+    help="Keep the venues' answers to them here [default: a new directory next to the ledger], one file each, secrets removed.",
 )
 @demo_option
 @config_and_json
@@ -52,21 +52,22 @@ def doctor_command(
 ) -> int:
     """Check venues, accounts and this machine.
 
-    Of every enabled venue (or of those named): names, certificates, whether it serves this address, clock, listing, books,
-    tick and lot sizes, and lag; of its account, where there is a key: whether it is accepted and what it may do, fees,
-    funds, limits, orders left open; of this machine: Python, disk, the journal's file system, the ledger's schema, its
-    clock, and who may read what. Each warning and failure says how to correct it; the exit code is 3 where a check failed.
+    Of every enabled venue (or of those named): names, certificates, whether it serves this address, clock, listing,
+    books, tick and lot sizes, and lag. Of its account, where there is a key: whether it is accepted, its rights, fees,
+    funds, limits and open orders. Of this machine: Python, disk, the journal's file system, the ledger's schema, its
+    clock, and file permissions. Each warning and failure names its remedy; the exit code is 3 where a check failed.
 
-    Nothing is traded without --drill. With it each venue gets an order far from the book, which is cancelled, one that comes
-    after its expiry, which it must refuse, and one of the smallest size that trades and is traded back.
+    Nothing is traded without --drill. With it each venue gets three orders: one far from the book, which is cancelled,
+    one that arrives after its expiry, which it must refuse, and one of the smallest size that trades and is traded
+    back.
     """
     settings = settings_from(config)
     if not drill and (live or yes or keep):
-        raise ConfigError("--live, --yes and --keep say how to send orders: add --drill, or leave them out")
+        raise ConfigError("--live, --yes and --keep need --drill: add it, or omit them")
     if drill and sandbox is None:
         require_consents(settings, live=live)
     if drill and sandbox is not None and live:
-        raise ConfigError("--live: consents to real orders, and a sandbox takes none: leave it out")
+        raise ConfigError("--live: consents to real orders, and a sandbox takes none: omit it")
     options = DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
     keys, lists = ({}, {}) if sandbox is not None else _keys(settings, config, every=drill)
     from arb.app.doctor.doctor import document_of, examine  # late: it loads the venues' libraries
@@ -85,7 +86,7 @@ def doctor_command(
 def _keys(
     settings: Settings, config: Path | None, *, every: bool
 ) -> tuple[dict[str, Credentials], dict[str, Credentials]]:
-    """Return the keys that there are, to trade with and for currency lists alone.
+    """Return the existing keys: those to trade with, and those only for currency lists.
 
     With `every`, raises `ConfigError` for a venue to trade at that has none.
     """
@@ -110,7 +111,7 @@ def _drilled(
     live: bool,
     yes: bool,
 ) -> tuple[list["Finding"], int]:
-    """Say what a drill costs, ask, and carry it out; return what it found and the exit code."""
+    """Print the cost of a drill, ask, and run it; return its findings and the exit code."""
     from arb.app.doctor.drill import drill, refused
 
     failed = refused(found, costs)
@@ -120,7 +121,7 @@ def _drilled(
         click.echo(cost.line(), err=True)
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigError("--drill: sends orders, and there is nobody to ask: add --yes")
+            raise ConfigError("--drill: sends orders and cannot ask without a terminal: add --yes")
         click.confirm("Send these orders?", abort=True, err=True)
     mode = Mode.SANDBOX if options.sandbox is not None else Mode.LIVE
     run_options = RunOptions(mode=mode, sandbox=options.sandbox, live=live)
@@ -131,7 +132,7 @@ def _drilled(
 
 
 def _for_people(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the findings as a table, and how to correct those that are no pass below it."""
+    """Return the findings as a table, and below it the remedies of warnings and failures."""
     rows = [{name: row[name] for name in ("result", "about", "check", "found")} for row in document["checks"]]
     remedies = [f"{row['about']} {row['check']}: {row['remedy']}" for row in document["checks"] if row["remedy"]]
     return (

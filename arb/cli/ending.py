@@ -1,4 +1,4 @@
-"""What stands on the screen when a run has ended: eight lines, what needs a person first, and the next command to type."""
+"""The summary on the screen when a run has ended: eight lines, alerts first, and the next command to type."""
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ SHOWN = 4
 def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str], width: int | None = None) -> str:
     """Return the lines about a run's summary; `options` are those that lead other commands to the same ledger.
 
-    `width`: of the terminal, if it is one: fewer reasons and assets are named there, and what is still longer is indented.
+    `width`: of the terminal, if it is one: fewer reasons and assets are named there, and longer lines are indented.
     """
     pairs = summary["pairs"]
     made = ", ".join(f"{pairs[name]} {name}" for name in pairs if name != "opened" and pairs[name]) or "none"
@@ -38,7 +38,7 @@ def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str], w
 
 
 def _lines(name: str, text: Callable[[int], str], width: int | None) -> Iterator[str]:
-    """Yield a name and its text: with as much in it as fits a line, and where nothing does on several."""
+    """Yield a name and its text, wrapped to the width."""
     first = f"{name:11}"
     most = next((most for most in range(SHOWN, 1, -1) if width is None or len(first + text(most)) <= width), 1)
     shown = first + printable(text(most))
@@ -52,7 +52,6 @@ def _lines(name: str, text: Callable[[int], str], width: int | None) -> Iterator
 
 
 def _amounts(amounts: Mapping[str, Any], most: int = SHOWN, *, signed: bool = False) -> str:
-    """Return amounts of some assets for the eye."""
     shown = [f"{short_amount(amount, signed=signed)} {asset}" for asset, amount in list(amounts.items())[:most]]
     more = len(amounts) - len(shown)
     return " + ".join(shown) + (f" + {more} more" if more > 0 else "") if shown else "0"
@@ -89,7 +88,7 @@ def _unhedged(summary: Mapping[str, Any], most: int) -> str:
 def _state(summary: Mapping[str, Any]) -> str:
     found = [
         f"HALTED: {summary['halted']}" if summary["halted"] else "",
-        f"{summary['pairs']['open']} pairs left open" if summary["pairs"]["open"] else "",
+        f"{summary['pairs']['open']} pairs still open" if summary["pairs"]["open"] else "",
         f"{summary['unknown_orders']} orders unknown" if summary["unknown_orders"] else "",
         *(
             f"{venue} {health['state']}"
@@ -109,7 +108,7 @@ def _next(summary: Mapping[str, Any], exit_code: int, options: str) -> str:
         allow = " --allow-loss QUOTE" * (summary["halted"] == HaltReason.DAILY_LOSS)
         return f"arb report{options}    (and when the cause is gone: arb resume --reason TEXT{allow})"
     if summary["pairs"]["open"] or exit_code != EXIT_OK:
-        return f"arb pairs{options}    (the next arb run finishes what is open)"
+        return f"arb pairs{options}    (the next arb run finishes open pairs)"
     if not summary["pairs"]["opened"]:
         return f"arb report{options}    (why nothing was taken)"
     return f"arb report{options}    (or arb pairs, arb explain ID)"

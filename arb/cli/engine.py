@@ -70,12 +70,11 @@ def run_command(
 ) -> int:
     """Run the engine.
 
-    Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with --sandbox),
-    needs no key (`[coins] keyed = true` uses those there are, for currency lists alone), and simulates every order: none can
-    leave. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and --live; with
-    --environment demo they go to demo accounts.
-    On a terminal a screen shows exposure, venues, edges, pairs, earnings and alerts; ? lists its keys (halt, flatten,
-    acknowledge), which ask first. Elsewhere a line now and then.
+    Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with
+    --sandbox), needs no key (`[coins] keyed = true` uses existing ones, only for currency lists), and simulates every
+    order: none is sent. Mode `live` sends orders to the venues, with your keys: it needs `[live] enabled = true` and
+    --live; with --environment demo they go to demo accounts. On a terminal a screen shows exposure, venues, edges,
+    pairs, earnings and alerts; ? lists its keys (halt, flatten, acknowledge), which ask first. Elsewhere it logs lines.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
@@ -109,7 +108,7 @@ def run_command(
 
 
 def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> list[str]:
-    """Return the options that lead another command to the ledger of a run with these."""
+    """Return the options that lead another command to this run's ledger."""
     environment = click.get_current_context().meta.get(ENVIRONMENT)
     given = {"--mode": mode, "--environment": environment, "--db": db, "--config": config}
     return [f"{name} {quote(str(value))}" for name, value in given.items() if value]
@@ -118,15 +117,15 @@ def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> li
 def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:
     """Raise `ConfigError` for options that would change nothing in this mode."""
     if live and mode is not Mode.LIVE:
-        raise ConfigError(f"--live: consents to real orders, and mode {mode.value!r} sends none: leave it out")
+        raise ConfigError(f"--live: consents to real orders, and mode {mode.value!r} sends none: omit it")
     if seed is not None and (mode is Mode.LIVE or (mode is Mode.PAPER and sandbox is None)):
         raise ConfigError(
             f"--seed: repeats embedded markets, and {mode.value} reads real ones: "
-            f"{'add --sandbox embedded, or ' * (mode is Mode.PAPER)}leave it out"
+            f"{'add --sandbox embedded, or ' * (mode is Mode.PAPER)}omit it"
         )
     if sandbox is not None and mode is Mode.LIVE:
         raise ConfigError(
-            "--sandbox: live mode goes to the addresses of the settings: name a sandbox's in [venues.NAME.endpoints], or leave "
+            "--sandbox: live mode goes to the addresses of the settings: name a sandbox's in [venues.NAME.endpoints], or omit "
             "it out"
         )
 
@@ -169,7 +168,7 @@ def sandbox_command(
 ) -> int:
     """Serve only the simulated exchanges.
 
-    The first line on stdout is JSON (addresses, keys); then nothing more comes there.
+    The first line on stdout is JSON (addresses, keys); no other line follows it.
     """
     settings_from(config)
     from arb.sandbox.__main__ import run_sandbox

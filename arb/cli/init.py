@@ -20,7 +20,9 @@ from arb.venues.registry import TRADED
 @click.option(
     "--venues", metavar="NAME,NAME", help="The venues to trade at, two at least [default: asked in a terminal]."
 )
-@click.option("--symbols", metavar="BASE/QUOTE,...", help="What to trade, of one quote [default: asked in a terminal].")
+@click.option(
+    "--symbols", metavar="BASE/QUOTE,...", help="The symbols to trade, of one quote [default: asked in a terminal]."
+)
 @click.option(
     "--region",
     "regions",
@@ -31,7 +33,7 @@ from arb.venues.registry import TRADED
 @click.option(
     "--max-notional",
     metavar="AMOUNT",
-    help="What one pair may pay, in the quote of the symbols; the other limits follow. Needed where that is no dollar.",
+    help="The most one pair may pay, in the quote of the symbols; other limits scale with it. Needed unless that is a dollar.",
 )
 @config_and_json
 def init_command(
@@ -44,9 +46,9 @@ def init_command(
 ) -> int:
     """Write a commented config.toml, for paper trading.
 
-    In a terminal it asks for venues, regions and symbols; elsewhere the options say them. A file that exists is never written
-    over; the new one is for this user alone. `arb doctor` then says what stands between this machine and the venues, and `arb
-    run` trades on their real books, with simulated orders and without a key.
+    In a terminal it asks for venues, regions and symbols; elsewhere give them as options. An existing file is never
+    overwritten; only this user can read the new one. `arb doctor` then checks the machine and the venues, and `arb run`
+    trades on their real books, with simulated orders and without a key.
     """
     path = config or DEFAULT_CONFIG
     if path.exists() or path.is_symlink():
@@ -71,7 +73,7 @@ def init_command(
 def _wanted(
     venues: str | None, symbols: str | None, regions: tuple[str, ...], max_notional: str | None, *, asks: bool
 ) -> Wanted:
-    """Return what the options say, and what the user answers where they do not; raises `ConfigError` where nobody does."""
+    """Return the choices from the options, else from the user's answers; raises `ConfigError` for a choice in neither."""
     known = ",".join(spec.name for spec in TRADED)
     chosen = _list(_answer("--venues", "Venues to trade at", venues, known, asks=asks))
     found = dict(_region(text) for text in regions)
@@ -88,7 +90,9 @@ def _wanted(
         }
     most = None
     if max_notional is not None or wanted.quote not in DOLLARS:
-        text = _answer("--max-notional", f"What one pair may pay, in {wanted.quote}", max_notional, "0.02", asks=asks)
+        text = _answer(
+            "--max-notional", f"The most one pair may pay, in {wanted.quote}", max_notional, "0.02", asks=asks
+        )
         problem, most = read_amount(text)
         if problem:
             raise ConfigError(f"--max-notional {text}: {problem}")

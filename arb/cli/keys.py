@@ -24,10 +24,10 @@ STDIN_MAX = 4096
 
 @click.group("keys")
 def keys_group() -> None:
-    """Say where the venues' keys are, and test them.
+    """Show where the venues' keys are, and test them.
 
-    A key is looked for in the environment, in `.env` beside config.toml (mode 0600, outside version control) and in the
-    system's keyring, in this order. No command shows one.
+    A key is looked for in the environment, in `.env` next to config.toml (mode 0600, outside version control) and in
+    the system's keyring, in this order. No command shows one.
     """
 
 
@@ -87,9 +87,9 @@ def add_command(venue: str, config: Path | None, as_json: bool) -> int:
 @demo_option
 @config_and_json
 def remove_command(venue: str, config: Path | None, as_json: bool) -> int:
-    """Take the key of VENUE out of the system's keyring.
+    """Remove the key of VENUE from the system's keyring.
 
-    What the environment or `.env` has stays there.
+    Keys in the environment or `.env` stay there.
     """
     settings = settings_from(config)
     names = _chosen(settings, venue).key_names()
@@ -105,10 +105,10 @@ def remove_command(venue: str, config: Path | None, as_json: bool) -> int:
 @demo_option
 @config_and_json
 def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) -> int:
-    """Ask venues who a key is and what it may do.
+    """Ask venues whose key it is and which rights it has.
 
-    Of every enabled venue, or of those named; where orders are not sent, of those that have one, for their currency lists.
-    Reads only; exit code 3 where a key is refused, may withdraw, or nobody answers.
+    Of every enabled venue, or of those named; where orders are not sent, of those that have one, for their currency
+    lists. Reads only; exit code 3 where a key is refused, may withdraw, or a venue does not answer.
     """
     settings = settings_from(config)
     places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
@@ -142,7 +142,7 @@ def _chosen(settings: Settings, venue: str) -> VenueSettings:
             else f"{venue} is not enabled: set enabled = true in [venues.{venue}]"
         )
     if not enabled[venue].key_names():
-        raise ConfigError(f"{venue}: its public data alone are read, and no key is needed for them")
+        raise ConfigError(f"{venue}: only its public data is read, which needs no key")
     return enabled[venue]
 
 

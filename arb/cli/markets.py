@@ -1,4 +1,4 @@
-"""`arb markets`: a table of what several venues list, and the choice of what to trade."""
+"""`arb markets`: a table of the symbols that several venues list, and the choice of those to trade."""
 
 import os
 from collections.abc import Mapping
@@ -36,13 +36,11 @@ EVERY_S, EVERY_MIN_S = 30, 5
     help="Show this many, the greatest volume first [default: [run.auto]].",
 )
 @click.option("--quote", metavar="ASSET", help="Priced in this [default: [run] report_currency].")
-@click.option("--why", metavar="SYMBOL", help="All that is known of one symbol, and what speaks against it.")
+@click.option("--why", metavar="SYMBOL", help="Show one symbol in full, and the reasons not to trade it.")
 @click.option(
-    "--write", is_flag=True, help="Put what is chosen into [run] symbols of the settings, and change nothing else."
+    "--write", is_flag=True, help="Write the chosen symbols into [run] symbols of the settings; nothing else changes."
 )
-@click.option(
-    "--watch", is_flag=True, help="Go on, and say what venues list anew, drop, halt and resume, until interrupted."
-)
+@click.option("--watch", is_flag=True, help="Keep running and print symbols newly listed, dropped, halted and resumed.")
 @click.option(
     "--every",
     type=DURATION,
@@ -72,26 +70,26 @@ def markets_command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Show what several venues list, and what is to be earned in it.
+    """Show symbols that several venues list, and their edges.
 
-    Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue, book
-    spreads, the smallest order, whether it is known to be one coin, the best edge now at the best quotes, net of both takers'
-    fees (`[paper.fees]`), whether wallets are open on its way, and for how much of the last hour there was an edge. No key is
-    needed and nothing is traded; `[coins] keyed = true` uses the keys there are, for currency lists alone. The rules of
-    `[run.auto]` choose what is worth trading; --write puts their choice into the settings. A venue that does not answer is
-    named, and the exit code is 3 then.
+    Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue,
+    book spreads, the smallest order, whether it is known to be one coin, the best edge now at the best quotes, net of
+    both takers' fees (`[paper.fees]`), whether wallets are open on its way, and for how much of the last hour there was
+    an edge. No key is needed and nothing is traded; `[coins] keyed = true` uses existing keys, only for currency lists.
+    The rules of `[run.auto]` choose the symbols worth trading; --write puts the choice into the settings. A venue that
+    does not answer is named, and the exit code is 3 then.
     """
     settings = settings_from(config)
     if why is not None:
         _require_symbol(why)
     if sum((why is not None, write, watch)) > 1:
-        raise ConfigError("--why shows one symbol, --write writes the choice, --watch goes on: give one of them")
+        raise ConfigError("--why shows one symbol, --write writes the choice, --watch keeps running: give one of them")
     if write and quote not in (None, settings.run.report_currency):
         raise ConfigError(
             f"--write: symbols priced in {quote}, and [run] report_currency is {settings.run.report_currency}: set that first"
         )
     if not watch and (every is not None or for_s is not None):
-        raise ConfigError("--every and --for say how long to watch: add --watch, or leave them out")
+        raise ConfigError("--every and --for need --watch: add it, or omit them")
     if every is not None and every < EVERY_MIN_S:
         raise ConfigError(f"--every: each look asks a venue for some MB: give {EVERY_MIN_S}s at least")
     options = MarketsOptions(
@@ -141,7 +139,7 @@ def _require_symbol(text: str) -> None:
 
 
 def for_people(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document as a table, with what is the same of all rows above it."""
+    """Return the document as a table, with the facts common to all rows above it."""
     failed: dict[str, Any] = {}
     if document["currency_lists"]:
         failed["currency lists"] = document["currency_lists"]
@@ -205,7 +203,7 @@ def _row(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _verdict(found: list[dict[str, Any]]) -> str:
-    """Return what holds of all pairs of venues, or of how many of them the best verdict holds."""
+    """Return the verdict that holds for all pairs of venues, or for how many of them the best verdict holds."""
     verdicts = [each["verdict"] for each in found if each["verdict"] is not None]
     if not verdicts:
         return "-"
@@ -225,7 +223,6 @@ def _percent(ratio: Decimal | None) -> str:
 
 
 def _short(amount: Decimal) -> str:
-    """Return an amount as thousands, millions or billions, as volumes are read."""
     for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if amount >= size:
             return f"{amount / size:.1f}{unit}"

@@ -14,14 +14,13 @@ log = logging.getLogger(__name__)
 
 STILL_EVERY_S = 4.0
 LINE_EVERY_NS = 5 * NS_PER_S
-"""How often a line says how far a command is, where there is no terminal."""
+"""How often progress is printed where there is no terminal."""
 Show = Callable[[str, int, int | None], None]
-"""Called with what is being done, how much of it is done, and of how much; None: nobody knows yet."""
+"""Called with the task, how much of it is done, and of how much; None: unknown."""
 
 
 @contextmanager
 def progress() -> Iterator[Show]:
-    """Yield what shows how far a command is."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -59,7 +58,6 @@ class _Lines:
         self._last_ns = self._clock.monotonic_ns()
 
     def __call__(self, what: str, done: int, of: int | None) -> None:
-        """Print how far it is, if it is time to."""
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._last_ns >= LINE_EVERY_NS:
             self._last_ns = now_ns
@@ -74,14 +72,14 @@ class _Heard(logging.Handler):
         self.anything = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of a line that is not ours."""
+        """Note a line from another source."""
         if record.name != __name__:
             self.anything.set()
 
 
 @contextmanager
 def still(what: str, every_s: float = STILL_EVERY_S) -> Iterator[None]:
-    """Log every `every_s` that something goes on, until anything else is logged or the block ends."""
+    """Log every `every_s` that something is still running, until another line is logged or the block ends."""
     heard = _Heard()
 
     def say() -> None:

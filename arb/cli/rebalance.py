@@ -19,7 +19,6 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
     name = "fee"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the text, or fail as a usage error."""
         match = re.fullmatch(rf"([a-z0-9_]+):({ASSET})=([0-9]{{1,12}}(?:\.[0-9]{{1,18}})?)", str(value))
         if match is None:
             self.fail(f"{value!r} is no fee of a venue: write for example gate:BTC=0.0002", param, ctx)
@@ -34,7 +33,7 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
     default=100,
     show_default=True,
     metavar="N",
-    help="What a move may cost at most, in bps of what arrives.",
+    help="The most a move may cost, in bps of the amount that arrives.",
 )
 @click.option(
     "--fee",
@@ -42,7 +41,7 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
     type=StatedFee(),
     multiple=True,
     metavar="VENUE:ASSET=AMOUNT",
-    help="What withdrawing costs, where the venue does not say; may be given several times.",
+    help="The withdrawal fee, where the venue does not publish it; may be given several times.",
 )
 @mode_and_db
 @config_and_json

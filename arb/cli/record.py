@@ -1,4 +1,4 @@
-"""`arb record`: what comes by on the venues' public feeds, to tapes."""
+"""`arb record`: write the venues' public feeds to tapes."""
 
 from pathlib import Path
 
@@ -46,9 +46,9 @@ def record_command(
 ) -> int:
     """Write the venues' public frames to tapes.
 
-    No key is needed and nothing is traded. Which venues and symbols is up to the settings; `[generic] venues` are recorded,
-    too. Each segment begins with the books as they stand and replays alone (`arb replay`, `arb books`). On a full disk
-    recording pauses until there is room again; the exit code is 3 where frames came and were not written.
+    No key is needed and nothing is traded. The settings choose venues and symbols; `[generic] venues` are recorded,
+    too. Each segment begins with full books and can be replayed separately (`arb replay`, `arb books`). On a full disk
+    recording pauses until there is room again; the exit code is 3 where received frames were not written.
     """
     settings = settings_from(config)
     from arb.app.record import record_frames  # late: it loads the venues' libraries

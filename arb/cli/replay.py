@@ -1,4 +1,4 @@
-"""`arb replay DAYS...`: recorded tapes, and what would have been earned on them."""
+"""`arb replay DAYS...`: recorded tapes, and the earnings on them."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +15,15 @@ from arb.market.numbers import plain
 
 TAPES = click.Path(exists=True, readable=True, path_type=Path)
 ROWS_SHOWN = 20
-"""Of what was assumed book by book."""
+"""Of the assumptions made book by book."""
 _DETAILS = "arb report --mode replay --html FILE"
 
 
 @click.command("replay")
 @click.argument("tapes", type=TAPES, nargs=-1, required=True, metavar="DAYS...")
-@click.option("--db", metavar="URL", help="The ledger to write anew [default: sqlite:///var/replay.sqlite].")
+@click.option(
+    "--db", metavar="URL", help="The ledger to create; an old one is replaced [default: sqlite:///var/replay.sqlite]."
+)
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the names of simulated orders [default: 1].")
 @click.option(
     "--journal", type=INPUT_FILE, metavar="FILE", help="The journal to compare a run's tape with [default: found]."
@@ -36,7 +38,7 @@ _DETAILS = "arb report --mode replay --html FILE"
     "--fee",
     type=RATE,
     metavar="RATE",
-    help="What a taker pays at every venue [default: what was recorded; where nothing was, 10bps].",
+    help="The taker fee at every venue [default: the recorded fee; 10bps where none was recorded].",
 )
 @click.option(
     "--set",
@@ -59,11 +61,11 @@ def replay_command(
 ) -> int:
     """Run the engine on recorded tapes.
 
-    DAYS are tapes, or folders of them, such as `arb record` writes. Captures and recordings are traded on with simulated
-    orders, in the time of the tapes, and the answer begins with one sentence: what you would have made. Tapes that are more
-    than a minute apart are replayed one after the other, each from a fresh start.
-    The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
-    3. With --fee, --latency, --set or --seed it is a what-if instead: on its frames and rules, with simulated orders.
+    DAYS are tapes, or folders of them, such as `arb record` writes. Captures and recordings are traded on with
+    simulated orders, in the time of the tapes; the answer begins with the result in one sentence. Tapes that are more
+    than a minute apart are replayed one after the other, each from a fresh start. The tape of a run is run again as it
+    was, and must lead to the same commands: the first difference is shown, with exit code 3. With --fee, --latency,
+    --set or --seed it is an experiment instead: on its frames and rules, with simulated orders.
     """
     settings = settings_from(config)
     database_url(settings, "replay", db)
@@ -91,7 +93,7 @@ def replay_command(
 
 
 def _show_answer(summary: dict[str, Any]) -> None:
-    """Print the answer for a person: the sentence, tables, and what was assumed."""
+    """Print the answer for a person: the sentence, tables, and the assumptions."""
     from arb.replay.answer import tables_of
 
     replayed = summary["replay"]
@@ -109,7 +111,7 @@ def _amounts(net: dict[str, Any]) -> str:
 
 
 def _assumed(replayed: dict[str, Any]) -> dict[str, Any]:
-    """Return what was assumed, for a person: of rules those that no tape holds, and some alone of what could be thousands."""
+    """Return the assumptions, for a person: rules that no tape holds, and only some of those that can run to thousands."""
     names = ("latency_ms", "latency_ms_at", "start_balance_of_each_asset", "start_balances")
     found = {name: replayed[name] for name in names if replayed[name]}
     fees: dict[str, set[str]] = {}

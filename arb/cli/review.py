@@ -1,4 +1,4 @@
-"""The commands that show what happened: `status`, `pairs`, `report`, `explain`, `export`."""
+"""The commands that show the past: `status`, `pairs`, `report`, `explain`, `export`."""
 
 import os
 import sys
@@ -25,9 +25,9 @@ def status_command(
 ) -> int:
     """Show the present or latest run.
 
-    Exposure comes first, then venues, pairs and what was earned: on a terminal as the screen of `arb run`, elsewhere as text.
-    With --watch the screen stays, and its keys (?) halt, flatten and acknowledge; leaving it stops no engine.
-    Rows that are selected (--since and the like) are summed up as text, whatever runs; with --run alone that run is shown.
+    Exposure is first, then venues, pairs and earnings: on a terminal as the screen of `arb run`, elsewhere as text. With
+    --watch the screen stays, and its keys (?) halt, flatten and acknowledge; closing it stops no engine. Rows that are selected
+    (--since and the like) are summed up as text, even while an engine runs; with only --run, that run is shown.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
@@ -60,10 +60,7 @@ def status_command(
 @mode_and_db
 @config_and_json
 def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any) -> int:
-    """List pair trades.
-
-    The latest come first.
-    """
+    """List pair trades, the latest first."""
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit, rows=rows)
     from arb.app import review
@@ -74,7 +71,7 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
 
 
 def _brief(document: dict[str, Any]) -> dict[str, Any]:
-    """Return pairs without the columns that say nothing more: ids where all have numbers, `identity` where none has one."""
+    """Return pairs without redundant columns: ids where all have numbers, `identity` where none has one."""
     rows = document["pairs"]
     numbered, proved = all(row["number"] is not None for row in rows), all(row["identity"] is None for row in rows)
     hidden = [name for name, left_out in (("id", numbered), ("identity", proved)) if left_out]
@@ -89,7 +86,7 @@ def _brief(document: dict[str, Any]) -> dict[str, Any]:
 def report_command(
     html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
 ) -> int:
-    """Sum up a ledger: what was earned, and why.
+    """Sum up a ledger: earnings, and the reasons for them.
 
     Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
     same as the page of `arb ui`, in one file that any browser shows without a network, with a summary to send on.
@@ -115,9 +112,9 @@ def report_command(
 def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Explain one pair trade step by step.
 
-    Every step from the market data decided on to the last fill with its wait, the two order books as they were then with what
-    the plan took of each level, what else could have been done and why it was not, and where each cent came from and went; ID
-    as `arb pairs` shows it.
+    Every step from the decision's market data to the last fill with its wait, both order books at that time with the
+    levels the plan took, the alternatives and why they were not taken, and the source and use of each cent; ID as `arb
+    pairs` shows it.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)
@@ -134,7 +131,7 @@ def explain_command(ident: str, mode: str | None, db: str | None, config: Path |
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     required=True,
-    help="Where to write; what an earlier export left there is replaced.",
+    help="Where to write; files of an earlier export there are replaced.",
 )
 @row_options
 @mode_and_db
@@ -159,7 +156,7 @@ def export_command(
 
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Give what draws a bar on stderr, or None when nobody watches."""
+    """Yield the function that draws a bar on stderr, or None without a terminal."""
     if not shown:
         yield None
         return

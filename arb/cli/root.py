@@ -27,10 +27,11 @@ from arb.errors import (
 from arb.process import keep_memory_private
 
 EXIT_BUG = 1
-"""What Python itself exits with."""
+"""Python's own exit code for an uncaught error."""
 YOUNG_OBJECTS = 50_000
-"""How many new objects make Python look for garbage. It is 700 as a rule: a quarter of the time to load a command went into
-looking through what it loads, all of which stays. A run looks when it is idle (`arb.live.tasks.keep_collected`)."""
+"""How many new objects make Python look for garbage. The default of 700 spent a quarter of a command's load time on
+scanning objects that all stay. A run collects when it is idle (`arb.live.tasks.keep_collected`).
+"""
 
 COMMANDS = {
     "run": ("arb.cli.engine:run_command", "Run the engine."),
@@ -40,11 +41,11 @@ COMMANDS = {
     "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
     "tape": ("arb.cli.tape:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
-    "alerts": ("arb.cli.alerts:alerts_group", "List what needs a person."),
-    "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
-    "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
+    "alerts": ("arb.cli.alerts:alerts_group", "List alerts: what needs a person."),
+    "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
+    "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
-    "sql": ("arb.cli.sql:sql_command", "Ask a ledger in SQL, reading alone."),
+    "sql": ("arb.cli.sql:sql_command", "Query a ledger in SQL, read-only."),
     "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
     "ui": ("arb.cli.ui:ui_command", "Show it all in a browser."),
     "rebalance": ("arb.cli.rebalance:rebalance_command", "Plan withdrawals between venues, and make none."),
@@ -53,16 +54,16 @@ COMMANDS = {
     "flatten": ("arb.cli.control:flatten_command", "Close own unhedged exposure, then halt."),
     "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
     "doctor": ("arb.cli.doctor:doctor_command", "Check venues, accounts and this machine."),
-    "keys": ("arb.cli.keys:keys_group", "Say where the venues' keys are, and test them."),
-    "markets": ("arb.cli.markets:markets_command", "Show what several venues list, and what is to be earned in it."),
-    "scan": ("arb.cli.tools:scan_command", "Show what would be traded on a snapshot of order books."),
+    "keys": ("arb.cli.keys:keys_group", "Show where the venues' keys are, and test them."),
+    "markets": ("arb.cli.markets:markets_command", "Show symbols that several venues list, and their edges."),
+    "scan": ("arb.cli.tools:scan_command", "Show the trades a snapshot of order books would allow."),
     "books": ("arb.cli.tools:books_command", "Show the order books after the first lines of a tape."),
     "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
     "db": ("arb.cli.database:db_group", "Check, upgrade, rebuild or compact the ledger."),
 }
 """Every command by name, in the order of the help: where it is, and its help in brief.
 
-The brief help stands here so that `arb --help` imports no command; a test holds it equal to the command's own.
+The brief help is here so that `arb --help` imports no command; a test holds it equal to the command's own.
 """
 
 
@@ -70,11 +71,9 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when first needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command called `cmd_name`; None when there is none."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -82,7 +81,6 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, brief) for name, (_, brief) in COMMANDS.items()])
 
@@ -109,7 +107,6 @@ def cli() -> None:
 
 
 def exit_code_of(error: ArbError) -> int:
-    """Return the exit code for an error, by its kind."""
     if isinstance(error, ConfigError | StoreError):
         return EXIT_USAGE
     if isinstance(error, StartInterrupted):
@@ -120,7 +117,7 @@ def exit_code_of(error: ArbError) -> int:
 def main(arguments: Sequence[str] | None = None, command: click.Command = cli, name: str = "arb") -> int:
     """Run a command and return its exit code; every expected error is one line on stderr, a bug a masked traceback.
 
-    Whatever it writes is for this user alone, from the first byte.
+    Only this user can read the files it writes, from the first byte.
     """
     _fill_streams()
     umask = os.umask(0o077)
@@ -161,7 +158,7 @@ def _run(arguments: Sequence[str] | None, command: click.Command, name: str) -> 
     except OSError as error:
         if not _reader_is_gone(error):
             return _complain(_system_line(error), EXIT_USAGE)
-        # There is nobody left to write to.
+        # No stderr remains to write to.
         _write_nowhere(sys.stdout)
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):
@@ -170,7 +167,6 @@ def _run(arguments: Sequence[str] | None, command: click.Command, name: str) -> 
 
 
 def _system_line(error: OSError) -> str:
-    """Return what the system refused, and of what."""
     named = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     if error.errno == errno.EMFILE:
         return f"{error.strerror}: allow more (ulimit -n 1024)"
@@ -199,7 +195,7 @@ def _complain(text: str, exit_code: int) -> int:
 
 
 def _say(text: str) -> None:
-    """Write to stderr; where that is full, the exit code alone tells."""
+    """Write to stderr; where that is full, only the exit code reports the error."""
     try:
         click.echo(text, err=True)
     except OSError:
@@ -207,5 +203,5 @@ def _say(text: str) -> None:
 
 
 def _write_nowhere(stream: TextIO) -> None:
-    """Lead what is still to be written to a stream to the null device, so that the end of the process meets no error."""
+    """Redirect a stream's unwritten output to the null device, so that the end of the process meets no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

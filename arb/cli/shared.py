@@ -1,4 +1,4 @@
-"""What all commands share: common options, how settings are read, and how answers are shown on stdout."""
+"""Shared by all commands: common options, reading settings, and printing answers on stdout."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def config_and_json(command: F) -> F:
 
 
 def mode_and_db(command: F) -> F:
-    """Add `--mode`, `--environment` and `--db URL`, which say whose ledger is meant."""
+    """Add `--mode`, `--environment` and `--db URL`, which choose the ledger."""
     command = demo_option(command)
     command = click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")(command)
     return click.option(
@@ -43,13 +43,13 @@ def mode_and_db(command: F) -> F:
 
 
 def row_options(command: F) -> F:
-    """Add `--since --until --run --symbol --venue --kind`, which say what rows are meant."""
+    """Add `--since --until --run --symbol --venue --kind`, which select rows."""
     kinds = click.Choice([str(kind) for kind in PairKind])
     return alert_options(click.option("--kind", type=kinds, help="Only this kind of pair.")(command))
 
 
 def alert_options(command: F) -> F:
-    """Add `--since --until --run --symbol --venue`, which say what rows are meant that belong to no kind of pair."""
+    """Add `--since --until --run --symbol --venue`, which select rows that have no kind of pair."""
     options = (
         ("--since", str, "TIME", 'From then on: 2026-11-23, "2026-11-23 14:30" (UTC), today, or 90m, 12h, 7d ago.'),
         ("--until", str, "TIME", "Before then; a day counts whole."),
@@ -65,8 +65,8 @@ def alert_options(command: F) -> F:
 def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
     """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
 
-    What the environment and `.env` hold of keys, and a proxy's login, is masked from here on, whatever a command does. Without
-    `keys` none is looked for: for a process that is to know none.
+    Keys in the environment and `.env`, and a proxy's login, are masked from here on in every command. Without `keys`
+    none is looked for: for a process that must know none.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
     proxy = found.network.way_out().proxy
@@ -80,7 +80,7 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
 
 
 def folder_of(config: Path | None) -> Path:
-    """Return the folder in which `.env` may lie."""
+    """Return the folder of `.env`."""
     return (config or DEFAULT_CONFIG).parent
 
 
@@ -98,7 +98,7 @@ def demo_option(command: F) -> F:
         type=click.Choice(["demo"]),
         expose_value=False,
         callback=remember,
-        help="Use every venue's demo (Gate's testnet), whatever environments the settings name.",
+        help="Use every venue's demo (Gate's testnet) in place of the environments in the settings.",
     )(command)
 
 
@@ -116,7 +116,6 @@ class Duration(click.ParamType[float]):
     _UNITS: ClassVar = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the text, or fail as a usage error."""
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", str(value))
         seconds = float(match.group(1)) * self._UNITS[match.group(2)] if match else 0.0
         if seconds <= 0:
@@ -133,7 +132,6 @@ class Bytes(click.ParamType[int]):
     _UNITS: ClassVar = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the text, or fail as a usage error."""
         match = re.fullmatch(r"([0-9]{1,9})(kB|MB|GB)", str(value))
         size = int(match.group(1)) * int(self._UNITS[match.group(2)]) if match else 0
         if size <= 0:
@@ -147,7 +145,6 @@ class Rate(click.ParamType[Decimal]):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read the text, or fail as a usage error."""
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps)", str(value))
         rate = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else Decimal(-1)
         if not 0 <= rate <= 500:
@@ -161,7 +158,6 @@ class QuoteAmount(click.ParamType[Decimal]):
     name = "quote"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read the text, or fail as a usage error."""
         amount = Decimal(str(value)) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,8})?", str(value)) else Decimal(0)
         if amount <= 0:
             self.fail(f"{value!r} is no amount above 0 in the quote currency: write for example 50", param, ctx)
@@ -169,12 +165,12 @@ class QuoteAmount(click.ParamType[Decimal]):
 
 
 class AdminUrl(click.ParamType[str]):
-    """The admin address of a running sandbox, as its first line prints it; or `embedded`, for one of our own."""
+    """The admin address of a running sandbox, as its first line prints it; or `embedded`, for a new one."""
 
     name = "admin_url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the form; whether anybody listens there shows when it is used."""
+        """Check only the form; a wrong address shows when it is used."""
         if value == EMBEDDED:
             return EMBEDDED
         match = re.fullmatch(r"http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}/admin/?", str(value))
@@ -202,7 +198,7 @@ RUN_MODES = click.Choice([mode.value for mode in Mode])
 def show(document: Any, *, as_json: bool) -> None:
     """Print `document` (dicts, lists, scalars, Decimals) as JSON or as text; instants and amounts stay exact.
 
-    A person to whom nothing can be shown (`empty`) reads that one line, and what is noted of the ledger.
+    Where there is nothing to show, a person reads the line `empty` and the notes about the ledger.
     """
     if not as_json and isinstance(document, Mapping) and "empty" in document:
         click.echo("\n".join(printable(str(document[name])) for name in ("note", "empty") if name in document))
@@ -211,17 +207,17 @@ def show(document: Any, *, as_json: bool) -> None:
 
 
 def to_json(document: Any) -> str:
-    """Return one line of JSON: amounts and ids are texts, and an instant in ns has its time of day beside it."""
+    """Return one line of JSON: amounts and ids are texts, and an instant in ns has its UTC time next to it."""
     return encoded(document, dated=True).decode()
 
 
 def to_text(document: Any) -> str:
-    """Return `key: value` lines; nested values indented, lists of alike rows as a table; instants in UTC alone."""
+    """Return `key: value` lines; nested values indented, lists of alike rows as a table; instants only in UTC."""
     return "\n".join(_lines(_read_by_people(plain(document, dated=True)), ""))
 
 
 def _read_by_people(value: Any) -> Any:
-    """Return a plain document without the instants in ns that stand there for people, too."""
+    """Return a plain document without instants in ns that are also there as UTC time."""
     if isinstance(value, list):
         return [_read_by_people(item) for item in value]
     if not isinstance(value, dict):
@@ -259,7 +255,7 @@ def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
 
 
 def as_cell(value: Any) -> str:
-    """Return a value as it stands in one cell of a table: nothing as `-`, no control characters."""
+    """Return a value as a table cell: nothing as `-`, no control characters."""
     value = f"{value:f}" if isinstance(value, Decimal) else value
     if value is None:
         return "-"

@@ -22,7 +22,7 @@ SHOWN_ROWS = 10_000
 INTERRUPTED = "arb: interrupted; nothing was changed"
 HELP = """A question in SQL ends with ; and may have several lines. Ctrl-C ends a question, Ctrl-D the prompt.
 .tables         the tables and views
-.columns NAME   what the columns of one mean
+.columns NAME   the meaning of its columns
 .quit           the end
 Questions to paste: docs/SQL.md"""
 
@@ -35,10 +35,10 @@ Questions to paste: docs/SQL.md"""
 def sql_command(
     query: str | None, connection: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool
 ) -> int:
-    """Ask a ledger in SQL, reading alone.
+    """Query a ledger in SQL, read-only.
 
-    With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions that come
-    on stdin. Whatever would write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
+    With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions on
+    stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
     """
     settings = settings_from(config)
     url = database_url(settings, ledger_mode(settings, mode, db), db)
@@ -79,7 +79,7 @@ def statements(lines: Iterator[str]) -> Iterator[str]:
 
 
 def table(answer: "Rows") -> str:
-    """Return an answer as columns of text, with how many rows there are."""
+    """Return an answer as columns of text, with the number of rows."""
     cells = [answer.columns, *([as_cell(value) for value in row] for row in answer.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
@@ -93,12 +93,11 @@ def _document(answer: "Rows") -> str:
 
 
 def _prompt(ledger: "ReadOnlyLedger") -> None:
-    """Take questions until the end of input."""
     from arb.store.ledger.read_only import Interrupted
 
     with contextlib.suppress(ImportError):
         __import__("readline")  # gives the prompt its editing and its history, for as long as it lasts
-    click.echo("The ledger, for reading. .help says what there is.")
+    click.echo("The ledger, read-only. .help lists the commands.")
     text = ""
     while True:
         try:
@@ -125,7 +124,6 @@ def _prompt(ledger: "ReadOnlyLedger") -> None:
 
 
 def _told(words: list[str]) -> str:
-    """Return the answer to a command of the prompt."""
     from arb.store.ledger.tables import Base
     from arb.store.ledger.views import VIEWS
 

@@ -20,7 +20,7 @@ SHOWN = 20
 
 
 class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
-    """Values of another type, parted by commas: each as it was written, and what it means."""
+    """Values of another type, separated by commas: each as written, and its meaning."""
 
     name = "several"
 
@@ -30,7 +30,6 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[tuple[str, Any], ...]:
-        """Read every value, or fail as the other type does."""
         texts = [text.strip() for text in str(value).split(",")]
         return tuple((text, self._each.convert(text, param, ctx)) for text in texts)
 
@@ -57,13 +56,13 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
     default="var/sweep.jsonl",
     show_default=True,
     metavar="FILE",
-    help="The results, a line of JSON for each set on each tape; what is there is not made again.",
+    help="The results, a line of JSON for each set on each tape; existing results are not computed again.",
 )
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="How many processes [default: one a core].")
 @click.option(
     "--hold-out",
     metavar="N|DAY,...",
-    help="Days kept out of the choice, and shown beside it: the last N, or by date, as 2026-11-21.",
+    help="Days kept out of the choice and shown next to it: the last N, or by date, as 2026-11-21.",
 )
 @click.option(
     "--max-sets",
@@ -98,10 +97,10 @@ def sweep_command(
 ) -> int:
     """Try a grid of settings on recorded tapes.
 
-    Every combination of the values given is one set, and every set is tried on every tape as `arb replay` would: TAPES are
-    files or folders, and a recording is cut into its UTC days. The best set is shown first, with the number of sets that were
-    tried: the best of many looks better than it is, so hold days out. A sweep that was stopped goes on where it was, and only
-    what has changed since is made anew: a tape, a setting, or arb itself.
+    Every combination of the values given is one set, and every set is tried on every tape as `arb replay` would: TAPES
+    are files or folders, and a recording is cut into its UTC days. The best set is shown first, with the number of sets
+    that were tried: the best of many looks better than it is, so hold days out. A stopped sweep continues where it was.
+    Only results whose tape, settings or version of arb changed are computed again.
     """
     settings = settings_from(config)
     files = (dask_ca, dask_cert, dask_key)
@@ -129,7 +128,7 @@ def sweep_command(
 
 
 def _cores() -> int:
-    """Return how many processors this process may use, where the system says it, else how many there are."""
+    """Return how many processors this process may use, where the system reports it, else how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

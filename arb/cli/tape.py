@@ -1,4 +1,4 @@
-"""`arb tape`: what is done with the files of tapes."""
+"""`arb tape`: commands for the files of tapes."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def tape_group() -> None:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to write; made if it is not there [default: beside each file].",
+    help="Where to write; made if it is not there [default: next to each file].",
 )
 @config_and_json
 def convert_command(
@@ -33,13 +33,13 @@ def convert_command(
 ) -> int:
     """Make Parquet of tapes, or tapes of Parquet.
 
-    The text of every line comes back bit for bit (of a compressed tape not the gzip around it): each new file is read
+    The text of every line is restored bit for bit (of a compressed tape not the gzip around it): each new file is read
     again, and compared by its hash, before it gets its name. No file is ever written over. Needs pyarrow: `make dev`
     installs it.
     """
     settings_from(config)
     if parquet == jsonl:
-        raise ConfigError("arb tape convert: give either --parquet or --jsonl, which says what to make")
+        raise ConfigError("arb tape convert: give either --parquet or --jsonl, the format to make")
     from arb.store.tapes.convert import convert_tapes
 
     made = [msgspec.structs.asdict(one) for one in convert_tapes(files, out, to_parquet=parquet)]

@@ -16,11 +16,9 @@ class SignGroup(click.Group):
     """A command for every venue whose signatures can be shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of those venues."""
         return [spec.name for spec in SPECS if spec.signature is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of one of them; None for any other name."""
         signature = next((spec.signature for spec in SPECS if spec.name == cmd_name), None)
         return None if signature is None else _sign_command(cmd_name, signature)
 
@@ -41,7 +39,7 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
     @click.option("--body", default="", metavar="B", help="The body, taken literally.")
     @click.option("--timestamp", metavar="T", help="Unix seconds, taken literally [default: now].")
     @click.option(
-        "--any", "any_write", is_flag=True, help="Sign what does more than trade, too: withdrawals, transfers."
+        "--any", "any_write", is_flag=True, help="Also sign requests that do more than trade: withdrawals, transfers."
     )
     @config_and_json
     def command(
@@ -75,9 +73,9 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
 @click.argument("file", type=INPUT_FILE)
 @config_and_json
 def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
-    """Show what would be traded on a snapshot of order books.
+    """Show the trades a snapshot of order books would allow.
 
-    And for what reason the rest would not be.
+    And the reason for each trade it would not allow.
     """
     settings_from(config)
     from arb.replay.scan import scan_file

@@ -83,9 +83,9 @@ __all__ = [
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to correct it.
+    """Read and check one config.toml; raises `ConfigError` with one line: the problem, its place and the remedy.
 
-    Paths in it are relative to the file's own directory.
+    Paths in it are relative to the file's directory.
     """
     settings = load_file(path, Settings)
     settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
@@ -108,9 +108,10 @@ def load_settings(path: Path) -> Settings:
 
 
 def overridden(settings: Settings, overrides: Overrides) -> Settings:
-    """Return settings with keys that were given on the command line in place of their own.
+    """Return settings with the given keys of the command line replaced.
 
-    Raises `ConfigError` for a key or value that config.toml could not have, and for what together cannot hold.
+    Raises `ConfigError` for a key or value that config.toml could not have, and for settings that contradict each
+    other.
     """
     found = overrides.on(settings)
     for problem in _disagreements(found):
@@ -119,7 +120,7 @@ def overridden(settings: Settings, overrides: Overrides) -> Settings:
 
 
 def _disagreements(settings: Settings) -> Iterable[str]:
-    """Name what each key alone allows but all together forbid."""
+    """Name settings that are valid one by one and forbidden together."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if not settings.run.chooses and (problem := _mixed_quotes(settings.run.symbols)):
@@ -132,7 +133,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if not 2 <= auto.min_venues <= known:
         yield f"[run.auto] min_venues = {auto.min_venues}: a pair needs two, and {known} are known: give 2 to {known}"
     if auto.top < 1:
-        yield "[run.auto] top = 0: nothing would ever be chosen: give 50, say"
+        yield "[run.auto] top = 0: nothing would ever be chosen: give for example 50"
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", auto.at_utc):
         yield f'[run.auto] at_utc = "{auto.at_utc}": give an hour and a minute of the UTC day, for example "00:10"'
     bands = {"[limits]": settings.limits} | {
@@ -140,14 +141,17 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     }
     for table, limits in bands.items():
         if limits.max_price_ratio_bps == 0:
-            yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
+            yield (
+                f"{table} max_price_ratio_bps = 0: no two books ever show one price: "
+                "give for example 100, or 10000 to bound nothing"
+            )
         if limits.entry_band_bps == 0:
-            yield f"{table} entry_band_bps = 0: no price is just that of other venues: give 1000, say"
+            yield f"{table} entry_band_bps = 0: no price is just that of other venues: give for example 1000"
         if limits.dust_max_quote is not None and limits.dust_max_quote > settings.limits.dust_total_max_quote:
             yield f"{table} dust_max_quote is above dust_total_max_quote, the limit of all symbols: raise that"
     yield from wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
-        yield "[live] ramp_start_quote = 0: no pair could ever open: give 50, say, or ramp_pairs = 0 for no ramp"
+        yield "[live] ramp_start_quote = 0: no pair could ever open: give for example 50, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
     for name in settings.venues.enabled():
@@ -162,7 +166,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     for name, venue in settings.venues.traded().items():
         for asset, price in venue.fee_asset_prices_quote.items():
             if price == 0:
-                yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: say what one {asset} is worth, or drop it"
+                yield f"[venues.{name}] fee_asset_prices_quote.{asset} = 0: give the worth of one {asset}, or drop it"
         symbols = venue.symbols or ((*settings.limits.symbol, "") if settings.run.chooses else settings.run.symbols)
         symbol = max(symbols, key=lambda symbol: largest_order(settings, symbol, name))
         if venue.max_order_value_quote < (needed := largest_order(settings, symbol, name)):
@@ -178,7 +182,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
 
 
 def _wrong_addresses(settings: Settings) -> str | None:
-    """Say what is wrong with the ways to the venues, or None."""
+    """Describe the first wrong address of a venue, or return None."""
     try:
         settings.network.way_out()
         return mixed_environments((venue, settings.venues.site(venue)) for venue in settings.venues.enabled())
@@ -209,10 +213,12 @@ def _wrong_generic(settings: Settings) -> Iterable[str]:
 
 
 def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:
-    """Return what one order may be worth, in quote: a sale brings the purchase, its edge and both fees; a repair pays more.
+    """Return the greatest value of one order, in quote: a sale brings the purchase, its edge and both fees; a repair
+    pays more.
 
-    The notional bounds what the buy leg locks. The sell leg is worth at most that, times 1 + the greatest edge, over 1 - its
-    fee; the cap of a hedge may lie `leg_loss_max_bps` beyond. The other venue of a pair can make all of it only less.
+    The notional bounds the funds the buy leg locks. The sell leg is worth at most that, times 1 + the greatest edge,
+    over 1 - its fee; the cap of a hedge may exceed it by `leg_loss_max_bps`. The other venue of a pair can only lower
+    these values.
     """
     limits = settings.limits.at(symbol, (venue,))
     room = limits.max_edge_bps + limits.max_slippage_bps + settings.repair.leg_loss_max_bps + FEE_ROOM_BPS
@@ -220,7 +226,8 @@ def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:
 
 
 def _mixed_quotes(symbols: Iterable[str]) -> str | None:
-    """Say that symbols are priced in several quotes, or None: 100 BTC of loss must never pass for a limit of 100 USDT.
+    """Return the complaint that symbols have several quotes, or None: 100 BTC of loss must never pass for a limit of
+    100 USDT.
 
     Not even stable coins are alike: nothing here converts one quote into another.
     """

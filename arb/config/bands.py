@@ -1,4 +1,4 @@
-"""What is wrong with the bands of `[inventory]`, each key of which may be right: which venue, which asset, which edges."""
+"""Check the bands of `[inventory]` for faults that no single key shows: unknown venues and assets, wrong edges."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -14,7 +14,7 @@ EDGES = ("low", "target", "high")
 
 
 def wrong_bands(settings: Settings) -> Iterator[str]:
-    """Say what is wrong with each band that cannot be kept, with its table and the remedy."""
+    """Yield the fault of each band that cannot be kept, with its table and the remedy."""
     venues = settings.venues.every()
     symbols = () if settings.run.chooses else settings.run.symbols
     assets = {asset for symbol in symbols for asset in Symbol.of(symbol).base_and_quote}
@@ -36,7 +36,6 @@ def wrong_bands(settings: Settings) -> Iterator[str]:
 
 
 def _wrong_edges(band: Band) -> str | None:
-    """Say what is wrong with the edges of one band, or None."""
     kinds = {
         kind: {edge: value for edge in EDGES if (value := getattr(band, f"{edge}_{kind}")) is not None}
         for kind in ("share", "amount")
@@ -57,9 +56,9 @@ def _wrong_edges(band: Band) -> str | None:
 
 
 def _wrong_together(asset: str, bands: dict[str, Band]) -> Iterable[str]:
-    """Say why bands of one asset cannot all be met, whatever is held."""
+    """Yield the reasons why bands of one asset can never all be met."""
     least = sum((band.low_share for band in bands.values() if band.low_share is not None), Decimal(0))
     if least > 1:
         yield (
-            f"[inventory] the low shares of {asset} come to {plain(least)} together, and no more than 1 is there: lower one"
+            f"[inventory] the low shares of {asset} add up to {plain(least)}, and no more than 1 is there: lower one"
         )

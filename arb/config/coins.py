@@ -1,7 +1,7 @@
-"""The table of coins: the lines that come with the program, and those of the user's own file. Bad lines are refused.
+"""The table of coins: the lines shipped with the program, and those in the user's file. Bad lines are refused.
 
-Each line says where it was seen: an answer of the venue, how well that is known, and when somebody read it. A line without that
-would be somebody's memory. docs/COINS.md says what the columns mean.
+Each line names its source: an answer of the venue, how well that is known, and when it was read. A line without a
+source could be an error of memory. docs/COINS.md explains the columns.
 """
 
 import csv
@@ -29,14 +29,14 @@ _PATTERNS = {
     "venue": ("|".join(_VENUES), f"give one of {', '.join(_VENUES)}"),
     "ticker": (ASSET, "give the venue's name of the coin, for example BTC"),
     "chain": (r"[a-z][a-z0-9-]*", "give the chain in small letters, by the names that docs/COINS.md uses"),
-    # Answers and documents often show the last six characters alone, which prove nothing.
+    # Answers and documents often show only the last six characters, which prove nothing.
     "contract": (
         rf"{NATIVE}|[0-9A-Za-z:_.-]{{20,200}}",
         f'give the whole address, or "{NATIVE}" for the chain\'s own coin',
     ),
     "endpoint": (r"/\S+", "give the path of the venue's answer that shows it, for example /api/v5/asset/currencies"),
     "evidence": ("|".join(EVIDENCE), f"give one of {', '.join(EVIDENCE)}"),
-    "source": (r".*\S.*", "say where that answer can be found"),
+    "source": (r".*\S.*", "name where that answer can be found"),
 }
 _PLACE = re.compile(rf"([a-z]+):({ASSET})")
 _SAID = re.compile(rf"(same as|different from) ([a-z]+):({ASSET})")
@@ -45,16 +45,17 @@ _ETHEREUM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 
 
 def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | None:
-    """Return what a run of `mode` knows of its coins and does without a proof; None: its coins are made up.
+    """Return the coin rule of a run in `mode`: the known coins, and those traded without proof; None: its coins are
+    made up.
 
-    `sandbox`: its venues are simulated exchanges, whatever the mode. Live trading refuses what is not proved, whatever the
-    settings say. Raises `ConfigError` for a file with a bad line.
+    `sandbox`: its venues are simulated exchanges, in any mode. Live trading always refuses an unproved coin, against
+    any setting. Raises `ConfigError` for a file with a bad line.
     """
     rule = every_coin_rule(settings, mode, sandbox=sandbox)
     if rule is None or settings.run.chooses:
         return rule
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
-    # What is traded, and what other tickers stand for the same: a coin with another name there is not what is meant here.
+    # Traded tickers, and other tickers of the same coins: a coin with another name at a venue is a different one.
     places = {(coin.chain, coin.contract) for coin in rule.coins if coin.ticker in assets}
     return CoinRule(
         coins=tuple(coin for coin in rule.coins if (coin.chain, coin.contract) in places),
@@ -78,13 +79,15 @@ def every_coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRul
 
 
 def every_coin(settings: Settings) -> tuple[Coin, ...]:
-    """Return all that the tables and the saved lists of these settings say of coins; raises `ConfigError` for what is bad."""
+    """Return all coins in the tables and saved lists of these settings; raises `ConfigError` for bad lines."""
     saved = saved_coins(settings.coins.lists) if settings.coins.lists else ()
     return tuple(in_force(saved, known_coins(settings.run.coins_file)))
 
 
 def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:
-    """Return what the user says of coins: `"gate:XYZ" = "same as okx:XYZ"`, or `"different from ..."`; raises `ConfigError`."""
+    """Return the user's statements about coins: `"gate:XYZ" = "same as okx:XYZ"`, or `"different from ..."`; raises
+    `ConfigError`.
+    """
     found: dict[tuple[str, frozenset[str]], CoinOverride] = {}
     for key, text in given.items():
         where = f'[coins.overrides] "{key}" = "{text}"'
@@ -104,12 +107,12 @@ def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:
         override = CoinOverride(ticker, venue, other, same=word == "same as")
         before = found.setdefault((ticker, frozenset((venue, other))), override)
         if before.same is not override.same:
-            raise ConfigError(f"{where}: another line says the opposite: drop one of them")
+            raise ConfigError(f"{where}: another line states the opposite: drop one of them")
     return tuple(found.values())
 
 
 def known_coins(own_file: str = "") -> tuple[Coin, ...]:
-    """Return the coins of the table that comes with the program and of `own_file`; raises `ConfigError` for a bad line."""
+    """Return the coins of the shipped table and of `own_file`; raises `ConfigError` for a bad line."""
     text = resources.files("arb.config").joinpath(SHIPPED).read_text(encoding="utf-8")
     found = dict(_read(text, SHIPPED))
     if own_file:
@@ -122,14 +125,13 @@ def known_coins(own_file: str = "") -> tuple[Coin, ...]:
 
 
 def read_coins(text: str, name: str) -> tuple[Coin, ...]:
-    """Return the coins in the text of a table; raises `ConfigError` with `name`, line, what is wrong and how to correct it."""
+    """Return the coins in the text of a table; raises `ConfigError` with `name`, line, problem and remedy."""
     found = dict(_read(text, name))
     _refuse_two_names(found)
     return tuple(found)
 
 
 def _read(text: str, name: str) -> Iterator[tuple[Coin, str]]:
-    """Yield the coins with the places of their lines."""
     header: tuple[str, ...] | None = None
     seen: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -145,7 +147,7 @@ def _read(text: str, name: str) -> Iterator[tuple[Coin, str]]:
         coin = _coin(cells, where, name)
         said = coin.venue, coin.ticker, coin.chain, coin.contract
         if said in seen:
-            raise ConfigError(f"{where}: says what line {seen[said]} says: drop one of them")
+            raise ConfigError(f"{where}: repeats line {seen[said]}: drop one of them")
         seen[said] = number
         yield coin, where
     if header is None:

@@ -1,7 +1,8 @@
 """A grid of settings, as `--set limits.min_edge_bps=2,4,6`: every combination of the values of each key is one set.
 
-A value is what `arb.config.overrides` takes. Values are parted by commas; one within quotes or brackets parts nothing, so
-that a value may be a list. What is no key of config.toml and swept all the same (a fee, a latency) is an axis like the others.
+A value has the form that `arb.config.overrides` takes. Values are parted by commas; one within quotes or brackets parts
+nothing, so that a value may be a list. A swept value without a key in config.toml (a fee, a latency) is an axis like
+the others.
 """
 
 import re
@@ -67,10 +68,8 @@ class Grid:
         self.axes = tuple(axes)
 
     def __len__(self) -> int:
-        """Return the number of sets."""
         return prod(len(axis.values) for axis in self.axes)
 
     def __iter__(self) -> Iterator[dict[str, str]]:
-        """Yield every set: the value of each axis, by its name."""
         for values in product(*(axis.values for axis in self.axes)):
             yield dict(zip((axis.name for axis in self.axes), values, strict=True))

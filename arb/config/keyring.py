@@ -1,7 +1,7 @@
 """The system's keyring: Keychain, Secret Service or KWallet, by the package `keyring`.
 
-A machine without a desktop has none, and says so in one line. One that keeps what it holds in the clear is not used: that is
-what `.env` is for, whose rights are checked.
+A machine without a desktop has none; one line reports that. A keyring that stores secrets in the clear is not used:
+`.env` does that too, with checked permissions.
 """
 
 import importlib
@@ -13,30 +13,28 @@ from arb.errors import ConfigError
 from arb.masking import SECRETS, clean
 
 SERVICE = "arb"
-"""Under which name the entries stand."""
+"""The service name of the entries."""
 SAFE_PRIORITY = 1
-"""By `keyring`'s own scale: what has less keeps secrets in the clear, or none at all."""
+"""By `keyring`'s own scale: a lower priority keeps secrets in the clear, or none at all."""
 
 T = TypeVar("T")
 
 
 class Backend(Protocol):
-    """What the package makes of one system's keyring."""
+    """The part of the package `keyring` that is used here."""
 
     priority: float
 
     def get_password(self, service: str, username: str) -> str | None:
-        """Return what is kept, None where nothing is."""
+        """Return the text, None where there is none."""
 
-    def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a text."""
+    def set_password(self, service: str, username: str, password: str) -> None: ...
 
-    def delete_password(self, service: str, username: str) -> None:
-        """Forget it."""
+    def delete_password(self, service: str, username: str) -> None: ...
 
 
 def best_backend() -> Backend:
-    """Return the keyring that the system offers; raises whatever keeps it from being found."""
+    """Return the system's keyring; raises any error of the package."""
     core = importlib.import_module("keyring.core")  # late: it looks for all backends there are
     core.init_backend(core.recommended)
     backend: Backend = core.get_keyring()
@@ -53,7 +51,7 @@ class SystemKeyring:
         self._problem: str | None = None
 
     def problem(self) -> str | None:
-        """Say why there is no keyring here, or None."""
+        """Return why there is no keyring here, or None."""
         if not self._looked:
             self._looked = True
             try:
@@ -67,7 +65,9 @@ class SystemKeyring:
         return self._problem
 
     def entries(self, names: Iterable[str]) -> dict[str, str]:
-        """Return what is kept under these names, masked from now on; raises `ConfigError` where it cannot be asked."""
+        """Return the entries under these names, masked from now on; raises `ConfigError` where the keyring cannot be
+        asked.
+        """
         found = {}
         for name in names:
             secret = self._asked(partial(_get, name))
@@ -77,11 +77,11 @@ class SystemKeyring:
         return found
 
     def put(self, name: str, secret: str) -> None:
-        """Keep a secret under a name; raises `ConfigError` where that cannot be done."""
+        """Raises `ConfigError` where the keyring refuses."""
         self._asked(lambda backend: backend.set_password(SERVICE, name, secret))
 
     def remove(self, names: Iterable[str]) -> list[str]:
-        """Forget what is kept under these names; return under which there was something. Raises as `put` does."""
+        """Delete the entries under these names; return the names that had one. Raises as `put` does."""
         found = list(self.entries(names))
         for name in found:
             self._asked(partial(_delete, name))

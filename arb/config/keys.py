@@ -1,8 +1,8 @@
-"""Where the keys of venues are: in the environment, in `.env` beside config.toml, or in the system's keyring.
+"""Where the keys of venues are: in the environment, in `.env` next to config.toml, or in the system's keyring.
 
-They are looked for in this order, by the same names in each place (`[venues.NAME] key_env`, `secret_env`, `passphrase_env`;
-a demo's with `DEMO_` before them). All parts of a key come from one place, the first that has any of them: halves of two
-keys are no key. Whatever is read is masked before anything else is done with it.
+They are looked for in this order, by the same names in each place (`[venues.NAME] key_env`, `secret_env`,
+`passphrase_env`; a demo's with `DEMO_` before them). All parts of a key must be in one place, the first that has any of
+them: halves of two keys are no key. Every value is masked before it is used.
 """
 
 import os
@@ -27,7 +27,7 @@ GIT_TIMEOUT_S = 10.0
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _VALUE = re.compile(r"""(?:'([^']*)'|"([^"\\]*)"|([^\s'"\\#]*))(?:\s+#.*)?""")
-"""In single quotes, in double quotes, or bare. Nothing is expanded: a secret is what stands there."""
+"""In single quotes, in double quotes, or bare. Nothing is expanded: a secret is taken literally."""
 
 
 class Place(StrEnum):
@@ -52,7 +52,7 @@ class KeyPlaces:
         names = chosen.key_names()
         if not names.keys() >= {"key", "secret"}:
             raise ConfigError(
-                f"[venues.{venue}] key_env, secret_env: one is empty: name what holds the key, and its secret"
+                f"[venues.{venue}] key_env, secret_env: one is empty: name the variables that hold the key and its secret"
             )
         for place in Place:
             found = self.values(place, names.values())
@@ -65,13 +65,13 @@ class KeyPlaces:
         )
 
     def has_any(self, names: Iterable[str]) -> bool:
-        """Return whether any place has anything under these names; raises `ConfigError` as `values` does."""
+        """Return whether any place has a value for these names; raises `ConfigError` as `values` does."""
         return any(self.values(place, names) for place in Place)
 
     def values(self, place: Place, names: Iterable[str]) -> dict[str, str]:
-        """Return what a place has under these names, masked from now on; a keyring that cannot be used has nothing.
+        """Return the values in one place under these names, masked from now on; an unusable keyring has none.
 
-        Raises `ConfigError` for a file that is not the user's alone or cannot be read.
+        Raises `ConfigError` for a file that others may read or that cannot be read.
         """
         if place is Place.KEYRING:
             source: Mapping[str, str] = {} if self.keyring.problem() else self.keyring.entries(names)
@@ -96,9 +96,11 @@ def credentials_of(settings: Settings, places: KeyPlaces) -> dict[str, Credentia
 
 
 def list_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
-    """Return the keys for currency lists, by venue: none unless `[coins] keyed`, and of venues that need one for theirs.
+    """Return the keys for currency lists, by venue: none unless `[coins] keyed`, and of venues that need one for
+    theirs.
 
-    A venue without a key is left out. Raises `ConfigError` for a key that cannot be used, as `KeyPlaces.credentials` does.
+    A venue without a key is omitted. Raises `ConfigError` for a key that cannot be used, as `KeyPlaces.credentials`
+    does.
     """
     if not settings.coins.keyed:
         return {}
@@ -110,7 +112,7 @@ def list_keys(settings: Settings, places: KeyPlaces) -> dict[str, Credentials]:
 
 
 def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path) -> None:
-    """Mask what the environment and `.env` hold under the names of any venue's key, whatever else is the matter with them.
+    """Mask every key in the environment and `.env` under the names of any venue's key, even where a key is unusable.
 
     The keyring is not asked: it may ask the user, and a command that needs no key does not read one.
     """
@@ -129,13 +131,13 @@ def hide_known(settings: Settings, environment: Mapping[str, str], folder: Path)
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Return what `.env` says, nothing where there is none.
+    """Return the entries of `.env`; none where there is no file.
 
-    Raises `ConfigError` for one that others may read, that another user owns, that git keeps, or that has a line which is no
-    `NAME=value`; no error shows what stands in it.
+    Raises `ConfigError` for a file that others may read, that another user owns, that git keeps, or that has a line
+    which is no `NAME=value`; no error shows its contents.
     """
     try:
-        _require_private(path, path.stat())  # what is no file is not even opened: a pipe would wait for its other end
+        _require_private(path, path.stat())  # only regular files are opened: a pipe would wait for its other end
         with path.open("rb") as file:
             _require_private(path, os.fstat(file.fileno()))
             content = file.read()
@@ -152,7 +154,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 def _require_private(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigError(f"{path}: is no file: keys stand in a file of NAME=value lines")
+        raise ConfigError(f"{path}: is no file: keys belong in a file of NAME=value lines")
     if found.st_uid != os.geteuid():
         raise ConfigError(f"{path}: belongs to another user, who can change your keys: make one of your own, chmod 600")
     if found.st_mode & 0o077:
@@ -188,7 +190,7 @@ def _require_untracked(path: Path) -> None:
             )
         if answer != 1:
             raise ConfigError(
-                f"{path}: lies in a git repository, and git could not be asked whether it keeps the file: install git, or "
+                f"{path}: is in a git repository, and git could not be asked whether it keeps the file: install git, or "
                 "put the keys into the environment or the keyring"
             )
 
@@ -202,11 +204,11 @@ def _pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
         value = None if match is None else _VALUE.fullmatch(match.group(2).strip())
         if match is None or value is None:
             raise ConfigError(
-                f"{path}:{number}: is no NAME=value: a value with spaces, #, quotes or \\ stands in single quotes"
+                f"{path}:{number}: is no NAME=value: a value with spaces, #, quotes or \\ belongs in single quotes"
             )
         name = match.group(1)
         if name in seen:
-            raise ConfigError(f"{path}:{number}: {name} stands in line {seen[name]}, too: drop one of them")
+            raise ConfigError(f"{path}:{number}: {name} is also in line {seen[name]}: drop one of them")
         seen[name] = number
         yield name, next((group for group in value.groups() if group is not None), "")
 
@@ -215,8 +217,8 @@ def _credentials(venue: str, names: Mapping[str, str], found: Mapping[str, str],
     missing = [name for name in names.values() if name not in found]
     if missing:
         raise ConfigError(
-            f"{venue}: {_listed(found)} is in the {_called(place)}, and {_listed(missing)} is not: all parts of a key come "
-            "from one place: put the others there, too, or take that one away"
+            f"{venue}: {_listed(found)} is in the {_called(place)}, and {_listed(missing)} is not: all parts of a key must be "
+            "in one place: put the others there, too, or remove that one"
         )
     for name, secret in found.items():
         if problem := shape_problem(secret):
@@ -230,11 +232,11 @@ def _credentials(venue: str, names: Mapping[str, str], found: Mapping[str, str],
 
 
 def shape_problem(secret: str) -> str | None:
-    """Say why a text cannot be a part of a key, or None; the text is not shown."""
+    """Return why a text cannot be a part of a key, or None; the text is not shown."""
     if not SECRET_LENGTH_MIN <= len(secret) <= LENGTH_MAX:
         return f"has {len(secret)} characters, and a part of a key has {SECRET_LENGTH_MIN} to {LENGTH_MAX}"
     if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
-        return "has a space at an end, or a character that no key has: copy it anew"
+        return "has a space at an end, or a character that no key has: copy it again"
     return None
 
 

@@ -13,14 +13,14 @@ from arb.masking import HIDDEN
 
 log = logging.getLogger(__name__)
 DEMO = "demo"
-"""What `runs.mode` says of live mode on demo accounts."""
+"""The value of `runs.mode` for live mode on demo accounts."""
 
 
 def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
     """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
 
-    Demos have ledgers of their own, for paper and for orders: their prices are nobody's.
-    Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
+    Demos have separate ledgers, for paper and for orders: their prices are not real. Raises `ConfigError` for a
+    database other than SQLite and PostgreSQL.
     """
     if override and holds_password(override):
         _warn_of_password()
@@ -48,7 +48,7 @@ def _name(venues: VenuesSettings, mode: str) -> str:
 
 
 def url_problem(url: str) -> str | None:
-    """Say what is wrong with a database URL, or None."""
+    """Return the problem of a database URL, or None."""
     backend = url.partition("://")[0].partition("+")[0]
     if backend == "postgres":
         return f"{_masked(url)!r}: write postgresql:// instead of postgres://"
@@ -58,12 +58,12 @@ def url_problem(url: str) -> str | None:
             "postgresql://USER@HOST/DATABASE"
         )
     if backend == "sqlite" and not url.partition(":///")[2]:
-        return f"{_masked(url)!r} names no file: give sqlite:///PATH (the journal lies beside it)"
+        return f"{_masked(url)!r} names no file: give sqlite:///PATH (the journal is next to it)"
     return None
 
 
 def holds_password(url: str) -> bool:
-    """Return whether a database URL holds what must not be shown."""
+    """Return whether a database URL holds a secret."""
     return not url.startswith("sqlite") and HIDDEN in _masked(url)
 
 
@@ -74,7 +74,7 @@ def _masked(url: str) -> str:
 
 
 def placed(store: StoreSettings, folder: Path) -> StoreSettings:
-    """Return the places of a file's `[store]` with relative ones counted from `folder`, where that file lies."""
+    """Return a file's `[store]` with relative paths resolved against `folder`, the file's directory."""
     url = store.url or DEFAULT_URL
     scheme, mark, path = url.partition(":///")
     if url_problem(url) is None and scheme.startswith("sqlite") and not path.startswith("/"):

@@ -1,7 +1,7 @@
-"""Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to correct it.
+"""Turn TOML tables into frozen settings, and every mistake into one line: the problem, its place and the remedy.
 
-Generic: it reads the fields, types and defaults of the given structures and knows no key by name. A complaint shows the value,
-unless it may hold a secret.
+Generic: it reads the fields, types and defaults of the given structures and knows no key by name. A complaint shows the
+value, unless it may hold a secret.
 """
 
 import difflib
@@ -40,7 +40,7 @@ def load_file(path: Path, kind: type[S]) -> S:
 
 
 def load_text(text: str, kind: type[S], name: str) -> S:
-    """Read TOML text into `kind`; `name` stands for the file in messages."""
+    """Read TOML text into `kind`; `name` is the file's in messages."""
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, InvalidOperation, RecursionError) as error:  # numbers of thousands of digits, endless nesting
@@ -106,7 +106,7 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
 
 
 def _default(field: FieldInfo) -> Any:
-    """Return a field's default; `NODEFAULT` where it has none."""
+    """Return a field's default, or `NODEFAULT`."""
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
@@ -174,7 +174,6 @@ def _structs(given: Any, kind: type[S], path: tuple[str, ...], fail: Fail) -> tu
 
 
 def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal]:
-    """Read a table of amounts by asset."""
     if not isinstance(given, dict):
         raise fail(path, ": must be amounts by asset: write for example { USDT = 10000 }")
     amounts: dict[str, Decimal] = {}
@@ -189,7 +188,6 @@ def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal
 
 
 def _text_table(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, str]:
-    """Read a table of texts."""
     if not isinstance(given, dict):
         raise fail(path, f" = {_shown(given)}: must be a table: write [{'.'.join(path)}]")
     for key, text in given.items():

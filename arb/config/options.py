@@ -1,4 +1,4 @@
-"""What a user asks of one command on its command line: typed, and read by what carries it out."""
+"""The options of each command: typed, and read by the function that runs it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -33,10 +33,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb replay DAYS...`: files, and folders of tapes.
 
-    `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back; `fee_bps`: what every venue charges; `overrides`: settings that take the
-    place of those replayed under, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, is a what-if. `config_given`:
-    whether the settings were named on the command line.
+    `journal`: that of the run whose tape it is, where it is not in its mode's default place. `latency_ms`: how long an
+    order travels to a simulated venue, and its answer back; `fee_bps`: the taker fee of every venue; `overrides`:
+    settings that replace the recorded ones, as `KEY=VALUE`. Any of these on the tape of a run, or a `seed`, makes it an
+    experiment. `config_given`: whether the settings were named on the command line.
     """
 
     files: tuple[Path, ...]
@@ -52,9 +52,9 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb sweep TAPES...`.
 
-    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as it was written, and what it means. `out`: the file of
-    results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address; `dask_tls`: the
-    files of authority, certificate and key. `config_given`: --config stood on the command line.
+    `sets`: texts KEY=VALUE,VALUE,...; `fees_bps`, `latencies_ms`: each as written, and its meaning. `out`: the file of
+    results. `jobs`: how many processes. `hold_out`: days, by number or date. `dask`: the scheduler's address;
+    `dask_tls`: the files of authority, certificate and key. `config_given`: --config was on the command line.
     """
 
     tapes: tuple[Path, ...]
@@ -71,10 +71,10 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it.
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and which rows.
 
-    `rows`: which are meant, as written by the user (`arb/store/ledger/selection.py`); `every`: of alerts, acknowledged ones,
-    too.
+    `rows`: the selection as written by the user (`arb/store/ledger/selection.py`); `every`: of alerts, acknowledged
+    ones, too.
     """
 
     mode: str
@@ -96,9 +96,10 @@ class UiOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and what a move may cost per what arrives, >= 0.
+    """`arb rebalance`: whose ledger, which asset (None: all that have a band), and a move's greatest cost per amount
+    that arrives, >= 0.
 
-    `fees`: what is stated of withdrawing an asset from a venue, by both, where its currency list does not say.
+    `fees`: the stated fee of withdrawing an asset from a venue, by both, where its currency list has none.
     """
 
     mode: str
@@ -109,10 +110,11 @@ class RebalanceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb halt`, `arb flatten`, `arb resume --reason TEXT`, `arb alerts ack ID`: which engine, by its journal, and why.
+    """`arb halt`, `arb flatten`, `arb resume --reason TEXT`, `arb alerts ack ID`: which engine, by its journal, and
+    why.
 
-    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before. `ident`:
-    which alert, as written by the user, and `by` whom it is acknowledged.
+    `allow_loss`: the allowed loss, in quote, from a resumption until the UTC day ends; None: as allowed before.
+    `ident`: which alert, as written by the user, and `by` whom it is acknowledged.
     """
 
     mode: str
@@ -149,10 +151,10 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb markets`: what of it is shown; None: as `[run.auto]` and `[run] report_currency` say.
+    """`arb markets`: the rows to show; None: as `[run.auto]` and `[run] report_currency` choose.
 
-    `why`: one symbol, of which all is shown. `write`: put what is chosen into `config`. `watch`: look again `every_s` seconds,
-    for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
+    `why`: one symbol, shown in full. `write`: write the choice into `config`. `watch`: look again every `every_s`
+    seconds, for `for_s` or until a signal. `sandbox`: see `RecordOptions.sandbox`.
     """
 
     min_venues: int | None = None
@@ -167,6 +169,6 @@ class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     config: Path
 
     def rules(self) -> dict[str, int]:
-        """Return what is given of the rules."""
+        """Return the rules that were given."""
         given = {"min_venues": self.min_venues, "top": self.top}
         return {name: value for name, value in given.items() if value is not None}

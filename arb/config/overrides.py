@@ -1,9 +1,9 @@
 """Settings given on the command line, as `--set limits.min_edge_bps=4`: keys of config.toml, checked as that file is.
 
-A key is written as TOML dots it, with or without quotes around its parts; a symbol may stand bare
-(`limits.BTC/USDT.min_edge_bps=4`). A value is TOML where it is that (`8`, `true`, `["BTC/USDT"]`), and text where it is not,
-so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes that a shell would take away. Overrides
-lie on top of settings that were read already, or of single tables of them, key by key.
+A key is written as TOML dots it, with or without quotes around its parts; a symbol may be bare
+(`limits.BTC/USDT.min_edge_bps=4`). A value is TOML where it is that (`8`, `true`, `["BTC/USDT"]`), and text where it is
+not, so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes that a shell would take away.
+Overrides replace keys in settings that were read already, or in single tables of them.
 """
 
 import re
@@ -23,14 +23,13 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Overrides:
-    """Keys and values that take the place of what settings say, in the order in which they were given."""
+    """Keys and values that replace those of the settings, in the order in which they were given."""
 
     def __init__(self, values: dict[tuple[str, ...], Any]) -> None:
         """`values`: by the path of their key."""
         self.values = values
 
     def __bool__(self) -> bool:
-        """Return whether anything is overridden."""
         return bool(self.values)
 
     @property
@@ -39,13 +38,13 @@ class Overrides:
         return tuple(map(_dotted, self.values))
 
     def under(self, *tables: str) -> "Overrides":
-        """Return those of the keys that lie in these tables of the settings."""
+        """Return the keys in these tables of the settings."""
         return Overrides({path: value for path, value in self.values.items() if path[0] in tables})
 
     def on(self, base: S) -> S:
-        """Return `base`, all settings or some of their tables, with these keys in place of its own.
+        """Return `base`, all settings or some of their tables, with these keys replaced.
 
-        Raises `ConfigError` naming the key, for one that is unknown and for a value that does not fit.
+        Raises `ConfigError` naming the key, for an unknown one and for a value that does not fit.
         """
         tables: dict[str, Any] = {}
         for path, value in self.values.items():
@@ -63,9 +62,9 @@ class Overrides:
 
 
 def read_overrides(texts: Iterable[str]) -> Overrides:
-    """Return what texts of the form KEY=VALUE say; raises `ConfigError` for another form, and for a key given twice.
+    """Parse texts of the form KEY=VALUE; raises `ConfigError` for another form, and for a key given twice.
 
-    Whether there is such a key, and whether the value fits it, shows when they are put on settings (`Overrides.on`).
+    An unknown key or a value that does not fit shows only when they are put on settings (`Overrides.on`).
     """
     values: dict[tuple[str, ...], Any] = {}
     for text in texts:
@@ -96,7 +95,7 @@ def _value(path: tuple[str, ...], text: str) -> Any:
         read = tomllib.loads(f"value = {text}", parse_float=Decimal)
     except (ValueError, InvalidOperation, RecursionError):
         return text
-    if set(read) != {"value"}:  # lines of their own: no value
+    if set(read) != {"value"}:  # separate lines: no value
         return text
     if isinstance(read["value"], dict):
         raise ConfigError(f"--set {_dotted(path)}: is given a whole table: set each of its keys: {_EXAMPLE}")

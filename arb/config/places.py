@@ -1,4 +1,4 @@
-"""Where in the text of a TOML file each table and key stands, so that a complaint names the line."""
+"""Find the line of each table and key in the text of a TOML file, for complaints that name the line."""
 
 import re
 from collections import Counter

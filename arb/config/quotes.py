@@ -1,6 +1,7 @@
-"""Limits are amounts of the quote, and their defaults are meant for dollars: any other quote needs limits of its own.
+"""Limits are amounts of the quote, and their defaults are meant for dollars: any other quote needs its own limits.
 
-2000 is a modest pair in USDT and a fortune in BTC. Until amounts are converted, such defaults do not trade on real books.
+2000 is a modest pair in USDT and a fortune in BTC. Until amounts are converted, such defaults do not trade on real
+books.
 """
 
 import tomllib
@@ -43,7 +44,7 @@ def require_own_limits(settings: Settings, mode: Mode, config: Path | None) -> N
 
 
 def own_amounts(defaults: msgspec.Struct, keys: Iterable[str], max_notional: Decimal) -> list[str]:
-    """Return a line of config.toml for each key: its default in dollars, in proportion to what one pair may pay, > 0."""
+    """Return a line of config.toml for each key: its default in dollars, scaled to the most one pair may pay, > 0."""
     share = max_notional / Limits().max_notional_quote
     stated = (f'{key} = "{plain(getattr(defaults, key) * share)}"' for key in keys)
     return [f"{line:<36} # an amount of the quote" for line in stated]

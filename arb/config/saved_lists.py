@@ -1,6 +1,6 @@
-"""Currency lists that the user saved: answers of venues that show theirs to a key alone, or to somebody else's.
+"""Currency lists that the user saved: answers of venues that show theirs only to a key, or to another user's.
 
-They are evidence of which coin is which, as the lines of a table are. Whose wallets are open they do not say: that was then.
+They are evidence of which coin is which, as the lines of a table are. They do not show whose wallets are open now.
 """
 
 from pathlib import Path
@@ -16,17 +16,17 @@ _READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_curre
 
 
 def saved_coins(folder: str) -> tuple[Coin, ...]:
-    """Return what the lists in a folder say of coins: `VENUE.json`, each the answer as the venue gave it.
+    """Return the coins in the lists of a folder: `VENUE.json`, each the venue's answer as received.
 
-    A row that cannot be read is passed over. Raises `ConfigError` for a folder without any, a file that is no such answer, and
-    one that names no venue.
+    Unreadable rows are skipped. Raises `ConfigError` for a folder without any, a file that is no such answer, and one
+    that names no venue.
     """
     try:
         files = sorted(path for path in Path(folder).iterdir() if path.suffix == ".json")
     except OSError as error:
         raise ConfigError(f"[coins] lists: {folder}: cannot be read ({error}): name a folder") from None
     if not files:
-        raise ConfigError(f"[coins] lists: {folder}: holds no VENUE.json: save the answers there, or leave it empty")
+        raise ConfigError(f"[coins] lists: {folder}: holds no VENUE.json: save the answers there, or make it empty")
     return tuple(coin for path in files for coin in _read(path))
 
 

@@ -1,7 +1,7 @@
-"""What a user may set: the typed settings, with safe defaults.
+"""The typed settings, with safe defaults.
 
-Limits, times and the repair policy are declared by the core that obeys them, venues in `venue_settings.py`; here is what
-concerns a run and the stores. No setting holds a secret: keys are named by the environment variable that holds them.
+The core declares limits, times and the repair policy, `venue_settings.py` the venues; this file declares the run and
+the stores. No setting holds a secret: keys are named by the environment variable that holds them.
 """
 
 from decimal import Decimal
@@ -26,7 +26,7 @@ from arb.venues.transport.way import WayOut, parse_bind
 
 
 class Mode(StrEnum):
-    """Where market data comes from and where orders go."""
+    """Where market data is from and where orders go."""
 
     SANDBOX = "sandbox"
     PAPER = "paper"
@@ -47,10 +47,10 @@ AUTO = ("auto",)
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
+    """The symbols of a run, and its log and reports. All symbols share one quote, which `report_currency` names.
 
-    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none. `symbols` is
-    `AUTO` where a run is to choose them at its start and each day, by the rules of `auto`.
+    `coins_file` is the user's table of coins (`config/coins.py`); empty for none. `symbols` is `AUTO` where a run
+    chooses them at its start and each day, by the rules of `auto`.
     """
 
     mode: Mode = Mode.SANDBOX
@@ -67,10 +67,11 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user knows of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"` (`config/coins.py`).
+    """The user's knowledge of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"`
+    (`config/coins.py`).
 
-    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for none.
-    `keyed`: where orders are not sent, too, keys are read, for the currency lists of venues that show theirs to a key alone.
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for
+    none. `keyed`: where orders are not sent, too, keys are read, only for currency lists that a venue shows to a key.
     """
 
     overrides: dict[str, str] = {}
@@ -83,7 +84,9 @@ DEFAULT_URL = f"sqlite:///var{MODE_FILE}"
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger and the journal lie, and for how long; a `url` that ends in `/MODE.sqlite` is a file for each mode."""
+    """Where the ledger and the journal are stored, and for how long; a `url` that ends in `/MODE.sqlite` is a file for
+    each mode.
+    """
 
     url: str = DEFAULT_URL
     journal_dir: str = "var"
@@ -128,7 +131,6 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     ramp_pairs: int = 20
 
     def ramp(self) -> Ramp | None:
-        """Return what the engine is given of it."""
         return Ramp(self.ramp_start_quote, self.ramp_pairs) if self.ramp_pairs else None
 
 

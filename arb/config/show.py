@@ -13,7 +13,7 @@ from arb.venues.transport.proxy import masked_proxy
 
 
 def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings as JSON-able values; `sites` says where each enabled venue is reached.
+    """Return the settings as JSON-able values; `sites` are the addresses of each enabled venue.
 
     A key's variable is shown with `set` or `not set`, never its value.
     """
@@ -58,7 +58,7 @@ def _site_text(site: Mapping[str, Any]) -> str:
 
 
 def _in_force(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Yield what holds where a symbol or a venue is limited otherwise; None: in every other symbol, at every other venue.
+    """Yield the limits of symbols and venues with their own; None: every other symbol, every other venue.
 
     Of a pair's two venues the stricter holds.
     """

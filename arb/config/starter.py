@@ -1,4 +1,6 @@
-"""The first settings of a user: a short commented config.toml of what `arb init` asked for. All else keeps its default."""
+"""The first settings of a user: a short commented config.toml with the choices of `arb init`. All other keys keep their
+defaults.
+"""
 
 import contextlib
 import os
@@ -22,13 +24,13 @@ from arb.venues.registry import SPECS, spec_of
 
 USUAL = Limits().max_notional_quote
 PER_LINE = 6
-"""How many symbols stand on a line of the file."""
+"""How many symbols share a line of the file."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user chose; `regions` by venue, where it is not `GLOBAL`.
+    """A user's choices; `regions` by venue, where it is not `GLOBAL`.
 
-    `max_notional`: what one pair may pay, > 0, in a quote that is no dollar; None: the defaults of limits hold.
+    `max_notional`: the most one pair may pay, > 0, in a quote that is no dollar; None: the default limits hold.
     """
 
     venues: tuple[str, ...]
@@ -38,12 +40,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quote(self) -> str:
-        """Return the quote of all symbols."""
         return Symbol.of(self.symbols[0]).quote
 
 
 def refuse_wrong(wanted: Wanted) -> None:
-    """Raise `ConfigError` for what cannot be set: what, and what could."""
+    """Raise `ConfigError` for a choice that cannot be set: which, and the possible ones."""
     known = [spec.name for spec in SPECS]
     for venue in wanted.venues:
         if venue not in known:
@@ -59,7 +60,7 @@ def refuse_wrong(wanted: Wanted) -> None:
     if len(quotes) != 1:
         raise ConfigError(f"--symbols: give at least one, all of one quote currency, not of {len(quotes)}")
     if wanted.max_notional is not None and not wanted.max_notional:
-        raise ConfigError("--max-notional 0: no pair could ever open: give what one pair may pay")
+        raise ConfigError("--max-notional 0: no pair could ever open: give the most one pair may pay")
     for venue, region in wanted.regions.items():
         if venue not in wanted.venues:
             raise ConfigError(f"--region {venue}={region}: {venue!r} is not among --venues")
@@ -74,7 +75,6 @@ def regions_of(venue: str) -> tuple[str, ...]:
 
 
 def starter_text(wanted: Wanted) -> str:
-    """Return the file's text."""
     quote, most = wanted.quote, wanted.max_notional
     lines = [
         "# The settings of arb, as `arb init` wrote them. Every other key has its default: `arb run --show-config` prints",
@@ -82,7 +82,7 @@ def starter_text(wanted: Wanted) -> str:
         "",
         "[run]",
         'mode = "paper"                       # real books, simulated orders, no key; "sandbox": simulated exchanges',
-        "symbols = [                          # the allow-list: no order ever leaves for another symbol",
+        "symbols = [                          # the allow-list: no order is ever sent for another symbol",
         *wrapped(tuple(dict.fromkeys(wanted.symbols))),
         "]",
         f'report_currency = "{quote}"             # the quote of all symbols, in which limits and losses are meant',
@@ -91,7 +91,7 @@ def starter_text(wanted: Wanted) -> str:
         "                                     # and daily_loss_quote lost within one UTC day ends opening until the next",
         *own_amounts(Limits(), ("max_notional_quote", "daily_loss_quote") if most is None else MONEY, most or USUAL),
         "",
-        "[paper.fees]                         # what a taker pays in paper trading: put in what your accounts pay",
+        "[paper.fees]                         # taker fees in paper trading: put in the rates of your accounts",
         *(
             _commented(f'{venue} = "{plain(100 * PaperSettings().taker_fee(venue))}%"', "the public schedule")
             for venue in wanted.venues
@@ -115,14 +115,14 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     if spec.trading is None:
         return [
             *lines,
-            "enabled = true                       # read only, for paper, record and doctor: no order ever leaves for it",
+            "enabled = true                       # read only, for paper, record and doctor: no order is ever sent to it",
             region_line,
         ]
     keys = [f'key_env = "{spec.name.upper()}_API_KEY"', f'secret_env = "{spec.name.upper()}_API_SECRET"']
     if spec.trading.has_passphrase:
         keys.append(f'passphrase_env = "{spec.name.upper()}_API_PASSPHRASE"')
     comments = [
-        "what holds the key: the environment, .env or the keyring (`arb keys`); never this file",
+        "the place of the key: the environment, .env or the keyring (`arb keys`); never this file",
         "the same for the secret",
     ]
     comments.append("the same for the key's passphrase")
@@ -151,9 +151,10 @@ def _commented(key: str, comment: str) -> str:
 
 
 def write_starter(path: Path, wanted: Wanted) -> Settings:
-    """Write a file that is there for its user alone, and return what it reads back as.
+    """Write a file that only its user can read, and return the settings it reads back as.
 
-    Raises `ConfigError` for a file that exists, a folder that takes none, and settings that would not start: none is left then.
+    Raises `ConfigError` for a file that exists, an unwritable folder, and settings that would not start; no file
+    remains then.
     """
     refuse_wrong(wanted)
     try:

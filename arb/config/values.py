@@ -1,7 +1,7 @@
-"""Read the value of one setting by its type and its name's ending, or say how to correct it.
+"""Read the value of one setting by its type and its name's ending, or return how to correct it.
 
-`_bps` is a rate, `_share` a share, `_ms`, `_s` and `_minute` whole numbers, `_env` the name of an environment variable; every
-other number that is not whole is an amount.
+`_bps` is a rate, `_share` a share, `_ms`, `_s` and `_minute` whole numbers, `_env` the name of an environment variable;
+every other number that is not whole is an amount.
 """
 
 import re
@@ -69,7 +69,6 @@ def _whole(name: str, given: Any) -> tuple[str, Any]:
 
 
 def read_amount(given: Any) -> tuple[str, Any]:
-    """Return ("", amount), or (how to correct it, None)."""
     number = _decimal(given)
     if number is None:
         return 'give an amount, for example 100 or "0.01"', None
@@ -79,7 +78,7 @@ def read_amount(given: Any) -> tuple[str, Any]:
 
 
 def _rate(given: Any) -> tuple[str, Any]:
-    """Read basis points: a number is bps, and "0.1%" and "10bps" say their own unit. 1 % = 100 bps."""
+    """Read basis points: a number is bps, and "0.1%" and "10bps" name their unit. 1 % = 100 bps."""
     match = _RATE.match(given.strip()) if isinstance(given, str) else None
     number = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else None
     if number is None and not isinstance(given, str):
@@ -134,7 +133,6 @@ def _fee(given: Any) -> tuple[str, Any]:
 
 
 def fee_ratio(fee: Fee) -> Decimal:
-    """Return a fee that was read as a ratio."""
     _, bps = _rate(fee)
     return Decimal(bps) / BPS_MAX
 

@@ -1,4 +1,4 @@
-"""What a user may set of each venue, real or in paper: a table each, made from the list of venues."""
+"""The settings of each venue, real or in paper: a table each, made from the list of venues."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
@@ -18,10 +18,11 @@ DEMO_BEGIN = "DEMO_"
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue, as far as its public data go: nothing else is needed where these alone are read.
+    """One venue whose public data is read.
 
-    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `key_env`, `secret_env`:
-    what holds its key, if there is one; where orders are not sent it is for the currency list (`[coins] keyed`).
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `key_env`,
+    `secret_env`: the variables that hold its key, if there is one; where orders are not sent it is for the currency
+    list (`[coins] keyed`).
     """
 
     enabled: bool = False
@@ -34,10 +35,11 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     secret_env: str = ""
 
     def key_names(self) -> dict[str, str]:
-        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with `DEMO_`.
+        """Return under which names the key, its secret and its passphrase, if any, are found; a demo's begin with
+        `DEMO_`.
 
-        So both keys of a venue may stand side by side, and neither is ever sent where the other belongs. None where no key is
-        of use.
+        So both keys of a venue can exist, and neither is ever sent where the other belongs. None where no key is of
+        use.
         """
         begin = "" if self.environment is Environment.PRODUCTION else DEMO_BEGIN
         return {part: begin + name for part, name in self._named().items() if name}
@@ -52,10 +54,10 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
-    """One venue that orders can be sent to: where its keys are, and the guards that stand next to its signer.
+    """One venue that orders can be sent to: its keys, and the guards next to its signer.
 
-    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: what one unit of an asset that the
-    venue takes fees from (Gate: GT, POINT; Bitget: BGB) counts where no book that is traded shows its price.
+    `passphrase_env` is empty where the venue knows no passphrase. `fee_asset_prices_quote`: the price of an asset that
+    the venue takes fees in (Gate: GT, POINT; Bitget: BGB), where no traded book shows it.
     """
 
     enabled: bool = True
@@ -70,7 +72,7 @@ class TradedVenueSettings(VenueSettings, frozen=True, kw_only=True):
     endpoints: AddressOverrides = AddressOverrides()
 
     def key_policy(self) -> KeyPolicy:
-        """Return what the user has confirmed and allowed of the venue's key."""
+        """Return the user's confirmations and permissions for the venue's key."""
         return KeyPolicy(
             withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
             unbound_key_allowed=self.unbound_key_allowed,
@@ -97,11 +99,9 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     """The venues: a field each, made from the list of venues."""
 
     def every(self) -> dict[str, VenueSettings]:
-        """Return all venues by name, in the order of their declaration."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
     def enabled(self) -> dict[str, VenueSettings]:
-        """Return the enabled ones."""
         return {name: venue for name, venue in self.every().items() if venue.enabled}
 
     def traded(self) -> dict[str, TradedVenueSettings]:
@@ -114,9 +114,9 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
         return any(venue.environment is not Environment.PRODUCTION for venue in self.enabled().values())
 
     def on_demo(self) -> Self:
-        """Return these settings with every enabled venue's demo in the place of what they name, or its test network.
+        """Return these settings with every enabled venue on its demo or test network.
 
-        Raises `ConfigError` where a venue has neither, and for a region or an address that its demo has not.
+        Raises `ConfigError` where a venue has neither, and for a region or an address that its demo does not have.
         """
         changed = {}
         for name, venue in self.enabled().items():
@@ -143,7 +143,7 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return the settings of a venue that the user says nothing of: production, and keys by its name, where one has a use."""
+    """Return a venue's default settings: production, and keys by its name, where one has a use."""
     prefix = spec.name.upper()
     if spec.trading is None:
         has_use = spec.currency_key is not None
@@ -161,7 +161,7 @@ def _defaults(spec: VenueSpec) -> VenueSettings:
 if TYPE_CHECKING:
 
     class PaperFees(msgspec.Struct, frozen=True, kw_only=True):
-        """What a checker can know of the structures below: that they have a value for every venue."""
+        """For type checkers only: the structures below have a value for every venue."""
 
         def __getattr__(self, name: str) -> Fee: ...
 
@@ -179,11 +179,11 @@ else:
 
 
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is simulated in paper trading.
+    """The simulation in paper trading.
 
-    `fees`: what a taker pays at each venue, with its unit; by default what the venue's public schedule says. `latency_ms`: an
-    order's way to each venue, and that of its answer back; 0: measured. `balances`: what a new account is given, by asset;
-    none: what each asset is to be worth follows from `[limits] max_notional_quote`.
+    `fees`: the taker fee at each venue, with its unit; by default that of the venue's public schedule. `latency_ms`: an
+    order's way to each venue, and that of its answer back; 0: measured. `balances`: the start of a new account, by
+    asset; none: amounts follow from `[limits] max_notional_quote`.
     """
 
     fees: PaperFees = PaperFees()
@@ -191,7 +191,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     balances: dict[str, Decimal] = {}
 
     def taker_fee(self, venue: str) -> Decimal:
-        """Return what a taker pays at a venue, as a ratio."""
+        """Return the taker fee at a venue, as a ratio."""
         return fee_ratio(getattr(self.fees, venue))
 
     def latency_ns(self, venue: str) -> int | None:
@@ -203,7 +203,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 if TYPE_CHECKING:
 
     class VenuesSettings(VenuesBase, frozen=True, kw_only=True):
-        """What a checker can know of the structure below: that every venue's settings are such settings."""
+        """For type checkers only: every venue's settings are such settings."""
 
         def __getattr__(self, name: str) -> VenueSettings: ...
 

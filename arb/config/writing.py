@@ -1,7 +1,7 @@
 """Put a choice of symbols into a config.toml, and change not one byte besides.
 
-The value of one key is replaced where it stands, comments and order stay. What comes out is read back before it takes the old
-file's place: all else must mean what it meant, and the whole must be settings that start.
+Only the value of one key is replaced; comments and order stay. The result is read back before it replaces the old file:
+all other keys must have their old meaning, and the settings must be valid.
 """
 
 import codecs
@@ -19,13 +19,13 @@ from arb.errors import ConfigError
 from arb.files import whole
 
 _ONE_LINE = 100
-"""How long an array may be that stands on one line."""
+"""The longest array that is written on one line."""
 
 
 def write_symbols(path: Path, symbols: Sequence[str]) -> None:
-    """Make `[run] symbols` of the file be `symbols`, durably; its mode stays, and a link goes on pointing to it.
+    """Set `[run] symbols` of the file to `symbols`, durably; its mode stays, and a link continues to point to it.
 
-    Raises `ConfigError`, and the file is as it was: where it is none, cannot be written, or would not start then.
+    Raises `ConfigError` and keeps the file as it was: where it is none, cannot be written, or would not start then.
     """
     target = path.resolve()
     try:
@@ -83,9 +83,7 @@ def with_symbols(text: str, symbols: Sequence[str], name: str) -> str:
     else:
         changed = ""
     if not changed or _parsed(changed, name) != wanted:
-        raise ConfigError(
-            f"{name}: [run] symbols cannot be replaced as the file is written: write [run] as a table of its own"
-        )
+        raise ConfigError(f"{name}: [run] symbols cannot be replaced in this form: write [run] as a separate table")
     return changed
 
 

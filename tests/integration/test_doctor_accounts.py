@@ -161,7 +161,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path) -> None:
     expect(found, "local", "open_pairs", "pass")
     expect(found, "gate", "signature", "fail", "key: the venue does not know this key", "INVALID_KEY", "copy it again")
     for check in ("rights", "withdrawal", "fees", "funds", "left_orders", "private_stream"):
-        expect(found, "gate", check, "fail", "not looked at", "see what `signature` found")
+        expect(found, "gate", check, "fail", "not looked at", "see the finding of `signature`")
     expect(found, "gate", "expiry", "warn", "no expiry is enforced")
     expect(found, "okx", "signature", "pass")
     expect(found, "okx", "rate", "fail", "the guard 1 of all", "[venues.okx] max_orders_per_minute")

@@ -100,7 +100,7 @@ def test_a_list_of_this_run_counts_before_a_saved_one(venues: Venues, tmp_path: 
 WRONG = SECRET[::-1]
 REFUSED = {
     "unknown key": (READ | {"BYBIT_API_KEY": "no-such-key-01", "BINANCE_API_KEY": "no-such-key-02"}, "does not know this key"),
-    "signature": (READ | {"BYBIT_API_SECRET": WRONG, "BINANCE_API_SECRET": WRONG}, "the signature is not what it expects"),
+    "signature": (READ | {"BYBIT_API_SECRET": WRONG, "BINANCE_API_SECRET": WRONG}, "the signature is not the one it expects"),
     "address": (READ | {"BYBIT_API_KEY": BARRED, "BINANCE_API_KEY": BARRED}, "from this address"),
     "no right": (READ | {"BYBIT_API_KEY": POWERLESS, "BINANCE_API_KEY": POWERLESS}, "lacks a right"),
     "withdraws": (

@@ -1,7 +1,7 @@
-"""What `arb doctor` judges of accounts, once there are keys: measured facts in, findings out. Nothing here asks a venue.
+"""The doctor's checks of accounts, once there are keys: measured facts in, findings out. Nothing here asks a venue.
 
-Each check names what it saw in the words of the venue or of the settings, and what to change. Of money `fail` is what an order
-would be refused for or what endangers funds, `warn` what keeps some of the pairs from opening.
+Each check reports its facts in the words of the venue or of the settings, and the remedy. `fail` is for a fact that
+makes an order refused or endangers funds, `warn` for one that keeps some of the pairs from opening.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ SHOWN = 4
 
 
 class RateFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many orders may leave: the venue's `count` in `window_ms` (`per_symbol` or together), ours in a minute."""
+    """How many orders may be sent: the venue's `count` in `window_ms` (`per_symbol` or together), ours in a minute."""
 
     count: int
     window_ms: int
@@ -39,12 +39,12 @@ def check_signature(about: str, diagnosis: Diagnosis | None) -> Finding:
     """Judge whether a signed question is answered; `diagnosis` of one that was not."""
     check = "signature"
     if diagnosis is None:
-        return Finding(about, check, Result.PASS, "the venue answers what the key asks")
+        return Finding(about, check, Result.PASS, "the venue answers the key")
     return Finding(about, check, Result.FAIL, f"{diagnosis.trouble}: {diagnosis.found}", diagnosis.remedy)
 
 
 def check_rights(about: str, facts: KeyFacts) -> Finding:
-    """Judge what the key may do besides withdrawing."""
+    """Judge the key's rights other than withdrawing."""
     check = "rights"
     if facts.can_trade is False:
         return Finding(
@@ -63,14 +63,14 @@ def check_rights(about: str, facts: KeyFacts) -> Finding:
 
 
 def check_withdrawal(about: str, facts: KeyFacts, *, confirmed: bool) -> Finding:
-    """Judge whether the key may take money away; `confirmed`: the user has said that it may not."""
+    """Judge whether the key may withdraw; `confirmed`: the user has confirmed that it may not."""
     check = "withdrawal"
     if facts.can_withdraw:
         return Finding(
             about, check, Result.FAIL, "the key may withdraw", "make one that may not: a run refuses this one"
         )
     if facts.can_withdraw is None and not confirmed:
-        remedy = f"check it at the venue, and say so: withdrawal_disabled_confirmed = true in [venues.{about}]"
+        remedy = f"check it at the venue, and confirm it: withdrawal_disabled_confirmed = true in [venues.{about}]"
         return Finding(about, check, Result.FAIL, "the venue does not report whether the key may withdraw", remedy)
     said = "the venue reports that it may not" if facts.can_withdraw is False else "you have confirmed that it may not"
     return Finding(about, check, Result.PASS, said)
@@ -97,13 +97,13 @@ def check_borrowing(about: str, facts: KeyFacts, *, allowed: bool) -> Finding:
         return Finding(about, check, Result.PASS, "the account borrows nothing on its own")
     found = f"the account borrows on its own ({', '.join(facts.borrows)})"
     if allowed:
-        return Finding(about, check, Result.WARN, found, "watch what is owed: nothing here pays it back")
+        return Finding(about, check, Result.WARN, found, "watch the debt: arb does not pay it back")
     remedy = f"turn that off at the venue, or set borrowing_allowed = true in [venues.{about}]"
     return Finding(about, check, Result.FAIL, found, remedy)
 
 
 def check_account(about: str, facts: KeyFacts) -> Finding:
-    """Judge whether the account is in a mode that is served, and is called by an id of its own, which outlives a key."""
+    """Judge whether the account's mode is supported, and whether its id outlives a key."""
     if facts.mode is None:
         remedy = "choose another mode at the venue: a run refuses this one"
         return Finding(about, "account", Result.FAIL, "its mode is not known here: balances may be elsewhere", remedy)
@@ -121,11 +121,11 @@ def check_fees(
     balances: Mapping[str, AssetBalance],
     valued: Collection[str],
 ) -> Finding:
-    """Judge what a taker pays, in which asset, against the edge that is asked for; `valued`: assets whose price is known."""
+    """Judge the taker fees and their assets against the required edge; `valued`: assets whose price is known."""
     check = "fees"
     unknown = sorted(i.symbol for i in instruments if i.taker_fee is None)
     if unknown:
-        remedy = "give the key the right to read fees: nothing opens in what has no known fee"
+        remedy = "give the key the right to read fees: nothing opens in symbols without a known fee"
         return Finding(about, check, Result.FAIL, f"not read of {_some(unknown)}", remedy)
     rates = {(i.taker_fee or ZERO) * 10_000 for i in instruments}
     assets = sorted({str(i.buy_fee_in) for i in instruments})
@@ -135,12 +135,14 @@ def check_fees(
     for coin in own_coins:
         found += f"; from {coin} while it lasts, {plain(_total(balances, coin))} are there"
     if not_valued := [coin for coin in own_coins if coin not in valued]:
-        remedy = f"state what one is worth in [venues.{about}] fee_asset_prices_quote, or have fees taken from what is traded"
-        found += f"; what {' and '.join(not_valued)} is worth is not known, and nothing opens"
+        remedy = (
+            f"state its price in [venues.{about}] fee_asset_prices_quote, or have fees taken from the traded assets"
+        )
+        found += f"; the price of {' and '.join(not_valued)} is not known, and nothing opens"
         return Finding(about, check, Result.WARN, found, remedy)
     elsewhere = sorted(i.symbol for i in instruments if i.buy_fee_in is FeeIn.OTHER and not i.fee_asset)
     if elsewhere:
-        remedy = "have fees taken from what is traded: nothing opens while nobody knows in what they are taken"
+        remedy = "have fees taken from the traded assets: nothing opens while the fee asset is unknown"
         return Finding(about, check, Result.WARN, f"{found} ({_some(elsewhere)})", remedy)
     if max(rates) > FEE_WARN_BPS:
         return Finding(about, check, Result.WARN, found, "another tier or venue: few edges are wider than that")
@@ -150,7 +152,9 @@ def check_fees(
 def check_funds(
     about: str, balances: Mapping[str, AssetBalance], wanted: Mapping[str, tuple[Decimal, Decimal]]
 ) -> Finding:
-    """Judge what may be bought and sold; `wanted`: of each symbol the notional in quote, and the price (0: not known)."""
+    """Judge whether the funds suffice to buy and sell; `wanted`: of each symbol the notional in quote, and the price
+    (0: not known).
+    """
     check = "funds"
     short: list[str] = []
     for symbol, (notional, price) in sorted(wanted.items()):
@@ -178,14 +182,16 @@ def check_minimums(
         if notional and least > notional:
             over.append(f"{instrument.symbol}: at least {_about(least)} {instrument.quote}, allowed {plain(notional)}")
     if not over:
-        return Finding(about, check, Result.PASS, "the smallest orders are within what a pair may pay")
+        return Finding(about, check, Result.PASS, "the smallest orders are within the limit of a pair")
     remedy = "raise max_notional_quote or [live] ramp_start_quote for it, or take the symbol out of [run] symbols"
     result = Result.FAIL if len(over) == len(instruments) else Result.WARN
     return Finding(about, check, result, _some(over), remedy)
 
 
 def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) -> Finding:
-    """Judge how many orders may leave against what the pairs that may be open need at once, `tokens` each at a venue."""
+    """Judge how many orders may be sent against the need of all pairs that may be open at once, `tokens` each at a
+    venue.
+    """
     check = "rate"
     per = "of each symbol" if rate.per_symbol else "of all symbols"
     window = rate.count * 60_000 / rate.window_ms
@@ -202,15 +208,15 @@ def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) ->
 
 
 def check_dead_man(about: str, *, has_switch: bool, dedicated: bool) -> Finding:
-    """Judge what becomes of a resting order should this machine go away."""
+    """Judge the fate of a resting order should this machine fail."""
     check = "dead_man"
     if not has_switch:
-        return Finding(about, check, Result.PASS, "the venue has no switch; orders of ours are not meant to rest")
+        return Finding(about, check, Result.PASS, "the venue has no switch; our orders are not meant to rest")
     if not dedicated:
-        remedy = f"give the engine an account of its own, and say so: dedicated_account = true in [venues.{about}]"
-        found = "the venue's switch is not used: it would cancel what others have resting on the account"
+        remedy = f"give the engine a separate account, and set dedicated_account = true in [venues.{about}]"
+        found = "the venue's switch is not used: it would cancel other orders resting on the account"
         return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.PASS, "the venue cancels what rests once we fall silent")
+    return Finding(about, check, Result.PASS, "the venue cancels resting orders once we fall silent")
 
 
 def check_dedicated(about: str, foreign: Sequence[OrderReport], *, dedicated: bool) -> Finding:
@@ -224,7 +230,7 @@ def check_dedicated(about: str, foreign: Sequence[OrderReport], *, dedicated: bo
             f"the dead-man switch would cancel them: cancel them yourself, or unset [venues.{about}] dedicated_account"
         )
         return Finding(about, check, Result.FAIL, found, remedy)
-    remedy = "trade on an account of its own: others' orders change balances between two looks at them"
+    remedy = "trade on a separate account: others' orders change balances between two reads of them"
     return Finding(about, check, Result.WARN, found, remedy)
 
 
@@ -232,7 +238,7 @@ def check_left_orders(about: str, left: Sequence[OrderReport], known: Iterable[s
     """Judge orders with our prefix that are open; `known`: those of pairs that the journal knows as open."""
     check = "left_orders"
     if not left:
-        return Finding(about, check, Result.PASS, "no order of ours is open")
+        return Finding(about, check, Result.PASS, "none of our orders is open")
     names = {order.client_order_id or "" for order in left}
     lost = sorted(names.difference(known))
     if lost:
@@ -244,7 +250,7 @@ def check_left_orders(about: str, left: Sequence[OrderReport], known: Iterable[s
 def check_agreed(
     about: str, agreed: AgreedAccount | None, balances: Mapping[str, AssetBalance], assets: Iterable[str]
 ) -> Finding:
-    """Judge whether the account holds what it held when last all was explained."""
+    """Judge whether the account holds the last explained balances."""
     check = "agreed_balances"
     if agreed is None:
         return Finding(about, check, Result.PASS, "no earlier run: the first one takes balances as they are")
@@ -256,24 +262,22 @@ def check_agreed(
     ]
     if moved:
         remedy = (
-            "a start explains it by the venue's bills (deposits, transfers, trades by hand); what stays is an incident"
+            "a start explains it by the venue's bills (deposits, transfers, manual trades); any rest is an incident"
         )
         return Finding(about, check, Result.WARN, f"changed since the last run: {_some(moved)}", remedy)
-    return Finding(about, check, Result.PASS, "as the last run left them")
+    return Finding(about, check, Result.PASS, "unchanged since the last run")
 
 
 def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Finding:
-    """Judge whether what is called alike here and at the other venues is proved to be one coin; None: nobody asks.
+    """Judge whether symbols of one name here and at the other venues are proved to be one coin; None: not required.
 
-    By the tables: what the venues' own lists say is known once a run reads them, so this keeps no venue shut.
+    This judges by the tables only: a run also reads the venues' lists, so this blocks no venue.
     """
     check = "coins"
     if unproved is None:
-        return Finding(about, check, Result.PASS, "a sandbox's coins are made up, and nobody asks")
+        return Finding(about, check, Result.PASS, "a sandbox's coins are made up: no proof is needed")
     if unproved:
-        remedy = (
-            "live refuses what the venues' own lists do not prove either: see docs/COINS.md, or take the symbols out"
-        )
+        remedy = "live refuses coins that the venues' own lists do not prove either: see docs/COINS.md, or remove the symbols"
         found = f"no table proves these to be the same coin elsewhere: {_some(unproved)}"
         return Finding(about, check, Result.WARN, found, remedy)
     return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")
@@ -295,18 +299,18 @@ def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, p
 
 
 def check_private_stream(about: str, why: str, waited_s: float) -> Finding:
-    """Judge whether the private stream takes the key; `why` not, "" if it does."""
+    """Judge whether the private stream accepts the key; `why` not, "" if it does."""
     check = "private_stream"
     if why:
         remedy = (
-            "websockets may be blocked on the way, or the key may not read: orders would be followed by questions alone"
+            "websockets may be blocked on the way, or the key may not read: orders would be followed only by queries"
         )
         return Finding(about, check, Result.FAIL, why, remedy)
     return Finding(about, check, Result.PASS, f"logged in after {waited_s * 1000:.0f} ms")
 
 
 def check_instruments_barred(about: str, barred: Sequence[str]) -> Finding:
-    """Judge what the venue has refused to trade on this account before."""
+    """Judge the instruments that the venue has refused to trade on this account before."""
     if barred:
         remedy = "take it out of [run] symbols; it opens again once the venue's listing of it changes"
         return Finding(about, "barred", Result.WARN, _some(barred), remedy)
@@ -314,8 +318,8 @@ def check_instruments_barred(about: str, barred: Sequence[str]) -> Finding:
 
 
 def not_asked(about: str, check: str, why: str) -> Finding:
-    """Return the finding for what could not be looked at."""
-    return Finding(about, check, Result.FAIL, f"not looked at: {why}", "see what `signature` found")
+    """Return the finding for a fact that could not be measured."""
+    return Finding(about, check, Result.FAIL, f"not looked at: {why}", "see the finding of `signature`")
 
 
 def _free(balances: Mapping[str, AssetBalance], asset: str) -> Decimal:

@@ -1,6 +1,7 @@
-"""The private part of `arb doctor`: ask a venue who the key is and what its account holds, and let `arb.live` judge.
+"""The private part of `arb doctor`: ask a venue about the key and the account, and let `arb.live` judge.
 
-Everything is read, nothing is written: neither an order nor a switch. The gateway is the one that a run would trade through.
+Everything is read, nothing is written: neither an order nor a switch. The gateway is the one that a run would trade
+through.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ from arb.venues.registry import spec_of
 Quotes = Mapping[str, tuple[Decimal, Decimal]]
 """By symbol, the best bid and ask in quote per base."""
 Restores = Callable[[Iterable[str], Mapping[str, str]], JournalState]
-"""Returns what a journal holds for these accounts, given their former names with the present ones."""
+"""Returns the state a journal holds for these accounts, given their former names with the present ones."""
 STREAM_S = 10.0
 LOOK_BACK_S = 60
 ASK_S = 20.0
@@ -58,7 +59,7 @@ NEEDS_KEY = (
 
 
 class DrillCost(NamedTuple):
-    """What a drill takes at one venue: the `notional` of the order that trades, and what it costs, about, in `quote`."""
+    """The cost of a drill at one venue: the `notional` of the order that trades, and its approximate cost, in `quote`."""
 
     venue: str
     symbol: str
@@ -67,7 +68,6 @@ class DrillCost(NamedTuple):
     quote: str
 
     def line(self) -> str:
-        """Return it for people."""
         return (
             f"{self.venue}: three orders in {self.symbol}; one buys for {self.notional:.2f} {self.quote} and is sold again, "
             f"for about {self.cost:.4f} {self.quote} in fees and spread"
@@ -75,10 +75,10 @@ class DrillCost(NamedTuple):
 
 
 class AccountExam:
-    """All that is asked of one account.
+    """The checks of one account.
 
-    `others`: the other venues of a run; `rule`: what it asks of coins; `journal`: restores what earlier runs left, None where
-    there were none; `streams`: log in on the private stream, too.
+    `others`: the other venues of a run; `rule`: its rule for coins; `journal`: restores the state of earlier runs, None
+    where there were none; `streams`: log in on the private stream, too.
     """
 
     def __init__(
@@ -108,7 +108,6 @@ class AccountExam:
         """Of the symbols that are listed, with the account's fees; empty before `findings`, and where they were not read."""
 
     async def findings(self, quotes: Quotes) -> list[Finding]:
-        """Ask and judge."""
         wanted = {
             symbol: (
                 self._settings.limits.at(symbol, (self._venue,)).max_notional_quote,
@@ -151,7 +150,7 @@ class AccountExam:
         return found
 
     def cost(self, quotes: Quotes) -> list["DrillCost"]:
-        """Return what a drill would take here, once `findings` has read the rules; nothing where no book came."""
+        """Return the cost of a drill here, once `findings` has read the rules; nothing where no book arrived."""
         for instrument in self.instruments:
             if instrument.symbol in quotes:
                 bid, ask = quotes[instrument.symbol]
@@ -165,7 +164,7 @@ class AccountExam:
         return [checks.not_asked(self._venue, check, why) for check in NEEDS_KEY]
 
     def _unasked(self) -> list[Finding]:
-        """Judge what needs no answer of the venue but whose account it is."""
+        """Judge the facts that need no answer of the venue except its account's id."""
         settings, venue, chosen = self._settings, self._venue, self._chosen
         profile = venue_profile(spec_of(venue), settings.venues.order_entry(venue))
         rate = RateFacts(
@@ -220,7 +219,7 @@ class AccountExam:
         }
 
     def _at_first(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> dict[str, tuple[Decimal, Decimal]]:
-        """Return what is wanted with the notional that a live run's ramp begins with, where that is less."""
+        """Return the wanted amounts with the first notional of a live run's ramp, where that is less."""
         ramp = self._settings.live.ramp()
         if ramp is None:
             return dict(wanted)
@@ -263,7 +262,7 @@ class AccountExam:
         ]
 
     async def _stream(self) -> Finding:
-        """Log in on the private stream, and leave it."""
+        """Log in on the private stream, and log out."""
         up = asyncio.Event()
         lost: list[str] = []
 
@@ -288,7 +287,7 @@ class AccountExam:
 
 
 def of_journal(state: JournalState | None) -> list[Finding]:
-    """Return what an earlier run left that concerns no single venue."""
+    """Return the findings of an earlier run that concern no single venue."""
     control = None if state is None else state.control
     return [
         local_checks.check_halt(None if control is None else control.halted),

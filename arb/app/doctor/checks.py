@@ -1,7 +1,7 @@
-"""What `arb doctor` judges: measured facts in, findings out. Nothing here measures, waits or connects.
+"""The doctor's judgements: measured facts in, findings out. Nothing here measures, waits or connects.
 
-`warn` is what costs money or hides something, `fail` what a run would not survive or should not start with. Every finding that
-is no `pass` says how to correct it.
+`warn` is for a fact that costs money or hides something, `fail` for one that a run would not survive or should not
+start with. Every finding that is no `pass` names a remedy.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ class Result(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One check: of what (`about`: a venue, or `local`), how it ended, what was found, how to correct it ("" for a pass)."""
+    """One check: its subject (`about`: a venue, or `local`), its result, the facts found, the remedy ("" for a pass)."""
 
     about: str
     check: str
@@ -34,10 +34,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One host of a venue: what its name and a TLS handshake led to; "" is success.
+    """One host of a venue: the result of resolving its name and of a TLS handshake; "" is success.
 
-    `tls_days`: until the certificate ends. `no_tls`: why no handshake was tried. `ours`: the address that the connection left
-    from; `proxy`: where it led to in the host's place.
+    `tls_days`: until the certificate ends. `no_tls`: why no handshake was tried. `ours`: the local address of the
+    connection; `proxy`: the address it reached in the host's place.
     """
 
     host: str
@@ -57,7 +57,9 @@ class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A public question: the HTTP status, 0 where none came, and why; `foreign`: the answer is not in the venue's form."""
+    """A public request: the HTTP status, 0 without an answer, and why; `foreign`: the answer is not in the venue's
+    form.
+    """
 
     status: int
     error: str = ""
@@ -65,7 +67,7 @@ class RestFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListingFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the wanted symbols are listed and may be traded; `age_s`: how old the answer is, where a cache says so."""
+    """Which of the wanted symbols are listed and may be traded; `age_s`: the answer's age, where a cache reports it."""
 
     wanted: tuple[str, ...]
     listed: tuple[str, ...]
@@ -75,9 +77,10 @@ class ListingFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What came by in `watched_s`: ms until each symbol's first whole book (None: it did not come), and what followed.
+    """The frames received in `watched_s`: ms until each symbol's first whole book (None: none arrived), and later
+    frames.
 
-    `fine` of `levels` stand between the listed steps. `lag_ms`: the median way of a frame, by the measured clocks.
+    `fine` of `levels` are between the listed steps. `lag_ms`: the median way of a frame, by the measured clocks.
     """
 
     watched_s: float
@@ -100,11 +103,11 @@ def check_dns(about: str, hosts: Iterable[HostFacts]) -> Finding:
 
 
 def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> Finding:
-    """Judge the certificates: a host that is not who it says, or will not be for long."""
+    """Judge the certificates: of another host, or about to expire."""
     hosts = list(hosts)
     bad = [f"{host.host}: {host.tls_error}" for host in hosts if host.tls_error]
     if bad:
-        remedy = "somebody stands between (a proxy, a firewall), or the system's certificates are old: do not send a key there"
+        remedy = "a proxy or firewall intercepts the connection, or the system's certificates are old: do not send a key there"
         return Finding(about, "tls", Result.FAIL, "; ".join(bad), remedy)
     ends = [(host.tls_days, host.host) for host in hosts if host.tls_days is not None]
     if ends and min(ends)[0] < days_min:
@@ -115,13 +118,13 @@ def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> 
         )
     untried = sorted({f"{host.host} ({host.no_tls or 'no address'})" for host in hosts if host.tls_days is None})
     if any(host.dns_error for host in hosts):
-        return Finding(about, "tls", Result.WARN, f"not tried: {', '.join(untried)}", "see what `dns` found")
+        return Finding(about, "tls", Result.WARN, f"not tried: {', '.join(untried)}", "see the finding of `dns`")
     parts = ["certificates hold"] * bool(ends) + [f"not tried: {', '.join(untried)}"] * bool(untried)
     return Finding(about, "tls", Result.PASS, "; ".join(parts))
 
 
 def check_way_out(about: str, hosts: Iterable[HostFacts]) -> Finding:
-    """Say from which address a venue is reached: its key's list must know that, or the proxy's."""
+    """Report from which address a venue is reached: its key's list must contain that address, or the proxy's."""
     ways = {
         f"from {host.ours}" + (f" to the proxy {host.proxy}, whose address the venue sees" if host.proxy else "")
         for host in hosts
@@ -130,26 +133,30 @@ def check_way_out(about: str, hosts: Iterable[HostFacts]) -> Finding:
     found = "; ".join(sorted(ways)) or "no connection was made"
     if len(ways) < 2:
         return Finding(about, "way_out", Result.PASS, found)
-    remedy = 'a key whose list knows one of them alone is refused by the others: set [network] bind to it, or to "ipv4"'
+    remedy = 'a key whose list has only one of them is refused from the others: set [network] bind to it, or to "ipv4"'
     return Finding(about, "way_out", Result.WARN, found, remedy)
 
 
 def check_rest(about: str, rest: RestFacts) -> Finding:
-    """Judge the answer to a public question; some venues turn whole countries away, and some hotels answer for all."""
+    """Judge the answer to a public request; some venues block whole countries, and some hotel networks answer for all
+    hosts.
+    """
     if rest.status == 451 or rest.status == 403:
         found = f"HTTP {rest.status}: the venue does not serve this address"
         remedy = (
-            f"it goes by residence: set [venues.{about}] region to where the account lives, leave a VPN or data centre "
+            f"it goes by residence: set [venues.{about}] region to that of the account, avoid a VPN or data centre "
             "that it refuses, or disable the venue"
         )
         return Finding(about, "rest", Result.FAIL, found, remedy)
     if not rest.status:
         return Finding(about, "rest", Result.FAIL, rest.error or "no answer", "check the network and [network] proxy")
     if rest.status == 429:
-        return Finding(about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop what else asks")
+        return Finding(
+            about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop the other programs that ask"
+        )
     if rest.status != 200:
         unavailable = ": the venue is in maintenance, or overloaded" if rest.status == 503 else ""
-        remedy = "see the venue's status page, and try again: a run leaves it out, and takes it in when it answers"
+        remedy = "see the venue's status page, and try again: a run starts without it, and adds it when it answers"
         return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}{unavailable}", remedy)
     if rest.foreign:
         remedy = (
@@ -161,7 +168,9 @@ def check_rest(about: str, rest: RestFacts) -> Finding:
 
 EEA = frozenset({"eea", "eu"})
 NOT_IN_EEA = frozenset({"USDT"})
-"""What venues offer no customer in the European Economic Area since 2025 (MiCA: stable coins without an issuer there)."""
+"""Quotes that venues offer no customer in the European Economic Area since 2025 (MiCA: stable coins without an issuer
+there).
+"""
 
 
 def check_quote(about: str, region: str, quotes: Iterable[str]) -> Finding:
@@ -174,9 +183,9 @@ def check_quote(about: str, region: str, quotes: Iterable[str]) -> Finding:
 
 
 def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: str = "") -> Finding:
-    """Judge what a venue's clock says of ours, and how well it could be read."""
+    """Judge the difference between a venue's clock and ours, and how well it could be read."""
     if clock is None:
-        return Finding(about, "clock", Result.FAIL, f"not compared: {why}", "see what the other checks found")
+        return Finding(about, "clock", Result.FAIL, f"not compared: {why}", "see the findings of the other checks")
     offset_ms, error_ms = clock.offset_ns / NS_PER_MS, clock.error_ns / NS_PER_MS
     found = f"{offset_ms:+.0f} ms, known to +-{error_ms:.0f} ms; round trip {2 * error_ms:.0f} ms"
     if error_ms > error_ms_max:
@@ -192,12 +201,12 @@ def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: st
 def check_currency_list(
     about: str, *, listed: int = 0, wanted: int = 0, warning: str | None = None, error: str | None = None
 ) -> Finding:
-    """Judge the key for a currency list: `error` where it is not used or nothing came, `warning` where it may do too much."""
+    """Judge the key for a currency list: `error` where it is not used or got no answer, `warning` where it has too many
+    rights.
+    """
     check = "currency_list"
     if error is not None:
-        return Finding(
-            about, check, Result.FAIL, error, "until then coins there are proved by saved lists and the table alone"
-        )
+        return Finding(about, check, Result.FAIL, error, "until then only saved lists and the table prove coins there")
     found = f"read with a key: {listed} of {wanted} assets are on a chain there"
     if warning is not None:
         return Finding(about, check, Result.WARN, f"{found}; {warning}", "make a key that only reads")
@@ -205,9 +214,9 @@ def check_currency_list(
 
 
 def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -> Finding:
-    """Judge whether what is to be traded is listed, open, and said by an answer of today."""
+    """Judge whether the wanted symbols are listed and open, by an answer of today."""
     if listing.error:
-        return Finding(about, "listing", Result.FAIL, listing.error, "see what `rest` found")
+        return Finding(about, "listing", Result.FAIL, listing.error, "see the finding of `rest`")
     if not listing.listed:
         remedy = f"correct [run] symbols, or disable [venues.{about}]"
         return Finding(about, "listing", Result.FAIL, f"lists none of {', '.join(listing.wanted)}", remedy)
@@ -221,13 +230,13 @@ def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -
     if missing or listing.closed:
         parts = [f"not listed: {', '.join(missing)}"] * bool(missing)
         parts += [f"not open for trading: {', '.join(listing.closed)}"] * bool(listing.closed)
-        remedy = f"leave them out of [run] symbols, or name this venue's own in [venues.{about}] symbols"
+        remedy = f"remove them from [run] symbols, or name this venue's own in [venues.{about}] symbols"
         return Finding(about, "listing", Result.WARN, f"{found}; {'; '.join(parts)}", remedy)
     return Finding(about, "listing", Result.PASS, found)
 
 
 def check_books(about: str, feed: FeedFacts) -> Finding:
-    """Judge whether every book came in time."""
+    """Judge whether every book arrived in time."""
     missing = [symbol for symbol, ms in feed.first_book_ms.items() if ms is None]
     if missing:
         why = f" ({feed.lost})" if feed.lost else ""
@@ -239,9 +248,9 @@ def check_books(about: str, feed: FeedFacts) -> Finding:
 
 
 def check_steps(about: str, feed: FeedFacts) -> Finding:
-    """Judge whether books keep to the listed steps: what stands between them is shown rounded against us."""
+    """Judge whether books keep to the listed steps: prices between steps are shown rounded against us."""
     if not feed.fine:
-        return Finding(about, "steps", Result.PASS, f"all of {feed.levels} levels stand on the listed steps")
+        return Finding(about, "steps", Result.PASS, f"all of {feed.levels} levels are on the listed steps")
     found = (
         f"{feed.fine} of {feed.levels} levels ({100 * feed.fine / feed.levels:.1f} %) are finer than the listed steps"
     )
@@ -252,11 +261,11 @@ def check_steps(about: str, feed: FeedFacts) -> Finding:
 
 
 def check_lag(about: str, feed: FeedFacts, lag_ms_max: int) -> Finding:
-    """Judge the way of a frame against the age that a book may have."""
+    """Judge the way of a frame against the greatest age of a book."""
     rate = feed.frames / feed.watched_s if feed.watched_s else 0.0
     found = f"{rate:.0f} messages a second"
     if feed.lag_ms is None:
-        remedy = "without it no book would ever be fresh: see what `books` and `clock` found"
+        remedy = "without it no book would ever be fresh: see the findings of `books` and `clock`"
         return Finding(about, "lag", Result.WARN, f"{found}; no frame stated when it was sent", remedy)
     found += f", median lag {feed.lag_ms:.0f} ms"
     if feed.lag_ms > lag_ms_max:

@@ -46,11 +46,11 @@ from arb.venues.transport.network import Network, SystemNetwork
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 20.0
-"""How long after one look beside a run the doctor takes the next."""
+"""How long after one examination during a run the doctor starts the next."""
 
 
 class Examined(NamedTuple):
-    """What an examination found, and what a drill would take by the prices that it saw."""
+    """The findings of an examination, and the cost of a drill at the prices it saw."""
 
     findings: list[Finding]
     costs: list[DrillCost]
@@ -62,7 +62,6 @@ class Examined(NamedTuple):
 
 
 def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return findings as a document."""
     count = {result: sum(finding.result is result for finding in findings) for result in Result}
     return {
         "checks": [msgspec.to_builtins(finding) for finding in findings],
@@ -75,9 +74,9 @@ def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
 def examine(
     settings: Settings, options: DoctorOptions, keys: Mapping[str, Credentials], list_keys: Mapping[str, Credentials]
 ) -> Examined:
-    """Examine venues, this machine, and the accounts of `keys`, by venue, or of the sandbox that is meant.
+    """Examine venues, this machine, and the accounts of `keys`, by venue, or of the chosen sandbox.
 
-    `list_keys`: those that are for currency lists alone.
+    `list_keys`: those that are only for currency lists.
 
     Raises `ConfigError` for a venue that is not enabled.
     """
@@ -120,9 +119,10 @@ async def _examine(
 
 
 class StartExam:
-    """The doctor's look at what a live run trades with: before it, and beside it while something speaks against opening.
+    """The doctor's examination of a live run: before it, and during it while a finding blocks openings.
 
-    `ledger`: its URL, and its journal; `left`: what that holds of earlier runs. `failed` says where nothing may open, and why.
+    `ledger`: its URL, and its journal; `left`: its recovered state. `failed` names the venues where nothing may open,
+    and why.
     """
 
     def __init__(
@@ -143,9 +143,9 @@ class StartExam:
         self._make = partial(Doctor, settings, sites, gateways, Mode.LIVE, clock, rng, network, streams=False)
 
     async def before(self, *, pairs_open: bool) -> None:
-        """Look before the start; with pairs open only note that nobody has: they wait for no doctor.
+        """Examine before the start; with pairs open only note that this was skipped: they do not wait for the doctor.
 
-        Raises `CheckFailed` where no pair is open and what was found forbids to start.
+        Raises `CheckFailed` where no pair is open and a finding forbids the start.
         """
         if pairs_open:
             self.failed = dict.fromkeys(self._venues, "pairs are open, and the doctor has not looked yet")
@@ -153,11 +153,11 @@ class StartExam:
             self.failed = failures(await self._findings(), self._venues, pairs_open=False)
 
     async def beside(self, emit: EventListener) -> None:
-        """Look again and again at the venues where nothing may open, until nothing speaks against any of them."""
+        """Examine the blocked venues again and again, until none is blocked."""
         while self.failed:
             try:
                 found = failures(await self._findings(), self._venues, pairs_open=True)
-            except Exception as error:  # the top of a task: what is open goes on, and nothing opens meanwhile
+            except Exception as error:  # the top of a task: open pairs continue, and nothing opens meanwhile
                 log.warning("the doctor could not look: %r", error)
             else:
                 for venue, before in self.failed.items():
@@ -174,8 +174,8 @@ class StartExam:
 class Doctor:
     """Examines the venues at `sites`, and the accounts of the `gateways` there are.
 
-    `streams`: log in on the private streams, too, which a run must not that uses the same gateways meanwhile. `list_keys`: for
-    currency lists alone, by venue.
+    `streams`: log in on the private streams, too; not beside a run that uses the same gateways. `list_keys`: only for
+    currency lists, by venue.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class Doctor:
         ]
 
     async def findings(self, journal: Restores | None) -> list[Finding]:
-        """Measure and judge; `journal` restores what earlier runs left, None where there were none."""
+        """Measure and judge; `journal` restores the state of earlier runs, None where there were none."""
         found = await asyncio.gather(*(exam.findings() for exam in self._exams))
         clocks = [exam.measured for exam in self._exams if exam.measured is not None]
         local = [
@@ -221,7 +221,7 @@ class Doctor:
         if not isinstance(gateway, VenueGateway):
             return []
         if not exam.answers:
-            return [not_asked(venue, "signature", "the venue does not answer: see what `rest` found")]
+            return [not_asked(venue, "signature", "the venue does not answer: see the finding of `rest`")]
         others = tuple(other for other in self._settings.venues.enabled() if other != venue)
         account = AccountExam(
             self._settings,

@@ -1,8 +1,9 @@
-"""`arb doctor --drill`: a short run of the one composition that sends three small orders at each venue and opens no other pair.
+"""`arb doctor --drill`: a short run of the one composition that sends three small orders at each venue and opens no
+other pair.
 
-What comes of an order is judged by its row, as the engine has it from answers, streams and queries. Only a venue that took an
-order of this account and refused one that had expired is noted to enforce expiries (`ExpiryProved`); that is journalled and
-shortens proofs of absence in every later run on the account.
+An order's result is judged by its row, as the engine has it from answers, streams and queries. Only a venue that took
+an order of this account and refused one that had expired is noted to enforce expiries (`ExpiryProved`); that is
+journalled and shortens proofs of absence in every later run on the account.
 """
 
 import asyncio
@@ -39,16 +40,17 @@ from arb.venues.registry import spec_of
 from arb.venues.transport.watched import Exchange, Watch, WatchedNetwork
 
 DRILL_S = 90.0
-"""How long the steps may take, from the start of trading on; an order without answer alone may need 35 s."""
+"""How long the steps may take, from the start of trading; a single order without answer may need 35 s."""
 
 
 def drill(
     settings: Settings, options: RunOptions, symbols: Mapping[str, str], keep: Path | None, **of_run: Any
 ) -> tuple[list[Finding], int]:
-    """Carry out a drill and return what it found, and the exit code of the run.
+    """Run a drill and return its findings, and the exit code of the run.
 
-    `symbols`: in what to trade at each venue; `keep`: the directory for the answers, None: one beside the journal; `of_run`:
-    what `Run` takes besides. Raises `ConfigError` for a directory that cannot be made, and whatever a run raises.
+    `symbols`: those to trade at each venue; `keep`: the directory for the answers, None: one next to the journal;
+    `of_run`: further arguments of `Run`. Raises `ConfigError` for a directory that cannot be made, and any error of a
+    run.
     """
     _, journal = stores(settings, options.mode.value, options.db)
     kept = KeptAnswers(keep or answers_beside(journal, SystemClock().wall_ns()))
@@ -61,13 +63,15 @@ def drill(
 
 
 def answers_beside(journal: Path, now_ns: int) -> Path:
-    """Return the directory for the answers of a drill that begins now: `NAME.drill-INSTANT` beside `NAME.journal.sqlite`."""
+    """Return the directory for the answers of a drill that begins now: `NAME.drill-INSTANT` next to
+    `NAME.journal.sqlite`.
+    """
     instant = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H%M%SZ")
     return journal.with_name(f"{journal.name.removesuffix('.journal.sqlite')}.drill-{instant}")
 
 
 class KeptAnswers:
-    """The answers of a drill as files that tests can read: one for each, its request's method and path beside it."""
+    """The answers of a drill as files that tests can read: one for each, with its request's method and path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,7 +97,7 @@ class KeptAnswers:
 
 
 class DrillRun(Run):
-    """A run whose strategy is a drill, and whose network shows what it carries of the drill's orders."""
+    """A run whose strategy is a drill, and whose network records the traffic of the drill's orders."""
 
     def __init__(
         self,
@@ -112,13 +116,13 @@ class DrillRun(Run):
         self._venues.network = WatchedNetwork(self._venues.network, self._clock, watch)
 
     def findings(self) -> list[Finding]:
-        """Return what each step showed, and what is left of those that could not be carried out."""
+        """Return the result of each step, and the steps that could not be run."""
         drill = self._drill
         if drill is None:
-            return [Finding("local", "drill", Result.FAIL, "it never began", "see what the log says")]
+            return [Finding("local", "drill", Result.FAIL, "it never began", "see the log")]
         found = [judged(result) for result in drill.results]
         for venue, why in drill.left.items():
-            remedy = "see the other checks of the venue; what is open is finished by the next run"
+            remedy = "see the other checks of the venue; the next run finishes open pairs"
             found.append(Finding(venue, "drill", Result.FAIL, f"not ended: {why}", remedy))
         return found
 
@@ -130,7 +134,7 @@ class DrillRun(Run):
         return msgspec.structs.replace(super()._parts(*given), strategy=make)
 
     async def _until_stopped(self, node: Node) -> int:
-        """Wait until all steps have ended, the user stops it, or it takes too long; write down what was proved."""
+        """Wait until all steps have ended, the user stops it, or it takes too long; journal the proofs."""
         self._started_trading_ns = self._clock.wall_ns()
         self._turns.begin()
         waiting = {asyncio.create_task(event.wait()) for event in (self._done, self._stop)}
@@ -158,21 +162,25 @@ class DrillRun(Run):
 
 
 def refused(found: Iterable[Finding], costs: Sequence[DrillCost]) -> list[Finding]:
-    """Return why no drill is to be tried, of each venue where a check failed or no book came; none where it may go on."""
+    """Return why no drill is to be tried, of each venue where a check failed or no book arrived; none where it may
+    start.
+    """
     failed = [finding for finding in found if finding.result is Result.FAIL]
     if failed:
         names = sorted({f"{finding.about} {finding.check}" for finding in failed})
         text = f"not begun: these checks failed: {', '.join(names)}"
         return [Finding("local", "drill", Result.FAIL, text, "correct them first, or name the venues that are well")]
     if not costs:
-        return [Finding("local", "drill", Result.FAIL, "not begun: no venue shows a book", "see what `books` found")]
+        return [
+            Finding("local", "drill", Result.FAIL, "not begun: no venue shows a book", "see the finding of `books`")
+        ]
     return []
 
 
 def proved(results: Iterable[DrillResult]) -> dict[str, bool]:
-    """Return by venue whether it refuses what has expired, where the drill shows that.
+    """Return by venue whether it refuses expired orders, where the drill shows that.
 
-    It does where it took an order, and refused a late one for being late; it does not where it took the late one.
+    True where it took an order, and refused a late one for being late; False where it took the late one.
     """
     results = list(results)
     took = {r.venue for r in results if r.step is DrillStep.REST and r.order.outcome is Outcome.ACCEPTED}
@@ -182,12 +190,12 @@ def proved(results: Iterable[DrillResult]) -> dict[str, bool]:
 
 
 def refused_as_late(result: DrillResult) -> bool:
-    """Return whether an order that came too late was refused, by the venue's own code for that."""
+    """Return whether a late order was refused, by the venue's own code for that."""
     return result.as_hoped and result.order.reject_code in spec_of(result.venue).outcomes.expiry_codes
 
 
 def judged(result: DrillResult) -> Finding:
-    """Return what one step showed."""
+    """Return the finding of one step."""
     order, check = result.order, f"drill_{result.step}"
     if order.outcome is Outcome.REJECTED:
         found = f"refused ({clean(order.reject_code or '')})"
@@ -204,7 +212,7 @@ def judged(result: DrillResult) -> Finding:
                 "absence of an order without answer is only presumed"
             )
             if good:
-                found += ": it counts as proved from now on that what has expired is not taken"
+                found += ": from now on the venue counts as proved to refuse expired orders"
         case DrillStep.TRADE:
             good = result.as_hoped and result.state in CLOSED
             found += f", net {plain(result.net)}"

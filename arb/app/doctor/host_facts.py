@@ -1,4 +1,4 @@
-"""What this machine does: a folder's file system, tried out on a file that is gone afterwards, the clock, the event loop."""
+"""Facts of this machine: a folder's file system (tested on a temporary file), the clock, the event loop."""
 
 import asyncio
 import ctypes
@@ -49,7 +49,7 @@ def clock_discipline() -> ClockDiscipline:
 
 
 def loop_kind(loop: asyncio.AbstractEventLoop) -> str:
-    """Return which event loop runs, and by what it waits for sockets."""
+    """Return which event loop runs, and its selector."""
     if isinstance(loop, asyncio.SelectorEventLoop):
         return f"asyncio on {selectors.DefaultSelector.__name__.removesuffix('Selector').lower()}"
     return type(loop).__module__.partition(".")[0]
@@ -76,7 +76,7 @@ def journal_disk_facts(folder: Path, clock: Clock, mounts: Path = MOUNTS) -> Jou
 
 
 def file_system(folder: Path, mounts: Path = MOUNTS) -> str:
-    """Return the kind of file system that a folder lies on, by the table of mounts; "" where there is no such table."""
+    """Return the kind of a folder's file system, by the table of mounts; "" where there is no such table."""
     try:
         rows = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What `arb doctor` judges of this machine: its disk, its file system, its clock, the ledger's schema, who may read what."""
+"""The doctor's judgements of this machine: its disk, its file system, its clock, the ledger's schema, file permissions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,7 @@ class JournalDiskFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockDiscipline(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel says of its clock: whether anything keeps it (None: it does not say), to within how many ms."""
+    """The kernel's report of its clock: whether anything keeps it (None: not reported), to within how many ms."""
 
     kept: bool | None = None
     error_ms: float = 0.0
@@ -48,7 +48,7 @@ def check_python(version: Sequence[int]) -> Finding:
 
 
 def check_loop(kind: str) -> Finding:
-    """Judge what waits for the sockets; `kind` as in `asyncio on epoll`."""
+    """Judge the loop's selector; `kind` as in `asyncio on epoll`."""
     if kind.endswith((" select", " poll")):
         remedy = (
             "use a Python that was built with epoll (Linux) or kqueue (macOS): this one asks every socket each time"
@@ -58,11 +58,11 @@ def check_loop(kind: str) -> Finding:
 
 
 def check_disk(folder: str, free_bytes: int) -> Finding:
-    """Judge the room where ledger and journal lie."""
+    """Judge the free space for ledger and journal."""
     found = f"{free_bytes / MIB:,.0f} MiB free in {folder}"
     if free_bytes < FREE_FAIL:
         return Finding(
-            LOCAL, "disk", Result.FAIL, found, "free some: on a full disk nothing opens and only repairs go on"
+            LOCAL, "disk", Result.FAIL, found, "free some: on a full disk nothing opens and only repairs continue"
         )
     if free_bytes < FREE_WARN:
         return Finding(LOCAL, "disk", Result.WARN, found, "that may last for days only: free some, or move [store] url")
@@ -70,7 +70,7 @@ def check_disk(folder: str, free_bytes: int) -> Finding:
 
 
 def check_journal_disk(disk: JournalDiskFacts) -> Finding:
-    """Judge whether what was written there is there after a power cut, and whether a second engine is kept out."""
+    """Judge whether written data survives a power cut, and whether a second engine is kept out."""
     check = "journal_disk"
     if disk.error:
         return Finding(LOCAL, check, Result.FAIL, f"{disk.folder}: {disk.error}", "choose another [store] url")
@@ -82,14 +82,13 @@ def check_journal_disk(disk: JournalDiskFacts) -> Finding:
     if disk.kind in MEMORY:
         return Finding(LOCAL, check, Result.WARN, f"{found}: in memory, gone with the power", move)
     if disk.kind in REMOTE:
-        return Finding(LOCAL, check, Result.WARN, f"{found}: on another machine, which may forget what it took", move)
+        return Finding(LOCAL, check, Result.WARN, f"{found}: on another machine, which may lose written data", move)
     if disk.sync_ms > SYNC_MS_MAX:
         return Finding(LOCAL, check, Result.WARN, f"{found}: repairs and entries would wait for it", move)
     return Finding(LOCAL, check, Result.PASS, found)
 
 
 def check_schema(url: str, faults: Sequence[str], *, there: bool) -> Finding:
-    """Judge the ledger's schema."""
     if not there:
         return Finding(LOCAL, "schema", Result.PASS, f"{url}: not there yet, a run makes it")
     if faults:
@@ -101,13 +100,17 @@ def check_schema(url: str, faults: Sequence[str], *, there: bool) -> Finding:
 
 
 def check_host_clock(agreed: Agreed | None, asked: int) -> Finding:
-    """Judge the host's clock by what the venues say together."""
+    """Judge the host's clock against all venues' clocks."""
     check = "host_clock"
     if agreed is None:
-        return Finding(LOCAL, check, Result.WARN, "no venue's clock could be read", "see what `clock` found of each")
+        return Finding(
+            LOCAL, check, Result.WARN, "no venue's clock could be read", "see each venue's finding of `clock`"
+        )
     found = f"{-agreed.offset_ns / NS_PER_MS:+.0f} ms against {', '.join(agreed.venues)}"
     if 2 * len(agreed.venues) <= asked and asked > 1:
-        return Finding(LOCAL, check, Result.WARN, f"{found}; the others disagree", "see what `clock` found of each")
+        return Finding(
+            LOCAL, check, Result.WARN, f"{found}; the others disagree", "see each venue's finding of `clock`"
+        )
     remedy = "enable NTP: chrony or systemd-timesyncd on Linux, `sntp` on macOS"
     if abs(agreed.offset_ns) > APART_MAX_NS:
         return Finding(LOCAL, check, Result.FAIL, f"{found}: more than a day, and a run refuses to start", remedy)
@@ -120,17 +123,20 @@ def check_clock_discipline(clock: ClockDiscipline) -> Finding:
     """Judge whether anything keeps the host's clock: one that is right today and runs free is wrong in a week."""
     check = "clock_discipline"
     if clock.kept is None:
-        return Finding(LOCAL, check, Result.PASS, "this system does not say; `host_clock` compares it with the venues'")
+        return Finding(
+            LOCAL, check, Result.PASS, "this system does not report it; `host_clock` compares it with the venues'"
+        )
     if not clock.kept:
-        remedy = "enable NTP (chrony, systemd-timesyncd), in a container its host's: a run sets its own clock alone"
-        return Finding(LOCAL, check, Result.WARN, "nothing keeps this machine's clock, by what its kernel says", remedy)
+        remedy = "enable NTP (chrony, systemd-timesyncd), in a container its host's: a run corrects only its own clock"
+        return Finding(LOCAL, check, Result.WARN, "nothing keeps this machine's clock, as its kernel reports", remedy)
     return Finding(LOCAL, check, Result.PASS, f"kept by NTP, to within {clock.error_ms:.0f} ms")
 
 
 def check_permissions(settings: Mapping[str, int], records: Mapping[str, int]) -> Finding:
-    """Judge who else may write the settings, or read ledger and journal; each by path, with its permission bits, if it exists.
+    """Judge who else may write the settings, or read ledger and journal; each by path, with its permission bits, if it
+    exists.
 
-    Settings hold no secret: who may only read them learns what a clone shows.
+    Settings hold no secret, so others may read them.
     """
     written = sorted(path for path, mode in settings.items() if mode & 0o022)
     read = sorted(path for path, mode in records.items() if mode & 0o077)
@@ -138,11 +144,11 @@ def check_permissions(settings: Mapping[str, int], records: Mapping[str, int]) -
         found = [f"others may {may} {', '.join(paths)}" for may, paths in (("write", written), ("read", read)) if paths]
         remedy = f"chmod go= {' '.join((*written, *read))}"
         return Finding(LOCAL, "permissions", Result.WARN, " and ".join(found), remedy)
-    return Finding(LOCAL, "permissions", Result.PASS, f"{len(settings) + len(records)} files, for this user alone")
+    return Finding(LOCAL, "permissions", Result.PASS, f"{len(settings) + len(records)} files, only for this user")
 
 
 def check_halt(halted: str | None) -> Finding:
-    """Judge whether an earlier run left a halt, which stays until it is lifted."""
+    """Judge whether a halt of an earlier run holds; it stays until it is lifted."""
     if halted is not None:
         remedy = "find out why (docs/FAILURES.md), then `arb resume --reason TEXT`"
         return Finding(LOCAL, "halt", Result.WARN, f"trading is halted: {halted}", remedy)
@@ -150,7 +156,7 @@ def check_halt(halted: str | None) -> Finding:
 
 
 def check_open_pairs(pair_ids: Sequence[int]) -> Finding:
-    """Judge whether an earlier run left pairs open."""
+    """Judge whether an earlier run ended with open pairs."""
     if pair_ids:
         found = f"pairs are open: {', '.join(map(str, sorted(pair_ids)))}"
         return Finding(

@@ -48,7 +48,7 @@ DAY_S = 86_400
 
 
 class VenueExam:
-    """All that is measured of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
+    """The measurements of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
 
     def __init__(
         self,
@@ -73,7 +73,6 @@ class VenueExam:
         self._symbols = symbols_of(settings, venue)
 
     async def findings(self) -> list[Finding]:
-        """Measure and judge."""
         venue, timing = self._venue, self._settings.timing
         hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self._site.endpoint))))
         source = build_paper_source(
@@ -114,7 +113,7 @@ class VenueExam:
         ]
 
     async def _list_finding(self, key: Credentials) -> Finding:
-        """Ask with the key for the currency list what it may do, and for the list of what is traded here."""
+        """Read the rights of the key for the currency list, and the list of the symbols traded here."""
         keyed = build_keyed_list(
             spec_of(self._venue), self._site, key, clock=self._clock, rng=self._rng, network=self._network
         )
@@ -179,7 +178,7 @@ class VenueExam:
 
 
 class FeedWatch:
-    """Counts what comes by on the books of one venue; `offset_ns`: its clock minus ours."""
+    """Counts the frames that arrive for the books of one venue; `offset_ns`: its clock minus ours."""
 
     def __init__(self, clock: Clock, instruments: Sequence[Instrument], offset_ns: int) -> None:
         self.instruments = instruments
@@ -228,7 +227,7 @@ class FeedWatch:
         )
 
     def quotes(self) -> Quotes:
-        """Return the best bid and ask of every book that came."""
+        """Return the best bid and ask of every book that arrived."""
         found = {}
         for row, instrument in enumerate(self.instruments):
             bid, ask = self._arena.best(row)
@@ -238,7 +237,7 @@ class FeedWatch:
         return found
 
     def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
-        """Count a frame; what is fetched says nothing of how late frames are."""
+        """Count a frame; a fetched one does not show how late frames are."""
         self._frames += 1
         result = self.reader.on_http(received_ns, url, raw) if url else self.reader.on_frame(received_ns, raw)
         for resync in result.resyncs:
@@ -312,7 +311,6 @@ class _Seen(asyncio.Protocol):
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
         self.transport = cast("asyncio.Transport", transport)
 
 

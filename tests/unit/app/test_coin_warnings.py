@@ -17,11 +17,11 @@ def test_a_start_names_the_symbols_and_venues_and_what_follows() -> None:
     btc, sol = coin_warnings(CoinRule(coins, refuse_unproved=False), traded)
     assert btc == (
         "BTC/USDT is not proved to be the same coins, and nothing opens between gate and bitget (different), "
-        "okx and bitget (different), unless the venues' own lists say otherwise: see docs/COINS.md"
+        "okx and bitget (different), unless the venues' own lists prove it: see docs/COINS.md"
     )
     assert sol == (
-        "SOL/USDT is not proved to be the same coins, and what is earned is marked and not summed between gate and okx "
-        "(unproved), unless the venues' own lists say otherwise: see docs/COINS.md"
+        "SOL/USDT is not proved to be the same coins, and earnings are marked and not summed between gate and okx "
+        "(unproved), unless the venues' own lists prove it: see docs/COINS.md"
     )
     refused = coin_warnings(CoinRule(coins, refuse_unproved=True), traded)
     assert [text.partition(" between ")[0].rpartition("and ")[2] for text in refused] == ["nothing opens"] * 2
@@ -31,7 +31,7 @@ def test_symbols_of_which_the_same_is_to_be_said_share_a_line() -> None:
     traded = dict.fromkeys(("gate", "okx"), ("ADA/USDT", "BTC/USDT", "SOL/USDT"))
     [line] = coin_warnings(CoinRule((*USDT, *BTC), refuse_unproved=False), traded)
     assert line.startswith(
-        "ADA/USDT, SOL/USDT are not proved to be the same coins, and what is earned is marked and not summed"
+        "ADA/USDT, SOL/USDT are not proved to be the same coins, and earnings are marked and not summed"
     )
 
 

@@ -108,7 +108,7 @@ def test_a_second_acknowledgement_names_the_first(ledger: str, capsys: Captured)
         (("ack", "x8", "--reason", "x"), "'x8' is no alert: give an id as `arb alerts` shows it"),
         (("ack", "9" * 40, "--reason", "x"), f"'{'9' * 40}' is no alert: give an id as `arb alerts` shows it"),
         (("ack", "1"), "Missing option '--reason': see `arb alerts ack --help`"),
-        (("ack", "1", "--reason", " "), "--reason: say why, in 1 to 500 characters"),
+        (("ack", "1", "--reason", " "), "--reason: give the reason, in 1 to 500 characters"),
     ],
 )
 def test_what_cannot_be_acknowledged_is_one_line(

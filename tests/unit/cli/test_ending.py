@@ -65,7 +65,7 @@ def test_a_run_that_went_well_takes_eight_lines_and_names_the_next_command(monke
             "HALTED: daily_loss_quote",
             "arb resume --reason TEXT --allow-loss QUOTE)",
         ),
-        ({"pairs": {"open": 2}}, EXIT_HALTED, "2 pairs left open", "(the next arb run finishes what is open)"),
+        ({"pairs": {"open": 2}}, EXIT_HALTED, "2 pairs still open", "(the next arb run finishes open pairs)"),
         ({"pairs": {"opened": 0}}, EXIT_OK, "nothing halted", "(why nothing was taken)"),
         ({"unknown_orders": 1, "incidents": 4}, EXIT_OK, "1 orders unknown, incidents: 4", "arb report"),
     ],

@@ -151,7 +151,7 @@ def test_consent_to_real_orders_is_refused_where_none_are_sent(capsys: Captured)
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
 def test_a_resumption_needs_a_reason(capsys: Captured, reason: str) -> None:
-    assert "--reason: say why" in _refused(capsys, "resume", "--reason", reason)
+    assert "--reason: give the reason" in _refused(capsys, "resume", "--reason", reason)
 
 
 def test_a_ledger_that_does_not_exist_is_named(capsys: Captured) -> None:

@@ -165,7 +165,7 @@ def test_the_key_of_a_venue_that_is_only_read_is_kept_like_the_others(machine: M
     assert rows["bybit", "demo"]["names"] == [f"DEMO_{name}" for name in names]
     assert machine.arb("remove", "bybit").document == {"venue": "bybit", "removed": names, "from": "keyring"}
     half = machine.arb("test", "bybit", variables={"BYBIT_API_KEY": "planted-key-of-bybit"})
-    assert half.code == 2 and "BYBIT_API_SECRET is not: all parts of a key come from one place" in half.err
+    assert half.code == 2 and "BYBIT_API_SECRET is not: all parts of a key must be in one place" in half.err
     assert "planted" not in half.err
 
 

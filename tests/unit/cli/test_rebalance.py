@@ -185,13 +185,13 @@ def test_without_an_engine_the_last_run_says_what_was_held(folder: Path, capsys:
 @pytest.mark.parametrize(
     ("settings", "arguments", "said"),
     [
-        (SETTINGS, (), "[inventory] states no band: say what each venue should hold"),
+        (SETTINGS, (), "[inventory] states no band: state the share of each venue"),
         (SETTINGS + BANDS, ("--asset", "BTT"), "--asset BTT: [inventory] states no band of it: did you mean 'BTC'?"),
         (SETTINGS + BANDS, ("--fee", "gate=1"), "'gate=1' is no fee of a venue: write for example gate:BTC=0.0002"),
         (SETTINGS + BANDS, ("--fee", "gat:BTC=1"), "--fee gat:BTC: unknown venue: did you mean 'gate'?"),
         (SETTINGS + BANDS, ("--fee", "gate:BTT=1"), "--fee gate:BTT: no moves of BTT are planned: did you mean 'BTC'?"),
         (SETTINGS + BANDS, ("--max-cost-bps", "-1"), "Invalid value for '--max-cost-bps'"),
-        (SETTINGS + BANDS, (), "what the venues hold is not known: start an engine with `arb run`, and ask again"),
+        (SETTINGS + BANDS, (), "the venues' holdings are not known: start an engine with `arb run`, and ask again"),
     ],
 )
 def test_what_cannot_be_planned_is_one_line_and_exit_code_2(

@@ -22,9 +22,7 @@ def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("which", [[], ["--parquet", "--jsonl"]])
 def test_what_to_make_has_to_be_said(tape: str, capsys: Captured, which: list[str]) -> None:
     assert main(["tape", "convert", tape, *which]) == 2
-    assert capsys.readouterr().err == (
-        "arb: arb tape convert: give either --parquet or --jsonl, which says what to make\n"
-    )
+    assert capsys.readouterr().err == ("arb: arb tape convert: give either --parquet or --jsonl, the format to make\n")
 
 
 def test_a_parquet_file_that_is_no_tape_is_one_line(tape: str, tmp_path: Path, capsys: Captured) -> None:

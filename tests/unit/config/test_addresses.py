@@ -47,7 +47,7 @@ def complaint(folder: Path, text: str, mode: int = 0o600) -> str:
         ('[venues.okx.endpoints]\nws = ""', ":2: [venues.okx.endpoints] ws: unknown key: known are rest, "),
         ('[venues.okx]\nendpoints = "https://x"', ":2: [venues.okx] endpoints: must be a table: write [venues.okx.endpoints]"),
         ('[venues.okx]\nhosts = ["www.okx.com"]', ": [venues.okx] hosts: 'ws.okx.com' is no allowed host"),
-        (f'[network]\nproxy = "socks4://u:{SECRET}@h:1"', ": [network] proxy: only proxies that speak plain HTTP (CONNECT)"),
+        (f'[network]\nproxy = "socks4://u:{SECRET}@h:1"', ": [network] proxy: only proxies with plain HTTP (CONNECT)"),
         ('[network]\nbind = "eth0"', ": [network] bind: 'eth0' is no address: write \"ipv4\", or one address of this"),
         (f'[network]\nproxy = "http://u:{SECRET}@h"', ": [network] proxy: give host and port"),
         (f'[network]\nproxy = ["http://u:{SECRET}@h:1"]', ':2: [network] proxy = ["..."]: give text'),

@@ -78,7 +78,7 @@ def test_without_any_there_are_none() -> None:
             "".join(
                 edges("share", low="0.6", target="0.7", high="0.8").replace("gate", venue) for venue in ("gate", "okx")
             ),
-            "[inventory] the low shares of BTC come to 1.2 together",
+            "[inventory] the low shares of BTC add up to 1.2",
         ),
         (
             edges("share", low="1.5"),

@@ -47,7 +47,7 @@ def test_a_line_says_of_a_ticker_at_two_venues_that_it_is_one_coin_or_that_it_is
         ({"gat:XYZ": "same as okx:XYZ"}, "no venue is called 'gat': there are binance, bitget, bybit, gate, okx"),
         ({"gate:XYZ": "same as gate:XYZ"}, "name two venues"),
         ({"gate:XYZ": "same as okx:XYZ2"}, "XYZ and XYZ2 are never one symbol"),
-        ({"gate:XYZ": "same as okx:XYZ", "okx:XYZ": "different from gate:XYZ"}, "another line says the opposite"),
+        ({"gate:XYZ": "same as okx:XYZ", "okx:XYZ": "different from gate:XYZ"}, "another line states the opposite"),
     ],
 )
 def test_a_line_that_cannot_be_obeyed_is_refused(given: dict[str, str], complaint: str) -> None:

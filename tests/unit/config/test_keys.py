@@ -114,7 +114,7 @@ def test_half_a_key_is_refused_though_the_next_place_has_a_whole_one(tmp_path: P
         "file": places(tmp_path, {}, Kept(KEY), file=half) if where == "file" else places(tmp_path),
         "keyring": places(tmp_path, {}, Kept(half), file={}) if where == "keyring" else places(tmp_path),
     }[where]
-    assert f", and {name} is not: all parts of a key come from one place" in refusal(found)
+    assert f", and {name} is not: all parts of a key must be in one place" in refusal(found)
 
 
 def test_without_a_key_every_place_is_named_and_why_there_is_no_keyring(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_link_counts_by_what_it_leads_to(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / ENV_FILE)
     hide_known(Settings(), {}, tmp_path)
-    with pytest.raises(ConfigError, match="is no file: keys stand in a file of NAME=value lines"):
+    with pytest.raises(ConfigError, match="is no file: keys belong in a file of NAME=value lines"):
         read_env_file(tmp_path / ENV_FILE)
 
 
@@ -223,7 +223,7 @@ def test_a_line_that_is_not_clear_is_refused_by_its_number_and_not_shown(tmp_pat
 
 
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"{ENV_FILE}:3: A stands in line 1, too"):
+    with pytest.raises(ConfigError, match=f"{ENV_FILE}:3: A is also in line 1"):
         read_env_file(write_env(tmp_path, "A=1\nB=2\nA=1\n"))
 
 

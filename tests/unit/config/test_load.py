@@ -177,7 +177,7 @@ def test_what_assets_that_pay_fees_are_worth_is_stated_by_venue() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("{ GT = 0 }", "[venues.gate] fee_asset_prices_quote.GT = 0: say what one GT is worth, or drop it"),
+        ("{ GT = 0 }", "[venues.gate] fee_asset_prices_quote.GT = 0: give the worth of one GT, or drop it"),
         ("{ GT = -1 }", "give an amount from 0 to"),
         ('{ "G T" = 4 }', "is no asset: write it as venues list it"),
         ("4.2", "must be amounts by asset"),
@@ -379,8 +379,8 @@ def test_a_symbol_that_is_not_traded_at_a_venue_asks_no_room_there(tmp_path: Pat
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        ("max_price_ratio_bps", "no two books ever show one price: give 100"),
-        ("entry_band_bps", "no price is just that of other venues: give 1000"),
+        ("max_price_ratio_bps", "no two books ever show one price: give for example 100"),
+        ("entry_band_bps", "no price is just that of other venues: give for example 1000"),
     ],
 )
 def test_a_band_of_prices_without_width_is_refused(tmp_path: Path, table: str, key: str, why: str) -> None:
@@ -401,7 +401,7 @@ def test_dust_of_one_symbol_is_not_allowed_more_than_all_dust(tmp_path: Path, ta
 def test_a_ramp_that_begins_at_nothing_is_refused_and_one_can_be_done_without(tmp_path: Path) -> None:
     assert _load("").live.ramp() == Ramp(Decimal(50), 20)
     assert _load("[live]\nramp_pairs = 0\nramp_start_quote = 0").live.ramp() is None
-    assert "[live] ramp_start_quote = 0: no pair could ever open: give 50" in _complaint_of_file(
+    assert "[live] ramp_start_quote = 0: no pair could ever open: give for example 50" in _complaint_of_file(
         tmp_path, f"{SYMBOL}[live]\nramp_start_quote = 0"
     )
 

@@ -40,7 +40,7 @@ def _complaint(*texts: str) -> str:
         ("timing.max_skew_ms=1\nmax_feed_lag_ms=2", ('--set timing.max_skew_ms = "1�max_feed_lag_ms=2": '
             "give a whole number of milliseconds, for example 100")),
         ("limits.max_price_ratio_bps=0", ("--set limits.max_price_ratio_bps: [limits] max_price_ratio_bps = 0: no two books "
-            "ever show one price: give 100, say, or 10000 to bound nothing")),
+            "ever show one price: give for example 100, or 10000 to bound nothing")),
         ("limits.venue.gaet.min_edge_bps=1", ("--set limits.venue.gaet.min_edge_bps: [limits.venue.gaet]: unknown venue"
             ": did you mean 'gate'?")),
     ],

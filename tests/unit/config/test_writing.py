@@ -61,7 +61,7 @@ def test_where_there_is_no_such_key_one_is_made(text: str, changed: str) -> None
     ],
 )
 def test_what_cannot_be_replaced_for_certain_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"c.toml: \[run\] symbols cannot be replaced as the file is written"):
+    with pytest.raises(ConfigError, match=r"c.toml: \[run\] symbols cannot be replaced in this form"):
         with_symbols(text, CHOSEN, "c.toml")
 
 

@@ -116,7 +116,7 @@ HTML = b"<html><h1>403 Forbidden</h1></html>"
         ("okx", 401, okx("50113", "Invalid Sign"), None, ("secret:", "copy the secret again")),
         ("okx", 401, okx("50102", "Timestamp request expired"), None, ("clock:", "NTP")),
         ("okx", 401, okx("50120", "no permission"), None, ("rights:", "and no other")),
-        ("okx", 403, HTML, None, ("host:", "see what `rest` found")),
+        ("okx", 403, HTML, None, ("host:", "see `rest`")),
         ("gate", 403, {"label": "IP_FORBIDDEN", "message": "not in whitelist"}, None, ("address:",)),
         ("gate", 401, {"label": "INVALID_SIGNATURE", "message": "Signature mismatch"}, None, ("secret:",)),
         ("bitget", 400, {"code": "40012", "msg": "apikey/password is incorrect"}, None, ("passphrase:",)),
