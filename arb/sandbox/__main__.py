@@ -52,7 +52,7 @@ async def _serve(
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            return  # whoever started us is gone already
+            return  # the process that started us is gone already
         if child:
             _watch_stdin(loop, stopped)
         await stopped.wait()
@@ -63,7 +63,7 @@ async def _serve(
 
 
 def _stop_when_broken(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> list[BaseException]:
-    """Stop the sandbox when the world itself fails: a market that silently stands still would deceive its judges."""
+    """Stop the sandbox when the world itself fails: a market that silently stalls would deceive its judges."""
     broken: list[BaseException] = []
 
     def note(running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -79,8 +79,6 @@ def _stop_when_broken(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """Set `stopped` when stdin closes: the parent is gone."""
-
     def wait_for_end() -> None:
         while sys.stdin.buffer.read(4096):
             pass
@@ -110,7 +108,6 @@ def _lines(text: str) -> list[object]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the sandbox and return the exit code."""
     try:
         options = _read(arguments)
         faults = options.get("faults")

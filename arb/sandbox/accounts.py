@@ -1,8 +1,8 @@
 """Balances of one account at one venue: free and locked, holds, fees, transfers. Exact decimals throughout.
 
-Money is only moved by the verbs below; free and locked can never become negative. What an order locks is decided
-here too, since it is the venue's rule: a limit order locks its limit, not its average; a buy whose fee is charged in
-quote locks the fee on top; a sell locks its base and pays its fee out of what it receives.
+Money is only moved by the verbs below; free and locked can never become negative. The locked amount of an order is
+decided here too, since it is the venue's rule: a limit order locks its limit, not its average; a buy whose fee is
+charged in quote locks the fee on top; a sell locks its base and pays its fee out of the proceeds.
 """
 
 from dataclasses import dataclass
@@ -15,20 +15,15 @@ from arb.sandbox.values import Refusal, Refused, Transfer
 
 @dataclass(slots=True)
 class Balance:
-    """Free and locked amount of one asset."""
-
     free: Decimal = ZERO
     locked: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
-        """Return free plus locked."""
         return add(self.free, self.locked)
 
 
 class Account:
-    """The one trading account of a simulated venue."""
-
     def __init__(self, initial: dict[str, Decimal]) -> None:
         self.initial = dict(initial)
         self.balances = {asset: Balance(free=amount) for asset, amount in initial.items()}
@@ -40,7 +35,6 @@ class Account:
         self.balances[asset] = Balance(amount, ZERO)
 
     def balance(self, asset: str) -> Balance:
-        """Return the balance of an asset, made empty when unknown."""
         return self.balances.setdefault(asset, Balance())
 
     def lock(self, asset: str, amount: Decimal) -> None:
@@ -53,14 +47,12 @@ class Account:
         balance.locked = add(balance.locked, amount)
 
     def release(self, asset: str, amount: Decimal) -> None:
-        """Move `amount` from locked back to free."""
         balance = self.balance(asset)
         require(ZERO <= amount <= balance.locked, f"cannot release {amount} {asset} of {balance.locked}")
         balance.locked = sub(balance.locked, amount)
         balance.free = add(balance.free, amount)
 
     def spend_locked(self, asset: str, amount: Decimal) -> None:
-        """Pay `amount` out of what is locked."""
         balance = self.balance(asset)
         require(ZERO <= amount <= balance.locked, f"cannot spend {amount} {asset} of locked {balance.locked}")
         balance.locked = sub(balance.locked, amount)
@@ -90,7 +82,7 @@ class Account:
 
 
 def buy_hold(quote_amount: Decimal, fee_rate: Decimal, buy_fee_in: str) -> Decimal:
-    """Return what a buy of `quote_amount` at its limit locks; a rebate (negative rate) locks nothing extra."""
+    """Return the amount a buy of `quote_amount` at its limit locks; a rebate (negative rate) locks nothing extra."""
     if buy_fee_in == "quote" and fee_rate > 0:
         return mul(quote_amount, add(ONE, fee_rate))
     return quote_amount

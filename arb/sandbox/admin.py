@@ -1,4 +1,4 @@
-"""The sandbox's admin: the truth for judges, and the hand that moves books, balances and faults. Pure, no sockets."""
+"""The sandbox's admin: the truth for judges, and the controls of books, balances and faults. Pure, no sockets."""
 
 import json
 import random
@@ -23,14 +23,14 @@ _LOOPBACK = re.compile(r"(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\])(?::[0-9]{1
 
 
 class AdminError(Exception):
-    """A bad admin request: one line that says what is wrong."""
+    """A bad admin request: one line with the problem."""
 
 
 def refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
     """Return (status, reason) for a request that a page in somebody's browser may have made; None for any other.
 
-    `headers` are looked up in lower case. A page of a name that its owner lets lead here has a foreign Host, one of another
-    server its own Origin, and neither can say that its body is JSON without asking first.
+    `headers` are looked up in lower case. A page of a name that its owner lets lead here has a foreign Host, one of
+    another server its own Origin, and neither can send a JSON body without asking first.
     """
     host, origin = headers.get("host", ""), headers.get("origin")
     if not _LOOPBACK.fullmatch(host):
@@ -49,7 +49,7 @@ JSON_TYPE = "application/json"
 
 
 class Admin:
-    """Answer `/admin/...` for a world. `first_line` is what `GET /venues` repeats."""
+    """Answer `/admin/...` for a world. `first_line` is the body of `GET /venues`."""
 
     def __init__(self, world: SimWorld, first_line: Json) -> None:
         self.world = world
@@ -111,7 +111,7 @@ class Admin:
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
 
     def _post_account(self, body: Json) -> Json:
-        """Let the holder choose at the venue: the account's mode, what its key may do, and the like; all else stays."""
+        """Change the holder's choices at the venue: the account's mode, the key's rights, and the like; all else stays."""
         venue = self._venue(body)
         exchange, modes = venue.exchange, venue.exchange.profile.account_modes
         wanted = {name: value for name, value in body.items() if name != "venue"}

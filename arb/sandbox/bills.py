@@ -1,8 +1,8 @@
 """The bills of one account: every change of a balance, one row for each asset, numbered once and for all.
 
 A venue writes a bill where money moved: for each asset of a trade one, with the fee where it was charged in that asset,
-and one for every deposit, withdrawal, transfer between the holder's own accounts, and credit of interest. Holding and
-releasing what an order locks moves nothing. A change that no history of the venue shows has no bill either.
+and one for every deposit, withdrawal, transfer between the holder's own accounts, and credit of interest. Locking and
+releasing an order's amount moves nothing. A change that no history of the venue shows has no bill either.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Bill:
 
 
 class BillBook:
-    """All bills, oldest first, with ids of their own: those of orders and trades are drawn elsewhere."""
+    """All bills, oldest first, with their own ids: those of orders and trades are drawn elsewhere."""
 
     def __init__(self, account: Account, start_ns: int) -> None:
         self._account = account
@@ -44,7 +44,7 @@ class BillBook:
 
     @property
     def next_id(self) -> int:
-        """Return the id of the bill to come; a fill is named by the first of its bills."""
+        """Return the id of the next bill; a fill is named by the first of its bills."""
         return self._first_id + len(self.rows)
 
     def note(self, kind: str, asset: str, amount: Decimal, ns: int) -> None:
@@ -52,7 +52,6 @@ class BillBook:
         self._write(kind, asset, amount, ZERO, ns)
 
     def note_trade(self, fill: SimFill) -> None:
-        """Write the bills of a fill after the money moved: base, quote, and what else the fee was charged in."""
         base, quote = fill.symbol.split("/")
         cost = mul(fill.price, fill.size)
         got, paid = (fill.size, cost.copy_negate()) if fill.side == "buy" else (fill.size.copy_negate(), cost)

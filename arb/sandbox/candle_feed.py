@@ -1,4 +1,4 @@
-"""Candles pushed to one websocket session, whatever its dialect."""
+"""Candles pushed to one websocket session, for all dialects."""
 
 from collections.abc import Callable
 
@@ -19,23 +19,19 @@ class CandleFeed:
         self._wanted: set[tuple[str, Span]] = set()
 
     def subscribe(self, symbol: str, span: Span, now_ns: int) -> None:
-        """Push these from now on."""
         if (symbol, span) not in self._wanted:
             self._wanted.add((symbol, span))
             self._close_later(symbol, span, now_ns)
 
     def unsubscribe(self, symbol: str, span: Span) -> None:
-        """Push no more of these."""
         self._wanted.discard((symbol, span))
 
     def on_trade(self, trade: PublicTrade) -> None:
-        """Push the candles that a trade changed."""
         for symbol, span in sorted(self._wanted, key=lambda wanted: wanted[1].ns):
             if symbol == trade.symbol:
                 self.push_present(symbol, span, trade.ns)
 
     def push_present(self, symbol: str, span: Span, now_ns: int) -> None:
-        """Push a candle as it is now."""
         self._push(symbol, span, self._present(symbol, span, now_ns), False, now_ns)
 
     def _present(self, symbol: str, span: Span, now_ns: int) -> Candle:

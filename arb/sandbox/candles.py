@@ -1,7 +1,7 @@
-"""Candles of one market, made of its own trades alone: nothing is drawn for them.
+"""Candles of one market, made only of its trades: nothing is drawn for them.
 
-A candle without a trade is flat at the last price before it, with no volume. Before the first trade of a sandbox that price
-is the middle of the first book: as far as candles tell, the market stood still since its listing.
+A candle without a trade is flat at the last price before it, with no volume. Before the first trade of a sandbox that
+price is the middle of the first book: by its candles, the market did not move since its listing.
 """
 
 from bisect import bisect_left
@@ -15,7 +15,7 @@ from arb.sandbox.values import PublicTrade
 MINUTE_NS = 60 * NS_PER_S
 DAY_NS = 24 * 60 * MINUTE_NS
 KEPT_MINUTES = 20_000
-"""Minutes with trades that are kept; older ones count as standing still."""
+"""Minutes with trades that are kept; older ones count as unchanged."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,6 @@ class Candle:
     quote: Decimal = ZERO
 
     def take_in(self, later: "Candle") -> None:
-        """Add what traded later."""
         if self.base == 0:
             self.opened = self.high = self.low = later.opened
         self.high, self.low = max(self.high, later.high), min(self.low, later.low)
@@ -52,20 +51,16 @@ class Span:
     anchor_ns: int = 0
 
     def start_of(self, ns: int) -> int:
-        """Return when the candle that holds an instant begins."""
         return ns - (ns - self.anchor_ns) % self.ns
 
 
 class CandleBook:
-    """The trades of one market by the minute."""
-
     def __init__(self, listed_ns: int) -> None:
         self._listed_ns = listed_ns
         self._first_price = ZERO
         self._minutes: list[Candle] = []
 
     def open_at(self, price: Decimal) -> None:
-        """Set the price at which the market stood before its first trade."""
         self._first_price = price
 
     def note(self, trade: PublicTrade) -> None:
@@ -99,7 +94,6 @@ class CandleBook:
         return found
 
     def last(self, span: Span, count: int, until_ns: int) -> list[Candle]:
-        """Return the last `count` candles that begin before `until_ns`, oldest first."""
         latest_ns = span.start_of(until_ns - 1)
         return self.between(span, latest_ns - (count - 1) * span.ns, until_ns)
 

@@ -1,11 +1,11 @@
-"""What a clairvoyant without latency would have earned: the yardstick of the sandbox, by its own arithmetic.
+"""The profit of a clairvoyant without latency: the yardstick of the sandbox, by its own arithmetic.
 
 An episode is the time during which buying a symbol at one venue and selling it at another is profitable on the true
 books, after both taker fees. The clairvoyant takes each episode once, at the instant of its greatest net. The net is
-this: the sell size a multiple of the seller's lot, the buy size the smallest multiple of the buyer's lot that covers
-it after a base fee, the residual sold into what is left of the bids. The size is the one where the next level would
-no longer pay, or a lot less where rounding up the buy would cost more than it brings. Balances do not limit it, and
-depth shared by two episodes counts in both, so it is a ceiling and not a forecast.
+this: the sell size a multiple of the seller's lot, the buy size the smallest multiple of the buyer's lot that covers it
+after a base fee, the residual sold into the rest of the bids. The size is the one where the next level would no longer
+pay, or a lot less where rounding up the buy would cost more than it brings. Balances do not limit it, and depth shared
+by two episodes counts in both, so it is a ceiling and not a forecast.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an exchange checks before it takes an order: shape, steps, bounds, price band, depth. Venue-neutral."""
+"""The checks of an exchange before it takes an order: shape, steps, bounds, price band, depth. Venue-neutral."""
 
 from decimal import Decimal
 
@@ -78,7 +78,7 @@ def _check_shape(request: OrderRequest) -> None:
 
 
 def unfit_for_book(order: SimOrder, market: Market) -> Refused | None:
-    """Return why a post-only or fok order cannot stand before this book, None when it can."""
+    """Return why a post-only or fok order does not fit this book, None when it does."""
     tif, book = order.request.tif, market.book
     if tif == "post_only" and book.fillable(order.side, order.ticks, 1):
         return Refused(Refusal.POST_ONLY_WOULD_TAKE, "the order would take")

@@ -1,7 +1,7 @@
-"""What the venues list of each asset: one chain, by each venue's own name of it, and whether it is open.
+"""The venues' currency lists: one chain for each asset, by each venue's own name of it, and whether it is open.
 
-Names as the venues' documents and recorded lists have them. A coin that only sandboxes trade is a token on Ethereum with a
-contract of its own.
+Names as the venues' documents and recorded lists have them. A coin that only sandboxes trade is a token on Ethereum
+with its own contract.
 """
 
 from typing import NamedTuple
@@ -15,13 +15,15 @@ _NATIVE = {
 _TOKEN = {"gate": "ETH", "okx": "ERC20", "bitget": "ERC20"}
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 FEES = {"BTC": "0.0001", "ETH": "0.002", "SOL": "0.01", "DOGE": "4", "USDT": "1"}
-"""What a withdrawal costs at venues that say so, in the asset."""
+"""The fee of a withdrawal at venues that publish it, in the asset."""
 BOTH, DEPOSIT, WITHDRAWAL = "both", "deposit", "withdrawal"
 WAYS = (BOTH, DEPOSIT, WITHDRAWAL)
 
 
 class SimWallet(NamedTuple):
-    """An asset's one chain at a venue: the venue's name of it, its contract ("" for the chain's own coin), what is open."""
+    """An asset's one chain at a venue: the venue's name of it, its contract ("" for the chain's own coin), its open
+    directions.
+    """
 
     chain: str
     contract: str
@@ -38,15 +40,12 @@ class Wallets:
         self._closed: dict[int, tuple[str | None, str]] = {}
 
     def close(self, fault_id: int, asset: str | None, way: str) -> None:
-        """Close the wallets of an asset, or all of them, until `reopen`."""
         self._closed[fault_id] = (asset, way)
 
     def reopen(self, fault_id: int) -> None:
-        """Undo what a fault closed."""
         self._closed.pop(fault_id, None)
 
     def of(self, asset: str) -> SimWallet:
-        """Return an asset's chain as it is now."""
         closed = {way for named, way in self._closed.values() if named in (None, asset)}
         if asset in _NATIVE:
             chain, contract = _NATIVE[asset][self._venue], ""

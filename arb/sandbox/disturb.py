@@ -1,4 +1,4 @@
-"""The state faults of a venue: what each changes when it begins, while it lasts, and back when it ends."""
+"""The state faults of a venue: the change by each when it begins, while it lasts, and back when it ends."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ _CONTRADICTION = frozenset({"contradiction"})
 
 
 class Disturbed(Protocol):
-    """What faults take hold of in a venue; `SimVenue` is the one."""
+    """The parts of a venue that faults change; `SimVenue` is the one."""
 
     name: str
     exchange: SimExchange
@@ -48,15 +48,13 @@ class Disturbed(Protocol):
         """Return the venue's own time."""
 
     def sweep(self) -> None:
-        """Undo what has ended."""
+        """Undo ended faults."""
 
     def cut_session(self, session: Session) -> None:
         """Break a connection."""
 
 
 class Disturbance:
-    """Carry out and undo state faults at one venue."""
-
     def __init__(self, venue: Disturbed) -> None:
         self.venue = venue
         self.balance_delay_ns = 0
@@ -82,7 +80,6 @@ class Disturbance:
         }
 
     def possible(self, name: str, param: Param = None) -> bool:
-        """Return whether this venue can have the fault."""
         if name == "wallet_closed":
             return param in (None, *WAYS)
         return name != "fee_in_points" or self._asset_of(param) is not None
@@ -92,7 +89,6 @@ class Disturbance:
         self._fee_asset = self.venue.exchange.fee_asset = self._asset_of(asset)
 
     def begin(self, fault: Fault) -> None:
-        """Start a fault that was just put on the board."""
         if fault.kind.scope == STATE:
             start = self._starts.get(fault.name)
             if start is not None:
@@ -104,7 +100,6 @@ class Disturbance:
         self.venue.sweep()
 
     def end(self, fault: Fault) -> None:
-        """Undo a state fault."""
         venue, exchange = self.venue, self.venue.exchange
         if fault.name == "history_lag":
             exchange.history_lag_ns = 0
@@ -159,7 +154,6 @@ class Disturbance:
         self.venue.exchange.late_fill(order, lots, self.venue.now_ns)
 
     def reported(self, event: Event) -> tuple[Event, ...]:
-        """Return what the streams say of an event: under a contradiction of an order with a client id also what is not true."""
         if not isinstance(event, OrderFilled) or not event.order.client_id or not self.venue.board.active:
             return (event,)
         fault = self.venue.board.take(_CONTRADICTION, "stream", event.order.symbol, self.venue.scheduler.now_ns)
@@ -247,7 +241,7 @@ class Disturbance:
                 exchange.change_rules(symbol, coarser=coarser)
 
     def _start_foreign_order(self, fault: Fault) -> None:
-        """Let somebody buy by hand on the account: a market-priced IOC without a client id."""
+        """Place a manual buy on the account: a market-priced IOC without a client id."""
         exchange = self.venue.exchange
         symbol = fault.symbol or next(iter(exchange.instruments))
         market, rules = exchange.market(symbol), exchange.instruments[symbol]
@@ -266,7 +260,7 @@ class Disturbance:
             return
 
     def _start_billed(self, fault: Fault) -> None:
-        """Change the balance of a quote asset by what only bills explain; what leaves is at most what is free."""
+        """Change the balance of a quote asset by an amount only bills explain; at most the free amount is taken."""
         exchange = self.venue.exchange
         asset = exchange.instruments[fault.symbol or next(iter(exchange.instruments))].quote
         self.venue.board.hit(fault)

@@ -16,17 +16,14 @@ _WIDE = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:
-    """Return the exact sum."""
     return _EXACT.add(left, right)
 
 
 def sub(left: Decimal, right: Decimal) -> Decimal:
-    """Return the exact difference."""
     return _EXACT.subtract(left, right)
 
 
 def mul(left: Decimal, right: Decimal) -> Decimal:
-    """Return the exact product."""
     return _EXACT.multiply(left, right)
 
 
@@ -48,7 +45,6 @@ def units_exact(value: Decimal, unit: Decimal) -> int | None:
 
 
 def cut_off(value: Decimal, decimals: int) -> Decimal:
-    """Return `value` >= 0, cut off after so many decimals."""
     return value.quantize(ONE.scaleb(-decimals), ROUND_FLOOR, _WIDE)
 
 

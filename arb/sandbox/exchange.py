@@ -46,8 +46,6 @@ from arb.sandbox.values import (
 
 
 class SimExchange(Settlement):
-    """The venue's matching engine and accounts."""
-
     # -- placing ---------------------------------------------------------------------------------------------------
 
     def place(self, request: OrderRequest, now_ns: int) -> SimOrder:
@@ -172,7 +170,6 @@ class SimExchange(Settlement):
         return order
 
     def cancel_all(self, now_ns: int, symbol: str | None = None, side: str | None = None) -> list[SimOrder]:
-        """Cancel every resting order (of a symbol, of a side) and return them."""
         wanted = [o for o in self.open_orders(symbol) if side is None or o.side == side]
         return [self.cancel(order, now_ns) for order in wanted]
 
@@ -181,10 +178,10 @@ class SimExchange(Settlement):
     def amend(
         self, order: SimOrder, now_ns: int, *, price: Decimal | None = None, size: Decimal | None = None
     ) -> SimOrder:
-        """Give a resting order another limit, another size (with what is filled already), or both; raises `Refused`.
+        """Give a resting order another limit, another size (its fills included), or both; raises `Refused`.
 
-        Refused, it rests as before. A smaller size alone keeps its place in the queue; anything else goes to the back, and
-        takes what its new limit reaches.
+        Refused, it rests as before. Only a smaller size keeps its place in the queue; any other change goes to the
+        back, and takes the levels within its new limit.
         """
         if not order.is_open:
             kind = Refusal.ORDER_CLOSED if order.status == "closed" else Refusal.ORDER_CANCELLED
@@ -220,7 +217,7 @@ class SimExchange(Settlement):
         return order
 
     def _hold_anew(self, order: SimOrder, wanted: SimOrder) -> None:
-        """Lock what an amended order needs more, or free what it needs less; raises `Refused` where free is short."""
+        """Lock the further need of an amended order, or free its excess; raises `Refused` where free is short."""
         needed = mul(Decimal(wanted.remaining_lots), order.instrument.lot)
         if order.side == BUY and wanted.ticks is not None:
             _, taker = self.fee_rates(order.symbol)
@@ -235,14 +232,14 @@ class SimExchange(Settlement):
     # -- background and admin ------------------------------------------------------------------------------------------
 
     def quote_background(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
-        """Set the market makers' total at a price; it trades with account orders that stand in its way."""
+        """Set the market makers' total at a price; it trades with account orders in its way."""
         market = self.markets[symbol]
         matches = market.book.set_background(side, ticks, lots)
         market.changed_ns = now_ns
         self._settle_matches(symbol, side, matches, now_ns)
 
     def rival_take(self, symbol: str, side: str, limit_ticks: int | None, lots: int, now_ns: int) -> int:
-        """Let a rival take up to `lots` within a limit; return what it got."""
+        """Let a rival take up to `lots` within a limit; return the lots it got."""
         market = self.markets[symbol]
         matches = market.book.take(side, limit_ticks, lots)
         if matches:
@@ -269,7 +266,7 @@ class SimExchange(Settlement):
                 self._post_level(symbol, side, ticks, lots, now_ns)
 
     def _post_level(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
-        """Set one posted level; a book posted crossed stands crossed, for background interest never trades with itself."""
+        """Set one posted level; a book posted crossed stays crossed, for background interest never trades with itself."""
         book = self.markets[symbol].book
         best = next(book.background_prices("sell" if side == BUY else BUY), None)
         if best is None or (best > ticks if side == BUY else best < ticks):
@@ -292,7 +289,7 @@ class SimExchange(Settlement):
         return booked
 
     def book(self, kind: str, asset: str, amount: Decimal, now_ns: int) -> None:
-        """Change a free balance by what only bills show (`interest`, `transfer`); an amount below 0 leaves the account."""
+        """Change a free balance by a bill (`interest`, `transfer`); an amount below 0 is taken from the account."""
         self.account.credit(asset, amount)
         self.bills.note(kind, asset, amount, now_ns)
         self._emit_balance(asset, amount, kind, now_ns)

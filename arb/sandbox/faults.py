@@ -1,4 +1,4 @@
-"""The faults a sandbox venue can be given, and the board that decides which one strikes.
+"""The faults a sandbox venue can be given, and the board that decides which one hits.
 
 A fault is one of three scopes. `request`: it hits one call (placing, cancelling, reading). `stream`: it hits one
 outgoing websocket frame. `state`: it changes the venue while it lasts; its hits count the calls made meanwhile. A fault
@@ -23,7 +23,7 @@ WHERE = ("place", "cancel", "query", "stream", "any")
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """What a fault is by default: its parameter, its scope and where it strikes."""
+    """The defaults of a fault: its parameter, its scope and its place."""
 
     param: Param
     scope: str
@@ -42,7 +42,7 @@ KINDS: dict[str, FaultKind] = {
     "malformed_json": FaultKind("after", REQUEST, "place"),
     "reject_balance": FaultKind(None, REQUEST, "place"),
     "symbol_refused": FaultKind(None, STATE, "place"),
-    "partial_fill": FaultKind("0.5", REQUEST, "place"),  # share of the order that rivals leave
+    "partial_fill": FaultKind("0.5", REQUEST, "place"),  # share of the order that remains after rivals
     "late_fill": FaultKind(300, STATE, "any"),  # ms after the cancel
     "duplicate_fill_event": FaultKind(None, STREAM, "stream"),
     "fill_event_lost": FaultKind(None, STREAM, "stream"),
@@ -51,12 +51,12 @@ KINDS: dict[str, FaultKind] = {
     "order_not_found": FaultKind(None, STATE, "query"),
     "foreign_order": FaultKind("200", STATE, "any"),  # notional in quote of a manual market buy
     "ws_disconnect": FaultKind(None, STREAM, "stream"),
-    "ws_stall": FaultKind(3000, STREAM, "stream"),  # ms of silence, then everything held comes
+    "ws_stall": FaultKind(3000, STREAM, "stream"),  # ms of silence, then everything held back arrives
     "ws_lag": FaultKind(500, STREAM, "stream"),  # ms
     "ws_gap": FaultKind(None, STREAM, "stream"),
     "ws_duplicate": FaultKind(None, STREAM, "stream"),
     "ws_reorder": FaultKind(None, STREAM, "stream"),
-    "book_frozen": FaultKind(None, STATE, "stream"),  # books stand still, and all else on the connection goes on
+    "book_frozen": FaultKind(None, STATE, "stream"),  # books freeze, and all else on the connection continues
     "fine_levels": FaultKind("6", STATE, "stream"),  # decimals beyond the listed steps that levels have
     "busy_feed": FaultKind(None, STATE, "stream"),  # bytes always wait on the connections that carry books
     "ws_garbage": FaultKind('{"channel":', STREAM, "stream"),
@@ -82,8 +82,6 @@ KINDS: dict[str, FaultKind] = {
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One fault posted to a venue."""
-
     id: int
     name: str
     kind: FaultKind
@@ -96,18 +94,16 @@ class Fault:
     ended: bool = False
 
     def number(self) -> Decimal:
-        """Return the parameter as a number; the default when it is none."""
         given = parse(self.param)
         if given is not None:
             return given
         return parse(self.kind.param) or Decimal(0)
 
     def ms_as_ns(self) -> int:
-        """Return the parameter, meant as milliseconds, in nanoseconds."""
         return int(self.number() * 1_000_000)
 
     def left(self, now_ns: int) -> int | float | None:
-        """Return the hits left, else the seconds left, else None (until deleted)."""
+        """Return the remaining hits, else the remaining seconds, else None (until deleted)."""
         if self.count is not None:
             return max(0, self.count - self.hits)
         if self.until_ns is not None:
@@ -116,8 +112,6 @@ class Fault:
 
 
 class FaultBoard:
-    """The active faults of one venue, oldest first."""
-
     def __init__(self) -> None:
         self.active: list[Fault] = []
         self.ended: list[Fault] = []
@@ -126,11 +120,10 @@ class FaultBoard:
         """Called at every hit."""
 
     def add(self, fault: Fault) -> None:
-        """Put a fault on the board."""
         self.active.append(fault)
 
     def take(self, names: frozenset[str], where: str, symbol: str | None, now_ns: int) -> Fault | None:
-        """Return the oldest active fault among `names` that strikes here, and count the hit."""
+        """Return the oldest active fault among `names` that hits here, and count the hit."""
         if not self.active:
             return None
         for fault in self.active:
@@ -159,7 +152,6 @@ class FaultBoard:
             self.on_hit(fault)
 
     def sweep(self, now_ns: int) -> list[Fault]:
-        """Remove and return the faults that have ended by count or time."""
         if not self.active:
             return []
         over = [f for f in self.active if f.ended or (f.until_ns is not None and now_ns >= f.until_ns)]
@@ -183,7 +175,7 @@ _OWN_COUNT = frozenset(
         "internal_transfer",
     }
 )
-"""State faults that count their own strikes, not the calls made meanwhile."""
+"""State faults that count their own hits, not the calls made meanwhile."""
 
 REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill") | {
     "symbol_refused"

@@ -1,7 +1,7 @@
-"""What the holder of an account has chosen at a venue: its mode, what its key may do and from where, and what borrows.
+"""The choices of an account's holder at a venue: its mode, the rights and addresses of its key, and its borrowing.
 
-One form for all venues, in their own words for modes and rights; what a venue does not have cannot be chosen there. The admin
-changes it (`POST /admin/account`), as a holder does on the venue's pages.
+One form for all venues, in their own words for modes and rights; a choice a venue does not have cannot be made there.
+The admin changes it (`POST /admin/account`), as a holder does on the venue's pages.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -18,7 +18,7 @@ RIGHTS = {
     "okx": ("read_only", "trade"),
     "bitget": ("stor", "stow"),
 }
-"""What the key may do at first, in the venue's words; at Gate `:read` marks a permission for reading only."""
+"""The key's first rights, in the venue's words; at Gate `:read` marks a permission for reading only."""
 _CHOICES = {
     "gate": ("rights", "addresses", "sub_account", "symbols"),
     "okx": ("rights", "addresses", "sub_account", "symbols", "borrows", "fee_groups", "fee_in_quote"),
@@ -28,10 +28,11 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """`symbols`: all that the key (Gate) or, by residence, the account (OKX) may trade; none: everything that is listed.
+    """`symbols`: all that the key (Gate) or, by residence, the account (OKX) may trade; none: everything that is
+    listed.
 
     `borrows`: the account borrows where its balance is short. `fee_groups`: fees are listed by groups of instruments.
-    `fee_in_quote`: a buy pays its fee in quote, and not in what it receives.
+    `fee_in_quote`: a buy pays its fee in quote, and not in base.
     """
 
     rights: tuple[str, ...] = ()
@@ -43,7 +44,6 @@ class Holder:
     fee_in_quote: bool = False
 
     def may_trade(self, symbol: str) -> bool:
-        """Return whether orders in a symbol are taken."""
         return not self.symbols or symbol in self.symbols
 
     def may(self, right: str, *, write: bool = True) -> bool:
@@ -52,7 +52,6 @@ class Holder:
 
 
 def may_choose(venue: str, name: str) -> bool:
-    """Return whether a venue leaves a choice to its holders."""
     return name in _CHOICES[venue]
 
 
@@ -73,5 +72,4 @@ def changed(venue: str, holder: Holder, wanted: dict[str, object]) -> Holder:
 
 
 def shown(holder: Holder) -> dict[str, object]:
-    """Return the choices by name."""
     return {field.name: getattr(holder, field.name) for field in fields(holder)}

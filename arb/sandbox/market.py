@@ -1,9 +1,9 @@
 """One symbol's market: its book, its rules, its tape of trades, its figures of the day and its book streams.
 
-Rule of a book stream. An update carries every price that was touched since the last one, also those that are back to what they
-were and those beyond the stream's depth (as gone), and every price that entered or left that depth. So a client that holds the
-state of any update id inside the update's range (a REST snapshot taken in between) and applies it ends with the venue's book. A
-new subscriber gets the state as last published, and continues with the next update without a gap.
+Rule of a book stream. An update carries every price that was touched since the last one, also those that are unchanged
+again and those beyond the stream's depth (as gone), and every price that entered or left that depth. So a client that
+holds the state of any update id inside the update's range (a REST snapshot taken in between) and applies it ends with
+the venue's book. A new subscriber gets the state as last published, and continues with the next update without a gap.
 """
 
 from collections import deque
@@ -44,8 +44,6 @@ class BookView:
 
 
 class Market:
-    """One symbol's book with its rules, tape and number formats."""
-
     def __init__(self, instrument: SimInstrument, first_update_id: int) -> None:
         self.instrument = instrument
         self.book = MatchBook(first_update_id)
@@ -63,7 +61,7 @@ class Market:
         self._price_unit = int(instrument.tick.scaleb(self._price_places))
 
     def open_candles(self) -> None:
-        """Let the candles before the first trade stand at the middle of the present book, rounded down to a tick."""
+        """Set the candles before the first trade to the middle of the present book, rounded down to a tick."""
         self.candles.open_at(mul(Decimal((self.book.mid_twice() or 0) // 2), self.instrument.tick))
 
     def price_text(self, ticks: int) -> str:
@@ -80,7 +78,6 @@ class Market:
         return _fixed(lots * self._size_unit, self._size_places) if lots else "0"
 
     def levels(self, is_bid: bool, count: int) -> list[list[str]]:
-        """Return the best levels of a side as [price, size] texts."""
         return [self.level(is_bid, t, lots, self.fine) for t, lots in self.book.top(is_bid, count).items()]
 
     def level(self, is_bid: bool, ticks: int, lots: int, fine: int) -> list[str]:
@@ -130,7 +127,6 @@ class DailyFigures:
 
 
 def daily_figures(market: Market, now_ns: int) -> DailyFigures:
-    """Return a market's figures at this instant."""
     bid, ask = _best(market.levels(True, 1)), _best(market.levels(False, 1))
     trades = [trade for trade in reversed(market.tape) if trade.ns > now_ns - DAY_NS]
     if not trades:
@@ -197,12 +193,10 @@ class BookStream:
         self._ns = now_ns
 
     def close(self) -> None:
-        """Stop listening to the book."""
         sinks = self.market.book.sinks
         sinks[:] = [sink for sink in sinks if sink is not self.touched]
 
     def full(self) -> BookUpdate:
-        """Return the state as last published."""
         return self._update(
             self._last_id,
             self._last_id,
@@ -212,7 +206,7 @@ class BookStream:
         )
 
     def publish(self, now_ns: int) -> BookUpdate | None:
-        """Return what changed since the last update, None when nothing did."""
+        """Return the changes since the last update, None when there are none."""
         book = self.market.book
         if book.update_id == self._last_id:
             return None
@@ -237,7 +231,7 @@ class BookStream:
         return update
 
     def _changed(self, is_bid: bool, before: dict[int, int], after: dict[int, int]) -> list[int]:
-        # Every touched price, however deep it lies now and whatever it is back to: a snapshot taken meanwhile may show it.
+        # Every touched price, at any depth and with any present size: a snapshot taken meanwhile may show it.
         prices = {ticks for side, ticks in self.touched if side is is_bid}
         prices.update(before.keys() ^ after.keys())
         return sorted(prices, reverse=is_bid)

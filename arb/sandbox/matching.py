@@ -44,8 +44,6 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One execution against resting interest."""
-
     ticks: int
     lots: int
     owner: SimOrder | None
@@ -62,13 +60,11 @@ class BookSide:
         self.prices: list[int] = []
 
     def best(self) -> int | None:
-        """Return the best price in ticks, None when the side is empty."""
         if not self.prices:
             return None
         return self.prices[-1] if self.is_bid else self.prices[0]
 
     def best_first(self, count: int | None = None) -> list[int]:
-        """Return up to `count` prices, best first."""
         if self.is_bid:
             tail = self.prices if count is None else self.prices[-count:] if count else []
             return tail[::-1]
@@ -83,7 +79,6 @@ class BookSide:
         return found
 
     def drop_if_empty(self, ticks: int) -> None:
-        """Forget a level that holds nothing."""
         if self.levels[ticks].total == 0:
             del self.levels[ticks]
             del self.prices[bisect_left(self.prices, ticks)]
@@ -100,11 +95,9 @@ class MatchBook:
         self.on_change: Callable[[], None] | None = None
 
     def side(self, side: str) -> BookSide:
-        """Return the side on which an order of `side` rests."""
         return self.bids if side == BUY else self.asks
 
     def opposite(self, side: str) -> BookSide:
-        """Return the side that an order of `side` takes from."""
         return self.asks if side == BUY else self.bids
 
     def _touch(self, book_side: BookSide, ticks: int) -> None:
@@ -144,7 +137,7 @@ class MatchBook:
         return 0
 
     def shrink(self, order: SimOrder, lots: int) -> None:
-        """Leave `lots` of an account order on the book, in its place of the queue."""
+        """Reduce an account order on the book to `lots`, in its place of the queue."""
         assert order.ticks is not None
         book_side = self.side(order.side)
         level = book_side.levels[order.ticks]
@@ -225,12 +218,11 @@ class MatchBook:
     # -- the background ------------------------------------------------------------------------------------------------
 
     def background_lots(self, side: str, ticks: int) -> int:
-        """Return the background's total at a price."""
         level = self.side(side).levels.get(ticks)
         return 0 if level is None else level.background
 
     def set_background(self, side: str, ticks: int, lots: int) -> list[Match]:
-        """Set the background's total at a price; return what it took from account orders that stood in the way.
+        """Set the background's total at a price; return its matches with account orders in the way.
 
         Background interest never trades with itself: the caller removes its own crossing quotes first.
         """
@@ -293,7 +285,6 @@ class MatchBook:
     # -- views -----------------------------------------------------------------------------------------------------
 
     def top(self, is_bid: bool, count: int) -> dict[int, int]:
-        """Return up to `count` levels of a side as price to total, best first."""
         book_side = self.bids if is_bid else self.asks
         levels = book_side.levels
         return {ticks: levels[ticks].total for ticks in book_side.best_first(count)}
@@ -311,5 +302,4 @@ def _within(side: str, ticks: int, limit_ticks: int | None) -> bool:
 
 
 def total_lots(matches: Iterable[Match]) -> int:
-    """Return the lots executed in a list of matches."""
     return sum(match.lots for match in matches)

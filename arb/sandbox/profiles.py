@@ -65,7 +65,7 @@ FEE_ASSETS = {
     ),
     "bitget": (FeeAsset("BGB", per_quote=Decimal("0.8"), share=Decimal("0.8")),),
 }
-"""What venues may take fees from instead of base and quote (fault `fee_in_points`), and at what."""
+"""Assets that venues may take fees in instead of base and quote (fault `fee_in_points`), and their rates."""
 _FEE_ASSET_BALANCE = Decimal(10_000)
 
 
@@ -86,7 +86,6 @@ def model_of(symbol: str) -> str:
 
 
 def is_copy(symbol: str) -> bool:
-    """Return whether a symbol is a numbered copy of one of the five."""
     return symbol.partition("/")[0][-1] in string.digits
 
 

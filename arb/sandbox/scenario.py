@@ -1,9 +1,9 @@
 """The seeded market: correlated mids, venue offsets, dislocations that open and close, and rivals that hit them.
 
 Each symbol has one mid, a random walk common to all venues. Each venue adds a small mean-reverting offset, and now and
-then a dislocation: its whole ladder stands a few basis points beyond what both fees eat, for a fraction of a second to
-a few seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some
-hit the book while one is open, and some are just ahead of an order of ours, so that a part of entry legs fills short.
+then a dislocation: its whole ladder is a few basis points beyond both fees, for a fraction of a second to a few
+seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some hit the
+book while one is open, and some are just ahead of our order, so that a part of entry legs fills short.
 """
 
 import math
@@ -25,8 +25,9 @@ STEP_NS = 25 * NS_PER_MS
 DISLOCATIONS_PER_S = 1.2
 """Attempts per listed symbol; one on a symbol that is dislocated already does nothing."""
 BEYOND_MAX_BPS = 20.0
-"""How far a dislocation goes beyond both fees and the spreads. The books are deep, so pairs of ordinary size leave it standing;
-an edge above 30 bps that two pairs leave standing is no edge to the engine (a tenth of `max_edge_bps`)."""
+"""How far a dislocation goes beyond both fees and the spreads. The books are deep, so it outlasts pairs of ordinary
+size; an edge above 30 bps that outlasts two pairs is no edge to the engine (a tenth of `max_edge_bps`).
+"""
 RACE_LOST = 0.12
 """Chance that rivals are just ahead of a marketable order while a dislocation of its symbol is open."""
 RACE_REACH = 0.006
@@ -55,9 +56,10 @@ CHARACTERS = {
 
 
 COPY_ACTIVITY = 0.05
-"""How often a copy of one of the five is requoted, as a share of its model: many quiet symbols beside a few busy ones."""
+"""How often a copy of one of the five is requoted, as a share of its model: many quiet symbols next to a few busy ones.
+"""
 COPY_COARSENESS = 8
-"""How many rungs of its model one rung of a copy stands for: the same depth in fewer prices."""
+"""How many rungs of its model one rung of a copy represents: the same depth in fewer prices."""
 
 
 def character_of(symbol: str) -> Character:
@@ -85,8 +87,8 @@ class Dislocation:
 class Ladder:
     """The market makers of one (venue, symbol): a ladder of quotes around a centre, moved, thinned and refilled.
 
-    The ladder lies on a grid of `step` ticks with a fixed jitter per rung, so that a moving centre changes only the rungs
-    at both ends. Floats place quotes (chance is allowed to be inexact); what reaches the book are whole ticks and lots.
+    The ladder is on a grid of `step` ticks with a fixed jitter per rung, so that a moving centre changes only the rungs
+    at both ends. Floats place quotes (chance is allowed to be inexact); whole ticks and lots reach the book.
     """
 
     def __init__(
@@ -179,8 +181,6 @@ class Ladder:
 
 
 class Scenario:
-    """Drive the books of all venues from one seed."""
-
     def __init__(
         self,
         seed: int,
@@ -303,7 +303,6 @@ class Scenario:
     # -- rivals ----------------------------------------------------------------------------------------------------
 
     def _rival_hits(self, venue: SimVenue, symbol: str) -> None:
-        """Let a rival take some of the best levels of a dislocated side."""
         dislocation = self._dislocations.get(symbol)
         if dislocation is None or dislocation.venue != venue.name:
             return
@@ -322,12 +321,11 @@ class Scenario:
         return _Race(self, venue, self._rng)
 
     def is_dislocated(self, symbol: str) -> bool:
-        """Return whether a dislocation of the symbol is open at any venue."""
         return symbol in self._dislocations
 
 
 class _Race:
-    """Decide whether rivals are just ahead of an order, and what they leave of it."""
+    """Decide whether rivals are just ahead of an order, and the rest they do not take."""
 
     def __init__(self, scenario: Scenario, venue: SimVenue, rng: random.Random) -> None:
         self._scenario = scenario
@@ -335,7 +333,6 @@ class _Race:
         self._rng = rng
 
     def __call__(self, order: SimOrder) -> int | None:
-        """Return the lots that rivals leave, None when none is ahead."""
         if order.ticks is None or order.request.tif not in ("ioc", "fok"):
             return None
         best = self._venue.exchange.market(order.symbol).book.opposite(order.side).best()

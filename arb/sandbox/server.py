@@ -1,7 +1,7 @@
 """The socket shell of the sandbox: aiohttp on one port around a `SimWorld`. All judgement is in the world.
 
-The shell owns the clock and the timer: it feeds what arrives to the world, wakes when the world says that something is
-due, and writes what leaves. A client that reads too slowly is disconnected, as venues do.
+The shell owns the clock and the timer: it feeds arrivals to the world, wakes at the world's next due instant, and
+writes its outputs. A client that reads too slowly is disconnected, as venues do.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ BUSY_TEXTS = {
     "okx": f'{{"arg":{{"channel":"trades","instId":"BTC-USDT"}},"data":[{_ROWS}]}}',
     "bitget": f'{{"action":"update","arg":{{"instType":"SPOT","channel":"trade","instId":"BTCUSDT"}},"data":[{_ROWS}],"ts":1}}',
 }
-"""What fills a busy connection: trades of a channel that no client of ours subscribes to."""
+"""The frames that fill a busy connection: trades of a channel that our clients never subscribe to."""
 
 
 class Outbox:
@@ -50,8 +50,6 @@ class Outbox:
 
 
 class Shell:
-    """Join sockets and world."""
-
     def __init__(self, world: SimWorld, clock: Clock) -> None:
         self.world = world
         self.clock = clock
@@ -64,7 +62,7 @@ class Shell:
     # -- the pump --------------------------------------------------------------------------------------------------
 
     def pump(self) -> None:
-        """Run the world up to now, write what leaves, and set the alarm for what is due next."""
+        """Run the world up to now, write its outputs, and set the alarm for the next due instant."""
         now_ns = self.clock.wall_ns()
         for output in self.world.advance(now_ns):
             if isinstance(output, WsText):
@@ -89,7 +87,6 @@ class Shell:
         self._timer = asyncio.get_running_loop().call_later(max(0, due_ns - now_ns) / NS_PER_S, self.pump)
 
     def stop(self) -> None:
-        """Stop the alarm."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -181,14 +178,12 @@ class Shell:
 
 
 def _closed(request: web.Request) -> web.StreamResponse:
-    """Close a connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
 
 
 async def _drain(outbox: Outbox, socket: web.WebSocketResponse) -> None:
-    """Write an outbox to its socket until it ends or the client is gone."""
     while True:
         text = await outbox.queue.get()
         try:
@@ -255,7 +250,6 @@ class SandboxServer:
             self.world.scheduler.at(self.world.scheduler.now_ns + delay_ns, _poster(admin, body))
 
     async def stop(self) -> None:
-        """Close all sockets."""
         self.shell.stop()
         await self._open.aclose()
 
@@ -268,7 +262,6 @@ def _poster(admin: Admin, body: dict[str, object]) -> Callable[[int], None]:
 
 
 def first_line(world: SimWorld, port: int) -> dict[str, object]:
-    """Return what the sandbox says first: where its venues are and how to log in."""
     root, ws_root = f"http://{HOST}:{port}", f"ws://{HOST}:{port}"
     venues: dict[str, object] = {}
     for name, venue in world.venues.items():
@@ -294,5 +287,4 @@ def first_line(world: SimWorld, port: int) -> dict[str, object]:
 
 
 def as_line(content: dict[str, object]) -> str:
-    """Write the first line."""
     return json.dumps(content, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The money of an exchange: what a fill moves, what it is charged, what an order that ends sets free."""
+"""The money of an exchange: the movements by a fill, its fee, the amount freed when an order ends."""
 
 from decimal import Decimal
 
@@ -10,8 +10,6 @@ from arb.sandbox.values import OrderChanged, OrderFilled, SimFill, SimInstrument
 
 
 class Settlement(ExchangeState):
-    """Book fills and ends of orders."""
-
     def _fill(self, order: SimOrder, ticks: int, lots: int, role: str, trade_id: int, now_ns: int) -> None:
         rules, market = order.instrument, self.markets[order.symbol]
         price, size = mul(Decimal(ticks), rules.tick), mul(Decimal(lots), rules.lot)
@@ -83,7 +81,7 @@ class Settlement(ExchangeState):
             self.account.credit(asset, sub(from_hold, amount))
 
     def _release_filled_part(self, order: SimOrder, lots: int) -> None:
-        """Free what a resting limit no longer needs: its limit (and fee) for the unfilled lots stays locked."""
+        """Free the amount a resting limit no longer needs: its limit (and fee) for the unfilled lots stays locked."""
         if order.ticks is None or order.side != BUY:
             return
         _, taker = self.fee_rates(order.symbol)
@@ -108,5 +106,4 @@ class Settlement(ExchangeState):
 
 
 def amount_of(rules: SimInstrument, tick_lots: int) -> Decimal:
-    """Turn ticks times lots into quote."""
     return mul(mul(Decimal(tick_lots), rules.tick), rules.lot)

@@ -1,4 +1,4 @@
-"""The state of a simulated exchange and everything that only reads it; `exchange.py` adds what changes it."""
+"""The state of a simulated exchange and the functions that only read it; `exchange.py` adds those that change it."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -57,11 +57,11 @@ class ExchangeState:
         self.unseen: set[int] = set()
         """The orders that they do not show yet."""
         self.shown_balances: dict[str, Balance] | None = None
-        """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
+        """When set, queries show these instead of the present balances (fault `balance_lag`)."""
         self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None
         """Run an action after a delay in nanoseconds; given by the venue, idle without one."""
         self.rival: Callable[[SimOrder], int | None] | None = None
-        """Asked before an order is matched: how many lots rivals leave for it, None when no rival is faster."""
+        """Asked before an order is matched: how many lots remain for it after rivals, None when no rival is faster."""
         self._open: dict[int, SimOrder] = {}
         self._by_client_id: dict[str, SimOrder] = {}
         self._order_fills: dict[int, list[SimFill]] = {}
@@ -70,7 +70,6 @@ class ExchangeState:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event from now on."""
         self._listeners.append(listener)
 
     def market(self, symbol: str) -> Market:
@@ -81,7 +80,6 @@ class ExchangeState:
         return found
 
     def fee_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (maker, taker) of the account for a symbol."""
         rules = self.instruments[symbol]
         return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
 
@@ -105,19 +103,16 @@ class ExchangeState:
         )
 
     def order(self, order_id: int) -> SimOrder | None:
-        """Return an order that was taken, by the venue's id."""
         found = self.orders.get(order_id)
         return None if found is None or found.status == "rejected" or order_id in self.unseen else found
 
     def order_by_client_id(self, client_id: str) -> SimOrder | None:
-        """Return the newest order that was taken with this client id."""
         found = self._by_client_id.get(client_id) if client_id else None
         if found is not None and (found.id in self.unseen or (self.hide_ended_by_client_id and not found.is_open)):
             return None
         return found
 
     def open_orders(self, symbol: str | None = None) -> list[SimOrder]:
-        """Return resting orders, newest first."""
         shown = (o for o in reversed(self._open.values()) if o.id not in self.unseen)
         return [o for o in shown if symbol is None or o.symbol == symbol]
 
@@ -158,7 +153,7 @@ class ExchangeState:
         ]
 
     def fills_of_order(self, order: SimOrder) -> list[SimFill]:
-        """Return all fills of an order, oldest first, whatever queries would show."""
+        """Return all fills of an order, oldest first, including those hidden from queries."""
         return list(self._order_fills.get(order.id, ()))
 
     def bills_of(
@@ -175,11 +170,9 @@ class ExchangeState:
         ]
 
     def public_trades(self, symbol: str, count: int) -> list[PublicTrade]:
-        """Return the last public trades, newest first."""
         return list(self.market(symbol).tape)[::-1][:count]
 
     def balances(self) -> dict[str, Balance]:
-        """Return all balances of the account, as queries show them."""
         known = self.account.balances if self.shown_balances is None else self.shown_balances
         if self.balance_decimals is None:
             return known

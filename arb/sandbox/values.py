@@ -12,8 +12,6 @@ from arb.sandbox.exact import ONE, ZERO, mul
 
 
 class Refusal(StrEnum):
-    """Why an exchange says no to a well-signed request."""
-
     UNKNOWN_SYMBOL = "unknown_symbol"
     NOT_TRADABLE = "not_tradable"
     BAD_ARGUMENT = "bad_argument"
@@ -61,41 +59,36 @@ class SimInstrument:
     listed_ns: int = 0
     tradable: bool = True
     coarser: int = 1
-    """How many times coarser than its levels the steps of new orders are; what rests keeps its own (fault `listing_change`)."""
+    """How many times coarser than its levels the steps of new orders are; resting orders keep theirs (fault
+    `listing_change`).
+    """
 
     @property
     def base(self) -> str:
-        """Return the base asset."""
         return self.symbol.partition("/")[0]
 
     @property
     def quote(self) -> str:
-        """Return the quote asset."""
         return self.symbol.partition("/")[2]
 
     @property
     def order_tick(self) -> Decimal:
-        """Return the price step of new orders, as it is listed."""
         return mul(self.tick, Decimal(self.coarser))
 
     @property
     def order_lot(self) -> Decimal:
-        """Return the size step of new orders, as it is listed."""
         return mul(self.lot, Decimal(self.coarser))
 
     @property
     def order_min_size(self) -> Decimal:
-        """Return the smallest size of a new order, as it is listed."""
         return max(self.min_size, self.order_lot)
 
     @property
     def price_places(self) -> int:
-        """Return the number of decimal places of an order's price."""
         return places(self.order_tick)
 
     @property
     def size_places(self) -> int:
-        """Return the number of decimal places of an order's size."""
         return places(self.order_lot)
 
 
@@ -106,7 +99,7 @@ def places(unit: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a client asks for. Exactly one of `size` (base) and `quote_size` (market buys only) is given."""
+    """A client's order. Exactly one of `size` (base) and `quote_size` (market buys only) is given."""
 
     symbol: str
     side: str
@@ -129,7 +122,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class FeeAsset:
-    """What a venue takes fees from while its balance lasts: `share` of the rate, `per_quote` units for each quote."""
+    """The asset a venue takes fees in while its balance lasts: `share` of the rate, `per_quote` units for each quote."""
 
     asset: str
     per_quote: Decimal
@@ -157,21 +150,19 @@ class SimOrder:
     cost: Decimal = ZERO
     """Quote exchanged so far, without fees."""
     fees: dict[str, Decimal] = field(default_factory=dict)
-    """What was charged, by asset; the last one charged stands last."""
+    """The fees, by asset; the last one charged is last."""
     held_asset: str = ""
     held: Decimal = ZERO
-    """What is still locked for this order."""
+    """The amount still locked for this order."""
     finished_ns: int | None = None
     version: int = 0
 
     @property
     def symbol(self) -> str:
-        """Return the symbol (`BTC/USDT`)."""
         return self.request.symbol
 
     @property
     def side(self) -> str:
-        """Return `buy` or `sell`."""
         return self.request.side
 
     @property
@@ -186,7 +177,6 @@ class SimOrder:
 
     @property
     def fee(self) -> Decimal:
-        """Return what was charged in that asset."""
         return self.fees.get(self.fee_currency, ZERO)
 
     @property
@@ -201,17 +191,14 @@ class SimOrder:
 
     @property
     def price(self) -> Decimal | None:
-        """Return the limit price, None for a market order."""
         return None if self.ticks is None else mul(Decimal(self.ticks), self.instrument.tick)
 
     @property
     def remaining_lots(self) -> int:
-        """Return what is not filled, in lots."""
         return max(0, self.lots - self.filled_lots)
 
     @property
     def is_open(self) -> bool:
-        """Return whether it still rests."""
         return self.status == "open"
 
 
@@ -248,8 +235,6 @@ class OrderChanged:
 
 @dataclass(frozen=True, slots=True)
 class OrderFilled:
-    """An order of the account got a fill."""
-
     order: SimOrder
     fill: SimFill
     ns: int
@@ -264,7 +249,7 @@ class BalanceChanged:
     locked: Decimal
     change: Decimal
     cause: str
-    """`order-create`, `order-update`, `order-fill`, `order-cancel`, or the kind of the bill that says so."""
+    """`order-create`, `order-update`, `order-fill`, `order-cancel`, or the kind of its bill."""
     ns: int
 
 
@@ -295,7 +280,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class VenueProfile:
-    """What distinguishes one simulated venue: credentials, fees' place, latencies, instruments, start balances."""
+    """The parameters of one simulated venue: credentials, fees' place, latencies, instruments, start balances."""
 
     name: str
     key: str
@@ -314,5 +299,4 @@ class VenueProfile:
 
 
 def with_fee_factor(rate: Decimal, factor: Decimal) -> Decimal:
-    """Return a fee rate times a factor, capped below one."""
     return min(mul(rate, factor), ONE - Decimal("0.0001"))

@@ -40,8 +40,6 @@ class RequestRecord:
 
 
 class Delivery(Protocol):
-    """Where a venue's outgoing frames go."""
-
     def text(self, session_id: int, text: str) -> None:
         """Deliver a text frame."""
 
@@ -97,7 +95,6 @@ class SimVenue:
 
     @property
     def now_ns(self) -> int:
-        """Return the venue's own time."""
         return self.scheduler.now_ns + self.skew_ns
 
     def _draw_ns(self, median_ms: float) -> int:
@@ -109,8 +106,8 @@ class SimVenue:
     def perform(self, call: Call, execute: Callable[[int], HttpAnswer], deliver: Deliver, now_ns: int) -> None:
         """Take a call from the wire: way in, faults, execution, record, way out.
 
-        `deliver(None, ...)` means that no answer will ever come, `deliver(CLOSED, ...)` that the connection is closed instead.
-        Half the drawn order delay lies on each way.
+        `deliver(None, ...)` means that no answer will ever arrive, `deliver(CLOSED, ...)` that the connection is closed
+        instead. Half the drawn order delay is on each way.
         """
         if self._is_down(_where(call)):
             self._record(call, None, False)
@@ -163,7 +160,7 @@ class SimVenue:
         return answer
 
     def _is_down(self, where: str) -> bool:
-        """Return whether the venue closes what comes, and count the hit."""
+        """Return whether the venue closes new connections, and count the hit."""
         self._sweep()
         if self.down:
             self.board.take(_DOWN, where, None, self.scheduler.now_ns)
@@ -189,11 +186,9 @@ class SimVenue:
     # -- sessions --------------------------------------------------------------------------------------------------
 
     def refuses_session(self) -> bool:
-        """Return whether a connection made now is closed at once."""
         return self._is_down("stream")
 
     def open(self, session_id: int, path: str) -> Session:
-        """Open a websocket session."""
         session = self.dialect.open(self, path)
         session.id = session_id
         self.sessions[session_id] = session
@@ -201,13 +196,11 @@ class SimVenue:
         return session
 
     def receive(self, session_id: int, text: str) -> None:
-        """Hand a client's frame to its session."""
         session = self.sessions.get(session_id)
         if session is not None and session.is_open:
             session.receive(text, self.now_ns)
 
     def forget_session(self, session_id: int) -> None:
-        """Drop a session whose client is gone."""
         session = self.sessions.pop(session_id, None)
         if session is None:
             return
@@ -224,14 +217,14 @@ class SimVenue:
             self.unsubscribe_book(session, symbol, *key)
 
     def close_session(self, session: Session, now_ns: int) -> None:
-        """Close a connection from the venue's side, after what was already sent."""
+        """Close a connection from the venue's side, after the frames already sent."""
         if session.is_open:
             at_ns = max(self.scheduler.now_ns, *self._last_send_ns.get(session.id, {}).values())
             session.is_open = False
             self.scheduler.at(at_ns, lambda _: self.cut_session(session))
 
     def cut_session(self, session: Session) -> None:
-        """Break a connection at once; what was in flight is lost."""
+        """Break a connection at once; frames in flight are lost."""
         if session.id in self.sessions:
             self.forget_session(session.id)
             self._delivery.closed(session.id)
@@ -264,7 +257,7 @@ class SimVenue:
             delay += fault.ms_as_ns()
         if name == "ws_stall":
             last_ns = self._last_send_ns[session.id]
-            for held_up in last_ns:  # the whole connection, and with it what begins while it stands still
+            for held_up in last_ns:  # the whole connection, with subscriptions begun while it is frozen
                 last_ns[held_up] = max(last_ns[held_up], self.scheduler.now_ns + delay)
         if fault is not None and name == "ws_garbage":
             self._send_at(session, str(fault.param), delay, lane)
@@ -280,7 +273,7 @@ class SimVenue:
 
     def _send_at(self, session: Session, text: str, delay_ns: int, lane: str = "") -> None:
         last_ns = self._last_send_ns[session.id]
-        # The first frame of a lane comes after the acknowledgement of its channel.
+        # The first frame of a lane arrives after the acknowledgement of its channel.
         at_ns = last_ns[lane] = max(self.scheduler.now_ns + delay_ns, last_ns.get(lane, last_ns[""]))
         session_id = session.id
 
@@ -305,7 +298,7 @@ class SimVenue:
         return stream.full()
 
     def unsubscribe_book(self, session: Session, symbol: str, depth: int, interval_ns: int) -> None:
-        """Leave a book stream; one without members ends."""
+        """End a session's book stream; one without members ends."""
         key, streams = (depth, interval_ns), self._streams.get(symbol, {})
         entry = streams.get(key)
         if entry is None or session not in entry[1]:
@@ -336,7 +329,7 @@ class SimVenue:
                 return
             stream, members = entry
             if self.board.take(_FROZEN, "stream", symbol, self.scheduler.now_ns) is not None:
-                # All of it is published once that is over: to a client the venue's books merely stood still.
+                # All of it is published once that is over: to a client the venue's books were merely frozen.
                 self.scheduler.at(self.scheduler.now_ns + stream.interval_ns, publish)
                 return
             stream.is_due = False
@@ -379,7 +372,6 @@ class SimVenue:
             self.disturbance.end(fault)
 
     def sweep(self) -> None:
-        """End the faults whose time is over."""
         self._sweep()
 
 

@@ -64,7 +64,6 @@ class HttpRequest:
     body: bytes
 
     def params(self) -> dict[str, str]:
-        """Return the decoded query parameters; of a repeated name the last one."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     def decoded_query(self) -> str:
@@ -74,8 +73,6 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpAnswer:
-    """What goes back: status, body, headers."""
-
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
@@ -83,12 +80,12 @@ class HttpAnswer:
 
 
 CLOSED = HttpAnswer(0, b"")
-"""Stands for a connection that is closed without an answer."""
+"""A connection that is closed without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request is about. `kind`: place, cancel, query (private reads) or public."""
+    """The subject of a request. `kind`: place, cancel, query (private reads) or public."""
 
     kind: str
     symbol: str | None = None
@@ -96,7 +93,7 @@ class Call:
     detail: str = ""
     """Which query it is, where a fault cares: `order_by_client_id`; else free."""
     over: str = "rest"
-    """What carried it: `rest` or `websocket`."""
+    """Its transport: `rest` or `websocket`."""
 
 
 def is_shallow(json_text: str | bytes) -> bool:
@@ -129,7 +126,6 @@ class Scheduler:
         heapq.heappush(self._heap, (max(at_ns, self.now_ns), self._count, action))
 
     def next_ns(self) -> int | None:
-        """Return the instant of the next action."""
         return self._heap[0][0] if self._heap else None
 
     def run_until(self, now_ns: int) -> None:
@@ -141,29 +137,27 @@ class Scheduler:
         self.now_ns = max(self.now_ns, now_ns)
 
     def skip_to(self, now_ns: int) -> None:
-        """Let time pass in which nothing happens: all that is scheduled comes later by as much."""
+        """Let time pass in which nothing happens: all scheduled actions are delayed by it."""
         by_ns, self.now_ns = now_ns - self.now_ns, now_ns
         self._heap = [(at_ns + by_ns, number, action) for at_ns, number, action in self._heap]
 
 
 class Dialect(Protocol):
-    """A venue's REST and websocket language."""
-
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
-        """Say what a request is about, without judging it."""
+        """Describe a request, without judging it."""
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
         """Execute a request at the venue and answer it."""
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
-        """Return the venue's own way of saying that a fault happened."""
+        """Return the venue's own answer for a fault."""
 
     def open(self, venue: "Venue", path: str) -> "Session":
         """Open a websocket session on a path."""
 
 
 class Venue(Protocol):
-    """What a session needs of the venue around it; `SimVenue` is the one."""
+    """The parts of a venue that a session needs; `SimVenue` is the one."""
 
     exchange: SimExchange
     scheduler: Scheduler
@@ -214,7 +208,6 @@ class Session:
         """Handle one update of a subscribed book stream."""
 
     def answer(self, text: str, now_ns: int) -> None:
-        """Send a control frame."""
         self.venue.send(self, text, "control", None, now_ns)
 
     def push(self, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
@@ -222,7 +215,6 @@ class Session:
         self.venue.send(self, text, kind, symbol, now_ns, lane)
 
     def close(self, now_ns: int) -> None:
-        """Close the connection."""
         self.venue.close_session(self, now_ns)
 
     def subscribe_book(self, symbol: str, depth: int, interval_ns: int, now_ns: int) -> BookUpdate:
@@ -230,7 +222,6 @@ class Session:
         return self.venue.subscribe_book(self, symbol, depth, interval_ns, now_ns)
 
     def unsubscribe_book(self, symbol: str, depth: int, interval_ns: int) -> None:
-        """Stop a book stream."""
         self.venue.unsubscribe_book(self, symbol, depth, interval_ns)
 
     def perform(
@@ -240,7 +231,7 @@ class Session:
         reply: Callable[[HttpAnswer, int], None],
         now_ns: int,
     ) -> None:
-        """Run an order request that came over the websocket, with latency, faults and record."""
+        """Run an order request from the websocket, with latency, faults and record."""
 
         def deliver(answer: HttpAnswer | None, at_ns: int) -> None:
             if answer is not None and self.is_open:
@@ -273,7 +264,6 @@ class CommandSession(Session, ABC):
         """Answer a frame that is no JSON object."""
 
     def receive(self, text: str, now_ns: int) -> None:
-        """Handle one text frame from the client."""
         self._alive_ns = self.venue.scheduler.now_ns
         if text == "ping":
             self.answer("pong", now_ns)
@@ -307,7 +297,7 @@ class CommandSession(Session, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The verdict on one request: let in or not, what remains, and when the window starts anew."""
+    """The verdict on one request: let in or not, the remainder, and when the window restarts."""
 
     ok: bool
     limit: int

@@ -1,7 +1,7 @@
-"""All simulated venues together, driven in virtual or real time: what goes in, what comes out, and when something is due next.
+"""All simulated venues together, driven in virtual or real time: inputs, outputs, and the next due instant.
 
-The world has no clock. Each entry is given `now_ns`; `advance(now_ns)` runs what is due and returns what leaves, in
-order; `next_ns()` says when something will be due next. The same seed, start and inputs give the same outputs.
+The world has no clock. Each entry is given `now_ns`; `advance(now_ns)` runs due actions and returns the outputs, in
+order; `next_ns()` returns the next due instant. The same seed, start and inputs give the same outputs.
 """
 
 import random
@@ -53,7 +53,9 @@ def venue_of_path(path: str, table: dict[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """The answer to a submitted request; `answer` None: none will ever come; `CLOSED`: its connection is closed instead."""
+    """The answer to a submitted request; `answer` None: none will ever arrive; `CLOSED`: its connection is closed
+    instead.
+    """
 
     token: int
     answer: HttpAnswer | None
@@ -61,8 +63,6 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class WsText:
-    """A text frame for a session's client."""
-
     session_id: int
     text: str
 
@@ -167,28 +167,25 @@ class SimWorld:
         return self._count
 
     def receive(self, session_id: int, text: str, now_ns: int) -> None:
-        """Take a text frame from a session's client."""
         self.scheduler.run_until(now_ns)
         venue = self._session_venue.get(session_id)
         if venue is not None:
             venue.receive(session_id, text)
 
     def close_session(self, session_id: int, now_ns: int) -> None:
-        """Note that a session's client is gone."""
         self.scheduler.run_until(now_ns)
         venue = self._session_venue.pop(session_id, None)
         if venue is not None:
             venue.forget_session(session_id)
 
     def is_busy(self, session_id: int) -> bool:
-        """Return whether more bytes are always to be sent to a session's client (`busy_feed`)."""
         venue = self._session_venue.get(session_id)
         return venue is not None and venue.is_busy(session_id)
 
     # -- out -------------------------------------------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> list[Output]:
-        """Run what is due by `now_ns` and return what leaves, in order."""
+        """Run all actions due by `now_ns` and return the outputs, in order."""
         self.scheduler.run_until(now_ns)
         outputs, self._outputs = self._outputs, []
         return outputs
@@ -198,10 +195,8 @@ class SimWorld:
         return self.scheduler.now_ns if self._outputs else self.scheduler.next_ns()
 
     def text(self, session_id: int, text: str) -> None:
-        """Collect a frame that a venue sends."""
         self._outputs.append(WsText(session_id, text))
 
     def closed(self, session_id: int) -> None:
-        """Collect the closing of a session by its venue."""
         self._session_venue.pop(session_id, None)
         self._outputs.append(WsClosed(session_id))

@@ -1,1 +1,1 @@
-"""The exchange dialect of Bitget API v2, as the venue speaks it."""
+"""The exchange dialect of Bitget API v2."""

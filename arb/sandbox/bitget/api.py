@@ -1,9 +1,9 @@
 """Bitget's REST language: which endpoint is which, who may call it and how often, and how its answers are wrapped.
 
 Source: the venue's API v2 and v3, "Signature", "Request Interaction" and each endpoint's page. An answer is
-`{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal comes with HTTP 400. A classic account
-is reached under `/api/v2`, a unified one under `/api/v3`; the other root answers with a refusal, by which clients distinguish
-the two. Public data need no account.
+`{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal has HTTP 400. A classic account
+is reached under `/api/v2`, a unified one under `/api/v3`; the other root answers with a refusal, by which clients
+distinguish the two. Public data need no account.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ UNIFIED_FAULTS = FAULTS | {
     "order_not_found": (400, *unified.NO_SUCH_ORDER),
 }
 NO_PERMISSION = ("/spot/wallet/transfer", "/spot/wallet/withdrawal", "/spot/wallet/deposit-address")
-"""What a key that reads and trades may not do."""
+"""The requests that a key for reading and trading may not make."""
 ORDER_INFO, UNIFIED_ORDER_INFO = "/spot/trade/orderInfo", "/trade/order-info"
 
 
@@ -113,7 +113,7 @@ _UNIFIED_READS = {
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One POST endpoint: its function, what it does, and its limit per second."""
+    """One POST endpoint: its function, its kind, and its limit per second."""
 
     function: Callable[[SimExchange, Mapping[str, Any], int], Any]
     kind: str
@@ -132,8 +132,6 @@ _WRITES = {
 
 
 class BitgetDialect:
-    """The venue's REST and websocket languages over one exchange."""
-
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self._rates = RateMeter()
@@ -160,7 +158,6 @@ class BitgetDialect:
         return path, _READS.get(path), _WRITES.get(path)
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
-        """Say what a request is about, without judging it."""
         path, read, write = self._found(request)
         if write is not None:
             item = _object(request.body) or {}
@@ -192,13 +189,11 @@ class BitgetDialect:
         return str(item.get("clientOid") or (found.client_id if found else ""))
 
     def _known(self, item: Mapping[str, Any]) -> str | None:
-        """Return the symbol spoken of, by name or as that of the order meant."""
         named = find_symbol(self.exchange, item.get("symbol"))
         order = reads.find_order(self.exchange, item) if named is None else None
         return named if order is None else order.symbol
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
-        """Execute a request at the venue and answer it."""
         try:
             return _answer(200, "00000", "success", self._route(request, now_ns), now_ns)
         except BitgetRefusal as refusal:
@@ -246,7 +241,6 @@ class BitgetDialect:
             raise BitgetRefusal("429", "Too Many Requests", 429)
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
-        """Return the venue's own way of saying that a fault happened."""
         if name == "order_not_found" and not self._is_unified:
             return _answer(200, "00000", "success", [], now_ns)
         status, code, message = (UNIFIED_FAULTS if self._is_unified else FAULTS)[name]

@@ -14,11 +14,11 @@ from arb.sandbox.exact import whole
 from arb.sandbox.values import VenueProfile
 
 WINDOW_MS = 30_000
-"""How far a request's timestamp may lie from the venue's clock, either way."""
+"""How far a request's timestamp may differ from the venue's clock, either way."""
 
 
 class BitgetRefusal(Exception):
-    """A request that is refused; over REST with an HTTP status, 400 unless said otherwise."""
+    """A request that is refused; over REST with an HTTP status, 400 by default."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code} {message}")

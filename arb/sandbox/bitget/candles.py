@@ -45,7 +45,6 @@ CHANNELS = {
 
 
 def row(candle: Candle) -> list[str]:
-    """Write one candle."""
     prices = [plain(price) for price in (candle.opened, candle.high, candle.low, candle.close)]
     quote = plain(candle.quote)
     return [wire.ms(candle.ns), *prices, plain(candle.base), quote, quote]

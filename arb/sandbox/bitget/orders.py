@@ -1,8 +1,8 @@
-"""Placing and cancelling at Bitget: what its order endpoints accept and how they refuse.
+"""Placing and cancelling at Bitget: the parameters of its order endpoints, and their refusals.
 
-Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case. `receiveWindow`
-is how many milliseconds after its `requestTime` a placement may be received; the code that refuses a later one is not
-documented, and is that of a timestamp out of its window here.
+Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case.
+`receiveWindow` is how many milliseconds after its `requestTime` a placement may be received; the code that refuses a
+later one is not documented, and is that of a timestamp out of its window here.
 """
 
 import re
@@ -60,7 +60,7 @@ def place_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
 def replace(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     """`POST /spot/trade/cancel-replace-order`: cancel a limit order and place one of another price and size.
 
-    The answer says by `success` whether the new order stands; raises `BitgetRefusal` while the old one does.
+    `success` in the answer is whether the new order was placed; raises `BitgetRefusal` while the old one does.
     """
     symbol = find_symbol(exchange, _needed(item, "symbol"))
     price, size = _number(item, "price"), _number(item, "size")
@@ -98,7 +98,6 @@ def replace_batch(exchange: SimExchange, item: Item, now_ns: int) -> list[Json]:
 
 
 def cancel_symbol(exchange: SimExchange, item: Item, now_ns: int) -> Json:
-    """`POST /spot/trade/cancel-symbol-order`: cancel all orders of a symbol."""
     spelling = _needed(item, "symbol")
     symbol = find_symbol(exchange, spelling)
     if symbol is None:
@@ -166,7 +165,7 @@ def _each(item: Item, act: Callable[[Item], Json]) -> Json:
 def order_request(exchange: SimExchange, item: Item) -> OrderRequest:
     """Read one order; raises `BitgetRefusal` naming the parameter that is missing or wrong.
 
-    A market buy counts `size` in quote; `force` says nothing about a market order.
+    A market buy counts `size` in quote; `force` does not apply to a market order.
     """
     spelling, side, kind = _needed(item, "symbol"), _needed(item, "side").lower(), _needed(item, "orderType").lower()
     symbol = find_symbol(exchange, spelling)
@@ -199,7 +198,6 @@ def order_request(exchange: SimExchange, item: Item) -> OrderRequest:
 
 
 def _explained(refused: Refused, request: OrderRequest, exchange: SimExchange) -> BitgetRefusal:
-    """Turn the exchange's refusal into the venue's code and message."""
     rules = exchange.instruments[request.symbol]
     kind = refused.kind
     if kind is Refusal.BAD_ARGUMENT:

@@ -22,7 +22,6 @@ def find_symbol(exchange: SimExchange, spelling: object) -> str | None:
 
 
 def needed(params: Params, name: str) -> str:
-    """Return a parameter that must be given."""
     value = params.get(name, "")
     if not value:
         raise BitgetRefusal("40019", f"Parameter {name} cannot be empty")
@@ -30,7 +29,6 @@ def needed(params: Params, name: str) -> str:
 
 
 def symbol_param(exchange: SimExchange, params: Params) -> str:
-    """Return the symbol that `symbol` names, which must be given."""
     found = find_symbol(exchange, needed(params, "symbol"))
     if found is None:
         raise BitgetRefusal("40034", "Parameter symbol does not exist")
@@ -38,12 +36,10 @@ def symbol_param(exchange: SimExchange, params: Params) -> str:
 
 
 def wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
-    """Return the symbol that `symbol` names, None without one."""
     return symbol_param(exchange, params) if params.get("symbol") else None
 
 
 def whole_param(params: Params, name: str, default: int, largest: int | None = None) -> int:
-    """Return a whole number, cut to 1 to `largest` where there is one."""
     text = params.get(name, "")
     if not text:
         return default

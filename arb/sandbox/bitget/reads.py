@@ -1,7 +1,7 @@
-"""What Bitget lets one read: public data and the account's own, one function per endpoint.
+"""Bitget's reads: public data and the account's own, one function per endpoint.
 
 Source: the venue's API v2 pages of the same names. Each function takes (exchange, query parameters, now_ns) and returns
-the `data` of the answer; it raises `BitgetRefusal` for a bad question. Identity and rate limits are checked before.
+the `data` of the answer; it raises `BitgetRefusal` for a bad request. Identity and rate limits are checked before.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,24 +30,20 @@ Read = Callable[[SimExchange, Params, int], Any]
 
 
 def server_time(_: SimExchange, __: Params, now_ns: int) -> Json:
-    """`GET /public/time`."""
     return {"serverTime": wire.ms(now_ns)}
 
 
 def coins(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /spot/public/coins`."""
     assets = dict.fromkeys(a for rules in exchange.instruments.values() for a in (rules.base, rules.quote))
     return [wire.coin(asset, exchange.wallets.of(asset)) for asset in assets if params.get("coin", asset) == asset]
 
 
 def symbols(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /spot/public/symbols`."""
     wanted = wanted_symbol(exchange, params)
     return [wire.symbol_rules(rules) for rules in exchange.instruments.values() if wanted in (None, rules.symbol)]
 
 
 def margin_symbols(exchange: SimExchange, _: Params, __: int) -> list[Json]:
-    """`GET /margin/currencies`."""
     return [wire.margin_symbol(rules) for rules in exchange.instruments.values()]
 
 
@@ -64,7 +60,7 @@ def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
 
 
 def merged_book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
-    """`GET /spot/market/merge-depth`: the book as it is, whatever the `precision`; `limit` is 100 by default."""
+    """`GET /spot/market/merge-depth`: the book unmerged, for any `precision`; `limit` is 100 by default."""
     limit = params.get("limit", "")
     depth = BOOK_DEPTH_MAX if limit == "max" else whole_param(params, "limit", 100, BOOK_DEPTH_MAX)
     symbol = symbol_param(exchange, params)
@@ -81,7 +77,7 @@ def fee_levels(exchange: SimExchange, _: Params, __: int) -> list[Json]:
 
 
 def no_plan_orders(_: SimExchange, __: Params, ___: int) -> Json:
-    """`GET /spot/trade/current-plan-order`: nobody can place one here."""
+    """`GET /spot/trade/current-plan-order`: the sandbox takes no plan orders."""
     return {"nextFlag": False, "idLessThan": "", "orderList": []}
 
 
@@ -96,7 +92,6 @@ def own_transfers(exchange: SimExchange, params: Params, now_ns: int) -> list[Js
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /spot/market/tickers`."""
     wanted = wanted_symbol(exchange, params)
     return [
         wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)
@@ -133,7 +128,7 @@ def account_info(exchange: SimExchange, _: Params, now_ns: int) -> Json:
 
 
 def assets(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /spot/account/assets`: what is held, or everything with `assetType=all`."""
+    """`GET /spot/account/assets`: held assets, or everything with `assetType=all`."""
     show_all = params.get("assetType", "hold_only") == "all"
     return [
         wire.balance(asset, held, now_ns)
@@ -150,7 +145,6 @@ def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
 
 
 def deduct_info(exchange: SimExchange, _: Params, __: int) -> Json:
-    """`GET /spot/account/deduct-info`: whether BGB pays the fees."""
     return {"deduct": "off" if exchange.fee_asset is None else "on"}
 
 
@@ -167,12 +161,10 @@ def _rates(exchange: SimExchange, symbol: str) -> Json:
 
 
 def deposits(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /spot/wallet/deposit-records`, newest first."""
     return _transfers(exchange, params, deposited=True)
 
 
 def withdrawals(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /spot/wallet/withdrawal-records`, newest first."""
     return _transfers(exchange, params, deposited=False)
 
 
@@ -242,7 +234,6 @@ def order_kind(exchange: SimExchange, subject: SimFill) -> str:
 
 
 def _within(rows: list[Row], now_ns: int, instant: Callable[[Row], int]) -> list[Row]:
-    """Leave out what is older than the 90 days of which lists are kept."""
     return [row for row in rows if instant(row) >= now_ns - KEPT_NS]
 
 

@@ -1,8 +1,8 @@
-"""What Bitget answers to a unified account (API v3): orders, and what one may read, one function per endpoint.
+"""Bitget's answers to a unified account (API v3): orders and reads, one function per endpoint.
 
-Source: the venue's API v3 pages of the same names, and its "Rest API Error Code". Nothing but spot is traded here: the other
-categories exist and are empty. Each function takes (exchange, parameters, now_ns) and returns the `data` of the answer; it
-raises `BitgetRefusal` for a bad question. Identity and rate limits are checked before.
+Source: the venue's API v3 pages of the same names, and its "Rest API Error Code". Nothing but spot is traded here: the
+other categories exist and are empty. Each function takes (exchange, parameters, now_ns) and returns the `data` of the
+answer; it raises `BitgetRefusal` for a bad request. Identity and rate limits are checked before.
 """
 
 import re
@@ -119,7 +119,7 @@ class Countdown:
 
 
 def _order_request(exchange: SimExchange, item: Item) -> OrderRequest:
-    """Read one order; a market buy counts `qty` in quote, and `timeInForce` says nothing about a market order."""
+    """Read one order; a market buy counts `qty` in quote, and `timeInForce` does not apply to a market order."""
     category, side, kind = _category(item), _needed(item, "side").lower(), _needed(item, "orderType").lower()
     if category != wire.SPOT:
         raise BitgetRefusal("25203", "Insufficient margin")
@@ -194,7 +194,6 @@ def _each(item: Item, act: Callable[[Item], Json]) -> list[Json]:
 
 
 def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /market/instruments`."""
     if _category(params) != wire.SPOT:
         return []
     wanted = _symbol(exchange, params) if params.get("symbol") else None
@@ -202,7 +201,6 @@ def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
-    """`GET /market/orderbook`: up to 200 levels."""
     _category(params)
     limit = whole(params.get("limit") or "5")
     view = exchange.snapshot(_symbol(exchange, params), min(200, limit or 5))
@@ -228,7 +226,6 @@ def info(exchange: SimExchange, _: Params, __: int) -> Json:
 
 
 def settings(exchange: SimExchange, _: Params, __: int) -> Json:
-    """`GET /account/settings`."""
     return {
         "uid": str(exchange.profile.user_id),
         "accountMode": "unified",
@@ -242,7 +239,6 @@ def settings(exchange: SimExchange, _: Params, __: int) -> Json:
 
 
 def assets(exchange: SimExchange, _: Params, __: int) -> Json:
-    """`GET /account/assets`: what is held."""
     sums = dict.fromkeys(("accountEquity", "usdtEquity", "btcEquity", "unrealisedPnl", "effEquity", "mmr", "imr"), "0")
     return sums | {"assets": [wire.coin(asset, held) for asset, held in exchange.balances().items() if held.total > 0]}
 
@@ -266,7 +262,6 @@ def all_fee_rates(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def deduction(exchange: SimExchange, _: Params, __: int) -> Json:
-    """`GET /account/deduct-info`: whether BGB pays the fees."""
     return {"deduct": "off" if exchange.fee_asset is None else "on"}
 
 
@@ -324,7 +319,6 @@ def fills(exchange: SimExchange, params: Params, now_ns: int) -> Json:
 
 
 def client_id_of(exchange: SimExchange, order_id: int) -> str:
-    """Return the client's name for the order that a fill belongs to."""
     found = exchange.order(order_id)
     return "" if found is None else client_oid(found)
 
@@ -341,7 +335,7 @@ def _page(
     write: Callable[[Row], Json],
     now_ns: int = 0,
 ) -> Json:
-    """Cut a page out of rows that are newest first, and say by `cursor` where the next one begins."""
+    """Cut a page out of rows that are newest first; `cursor` is where the next one begins."""
     limit, below = _count(params, "limit", PAGE_MAX), _count(params, "cursor", 2**63)
     first, last = _count(params, "startTime", 0), _count(params, "endTime", 2**63)
     if params.get("startTime") and params.get("endTime") and (last - first) * NS_PER_MS > SPAN_MAX_NS:

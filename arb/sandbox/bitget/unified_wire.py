@@ -25,7 +25,6 @@ _CANCEL_REASONS = {
 
 
 def instrument(rules: SimInstrument) -> Json:
-    """Write one entry of `GET /market/instruments`."""
     return {
         "symbol": native(rules.symbol),
         "category": SPOT,
@@ -95,7 +94,6 @@ def fill(subject: SimFill, kind: str, client_id: str) -> Json:
 
 
 def fill_push(subject: SimFill, kind: str, client_id: str) -> Json:
-    """Write a fill as the channel `fill` shows it."""
     return _fill(subject, kind, client_id, SPOT.lower()) | {"execTime": ms(subject.ns), "isRPI": "no"}
 
 
@@ -158,5 +156,4 @@ def record(subject: Bill) -> Json:
 
 
 def category_of(subject: Bill) -> str:
-    """Return the category under which a bill is found."""
     return SPOT if subject.kind == TRADE else OTHER

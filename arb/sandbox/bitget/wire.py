@@ -29,7 +29,6 @@ def native(symbol: str) -> str:
 
 
 def ms(ns: int) -> str:
-    """Write an instant as Unix milliseconds."""
     return str(ns // NS_PER_MS)
 
 
@@ -105,12 +104,10 @@ def coin(asset: str, wallet: SimWallet) -> Json:
 
 
 def book(view: BookView, now_ns: int) -> Json:
-    """Write a book of `GET /spot/market/orderbook`."""
     return {"asks": view.asks, "bids": view.bids, "ts": ms(now_ns)}
 
 
 def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
-    """Write the ticker of `GET /spot/market/tickers`."""
     return {
         "symbol": native(symbol),
         "open": figures.opened,
@@ -132,7 +129,6 @@ def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
 
 
 def public_trade(trade: PublicTrade) -> Json:
-    """Write one public trade."""
     return {
         "symbol": native(trade.symbol),
         "tradeId": str(trade.trade_id),
@@ -149,7 +145,7 @@ def public_trade(trade: PublicTrade) -> Json:
 def order_status(subject: SimOrder) -> str:
     """Return the venue's status: live, partially_filled, filled or cancelled.
 
-    A market buy counted in quote ends filled when it got anything: what is left buys less than the smallest size.
+    A market buy counted in quote ends filled when it got anything: the rest buys less than the smallest size.
     """
     if subject.is_open:
         if subject.lots and subject.remaining_lots == 0:
@@ -211,7 +207,6 @@ def open_order(subject: SimOrder) -> Json:
 
 
 def average(subject: SimOrder) -> str:
-    """Write the average price of what is filled, "0" when nothing is."""
     return quotient_text(subject.cost, subject.filled) if subject.filled_lots else "0"
 
 
@@ -256,7 +251,6 @@ def fill(subject: SimFill, kind: str) -> Json:
 
 
 def fee_detail(subject: SimFill) -> Json:
-    """Write the fee of one fill."""
     fee, deduction = _signed(subject.fee, subject.fee_currency, tuple(subject.symbol.split("/")))
     return {
         "deduction": "yes" if deduction else "no",
@@ -311,12 +305,11 @@ def _notional(subject: SimOrder) -> Decimal:
 
 
 def fill_push(subject: SimFill, kind: str) -> Json:
-    """Write a fill as the `fill` channel shows it."""
     return fill(subject, kind) | {"feeDetail": [fee_detail(subject) | {"totalDeductionFee": "0"}]}
 
 
 def balance(asset: str, held: Balance, ns: int) -> Json:
-    """Write one asset of the account: what orders lock is `frozen`."""
+    """Write one asset of the account: amounts locked by orders are `frozen`."""
     return {
         "coin": asset,
         "available": plain(held.free),

@@ -1,9 +1,9 @@
 """Bitget's websocket language: `/v2/ws/public` with books, tickers and trades, `/v2/ws/private` with the account's own.
 
-A unified account has its own at `/v3/ws/private`. Source: the venue's API v2, "Websocket API", and each spot channel's page;
-API v3, "Websocket API", "Private". What stock clients and live reports add: book frames carry `seq` and `pseq` (0 on a
-snapshot) and no checksum; a login frame may carry more than `op` and `args`;
-acknowledgements repeat the argument as asked.
+A unified account has its own at `/v3/ws/private`. Source: the venue's API v2, "Websocket API", and each spot channel's
+page; API v3, "Websocket API", "Private". Known from stock clients and live reports: book frames carry `seq` and `pseq`
+(0 on a snapshot) and no checksum; a login frame may carry more than `op` and `args`; acknowledgements repeat the
+argument as asked.
 """
 
 from abc import abstractmethod
@@ -39,16 +39,15 @@ FRAMES_PER_SECOND_MAX = 10
 FIRST_TRADES = 50
 FIRST_CANDLES = 500
 ALL = "default"
-"""What stands for every instrument or coin in a private subscription."""
+"""The name for every instrument or coin in a private subscription."""
 
 
 def text(message: Json) -> str:
-    """Write a frame."""
     return wire.encode(message).decode()
 
 
 class BitgetSession(CommandSession):
-    """What both kinds of session share: commands, acknowledgements, refusals."""
+    """Shared by both kinds of session: commands, acknowledgements, refusals."""
 
     idle_ns: ClassVar[int] = 120 * NS_PER_S
 
@@ -66,7 +65,6 @@ class BitgetSession(CommandSession):
         """Stop a channel."""
 
     def login(self, args: list[Json], now_ns: int) -> None:
-        """Log in; only the private address knows how."""
         raise BitgetRefusal("30005", "Login failed")
 
     def receive(self, text: str, now_ns: int) -> None:
@@ -78,7 +76,6 @@ class BitgetSession(CommandSession):
         super().receive(text, now_ns)
 
     def command(self, message: dict[str, Any], now_ns: int) -> None:
-        """Obey one JSON object from the client."""
         args = message.get("args")
         if not isinstance(args, list) or not args or not all(isinstance(arg, dict) for arg in args):
             self._refuse("30016", "Param error", None, now_ns)
@@ -97,7 +94,6 @@ class BitgetSession(CommandSession):
             self._refuse("30003", "INVALID op", None, now_ns)
 
     def garbled(self, text: str, now_ns: int) -> None:
-        """Answer a frame that is no command."""
         self._refuse("30002", "Illegal request", None, now_ns)
 
     def _attempt(self, arg: Json, now_ns: int, act: Any, *, shown: Json | None) -> None:
@@ -107,7 +103,6 @@ class BitgetSession(CommandSession):
             self._refuse(refusal.code, refusal.message, shown, now_ns)
 
     def acknowledge(self, event: str, arg: Json, now_ns: int) -> None:
-        """Confirm a subscription or its end."""
         self.answer(text({"event": event, "arg": arg}), now_ns)
 
     def _refuse(self, code: str, message: str, arg: Json | None, now_ns: int) -> None:
@@ -117,20 +112,16 @@ class BitgetSession(CommandSession):
         self.answer(text(frame), now_ns)
 
     def data(self, action: str, arg: Json, rows: list[Any], kind: str, symbol: str | None, now_ns: int) -> None:
-        """Push rows of a channel."""
         frame = {"action": action, "arg": arg, "data": rows, "ts": now_ns // NS_PER_MS}
         self.push(text(frame), kind, symbol, now_ns, lane=arg.get("channel") or arg["topic"])
 
 
 def no_such_channel(arg: Json) -> BitgetRefusal:
-    """Return the refusal of an unknown channel, instrument or address."""
     named = ",".join(f"{name}:{value}" for name, value in arg.items())
     return BitgetRefusal("30001", f"{named} doesn't exist")
 
 
 class BitgetPublicSession(BitgetSession):
-    """Books, tickers and trades."""
-
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._topics: dict[tuple[str, str], Json] = {}
@@ -138,7 +129,6 @@ class BitgetPublicSession(BitgetSession):
         self._candles = CandleFeed(self, self._push_candle)
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
-        """Start a public channel with its snapshot."""
         channel, symbol = str(arg.get("channel", "")), find_symbol(self.exchange, arg.get("instId"))
         if symbol is None or str(arg.get("instType", "")).upper() != "SPOT":
             raise no_such_channel(arg)
@@ -164,7 +154,6 @@ class BitgetPublicSession(BitgetSession):
             self.data("snapshot", arg, rows, "trade", symbol, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
-        """Stop a public channel."""
         channel, symbol = str(arg.get("channel", "")), find_symbol(self.exchange, arg.get("instId")) or ""
         self._topics.pop((channel, symbol), None)
         if channel in CANDLE_CHANNELS:
@@ -174,7 +163,6 @@ class BitgetPublicSession(BitgetSession):
             self.unsubscribe_book(symbol, *stream)
 
     def on_book(self, update: BookUpdate) -> None:
-        """Push one step of a book on the channel that its stream feeds."""
         stream, now_ns = (update.depth, update.interval_ns), self.venue.now_ns
         if stream == TICKER_STREAM:
             self._push_ticker(update.symbol, now_ns)
@@ -185,7 +173,6 @@ class BitgetPublicSession(BitgetSession):
             self._push_short(channel, update.symbol, now_ns)
 
     def on_event(self, event: Event) -> None:
-        """Push a public trade, and the candles it changed."""
         if not isinstance(event, PublicTrade):
             return
         self._candles.on_trade(event)
@@ -220,8 +207,6 @@ class BitgetPublicSession(BitgetSession):
 
 
 class BitgetPrivateSession(BitgetSession):
-    """The account's orders, fills and balances, after a login."""
-
     unified: ClassVar[bool] = False
 
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
@@ -230,7 +215,6 @@ class BitgetPrivateSession(BitgetSession):
         self._subscribed: list[Json] = []
 
     def login(self, args: list[Json], now_ns: int) -> None:
-        """Log in with key, passphrase, timestamp and signature."""
         if self.venue.key_revoked:
             raise BitgetRefusal("30011", "Invalid ACCESS_KEY")
         check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
@@ -261,12 +245,10 @@ class BitgetPrivateSession(BitgetSession):
             self.data("snapshot", arg, rows, "balance", None, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
-        """Stop a private channel."""
         if arg in self._subscribed:
             self._subscribed.remove(arg)
 
     def on_event(self, event: Event) -> None:
-        """Push what happened to an order or a balance."""
         if isinstance(event, OrderFilled):
             order, fill = event.order, event.fill
             self._push_row("orders", order.symbol, wire.order_push(order, fill, event.ns), "fill", event.ns)
@@ -306,7 +288,6 @@ class UnifiedPrivateSession(BitgetPrivateSession):
             self._push_coins("snapshot", self.exchange.balances().items(), now_ns)
 
     def on_event(self, event: Event) -> None:
-        """Push what happened to an order or a balance."""
         if isinstance(event, OrderFilled):
             order, fill = event.order, event.fill
             self._push_topic("order", unified_wire.order(order, "spot"), "fill", order.symbol, event.ns)

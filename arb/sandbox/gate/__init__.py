@@ -1,1 +1,1 @@
-"""The exchange dialect of Gate APIv4, as the venue speaks it."""
+"""The exchange dialect of Gate APIv4."""

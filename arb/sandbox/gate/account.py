@@ -33,12 +33,10 @@ def total_balance(exchange: SimExchange, query: Query) -> Answer:
 
 
 def rate_limit(query: Query) -> Answer:
-    """Answer `/account/rate_limit`: the lowest tier."""
     return 200, [{"type": "spot", "tier": "1", "ratio": "0", "main_ratio": "0", "updated_at": "0"}]
 
 
 def is_unified(exchange: SimExchange) -> bool:
-    """Return whether the account is a unified one, of whatever mode."""
     return exchange.account_mode != CLASSIC
 
 
@@ -79,7 +77,6 @@ def main_keys(exchange: SimExchange, query: Query) -> Answer:
 
 
 def unified_mode(exchange: SimExchange, query: Query) -> Answer:
-    """Answer `/unified/unified_mode`."""
     _need(exchange, "unified")
     mode = "portfolio" if exchange.account_mode == LEGACY else exchange.account_mode
     return 200, {"mode": mode, "settings": {"spot_hedge": False}} if is_unified(exchange) else {"mode": mode}
@@ -113,7 +110,7 @@ def unified_accounts(exchange: SimExchange, query: Query) -> Answer:
 
 
 def spot_accounts(exchange: SimExchange, query: Query) -> Answer:
-    """Answer `/spot/accounts`; what a unified account holds is not there."""
+    """Answer `/spot/accounts`; a unified account's funds are not there."""
     wanted, elsewhere = query.params.get("currency"), is_unified(exchange)
     return 200, [
         {
@@ -137,5 +134,4 @@ def _need(exchange: SimExchange, permission: str) -> None:
 
 
 def forbidden(query: Query) -> Answer:
-    """Refuse what a key that reads the wallet may not do."""
     raise GateError(403, "READ_ONLY", "The key has no permission to write the wallet")

@@ -39,20 +39,16 @@ NO_MARKETS = (
     *(f"/futures/{settle}/contracts" for settle in ("usdt", "btc", "usd")),
     *("/delivery/usdt/contracts", "/options/underlyings", "/margin/cross/currencies"),
 )
-"""What the venue lists beside spot; the sandbox has none of it."""
+"""The venue's lists of other products than spot; the sandbox has none of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint: what it is about and who answers it."""
-
     kind: str
     answer: Callable[[Query], tuple[int, object]]
 
 
 class GateDialect:
-    """Gate's REST and websocket language over one exchange."""
-
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self.meter = RateMeter()
@@ -103,7 +99,7 @@ class GateDialect:
     # -- the dialect -----------------------------------------------------------------------------------------------
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
-        """Say what a request is about; unknown paths count as public."""
+        """Describe a request; unknown paths count as public."""
         endpoint, argument = self._endpoint(request)
         route = self._routes.get((request.method, endpoint))
         if route is None:
@@ -118,7 +114,6 @@ class GateDialect:
         return Call(route.kind, symbol_of(pair) if pair else None, texts, detail)
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
-        """Answer a request; never raises."""
         endpoint, argument = self._endpoint(request)
         route = self._routes.get((request.method, endpoint))
         allowance: Allowance | None = None
@@ -140,7 +135,6 @@ class GateDialect:
         return _answer(status, content, allowance, now_ns)
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
-        """Return Gate's own error answer for a fault."""
         status, label, message = {
             "http_429": (429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)"),
             "http_500": (500, "SERVER_ERROR", "Internal server error"),
@@ -157,7 +151,6 @@ class GateDialect:
         return _answer(status, {"label": label, "message": message}, allowance, now_ns)
 
     def open(self, venue: Venue, path: str) -> Session:
-        """Open a session of `/ws/v4/`."""
         return GateSession(venue, path, self)
 
     def _endpoint(self, request: HttpRequest) -> tuple[str, str]:

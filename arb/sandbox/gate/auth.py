@@ -65,7 +65,7 @@ def check_login(payload: dict[str, object], literal_param: str, profile: VenuePr
 
 
 def check_time(text: str, now_ns: int) -> None:
-    """Raise `GateError` unless a timestamp in seconds lies within the window."""
+    """Raise `GateError` unless a timestamp in seconds is within the window."""
     seconds = parse(text)
     if seconds is None:
         raise GateError(403, "REQUEST_EXPIRED", "invalid Timestamp")

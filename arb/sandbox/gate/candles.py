@@ -22,7 +22,6 @@ SPANS = (
 
 
 def span_of(name: str) -> Span:
-    """Return the length that a name stands for; raises `GateError`."""
     span = SPANS.get(name)
     if span is None:
         raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid interval {name}")
@@ -50,7 +49,6 @@ def _row(candle: Candle, is_over: bool) -> list[str]:
 
 
 def candle_event(symbol: str, span: Span, candle: Candle, is_over: bool) -> Json:
-    """Return the result of a frame of `spot.candlesticks`."""
     name = next(name for name, known in SPANS.items() if known == span)
     return {
         "t": str(candle.ns // NS_PER_S),

@@ -18,22 +18,18 @@ _AVERAGE_PLACES = Decimal("1E-12")
 
 
 def pair_of(symbol: str) -> str:
-    """Return Gate's spelling of a symbol: `BTC_USDT`."""
     return symbol.replace("/", "_")
 
 
 def symbol_of(pair: str) -> str:
-    """Return the symbol of Gate's `BTC_USDT`."""
     return pair.replace("_", "/")
 
 
 def seconds(ns: int) -> int:
-    """Return whole Unix seconds."""
     return ns // NS_PER_S
 
 
 def millis(ns: int) -> int:
-    """Return whole Unix milliseconds."""
     return ns // NS_PER_MS
 
 
@@ -43,7 +39,6 @@ def fine_millis(ns: int) -> str:
 
 
 def error_of(refused: Refused, instrument: SimInstrument | None) -> GateError:
-    """Return Gate's answer to a refusal."""
     kind, detail = refused.kind, refused.detail
     if kind is Refusal.BELOW_MIN_NOTIONAL:
         quote = instrument.quote if instrument else ""
@@ -77,12 +72,10 @@ _LABELS: dict[Refusal, tuple[int, str, str]] = {
 
 
 def finish_as(order: SimOrder) -> str:
-    """Return Gate's code for why an order ended."""
     return "poc" if order.reason == "post_only" else order.reason
 
 
 def order_numbers(order: SimOrder) -> dict[str, str]:
-    """Return the numbers that REST and websocket orders share."""
     by_quote = order.request.quote_size
     amount = by_quote if by_quote is not None else order.size
     left = sub(by_quote, order.cost) if by_quote is not None else sub(order.size, order.filled)
@@ -102,7 +95,7 @@ def order_numbers(order: SimOrder) -> dict[str, str]:
 
 
 def _fees(charged: Mapping[str, Decimal], currency: str) -> dict[str, str]:
-    """Return what was charged in the currency of the side, in points and in GT: fields of their own, which are always there."""
+    """Return the fees in the currency of the side, in points and in GT: separate fields, which are always there."""
     names = {"fee": currency, "point_fee": "POINT", "gt_fee": "GT"}
     return {name: plain(charged.get(asset, ZERO)) for name, asset in names.items()}
 
@@ -113,7 +106,6 @@ def fee_currency(order: SimOrder) -> str:
 
 
 def order_json(order: SimOrder) -> Json:
-    """Return a REST order object."""
     rules = order.instrument
     numbers = order_numbers(order)
     return {
@@ -162,7 +154,6 @@ def order_event_json(order: SimOrder, what: str, user_id: int) -> Json:
 
 
 def fill_json(fill: SimFill, exchange: SimExchange) -> Json:
-    """Return a row of `/spot/my_trades`."""
     return {
         "id": str(fill.trade_id),
         "create_time": str(seconds(fill.ns)),
@@ -183,7 +174,6 @@ def fill_json(fill: SimFill, exchange: SimExchange) -> Json:
 
 
 def fill_event_json(fill: SimFill, exchange: SimExchange) -> Json:
-    """Return an item of `spot.usertrades`."""
     return {
         "id": fill.trade_id,
         "user_id": exchange.profile.user_id,
@@ -240,7 +230,6 @@ def pair_json(rules: SimInstrument) -> Json:
 
 
 def currency_json(asset: str, wallet: SimWallet) -> Json:
-    """Return an item of `/spot/currencies`."""
     chain: Json = {
         "name": wallet.chain,
         "addr": wallet.contract,
@@ -287,7 +276,7 @@ def ticker_json(exchange: SimExchange, symbol: str) -> Json:
 
 
 def bill_rows(bill: Bill) -> list[Json]:
-    """Return the rows of `/spot/account_book` that a bill makes, newest first: the fee of a trade is a row of its own.
+    """Return the rows of `/spot/account_book` that a bill makes, newest first: the fee of a trade is a separate row.
 
     A transfer between own accounts shows as one from or to the futures account.
     """
@@ -316,7 +305,6 @@ def bill_rows(bill: Bill) -> list[Json]:
 
 
 def transfer_json(transfer: Transfer) -> Json:
-    """Return a row of `/wallet/deposits` or `/wallet/withdrawals`."""
     is_deposit = transfer.amount >= 0
     return {
         "id": f"{'d' if is_deposit else 'w'}{transfer.id}",

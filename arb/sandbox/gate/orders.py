@@ -14,7 +14,6 @@ _ACCOUNTS = ("spot", "margin", "unified", "cross_margin")
 
 
 def read_order(fields: Json, expires_ns: int | None = None) -> OrderRequest:
-    """Return what a Gate order object asks for; raises `GateError` on a malformed one."""
     pair, side = str(fields.get("currency_pair", "")), str(fields.get("side", ""))
     kind = str(fields.get("type") or "limit")
     if not pair or not side:

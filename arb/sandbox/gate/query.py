@@ -18,8 +18,6 @@ SPAN_MAX_NS = 30 * 86_400 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request already authenticated and metered."""
-
     params: dict[str, str]
     argument: str
     body: object
@@ -41,7 +39,6 @@ class Query:
         return int(value)
 
     def flag(self, name: str) -> bool:
-        """Return a boolean parameter, in any letter case."""
         return self.params.get(name, "").lower() == "true"
 
     def time_ns(self, name: str) -> int | None:
@@ -62,18 +59,16 @@ class Query:
         return since, until
 
     def body_object(self) -> Json:
-        """Return the body, which must be an object."""
         if not isinstance(self.body, dict):
             raise GateError(400, "INVALID_REQUEST_BODY", "an object is expected")
         return self.body
 
     def body_list(self) -> list[object]:
-        """Return the body, which must be a list."""
         if not isinstance(self.body, list):
             raise GateError(400, "INVALID_REQUEST_BODY", "a list is expected")
         return self.body
 
     def page(self, rows: Sequence[_Row], limit: int) -> Sequence[_Row]:
-        """Cut a page of `limit` rows, the first unless `page` says otherwise."""
+        """Cut a page of `limit` rows, the first by default."""
         start = (self.number("page", 1, 100_000) - 1) * limit
         return rows[start : start + limit]

@@ -28,8 +28,6 @@ from arb.sandbox.values import PublicTrade
 
 
 class GateRoutes:
-    """The endpoints of one account."""
-
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self._countdowns: dict[str, int] = {}
@@ -37,25 +35,20 @@ class GateRoutes:
     # -- public ----------------------------------------------------------------------------------------------------
 
     def time(self, query: Query) -> Answer:
-        """Answer `/spot/time`."""
         return 200, {"server_time": millis(query.now_ns)}
 
     def currencies(self, query: Query) -> Answer:
-        """Answer `/spot/currencies`."""
         return 200, [currency_json(asset, self.exchange.wallets.of(asset)) for asset in self.exchange.account.initial]
 
     def currency(self, query: Query) -> Answer:
-        """Answer `/spot/currencies/{currency}`."""
         if query.argument not in self.exchange.account.initial:
             raise GateError(400, "INVALID_CURRENCY", f"Invalid currency {query.argument}")
         return 200, currency_json(query.argument, self.exchange.wallets.of(query.argument))
 
     def pairs(self, query: Query) -> Answer:
-        """Answer `/spot/currency_pairs`."""
         return 200, [pair_json(rules) for rules in self.exchange.instruments.values()]
 
     def pair(self, query: Query) -> Answer:
-        """Answer `/spot/currency_pairs/{pair}`."""
         return 200, pair_json(self.exchange.instruments[self._symbol(query.argument)])
 
     def margin_pairs(self, query: Query) -> Answer:
@@ -63,7 +56,6 @@ class GateRoutes:
         return 200, []
 
     def tickers(self, query: Query) -> Answer:
-        """Answer `/spot/tickers`."""
         pair = query.params.get("currency_pair")
         symbols = [self._symbol(pair)] if pair else list(self.exchange.markets)
         return 200, [ticker_json(self.exchange, symbol) for symbol in symbols]
@@ -84,7 +76,6 @@ class GateRoutes:
         return 200, [public_trade_json(trade) for trade in trades]
 
     def candlesticks(self, query: Query) -> Answer:
-        """Answer `/spot/candlesticks`."""
         return candlesticks(self.exchange, self._symbol(query.params.get("currency_pair", "")), query)
 
     # -- account ---------------------------------------------------------------------------------------------------
@@ -154,12 +145,10 @@ class GateRoutes:
     # -- orders ----------------------------------------------------------------------------------------------------
 
     def create_order(self, query: Query) -> Answer:
-        """Answer `POST /spot/orders`."""
         order = gate_orders.place(self.exchange, query.body_object(), query.now_ns)
         return 201, order_json(order)
 
     def create_orders(self, query: Query) -> Answer:
-        """Answer `POST /spot/batch_orders`."""
         return 200, gate_orders.place_batch(self.exchange, query.body_list(), query.now_ns)
 
     def amend_order(self, query: Query) -> Answer:
@@ -168,26 +157,21 @@ class GateRoutes:
         return 200, order_json(gate_orders.amend(self.exchange, query.argument, fields, query.now_ns))
 
     def amend_orders(self, query: Query) -> Answer:
-        """Answer `POST /spot/amend_batch_orders`."""
         return 200, gate_orders.amend_batch(self.exchange, query.body_list(), query.now_ns)
 
     def cancel_order(self, query: Query) -> Answer:
-        """Answer `DELETE /spot/orders/{id}`."""
         pair = query.params.get("currency_pair", "")
         return 200, order_json(gate_orders.cancel(self.exchange, query.argument, pair, query.now_ns))
 
     def cancel_orders(self, query: Query) -> Answer:
-        """Answer `POST /spot/cancel_batch_orders`."""
         return 200, gate_orders.cancel_batch(self.exchange, query.body_list(), query.now_ns)
 
     def cancel_all(self, query: Query) -> Answer:
-        """Answer `DELETE /spot/orders`."""
         pair, side = query.params.get("currency_pair", ""), query.params.get("side", "")
         cancelled = gate_orders.cancel_all(self.exchange, pair, side, query.now_ns)
         return 200, [{**order_json(order), "succeeded": True, "label": "", "message": ""} for order in cancelled]
 
     def get_order(self, query: Query) -> Answer:
-        """Answer `GET /spot/orders/{id}`."""
         return 200, order_json(gate_orders.find(self.exchange, query.argument, query.params.get("currency_pair", "")))
 
     def list_orders(self, query: Query) -> Answer:
@@ -277,7 +261,6 @@ _FUTURES_RATES: Json = {
 
 
 def public_trade_json(trade: PublicTrade) -> Json:
-    """Return a row of `/spot/trades`."""
     return {
         "id": str(trade.trade_id),
         "create_time": str(seconds(trade.ns)),

@@ -1,8 +1,8 @@
 """Gate's websocket order entry: one login per connection, then orders whose placing answers twice.
 
-The first answer (`ack: true`) only says that the frame arrived; the second carries the result. Its header says what is
-left of the rate limit, as REST does, but leaves out what is 0; the reset goes by the documented misspelling. The signed text of
-a login holds the literal text of `req_param` as sent, nothing when the field is left out.
+The first answer (`ack: true`) only confirms the frame; the second carries the result. Its header has the remaining rate
+limit, as in REST, but omits a remainder of 0; the reset goes by the documented misspelling. The signed text of a login
+holds the literal text of `req_param` as sent, nothing when the field is absent.
 """
 
 import json
@@ -37,8 +37,6 @@ class Limits(Protocol):
 
 
 class GateTrading:
-    """The `event: api` half of a session."""
-
     def __init__(self, session: Session, dialect: Limits) -> None:
         self.session = session
         self.exchange = session.venue.exchange
@@ -46,7 +44,6 @@ class GateTrading:
         self.logged_in = False
 
     def receive(self, channel: str, frame: Json, text: str, now_ns: int) -> None:
-        """Handle one api frame."""
         payload = frame.get("payload")
         fields: Json = payload if isinstance(payload, dict) else {}
         request_id = str(fields.get("req_id", ""))
@@ -163,7 +160,6 @@ _LIMIT_NAMES = ("x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit", "x
 
 
 def _limits_of(allowance: Allowance | None) -> dict[str, str]:
-    """Return what the frame's header says of an allowance."""
     if allowance is None:
         return {}
     numbers = (allowance.remaining, allowance.limit, allowance.reset_ns // NS_PER_MS)

@@ -40,15 +40,13 @@ BookKey = tuple[str, int, int]
 
 
 class GateSession(Session):
-    """One connection to `/ws/v4/`."""
-
     def __init__(self, venue: Venue, path: str, dialect: Limits) -> None:
         super().__init__(venue, path)
         self.exchange = venue.exchange
         self._pairs: dict[str, set[str]] = {}
         """Symbols subscribed per channel; `*` means all."""
         self._books: dict[BookKey, dict[str, str]] = {}
-        """What each book stream feeds: stream text (`spot.obu ob.BTC_USDT.50`) to channel."""
+        """The channel of each book stream (`spot.obu ob.BTC_USDT.50`)."""
         self.trading = GateTrading(self, dialect)
         self._candles = CandleFeed(self, self._push_candle)
         self._subscribers: dict[str, Callable[[list[str], int], None]] = {
@@ -63,7 +61,6 @@ class GateSession(Session):
     # -- in --------------------------------------------------------------------------------------------------------
 
     def receive(self, text: str, now_ns: int) -> None:
-        """Handle a frame: ping, subscribe, unsubscribe or api."""
         try:
             frame = json.loads(text) if is_shallow(text) else None
         except ValueError:
@@ -200,7 +197,6 @@ class GateSession(Session):
     # -- out -------------------------------------------------------------------------------------------------------
 
     def on_book(self, update: BookUpdate) -> None:
-        """Send an update of a book stream to every channel of this connection that it feeds."""
         key = (update.symbol, update.depth, update.interval_ns)
         for channel in set(self._books.get(key, {}).values()):
             if channel == "spot.obu":
@@ -248,7 +244,6 @@ class GateSession(Session):
         self._push_frame("spot.tickers", ticker_json(self.exchange, symbol), "ticker", symbol, now_ns, now_ns)
 
     def on_event(self, event: Event) -> None:
-        """Send an event of the exchange to the channels that want it."""
         if isinstance(event, PublicTrade):
             self._candles.on_trade(event)
             if self._wants("spot.trades", event.symbol):
@@ -272,7 +267,7 @@ class GateSession(Session):
         self._push_frame("spot.candlesticks", result, "trade", symbol, now_ns, now_ns)
 
     def _balance_json(self, event: BalanceChanged) -> Json:
-        # What a unified account holds is not in the spot account.
+        # A unified account's funds are not in the spot account.
         free, locked = (ZERO, ZERO) if is_unified(self.exchange) else (event.free, event.locked)
         return {
             "timestamp": str(seconds(event.ns)),

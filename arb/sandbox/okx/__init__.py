@@ -1,1 +1,1 @@
-"""The exchange dialect of OKX API v5, as the venue speaks it."""
+"""The exchange dialect of OKX API v5."""

@@ -1,4 +1,5 @@
-"""What OKX shows of an account beyond balances and orders: mostly that there is nothing, as in a spot account without margin.
+"""OKX's view of an account beyond balances and orders: mostly that there is nothing, as in a spot account without
+margin.
 
 Source: the venue's API v5 pages of the same names. Functions are like those of `reads.py`.
 """
@@ -32,7 +33,7 @@ def rate_limit(_: SimExchange, __: Params, now_ns: int) -> list[Json]:
 
 
 def max_size(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /account/max-size`: what is free buys, in base, at `px` or the best ask; and what of the base can be sold."""
+    """`GET /account/max-size`: the base that free quote buys, at `px` or the best ask; and the base that can be sold."""
     symbol = symbol_param(exchange, params)
     _need_cash(params)
     rules, ask = exchange.instruments[symbol], exchange.market(symbol).book.asks.best()
@@ -49,7 +50,7 @@ def max_size(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def max_available(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /account/max-avail-size`: what is free of the quote for a buy, and of the base for a sale."""
+    """`GET /account/max-avail-size`: the free quote for a buy, and the free base for a sale."""
     symbol = symbol_param(exchange, params)
     _need_cash(params)
     rules, free = exchange.instruments[symbol], exchange.balances()
@@ -58,7 +59,9 @@ def max_available(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def valuation(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /asset/asset-valuation`: everything in the trading account, at the middle of the books, in USDT whatever `ccy`."""
+    """`GET /asset/asset-valuation`: everything in the trading account, at the middle of the books, in USDT for any
+    `ccy`.
+    """
     total = ZERO
     for asset, held in exchange.balances().items():
         symbol = f"{asset}/USDT"

@@ -99,7 +99,7 @@ _READS = {
 }
 NOT_PERMITTED = OkxRefusal("50120", "This API key doesn't have permission to use this function", 401)
 NO_PERMISSION = dict.fromkeys(("/asset/transfer", "/asset/withdrawal", "/asset/deposit-address"), NOT_PERMITTED)
-"""What a key that reads and trades may not do."""
+"""The requests that a key for reading and trading may not make."""
 ORDER = "/trade/order"
 COUNTDOWN = "/trade/cancel-all-after"
 ORDER_QUERY_LIMIT = 60
@@ -114,8 +114,6 @@ _WRITES = {
 
 
 class OkxDialect:
-    """The venue's REST and websocket language over one exchange."""
-
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self._rates = RateMeter()
@@ -123,7 +121,6 @@ class OkxDialect:
         self._countdown = Countdown(exchange)
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
-        """Say what a request is about, without judging it."""
         path = request.path.removeprefix(ROOT)
         if request.method == "POST":
             return self._classify_write(path, request.body)
@@ -144,7 +141,6 @@ class OkxDialect:
         return self.orders.describe(_WRITES.get(path, QUERY), items, path)
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
-        """Execute a request at the venue and answer it."""
         try:
             return self._route(request, now_ns)
         except OkxRefusal as refusal:
@@ -225,7 +221,6 @@ class OkxDialect:
         return [reads.show_order(self.exchange, found)]
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
-        """Return the venue's own way of saying that a fault happened."""
         if name not in ITEM_FAULTS:
             return _refused(*FAULTS[name])
         code, message = ITEM_FAULTS[name]
@@ -253,7 +248,6 @@ def _refused(status: int, code: str, message: str) -> HttpAnswer:
 
 
 def _items(body: bytes) -> list[dict[str, Any]]:
-    """Read the one order or the orders of a request body."""
     if not body:
         raise OkxRefusal("50000", "Body for POST request cannot be empty.", 400)
     try:

@@ -14,7 +14,7 @@ from arb.sandbox.exact import whole
 from arb.sandbox.values import VenueProfile
 
 WINDOW_MS = 30_000
-"""How far a request's timestamp may lie from the venue's clock, either way."""
+"""How far a request's timestamp may differ from the venue's clock, either way."""
 
 
 class OkxRefusal(Exception):
@@ -41,8 +41,8 @@ def check_request(
 ) -> None:
     """Raise `OkxRefusal` unless the headers prove that the holder of the key sent exactly this request, just now.
 
-    `headers` are keyed in lower case; `path` is the path as sent, query included. The signed text is timestamp,
-    method, path and body, without separators. All of these refusals come with HTTP 401.
+    `headers` are keyed in lower case; `path` is the path as sent, query included. The signed text is timestamp, method,
+    path and body, without separators. All of these refusals have HTTP 401.
     """
     key = _header(headers, "ok-access-key", "50103")
     passphrase = _header(headers, "ok-access-passphrase", "50104")

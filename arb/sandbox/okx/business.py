@@ -15,12 +15,10 @@ from arb.sandbox.wire import Venue
 
 CHANNELS = {f"candle{name}": span for name, span in SPANS.items()}
 SILENT = ("orders-algo", "algo-advance")
-"""Channels of orders that nobody can place here: acknowledged, and never heard of."""
+"""Channels of orders the sandbox does not take: acknowledged, and silent."""
 
 
 class OkxBusinessSession(OkxSession):
-    """Candles, and silence where algo orders would be."""
-
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._candles = CandleFeed(self, self._push_candle)
@@ -28,7 +26,6 @@ class OkxBusinessSession(OkxSession):
         """Channels and symbols subscribed."""
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
-        """Start a channel of candles, or acknowledge one of algo orders."""
         channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
         if channel in SILENT:
             self.need_login()
@@ -42,14 +39,12 @@ class OkxBusinessSession(OkxSession):
         self._candles.push_present(symbol, CHANNELS[channel], now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
-        """Stop a channel."""
         channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
         if (channel, symbol) in self._wanted:
             self._wanted.remove((channel, symbol))
             self._candles.unsubscribe(symbol, CHANNELS[channel])
 
     def on_event(self, event: Event) -> None:
-        """Push the candles that a trade changed."""
         if isinstance(event, PublicTrade):
             self._candles.on_trade(event)
 

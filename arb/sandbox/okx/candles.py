@@ -27,7 +27,6 @@ SPANS = (
 
 
 def row(candle: Candle, is_over: bool) -> list[str]:
-    """Write one candle."""
     prices = [plain(price) for price in (candle.opened, candle.high, candle.low, candle.close)]
     quote = plain(candle.quote)
     return [wire.ms(candle.ns), *prices, plain(candle.base), quote, quote, "1" if is_over else "0"]

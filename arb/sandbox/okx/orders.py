@@ -1,7 +1,7 @@
-"""Placing and cancelling at OKX: what its order endpoints accept, and how each item of a request is answered.
+"""Placing and cancelling at OKX: the parameters of its order endpoints, and the answer to each item of a request.
 
 Source: the venue's API v5, "Order Book Trading / Trade", and its error-code table for orders. Every order is an item
-with a code of its own (`sCode`); the outer code is "0" when all items were taken, "1" when none was and "2" in between.
+with its own code (`sCode`); the outer code is "0" when all items were taken, "1" when none was and "2" in between.
 """
 
 import re
@@ -56,8 +56,6 @@ _PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
 
 
 class OkxOrders:
-    """Single orders and batches, with their rate limits."""
-
     def __init__(self, exchange: SimExchange, meter: RateMeter) -> None:
         self._exchange = exchange
         self._meter = meter
@@ -68,34 +66,29 @@ class OkxOrders:
             check_expiry(text, now_ns // NS_PER_MS)
 
     def place(self, item: Item, now_ns: int) -> Json:
-        """Place one order; return its item with code and message, whatever the outcome."""
+        """Place one order; return its item with code and message, for any outcome."""
         return self._item(item, now_ns, self._place, "place", SINGLE_LIMIT)
 
     def place_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        """Place up to 20 orders, each for itself."""
         return [self._item(item, now_ns, self._place, "batch", BATCH_LIMIT) for item in items]
 
     def cancel(self, item: Item, now_ns: int) -> Json:
-        """Cancel one order by `ordId` or `clOrdId`; return its item."""
         return self._item(item, now_ns, self._cancel, "cancel", SINGLE_LIMIT)
 
     def cancel_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        """Cancel up to 20 orders, each for itself."""
         return [self._item(item, now_ns, self._cancel, "cancel_batch", BATCH_LIMIT) for item in items]
 
     def amend(self, item: Item, now_ns: int) -> Json:
-        """Amend one order by `ordId` or `clOrdId`; return its item."""
         return self._item(item, now_ns, self._amend, "amend", SINGLE_LIMIT) | {"reqId": str(item.get("reqId") or "")}
 
     def amend_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        """Amend up to 20 orders, each for itself."""
         return [
             self._item(item, now_ns, self._amend, "amend_batch", BATCH_LIMIT) | {"reqId": str(item.get("reqId") or "")}
             for item in items
         ]
 
     def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
-        """Say what a request over these items is about, without judging them.
+        """Describe a request over these items, without judging them.
 
         An item that gives only the venue's id is named by the client id of the order meant.
         """
@@ -181,7 +174,6 @@ class OkxOrders:
             raise self._explained(refused, order.request) from None
 
     def _explained(self, refused: Refused, request: OrderRequest) -> OkxItemRefusal:
-        """Turn the exchange's refusal into the venue's code and message."""
         if refused.kind is Refusal.INSUFFICIENT_BALANCE:
             return OkxItemRefusal("51008", f"Order failed. Insufficient {refused.detail} balance in account")
         if refused.kind is Refusal.BAD_ARGUMENT:
@@ -207,7 +199,7 @@ def inst_id_code(exchange: SimExchange, symbol: str) -> str:
 
 
 def envelope(items: list[Json], now_ns: int) -> Json:
-    """Wrap answered items: code "0", "1" or "2", and when the request came in and went out, in microseconds."""
+    """Wrap answered items: code "0", "1" or "2", and when the request arrived and was answered, in microseconds."""
     failed = sum(item["sCode"] != "0" for item in items)
     code, message = "0", ""
     if failed:

@@ -27,7 +27,6 @@ def product_param(params: Params) -> str:
 
 
 def symbol_param(exchange: SimExchange, params: Params) -> str:
-    """Return the symbol that `instId` names, which must be given."""
     wanted = params.get("instId", "")
     if not wanted:
         raise OkxRefusal("50014", "Parameter instId cannot be empty.", 400)
@@ -35,13 +34,11 @@ def symbol_param(exchange: SimExchange, params: Params) -> str:
 
 
 def wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
-    """Return the symbol that `instId` names, None without one."""
     wanted = params.get("instId")
     return known_symbol(exchange, wanted) if wanted else None
 
 
 def known_symbol(exchange: SimExchange, instrument_id: str) -> str:
-    """Return the symbol of a listed instrument."""
     symbol = wire.symbol_of(instrument_id)
     if symbol not in exchange.instruments:
         raise OkxRefusal(*NO_SUCH_INSTRUMENT)
@@ -57,7 +54,6 @@ def whole_param(params: Params, name: str, default: int, largest: int) -> int:
 
 
 def natural(name: str, text: str) -> int:
-    """Read a whole number >= 0."""
     number = whole(text)
     if number is None:
         raise OkxRefusal("51000", f"Parameter {name} error", 400)

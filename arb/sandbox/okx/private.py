@@ -51,7 +51,6 @@ class OkxPrivateSession(OkxSession):
             self._push_balances(arg, now_ns)
 
     def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
-        """Obey a command; orders may come over the socket too."""
         op = message.get("op")
         if not isinstance(op, str) or op not in ORDER_OPS:
             super().obey(message, args, now_ns)
@@ -60,12 +59,10 @@ class OkxPrivateSession(OkxSession):
             _perform_order_op(self, self._orders, message, args, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
-        """Stop a private channel."""
         if arg in self._subscribed:
             self._subscribed.remove(arg)
 
     def on_event(self, event: Event) -> None:
-        """Push what happened to an order or a balance."""
         if isinstance(event, OrderFilled):
             push = wire.order_push(event.order, event.fill, event.ns)
             self._push_order(event.order.symbol, push, "fill", event.ns)
@@ -129,7 +126,7 @@ def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: 
         try:
             content = msgspec.json.decode(answer.body)
         except msgspec.DecodeError:
-            return  # what a gateway in front of REST would send has no counterpart on a socket
+            return  # answers of a gateway in front of REST have no counterpart on a socket
         frame = {"id": message.get("id", ""), "op": op, **content}
         session.answer(encode(frame).decode(), at_ns)
 

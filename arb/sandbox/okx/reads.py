@@ -1,7 +1,7 @@
-"""What OKX lets one read: public data and the account's own, one function per endpoint.
+"""OKX's reads: public data and the account's own, one function per endpoint.
 
-Source: the venue's API v5 pages of the same names. Each function takes (exchange, query parameters, now_ns) and
-returns the `data` list; it raises `OkxRefusal` for a bad question. Identity and rate limits are checked before.
+Source: the venue's API v5 pages of the same names. Each function takes (exchange, query parameters, now_ns) and returns
+the `data` list; it raises `OkxRefusal` for a bad request. Identity and rate limits are checked before.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,6 @@ Read = Callable[[SimExchange, Params, int], list[Any]]
 
 
 def server_time(_: SimExchange, __: Params, now_ns: int) -> list[Json]:
-    """`GET /public/time`."""
     return [{"ts": wire.ms(now_ns)}]
 
 
@@ -52,13 +51,12 @@ def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def account_instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /account/instruments`: what the account may trade, which residence may keep from some."""
+    """`GET /account/instruments`: instruments the account may trade, which residence may restrict."""
     rows = instruments(exchange, params, 0)
     return [row for row in rows if exchange.holder.may_trade(wire.symbol_of(row["instId"]))]
 
 
 def listed(exchange: SimExchange, wanted: str | None = None) -> list[Json]:
-    """Write the listing, or one symbol of it."""
     groups = _fee_groups(exchange)
     rows = [
         wire.instrument(rules, inst_id_code(exchange, rules.symbol), groups[exchange.fee_rates(rules.symbol)])
@@ -75,7 +73,7 @@ def _fee_groups(exchange: SimExchange) -> dict[tuple[Decimal, Decimal], str]:
 
 
 def book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /market/books`: up to 400 levels, 1 unless `sz` says otherwise."""
+    """`GET /market/books`: up to 400 levels, 1 without `sz`."""
     return [wire.book(exchange.snapshot(symbol_param(exchange, params), whole_param(params, "sz", 1, BOOK_DEPTH_MAX)))]
 
 
@@ -87,13 +85,11 @@ def full_book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def ticker(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /market/ticker`."""
     symbol = symbol_param(exchange, params)
     return [wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)]
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /market/tickers`."""
     if product_param(params) != "SPOT":
         return []
     return [
@@ -197,7 +193,7 @@ def deposits(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:
 
 
 def withdrawals(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:
-    """`GET /asset/withdrawal-history`: nothing ever leaves the funding account."""
+    """`GET /asset/withdrawal-history`: the funding account has none."""
     return []
 
 
@@ -205,7 +201,6 @@ def withdrawals(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:
 
 
 def show_order(exchange: SimExchange, subject: SimOrder) -> Json:
-    """Write an order with its last fill."""
     fills = exchange.fills_of_order(subject)
     return wire.order(subject, fills[-1] if fills else None)
 
@@ -219,7 +214,7 @@ def open_orders(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /trade/orders-history`: by order id, newest first; `begin` and `end` speak of the time of creation."""
+    """`GET /trade/orders-history`: by order id, newest first; `begin` and `end` are times of creation."""
     if product_param(params) != "SPOT":
         return []
     return _ended_orders(exchange, params, now_ns, 7 * DAY_NS)

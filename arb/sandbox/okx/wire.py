@@ -36,7 +36,6 @@ def symbol_of(instrument_id: object) -> str:
 
 
 def ms(ns: int) -> str:
-    """Write an instant as Unix milliseconds."""
     return str(ns // NS_PER_MS)
 
 
@@ -96,7 +95,6 @@ def book_levels(levels: list[list[str]]) -> list[list[str]]:
 
 
 def book(view: BookView) -> Json:
-    """Write the body of `GET /market/books`."""
     return {
         "asks": book_levels(view.asks),
         "bids": book_levels(view.bids),
@@ -106,7 +104,6 @@ def book(view: BookView) -> Json:
 
 
 def public_trade(trade: PublicTrade) -> Json:
-    """Write one public trade."""
     return {
         "instId": inst_id(trade.symbol),
         "tradeId": str(trade.trade_id),
@@ -118,7 +115,6 @@ def public_trade(trade: PublicTrade) -> Json:
 
 
 def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
-    """Write the ticker of a symbol."""
     return {
         "instType": "SPOT",
         "instId": inst_id(symbol),
@@ -168,7 +164,7 @@ def currency(asset: str, wallet: SimWallet) -> Json:
 def order_state(order: SimOrder) -> str:
     """Return the venue's state: live, partially_filled, filled or canceled.
 
-    A market buy counted in quote ends filled when it got anything: what is left buys less than one lot.
+    A market buy counted in quote ends filled when it got anything: the rest buys less than one lot.
     """
     if order.is_open:
         if order.remaining_lots == 0 and order.lots:
@@ -186,7 +182,7 @@ def ord_type(subject: SimOrder) -> str:
 
 
 def order(subject: SimOrder, last: SimFill | None) -> Json:
-    """Write an order as REST queries and the `orders` channel show it; `last` is the fill it speaks of, if any."""
+    """Write an order as REST queries and the `orders` channel show it; `last` is the fill of the push, if any."""
     request = subject.request
     asked = request.quote_size if request.quote_size is not None else subject.size
     ended = "" if subject.is_open else subject.reason
@@ -269,7 +265,6 @@ def exec_type(fill: SimFill) -> str:
 
 
 def fill(subject: SimFill, tag: str) -> Json:
-    """Write one entry of `GET /trade/fills`."""
     return {
         "instType": "SPOT",
         "instId": inst_id(subject.symbol),
@@ -340,11 +335,10 @@ _NO_MARGIN: Json = dict.fromkeys(
     ],
     "",
 ) | {"collateralEnabled": False, "collateralRestrict": False, "fixedBal": "0", "rewardBal": "0", "spotIsoBal": "0"}
-"""What an asset's details say of margin and of what it cost: nothing, in a spot account."""
+"""The fields of an asset's details for margin and cost: empty, in a spot account."""
 
 
 def account(details: list[Json], ns: int) -> Json:
-    """Write the account around its assets' details."""
     return {
         "adjEq": "",
         "availEq": "",

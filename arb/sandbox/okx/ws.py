@@ -1,6 +1,6 @@
-"""OKX's websocket language: what all addresses share, and `/ws/v5/public` with books, tickers and trades.
+"""OKX's websocket language: the part shared by all addresses, and `/ws/v5/public` with books, tickers and trades.
 
-Source: the venue's API v5, "WebSocket", and each channel's page. What a stock client and the captures add: a repeated
+Source: the venue's API v5, "WebSocket", and each channel's page. Known from a stock client and the captures: a repeated
 subscription is honoured with another snapshot; the checksum of `books` is always 0; a quiet book gets a keep-alive
 about every minute, whose `prevSeqId` equals its `seqId` and whose sides are empty.
 """
@@ -32,12 +32,11 @@ Topic = tuple[str, str]
 
 
 def text(message: object) -> str:
-    """Write a frame."""
     return encode(message).decode()
 
 
 class OkxSession(CommandSession):
-    """What both kinds of session share: commands, acknowledgements, refusals."""
+    """Shared by both kinds of session: commands, acknowledgements, refusals."""
 
     idle_ns: ClassVar[int] = 30 * NS_PER_S
     pushes_keep_alive: ClassVar[bool] = True
@@ -70,12 +69,10 @@ class OkxSession(CommandSession):
         self.answer(text(frame), now_ns)
 
     def need_login(self) -> None:
-        """Raise `OkxRefusal` before a login."""
         if not self.logged_in:
             raise OkxRefusal("60011", "Please log in")
 
     def command(self, message: dict[str, Any], now_ns: int) -> None:
-        """Obey one JSON object from the client."""
         self._asked_id = {"id": message["id"]} if message.get("id") else {}
         args = message.get("args")
         if not isinstance(args, list) or not args or not all(isinstance(arg, dict) for arg in args):
@@ -84,7 +81,6 @@ class OkxSession(CommandSession):
         self._attempt(lambda: self.obey(message, args, now_ns), now_ns)
 
     def garbled(self, text: str, now_ns: int) -> None:
-        """Answer a frame that is no JSON object."""
         self._asked_id = {}
         self._refuse("60012", f"Illegal request: {text}", now_ns)
 
@@ -112,7 +108,6 @@ class OkxSession(CommandSession):
         self.answer(text({"event": event, "arg": arg, "connId": self._connection(), **self._asked_id}), now_ns)
 
     def _attempt(self, act: Callable[[], None], now_ns: int) -> None:
-        """Do what one argument asks, or refuse that one alone."""
         try:
             act()
         except OkxRefusal as refusal:
@@ -127,14 +122,11 @@ class OkxSession(CommandSession):
 
 
 def no_such_channel(arg: Json) -> OkxRefusal:
-    """Return the refusal of an unknown channel, instrument or address."""
     named = ",".join(f"{name}:{value}" for name, value in arg.items())
     return OkxRefusal("60018", f"Wrong URL or {named} doesn't exist. Please use the correct URL and parameters.")
 
 
 class OkxPublicSession(OkxSession):
-    """Books, best prices, tickers and trades."""
-
     takes_logins: ClassVar[bool] = False
 
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
@@ -145,7 +137,6 @@ class OkxPublicSession(OkxSession):
         self._kept_alive: set[str] = set()
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
-        """Start a public channel with its snapshot."""
         if arg.get("channel") in ("instruments", "status"):
             self._announce(arg, now_ns)
             return
@@ -178,7 +169,6 @@ class OkxPublicSession(OkxSession):
             self.push(text({"arg": arg, "data": listed(self.exchange)}), "ticker", None, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
-        """Stop a public channel."""
         channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
         self._topics.discard((channel, symbol))
         stream = TICKER_STREAM if channel == "tickers" else BOOK_CHANNELS.get(channel)
@@ -186,7 +176,6 @@ class OkxPublicSession(OkxSession):
             self.unsubscribe_book(symbol, *stream)
 
     def on_book(self, update: BookUpdate) -> None:
-        """Push one step of a book on the channels that its stream feeds."""
         stream, now_ns = (update.depth, update.interval_ns), self.venue.now_ns
         if stream == TICKER_STREAM:
             self._push_ticker(update.symbol, now_ns)
@@ -197,7 +186,6 @@ class OkxPublicSession(OkxSession):
             self._push_short(channel, update.symbol, now_ns)
 
     def on_event(self, event: Event) -> None:
-        """Push a public trade."""
         if isinstance(event, PublicTrade) and ("trades", event.symbol) in self._topics:
             data = wire.public_trade(event) | {"count": "1"}
             self._push("trades", event.symbol, [data], "trade", event.ns)
@@ -224,7 +212,7 @@ class OkxPublicSession(OkxSession):
         data = wire.book(view) | {"ts": wire.ms(now_ns)}
         if channel == "books5":
             data["instId"] = wire.inst_id(symbol)
-        # Faults of books are for what books are built from.
+        # Faults of books apply to the channels that books are built from.
         self._push(channel, symbol, [data], "ticker" if channel == "bbo-tbt" else "book", now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
@@ -236,7 +224,7 @@ class OkxPublicSession(OkxSession):
         self.push(text({"arg": arg, "data": data}), kind, symbol, now_ns)
 
     def _keep_alive_later(self, symbol: str, sequence: int) -> None:
-        """Say, when a minute has passed without an update, that the book is still the same."""
+        """Confirm, after a minute without an update, that the book is unchanged."""
 
         def keep_alive(_: int) -> None:
             if not self.is_open or ("books", symbol) not in self._topics:
