@@ -26,17 +26,17 @@ from arb.venues.paper.source import PublicSource
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
-"""What a client that reads public data is made with."""
+"""The credentials of a client that reads public data."""
 PAPER_RATE = PlaceRate(10, 1000)
-"""What may be placed at a simulated venue whose own limits on placements are not known here."""
+"""The placement rate at a simulated venue whose limits on placements are not known here."""
 PACING_MARGIN_MS = 50
-"""The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
+"""The pacer's window begins when an order is sent and not when it is decided: the engine allows a little more."""
 
 
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
+    """The limits of the guard next to the signer, the venue's pace, and how long an answer is awaited.
 
-    `symbols` may be traded; amounts are in quote. `key`: what the user has confirmed and allowed of the key.
+    `symbols` may be traded; amounts are in quote. `key`: the user's confirmations and permissions for the key.
     """
 
     symbols: tuple[str, ...]
@@ -60,8 +60,9 @@ def build_gateway(
     entry: OrderEntry = OrderEntry.REST,
     expiry_proved: bool = False,
 ) -> VenueGateway:
-    """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
-    passphrase, and for orders over a websocket at a venue that has no adapter for it."""
+    """Return the gateway of one account; raises `ConfigError` for a venue without order support, for a key without its
+    passphrase, and for orders over a websocket at a venue that has no adapter for it.
+    """
     trading = _trading(spec)
     network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = _guard(spec, site, limits, clock)
@@ -114,10 +115,10 @@ def build_paper_source(
     address: AddressAllowance | None = None,
     list_key: Credentials | None = None,
 ) -> PublicSource:
-    """Return what is read of a venue without a key; `address`: what it shares with the venue's public connections.
+    """Return the reader of a venue without a key; `address`: shared with the venue's public connections.
 
-    Whatever signs there is given no key, and its guard no symbol: a signed request cannot be made. With a `list_key` the
-    currency list alone is asked for by a client of its own (`arb.venues.kit.keyed_list`).
+    Its signer is given no key, and its guard no symbol: a signed request cannot be made. With a `list_key` only the
+    currency list is asked for, by a separate client (`arb.venues.kit.keyed_list`).
     """
     keyed = None
     if list_key is not None:
@@ -149,7 +150,7 @@ def build_keyed_list(
     network: Network | None = None,
     address: AddressAllowance | None = None,
 ) -> KeyedList:
-    """Return what asks for a venue's currency list with a key; raises `ConfigError` where none is needed for it."""
+    """Return the reader of a venue's currency list with a key; raises `ConfigError` where none is needed for it."""
     asked = spec.currency_key
     if asked is None:
         raise ConfigError(f"{spec.name}: shows its currency list without a key")
@@ -174,7 +175,7 @@ def build_keyed_list(
 
 
 def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDialect, RequestMaker, PacingLimits]:
-    """Return the language, the writer of requests and the pace of a venue's public data."""
+    """Return the dialect, the request maker and the pace of a venue's public data."""
     trading, reading = spec.trading, spec.reading
     if trading is None:
         assert reading is not None
@@ -191,10 +192,10 @@ def venue_profile(
     max_orders_per_minute: int | None = None,
     fee_asset_prices_quote: dict[str, Decimal] | None = None,
 ) -> VenueProfile:
-    """Return what the decision plane must know of a venue's ways; where only paper trades, as much as that may need."""
+    """Return the venue's profile for the decision plane; where only paper trades, as much as that may need."""
     trading = spec.trading
     if trading is None:
-        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses what has expired
+        return VenueProfile(spec.name, PAPER_RATE, enforces_expiry=True)  # paper refuses expired orders
     pacing = trading.pacing
     by_socket = entry is OrderEntry.WEBSOCKET
     return VenueProfile(
@@ -208,7 +209,7 @@ def venue_profile(
 
 
 def key_policy(site: Site, given: KeyPolicy) -> KeyPolicy:
-    """Return what is asked of a key: less of one of a test network or a demo, where nothing real can be withdrawn."""
+    """Return the requirements of a key: fewer on a test network or a demo, where nothing real can be withdrawn."""
     if site.environment is Environment.PRODUCTION:
         return given
     return msgspec.structs.replace(given, withdrawal_disabled_confirmed=True, unbound_key_allowed=True)
@@ -265,7 +266,7 @@ def _private_site(site: Site, ws_private: str | None) -> Site:
 
 
 def _guarded(address: Address, guard: SigningGuard) -> Address:
-    """Return an address that the guard allows, or none: whoever connects there logs in first (`SigningRefused`)."""
+    """Return an address that the guard allows, or none: every connection there begins with a login (`SigningRefused`)."""
 
     async def allowed() -> str:
         url = await address()
@@ -276,7 +277,7 @@ def _guarded(address: Address, guard: SigningGuard) -> Address:
 
 
 def _check_order_host(guard: SigningGuard, url: str) -> None:
-    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs nobody can correct it."""
+    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs no one can correct it."""
     try:
         guard.check_host(url)
     except SigningRefused as refused:

@@ -1,4 +1,4 @@
-"""The list of venues: the only place, beside a venue's own folder, where one is named.
+"""The list of venues: the only place, besides a venue's own folder, where one is named.
 
 A new venue is a folder with a `spec.py` and a line here (docs/ADDING_A_VENUE.md).
 """
@@ -52,7 +52,7 @@ def tape_dialect(name: str) -> TapeDialect:
 
 
 def tape_feed(name: str, seats: "Mapping[str, BookSeat] | None" = None, arena: "BookArena | None" = None) -> "WireFeed":
-    """Return a reader that rebuilds whatever books a tape of this dialect holds; raises `ConfigError` for others.
+    """Return a reader that rebuilds all books of a tape of this dialect; raises `ConfigError` for others.
 
     With `arena` the books that have a row in `seats` are written there.
     """

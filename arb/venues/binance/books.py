@@ -1,17 +1,17 @@
-"""Binance's public books, spot and USDT perpetuals: numbered changes and a fetched snapshot
-("How to manage a local order book correctly").
+"""Binance's public books, spot and USDT perpetuals: numbered changes and a fetched snapshot ("How to manage a local
+order book correctly").
 
-Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames confirm a book: where their
-id is the book's, price and size must agree on both sides, else the book is not to be trusted. The send time of a frame is its
-`E`; a spot snapshot has none.
+Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames confirm a book: where
+their id is the book's, price and size must agree on both sides, else the book is not to be trusted. The send time of a
+frame is its `E`; a spot snapshot has none.
 
-A fetched snapshot is cut to its limit; what lies beyond is unknown, and weighs: 100 levels 5, 500 levels 25, 1000 levels 50 of
-the 6000 that an address has in a minute. 100 are asked for at first. A book whose price has left them is asked for with 500,
-and then with 1000, which few need: of BTC/USDT, the densest, 100 levels were left behind in one and a half minutes, and 500 not
-in three (capture of 2024-08-08).
+A fetched snapshot is cut to its limit; levels beyond are unknown. Weights: 100 levels 5, 500 levels 25, 1000 levels 50
+of the 6000 that an address has in a minute. 100 are asked for at first. A book whose price moved beyond them is asked
+for with 500, and then with 1000, which few need: BTC/USDT, the densest, moved beyond 100 levels in one and a half
+minutes, and not beyond 500 in three (capture of 2024-08-08).
 
-Answers name a request's number alone, so ends of subscriptions have negative ones. The heartbeat is a question about a property
-of the connection: the venue's own pings are answered below, and say nothing of whether frames still come.
+Answers name only a request's number, so ends of subscriptions have negative ones. The heartbeat is a question about a
+property of the connection: the venue's own pings are answered below, and do not show whether frames still arrive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,10 +40,10 @@ from arb.venues.books.plain.slot import BookSlot, Delta
 _LIMITS = (100, 500, 1000)
 """How many levels a side a spot snapshot may have, the next one for a book that needs more."""
 _SHARES = {100: 1, 500: 5, 1000: 10}
-"""What each weighs, in snapshots of 100."""
+"""The weight of each, in snapshots of 100."""
 _PERPETUAL_LIMIT = 1000
 _BOOKS_PER_REQUEST = 30
-"""Of two streams each: of a message beyond 4096 bytes the venue reads nothing, and says nothing (binance-connector-rust#27)."""
+"""Of two streams each: the venue ignores a message beyond 4096 bytes without an answer (binance-connector-rust#27)."""
 _PING = 0
 _SHUTDOWN = "!serverShutdown"
 
@@ -128,14 +128,12 @@ class BinanceFeed(ChainFeed):
         self._bbo_checks.pop(native_symbol, None)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that subscribe to the books and their BBO checks."""
         return tuple(
             _request("SUBSCRIBE", batch, self._subscribing.number(batch))
             for batch in batches(native_symbols, _BOOKS_PER_REQUEST)
         )
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that end the subscriptions."""
         return tuple(
             _request("UNSUBSCRIBE", batch, -self._leaving.number(batch))
             for batch in batches(native_symbols, _BOOKS_PER_REQUEST)
@@ -146,7 +144,6 @@ class BinanceFeed(ChainFeed):
         return f'{{"method":"GET_PROPERTY","params":["combined"],"id":{_PING}}}'
 
     def snapshot_share(self, native_symbol: str) -> int:
-        """See `arb.market.feed.BookFeed`."""
         return 1 if self._perpetual else _SHARES[self._limit_of(native_symbol)]
 
     def _path(self, native_symbol: str) -> str:
@@ -158,7 +155,7 @@ class BinanceFeed(ChainFeed):
         return _PERPETUAL_LIMIT if self._perpetual else self._deeper.get(native_symbol, _LIMITS[0])
 
     def _used_up(self, slot: BookSlot, at_ns: int) -> FrameResult:
-        """Lose the book, and fetch more of it the next time."""
+        """Lose the book, and fetch more levels the next time."""
         if not self._perpetual:
             limit = self._limit_of(slot.native_symbol)
             self._deeper[slot.native_symbol] = next((each for each in _LIMITS if each > limit), limit)
@@ -222,7 +219,7 @@ class BinanceFeed(ChainFeed):
         slot = self._known(native_symbol)
         if slot is None and not self._tape:
             return self._other()
-        # A tape's quote may come before the first frame of its book: a BBO check waits, but does not make a book.
+        # A tape's quote may precede the first frame of its book: a BBO check waits, but does not make a book.
         prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             ticker = _ticker(frame.data)
@@ -243,7 +240,7 @@ class BinanceFeed(ChainFeed):
         return NOTHING
 
     def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
-        """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
+        """Check the quotes that preceded the book's change, and only then lend the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
         bbo_check = self._bbo_checks.setdefault(slot.native_symbol, BboCheck())
@@ -258,7 +255,7 @@ class BinanceFeed(ChainFeed):
         return result
 
     def _settled(self, slot: BookSlot) -> None:
-        """Leave the book here until its quotes have spoken."""
+        """Keep the book here until its quotes are checked."""
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
         return (0 if self._perpetual else BINANCE), slot.native_symbol.lower()

@@ -1,8 +1,8 @@
-"""Binance's currency list, `GET /sapi/v1/capital/config/getall` (Wallet, "All Coins' Information"): with a key, or read from a
-saved answer.
+"""Binance's currency list, `GET /sapi/v1/capital/config/getall` (Wallet, "All Coins' Information"): with a key, or read
+from a saved answer.
 
-`denomination` is how many of the contract's coins one of the ticker stands for (1MBABYDOGE: 1000000). `estimatedArrivalTime` is
-in minutes. A `busy` network takes withdrawals later; it counts as open, as the venue has it.
+`denomination` is how many of the contract's coins one of the ticker is (1MBABYDOGE: 1000000). `estimatedArrivalTime` is
+in minutes. A `busy` network takes withdrawals later; it counts as open, as at the venue.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,12 @@
-"""Binance's REST language, as far as it is read (spot, "Public Rest API"): its clock and its listing.
+"""The part of Binance's REST API that is read (spot, "Public Rest API"): its clock and its listing.
 
-With a key it also asks for the currency list (Wallet, "All Coins' Information") and for what the key may do ("Get API Key
-Permission").
+With a key it also asks for the currency list (Wallet, "All Coins' Information") and for the rights of the key ("Get API
+Key Permission").
 
-`exchangeInfo` weighs 20 of the address's 6000 a minute. Only what trades is asked for, and without the sets of permissions:
-with all that was ever listed it would be several times as long, and decoding it would hold up the loop. So a symbol that is
-halted or delisted is simply gone from it. Dates of delisting are shown to keys alone (`/sapi/v1/spot/delist-schedule`).
+`exchangeInfo` weighs 20 of the address's 6000 a minute. Only trading symbols are asked for, and without the sets of
+permissions: with all that was ever listed it would be several times as long, and decoding it would hold up the loop. So
+a symbol that is halted or delisted is simply gone from it. Dates of delisting are shown only to keys
+(`/sapi/v1/spot/delist-schedule`).
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -42,7 +43,7 @@ _MOVES = ("enableInternalTransfer", "permitsUniversalTransfer")
 
 
 class BinanceDialect:
-    """See `arb.venues.kit.dialect.KeyedDialect`; without a key its public part alone is asked."""
+    """See `arb.venues.kit.dialect.KeyedDialect`; without a key only its public part is asked."""
 
     venue = "binance"
     policy: OutcomePolicy = POLICY
@@ -54,24 +55,20 @@ class BinanceDialect:
         """Take nothing: no order or fill is read that names a symbol."""
 
     def native_symbol(self, symbol: str) -> str:
-        """Return `BTCUSDT`."""
         return symbol.replace("/", "")
 
     def clock(self) -> Call:
-        """Return `GET /api/v3/time`."""
         return _read("api/v3/time", {})
 
     def clock_ms(self, body: Any) -> int:
-        """Return the venue's time."""
         return Fields(self.venue, "answer", body).ms_ns("serverTime") // NS_PER_MS
 
     def listing(self) -> Call:
-        """Return `GET /api/v3/exchangeInfo` for what spot accounts may trade, and what trades now."""
+        """Return `GET /api/v3/exchangeInfo` for symbols that spot accounts may trade and that trade now."""
         params = {"permissions": "SPOT", "showPermissionSets": "false", "symbolStatus": "TRADING"}
         return msgspec.structs.replace(_read(_LISTING, params), answer_bytes_max=_BYTES_MAX)
 
     def listed(self, body: Any) -> Listing:
-        """Read the rules of all spot symbols."""
         rows = Fields(self.venue, "answer", body).rows("symbols")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
@@ -90,7 +87,7 @@ class BinanceDialect:
         return (_read("account/apiRestrictions", {}, "sapi"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the rights, a flag each; whose the key is is not said."""
+        """Read the rights, a flag each; the key's owner is not reported."""
         fields = Fields(self.venue, "answer", bodies[0])
         return KeyFacts(
             can_trade=any(fields.flag(name) for name in _TRADES),

@@ -1,8 +1,8 @@
-"""Binance's codes and what each means, as data.
+"""Binance's codes and their meaning, as data.
 
-Source: Binance spot, "Error codes". Binance files a repeated client order id under the code of every other refusal of a new
-order and marks it only in the message, so the message is read, too. A code that is not listed is unknown for an order;
-`rules/outcome.py` describes how such rows are read.
+Source: Binance spot, "Error codes". Binance files a repeated client order id under the code of every other refusal of a
+new order and marks it only in the message, so the message is read, too. A code that is not listed is unknown for an
+order; `rules/outcome.py` describes how such rows are read.
 """
 
 from typing import Any

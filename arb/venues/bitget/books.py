@@ -26,7 +26,7 @@ class _Book(msgspec.Struct):
     checksum: int | None = None
 
 
-# Not strict: numbers may come as text (`"seq":"17"`), and either spelling is exact.
+# Not strict: numbers may arrive as text (`"seq":"17"`), and either spelling is exact.
 _books = msgspec.json.Decoder(list[_Book], strict=False).decode
 
 
@@ -92,7 +92,7 @@ class BitgetFeed(PushedFeed):
         return (BITGET if slot.stream == "SPOT" else 0), slot.native_symbol
 
     def _sequence_of(self, slot: BookSlot, book: _Book, snapshot: bool) -> int:
-        """Return the id of a frame; refuse one without, unless it comes from a tape and a checksum stands in."""
+        """Return the id of a frame; refuse one without, unless it is from a tape and has a checksum."""
         if book.seq is not None:
             if not snapshot and book.pseq is None:
                 self._refuse(slot.native_symbol, "data[0].pseq", "missing in a change")

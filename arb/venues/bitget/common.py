@@ -1,6 +1,6 @@
-"""What Bitget's two account languages, API v2 and v3, have in common: public data, names, and the answers of one form.
+"""Shared by Bitget's two account APIs, v2 and v3: public data, names, and the answers of one form.
 
-Public data are read by API v2 whatever kind of account asks: they need no key.
+Public data are read by API v2 for any kind of account: they need no key.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -44,34 +44,30 @@ class CommonDialect:
         self.symbols = records.Symbols()
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take what the listing's symbols, which have no separator, stand for."""
+        """Learn the base and quote of the listing's symbols, which have no separator."""
         self.symbols.learn(natives)
 
     def native_symbol(self, symbol: str) -> str:
-        """Return `BTCUSDT`."""
         return symbol.replace("/", "")
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
-        """Read the number the order was given; nothing more is said of it."""
+        """Read the number the order was given, the only fact of the answer."""
         reported = Fields(self.venue, "answer", body).object("data")
         return acknowledged(self.venue, command, reported.text("orderId"), reported.maybe_text("clientOid"))
 
     def clock(self) -> Call:
-        """Return `GET /api/v2/public/time`."""
         return read("v2", "public/time", {}, ("public", "common"))
 
     def clock_ms(self, body: Any) -> int:
-        """Return the venue's time."""
         return Fields(self.venue, "answer", body).object("data").ms_ns("serverTime") // NS_PER_MS
 
     def listing(self) -> Call:
-        """Return `GET /api/v2/spot/public/symbols`."""
         return read("v2", "spot/public/symbols", {}, ("public", "spot"))
 
     def listed(self, body: Any) -> Listing:
         """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
 
-        `offTime` is when trade ends, in milliseconds; "" and -1 stand for never.
+        `offTime` is when trade ends, in milliseconds; "" and -1 mean never.
         """
         rows = Fields(self.venue, "answer", body).rows("data")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
@@ -88,11 +84,10 @@ class CommonDialect:
         return read_currencies(self.venue, READER, body, assets)
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates, positive when charged; a buy pays in what it receives."""
+        """Read the rates, positive when charged; a buy pays in the asset it receives."""
         return _rates(Fields(self.venue, "answer", body).object("data"))
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
-        """Read the rates, each of which names its symbol."""
         symbol_of = {self.native_symbol(symbol): symbol for symbol in symbols}
         rows = [Fields(self.venue, "rate", raw) for raw in Fields(self.venue, "answer", body).rows("data")]
         return {symbol_of[native]: _rates(fields) for fields in rows if (native := fields.text("symbol")) in symbol_of}
@@ -124,7 +119,7 @@ class CommonDialect:
 
 
 def read(version: str, path: str, params: dict[str, Any], api: tuple[str, ...]) -> Call:
-    """Return a question to `/api/VERSION/PATH`, which is metered by itself."""
+    """Return a request to `/api/VERSION/PATH`, which is metered separately."""
     return Call(scope=f"GET {path}", api=api, method="GET", path=f"{version}/{path}", params=params)
 
 

@@ -1,6 +1,7 @@
 """Bitget's currency list, `GET /api/v2/spot/public/coins` (v2, "Get Coin Info"): for anybody, with fees and minimums.
 
-Flags are texts. `extraWithdrawFee` is a ratio of what is withdrawn ("0.1 means 10 %"); `depositConfirm` are confirmations.
+Flags are texts. `extraWithdrawFee` is a ratio of the withdrawn amount ("0.1 means 10 %"); `depositConfirm` are
+confirmations.
 """
 
 from collections.abc import Iterator

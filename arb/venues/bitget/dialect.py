@@ -1,7 +1,7 @@
 """Bitget's REST language for a classic spot account (API v2).
 
-A placement has an expiry: `requestTime` and `receiveWindow` in its body, which the signer writes. The answer to an order only
-says that it was taken. Fills do not carry our own id: they are found by the order's number.
+A placement has an expiry: `requestTime` and `receiveWindow` in its body, which the signer writes. The answer to an
+order only confirms its receipt. Fills do not carry our id: they are found by the order's number.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,6 @@ class BitgetDialect(CommonDialect):
         return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params, expires_ns=command.expires_ns)
 
     def cancel(self, command: CancelOrder) -> Call:
-        """Return `POST /spot/trade/cancel-order`."""
         order = named(command.client_order_id, command.venue_order_id)
         params = {"symbol": self.native_symbol(command.symbol)} | order
         path = "v2/spot/trade/cancel-order"
@@ -73,7 +72,7 @@ class BitgetDialect(CommonDialect):
         return CancelBatch(call, commands, ("cancel_batch",))
 
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
-        """Read the two lists of orders: those that were taken, and those that were not, each with its `errorCode`."""
+        """Read the two lists of orders: the cancelled ones, and the others, each with its `errorCode`."""
         reported: dict[str, VenueReply] = {}
         data = Fields(self.venue, "answer", body).object("data")
         for key, failed in (("successList", False), ("failureList", True)):
@@ -90,12 +89,10 @@ class BitgetDialect(CommonDialect):
         return _read("spot/trade/orderInfo", named(client_order_id, venue_order_id))
 
     def order_in(self, body: Any) -> OrderReport | None:
-        """Return the order."""
         rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
-        """Return the pages of `GET /spot/trade/unfilled-orders`."""
         return _paged("spot/trade/unfilled-orders", self._of(symbol), "orderId")
 
     def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
@@ -104,18 +101,15 @@ class BitgetDialect(CommonDialect):
         return _paged("spot/trade/history-orders", params, "orderId")
 
     def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
-        """Return the pages of `GET /spot/trade/fills`."""
         params = {**self._of(symbol), "startTime": str(since_ms)}
         if venue_order_id is not None:
             params["orderId"] = venue_order_id
         return _paged("spot/trade/fills", params, "tradeId")
 
     def report(self, raw: Any) -> OrderReport:
-        """Read one order."""
         return records.order_report(self.venue, raw, self.symbols, pushed=False)
 
     def fill(self, raw: Any, received_ns: int) -> Fill:
-        """Read one row of `/spot/trade/fills`."""
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
@@ -141,20 +135,17 @@ class BitgetDialect(CommonDialect):
         return _read("spot/account/assets", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
-        """Read all balances."""
         return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).listed("data"))
 
     def fees(self, symbol: str) -> Call:
-        """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
+        """Return `GET /common/trade-rate`: the listing's rates are not the account's."""
         params = {"symbol": self.native_symbol(symbol), "businessType": "spot"}
         return _read("common/trade-rate", params, ("private", "common"))
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /common/all-trade-rate`."""
         return (_read("common/all-trade-rate", {"businessType": "spot"}, ("private", "common")),)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /spot/account/info`."""
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:

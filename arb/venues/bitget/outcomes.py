@@ -1,7 +1,7 @@
-"""Bitget's codes and what each means, as data, and its names for the rights of a key.
+"""Bitget's codes and their meaning, as data, and its names for the rights of a key.
 
-Source: Bitget API v2, "Error code", and API v3 (unified accounts), "Rest API Error Code", for those from 25000 to 25999.
-What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: Bitget API v2, "Error code", and API v3 (unified accounts), "Rest API Error Code", for those from 25000 to
+25999. A code that is not listed is unknown for an order; `rules/outcome.py` describes how such rows are read.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ _ROWS: tuple[Row, ...] = (
         "31007 40819 43020 43033 45057 80011",
         Outcome.UNKNOWN,
         Trouble.REFUSED,
-        "others read it as 'no such order'; no document says so of spot orders, so it proves nothing",
+        "others read it as 'no such order'; no document confirms that for spot orders, so it proves nothing",
     ),
     (
         "429",
@@ -81,7 +81,7 @@ _ROWS: tuple[Row, ...] = (
         "40084 40085 25245",
         Outcome.REJECTED,
         Trouble.AUTH,
-        "the account is of the other kind: classic accounts speak API v2, unified ones v3",
+        "the account is of the other kind: classic accounts use API v2, unified ones v3",
     ),
     (
         "25005 25006 25007 25008 25012",
@@ -93,7 +93,7 @@ _ROWS: tuple[Row, ...] = (
         "25004",
         Outcome.UNKNOWN,
         Trouble.BUSY,
-        "too frequent; whether before it was executed is not said",
+        "too frequent; whether before or after execution is not documented",
     ),
     (
         "40007 40016 40017 40019 40020 40034 40404 40808 400172 25200 25238",
@@ -123,7 +123,7 @@ _ROWS: tuple[Row, ...] = (
         "25213 25214 25215 25216",
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "a limit on what may be bought or sold of this coin",
+        "a limit on purchases or sales of this coin",
     ),
     (
         f"{_MISSING} {_MISSING_UNIFIED} 43004 43025",
@@ -134,7 +134,7 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-# The second is how the number of the first would be written, and what frames of the third version say.
+# The second is the JSON spelling of the first's number, as in frames of API v3.
 _SUCCESS = frozenset({"00000", "0"})
 
 
@@ -172,7 +172,7 @@ POLICY = OutcomePolicy(
 )
 
 NO_SUCH_ORDER = frozenset(f"{_MISSING} {_MISSING_UNIFIED}".split())
-"""By which the answer to a question about one order says that there is none."""
+"""The codes by which the answer to a query of one order reports that there is none."""
 
 # Source: "Get Account Info", `authorities`: a word that ends in r reads, one in w writes. The documented example has two other
 # words. As the names are documented so badly, their silence proves nothing, and any other may be a right to withdraw.
@@ -190,6 +190,7 @@ RIGHTS = KeyRights(
     ),
 )
 
-# API v3, "Get Account Info": the right to withdraw has a word of its own there, yet the page of the withdrawal itself asks for
-# "UTA mgt. (read & write)", which a key that reads its balances has. So nothing here proves that a key cannot withdraw.
+# API v3, "Get Account Info": the right to withdraw has a separate word there, yet the page of the withdrawal itself
+# asks for "UTA mgt. (read & write)", which a key that reads its balances has. So nothing here proves that a key cannot
+# withdraw.
 UNIFIED_RIGHTS = KeyRights(trade="uta_trade", withdraw="withdraw", harmless=frozenset({"uta_mgt"}))

@@ -1,8 +1,8 @@
 """Bitget's private channels: orders, fills and balances, of a classic account (API v2) and of a unified one (API v3).
 
-Log in first, then subscribe. Both log in alike, and a refused login is an `error` event on a connection that stays open. Fills
-come on their own channel. A classic account's name the order by the venue's number alone; the order's push names both. Answers
-may repeat an argument in another letter case, and a `code` is a number here and text there.
+Log in first, then subscribe. Both log in alike, and a refused login is an `error` event on a connection that stays
+open. Fills arrive on their own channel. A classic account's name the order only by the venue's number; the order's push
+names both. Answers may repeat an argument in another letter case, and a `code` is a number here and text there.
 """
 
 from typing import Any
@@ -21,7 +21,8 @@ from arb.venues.kit.fields import Fields
 class BitgetPrivate(PassphrasePrivate):
     """See `arb.venues.books.plain.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
 
-    `channel_key` is what names a channel, `orders`, `fills` and `account` are its channels, `arguments` what is subscribed to.
+    `channel_key` is the field that names a channel, `orders`, `fills` and `account` are its channels, `arguments` the
+    subscriptions.
     """
 
     venue = "bitget"
@@ -101,7 +102,7 @@ class BitgetPrivate(PassphrasePrivate):
 
 
 class UnifiedPrivate(BitgetPrivate):
-    """The private channels of a unified account, which speak of all its categories: what is not spot is foreign."""
+    """The private channels of a unified account, which report all its categories: rows that are not spot are foreign."""
 
     channel_key = "topic"
     orders = "order"
@@ -117,7 +118,7 @@ class UnifiedPrivate(BitgetPrivate):
         coins: list[Any] = []
         for account in fields.rows("data"):
             listed = account.get("coin") if isinstance(account, dict) else None
-            coins += listed if isinstance(listed, list) else [account]  # which is no coin, and shall be said
+            coins += listed if isinstance(listed, list) else [account]  # which is no coin, and is reported
         return coins
 
     def _balance(self, raw: Any) -> tuple[str, AssetBalance]:

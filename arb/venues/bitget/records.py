@@ -1,8 +1,8 @@
 """How Bitget writes orders, fills and balances (API v2, "Spot trade", "Account", and their private channels).
 
-The symbol is one word (`BTCUSDT`), so base and quote come from the listing. A fee is negative when paid, so its sign is
-turned here. REST and frames name several fields differently: executed size is `baseVolume` in REST orders,
-`accBaseVolume` in frames (where `baseVolume` is the latest fill alone).
+The symbol is one word (`BTCUSDT`), so base and quote are read from the listing. A fee is negative when paid, so its
+sign is turned here. REST and frames name several fields differently: executed size is `baseVolume` in REST orders,
+`accBaseVolume` in frames (where `baseVolume` is only the latest fill).
 """
 
 from collections.abc import Mapping
@@ -23,18 +23,15 @@ _ENDED_STATES = _CANCELLED_STATES | {"filled", "full_fill", "full-fill"}
 
 
 class Symbols:
-    """From native symbols to ours, as the listing has them."""
-
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take what the listing says."""
         self._known.update(natives)
 
     def of(self, venue: str, native_symbol: str) -> str:
         """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
-        # Orders are documented with lower case, and a symbol of ours that is taken for a foreign one would be one not found.
+        # Orders are documented with lower case, and taking our own symbol for a foreign one would lose its orders.
         symbol = self._known.get(native_symbol) or self._known.get(native_symbol.upper())
         if symbol is None:
             raise UnknownSymbol(venue, native_symbol)
@@ -50,7 +47,7 @@ def is_open(fields: Fields, key: str) -> bool:
 
 
 def liquidity_of(fields: Fields) -> Liquidity:
-    """Return on which side a fill of ours was, by `tradeScope`."""
+    """Return the liquidity side of our fill, by `tradeScope`."""
     return _LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN)
 
 
@@ -84,7 +81,6 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
 
 
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
-    """Read a row of `/spot/trade/fills` or of the channel `fill`. Our own id is in neither: the order's number is."""
     fields = Fields(venue, "fill", raw)
     symbol = symbols.of(venue, fields.text("symbol"))
     fee, fee_currency = _fee(fields)
@@ -114,9 +110,9 @@ def balance(venue: str, raw: Any) -> tuple[str, AssetBalance]:
 
 
 def _fee(fields: Fields) -> tuple[Decimal, str]:
-    """Read what was charged, an object in REST answers and a list of one in frames."""
+    """Read the fee, an object in REST answers and a list of one in frames."""
     detail = fields.raw("feeDetail")
     fee = Fields("bitget", "fill: feeDetail", detail[0] if isinstance(detail, list) and detail else detail)
-    if fee.maybe_text("deduction") == "yes":  # paid in BGB: then, and then alone, above zero (ccxt#21530)
+    if fee.maybe_text("deduction") == "yes":  # paid in BGB: only then above zero (ccxt#21530)
         return abs(fee.decimal("totalFee")), fee.text("feeCoin")
     return fee.negated("totalFee"), fee.text("feeCoin")

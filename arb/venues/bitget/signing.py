@@ -1,6 +1,7 @@
-"""Bitget through ccxt.pro, behind the guard: signatures ("Signature", the same for API v2 and v3), and what is signed at all.
+"""Bitget through ccxt.pro, behind the guard: signatures ("Signature", the same for API v2 and v3), and the list of
+signed writes.
 
-Either kind of account has its own list of writes, and its own parameters of an order.
+Each kind of account has its own list of writes, and its own parameters of an order.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         return str(now_ms), str(min(self._left_ms(expires_ms, now_ms), WINDOW_MAX_MS))
 
     def _left_ms(self, expires_ms: int, now_ms: int) -> int:
-        """Return how long an order has still to live; raise `SigningRefused` for one that has expired."""
+        """Return the remaining life of an order; raise `SigningRefused` for an expired one."""
         left_ms = expires_ms - now_ms
         if left_ms <= 0:
             raise self.guard.refuse_expired(-left_ms * NS_PER_MS)

@@ -1,6 +1,6 @@
 """Bitget as a value: spot, on a classic account (API v2) or a unified one (API v3), as all new ones are since May 2026.
 
-Which one a key belongs to, the venue's own answer says at the start. Public data are those of API v2 for both.
+The venue's answer at the start shows which one a key belongs to. Public data are those of API v2 for both.
 
 Numbers from Bitget API v2 ("Websocket API", "Rate limit"); those of v3, where they are smaller, by their own pages.
 """
@@ -125,7 +125,8 @@ SPEC = VenueSpec(
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
         # Below the 10/s per user and endpoint that are documented, `account/info` 1/s. One placement in reserve, see
-        # `gate/spec.py`. Bursts reach the venue closer together than they left: the window is 0.1 s longer than the venue's.
+        # `gate/spec.py`. Bursts reach the venue closer together than they were sent: the window is 0.1 s longer than
+        # the venue's.
         pacing=PacingLimits(
             place=Budget(9, 1100, 1),
             cancel=Budget(4, 500),

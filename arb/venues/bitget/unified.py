@@ -1,8 +1,8 @@
 """Bitget's REST language for a unified account (API v3), spot orders only.
 
-A placement documents no expiry here: one whose answer was lost may arrive until the window of its timestamp closes, 30 s. The
-answer to an order only says that it was taken. Every order and every question names the category `SPOT`: a `MARGIN` order would
-borrow by itself, and futures share the names of spot.
+A placement documents no expiry here: one whose answer was lost may arrive until the window of its timestamp closes, 30
+s. The answer to an order only confirms its receipt. Every order and every query names the category `SPOT`: a `MARGIN`
+order would borrow by itself, and futures share the names of spot.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _SPOT = {"category": CATEGORY}
 _CANCELS_MAX = 20
 _DEAD_MAN_MAX_S = 60
 _LEDGERS = (CATEGORY, "MARGIN", "USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES", "OTHER")
-"""One balance a coin serves all categories, so each of them changes what spot orders can spend."""
+"""One balance per coin serves all categories, so each of them changes the funds of spot orders."""
 _TRADES = frozenset({"ORDER_DEALT_FROZEN_OUT", "ORDER_DEALT_IN", "ORDER_PLF_FEE_OUT"})
 _DONE = frozenset({None, "0", "00000"})
 _SETTLED_MODES = frozenset({"unified", "hybrid"})
@@ -61,7 +61,6 @@ class UnifiedDialect(CommonDialect):
         return Call(scope="place", api=_API, method="POST", path=path, params=params, expires_ns=command.expires_ns)
 
     def cancel(self, command: CancelOrder) -> Call:
-        """Return `POST /trade/cancel-order`."""
         params = _SPOT | named(command.client_order_id, command.venue_order_id)
         return Call(scope="cancel", api=_API, method="POST", path="v3/trade/cancel-order", params=params)
 
@@ -81,7 +80,7 @@ class UnifiedDialect(CommonDialect):
         return CancelBatch(call, commands, ("cancel_batch",))
 
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
-        """Read the list of orders, of which those that were not cancelled have a `code` of their own."""
+        """Read the list of orders, of which those that were not cancelled have their own `code`."""
         fields = Fields(self.venue, "answer", body)
         if not isinstance(fields.raw("data"), list):
             raise fields.bad("data", "not a list")
@@ -99,11 +98,10 @@ class UnifiedDialect(CommonDialect):
         return _read("trade/order-info", named(client_order_id, venue_order_id))
 
     def order_in(self, body: Any) -> OrderReport | None:
-        """Return the order; that there is none, the venue says by a code."""
+        """Return the order; a code reports that there is none."""
         return self.report(Fields(self.venue, "answer", body).raw("data"))
 
     def open_orders(self, symbol: str | None) -> Pages:
-        """Return the pages of `GET /trade/unfilled-orders`."""
         return _paged("trade/unfilled-orders", _SPOT | self._of(symbol))
 
     def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
@@ -111,18 +109,16 @@ class UnifiedDialect(CommonDialect):
         return _paged("trade/history-orders", _SPOT | self._of(symbol) | {"startTime": str(since_ms)})
 
     def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
-        """Return the pages of `GET /trade/fills`, which takes no symbol: rows of others are left out here."""
+        """Return the pages of `GET /trade/fills`, which takes no symbol: rows of others are dropped here."""
         params = {**_SPOT, "startTime": str(since_ms)}
         if venue_order_id is not None:
             params["orderId"] = venue_order_id
         return _paged("trade/fills", params, None if symbol is None else self.native_symbol(symbol))
 
     def report(self, raw: Any) -> OrderReport:
-        """Read one order."""
         return records.order_report(self.venue, raw, self.symbols)
 
     def fill(self, raw: Any, received_ns: int) -> Fill:
-        """Read one row of `/trade/fills`."""
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
@@ -133,8 +129,8 @@ class UnifiedDialect(CommonDialect):
     def transfer(self, raw: Any) -> Transfer | None:
         """Read a record; those of spot trades are passed over, whose fills are read as such.
 
-        `amount` is before `fee`. Which sign an amount has is documented by the name of its type alone: what ends in `OUT`
-        leaves, what ends in `IN` arrives.
+        `amount` is before `fee`. Which sign an amount has is documented only by the name of its type: `...OUT` is sent,
+        `...IN` arrives.
         """
         fields = Fields(self.venue, "record", raw)
         kind, category = fields.text("type"), fields.text("category")
@@ -152,11 +148,9 @@ class UnifiedDialect(CommonDialect):
         return Call(scope="cancel all", api=_API, method="POST", path="v3/trade/countdown-cancel-all", params=params)
 
     def balances(self) -> Call:
-        """Return `GET /account/assets`."""
         return _read("account/assets", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
-        """Read all balances."""
         fields = Fields(self.venue, "answer", body).object("data")
         if not isinstance(fields.raw("assets"), list):
             raise VenueProtocolError(self.venue, "assets: field 'data.assets': not a list")
@@ -167,17 +161,19 @@ class UnifiedDialect(CommonDialect):
         return _read("account/fee-rate", _SPOT | {"symbol": self.native_symbol(symbol)})
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /account/all-fee-rate`."""
         return (_read("account/all-fee-rate", dict(_SPOT)),)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/info`: whose the key is, and what it may do; and `GET /account/settings`: the account's mode."""
+        """Return `GET /account/info` for the key's owner and rights, and `GET /account/settings` for the account's
+        mode.
+        """
         return (_read("account/info", {}), _read("account/settings", {}))
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the rights, of which `permType` says whether they are those to write, and the mode of the account.
+        """Read the rights, for which `permType` shows whether they allow writes, and the mode of the account.
 
-        Raises `VenueAuthError` while the account is converted, to or from unified: neither language can be relied on then.
+        Raises `VenueAuthError` while the account is converted, to or from unified: neither language can be relied on
+        then.
         """
         info = Fields(self.venue, "account info", bodies[0]).object("data")
         settings = Fields(self.venue, "account settings", bodies[1]).object("data")
@@ -213,7 +209,7 @@ def _paged(path: str, params: dict[str, Any], native: str | None = None) -> Page
     def page(body: Any) -> Fields:
         data = Fields("bitget", "answer", body).object("data")
         if "list" not in body["data"]:
-            raise data.bad("list", "missing, and of a list that finds nothing follows what does not exist")
+            raise data.bad("list", "missing, and an empty list proves that an order does not exist")
         return data
 
     def rows_of(body: Any) -> list[Any]:

@@ -1,8 +1,9 @@
-"""How Bitget writes orders, fills and balances of a unified account (API v3, "Trade", "Account", and the private channels).
+"""How Bitget writes orders, fills and balances of a unified account (API v3, "Trade", "Account", and the private
+channels).
 
-Answers and frames name alike what is alike. A fee is positive when charged, the other way round than in API v2. One account
-holds spot, margin and futures, and `BTCUSDT` is a name in each of them: only rows of the category `SPOT`, in either letter
-case, are of symbols that we trade, and all others are foreign.
+Answers and frames use the same names. A fee is positive when charged, the other way round than in API v2. One account
+holds spot, margin and futures, and `BTCUSDT` is a name in each of them: only rows of the category `SPOT`, in either
+letter case, are of symbols that we trade, and all others are foreign.
 """
 
 from decimal import Decimal
@@ -87,7 +88,7 @@ def _symbol(venue: str, fields: Fields, symbols: Symbols) -> str:
 
 
 def _fee(venue: str, fields: Fields) -> tuple[Decimal, str]:
-    """Return what was charged, and in what. `feeDetail` is a list of coins; an object, and JSON as text, occur, too."""
+    """Return the fee and its asset. `feeDetail` is a list of coins; an object, and JSON as text, occur, too."""
     detail = fields.raw("feeDetail")
     if isinstance(detail, str):
         try:

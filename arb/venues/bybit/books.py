@@ -1,7 +1,7 @@
 """Bybit's public books, v5 ("Orderbook" stream): a pushed snapshot, then changes whose `u` rises by exactly 1.
 
-A snapshot replaces the book whenever it comes; `u` = 1 means that the service restarted and is a snapshot whatever its
-`type` says. The send time of a frame is its `ts` (`cts` is the matching engine's). No checksum.
+A snapshot replaces the book at any time; `u` = 1 means that the service restarted and is a snapshot for any `type`. The
+send time of a frame is its `ts` (`cts` is the matching engine's). No checksum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,6 @@ class BybitFeed(WireFeed):
         return self._request("subscribe", native_symbols)
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that end the subscriptions."""
         return self._request("unsubscribe", native_symbols)
 
     def ping_message(self, now_s: int) -> str:

@@ -1,9 +1,9 @@
-"""Bybit's REST language, as far as it is read (API v5, "Get Bybit Server Time", "Get Instruments Info"): clock, listing.
+"""The part of Bybit's REST API that is read (API v5, "Get Bybit Server Time", "Get Instruments Info"): clock, listing.
 
-With a key it also asks for the currency list ("Get Coin Info") and what the key may do ("Get API Key Information").
+With a key it also asks for the currency list ("Get Coin Info") and the key's rights ("Get API Key Information").
 
-The listing has no pages for spot, and by default holds what trades: a symbol that is suspended or delisted is simply gone. No
-public address announces the end of one.
+The listing has no pages for spot, and by default holds trading symbols: a symbol that is suspended or delisted is
+simply gone. No public address announces the end of one.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -30,7 +30,7 @@ _READS = frozenset({"SubMemberTransferList"})
 
 
 class BybitDialect:
-    """See `arb.venues.kit.dialect.KeyedDialect`; without a key its public part alone is asked."""
+    """See `arb.venues.kit.dialect.KeyedDialect`; without a key only its public part is asked."""
 
     venue = "bybit"
     policy: OutcomePolicy = POLICY
@@ -42,11 +42,9 @@ class BybitDialect:
         """Take nothing: no order or fill is read that names a symbol."""
 
     def native_symbol(self, symbol: str) -> str:
-        """Return `BTCUSDT`."""
         return symbol.replace("/", "")
 
     def clock(self) -> Call:
-        """Return `GET /v5/market/time`."""
         return _read("v5/market/time", {})
 
     def clock_ms(self, body: Any) -> int:
@@ -76,7 +74,6 @@ class BybitDialect:
         return read_currencies(self.venue, READER, body, assets)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /v5/user/query-api`."""
         return (_read("v5/user/query-api", {}, "private"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
@@ -102,7 +99,9 @@ class BybitDialect:
         )
 
     def _instrument(self, raw: Any) -> Instrument:
-        """Read a row; `minOrderQty`, which is said to be checked no more, is kept to nevertheless, as it may be again."""
+        """Read a row; `minOrderQty` is documented as no longer checked, but is kept to nevertheless, as it may be
+        again.
+        """
         fields = Fields(self.venue, "instrument", raw)
         sizes = fields.object("lotSizeFilter")
         most = "maxLimitOrderQty" if sizes.has("maxLimitOrderQty") else "maxOrderQty"

@@ -1,7 +1,7 @@
-"""Bybit's codes and what each means, as data.
+"""Bybit's codes and their meaning, as data.
 
-Source: Bybit API v5, "Error codes". A code that is not listed is unknown for an order; `rules/outcome.py` describes how such
-rows are read.
+Source: Bybit API v5, "Error codes". A code that is not listed is unknown for an order; `rules/outcome.py` describes how
+such rows are read.
 """
 
 from typing import Any

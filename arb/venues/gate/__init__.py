@@ -1,1 +1,1 @@
-"""Gate.io, the first-class venue: explicit double-hash signing, and repairs of what ccxt gets wrong."""
+"""Gate.io, the first-class venue: explicit double-hash signing, and repairs of ccxt's errors."""

@@ -1,11 +1,11 @@
-"""Whose a Gate key is and what it may do: its mode, rights, addresses and pairs (Gate APIv4, "Account", "Unified").
+"""The owner and rights of a Gate key: its mode, rights, addresses and pairs (Gate APIv4, "Account", "Unified").
 
-A key of mode 2 trades the legacy unified account. One of mode 1 trades whatever mode the account itself is in: classic, or
-unified with a margin of one currency, of several, or of a portfolio. A unified account's funds are in `/unified/accounts`, and
-what `/spot/accounts` and `spot.balances` show of it is not the truth.
+A key of mode 2 trades the legacy unified account. One of mode 1 trades in the account's own mode: classic, or unified
+with a margin of one currency, of several, or of a portfolio. A unified account's funds are in `/unified/accounts`, and
+`/spot/accounts` and `spot.balances` show wrong amounts of it.
 
-Several currencies and a portfolio may go below zero, which is a loan ("negative balance borrowing ... 0 in other modes such as
-single-currency margin mode"). An order borrows only with `auto_borrow`, which none of ours has.
+Several currencies and a portfolio may go below zero, which is a loan ("negative balance borrowing ... 0 in other modes
+such as single-currency margin mode"). An order borrows only with `auto_borrow`, which arb never sends.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ _OF_THE_ACCOUNT, _LEGACY = 1, 2
 
 
 class GateAccount:
-    """The account of one key; classic until its answers say otherwise."""
+    """The account of one key; classic until its answers show another mode."""
 
     def __init__(self, key: str = "") -> None:
         self._key = key
@@ -43,7 +43,6 @@ class GateAccount:
         """How an order names the account. `spot` is that of a unified account, too ("SPOT Trading"), but of the legacy one."""
 
     def calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/main_keys`, `/account/detail` and `/unified/unified_mode`."""
         return (_read("account", "main_keys"), _read("account", "detail"), _read("unified", "unified_mode"))
 
     def facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
@@ -80,7 +79,7 @@ class GateAccount:
         )
 
     def _perms(self, keys: Any) -> tuple[list[Fields], list[tuple[str, str]]]:
-        """Return the permissions of the keys that may be ours, and what else there is to show; raises for a locked key."""
+        """Return the permissions of the keys that may be ours, and further facts to show; raises for a locked key."""
         if isinstance(keys, VenueReply):
             return [], [("rights", "not reported, as for the key of a sub-account")]
         rows = keys if isinstance(keys, list) else [keys]
@@ -111,7 +110,7 @@ def _mode(detail: Fields, unified: Any) -> str | None:
         mode = Fields(VENUE, "unified mode", unified).text("mode")
         return CLASSIC if mode == CLASSIC else _UNIFIED_MODES.get(mode)
     if unified.code in ("USER_NOT_FOUND", "NOT_FOUND"):
-        return CLASSIC  # nobody ever made it a unified one, or nobody can in this environment
+        return CLASSIC  # it was never made a unified one, or cannot be in this environment
     raise _may_not_ask("Unified account", "whether the account is a unified one", unified)
 
 

@@ -36,21 +36,22 @@ from arb.venues.books.plain.slot import BookSlot, Delta
 OBU, UPDATES = "obu", "order_book_update"
 LEVELS = (50, 400)
 UPDATE_INTERVAL, UPDATE_LEVELS = "100ms", 100
-"""Of `order_book_update`: a push every 100 ms shows the best 100 levels a side, one every 20 ms 20. The snapshot has as many;
-deeper ones may come from a cache, and nothing keeps their further levels up to date."""
+"""Of `order_book_update`: a push every 100 ms shows the best 100 levels a side, one every 20 ms 20. The snapshot has as
+many; deeper ones may be from a cache, and nothing keeps their further levels up to date.
+"""
 _SECONDS_MAX = MILLIS_MAX // 1000
 _NULL = msgspec.Raw(b"null")
 
 
 class _Error(msgspec.Struct):
-    """What a refused request is answered; the shape is the venue's own, so nothing of it is taken for granted."""
+    """The answer to a refused request; its shape is the venue's own, so nothing of it is taken for granted."""
 
     code: int | str | None = None
     message: str = ""
 
 
 class GateFrame(msgspec.Struct):
-    """The envelope of every frame; what its channel makes of `result` is read in a second step."""
+    """The envelope of every frame; `result` is read by channel in a second step."""
 
     channel: str = ""
     event: str = ""
@@ -199,7 +200,7 @@ class GateFeed(ChainFeed):
         return self._other()
 
     def _answer(self, frame: GateFrame, market: str) -> FrameResult:
-        """Understand what is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
+        """Handle a frame that is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
         updates = frame.channel == f"{market}.{UPDATES}"
         symbols = self._requests.answered(frame.id) or _symbols_of(frame.payload, updates=updates)
         if "upgrade" in (frame.type, frame.event):
@@ -242,7 +243,7 @@ class GateFeed(ChainFeed):
             if slot.sequence + 1 != obu.U or obu.u < obu.U:
                 return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {obu.U}..{obu.u}")
             slot.book.apply(bids, asks)
-        # A whole book carries the time of its last change, which for a quiet one may lie 40 s back.
+        # A whole book carries the time of its last change, which for a quiet one may be 40 s ago.
         event_ns = 0 if obu.full else sent_ns(frame)
         return self._lives(slot, obu.u, event_ns, received_ns, len(bids) + len(asks))
 
@@ -308,7 +309,7 @@ class GateFeed(ChainFeed):
 
 
 def sent_ns(frame: GateFrame) -> int:
-    """Return when the venue sent a frame, ns UTC on its clock, or 0 when it does not say."""
+    """Return when the venue sent a frame, ns UTC on its clock, or 0 when not stated."""
     if frame.time_ms:
         return frame.time_ms * NS_PER_MS
     return int(frame.time) * 1000 * NS_PER_MS if frame.time and 0 < frame.time < _SECONDS_MAX else 0

@@ -1,9 +1,9 @@
-"""NOT USED BY THE ENGINE: what of ccxt's surface is overridden for people, and tests, that call ccxt's own methods on `Gate`.
+"""NOT USED BY THE ENGINE: overrides of ccxt for people, and tests, that call ccxt's own methods on `Gate`.
 
-The engine signs with `client.py`, reads orders with `records.py` and judges answers with `outcomes.py`. ccxt's own methods
-place an order with the same signature and the same guard; here they get exact numbers, Gate's `text`, and errors whose class
-agrees with `outcomes.py`: an order that met a server's fault is never a refusal (`ExchangeError`), it may exist
-(`OperationFailed`).
+The engine signs with `client.py`, reads orders with `records.py` and judges answers with `outcomes.py`. ccxt's own
+methods place an order with the same signature and the same guard; here they get exact numbers, Gate's `text`, and
+errors whose class agrees with `outcomes.py`: an order that met a server's fault is never a refusal (`ExchangeError`),
+it may exist (`OperationFailed`).
 """
 
 from typing import Any
@@ -27,10 +27,9 @@ class GateMethods(GuardedClient):
     def create_order_request(
         self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Any = None
     ) -> dict[str, Any]:
-        """Return the fields of one placement; raise ccxt's `InvalidOrder` for what Gate or we would not accept.
-
-        The client order id comes as `clientOrderId` (or `text`), with or without Gate's prefix. Where Gate demands
-        one none is invented.
+        """Return the fields of one placement; raise ccxt's `InvalidOrder` for an order that Gate or we would not
+        accept. The client order id is passed as `clientOrderId` (or `text`), with or without Gate's prefix. Where Gate
+        demands one none is invented.
         """
         given = dict(params or {})
         if any(given.get(key) is not None for key in _TRIGGERS):
@@ -77,7 +76,7 @@ class GateMethods(GuardedClient):
         requestHeaders: Any,
         requestBody: Any,
     ) -> None:
-        """Raise the ccxt error an answer stands for; a refusal only on the venue's own label, never on a bare status.
+        """Raise the ccxt error of an answer; a refusal only on the venue's own label, never on a bare status.
 
         The error has `venue_label`, `http_status` and `response_headers`.
         """

@@ -1,15 +1,14 @@
 """The Gate client: ccxt's signing overridden by Gate's double hash, on our clock and behind our guard.
 
-`signed` is what the engine uses and, through `GuardedClient.sign`, what every method of ccxt uses, too: `endpoint_of` says
-which writes are signed at all, `build` places the parameters, `signing.py` hashes exactly the text that leaves. `order_frame`
-does the same for the order socket. What else of ccxt's surface is overridden, for people who call ccxt's own methods, stands
-in `ccxt_methods.py`.
+The engine uses `signed`, and so does every method of ccxt, through `GuardedClient.sign`: `endpoint_of` lists the writes
+that are signed, `build` places the parameters, `signing.py` hashes exactly the text that is sent. `order_frame` does
+the same for the order socket. Further overrides, for people who call ccxt's own methods, are in `ccxt_methods.py`.
 
-A write that is not listed here is never signed: withdrawals, transfers, loans, conversions, amendments, and orders whose value
-cannot be bounded in quote (futures and options count contracts, trigger orders fire later).
+A write that is not listed here is never signed: withdrawals, transfers, loans, conversions, amendments, and orders
+whose value cannot be bounded in quote (futures and options count contracts, trigger orders fire later).
 
-The query is built once. Values are sent so that encoded and decoded text are the same wherever possible (commas stay literal),
-since Gate signs the decoded text in the order sent. The body is serialised once, too.
+The query is built once. Values are sent so that encoded and decoded text are the same where possible (commas stay
+literal), since Gate signs the decoded text in the order sent. The body is serialised once, too.
 """
 
 import hashlib
@@ -74,7 +73,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Endpoint(NamedTuple):
-    """What is fixed about one REST endpoint or websocket channel.
+    """The fixed part of one REST endpoint or websocket channel.
 
     `call` names it (`POST spot/orders`, `spot.order_place`), `path` has its placeholders in it, which are `names`.
     """
@@ -90,9 +89,9 @@ class Endpoint(NamedTuple):
 class Gate(GateMethods, ccxt.pro.gate):
     """One Gate account (or none: public data needs no key), spot only.
 
-    Numbers come out as decimal text and go in as Decimal, integer or text; floats are refused. Sizes must be
+    Numbers are returned as decimal text and taken as Decimal, integer or text; floats are refused. Sizes must be
     multiples of the lot and prices of the tick: nothing is rounded here. `server_offset_ns` is added to the clock for
-    every timestamp and expiry. A write whose call has no expiry of its own expires after `order_expiry_ms`.
+    every timestamp and expiry. A write whose call has no expiry expires after `order_expiry_ms`.
     """
 
     separator = "_"
@@ -114,7 +113,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         rest_url = rest_url.rstrip("/")
         if not urlsplit(rest_url).path == API_ROOT:
             raise ConfigError(
-                f"gate: REST address {rest_url!r} must end in {API_ROOT}, which is part of what is signed"
+                f"gate: REST address {rest_url!r} must end in {API_ROOT}, which is part of the signed text"
             )
         if order_expiry_ms <= 0:
             raise ConfigError(f"gate: order_expiry_ms must be above 0, not {order_expiry_ms}")
@@ -149,7 +148,6 @@ class Gate(GateMethods, ccxt.pro.gate):
         return HttpRequest(call.method, url, self._headers(signature, timestamp, expiry), body or None)
 
     def order_form(self, call: Call) -> OrderForm:
-        """Return the form of the orders like this one; see `FormMaker`."""
         access, section = call.api
         base = self.urls["api"][access][section]
         self.guard.check_host(base)
@@ -167,7 +165,6 @@ class Gate(GateMethods, ccxt.pro.gate):
         )
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
-        """Return an order, signed; see `GuardedClient.order`."""
         name, expires_ns, ahead_ns = command.client_order_id, command.expires_ns, self._ahead_of_steady_ns
         if not (name.isalnum() and name.isascii() and len(name) <= ID_LENGTH_MAX):
             name = to_text(name).removeprefix(TEXT_PREFIX)
@@ -234,7 +231,7 @@ class Gate(GateMethods, ccxt.pro.gate):
 @lru_cache(maxsize=1024)
 def endpoint_of(method: str, section: str, template: str) -> Endpoint:
     """Return a REST endpoint, named as ccxt does: section (`spot`) and template (`orders/{order_id}`)."""
-    # ccxt files these two under names of its own: their templates hold the whole path.
+    # ccxt files these two under other names: their templates hold the whole path.
     prefix = "" if section in ("subAccounts", "withdrawals") else section
     path = f"{prefix}/{template}".strip("/")
     return _endpoint(f"{method} {path}", path, method == "GET")
@@ -257,8 +254,8 @@ def _endpoint(call: str, path: str, reads: bool) -> Endpoint:
 def build(endpoint: Endpoint, call: Call) -> tuple[str, str, str, str]:
     """Return path, query as signed (decoded), query as sent, and body; texts that are empty are not sent.
 
-    GET and DELETE take everything in the query, all others in the body; a batch is a bare array. Raises `RequestError` for
-    what cannot be sent: a float, a missing path value, a control character.
+    GET and DELETE take everything in the query, all others in the body; a batch is a bare array. Raises `RequestError`
+    for parameters that cannot be sent: a float, a missing path value, a control character.
     """
     path, params = endpoint.path, call.params
     if endpoint.names:
@@ -270,7 +267,7 @@ def build(endpoint: Endpoint, call: Call) -> tuple[str, str, str, str]:
 
 
 def claims_of(call: Call, symbols: Mapping[str, str]) -> list[OrderClaim]:
-    """Return what the orders of one placement may be worth; `symbols` maps native symbols to ours."""
+    """Return the claims of the orders of one placement; `symbols` maps native symbols to ours."""
     return [_claim(order, symbols) for order in call.items or (call.params,)]
 
 
@@ -304,7 +301,7 @@ def _fill(template: str, values: dict[str, Any]) -> str:
         text = _query_text(name, values[name]) if values.get(name) is not None else ""
         # Gate is not known to agree with everybody on escapes inside a path, so nothing that would need one is sent.
         if not _PATH_VALUE.fullmatch(text):
-            raise RequestError(f"{name}: {text!r} cannot stand in the path {template}")
+            raise RequestError(f"{name}: {text!r} cannot be part of the path {template}")
         return text
 
     return _PLACEHOLDER.sub(text_of, template)

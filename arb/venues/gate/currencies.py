@@ -1,6 +1,7 @@
-"""Gate's currency list, `GET /spot/currencies` (APIv4, "List all currencies' details"): for anybody, without fees and minimums.
+"""Gate's currency list, `GET /spot/currencies` (APIv4, "List all currencies' details"): for anybody, without fees and
+minimums.
 
-Each chain says for itself whether it is closed. An `addr` may also be an internal mark (`arb/venues/kit/currencies.py`).
+Each chain has its own closed flags. An `addr` may also be an internal mark (`arb/venues/kit/currencies.py`).
 """
 
 from collections.abc import Iterator

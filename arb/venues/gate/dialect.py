@@ -74,7 +74,6 @@ class GateDialect:
         """Take nothing: Gate's spelling separates base and quote."""
 
     def native_symbol(self, symbol: str) -> str:
-        """Return `BTC_USDT`."""
         return symbol.replace("/", "_")
 
     def place(self, command: PlaceOrder) -> Call:
@@ -131,7 +130,7 @@ class GateDialect:
         return CancelBatch(call, commands, ("cancel",) * len(commands))
 
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
-        """Read the rows: each says `succeeded`, and if not, `label` and `message`."""
+        """Read the rows: each has `succeeded`, and if that is false, `label` and `message`."""
         reported: dict[str, VenueReply] = {}
         for raw in self._rows(body):
             fields = Fields(self.venue, "cancelled order", raw)
@@ -150,7 +149,6 @@ class GateDialect:
         return _read("orders/{order_id}", params)
 
     def order_in(self, body: Any) -> OrderReport | None:
-        """Return the order."""
         return self.report(body)
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -164,18 +162,15 @@ class GateDialect:
         return _paged("orders", {**self._of(symbol), "status": "finished", **_span(since_ms, now_ms)}, _PAGE)
 
     def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None, now_ms: int = 0) -> Pages:
-        """Return the pages of `GET /spot/my_trades`."""
         params = {**self._of(symbol), **_span(since_ms, now_ms)}
         if venue_order_id is not None:
             params["order_id"] = venue_order_id
         return _paged("my_trades", params, _PAGE)
 
     def report(self, raw: Any) -> OrderReport:
-        """Read one order."""
         return records.order_report(self.venue, raw)
 
     def fill(self, raw: Any, received_ns: int) -> Fill:
-        """Read one row of `my_trades`."""
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
@@ -184,7 +179,9 @@ class GateDialect:
         return (_paged("account_book", span, _PAGE),)
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read a bill; what an order did (locked, filled, charged, released) is read as its fills, `point_fee` among it."""
+        """Read a bill; changes by an order (locked, filled, charged, released) are read as its fills, `point_fee` among
+        it.
+        """
         fields = Fields(self.venue, "bill", raw)
         kind = fields.text("type")
         if "order" in kind or kind == "point_fee":
@@ -199,11 +196,9 @@ class GateDialect:
         return Call(scope="cancel all", api=_SPOT, method="POST", path="countdown_cancel_all", params=params)
 
     def clock(self) -> Call:
-        """Return `GET /spot/time`."""
         return _read("time", {}, _PUBLIC)
 
     def clock_ms(self, body: Any) -> int:
-        """Return the venue's time."""
         return Fields(self.venue, "time", body).ms_ns("server_time") // NS_PER_MS
 
     def balances(self) -> Call:
@@ -215,20 +210,18 @@ class GateDialect:
         return _read("accounts", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
-        """Read all balances."""
         if self.account.is_unified:
             return records.unified_balances(self.venue, body)
         return dict(records.balance(self.venue, raw, "locked") for raw in self._rows(body))
 
     def listing(self) -> Call:
-        """Return `GET /spot/currency_pairs`."""
         return _read("currency_pairs", {}, _PUBLIC)
 
     def listed(self, body: Any) -> Listing:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
 
-        `buy_start`, `sell_start` and `delisting_time` are in seconds, 0 for none. Only `tradable` trades both ways; `buyable`
-        and `sellable` do not. What the key's list of pairs does not hold is not tradable with it.
+        `buy_start`, `sell_start` and `delisting_time` are in seconds, 0 for none. Only `tradable` trades both ways;
+        `buyable` and `sellable` do not. Pairs outside the key's list are not tradable with it.
         """
         return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
@@ -244,15 +237,15 @@ class GateDialect:
         return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
-        """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
+        """Return `GET /wallet/fee`: the listing's `fee` is not the account's."""
         params = {"currency_pair": self.native_symbol(symbol)}
         return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates, and what is charged instead of the received asset: `debit_fee` 1 stands for GT, 2 for points.
+        """Read the rates, and the asset charged instead of the received one: `debit_fee` 1 means GT, 2 points.
 
-        `gt_discount` says the first as well, and older answers have it alone. `gt_taker_fee` is the rate in GT, "0" where GT
-        does not pay; points pay the rate itself (gate-api SDK, `TradeFee`).
+        `gt_discount` means the first as well, and older answers have only it. `gt_taker_fee` is the rate in GT, "0"
+        where GT does not pay; points pay the rate itself (gate-api SDK, `TradeFee`).
         """
         fields = Fields(self.venue, "fee", body)
         taker, rates = fields.decimal("taker_fee"), (fields.decimal("maker_fee"), FeeIn.BASE)
@@ -273,17 +266,16 @@ class GateDialect:
         )
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
-        """Read the rates, which stand under their pair."""
+        """Read the rates, each listed under its pair."""
         fields = Fields(self.venue, "fees", body)
         natives = {symbol: self.native_symbol(symbol) for symbol in symbols}
         return {symbol: self.fees_in(fields.raw(native)) for symbol, native in natives.items() if fields.has(native)}
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return what `GateAccount` asks."""
         return self.account.calls()
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do and whose it is; see `GateAccount.facts`."""
+        """Read the rights and the owner of the key; see `GateAccount.facts`."""
         return self.account.facts(bodies)
 
     def _of(self, symbol: str | None) -> dict[str, Any]:
@@ -331,7 +323,7 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Ca
 
 
 def _span(since_ms: int, now_ms: int) -> dict[str, str]:
-    """Return the span of a list: with `from` alone it ends seven days later."""
+    """Return the span of a list: with only `from` it ends seven days later."""
     span = {"from": str(since_ms // 1000)}
     if now_ms - since_ms > _ONE_BOUND_MS:
         span["to"] = str(min(now_ms + 1000, since_ms + _SPAN_MS) // 1000)
@@ -340,7 +332,7 @@ def _span(since_ms: int, now_ms: int) -> dict[str, str]:
 
 def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
     def following(call: Call, body: Any) -> Call | None:
-        # Newest first, so rows that come in meanwhile push others to later pages: seen twice, never missed.
+        # Newest first, so rows that arrive meanwhile push others to later pages: seen twice, never missed.
         return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(_list(body)) >= limit else None
 
     first = _read(path, {**params, "page": 1, "limit": limit})

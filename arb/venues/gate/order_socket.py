@@ -1,8 +1,8 @@
 """Orders over Gate's websocket (Gate APIv4, "Spot WebSocket v4", order API): one login, then frames of event `api`.
 
-`spot.order_place` is answered twice under the same `request_id`: with `ack: true` when the frame was received, and with its
-result. Nothing but the result is an outcome. Status, label and message are those of REST, so one table judges both; what is
-left of the rate limit stands in the header of a result, where a count of 0 is left out.
+`spot.order_place` is answered twice under the same `request_id`: with `ack: true` when the frame was received, and with
+its result. Nothing but the result is an outcome. Status, label and message are those of REST, so one table judges both;
+the remaining rate limit is in the header of a result, where a count of 0 is omitted.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ CHANNELS = {
     ("DELETE", "orders/{order_id}"): "spot.order_cancel",
     ("POST", "cancel_batch_orders"): "spot.order_cancel_ids",
 }
-"""The channel that stands for each REST call."""
+"""The channel of each REST call."""
 _LEFT, _LIMIT = "x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit"
 # The reset is documented under both names.
 _RESETS = ("x_gate_ratelimit_reset_timestamp", "x_gat_ratelimit_reset_timestamp")
@@ -46,8 +46,6 @@ class _Data(msgspec.Struct):
 
 
 class _Frame(msgspec.Struct):
-    """What a frame may hold; anything else in it is passed over."""
-
     request_id: str | int = ""
     ack: bool = False
     header: dict[str, Any] = {}
@@ -73,11 +71,9 @@ class GateOrderSocket:
         return (self._signer.order_frame(LOGIN, "spot.login", None),)
 
     def ping(self, now_ns: int) -> str | None:
-        """Return `spot.ping`."""
         return f'{{"time":{now_ns // NS_PER_S},"channel":"spot.ping"}}'
 
     def frame(self, request_id: str, call: Call) -> str | None:
-        """Return the frame of a call; see `SocketDialect`."""
         channel = CHANNELS.get((call.method, call.path))
         if channel is None:
             return None
@@ -107,7 +103,7 @@ class GateOrderSocket:
             taken = status == 200 and not bytes(data.errs)
             return SocketFrame(ready=True) if taken else SocketFrame(useless=f"login refused: {status} {_text(body)}")
         answer = SocketAnswer(request_id, status, _limits(frame.header), body)
-        # A 401 says that this connection is not logged in (any more): the next one will be.
+        # A 401 means that this connection is not logged in (any more): the next one will be.
         return SocketFrame(answer=answer, useless=f"refused: {_text(body)}" if status == 401 else None)
 
     def _status(self, header: Mapping[str, Any]) -> int:
@@ -118,7 +114,7 @@ class GateOrderSocket:
 
 
 def _limits(header: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a frame reports of the rate limit, under the names it has in REST."""
+    """Return the rate limit reported by a frame, under the names it has in REST."""
     reported: dict[str, str] = {}
     limit, left = header.get(_LIMIT), header.get(_LEFT)
     if limit is not None:

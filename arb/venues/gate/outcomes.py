@@ -1,7 +1,7 @@
-"""Gate's labels and what each means, as data, and its names for the rights of a key.
+"""Gate's labels and their meaning, as data, and its names for the rights of a key.
 
-Source: Gate APIv4, "Error handling" with its label list. What is not listed is unknown for an order;
-`rules/outcome.py` says how such rows are read.
+Source: Gate APIv4, "Error handling" with its label list. A label that is not listed is unknown for an order;
+`rules/outcome.py` describes how such rows are read.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _ROWS: tuple[Row, ...] = (
         "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
         Outcome.UNKNOWN,
         Trouble.FAULT,
-        "the venue's own fault, whatever the status: it may have struck after the order was taken",
+        "the venue's own fault at any status: it may have happened after the order was taken",
     ),
     (
         "TOO_BUSY",
@@ -36,7 +36,7 @@ _ROWS: tuple[Row, ...] = (
         "FAILED_RETRIEVE_ASSETS",
         Outcome.UNKNOWN,
         Trouble.FAULT,
-        "accounts could not be read: nothing is said about the order",
+        "accounts could not be read: nothing is known of the order",
     ),
     (
         "TOO_MANY_REQUESTS TOO_FAST",
@@ -122,7 +122,7 @@ _ROWS: tuple[Row, ...] = (
         "CANCEL_FAIL",
         Outcome.UNKNOWN,
         Trouble.REFUSED,
-        "the cancel failed and nothing is said about the order",
+        "the cancel failed and nothing is known of the order",
     ),
 )
 

@@ -44,11 +44,9 @@ class GatePrivate:
         return *greetings, self._subscribe(BALANCES, now_s, None)
 
     def ping(self, now_ns: int) -> str | None:
-        """Return `spot.ping`."""
         return f'{{"time":{records.now_s(now_ns)},"channel":"spot.ping"}}'
 
     def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
-        """Read one frame."""
         try:
             return self._read(received_ns, decode_frame(self.venue, raw))
         except VenueProtocolError as error:

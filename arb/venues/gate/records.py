@@ -1,9 +1,9 @@
 """How Gate writes orders, fills and balances, in REST answers and in private frames alike (Gate APIv4, models).
 
-`cancelled` says nothing about fills; fees may be paid in the received asset, in GT or in points, whichever field is not
-zero. `filled_total` is quote, `filled_amount` is base, `fill_price` is an old name of `filled_total`; `amount` and `left` of a
-market buy are quote. An order's `text` holds our client order id behind `t-`; any other text (`apiv4`, `web`, `app`...) names
-the source of a foreign order.
+`cancelled` does not exclude fills; fees may be paid in the received asset, in GT or in points, whichever field is not
+zero. `filled_total` is quote, `filled_amount` is base, `fill_price` is an old name of `filled_total`; `amount` and
+`left` of a market buy are quote. An order's `text` holds our client order id behind `t-`; any other text (`apiv4`,
+`web`, `app`...) names the source of a foreign order.
 """
 
 import logging
@@ -112,7 +112,7 @@ def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]
 
 
 def unified_balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
-    """Read `/unified/accounts`; an asset that is owed more than there is has nothing free."""
+    """Read `/unified/accounts`; an asset with more debt than balance has nothing free."""
     balances = Fields(venue, "unified account", raw).object("balances")
     return {clean(asset): _unified_balance(balances.object(asset)) for asset in raw["balances"]}
 
@@ -138,7 +138,7 @@ def _is_open(fields: Fields) -> bool:
 
 
 def _filled(fields: Fields, size: Decimal, in_quote: bool, cost: Decimal | None, average: Decimal | None) -> Decimal:
-    """Return what was filled, in base: as stated, else from what is left or, of a market buy, from what was spent."""
+    """Return the filled base: as stated, else from the rest or, of a market buy, from the amount spent."""
     stated, left = fields.readable("filled_amount"), fields.readable("left")
     if stated is not None:
         return stated
@@ -166,6 +166,6 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     ]
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:
-        # Not documented to happen. The first is what changes the traded balances; the rest shows when balances are read.
+        # Not documented to happen. The first changes the traded balances; the rest shows when balances are read.
         _TWO_FEES.warn(f"gate fill {fields.maybe_text('id')} was charged in {[asset for _, asset in paid]}")
     return paid[0] if paid else charged[0]

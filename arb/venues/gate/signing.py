@@ -1,13 +1,12 @@
-"""Gate's signatures: pure functions from (secret, what is sent, timestamp) to text, and how `arb sign gate` shows them.
+"""Gate's signatures: pure functions from (secret, sent text, timestamp) to text, and how `arb sign gate` shows them.
 
 A REST signature is a double hash: the body's SHA-512 goes into a five-line text, whose HMAC-SHA512 is the signature
 (Gate APIv4, "Authentication", "Signature string generation"):
 
     METHOD \\n PATH with /api/v4 \\n QUERY as decoded text, in the order sent \\n hex(SHA512(body)) \\n TIMESTAMP
 
-The secret is used as text: it is never decoded from hex or base64. Every part must be exactly what goes over the
-wire; whoever formats a timestamp, a query or a body does so once and hands the same text to this module and to the
-socket.
+The secret is used as text: it is never decoded from hex or base64. Every part must be exactly the bytes on the wire;
+the caller formats a timestamp, a query or a body once and passes the same text to this module and to the socket.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from arb.errors import ConfigError
 from arb.venues.kit.keyed_hash import KeyedHash
 
 API_ROOT = "/api/v4"
-"""Part of every REST path, and so of what is signed."""
+"""Part of every REST path, and so of the signed text."""
 EMPTY_BODY_SHA512 = hashlib.sha512(b"").hexdigest()
 
 
@@ -43,15 +42,12 @@ def api_text(channel: str, req_param: str, time_s: int) -> str:
 
 
 class Signer:
-    """Sign with one secret."""
-
     __slots__ = ("keyed",)
 
     def __init__(self, secret: str) -> None:
         self.keyed = KeyedHash(secret, hashlib.sha512)
 
     def signature(self, text: str) -> str:
-        """Return the lower-case hex HMAC-SHA512 of `text`."""
         # Lone surrogates are bytes of a command line that are not UTF-8: they are signed as given.
         return self.keyed.seal(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -93,7 +89,9 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TRADING = re.compile(
     rf"{API_ROOT}/(?:spot|margin|futures|delivery|options|unified|account)(?:/(?!\.\.?(?:/|$))[0-9A-Za-z_~.-]+)*"
 )
-"""Where writes trade. Others withdraw, transfer, convert or make keys; and no segment of dots alone, which leads elsewhere."""
+"""Where writes trade. Others withdraw, transfer, convert or make keys; and no segment of only dots, which leads
+elsewhere.
+"""
 _MOVES_FUNDS = re.compile(r"withdraw|transfer", re.IGNORECASE)
 
 
@@ -110,10 +108,9 @@ def sign_report(
 ) -> dict[str, Any]:
     """Return `{"body_sha512", "string_to_sign", "signature", "headers"}` of one request, as `arb sign gate` prints it.
 
-    `path` is the whole path with `/api/v4`; `query` (decoded, without `?`), `body` and `timestamp` are taken
-    literally, without a timestamp the clock's whole seconds are. Key and secret come from `GATE_API_KEY` and
-    `GATE_API_SECRET` in `environ`. Raises `ConfigError` for bad input, and without `any_write` for a write that does more
-    than trade.
+    `path` is the whole path with `/api/v4`; `query` (decoded, without `?`), `body` and `timestamp` are taken literally,
+    without a timestamp the clock's whole seconds are. Key and secret are read from `GATE_API_KEY` and `GATE_API_SECRET`
+    in `environ`. Raises `ConfigError` for bad input, and without `any_write` for a write that does more than trade.
     """
     verb = method.upper()
     if verb not in _METHODS:
@@ -121,9 +118,9 @@ def sign_report(
     if not (path == API_ROOT or path.startswith(API_ROOT + "/")):
         raise ConfigError(f"PATH {path!r} must be the whole path, starting with {API_ROOT}/")
     if "?" in path:
-        raise ConfigError(f"PATH {path!r} contains a '?': give what follows it as --query")
+        raise ConfigError(f"PATH {path!r} contains a '?': give the part behind it as --query")
     if query.startswith("?"):
-        raise ConfigError("--query is what follows the '?', without it")
+        raise ConfigError("--query is the part behind the '?', without it")
     if verb != "GET" and not any_write and (not _TRADING.fullmatch(path) or _MOVES_FUNDS.search(path)):
         raise ConfigError(
             f"{verb} {path!r} is not signed: it may withdraw or transfer, and this signer is for trading: if that is meant,"

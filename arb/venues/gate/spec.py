@@ -88,8 +88,8 @@ SPEC = VenueSpec(
     signature=SignatureHelp(
         _sign_report,
         "Sign one Gate request; PATH is the whole path with /api/v4.\n\n"
-        "The key and the secret come from GATE_API_KEY and GATE_API_SECRET. Questions and what trades are signed; withdrawals, "
-        "transfers and whatever else writes only with --any.",
+        "The key and the secret are read from GATE_API_KEY and GATE_API_SECRET. Reads and orders are signed; withdrawals, "
+        "transfers and all other writes only with --any.",
     ),
     products=(Product.SPOT,),
     sites=(
@@ -144,9 +144,10 @@ SPEC = VenueSpec(
         TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),
     ),
     trading=Trading(
-        # A little below what is documented, since a burst may arrive closer together than it left: spot orders 10/s per user
-        # and market, cancels 200/s per user, others 200/10 s each. Placements: the engine keeps a slot for the hedge of every
-        # open pair itself; more than one in reserve here would refuse entries that it has let through.
+        # A little below the documented limits, since a burst may arrive closer together than it was sent: spot orders
+        # 10/s per user and market, cancels 200/s per user, others 200/10 s each. Placements: the engine keeps a slot
+        # for the hedge of every open pair itself; more than one in reserve here would refuse entries that it has let
+        # through.
         pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
         rights=RIGHTS,
         enforces_expiry=True,  # header `X-Gate-Exptime`

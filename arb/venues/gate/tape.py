@@ -1,7 +1,7 @@
-"""Gate's frames as tapes hold them: what `GateFeed` reads, perpetuals, and best-bid/offer frames (Gate WebSocket v4).
+"""Gate's frames as tapes hold them: those of `GateFeed`, perpetuals, and best-bid/offer frames (Gate WebSocket v4).
 
-Levels of perpetuals are `{"p", "s"}` with a JSON number of contracts, and are kept in contracts. `*.book_ticker` confirms the
-book: where its id is the book's, both sides must agree. Live code reads none of it.
+Levels of perpetuals are `{"p", "s"}` with a JSON number of contracts, and are kept in contracts. `*.book_ticker`
+confirms the book: where its id is the book's, both sides must agree. Live code reads none of it.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ _futures_snapshot = msgspec.json.Decoder(_FuturesSnapshot).decode
 
 
 class GateTapeFeed(GateFeed):
-    """The books of Gate tapes, of spot or of perpetuals, by whatever channel they came."""
+    """The books of Gate tapes, of spot or of perpetuals, from any channel."""
 
     def __init__(
         self, venue: str = "gate", seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None
@@ -78,7 +78,7 @@ class GateTapeFeed(GateFeed):
         return self._ticker(frame) if kind == "book_ticker" else super()._unlisted(kind, frame, received_ns)
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
-        # What has a BBO check is read plainly from its first word on: each change is held against the quotes.
+        # A book with a BBO check is read plainly from the start: each change is compared with the quotes.
         return (0, "") if slot.native_symbol in self._bbo_checks else super()._compiled_as(slot)
 
     def _read_update(self, frame: GateFrame) -> Update:

@@ -1,9 +1,9 @@
-"""The frames of a generic feed: whole books in JSON of our own, one to a frame, and the word that a book is lost.
+"""The frames of a generic feed: whole books in arb's JSON, one to a frame, and notices of lost books.
 
-`{"symbol", "timestamp", "nonce", "bids", "asks", "polled"}`: prices and sizes are decimals as text, at most `DEPTH` a side,
-best first; `timestamp` in Unix ms and `nonce` are null where ccxt knows none; `polled` says that the book was fetched and not
-pushed. A frame with `lost`, the cause, in the place of levels says that the book cannot be had for now. Each book replaces
-the one before.
+`{"symbol", "timestamp", "nonce", "bids", "asks", "polled"}`: prices and sizes are decimals as text, at most `DEPTH` a
+side, best first; `timestamp` in Unix ms and `nonce` are null where ccxt knows none; `polled`: the book was fetched and
+not pushed. A frame with `lost`, the cause, in the place of levels means that the book is not available for now. Each
+book replaces the one before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class BookFrame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LostFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """That a book cannot be had for now, and why."""
+    """A book is not available for now, and why."""
 
     symbol: str
     lost: str
@@ -51,11 +51,9 @@ class GenericBooks(WireFeed):
         super().__init__(venue, seats, arena, tape=True)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return nothing: ccxt asks."""
         return ()
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return nothing: ccxt asks."""
         return ()
 
     def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:

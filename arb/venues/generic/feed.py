@@ -1,8 +1,8 @@
-"""A generic feed: the books of one exchange as an unmodified `ccxt.pro` client without keys hands them out.
+"""A generic feed: the books of one exchange from an unmodified `ccxt.pro` client without keys.
 
-Where the exchange pushes books they are watched, elsewhere fetched every `POLL_S`, in ccxt's own pace. Whatever goes wrong with
-a book (it is not listed, the network is away, the exchange limits us, ccxt stumbles over an answer) is a frame that says so,
-and the book is asked for again with back-off; the other books go on.
+Where the exchange pushes books they are watched, elsewhere fetched every `POLL_S`, in ccxt's own pace. Any failure of a
+book (it is not listed, the network is down, the exchange limits us, ccxt fails on an answer) is a frame that reports
+it, and the book is asked for again with back-off; the other books continue.
 """
 
 import asyncio
@@ -28,14 +28,15 @@ from arb.venues.transport.network import Connector
 from arb.venues.transport.way import DIRECT, WayOut
 
 POLL_S = 3.0
-"""Between two fetches of a book that nobody pushes."""
+"""Between two fetches of a book that is not pushed."""
 EVERY_S = 0.25
 """A pushed book is taken no oftener: these are for the eye, and ccxt's books cost the loop more time than ours."""
 SILENCE_S = 30.0
-"""A watched book of which nothing comes for so long counts as lost: a frame that ccxt cannot read ends its reading without a
-word. Where nothing comes of any book, all connections are made anew."""
+"""A watched book without frames for so long counts as lost: a frame that ccxt cannot read ends its reading silently.
+Where no book has frames, all connections are made again.
+"""
 RATE_LIMITED_S = 10.0
-"""How long to wait at least after the exchange said that we ask too often."""
+"""How long to wait at least after the exchange limited our rate."""
 _CAUSE_LENGTH = 200
 
 Client = Any
@@ -44,14 +45,14 @@ ClientMaker = Callable[[str], Client]
 
 
 def ccxt_client(exchange: str, way: WayOut = DIRECT) -> Client:
-    """Return ccxt's client of an exchange, without keys, whose connections leave by `way`."""
+    """Return ccxt's client of an exchange, without keys, whose connections use `way`."""
     stock: Any = getattr(ccxt.pro, exchange)
 
     class Reached(stock):
         session: Any
 
         def open(self, lazy: bool = False) -> None:
-            """Open a session of ours where ccxt would open its own, after each end as well."""
+            """Open our session where ccxt would open its own, after each end as well."""
             if self.session is None and not (lazy and self.closed_by_user):
                 self.session = aiohttp.ClientSession(connector=Connector(way))
             super().open(lazy)
@@ -60,7 +61,7 @@ def ccxt_client(exchange: str, way: WayOut = DIRECT) -> Client:
 
 
 class GenericFeed:
-    """The books of `symbols` at one exchange, kept coming until cancelled; `venue` is its name."""
+    """The books of `symbols` at one exchange, kept live until cancelled; `venue` is its name."""
 
     def __init__(
         self,
@@ -83,10 +84,10 @@ class GenericFeed:
         self._on_frame = on_frame
         self._emit = emit
         self._silence_s = silence_s
-        self._heard_ns = clock.monotonic_ns()  # when a book came last, or the connections were closed
+        self._heard_ns = clock.monotonic_ns()  # when the last book arrived, or the connections were closed
 
     async def run(self) -> None:
-        """Read the markets, then keep every book coming; returns only when cancelled."""
+        """Read the markets, then keep every book live; returns only when cancelled."""
         client = self._make_client(self._exchange)
         try:
             await self._load_markets(client)
@@ -106,7 +107,7 @@ class GenericFeed:
                 await client.load_markets()
             except asyncio.CancelledError as error:
                 cause = _unless_ours(error)
-            except Exception as error:  # ccxt's parsers raise whatever an answer makes them raise
+            except Exception as error:  # ccxt's parsers raise any error on an answer
                 cause = error
             else:
                 return
@@ -124,7 +125,7 @@ class GenericFeed:
                 self._heard_ns = self._clock.monotonic_ns()
             except asyncio.CancelledError as error:
                 cause = _unless_ours(error)
-            except Exception as error:  # ccxt's parsers raise whatever a frame makes them raise
+            except Exception as error:  # ccxt's parsers raise any error on a frame
                 cause = error
             else:
                 attempt = 0
@@ -139,14 +140,14 @@ class GenericFeed:
             await self._wait(attempt, cause)
 
     async def _watched(self, client: Client, symbol: str) -> Client:
-        """Return the next book as it is pushed; say that it is lost while none is."""
+        """Return the next pushed book; report it lost while none arrives."""
         asked = asyncio.ensure_future(client.watch_order_book(symbol))
         try:
             while not (await asyncio.wait({asked}, timeout=self._silence_s))[0]:
-                self._deliver(LostFrame(symbol=symbol, lost=f"nothing came for {self._silence_s:g} s"))
+                self._deliver(LostFrame(symbol=symbol, lost=f"no frame for {self._silence_s:g} s"))
                 if self._clock.monotonic_ns() - self._heard_ns >= self._silence_s * NS_PER_S:
                     self._heard_ns = self._clock.monotonic_ns()
-                    await client.close()  # whoever waits hears of it, asks again, and is connected anew
+                    await client.close()  # the waiting reader gets the error, asks again, and is reconnected
             return asked.result()
         finally:
             asked.cancel()
@@ -161,7 +162,7 @@ class GenericFeed:
 
 
 def frame_of(symbol: str, book: Client, *, polled: bool) -> BookFrame:
-    """Return a book of ccxt as a frame. What is no number is passed on as text, for the reader to refuse."""
+    """Return a book of ccxt as a frame. A value that is no number is passed on as text, for the reader to refuse."""
     bids, asks = ([(_text(level[0]), _text(level[1])) for level in book[side][:DEPTH]] for side in ("bids", "asks"))
     return BookFrame(
         symbol=symbol,
@@ -174,7 +175,7 @@ def frame_of(symbol: str, book: Client, *, polled: bool) -> BookFrame:
 
 
 def _text(number: Any) -> str:
-    """Return a number as decimal text; of a float the shortest that stands for it, which is what the exchange wrote."""
+    """Return a number as decimal text; of a float the shortest spelling, which is that of the exchange."""
     if isinstance(number, float | int | Decimal):
         return format(Decimal(str(number)), "f")
     return str(number)
@@ -189,7 +190,7 @@ def _said(error: BaseException) -> str:
 
 
 def _unless_ours(error: asyncio.CancelledError) -> asyncio.CancelledError:
-    """Return what ended a wait inside ccxt, which cancels futures of its own; raise it where it is we who are cancelled."""
+    """Return the error that ended a wait inside ccxt, which cancels its own futures; raise it where we are cancelled."""
     task = asyncio.current_task()
     if task is None or task.cancelling():
         raise error

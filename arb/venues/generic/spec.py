@@ -1,8 +1,8 @@
-"""Which exchanges a generic feed can read, and what their books are called on tapes.
+"""The exchanges a generic feed can read, and the names of their books on tapes.
 
-Such a venue is named `generic:EXCHANGE` everywhere, after the class of `ccxt.pro`: its frames are ours and not the exchange's
-own, so a tape of these is never taken for one of those. It has no `VenueSpec`, and so no rules, no fee, no account and no
-seat in the engine's books: nothing that an order could come from.
+Such a venue is named `generic:EXCHANGE` everywhere, after the class of `ccxt.pro`: its frames are ours and not the
+exchange's own, so a tape of these is never taken for one of those. It has no `VenueSpec`, and so no rules, no fee, no
+account and no seat in the engine's books: no order can result from it.
 """
 
 import importlib.util
@@ -29,7 +29,6 @@ def exchange_names() -> frozenset[str]:
 
 
 def venue_named(exchange: str) -> str:
-    """Return what an exchange of ccxt is called here as a venue."""
     return MARK + exchange
 
 

@@ -1,1 +1,1 @@
-"""What all adapters share: clients, gateway, feed, private stream, dialect, order forms."""
+"""Shared by all adapters: clients, gateway, feed, private stream, dialect, order forms."""

@@ -1,15 +1,15 @@
 """Ask a venue about one order, or about everything of an account, so thoroughly that finding nothing means something.
 
-An order query by the venue's number, or by our own id where that finds ended orders too, is one question. Otherwise the lists
-of open orders, ended orders and fills are read in this order: an order that ends meanwhile shows in a later list, and rows that
-come in meanwhile push others to later pages, so what is there is seen at least once. `complete` is claimed only when every page
-was read and understood, and every fill in it could be ascribed to an order.
+An order query by the venue's number, or by our own id where that finds ended orders too, is one request. Otherwise the
+lists of open orders, ended orders and fills are read in this order: an order that ends meanwhile shows in a later list,
+and rows that arrive meanwhile push others to later pages, so every row is seen at least once. `complete` is claimed
+only when every page was read and understood, and every fill in it could be ascribed to an order.
 
-An account snapshot reads the same lists of all symbols together; where a venue does not give them so, of one symbol after the
-other. Fills of orders that are in no list have these queried by number: some venues write no client order id on a fill, and a
-history of orders may lag behind that of fills. One that names a foreign order needs no query. Bills are read apart: a key that
-may not see them spoils nothing else. A bill stands under the instant at which the balance changed, so they are read from the
-same instant on.
+An account snapshot reads the same lists of all symbols together; where a venue does not give them so, of one symbol
+after the other. Fills of orders that are in no list have these queried by number: some venues write no client order id
+on a fill, and a history of orders may lag behind that of fills. One that names a foreign order needs no query. Bills
+are read apart: a key that may not see them spoils nothing else. A bill has the instant at which the balance changed, so
+they are read from the same instant on.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
 
 Found = TypeVar("Found")
 NOT_SO = VenueRejected, VenueProtocolError
-"""What shows that a venue answers, but not what it was asked: it may be asked in another way."""
+"""The venue answers, but not this request: it may be asked in another way."""
 
 FOREIGN_MAX = 50
 FEW = 8
@@ -41,8 +41,6 @@ FEW = 8
 
 
 class OrderQuery:
-    """One order query. After `run`: what was found, and whether all was read."""
-
     def __init__(self, dialect: TradeDialect, command: QueryOrder, since_ms: int, ask: Ask, *, now_ms: int = 0) -> None:
         """`since_ms` and `now_ms` are the venue's clock."""
         self._dialect = dialect
@@ -60,16 +58,15 @@ class OrderQuery:
 
     @property
     def fills(self) -> tuple[Fill, ...]:
-        """Return the fills of the order, oldest first."""
         return tuple(sorted(self._fills.values(), key=lambda fill: (fill.event_ns, fill.trade_id)))
 
     @property
     def listed(self) -> tuple[str, ...] | None:
-        """Return the client order ids of ours that the lists showed; None where they were not read."""
+        """Return our client order ids in the lists; None where they were not read."""
         return None if self._listed is None else tuple(sorted(self._listed))
 
     async def run(self) -> None:
-        """Ask; never raises for what the venue does."""
+        """Ask; never raises for any answer."""
         try:
             await self._by_id()
             if self.report is None:
@@ -82,7 +79,7 @@ class OrderQuery:
             self.cause = str(error)
 
     def _beyond_reach(self) -> str | None:
-        """Return what the lists do not reach back to, None where they have all of the order."""
+        """Return why the lists do not cover the order, None where they do."""
         reach, back_ms = self._dialect.reach, self._now_ms - self._since_ms
         if self.report is None:
             return _too_old("orders and fills", back_ms, min(reach.ended_orders, reach.fills))
@@ -159,7 +156,7 @@ class OrderQuery:
 
     @contextlib.contextmanager
     def _passing_over(self, raw: Any) -> Iterator[None]:
-        """Pass over a row in a symbol that nobody knows: it is not the one asked for, unless it names our order."""
+        """Pass over a row in an unknown symbol: it is not the one asked for, unless it names our order."""
         try:
             yield
         except UnknownSymbol:
@@ -176,8 +173,6 @@ DETAILS_MAX = 50
 
 
 class AccountSnapshot:
-    """One account snapshot."""
-
     def __init__(self, dialect: TradeDialect, symbols: Sequence[str], span_ms: tuple[int, int], ask: Ask) -> None:
         self._dialect = dialect
         self._symbols = symbols
@@ -189,7 +184,7 @@ class AccountSnapshot:
         self._transfers: dict[str, Transfer] = {}
 
     async def run(self, started_ns: int) -> AccountSnapshotTaken:
-        """Ask; never raises for what the venue does. `started_ns` is now, on our clock."""
+        """Ask; never raises for any answer. `started_ns` is now, on our clock."""
         cause = await self._orders_and_fills()
         unread_cause = await self._all_transfers()
         return AccountSnapshotTaken(
@@ -229,7 +224,6 @@ class AccountSnapshot:
         return _too_old("bills", self._now_ms - self._since_ms, self._dialect.reach.bills)
 
     async def _read(self, symbol: str | None) -> None:
-        """Read the lists of one symbol, of all for None."""
         dialect = self._dialect
         for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms, self._now_ms)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
@@ -275,12 +269,11 @@ class AccountSnapshot:
 
 
 def _too_old(lists: str, back_ms: int, reach_ms: int) -> str | None:
-    """Return that lists do not reach back as far as they were asked for, None where they do."""
     return f"{lists} reach back {reach_ms // DAY_MS} days only" if back_ms > reach_ms else None
 
 
 async def by_few(ask: Callable[[str], Awaitable[Found]], symbols: Sequence[str]) -> dict[str, Found | VenueError]:
-    """Ask about many symbols, a few at a time, and return what became of each.
+    """Ask about many symbols, a few at a time, and return the result of each.
 
     A venue that does not answer at all is not asked any further: then the rest ends as that did.
     """

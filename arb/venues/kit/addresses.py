@@ -1,7 +1,7 @@
 """Which site of a venue is meant, and whether single addresses of it may be replaced by others.
 
-What the user wrote is checked against what the venue's spec knows before anything connects: a key of one environment must
-reach no host of another, and no host at all that nobody allowed.
+The user's addresses are checked against the venue's spec before anything connects: a key of one environment must reach
+no host of another, and no host that was not allowed.
 """
 
 import re
@@ -27,8 +27,6 @@ class PublicOverrides(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddressOverrides(PublicOverrides, frozen=True, kw_only=True):
-    """Those of a venue that orders can be sent to."""
-
     ws_private: str = ""
 
 
@@ -52,9 +50,9 @@ def resolve_site(
     allowed = tuple(host.lower() for host in hosts) or site.hosts
     for host in allowed:
         if not _HOST.fullmatch(host):
-            raise ConfigError(f"{table} hosts: {_short(host)} is no host: give names alone, as in {site.hosts[0]!r}")
+            raise ConfigError(f"{table} hosts: {_short(host)} is no host: give only names, as in {site.hosts[0]!r}")
         _refuse_foreign(spec, site, f"{table} hosts", host)
-    # Public data come over their own address, which carries no key; replaced, it is as suspicious as any other.
+    # Public data use their own address, which carries no key; replaced, it is as suspicious as any other.
     public = {host_of(site.endpoint.ws_public)}
     for name, address in addresses.items():
         host = host_of(address)
@@ -84,7 +82,9 @@ def origins_of(endpoint: VenueEndpoint) -> tuple[Origin, ...]:
 
 
 def mixed_environments(sites: Iterable[tuple[str, Site]]) -> str | None:
-    """Say that some venues trade real money and others do not, or None: what is bought for nothing cannot be sold for money."""
+    """Return a complaint that some venues trade real money and others do not, or None: free coins cannot be sold for
+    money.
+    """
     by_kind: dict[bool, list[str]] = {}
     for venue, site in sites:
         by_kind.setdefault(site.environment is Environment.PRODUCTION, []).append(f"{venue} ({site.environment.value})")
@@ -113,7 +113,7 @@ def _chosen(spec: VenueSpec, environment: Environment, region: str) -> Site:
 
 
 def _address(spec: VenueSpec, site: Site, name: str, given: str) -> str:
-    """Return an address of a site, or what replaces it; raises `ConfigError` for what cannot."""
+    """Return an address of a site, or its replacement; raises `ConfigError` for a wrong one."""
     own: str = getattr(site.endpoint, name)
     if not given:
         return own
@@ -128,7 +128,7 @@ def _address(spec: VenueSpec, site: Site, name: str, given: str) -> str:
         )
     if name == "rest" and parts.path.rstrip("/") != path:
         raise ConfigError(
-            f"{where}: {'must end in ' + path if path else 'the host alone is meant, without a path'}, {example}"
+            f"{where}: {'must end in ' + path if path else 'only the host is meant, without a path'}, {example}"
         )
     if name != "rest" and parts.path in ("", "/"):
         raise ConfigError(f"{where}: the whole address is meant, with its path, {example}")
@@ -138,7 +138,7 @@ def _address(spec: VenueSpec, site: Site, name: str, given: str) -> str:
 
 
 def _split(given: str) -> SplitResult | None:
-    """Return the parts of an address, or None for what holds more or less than scheme, host, port and path."""
+    """Return the parts of an address, or None for a text with more or less than scheme, host, port and path."""
     try:
         parts = urlsplit(given)
         sound = parts.port != 0 and bool(parts.hostname and _HOST.fullmatch(parts.hostname))
@@ -149,7 +149,7 @@ def _split(given: str) -> SplitResult | None:
 
 
 def _refuse_foreign(spec: VenueSpec, site: Site, where: str, host: str) -> None:
-    """Raise `ConfigError` for a host that the venue knows, but in other environments alone."""
+    """Raise `ConfigError` for a host that the venue knows only in other environments."""
     homes = {known.environment for known in spec.sites if host in _hosts_of(known)}
     if homes and site.environment not in homes:
         home = " and ".join(sorted(home.value for home in homes))

@@ -14,7 +14,7 @@ from arb.venues.transport.http import HttpAnswer
 
 
 def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
-    """Return what a judged answer to an order means; one that names another order leaves the outcome unknown."""
+    """Return the event of a judged answer to an order; one that names another order keeps the outcome unknown."""
     venue = dialect.venue
     if verdict.outcome is Outcome.REJECTED:
         return OrderRejected(
@@ -57,7 +57,6 @@ def _checked(venue: str, command: PlaceOrder, report: OrderReport) -> OrderRepor
 
 
 def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderRejected:
-    """Return that an order certainly did not leave, and why."""
     return OrderRejected(
         venue=venue,
         client_order_id=command.client_order_id,
@@ -71,7 +70,6 @@ def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderR
 def unknown(
     venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None, *, refused: bool = False
 ) -> OutcomeUnknown:
-    """Return that an order was sent and nobody knows what became of it."""
     return OutcomeUnknown(
         venue=venue,
         client_order_id=command.client_order_id,
@@ -83,7 +81,6 @@ def unknown(
 
 
 def cancel_answer(venue: str, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
-    """Return the outcome of a cancel."""
     return CancelAnswered(venue=venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
 
 

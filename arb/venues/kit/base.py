@@ -1,6 +1,6 @@
 """The two narrow doors through which a venue is reached: a feed of raw public frames, and a gateway for orders.
 
-Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
+Every implementation (a real venue, the sandbox over loopback, an in-memory simulator) reports events.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
@@ -29,13 +29,11 @@ EventListener = Callable[[AnyEvent], None]
 
 
 class Departure(Protocol):
-    """An order that was made ready to leave."""
-
     def leave(self) -> None:
-        """Hand it over, once, and do nothing else: whatever this raises, it may have left."""
+        """Send it, once, and do nothing else: on any exception, it may have been sent."""
 
     def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
-        """Return what waits for what became of it; asked for once, after `leave`."""
+        """Return the awaitable outcome; called once, after `leave`."""
 
 
 class FrameListener(Protocol):
@@ -52,16 +50,16 @@ class MarketFeed(Protocol):
     connection: str
 
     async def run(self, on_read: Callable[[], None]) -> None:
-        """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled.
+        """Connect, subscribe, deliver frames, reconnect with back-off; returns only when cancelled.
 
-        `on_read` is called each time all frames that came at once were handed over, in the same turn of the loop.
+        `on_read` is called each time all frames received at once were delivered, in the same turn of the loop.
         """
 
     def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
 
     def on_notice(self, notice: Notice) -> None:
-        """Take what a control frame of this connection says: a confirmation, a refusal, that the venue is about to end it."""
+        """Handle a notice in a control frame of this connection: a confirmation, a refusal, or the announced end of it."""
 
     def add_book(self, native_symbol: str) -> None:
         """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
@@ -70,55 +68,56 @@ class MarketFeed(Protocol):
         """End the subscription of a book for good; one that is not subscribed changes nothing."""
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over."""
+        """Return whether received bytes still wait to be delivered."""
 
 
 class OrderGateway(Protocol):
-    """One account at one venue. No method raises for what a venue does: the answer is always an event."""
+    """One account at one venue. No method raises for an error of the venue: the answer is always an event."""
 
     venue: str
     account_id: str
-    """What journal and ledger call the account (`arb.market.ids`): by its key until `start`, then as the venue does."""
+    """The account's name in journal and ledger (`arb.market.ids`): by its key until `start`, then the venue's id."""
     former_ids: tuple[str, ...]
-    """What else it was called, known from `start` on: by its key, where the venue reports an id of its own."""
+    """Its other names, known from `start` on: by its key, where the venue reports an id."""
 
     @property
     def expiry_proved(self) -> bool | None:
         """Return whether the venue is known to refuse an expired order of this account, as a sandbox does.
 
-        None where nobody has seen it; False, from `start` on, where the venue documents no expiry for an account of its kind.
+        None where that was not observed; False, from `start` on, where the venue documents no expiry for an account of
+        its kind.
         """
 
     @property
     def listed(self) -> Collection[str]:
-        """Return all symbols of the venue's listing as it was read last, whoever trades them; none before it was."""
+        """Return all symbols of the venue's latest listing, traded or not; none before it was read."""
 
     async def start(self) -> None:
-        """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""
+        """Set the clock, load markets, check the key and learn its owner; raises `VenueError` when it cannot be used."""
 
-    async def close(self) -> None:
-        """Release sockets."""
+    async def close(self) -> None: ...
 
     def value_sales(self, price: SalePrice) -> None:
-        """Let the guard beside the signer, where there is one, value sales by this price; before that it signs none."""
+        """Let the guard of the signer, where there is one, value sales by this price; before that it signs none."""
 
     def allow(self, symbols: Iterable[str]) -> None:
-        """Let the guard beside the signer, where there is one, let orders in these symbols leave, too, from now on."""
+        """Let the guard of the signer, where there is one, also sign orders in these symbols from now on."""
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
-        """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""
+        """Make an entry ready to be sent: take its rate slot, without waiting, and sign it; or return why it cannot be
+        sent.
+        """
 
     def prefetch(self, symbol: str) -> None:
-        """Read all that an entry in a symbol would be written with and leave on, so that it is in the processor's caches.
+        """Read all data for writing and sending an entry in a symbol, so that it is in the processor's caches.
 
-        What of it can be made ahead is made. Nothing is written, signed, counted or sent.
+        This makes what can be made ahead. Nothing is written, signed, counted or sent.
         """
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order; an entry never waits for rate slots, a repair may."""
 
-    async def cancel(self, command: CancelOrder) -> CancelAnswered:
-        """Ask for a cancel."""
+    async def cancel(self, command: CancelOrder) -> CancelAnswered: ...
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
         """Ask for several cancels with as few requests as the venue allows; one answer for each."""
@@ -142,13 +141,13 @@ class OrderGateway(Protocol):
         """Read rules and the account's own fees for those of `symbols` the venue lists."""
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Read what the venue's currency list says of `assets`; None where nobody may ask it. Raises `VenueError`."""
+        """Read `assets` in the venue's currency list; None where it may not be asked. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours, corrected by half the round trip."""
 
     async def clock_suspected(self) -> None:
-        """Wait until the venue says of a request of ours that it was out of time; several at once count as one."""
+        """Wait until the venue reports that our request was out of time; several at once count as one."""
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled: orders, fills, balances, `PrivateUp`, `PrivateDown`."""

@@ -1,7 +1,8 @@
-"""A request on its way out: the call that a dialect makes, the JSON text its parameters become, and the bytes that leave.
+"""A request on its way out: the call that a dialect makes, the JSON text its parameters become, and the bytes that are
+sent.
 
-One writer of JSON for all venues, compact, ASCII-escaped and exact, so that the text that is signed does not depend on which
-JSON package happens to be installed. Money is text; a float is refused, for `1.2e-07` is no price.
+One writer of JSON for all venues, compact, ASCII-escaped and exact, so that the text that is signed does not depend on
+which JSON package happens to be installed. Money is text; a float is refused, for `1.2e-07` is no price.
 """
 
 import re
@@ -28,11 +29,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request before it is signed. `scope` is what the venue meters it under (see `PacingLimits.of`).
+    """One request before it is signed. `scope` is its name for metering (see `PacingLimits.of`).
 
-    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
-    `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
-    own form, where there is one. `answer_bytes_max`: what is longer is not read.
+    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items`
+    instead of `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer
+    writes it in the venue's own form, where there is one. `answer_bytes_max`: a longer answer is not read.
     """
 
     scope: str
@@ -46,7 +47,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
-    """One request that cancels several orders. `scopes` are what the venue meters it under, one slot for each entry."""
+    """One request that cancels several orders. `scopes` are its metering scopes, one slot for each entry."""
 
     call: Call
     commands: tuple[CancelOrder, ...]
@@ -116,8 +117,6 @@ def _flat(value: dict[str, Any]) -> str | None:
 
 
 class Origin(NamedTuple):
-    """Where a connection leads to."""
-
     host: str
     port: int
     tls: bool
@@ -125,7 +124,7 @@ class Origin(NamedTuple):
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """A request as bytes, ready to leave."""
+    """A request as bytes, ready to be sent."""
 
     origin: Origin
     data: bytes
@@ -135,7 +134,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A signed request. `url` is sent as it stands: it was signed that way. `answer_bytes_max`: as its call has it."""
+    """A signed request. `url` is sent unchanged: it was signed that way. `answer_bytes_max`: as its call has it."""
 
     method: str
     url: str
@@ -149,7 +148,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 def render(request: HttpRequest) -> Outgoing:
-    """Return a request as bytes; raises `ValueError` for what cannot be sent as it stands, line breaks above all."""
+    """Return a request as bytes; raises `ValueError` for text that cannot be sent unchanged, line breaks above all."""
     scheme, _, rest = request.url.partition("://")
     authority, _, target = rest.partition("/")
     origin = origin_of(scheme, authority)
@@ -168,7 +167,7 @@ def render(request: HttpRequest) -> Outgoing:
 
 
 def request_of(outgoing: Outgoing) -> HttpRequest:
-    """Return what `render` made such bytes of, with the headers that it put there besides: for a network without bytes."""
+    """Return the request that `render` made these bytes of, with the headers it added: for a network without bytes."""
     head, _, body = outgoing.data.decode("ascii").partition("\r\n\r\n")
     first, *lines = head.split("\r\n")
     method, target, _ = first.split(" ")

@@ -1,11 +1,11 @@
-"""What every ccxt client of ours has in common: our clock, our guard, our signatures, exact numbers, no retries.
+"""Shared by all our ccxt clients: our clock, our guard, our signatures, exact numbers, no retries.
 
-The engine itself uses one method, `signed`: from a `Call` to the request that leaves. ccxt's own methods come to the same
-place through its `sign`, so there is one signing rule a venue, and nothing passes the guard by.
+The engine itself uses one method, `signed`: from a `Call` to the request that is sent. ccxt's own methods reach it
+through `sign`, so there is one signing rule a venue, and nothing passes the guard by.
 
-Stock ccxt reads the system clock, truncates sizes and rounds prices silently (and sets the rounding of the thread's decimal
-context while doing so), may repeat an order after a time-out, and calls a garbled answer an `ExchangeError`, which reads like
-a refusal. None of that may happen to an order.
+Stock ccxt reads the system clock, truncates sizes and rounds prices silently (and sets the rounding of the thread's
+decimal context while doing so), may repeat an order after a time-out, and calls a garbled answer an `ExchangeError`,
+which reads like a refusal. None of that may happen to an order.
 """
 
 import logging
@@ -40,11 +40,11 @@ _LOGGER.setLevel(logging.WARNING)
 class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
     """The base put before a `ccxt.pro` class: `class Gate(GuardedClient, ccxt.pro.gate)`.
 
-    `separator` stands
-    between base and quote in the venue's spelling of a symbol. `site_headers` go with every request, signed or not.
+    `separator` is between base and quote in the venue's spelling of a symbol. `site_headers` go with every request,
+    signed or not.
     """
 
-    number = str  # prices and sizes come out as the text that came in
+    number = str  # prices and sizes keep the text in which they arrived
     separator = ""
 
     def __init__(
@@ -61,7 +61,6 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         self.options["maxRetriesOnFailure"] = 0
 
     def allow(self, symbols: Iterable[str]) -> None:
-        """Let orders in these symbols, too, be signed from now on."""
         self.guard.allow(symbols)
         self._symbols = {symbol.replace("/", self.separator): symbol for symbol in self.guard.symbols}
 
@@ -69,13 +68,13 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
     def signed(self, call: Call) -> HttpRequest:
         """Return the request of a call, signed unless its API is public.
 
-        Raises `SigningRefused` for what the guard forbids, `RequestError` for parameters that cannot be sent, and ccxt's
-        `AuthenticationError` where the key is missing.
+        Raises `SigningRefused` for a write that the guard forbids, `RequestError` for parameters that cannot be sent,
+        and ccxt's `AuthenticationError` where the key is missing.
         """
 
     @abstractmethod
     def order_form(self, call: Call) -> OrderForm:
-        """Return what orders like this one, which has marks, are written with; raises as `signed` does."""
+        """Return the form of orders like this one, which has marks; raises as `signed` does."""
 
     @abstractmethod
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
@@ -110,15 +109,12 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         return str((instant_ns + self.server_offset_ns) // NS_PER_MS)
 
     def seconds(self) -> int:
-        """Return the venue's time in whole seconds."""
         return self.server_now_ns() // NS_PER_S
 
     def milliseconds(self) -> int:
-        """Return the venue's time in whole milliseconds."""
         return self.server_now_ns() // NS_PER_MS
 
     def microseconds(self) -> int:
-        """Return the venue's time in whole microseconds."""
         return self.server_now_ns() // NS_PER_US
 
     def nonce(self) -> int:
@@ -126,11 +122,10 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         return self.milliseconds()
 
     async def create_order_ws(self, *_args: Any, **_params: Any) -> Any:
-        """Refuse: the engine has an order socket of its own (`venues/kit/order_socket.py`), which the guard watches."""
+        """Refuse: the engine has its own order socket (`venues/kit/order_socket.py`), which the guard watches."""
         raise ccxt.NotSupported(f"{self.id}: ccxt's own methods place orders over REST only")
 
     async def edit_order_ws(self, *_args: Any, **_params: Any) -> Any:
-        """Refuse, as `create_order_ws` does."""
         raise ccxt.NotSupported(f"{self.id}: ccxt's own methods place orders over REST only")
 
     async def fetch2(
@@ -141,13 +136,13 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
         params: Any = None,
         config: Any = None,
     ) -> Any:
-        """Sign and send once: pacing is ours, and no request is ever repeated here, whatever its parameters ask for."""
+        """Sign and send once: pacing is ours, and no request is ever repeated here, for any parameters."""
         asked = self.omit(params, _RETRIES) if isinstance(params, dict) else params
         request = self.sign(path, api, method, {} if asked is None else asked)
         return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
-        """Send one request; a broken answer raises `ExchangeNotAvailable`, which nobody takes for a refusal."""
+        """Send one request; a broken answer raises `ExchangeNotAvailable`, which is never taken for a refusal."""
         try:
             return await super().fetch(url, method, headers, body)
         except ccxt.ExchangeError as error:
@@ -166,7 +161,6 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
             self.session.trace_configs.append(trace)
 
     def client(self, url: str) -> Client:
-        """Return the websocket client of an allowed host."""
         self.guard.check_host(url)
         return super().client(url)
 
@@ -218,7 +212,8 @@ class GuardedClient(VenueTime, ccxt.async_support.Exchange, ABC):
 
 
 def _step(value: Any) -> Decimal:
-    # Usually text; a venue's listing may have passed through a float on its way, whose shortest text is what was meant.
+    # Usually text; a venue's listing may have passed through a float on its way, whose shortest text is the original
+    # one.
     return Decimal(str(value))
 
 
@@ -234,7 +229,7 @@ class Signer(RequestMaker, Protocol):
     timeout_on_exit: int
 
     def allow(self, symbols: Iterable[str]) -> None:
-        """Let orders in these symbols leave, too."""
+        """Also sign orders in these symbols."""
 
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of orders; see `FormMaker`."""

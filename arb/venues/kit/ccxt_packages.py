@@ -1,9 +1,9 @@
-"""ccxt's packages, each loaded as far as something of it is asked for.
+"""ccxt's packages, of which only the needed parts are loaded.
 
-`import ccxt` imports a hundred exchanges, `ccxt.async_support` and `ccxt.pro` as many again: 0.4 s and 60 MB for three. Its
-packages do nothing but that, so they are entered here as modules that are not run yet. What is asked for by name (an
-exchange's class, an error) comes out of the one file that it stands in; for any other name, and so for whatever a later ccxt
-does otherwise, the package is run whole, as ever. Whoever imports ccxt afterwards gets the same classes and misses nothing.
+`import ccxt` imports a hundred exchanges, `ccxt.async_support` and `ccxt.pro` as many again: 0.4 s and 60 MB for three.
+Its packages do nothing but that, so they are entered here as modules that are not run yet. A known name (an exchange's
+class, an error) is loaded from its one file; for any other name, and so for changes in a later ccxt, the whole package
+is run, as usual. Later imports of ccxt get the same classes and miss nothing.
 """
 
 import importlib
@@ -17,7 +17,7 @@ PACKAGES = {
     "ccxt.async_support": "ccxt.async_support.base.exchange",
     "ccxt.pro": "ccxt.async_support.base.exchange",
 }
-"""Each package, and where its `Exchange` stands, on which its exchanges build."""
+"""Each package, and the module of its `Exchange`, the base of its exchanges."""
 _RUN_FOR = ("__version__", "__all__")
 """Names with underscores that a package itself defines; any other that is missing belongs to the machinery of imports."""
 
@@ -39,14 +39,14 @@ def enter_packages() -> None:
 
 
 class _Package(ModuleType):
-    """A package that is run when something is asked for that it does not have in a file of its own."""
+    """A package that is run when a name is asked for that has no file in it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep a class where an import would leave the module that is called like it, as the package itself would."""
+        """Keep a class where an import would set the module of the same name, as the package itself would."""
         super().__setattr__(name, _class_in(value, name) or value)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what is asked for out of its own file, or run the package; raises `AttributeError` as any module."""
+        """Return a name from its own file, or run the package; raises `AttributeError` as any module."""
         if name.startswith("__") and name not in _RUN_FOR:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         errors = importlib.import_module("ccxt.base.errors")

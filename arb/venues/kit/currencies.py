@@ -1,8 +1,8 @@
-"""What venues' currency lists have in common: chains by our names, contracts in one form, rows that do not hide one another.
+"""Shared by venues' currency lists: chains by our names, contracts in one form, rows that do not hide one another.
 
-A list names chains as the venue does; `chains.csv` says which chain that is, where somebody could see it. A contract is written
-as the chain writes it, or not kept: venues also put internal ids and marks there (`invalid-...`, `..._bak`, `0`), which prove
-nothing. Without a contract an asset is the chain's own coin only where `chains.csv` says that it is.
+A list names chains as the venue does; `chains.csv` maps the names that could be identified. A contract is written as
+the chain writes it, or not kept: venues also put internal ids and marks there (`invalid-...`, `..._bak`, `0`), which
+prove nothing. Without a contract an asset is the chain's own coin only where `chains.csv` confirms it.
 """
 
 import csv
@@ -30,11 +30,11 @@ _NO_CONTRACT = re.compile(r"invalid|(?:0x)?0*$|.*_bak$", re.IGNORECASE)
 _END = re.compile(r"[0-9A-Za-z]{4,8}")
 
 CurrencyRows = Generator[None, None, list[CurrencyChain]]
-"""Reads a currency list row by row, and returns what it says: thousands of rows at once would hold up the loop."""
+"""Reads a currency list row by row, and returns its chains: thousands of rows at once would hold up the loop."""
 
 
 class CurrencyReader(NamedTuple):
-    """How a venue's currency list is read: which rows an answer has, and what one says, chain by chain.
+    """How a venue's currency list is read: the rows of an answer, and the chains of a row.
 
     Both raise `VenueProtocolError`.
     """
@@ -44,7 +44,7 @@ class CurrencyReader(NamedTuple):
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """A chain by our name, the tickers of its own coin, and whether contracts there are written as Ethereum's."""
+    """A chain by our name, the tickers of its native coin, and whether contracts there are written as Ethereum's."""
 
     name: str
     coins: frozenset[str]
@@ -65,12 +65,11 @@ def chains() -> Mapping[tuple[str, str], Chain]:
 
 
 def ethereum_like() -> frozenset[str]:
-    """Return our names of the chains whose contracts are written as Ethereum's."""
     return frozenset(chain.name for chain in chains().values() if chain.ethereum_like)
 
 
 def identified(venue: str, asset: str, named: str, contract: str | None) -> tuple[str, str]:
-    """Return the chain of a row by our name, and the contract in one form; "" for what is not known.
+    """Return the chain of a row by our name, and the contract in one form; "" for unknown ones.
 
     `contract`: as the row has it; None or "" where it has none.
     """
@@ -94,7 +93,7 @@ def identified_end(venue: str, asset: str, named: str, end: str | None) -> tuple
 
 
 def read_currencies(venue: str, reader: CurrencyReader, body: Any, assets: Container[str]) -> CurrencyRows:
-    """Return what a list says of `assets`. A row that is odd does not hide the others.
+    """Return the rows of `assets` in a list. An unreadable row does not hide the others.
 
     Raises `VenueProtocolError` for a body that is no list, or one in which not one row can be read.
     """
@@ -120,22 +119,18 @@ def few(assets: Sequence[str], most: int) -> bool:
 
 
 def whole(call: Call) -> tuple[Call, ...]:
-    """Return the call for a whole list."""
     return (msgspec.structs.replace(call, answer_bytes_max=LONG_ANSWER_BYTES_MAX),)
 
 
 def given_flag(fields: Fields, key: str) -> bool | None:
-    """Return a flag; None where it is absent."""
     return fields.flag(key) if fields.raw(key) is not None else None
 
 
 def maybe_amount(fields: Fields, key: str) -> Decimal | None:
-    """Return a number >= 0; None where it is absent or empty."""
     return fields.not_negative(key) if fields.has(key) else None
 
 
 def maybe_count(fields: Fields, key: str) -> int | None:
-    """Return a whole number >= 0; None where it is absent or empty."""
     if not fields.has(key):
         return None
     count = fields.whole(key)

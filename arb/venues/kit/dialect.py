@@ -1,8 +1,8 @@
-"""What a gateway must know of its venue's REST language, and nothing of sockets, clocks or retries.
+"""The REST language of a venue, as a gateway needs it, without sockets, clocks or retries.
 
 A dialect turns commands into calls and bodies into values; it is pure, so that every rule of a venue can be tested with
-its documented answers. `VenueGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
-next.
+its documented answers. `VenueGateway` does the rest. Pages are described, not fetched: `Pages.following` gives the next
+call.
 """
 
 import logging
@@ -34,15 +34,16 @@ ODD_MAX = 5000
 
 
 Listing = Generator[None, None, dict[str, Instrument]]
-"""Reads a listing row by row, and returns what it holds: thousands of rows at once would hold up the loop for 0.1 s."""
+"""Reads a listing row by row, and returns its instruments: thousands of rows at once would hold up the loop for 0.1 s.
+"""
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """The account's own rates for one symbol, positive when paid, and what a buy pays them in.
+    """The account's own rates for one symbol, positive when paid, and the side a buy pays them in.
 
-    `reported`: the venue says what a buy pays in, so that no fill of the past need show it.
-    `asset`: what the venue takes them from while its balance lasts, with `asset_taker` as a taker's rate; "" for none, None
-    where the answer does not say.
+    `reported`: the venue reports what a buy pays in, so that no past fill need show it. `asset`: the asset the venue
+    takes fees from while its balance lasts, with `asset_taker` as a taker's rate; "" for none, None where the answer
+    does not report it.
     """
 
     taker: Decimal
@@ -80,16 +81,13 @@ class PublicDialect(Protocol):
     policy: OutcomePolicy
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take the listing's native symbols and what they stand for."""
+        """Learn the base and quote of the listing's native symbols."""
 
-    def native_symbol(self, symbol: str) -> str:
-        """Return the venue's spelling of a symbol."""
+    def native_symbol(self, symbol: str) -> str: ...
 
-    def clock(self) -> Call:
-        """Return the call for the venue's time."""
+    def clock(self) -> Call: ...
 
-    def clock_ms(self, body: Any) -> int:
-        """Return the venue's time, cut to milliseconds."""
+    def clock_ms(self, body: Any) -> int: ...
 
     def listing(self) -> Call:
         """Return the call for the rules of all symbols, or with a key of those that its account may trade."""
@@ -101,49 +99,46 @@ class PublicDialect(Protocol):
         """Return the calls for the venue's currency list, of these assets at least; none where it may not be asked."""
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read what an answer to one of `currency_calls` says of `assets`."""
+        """Read `assets` in an answer to one of `currency_calls`."""
 
 
 class KeyedDialect(PublicDialect, Protocol):
-    """The REST language of one venue's public spot data, and of what is asked about a key before anything else is."""
+    """The REST language of one venue's public spot data, and of the first questions about a key."""
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that report what the key may do and whose it is."""
+        """Return the calls that report the rights and the owner of the key."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do and whose it is from the answers to `key_calls`; orders go by that from now on.
+        """Read the rights and the owner of the key from the answers to `key_calls`; orders follow them from now on.
 
-        In the place of an answer whose code is one of `OutcomePolicy.not_for_key_codes` stands its `VenueReply`. Raises
+        An answer whose code is one of `OutcomePolicy.not_for_key_codes` is passed as its `VenueReply`. Raises
         `VenueProtocolError`, and `VenueAuthError` for a key that may not be asked about.
         """
 
 
 class TradeDialect(KeyedDialect, Protocol):
-    """The REST language of one venue's spot account."""
-
     not_found: frozenset[str]
-    """Codes by which the answer to a question about one order says that there is none."""
+    """Codes by which the answer to a query of one order reports that there is none."""
     reach: Reach
     """A list read from an earlier instant is not complete: it proves nothing absent."""
     fee_asset: FeeAssetQuery | None
-    """How to ask what else pays the fees; None where the answers about fees say it, or nothing else ever does."""
+    """The query of the asset that pays the fees; None where the answers about fees report it, or there is none."""
 
-    def place(self, command: PlaceOrder) -> Call:
-        """Return the call for an order."""
+    def place(self, command: PlaceOrder) -> Call: ...
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
-        """Return what an accepting answer says; raise `VenueProtocolError` when it does not name the order."""
+        """Return the report in an accepting answer; raise `VenueProtocolError` when it does not name the order."""
 
-    def cancel(self, command: CancelOrder) -> Call:
-        """Return the call that cancels one order."""
+    def cancel(self, command: CancelOrder) -> Call: ...
 
     def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
         """Return the requests that cancel these orders, as many in one as the venue takes."""
 
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
-        """Return what an answer to a batch says of each order, by every name it gives it: the venue's number, or ours.
+        """Return the reply for each order of a batch, by every name in it: the venue's number, or ours.
 
-        A success of the whole says nothing about its orders. Raises `VenueProtocolError` when the body is no such answer.
+        A success of the whole does not mean a success of each order. Raises `VenueProtocolError` when the body is no
+        such answer.
         """
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
@@ -152,8 +147,7 @@ class TradeDialect(KeyedDialect, Protocol):
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order in an answer to `one_order`; None when it holds none."""
 
-    def open_orders(self, symbol: str | None) -> Pages:
-        """Return the pages of open orders, of all symbols for None."""
+    def open_orders(self, symbol: str | None) -> Pages: ...
 
     def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
         """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock), of all symbols for None.
@@ -165,11 +159,9 @@ class TradeDialect(KeyedDialect, Protocol):
         """Return the pages of fills since `since_ms` (venue's clock), newest first: of one order where it is named, of all
         symbols for None. `now_ms` as for `ended_orders`."""
 
-    def report(self, raw: Any) -> OrderReport:
-        """Read one order."""
+    def report(self, raw: Any) -> OrderReport: ...
 
-    def fill(self, raw: Any, received_ns: int) -> Fill:
-        """Read one fill."""
+    def fill(self, raw: Any, received_ns: int) -> Fill: ...
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
         """Return the pages of the bills since `since_ms` (venue's clock): every change of a balance."""
@@ -180,29 +172,26 @@ class TradeDialect(KeyedDialect, Protocol):
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return the call that has everything cancelled after `timeout_s`, 0 to disarm; None where there is none."""
 
-    def balances(self) -> Call:
-        """Return the call for all balances."""
+    def balances(self) -> Call: ...
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         """Read all balances; assets not named are zero."""
 
-    def fees(self, symbol: str) -> Call:
-        """Return the call for the account's own fees on one symbol."""
+    def fees(self, symbol: str) -> Call: ...
 
-    def fees_in(self, body: Any) -> Fees:
-        """Read the account's fees."""
+    def fees_in(self, body: Any) -> Fees: ...
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
         """Return the calls for the account's own fees on many symbols, as few as the venue allows."""
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
-        """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
+        """Read the fees of those of `symbols` that an answer to one of `fee_lists` contains."""
 
 
 def acknowledged(
     venue: str, command: PlaceOrder, venue_order_id: str, client_order_id: str | None = None
 ) -> OrderReport:
-    """Return the order as an answer has it that names the order and says no more; without our id in it, it is ours."""
+    """Return the order of an answer that only names it; without our id in it, it is ours."""
     return OrderReport(
         venue=venue,
         symbol=command.symbol,
@@ -218,12 +207,11 @@ def acknowledged(
 
 
 def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:
-    """Return the commands in parts of at most `count` > 0, in their order."""
     return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
 
 
 def narrower(*bands: Decimal) -> Decimal | None:
-    """Return the narrowest of some bands about a price, as ratios, of which 0 stands for none."""
+    """Return the narrowest of some bands about a price, as ratios, of which 0 means none."""
     return min((band for band in bands if band), default=None)
 
 

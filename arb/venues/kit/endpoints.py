@@ -47,14 +47,14 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """Return twelve hex digits that stand for the key without showing it."""
+        """Return twelve hex digits that identify the key without showing it."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
 
 class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The addresses of one venue. Gate has one websocket for both; its `rest` ends in `/api/v4`, the others are roots.
 
-    `ws_private` is empty where public data alone are read.
+    `ws_private` is empty where only public data are read.
     """
 
     rest: str
@@ -63,7 +63,7 @@ class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environment(StrEnum):
-    """Which of a venue's worlds is meant: real money, a test network with coins of its own, or a demo on real prices."""
+    """Which environment of a venue is meant: real money, a test network with its own coins, or a demo on real prices."""
 
     PRODUCTION = "production"
     TESTNET = "testnet"
@@ -71,7 +71,7 @@ class Environment(StrEnum):
 
 
 GLOBAL = "global"
-"""The region of whoever is a customer of none of a venue's regional companies; every venue has it."""
+"""The region of customers of none of a venue's regional companies; every venue has it."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +101,10 @@ def host_of(url: str) -> str:
 
 
 def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[Site, Credentials]:
-    """Return site and key of one venue from its part of a sandbox's first line; its coins are its own, as a test network's.
+    """Return site and key of one venue from its part of a sandbox's first line; its coins are its own, as a test
+    network's.
 
-    Raises `ConfigError` naming what is missing.
+    Raises `ConfigError` naming the missing member.
     """
     try:
         shared = announced.get("ws")
@@ -126,11 +127,13 @@ def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = No
 
 
 Address = Callable[[], Awaitable[str]]
-"""Returns the address of the next connection. Most are fixed; some venues hand out one per connection, with a token in it."""
+"""Returns the address of the next connection. Most are fixed; some venues give each connection its own, with a token in
+it.
+"""
 
 
 class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours.
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two of our messages.
 
     `lifetime_s`: after how long the venue ends every connection; 0 where it documents no such limit.
     """
@@ -143,8 +146,6 @@ class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fixed(url: str) -> Address:
-    """Return the address of a connection that always leads to `url`."""
-
     async def address() -> str:
         return url
 

@@ -1,17 +1,19 @@
-"""The shell of a public feed: a kept-up connection that subscribes to books and hands over every frame as it came.
+"""The shell of a public feed: a kept-up connection that subscribes to books and delivers every frame unchanged.
 
-Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and receives what
-control frames say (`on_notice`). While a resync, or a book that left and may come back, waits for the confirmation that its
-subscription ended, nothing is subscribed: a venue takes that for an error (Gate WebSocket v4, "Order Book V2").
+Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and receives
+the notices of control frames (`on_notice`). While a resync, or a book that was retired and may return, waits for the
+confirmation that its subscription ended, nothing is subscribed: a venue takes that for an error (Gate WebSocket v4,
+"Order Book V2").
 
-Where a venue's snapshots are fetched, what is fetched is handed over among the frames (`arb.venues.kit.snapshots`).
+Where a venue's snapshots are fetched, these are delivered among the frames (`arb.venues.kit.snapshots`).
 
-A frame that nobody can read loses all books of its connection at once. Where messages must be apart (Bitget: 0.15 s),
+An unreadable frame loses all books of its connection at once. Where messages must be apart (Bitget: 0.15 s),
 resubscribing 100 books takes 200 messages, 30 s, and more than 120 books an hour the venue would not even allow (240
-requests); a new connection asks for 50 books with one message. So it is made anew, the next one opened first, when at least
-half of its books are lost and resubscribing them would take longer than `RECONNECT_S` and the greeting, or more requests
-than the hour has left. The other half is why fewer are resubscribed: a new connection interrupts the books that are live.
-Books that were lost shortly before do not count: what no new connection has helped is tried again ever later, one by one.
+requests); a new connection asks for 50 books with one message. So a new one is opened before the old one is closed,
+when at least half of its books are lost and resubscribing them would take longer than `RECONNECT_S` and the greeting,
+or more requests than remain for the hour. The other half is why fewer are resubscribed: a new connection interrupts the
+books that are live. Books that were lost shortly before do not count: books that no new connection has helped are tried
+again ever later, one by one.
 """
 
 import asyncio
@@ -35,11 +37,11 @@ from arb.venues.transport.network import Network
 from arb.venues.transport.websocket import nothing
 
 _LOG = logging.getLogger(__name__)
-# A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
+# A venue that does not confirm within this time is asked to subscribe anyhow; a connection that stays silent is closed.
 RESYNC_ANSWER_S = 2.0
 RESYNC_GIVE_UP_S = 6.0
 RECONNECT_S = 1.0
-"""What a new connection takes before its first message can leave: name, TCP, TLS and upgrade, some round trips."""
+"""The time of a new connection before its first message can be sent: name, TCP, TLS and upgrade, some round trips."""
 BOOKS_PER_MESSAGE = 50
 """How many one message of a greeting subscribes to where messages must be apart (`arb.venues.books.plain.pushed`)."""
 
@@ -47,13 +49,13 @@ BOOKS_PER_MESSAGE = 50
 NOTICES_PER_S = 1000
 """How many control frames a venue may send in a second: one for each of some hundred books that are subscribed at once."""
 UNREADABLE_COUNTS = 200
-"""As how many of them a frame counts that nobody can read: it loses all books of the connection."""
+"""As how many of them an unreadable frame counts: it loses all books of the connection."""
 OTHERS_PER_S = 20_000
 """How many frames that change no book: best quotes of some hundred books, at their busiest."""
 
 
 class _Resync(msgspec.Struct):
-    """`again`: the book was lost soon after it had been asked for anew."""
+    """`again`: the book was lost soon after it had been asked for again."""
 
     asked_ns: int
     subscribed: bool = False
@@ -125,7 +127,6 @@ class SocketFeed:
         )
 
     async def run(self, on_read: Callable[[], None] = nothing) -> None:
-        """See `MarketFeed.run`."""
         if self._fetcher is None:
             await self._connection.run(on_read)
             return
@@ -154,7 +155,6 @@ class SocketFeed:
             self._begin_resyncs(now_ns)
 
     def add_book(self, native_symbol: str) -> None:
-        """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
         if native_symbol in self._natives:
             return
         self._natives.append(native_symbol)
@@ -169,7 +169,6 @@ class SocketFeed:
         self._send(self._dialect.bbo_messages((native_symbol,), self._now_s()))
 
     def retire_book(self, native_symbol: str) -> None:
-        """End the subscription of a book for good; one that is not subscribed changes nothing."""
         if native_symbol not in self._natives:
             return
         self._natives.remove(native_symbol)
@@ -187,11 +186,10 @@ class SocketFeed:
         self._send(self._dialect.unsubscribe_messages((native_symbol,), self._now_s()))
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over."""
         return self._connection.unread()
 
     def on_notice(self, notice: Notice) -> None:
-        """Take what a control frame says of requests of ours, or of the connection."""
+        """Handle a control frame about our requests, or about the connection."""
         lost_all = notice.kind is NoticeKind.UNREADABLE and not notice.native_symbols
         self._connection.bound(self._notices, UNREADABLE_COUNTS if lost_all else 1)
         match notice.kind:
@@ -221,7 +219,7 @@ class SocketFeed:
                 self._connection.renew("the venue announced that it closes the connection")
 
     def _ask_by_halves(self, natives: Sequence[str]) -> None:
-        """Subscribe anew to books that were refused together: one name unknown to the venue spoils a request for many."""
+        """Subscribe again to books that were refused together: one name unknown to the venue spoils a request for many."""
         wanted = [native for native in natives if native in self._natives]
         middle = len(natives) // 2
         for half in (wanted[:middle], wanted[middle:]):
@@ -229,7 +227,9 @@ class SocketFeed:
                 self._send(self._dialect.subscribe_messages(half, self._now_s()))
 
     def _resync_refused(self, native: str) -> None:
-        """Go on with a resync that was refused: what cannot be ended is begun, what cannot be begun is tried again later."""
+        """Continue a resync that was refused: after a refused end subscribe, after a refused subscription try again
+        later.
+        """
         resync = self._resyncs.get(native)
         if resync is None:
             return
@@ -243,7 +243,7 @@ class SocketFeed:
         self._emit(TroubleReported(kind=IncidentKind.BOOK_MISSING, text=text))
 
     def _begin_resyncs(self, now_ns: int) -> None:
-        """Begin as many resyncs as can be sent before an answer is missed; make the connection anew where that is quicker."""
+        """Begin as many resyncs as can be sent before an answer is missed; reconnect where that is quicker."""
         if self._reconnecting_is_quicker(now_ns):
             self._connection.renew(f"{self._lost_together()} of {len(self._natives)} books were lost together")
         most = None
@@ -251,7 +251,7 @@ class SocketFeed:
             most = max(0, int(RESYNC_ANSWER_S / (MESSAGES * self._message_s)) - len(self._resyncs))
         for native in self._pace.due(now_ns, most):
             self._resyncs[native] = _Resync(now_ns, again=self._pace.again(native))
-            self._pace.sent(MESSAGES - 1, now_ns)  # what `_subscribe` sends: it must still be allowed then
+            self._pace.sent(MESSAGES - 1, now_ns)  # the messages of `_subscribe`: they must still be allowed then
             self._send(self._dialect.unsubscribe_messages((native,), self._now_s()))
 
     def _lost_together(self) -> int:
@@ -259,7 +259,6 @@ class SocketFeed:
         return self._pace.fresh() + sum(not resync.again for resync in self._resyncs.values())
 
     def _reconnecting_is_quicker(self, now_ns: int) -> bool:
-        """Return whether the rule of the module's text asks for a new connection."""
         waiting, lost, total = self._pace.fresh(), self._lost_together(), len(self._natives)
         if not waiting or 2 * lost < total:
             return False

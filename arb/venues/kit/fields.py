@@ -1,4 +1,4 @@
-"""Read the fields of a venue's JSON strictly, symbols included: what is missing or unreadable is named, never guessed.
+"""Read the fields of a venue's JSON strictly, symbols included: a missing or unreadable field is named, never guessed.
 
 Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary floats do not occur here.
 """
@@ -15,14 +15,14 @@ from arb.market.symbol import Symbol
 from arb.masking import clean
 
 _DIGITS_MAX = 64
-# No price, size or instant is above 10^30 or, unless 0, below 10^-30; what is would choke exact arithmetic later.
+# No price, size or instant is above 10^30 or, unless 0, below 10^-30; others would choke exact arithmetic later.
 _EXPONENT_MAX = 30
 
 
 def number_or_text(text: str) -> Decimal | str:
     """Return a number of a JSON document, or its text when it is none to compute with: too long, or of absurd size.
 
-    The text is then an unreadable field to whoever needs the number, and hides nothing else of the document.
+    The text is then an unreadable field where the number is needed, and hides nothing else of the document.
     """
     if len(text) > _DIGITS_MAX:
         return text
@@ -33,7 +33,7 @@ def number_or_text(text: str) -> Decimal | str:
 
 
 class Fields:
-    """One JSON object of a venue, with what it is called in error messages."""
+    """One JSON object of a venue, with its name in error messages."""
 
     __slots__ = ("_raw", "_venue", "_what")
 
@@ -45,7 +45,6 @@ class Fields:
         self._raw: dict[str, Any] = raw
 
     def bad(self, key: str, problem: str) -> VenueProtocolError:
-        """Return the error that names a field."""
         return VenueProtocolError(self._venue, f"{self._what}: field {key!r}: {problem}")
 
     def has(self, key: str) -> bool:
@@ -60,7 +59,6 @@ class Fields:
         return value
 
     def maybe_text(self, key: str) -> str | None:
-        """Return text, or None when it is absent or empty."""
         value = self._raw.get(key)
         if value is None or value == "":
             return None
@@ -69,14 +67,12 @@ class Fields:
         return clean(str(value))
 
     def decimal(self, key: str) -> Decimal:
-        """Return a finite number."""
         value = self.maybe_decimal(key)
         if value is None:
             raise self.bad(key, "missing")
         return value
 
     def maybe_decimal(self, key: str) -> Decimal | None:
-        """Return a finite number, or None when it is absent or empty."""
         value = self._raw.get(key)
         if value is None or value == "":
             return None
@@ -95,7 +91,9 @@ class Fields:
         return number
 
     def readable(self, key: str) -> Decimal | None:
-        """Return a finite number, or None when it is absent or cannot be read: for what another field can stand in for."""
+        """Return a finite number, or None when it is absent or cannot be read: for a value that another field can
+        replace.
+        """
         try:
             return self.maybe_decimal(key)
         except VenueProtocolError:
@@ -106,7 +104,6 @@ class Fields:
         return self.decimal(key).copy_negate() or Decimal(0)
 
     def positive(self, key: str) -> Decimal:
-        """Return a number above 0."""
         value = self.decimal(key)
         if value <= 0:
             raise self.bad(key, f"not above 0: {value}")
@@ -124,7 +121,6 @@ class Fields:
         return value
 
     def whole(self, key: str) -> int:
-        """Return a whole number."""
         value = self.decimal(key)
         if value != value.to_integral_value():
             raise self.bad(key, f"not a whole number: {value}")
@@ -157,7 +153,6 @@ class Fields:
         return None if value is None or value <= 0 else self._instant(key, value, unit_ns)
 
     def side(self, key: str = "side") -> Side:
-        """Return a side."""
         value = self.text(key).lower()
         try:
             return Side(value)
@@ -165,7 +160,6 @@ class Fields:
             raise self.bad(key, f"no side: {value!r}") from None
 
     def object(self, key: str) -> "Fields":
-        """Return the object inside a field."""
         return Fields(self._venue, f"{self._what}: {key}", self._raw.get(key))
 
     def objects(self, key: str) -> Iterator["Fields"]:
@@ -183,14 +177,15 @@ class Fields:
         return value
 
     def listed(self, key: str) -> list[Any]:
-        """Return the list inside a field that has to be there: of a list that finds nothing follows what does not exist, so
-        one that is cut off, null or empty text is no list."""
+        """Return the list inside a field that has to be there: an empty list proves that an order does not exist, so
+        one that is cut off, null or empty text is no list.
+        """
         if not isinstance(self._raw.get(key), list):
             raise self.bad(key, "no list")
         return self.rows(key)
 
     def names(self, key: str) -> set[str]:
-        """Return the texts of a list inside a field, and of a text the one it is; what is no text by how it is written."""
+        """Return the texts of a list inside a field, or its one text; other values by their JSON."""
         value = self._raw.get(key)
         return {clean(str(name)) for name in ([value] if isinstance(value, str) and value else self.rows(key))}
 
@@ -204,18 +199,17 @@ class Fields:
         raise self.bad(key, f"neither true nor false: {clean(str(value), 40)!r}")
 
     def raw(self, key: str) -> Any:
-        """Return a field as decoded."""
         return self._raw.get(key)
 
     def _instant(self, key: str, value: Decimal, unit_ns: int) -> int:
         instant_ns = int(EXACT.multiply(value, Decimal(unit_ns)))
-        if not 0 <= instant_ns < 2**63:  # what no database holds is no instant
+        if not 0 <= instant_ns < 2**63:  # a value no database holds is no instant
             raise self.bad(key, f"no instant: {value}")
         return instant_ns
 
 
 class UnknownSymbol(VenueProtocolError):
-    """A symbol whose base and quote nobody knows. It is none of those we trade, so whatever is reported of it is foreign."""
+    """A symbol whose base and quote are unknown. It is none of those we trade, so every report of it is foreign."""
 
     def __init__(self, venue: str, native: str) -> None:
         super().__init__(venue, f"symbol {clean(native, 40)!r}: its base and quote are not known")

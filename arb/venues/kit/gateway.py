@@ -1,9 +1,9 @@
-"""One account at one venue, behind the `OrderGateway` door: pace, sign, send once, judge, and say what happened.
+"""One account at one venue, behind the `OrderGateway` door: pace, sign, send once, judge, and report the outcome.
 
-The venue's client signs (behind our guard), the dialect knows the venue's REST language, and an answer is judged from its
-status and body. An order is sent at most once, whatever happens; only questions are repeated (`venues/kit/reader.py`). A write
-leaves over REST, or over the venue's order socket where the user wants that; whatever carries it, the answer has one form
-(`HttpAnswer`) and the attempt one of the three ends of `arb.venues.transport.http`.
+The venue's client signs (behind our guard), the dialect knows the venue's REST language, and an answer is judged from
+its status and body. An order is sent at most once in any case; only reads are repeated (`venues/kit/reader.py`). A
+write is sent over REST, or over the venue's order socket where the user wants that; on either way the answer has one
+form (`HttpAnswer`) and the attempt one of the three ends of `arb.venues.transport.http`.
 """
 
 import asyncio
@@ -57,14 +57,12 @@ _SINCE_MARGIN_NS = 2 * NS_PER_S
 
 
 class PrivateRunner(Protocol):
-    """Keeps a private stream up."""
-
     async def run(self, listener: EventListener) -> None:
         """Run until cancelled."""
 
 
 class AccountParts(NamedTuple):
-    """What a gateway speaks with to accounts of one kind. `enforces_expiry`: see `TradingParts`."""
+    """The parts of a gateway for accounts of one kind. `enforces_expiry`: see `TradingParts`."""
 
     dialect: TradeDialect
     signer: Signer
@@ -84,7 +82,8 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
 class VenueGateway:
     """See `arb.venues.kit.base.OrderGateway`.
 
-    `others`: by the code with which the venue refuses the key of another kind of account, what is spoken with to one of those.
+    `others`: by the code with which the venue refuses the key of another kind of account, the parts for accounts of
+    that kind.
     """
 
     def __init__(
@@ -113,7 +112,7 @@ class VenueGateway:
         self._sandbox_id = sandbox_id
         self._key_policy = key_policy
         self.key_facts: KeyFacts | None = None
-        """Whose the key is and what it may do, once `check_key` has read it."""
+        """The owner and the rights of the key, once `check_key` has read them."""
         self._transport = transport
         self.order_socket = order_socket
         """None where orders go over REST only."""
@@ -144,14 +143,14 @@ class VenueGateway:
 
     @property
     def listed(self) -> frozenset[str]:
-        """Return all symbols of the venue's listing, as it was read last."""
         return self._reader.listed
 
     async def start(self) -> None:
-        """Set the clock by the venue's, check the key and learn what it may trade; raises `VenueError` when it cannot be used.
+        """Set the clock by the venue's, check the key and learn the symbols it may trade; raises `VenueError` when it
+        cannot be used.
 
-        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do. The key
-        before the listing, which may be the account's own.
+        The clock first: requests signed with a wrong time are refused, and so would be the query of the key's rights.
+        The key before the listing, which may be the account's own.
         """
         await self.measure_clock()
         facts = await self.check_key()
@@ -160,33 +159,31 @@ class VenueGateway:
         self._learn_account(facts)
 
     async def close(self) -> None:
-        """Release sockets."""
         await self._transport.close()
         await self._signer.close()
 
     def value_sales(self, price: SalePrice) -> None:
-        """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
 
     def allow(self, symbols: Iterable[str]) -> None:
-        """Let orders in these symbols leave, too, from now on."""
         self._signer.allow(symbols)
 
     async def read_key(self) -> KeyFacts:
-        """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
+        """Return the venue's report of the key, unjudged; raises `VenueError` when it does not answer."""
         facts = await self._of_its_kind(self._reported_facts)
         self._learn_account(facts)
         return facts
 
     @property
     def has_dead_man(self) -> bool:
-        """Return whether the venue can be made to cancel what rests once we fall silent."""
+        """Return whether the venue can be made to cancel resting orders once we fall silent."""
         return self._dialect.dead_man(0) is not None
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do and whose it is; raises `VenueError` when it is not to be used (`rules/key_rights.py`).
+        """Return the rights and the owner of the key; raises `VenueError` when it is not to be used
+        (`rules/key_rights.py`).
 
-        A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
+        Where the venue answers that the account is of another kind, the dialect of that kind is used from then on.
         """
         return await self._of_its_kind(self._key_facts)
 
@@ -219,7 +216,7 @@ class VenueGateway:
             raise VenueAuthError(self.venue, text, code=again.code) from again
 
     async def _change_to(self, parts: AccountParts) -> None:
-        """Speak to accounts of another kind from now on; nothing was sent yet but questions."""
+        """Change to accounts of another kind from now on; only reads were sent before."""
         former, listed = self._signer, self.listed
         parts.signer.server_offset_ns = former.server_offset_ns
         self._speak(parts)
@@ -228,7 +225,7 @@ class VenueGateway:
             await self._reader.listing()
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
-        """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""
+        """Make an entry ready to be sent at once; one refused here was certainly not sent."""
         now_ns, steady_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         try:
             form = self._writes.form(command)
@@ -243,12 +240,12 @@ class VenueGateway:
         if isinstance(ready, Outgoing):
             connection = self._transport.standing(form.origin)
             if connection is None:
-                return not_sent(self.venue, command, NOT_SENT, "no connection stands ready")
+                return not_sent(self.venue, command, NOT_SENT, "no connection is ready")
         placed = partial(self._placed, command, form.scope, now_ns)
         return ReadyOrder(self._writes, ready, connection, placed, now_ns, self._timing.place_timeout_s)
 
     def prefetch(self, symbol: str) -> None:
-        """Read what an entry in a symbol is written with and leaves on; see `OrderGateway.prefetch`."""
+        """Read the data for writing and sending an entry in a symbol; see `OrderGateway.prefetch`."""
         for form in self._writes.prefetch(symbol):
             self._pacer.prefetch(form.scope)
             if self.order_socket is None:
@@ -276,7 +273,7 @@ class VenueGateway:
         return await self._placed(command, form.scope, sent_ns, sending)
 
     def _without_slot(self, command: PlaceOrder, form: OrderForm) -> OrderRejected:
-        return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.scope!r}")
+        return not_sent(self.venue, command, RATE_BUDGET, f"no free slot in {form.scope!r}")
 
     def _expired(self, command: PlaceOrder) -> OrderRejected:
         return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
@@ -299,7 +296,7 @@ class VenueGateway:
         return answered(self._dialect, command, answer, verdict)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
-        """Ask for a cancel, once. *Rejected* says nothing about fills: the order may have ended by itself."""
+        """Ask for a cancel, once. *Rejected* does not exclude fills: the order may have ended by itself."""
         call = self._dialect.cancel(command)
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
             return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
@@ -318,7 +315,7 @@ class VenueGateway:
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
-        """Ask for several cancels together; what a venue does with each is reported apart."""
+        """Ask for several cancels together; the result of each is reported separately."""
         batches = [self._cancel_batch(batch) for batch in self._dialect.cancel_many(commands)]
         return tuple(answer for answers in await asyncio.gather(*batches) for answer in answers)
 
@@ -353,7 +350,6 @@ class VenueGateway:
             return {}  # nothing is reported of any order
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
-        """Query one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         since_ms, now_ms = max(0, since_ns) // NS_PER_MS, self._reader.venue_ns() // NS_PER_MS
@@ -374,7 +370,6 @@ class VenueGateway:
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
-        """Read the whole account."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         span_ms = max(0, since_ns) // NS_PER_MS, self._reader.venue_ns() // NS_PER_MS
@@ -390,7 +385,6 @@ class VenueGateway:
         return True
 
     async def balances(self) -> BalancesReported:
-        """Read all balances; raises `VenueError` when they cannot be read."""
         return await self._reader.balances()
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
@@ -398,7 +392,6 @@ class VenueGateway:
         return await self._reader.instruments(symbols)
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Read what the venue's currency list says of `assets`; see `VenueReader.currencies`."""
         return await self._reader.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
@@ -406,7 +399,6 @@ class VenueGateway:
         return await self._reader.measure_clock()
 
     async def clock_suspected(self) -> None:
-        """Wait until the venue says of a request of ours that it was out of time; several at once count as one."""
         await self._reader.clock_suspected.wait()
         self._reader.clock_suspected.clear()
 
@@ -418,7 +410,6 @@ class VenueGateway:
         await side_by_side(*streams)
 
     def _learn_account(self, facts: KeyFacts) -> None:
-        """Call the account what its venue does, so that it stays the same one whatever key it is reached with."""
         if facts.account is None:
             return
         named = named_by_venue(self.venue, facts.account, self._sandbox_id)

@@ -1,7 +1,7 @@
 """HMAC (RFC 2104) with one secret, whose two pads are hashed once instead of once per request.
 
-Measured with SHA-512: `hmac.new` per request 4.4 us, copying a keyed `hmac` 3.5 us, copying both keyed pads 2.8 us. No
-function of Python's own stands in it, each of which a request would wait for while the caches are cold.
+Measured with SHA-512: `hmac.new` per request 4.4 us, copying a keyed `hmac` 3.5 us, copying both keyed pads 2.8 us. It
+calls no Python functions, each of which would delay a request while the caches are cold.
 """
 
 import hashlib
@@ -33,7 +33,6 @@ class KeyedHash:
         return "KeyedHash()"
 
     def seal(self, data: bytes) -> "_Hash":
-        """Return the HMAC of `data`, of which to take the digest."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(data)
         outer.update(inner.digest())

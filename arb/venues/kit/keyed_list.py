@@ -1,7 +1,7 @@
-"""The currency list of a venue that shows it to a key alone, asked for with a key that is used for nothing else.
+"""The currency list of a venue that shows it only to a key, asked for with a key that is used for nothing else.
 
-What is signed is signed by ccxt's own `sign`, and only the questions that the venue's spec names (`CurrencyKey`): no order, no
-cancel, no question about a balance. A key that may withdraw, or move funds otherwise, is not used at all.
+ccxt's own `sign` signs the requests, and only those that the venue's spec names (`CurrencyKey`): no order, no cancel,
+no query of a balance. A key that may withdraw, or move funds otherwise, is not used at all.
 """
 
 import importlib
@@ -33,7 +33,7 @@ _LOGGER = logging.getLogger("arb.venues.ccxt")
 
 
 class ListClient(VenueTime):
-    """Writes the questions for a currency list on the venue's time, and no other request."""
+    """Writes the requests for a currency list on the venue's time, and no other request."""
 
     def __init__(
         self, clock: Clock, site: Site, credentials: Credentials, guard: SigningGuard, asked: CurrencyKey
@@ -70,18 +70,16 @@ class ListClient(VenueTime):
 
 
 class KeyedList:
-    """Asks for a currency list with a key whose rights were read first."""
-
     def __init__(self, dialect: KeyedDialect, reader: PublicReader, transport: HttpTransport, site: Site) -> None:
         self._dialect = dialect
         self._reader = reader
         self._transport = transport
         self._site = site
         self.facts: KeyFacts | None = None
-        """What the key may do; None before the venue was asked."""
+        """The rights of the key; None before the venue was asked."""
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the list says of `assets`; raises `VenueError`, in one line what is wrong with the key and what to do."""
+        """Return the rows of `assets`; raises `VenueError`, in one line the problem of the key and the remedy."""
         if self.facts is None:
             await self.check_key()
         else:
@@ -89,7 +87,7 @@ class KeyedList:
         return await self._explaining(self._reader.currencies(assets))
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do, once it was found that it may be used.
+        """Return the rights of the key, once it was found that it may be used.
 
         Raises `VenueAuthError` for one that may withdraw or move funds, and `VenueError` where its rights are not read.
         """
@@ -103,12 +101,12 @@ class KeyedList:
         return facts
 
     def warning(self) -> str | None:
-        """Return what the key may do that it need not, or None."""
+        """Return the rights that the key does not need, or None."""
         more = None if self.facts is None else may_more(self.facts)
         return None if more is None else f"{self._dialect.venue}: {more}"
 
     async def _explaining(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
-        """Return what is asked for; raises `VenueError`, which says what is wrong with the key where the venue's code does."""
+        """Return the answer; raises `VenueError`, which names the problem of the key where the venue's code does."""
         try:
             return await asking
         except VenueError as error:
@@ -119,5 +117,4 @@ class KeyedList:
             raise type(error)(error.venue, f"{diagnosis.found}: {diagnosis.remedy}", code=error.code) from error
 
     async def close(self) -> None:
-        """Release sockets."""
         await self._transport.close()

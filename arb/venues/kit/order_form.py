@@ -1,8 +1,8 @@
-"""Orders half written: all that is the same for the orders of one symbol, side and time in force stands ready.
+"""Order templates: the bytes shared by all orders of one symbol, side and time in force.
 
-Only the id, price, size, times and signature are filled in, once each. A form is cut out of what the general path
-(`GuardedClient.signed`, `render`) writes of one order with marks in the places to be filled, so that both ways lead to the same
-bytes. Address, headers and key are those of the client when it was made: for another key another client is made.
+Only the id, price, size, times and signature are filled in, once each. A form is cut from one order of the general path
+(`GuardedClient.signed`, `render`) with marks in the places to be filled, so that both ways lead to the same bytes.
+Address, headers and key are those of the client when it was made: for another key another client is made.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,19 +27,20 @@ _BLANKS = ("",) * 8
 
 
 class Places(NamedTuple):
-    """A text with places (`%s`) for what `pick` takes out of the values for all marks, in the order of the places."""
+    """A text with places (`%s`) for the values that `pick` takes of all marks, in the order of the places."""
 
     text: str
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
 class OrderForm:
-    """What is fixed about the orders of one (symbol, side, time in force).
+    """The fixed part of the orders of one (symbol, side, time in force).
 
-    `body` is their JSON with places for what `in_body` picks of (id, price, size, times that the venue has there). `whole` is
-    the request with places for what `in_whole` picks of (timestamp, signature, length of the body, body, expiry where the venue
-    has it in the head). Method, path and what else is signed besides time and body stand in `signed`, and `keyed` signs.
-    `symbol` and `side` are those that the guard reads in the body's parameters; `scope`: what the venue meters it under.
+    `body` is their JSON with places for the values that `in_body` picks of (id, price, size, times that the venue has
+    there). `whole` is the request with places for the values that `in_whole` picks of (timestamp, signature, length of
+    the body, body, expiry where the venue has it in the head). Method, path and other signed text besides time and body
+    are in `signed`, and `keyed` signs. `symbol` and `side` are those that the guard reads in the body's parameters;
+    `scope`: its name for metering.
     """
 
     __slots__ = ("body", "in_body", "in_whole", "keyed", "origin", "scope", "side", "signed", "symbol", "whole")
@@ -75,19 +76,16 @@ class OrderForm:
 
 
 class FormMaker(Protocol):
-    """The part of a venue's client that makes forms."""
-
     def order_form(self, call: Call) -> OrderForm:
         """Return the form of the orders like this one, which has marks; raises as `GuardedClient.signed` does."""
 
 
 class OrderForms:
-    """The forms of one account, made as symbols turn up; `place` is the dialect's."""
-
     def __init__(self, place: Callable[[PlaceOrder], Call], maker: FormMaker) -> None:
         self._place = place
         self._maker = maker
-        # By symbol and the identities of side and time in force, which are one object each: an `Enum` hashes its name anew.
+        # By symbol and the identities of side and time in force, which are one object each: an `Enum` computes its hash
+        # each time.
         self.made: dict[tuple[str, int, int], OrderForm] = {}
 
     def of_entries(self, venue: str, symbol: str) -> tuple[OrderForm, OrderForm]:
@@ -99,7 +97,7 @@ class OrderForms:
         """Make the form of an order, and keep it; raises as `GuardedClient.signed` does where none like it may be signed."""
         marked = _marked(command.venue, command.symbol, command.side, command.tif, command.expires_ns)
         form = self._maker.order_form(self._place(marked))
-        # Only of what the guard allows: a few dozen symbols.
+        # Only for symbols the guard allows: a few dozen.
         self.made[command.symbol, id(command.side), id(command.tif)] = form
         return form
 
@@ -133,7 +131,6 @@ def half_written(
 
 
 def id_text(client_order_id: str) -> str:
-    """Return an id as it stands between the quotes of JSON."""
     return encode_basestring_ascii(client_order_id)[1:-1]
 
 
@@ -163,10 +160,10 @@ def _marked(
 
 
 def _cut(text: str, marks: Sequence[str]) -> Places:
-    """Put places where marks stand; raises `InvariantError` unless each stands in the text just once."""
+    """Replace marks by places; raises `InvariantError` unless each is in the text just once."""
     text = text.replace("%", "%%")
     for mark in marks:
-        require(text.count(mark) == 1, f"{mark} does not stand just once in an order")
+        require(text.count(mark) == 1, f"{mark} is not in an order just once")
     order = sorted(range(len(marks)), key=lambda number: text.index(marks[number]))
     for mark in marks:
         text = text.replace(mark, "%s")

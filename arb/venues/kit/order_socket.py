@@ -1,10 +1,11 @@
-"""A venue's websocket for orders: requests out at once, answers matched by the request's own id, nothing ever sent again.
+"""A venue's websocket for orders: requests out at once, answers matched by the request's own id, nothing ever sent
+again.
 
-A connection of its own, logged in before it is used. A request is handed to the network in the call that sends it or not at
-all (`SocketEnded`), so nothing waits here to leave later, least of all over a reconnect. Some venues answer twice: first that
-the frame was received, which says nothing about the order, and then what became of it; only the second counts. An answer to a
-request nobody waits for any more, or for the second time, changes nothing. When the connection ends, whatever was under way on
-it is lost, not failed: what became of it is found by querying the order.
+A separate connection, logged in before it is used. A request is passed to the network in the call that sends it or not
+at all (`SocketEnded`), so nothing is queued here to be sent later, least of all over a reconnect. Some venues answer
+twice: first that the frame was received, which is no outcome of the order, and then with the outcome; only the second
+counts. A repeated answer, or one that is no longer awaited, changes nothing. When the connection ends, every request
+under way is lost, not failed: a query of the order finds its outcome.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ USELESS_PER_S = 200
 
 
 class SocketAnswer(NamedTuple):
-    """What became of one request, in the form of an HTTP answer; header names are lower case."""
+    """The outcome of one request, in the form of an HTTP answer; header names are lower case."""
 
     request_id: str
     status: int
@@ -44,10 +45,10 @@ class SocketAnswer(NamedTuple):
 
 
 class SocketFrame(msgspec.Struct, frozen=True):
-    """What one frame says. `received`: the id of a request that was received, and no more than that.
+    """The contents of one frame. `received`: the id of a request that was received, and no more than that.
 
-    `ready`: logged in. `useless`: why the connection is of no use any more (a refused login, an announced end, a frame that
-    cannot be read).
+    `ready`: logged in. `useless`: why the connection is of no use any more (a refused login, an announced end, a frame
+    that cannot be read).
     """
 
     answer: SocketAnswer | None = None
@@ -65,10 +66,9 @@ class SocketDialect(Protocol):
     venue: str
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return what logs in. `now_ns` is the venue's time."""
+        """Return the login messages. `now_ns` is the venue's time."""
 
-    def ping(self, now_ns: int) -> str | None:
-        """Return the heartbeat."""
+    def ping(self, now_ns: int) -> str | None: ...
 
     def frame(self, request_id: str, call: Call) -> str | None:
         """Return the text of a write, admitted by the guard; None where the socket has no frame for it.
@@ -81,8 +81,6 @@ class SocketDialect(Protocol):
 
 
 class _Waiting:
-    """One request under way."""
-
     __slots__ = ("answer", "received", "sent_ns", "timer")
 
     def __init__(self, answer: "asyncio.Future[HttpAnswer]", timer: asyncio.TimerHandle, sent_ns: int) -> None:
@@ -137,16 +135,14 @@ class OrderSocket:
 
     @property
     def up(self) -> bool:
-        """Return whether writes may go this way."""
         return self.logged_in.is_set()
 
     @property
     def under_way(self) -> int:
-        """Return how many requests wait for their answer."""
         return len(self._waiting)
 
     async def run(self, listener: EventListener) -> None:
-        """Keep the connection up and logged in until cancelled; what is under way then is lost."""
+        """Keep the connection up and logged in until cancelled; requests then under way are lost."""
         self._listener = listener
         try:
             await self._connection.run()
@@ -167,7 +163,7 @@ class OrderSocket:
         return None if text is None else (request_id, text)
 
     def send(self, request_id: str, text: str, timeout_s: float) -> "asyncio.Future[HttpAnswer]":
-        """Hand the frame to the network now, or raise `SocketEnded` and send nothing.
+        """Pass the frame to the network now, or raise `SocketEnded` and send nothing.
 
         The future holds the answer, or `AnswerLost`.
         """
@@ -182,13 +178,13 @@ class OrderSocket:
         answer.add_done_callback(lambda _: self._forget(request_id))
         return answer
 
-    # What comes.
+    # The received frames.
 
     def _on_frame(self, received_ns: int, raw: bytes) -> None:
         try:
             frame = self._dialect.on_frame(raw)
         except VenueProtocolError as error:
-            # It may have been the answer to anything: whoever waits gets `AnswerLost`.
+            # It may have been the answer to any request: all that wait get `AnswerLost`.
             self._end(str(error))
             return
         if (frame.received or (frame.answer and frame.answer.request_id)) not in self._waiting:
@@ -205,7 +201,7 @@ class OrderSocket:
     def _on_answer(self, answer: SocketAnswer, received_ns: int) -> None:
         waiting = self._waiting.get(answer.request_id)
         if waiting is None or waiting.answer.done():
-            _LOG.debug("%s: an answer to %s, for which nobody waits", self._dialect.venue, answer.request_id)
+            _LOG.debug("%s: an unawaited answer to %s", self._dialect.venue, answer.request_id)
             return
         status, headers, body = answer.status, answer.headers, answer.body
         whole = HttpAnswer(status, headers, body, waiting.sent_ns, received_ns)
@@ -222,8 +218,8 @@ class OrderSocket:
             return
         self._fail(waiting, f"no answer within {timeout_s:g} s")
         if self._connection.last_byte_ns < asked_ns:
-            # Not even a receipt or a pong: nothing more is to be handed to a connection that may be dead.
-            self._end(f"nothing came for {timeout_s:g} s after an order")
+            # Not even a receipt or a pong: no more is to be sent on a connection that may be dead.
+            self._end(f"no frame for {timeout_s:g} s after an order")
 
     # How it ends.
 
@@ -267,7 +263,7 @@ class OrderSocket:
         if not waiting.answer.done():
             receipt = "received" if waiting.received else "no receipt"
             waiting.answer.set_exception(AnswerLost(f"{why} ({receipt})"))
-            waiting.answer.exception()  # seen: whoever waited may have stopped waiting
+            waiting.answer.exception()  # retrieved: its caller may have stopped waiting
 
     def _forget(self, request_id: str) -> None:
         waiting = self._waiting.pop(request_id, None)

@@ -1,8 +1,8 @@
 """Sign requests of venues whose keys have a passphrase (OKX, Bitget): base64 of HMAC-SHA256 over one line of text.
 
-The text is timestamp, method, path with query, and body, just as they leave. Only the writes a venue's client lists are signed
-at all: spot orders, whose value can be bounded, and their cancels. Whatever else ccxt could send (withdrawals, transfers,
-loans, leverage, plan orders) is refused before it is signed.
+The text is timestamp, method, path with query, and body, just as they are sent. Only the writes a venue's client lists
+are signed at all: spot orders, whose value can be bounded, and their cancels. Any other request of ccxt (withdrawals,
+transfers, loans, leverage, plan orders) is refused before it is signed.
 """
 
 from abc import abstractmethod
@@ -23,11 +23,11 @@ PLACE, CANCEL = "place", "cancel"
 
 
 class PassphraseClient(GuardedClient):
-    """Check every write against the guard before it is signed; subclasses say what their venue's writes mean.
+    """Check every write against the guard before it is signed; subclasses describe their venue's writes.
 
-    `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an order
-    may have. `root` stands before every path. `window_marks`: the parameters by which an order expires, where they stand in
-    its body; `expiry_in_head`: it is a header.
+    `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an
+    order may have. `root` precedes every path. `window_marks`: the parameters by which an order expires, where they are
+    in its body; `expiry_in_head`: it is a header.
     """
 
     writes: ClassVar[Mapping[str, str]] = {}
@@ -37,7 +37,6 @@ class PassphraseClient(GuardedClient):
     expiry_in_head = False
 
     def signed(self, call: Call) -> HttpRequest:
-        """Return the request of a call, signed unless its API is public; see `GuardedClient.signed`."""
         base = self._allowed_base(call)
         target = signed_target = self.root + call.path
         body = ""
@@ -58,7 +57,6 @@ class PassphraseClient(GuardedClient):
         return HttpRequest(call.method, base + target, headers, body or None)
 
     def order_form(self, call: Call) -> OrderForm:
-        """Return the form of the orders like this one; see `FormMaker`."""
         base = self._allowed_base(call)
         if self.writes.get(call.path) != PLACE or call.method != "POST":
             raise self.guard.refuse_endpoint(call.method, call.path)
@@ -80,7 +78,6 @@ class PassphraseClient(GuardedClient):
         )
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
-        """Return an order, signed; see `GuardedClient.order`."""
         name, venue_ns = command.client_order_id, steady_ns + self._ahead_of_steady_ns
         if not (name.isalnum() and name.isascii()):
             name = id_text(name)
@@ -109,7 +106,6 @@ class PassphraseClient(GuardedClient):
         return body_text(call.items or call.params)
 
     def _query(self, params: dict[str, Any]) -> tuple[str, str]:
-        """Return a query as it is sent and as it is signed."""
         text: str = self.urlencode(params)
         return text, text
 
@@ -139,7 +135,7 @@ class PassphraseClient(GuardedClient):
 
     @abstractmethod
     def _timestamp(self, now_ms: int) -> str:
-        """Return an instant of the venue's clock as it stands in a header and before what is signed."""
+        """Return an instant of the venue's clock as written in a header and before the signed text."""
 
     @abstractmethod
     def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:

@@ -64,12 +64,10 @@ class PrivateStream:
         )
 
     async def run(self, listener: EventListener) -> None:
-        """Keep the stream up until cancelled."""
         self._listener = listener
         await self._connection.run()
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over."""
         return self._connection.unread()
 
     def _on_frame(self, received_ns: int, raw: bytes) -> None:
@@ -97,15 +95,15 @@ class PrivateStream:
             self._connection.renew("the venue announced that it closes the connection")
 
     def _report_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
-        """Report a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""
+        """Report an unknown symbol, the first time: its trades show only in the balances."""
         if unknown.native in self._foreign or len(self._foreign) >= FOREIGN_MAX:
             return
         self._foreign.add(unknown.native)
-        text = f"{unknown}: a foreign order or fill is passed over, and shows in the balances alone"
+        text = f"{unknown}: a foreign order or fill is passed over, and shows only in the balances"
         listener(TroubleReported(kind=IncidentKind.UNKNOWN_SYMBOL, text=text))
 
     def _on_down(self, cause: str) -> None:
-        # Emitted for failed attempts too: whoever waits for the stream should know why it does not come.
+        # Emitted for failed attempts too: a caller that waits for the stream should know the reason.
         if self._up:
             _LOG.warning("%s: the private stream ended: %s", self._dialect.venue, cause)
         self._up = False

@@ -1,4 +1,4 @@
-"""Who writes the requests to a venue: on the venue's time, and without a key where public data alone are read."""
+"""The makers of requests to a venue: on the venue's time, and without a key where only public data are read."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -10,26 +10,23 @@ from arb.venues.kit.endpoints import Site
 
 
 class RequestMaker(Protocol):
-    """What questions to a venue are written by; `server_offset_ns` as `VenueTime` has it."""
-
     server_offset_ns: int
 
     def signed(self, call: Call) -> HttpRequest:
         """Return the request of a call, signed unless its API is public."""
 
-    async def close(self) -> None:
-        """Release sockets."""
+    async def close(self) -> None: ...
 
 
 class VenueTime:
-    """The venue's clock as far as it was measured; whoever measures sets `server_offset_ns`."""
+    """The venue's clock as far as it was measured; a measurement sets `server_offset_ns`."""
 
     wall_clock: Clock
     _ahead_of_steady_ns = 0
 
     @property
     def server_offset_ns(self) -> int:
-        """Return what must be added to our clock to get the venue's, also after our clock was moved."""
+        """Return the difference of the venue's clock to ours, also after our clock was moved."""
         return self._ahead_of_steady_ns - (self.wall_clock.wall_ns() - self.wall_clock.monotonic_ns())
 
     @server_offset_ns.setter
@@ -56,11 +53,11 @@ class PublicClient(VenueTime):
     def signed(self, call: Call) -> HttpRequest:
         """Return the request of a call; raises `RequestError` for one that needs a signature, or that is no question."""
         if call.api[0] != "public" or call.method != "GET":
-            raise RequestError(f"{call.method} {call.path} needs a key, and public data alone are read here")
+            raise RequestError(f"{call.method} {call.path} needs a key, and only public data are read here")
         return HttpRequest("GET", f"{self._rest}/{call.path}{_query(call.params)}", dict(self._headers))
 
     async def close(self) -> None:
-        """Do nothing: it has no sockets of its own."""
+        """Do nothing: it has no sockets."""
 
 
 def _query(params: Mapping[str, Any]) -> str:

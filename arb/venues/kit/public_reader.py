@@ -1,6 +1,7 @@
 """Ask a venue for its public data, its clock and its listing, and ask again while that may help. Reads only.
 
-An answer is judged from its status and body; what it says of our pace and of our clock is obeyed at once, by all requests.
+An answer is judged from its status and body; its limits on our pace and its verdict on our clock apply at once to all
+requests.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ ROWS_A_TURN = 8
 
 
 class PublicReader:
-    """The questions to one venue that need no key; raises `VenueError` where a venue does not answer one."""
+    """The requests to one venue that need no key; raises `VenueError` where a venue does not answer one."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class PublicReader:
     ) -> None:
         self.venue = dialect.venue
         self.clock_suspected = asyncio.Event()
-        """Set when the venue says of a request of ours that it was out of time."""
+        """Set when the venue reports that our request was out of time."""
         self.listed: frozenset[str] = frozenset()
         """All symbols of the listing, as it was read last."""
         self.listing_headers: Mapping[str, str] = {}
@@ -71,14 +72,14 @@ class PublicReader:
     ) -> tuple[Any, HttpAnswer]:
         """Ask, and ask again while that may help; return body and answer, or raise `VenueError`.
 
-        `patient`: wait for as long as it takes until the pace allows it, for what has to be read whatever it takes.
+        `patient`: wait without limit until the pace allows it, for data that must be read.
         """
         started_ns = self._clock.monotonic_ns()
         attempt = 0
         while True:
             attempt += 1
             if not await self._pacer.wait(call.scope, priority, None if patient else self._pace_timeout_s):
-                raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
+                raise VenueBusy(self.venue, f"no free slot in {call.scope!r}", code=RATE_BUDGET)
             verdict, answer = await self._ask_once(call)
             self.obey(call.scope, verdict, answer)
             if answer is not None and verdict.outcome is Outcome.ACCEPTED:
@@ -91,11 +92,10 @@ class PublicReader:
             await asyncio.sleep(delay_s)
 
     async def body_of(self, call: Call) -> Any:
-        """Return the body of an answer."""
         return (await self.ask(call))[0]
 
     def obey(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
-        """Keep to what an answer says of our pace, and note when it says that our clock is wrong."""
+        """Obey the limits in an answer, and note when it reports that our clock is wrong."""
         if verdict.trouble is Trouble.CLOCK:
             self.clock_suspected.set()
             self._offset.forget()
@@ -103,7 +103,6 @@ class PublicReader:
         self._pacer.obey(scope, verdict, headers, self.venue_ns())
 
     def venue_ns(self) -> int:
-        """Return the venue's time, as far as we know it."""
         return self._clock.wall_ns() + self._client.server_offset_ns
 
     async def measure_clock(self) -> ClockMeasured:
@@ -113,7 +112,9 @@ class PublicReader:
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
     async def probe(self) -> HttpAnswer:
-        """Ask for the venue's time, once, and return whatever comes; raises `NeverSent` or `AnswerLost` where nothing does."""
+        """Ask for the venue's time, once, and return any answer; raises `NeverSent` or `AnswerLost` where there is
+        none.
+        """
         return await self._sent(self._public.clock())
 
     async def listing(self) -> dict[str, Instrument]:
@@ -128,9 +129,10 @@ class PublicReader:
         return listed
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the venue's currency list says of `assets`; None where it may not be asked. Raises `VenueError`.
+        """Return the rows of `assets` in the venue's currency list; None where it may not be asked. Raises
+        `VenueError`.
 
-        An asset that the venue does not know, or refuses to speak of, is listed on no chain.
+        An asset that the venue does not know, or refuses to report, is listed on no chain.
         """
         found: list[CurrencyChain] = []
         calls = self._public.currency_calls(assets)

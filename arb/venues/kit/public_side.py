@@ -1,8 +1,8 @@
-"""The public connections of a venue, and what they share because the venue counts it by address: dials and fetched snapshots.
+"""The public connections of a venue, and their shared limits per address: dials and fetched snapshots.
 
-Of the connection attempts that a venue allows, public connections leave a third to the private streams and to whatever else
-runs at this address (OKX allows 3 a second: 2 for these). They wait for their turn one after the other, at a start and when
-many are lost together.
+Public connections reserve a third of the allowed connection attempts for the private streams and for other programs at
+this address (OKX allows 3 a second: 2 for these). They are opened one after the other, at a start and when many are
+lost together.
 """
 
 import logging
@@ -24,7 +24,7 @@ from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 log = logging.getLogger(__name__)
 
 SLOW_S = 2.0
-"""A start that takes longer, for the venue's limits alone, is announced."""
+"""A start that takes longer, only because of the venue's limits, is announced."""
 
 
 NOBODY_ELSE: Mapping[str, AddressAllowance] = {}
@@ -43,7 +43,7 @@ def _last_after_s(count: int, budget: Budget) -> float:
 
 
 class PublicSide:
-    """Makes the public connections of one venue; `address`: what it shares with who else reads public data there."""
+    """Makes the public connections of one venue; `address`: shared with other readers of public data there."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class PublicSide:
         )
 
     def announce(self) -> None:
-        """Say how long the start of the connections made so far takes, where the venue's limits make it slow."""
+        """Log how long the start of the connections made so far takes, where the venue's limits make it slow."""
         name, spec = self._spec.name, self._spec
         dials, pace = dial_budget(spec.connections), spec.snapshots
         count, fetched = len(self._books), sum(books for books, fetched in self._books if fetched)
@@ -124,7 +124,7 @@ class PublicSide:
 
 
 def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:
-    """Return what all who read public data of these venues share."""
+    """Return the address allowances shared by all readers of these venues' public data."""
     return {venue: AddressAllowance(spec_of(venue).weight_per_minute, clock) for venue in venues}
 
 

@@ -37,7 +37,7 @@ _FILL_PAGES_MAX = 20
 
 
 class VenueReader(PublicReader):
-    """The questions to one venue with one account's key; raises `VenueError` where a venue does not answer one."""
+    """The requests to one venue with one account's key; raises `VenueError` where a venue does not answer one."""
 
     def __init__(
         self,
@@ -67,7 +67,6 @@ class VenueReader(PublicReader):
         self._fills_read_ms = 0
 
     async def ask_for_query(self, call: Call) -> tuple[Any, int]:
-        """Ask for a part of an order query; return body and instant of the answer."""
         body, answer = await self.ask(call, Priority.QUERY, QUERIES)
         return body, answer.received_ns
 
@@ -79,10 +78,10 @@ class VenueReader(PublicReader):
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). Where a venue does not report what a
-        buy pays its fee in, the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
-        Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
-        cannot be read.
+        An instrument whose fee cannot be read has none (reason `fee_unknown`). Where a venue does not report in which
+        asset a buy pays its fee, the account's latest buy of the last days decides, if there is one; else the dialect's
+        rule counts. Both are asked for all symbols together, and one by one for those missing then. Raises `VenueError`
+        when the listing cannot be read.
         """
         listed = await self.listing()
         wanted = {symbol: listed[symbol] for symbol in symbols if symbol in listed}
@@ -94,7 +93,6 @@ class VenueReader(PublicReader):
         )
 
     async def balances(self) -> BalancesReported:
-        """Read all balances; raises `VenueError` when they cannot be read."""
         body, answer = await self.ask(self._dialect.balances())
         reported = self._dialect.balances_in(body)
         return BalancesReported(venue=self.venue, balances=reported, complete=True, asked_ns=answer.sent_ns)
@@ -114,7 +112,7 @@ class VenueReader(PublicReader):
         return {symbol: fees for symbol, fees in found.items() if _plausible(fees)}
 
     async def _with_fee_asset(self, fees: dict[str, Fees]) -> dict[str, Fees]:
-        """Return rates with what the venue says of the asset that pays them, where that is asked for by itself."""
+        """Return rates with the asset that pays them, where that is asked for separately."""
         query = self._dialect.fee_asset
         if query is None or not fees:
             return fees
@@ -134,7 +132,6 @@ class VenueReader(PublicReader):
         return self._dialect.fees_in(body)
 
     async def _read_buys(self, symbols: tuple[str, ...]) -> None:
-        """Read the latest buys of `symbols`, as far as they were not read before."""
         now_ms = self.venue_ns() // NS_PER_MS
         since_ms = max(0, now_ms - _FEE_MEMORY_MS, self._fills_read_ms - _LATE_FILLS_MS)
         if len(symbols) > 1:
@@ -154,7 +151,6 @@ class VenueReader(PublicReader):
             self._fills_read_ms = now_ms
 
     async def _note_buys(self, pages: Pages, most: int) -> bool:
-        """Note the buys on at most `most` pages of fills; return whether those were all."""
         call: Call | None = pages.first
         for _ in range(most):
             if call is None:
@@ -172,7 +168,7 @@ class VenueReader(PublicReader):
             self._buys[fill.symbol] = max(self._buys.get(fill.symbol, buy), buy)
 
     def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
-        """Return an instrument with its rates, and with what they are paid in, by the venue's word or by the latest buy."""
+        """Return an instrument with its rates and their asset, by the venue's report or by the latest buy."""
         buy_fee_in, asset, asset_taker = fees.buy_fee_in, fees.asset or "", fees.asset_taker
         if instrument.symbol in self._buys and not fees.reported:
             _, paid_in = self._buys[instrument.symbol]

@@ -1,4 +1,6 @@
-"""When a book may be subscribed or fetched anew: the first time at once, then ever later, and within what the venue allows."""
+"""When a book may be subscribed or fetched again: the first time at once, then ever later, and within the venue's
+limits.
+"""
 
 from collections import deque
 
@@ -11,7 +13,7 @@ DELAY_MAX_S = 60
 STEADY_S = 60
 """A book that was not lost for so long begins again without a delay."""
 MESSAGES = 2
-"""What one resync costs: unsubscribing and subscribing."""
+"""The messages of one resync: unsubscribing and subscribing."""
 HOUR_NS = 3600 * NS_PER_S
 
 
@@ -50,7 +52,6 @@ class ResyncPace:
 
     @property
     def waiting(self) -> int:
-        """Return how many books wait for their turn."""
         return len(self._waiting)
 
     def next_due_ns(self) -> int | None:
@@ -66,7 +67,7 @@ class ResyncPace:
         return max(0, self._per_hour - len(self._sent)) // MESSAGES
 
     def again(self, native: str) -> bool:
-        """Return whether a book was lost again soon after it had been asked for anew."""
+        """Return whether a book was lost again soon after it had been asked for again."""
         return self._tried[native].delay_s > 0
 
     def fresh(self) -> int:
@@ -84,11 +85,9 @@ class ResyncPace:
         return begun
 
     def sent(self, messages: int, now_ns: int) -> None:
-        """Count requests that left."""
         self._sent.extend([now_ns] * messages)
 
     def forget(self, native: str) -> None:
-        """Forget a book that is retired."""
         self._waiting.pop(native, None)
         self._tried.pop(native, None)
 

@@ -1,13 +1,13 @@
-"""Snapshots of books that are fetched over HTTP, where a venue's websocket sends changes alone (`ResyncBy.FETCH`).
+"""Snapshots of books that are fetched over HTTP, where a venue's websocket sends only changes (`ResyncBy.FETCH`).
 
-A book is asked for once at a time, and only while it waits: what was fetched for a connection that has ended is thrown
-away, since changes are missing behind it. All connections of a venue share one pace, as the venue counts requests by
-address; so 300 books that are lost together come back one after the other, and none of it is refused. What fails is asked
-for again, each book by itself, after 1, 2, 4, 8 and then 15 s: no answer, an answer too long, a status that is none of
-success, a body that is none of the venue's. Where the venue says 429 all of them stand still for as long as it says, and go
-on more slowly (`arb.venues.kit.rules.pacing`).
+A book is asked for once at a time, and only while it waits: a snapshot for a connection that has ended is thrown away,
+since changes are missing behind it. All connections of a venue share one pace, as the venue counts requests by address;
+so 300 books that are lost together return one after the other, and no request is refused. A failed fetch is repeated,
+each book by itself, after 1, 2, 4, 8 and then 15 s: no answer, an answer too long, a status that is none of success, a
+body that is none of the venue's. Where the venue answers 429 all of them pause for as long as it asks, and continue
+more slowly (`arb.venues.kit.rules.pacing`).
 
-What comes is handed over as a frame is, with its address; whether it fits the stream is for the books to judge.
+A snapshot is delivered as a frame is, with its address; whether it fits the stream is for the books to judge.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from arb.venues.kit.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 
 SCOPE = "snapshots"
-"""What the pace of a venue's snapshots is metered under."""
+"""The metering scope of a venue's snapshots."""
 TIMEOUT_S = 5.0
 IN_FLIGHT_MAX = 8
 """Of one connection: an endpoint that hangs holds up no more than this, for `TIMEOUT_S`."""
@@ -46,10 +46,10 @@ class SnapshotSource(msgspec.Struct, frozen=True):
 
 
 class SnapshotFetcher:
-    """Fetches what the books of one connection wait for, while it runs.
+    """Fetches the snapshots that the books of one connection wait for, while it runs.
 
-    `deliver` takes (received_ns, body, path) of each; `report` takes a line about what fails, one a minute at most. Neither may
-    block; what `deliver` raises ends `run`.
+    `deliver` takes (received_ns, body, path) of each; `report` takes a line about failures, one a minute at most.
+    Neither may block; an exception of `deliver` ends `run`.
     """
 
     def __init__(
@@ -79,20 +79,18 @@ class SnapshotFetcher:
             self._wake.set()
 
     def forget(self, native_symbol: str) -> None:
-        """Fetch nothing of a book that is retired."""
         self._pace.forget(native_symbol)
         if (task := self._fetching.pop(native_symbol, None)) is not None:
             task.cancel()
 
     def lost_connection(self) -> None:
-        """Throw away what is asked for and under way: the books begin anew with the next connection."""
+        """Drop all requests and answers under way: the books begin again with the next connection."""
         self._pace.lost_connection()
         for task in self._fetching.values():
             task.cancel()
         self._fetching.clear()
 
     async def run(self) -> None:
-        """Fetch until cancelled."""
         self._transport = self._source.carrier()
         wake = asyncio.create_task(self._wake.wait())
         tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +122,7 @@ class SnapshotFetcher:
             await self._source.pacer.wait(SCOPE, Priority.READ, None)
         path = self._dialect.snapshot_path(native)  # it may be live meanwhile: a stream may push whole books, too
         answer, failure = (None, "") if path is None else await self._ask_once(path)
-        # From here on nothing is waited for, so nobody can lose the connection in between.
+        # From here on nothing is awaited, so the connection cannot be lost in between.
         self._fetching.pop(native, None)
         self._wake.set()
         if failure:
@@ -133,7 +131,7 @@ class SnapshotFetcher:
             self._deliver(answer.received_ns, answer.body, path)
 
     async def _ask_once(self, path: str) -> tuple[HttpAnswer | None, str]:
-        """Return the answer that holds a snapshot, or None and what came instead."""
+        """Return the answer that holds a snapshot, or None and the reason."""
         source, transport = self._source, self._transport
         assert transport is not None
         request = HttpRequest("GET", source.rest + path, dict(source.headers), answer_bytes_max=BYTES_MAX)

@@ -1,8 +1,8 @@
 """A venue as one value: everything the rest of the engine must know of it, and the makers of its parts.
 
-Each folder `arb/venues/<name>/` holds one `spec.py` with one `SPEC`; `registry.py` lists them, and nobody else names a venue.
-Numbers come from the venues' own documents, named where they stand. Makers import late: a command that only reads settings
-or history must not load the libraries of any venue.
+Each folder `arb/venues/<name>/` holds one `spec.py` with one `SPEC`; `registry.py` lists them, and no other module
+names a venue. Numbers are from the venues' own documents, named next to them. Makers import late: a command that only
+reads settings or history must not load the libraries of any venue.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
 
 
 class Product(StrEnum):
-    """What is traded at a venue through its adapter."""
-
     SPOT = "spot"
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a venue allows its websockets; 0 where it documents no bound.
+    """A venue's limits on websockets; 0 where it documents no bound.
 
     `connects` connection attempts per `connects_window_s` and address; `subscriptions_per_hour` counts subscribing,
     unsubscribing and logging in on one connection.
@@ -53,10 +51,10 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradingParts(NamedTuple):
-    """What speaks for one account: the REST language, the private stream, and the client that signs.
+    """The parts for one account: the REST language, the private stream, and the client that signs.
 
-    `ws_private`: where its private stream is, unless where the site says. `enforces_expiry`: False where the venue documents no
-    expiry for accounts of this kind, whatever it does for others.
+    `ws_private`: the address of its private stream, if not that of the site. `enforces_expiry`: False where the venue
+    documents no expiry for accounts of this kind.
     """
 
     dialect: "TradeDialect"
@@ -74,22 +72,21 @@ class BookMaker(Protocol):
 
 
 class TapeMaker(Protocol):
-    """Makes a reader of a tape's frames, which may be of a dialect that no live connection speaks any more."""
+    """Makes a reader of a tape's frames, which may be of a dialect that no live connection uses any more."""
 
     def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-        """Return a reader that rebuilds whatever books the tape holds, and writes those in `seats` into `arena`."""
+        """Return a reader that rebuilds all books the tape holds, and writes those in `seats` into `arena`."""
 
 
 class TradingMaker(Protocol):
-    """Joins the parts of one account."""
-
     def __call__(self, site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
         """Return the parts; signed requests pass `guard`, and every request has the headers of `site`."""
 
 
 AddressMaker = Callable[[Site, Callable[[], HttpTransport]], Address]
-"""Makes the address of a connection: fixed by the site, or asked for anew before each one, by requests with the site's headers
-that the second argument makes a carrier for (whoever makes one closes it)."""
+"""Makes the address of a connection: fixed by the site, or asked for before each one, by requests with the site's
+headers; the second argument makes the carrier of these requests, which its caller closes.
+"""
 
 
 def _public_address(site: Site, carrier: Callable[[], HttpTransport]) -> Address:
@@ -107,9 +104,9 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     """How orders go to a venue.
 
     `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
-    `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
-    `other_accounts`: where accounts are of several kinds that speak differently: by the code with which the venue refuses a key
-    that is asked in the language of another kind, what makes the parts for its own.
+    `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry only on receipt.
+    `other_accounts`: where accounts of several kinds need different dialects: the maker of the parts for each kind, by
+    the code with which the venue refuses a request in the wrong dialect.
     """
 
     pacing: PacingLimits
@@ -123,9 +120,9 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """How the public REST data of a venue are read that takes no orders of ours.
+    """How the public REST data of a venue without order support are read.
 
-    `pace`: how many questions of one kind may leave. `make`: its language.
+    `pace`: how many requests of one kind may be sent. `make`: its language.
     """
 
     pace: Budget
@@ -133,11 +130,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
-    """How a currency list is asked for that the venue shows to a key alone.
+    """How a currency list is asked for that the venue shows only to a key.
 
-    `questions`: all that is ever sent with it, GET each, as ccxt's (API, path); one is for the venue's clock. `roots`:
-    what stands between the site's REST address and the path, by ccxt's API. `pace`: how many questions of one kind may leave.
-    `make`: its language.
+    `questions`: all requests ever sent with it, GET each, as ccxt's (API, path); one is for the venue's clock. `roots`:
+    the part between the site's REST address and the path, by ccxt's API. `pace`: how many requests of one kind may be
+    sent. `make`: its language.
     """
 
     questions: frozenset[tuple[str, str]]
@@ -149,8 +146,8 @@ class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
 class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
     """A dialect of recorded frames, under the name that tape lines carry as their `venue`.
 
-    `contracts`: its sizes are counted in contracts, so it is rebuilt but not traded. `contracts_quotes`: only in these quotes.
-    `display_only`: rebuilt and never traded on, whatever it is.
+    `contracts`: its sizes are counted in contracts, so it is rebuilt but not traded. `contracts_quotes`: only in these
+    quotes. `display_only`: rebuilt and never traded on.
     """
 
     name: str
@@ -182,19 +179,19 @@ class SignatureReport(Protocol):
 
 
 class SignatureHelp(msgspec.Struct, frozen=True):
-    """What `arb sign VENUE` prints, and its help."""
-
     report: SignatureReport
     help: str
 
 
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
-    data are read, and `reading` says how these are, then; `signature` where `arb sign` can show how a request is signed;
-    `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: what its public
-    schedule charges a taker who trades little, as a ratio, which is paper's default; `weight_per_minute`: what all requests of
-    one address may weigh, where it counts so; `tickers`: how it is asked for all best quotes and volumes at once;
-    `make_currencies`: what reads the venue's currency list; `currency_key`: how that is asked for where it needs a key."""
+    """One venue. `title` names its document; `code_word` is its word for codes; `trading` is None where only its public
+    data are read, and `reading` describes how, then; `signature` where `arb sign` can show how a request is signed;
+    `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: the taker
+    fee of its public schedule at low volume, as a ratio, which is paper's default; `weight_per_minute`: the greatest
+    weight of all requests of one address, where it counts so; `tickers`: how it is asked for all best quotes and
+    volumes at once; `make_currencies`: the maker of the reader of its currency list; `currency_key`: how that is asked
+    for where it needs a key.
+    """
 
     name: str
     title: str
@@ -219,10 +216,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     currency_key: CurrencyKey | None = None
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
-        """Return the site of an environment in a region, or None when the venue has none."""
         return next((s for s in self.sites if (s.environment, s.region) == (environment, region)), None)
 
     @property
     def production(self) -> Site:
-        """Return the venue's main production site."""
         return next(site for site in self.sites if site.environment is Environment.PRODUCTION)

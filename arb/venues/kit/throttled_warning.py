@@ -1,4 +1,4 @@
-"""A warning about what a venue sends, written so rarely that no venue fills a disk or holds up the loop with it."""
+"""A warning about a venue's data, written so rarely that no venue fills a disk or holds up the loop with it."""
 
 import logging
 
@@ -11,7 +11,6 @@ class ThrottledWarning:
         self.count = 0
 
     def warn(self, text: str) -> None:
-        """Count an occasion, and write it if it is one of those."""
         self.count += 1
         if not self.count & (self.count - 1):
             self._log.warning("%s%s", text, f" ({self.count} times so far)" if self.count > 1 else "")

@@ -1,8 +1,8 @@
-"""Every spot symbol's best quotes and day's volume, in one answer of a venue: where it is asked, and how its rows are read.
+"""Every spot symbol's best quotes and day's volume, in one answer of a venue: where it is asked, and how its rows are
+read.
 
-A ticker is some seconds old and shows one level of a book: it helps to choose what to watch (`arb markets`), and no order goes
-by it.
-The venues' answers differ in names alone, so a venue states them as data (`TickerForm`).
+A ticker is some seconds old and shows one level of a book: it helps to choose symbols (`arb markets`), and no order
+depends on it. The venues' answers differ only in names, so a venue states them as data (`TickerForm`).
 """
 
 import asyncio
@@ -24,9 +24,10 @@ ROWS_A_TURN = 50
 
 
 class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a venue's tickers are, as ccxt names the endpoint, and the names of what is read of a row.
+    """Where a venue's tickers are, as ccxt names the endpoint, and the names of the fields of a row.
 
-    `rows`: the members that lead to the list, none where the answer is the list. `volume`: the last 24 hours', in quote.
+    `rows`: the members that lead to the list, none where the answer is the list. `volume`: the last 24 hours', in
+    quote.
     """
 
     api: tuple[str, ...]
@@ -41,7 +42,6 @@ class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
     volume: str
 
     def call(self) -> Call:
-        """Return the question for all of them."""
         return Call(
             scope=f"GET {self.path}",
             api=self.api,
@@ -63,7 +63,7 @@ class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def read(self, venue: str, raw: Any) -> tuple[str, Ticker]:
-        """Return a row's native symbol and what it says; a side that is empty, absent or 0 has no price."""
+        """Return a row's native symbol and its ticker; a side that is empty, absent or 0 has no price."""
         fields = Fields(venue, "ticker", raw)
         bid, bid_size = _side(fields, self.bid, self.bid_size)
         ask, ask_size = _side(fields, self.ask, self.ask_size)
@@ -73,7 +73,7 @@ class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _side(fields: Fields, price: str, size: str) -> tuple[Decimal | None, Decimal]:
-    """Return the best price of a side and its size; (None, 0) where nobody quotes."""
+    """Return the best price of a side and its size; (None, 0) for an empty side."""
     found = fields.not_negative(price, Decimal(0))
     return (found, fields.not_negative(size, Decimal(0))) if found else (None, Decimal(0))
 

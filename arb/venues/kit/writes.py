@@ -1,8 +1,8 @@
-"""Orders and cancels of one account on their way out: written and signed first, handed over later, once.
+"""Orders and cancels of one account on their way out: written and signed first, sent later, once.
 
 Over REST, or over the venue's order socket where the user wants that. An order is written with the form of its symbol
-(`venues/kit/order_form.py`), any other write by its call. Between writing and handing over nothing is awaited, so that both
-legs of a pair can be written, and then leave one right after the other.
+(`venues/kit/order_form.py`), any other write by its call. Between writing and sending nothing is awaited, so that both
+legs of a pair can be written, and then sent one right after the other.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ class ReadyFrame(NamedTuple):
 
 
 Ready = Outgoing | ReadyFrame
-"""A write that is signed and rendered: handing it over is all there is left to do."""
+"""A write that is signed and rendered: only sending remains."""
 
 
 class ReadyOrder(msgspec.Struct):
-    """An order that is ready to leave; see `arb.venues.kit.base.Departure`.
+    """An order that is ready to be sent; see `arb.venues.kit.base.Departure`.
 
-    `connection`: the one that stands ready for a request, None where it leaves as `VenueWrites.send` finds a way. `placed`
-    waits for what brings the answer, and judges it.
+    `connection`: the one that is ready for a request, None where `VenueWrites.send` chooses the way. `placed` awaits
+    the answer, and judges it.
     """
 
     writes: "VenueWrites"
@@ -60,13 +60,11 @@ class ReadyOrder(msgspec.Struct):
         return f"ReadyOrder({self.ready!r})"
 
     def leave(self) -> None:
-        """Hand it over, once."""
         connection, ready = self.connection, self.ready
         if connection is None or not (isinstance(ready, Outgoing) and connection.write(ready.data)):
             self.sending = self.writes.send(ready, self.timeout_s)
 
     def answer(self) -> Coroutine[Any, Any, PlaceAnswer]:
-        """Return what waits for what became of it."""
         sending = self.sending
         if sending is None and self.connection is not None:
             sending = self.connection.answer(self.sent_ns, self.timeout_s)
@@ -75,7 +73,7 @@ class ReadyOrder(msgspec.Struct):
 
 
 class VenueWrites:
-    """See the module; raises `VenueError` or `ValueError` for what cannot be written: then nothing was sent."""
+    """See the module; raises `VenueError` or `ValueError` for writes that cannot be written: then nothing was sent."""
 
     def __init__(
         self, dialect: TradeDialect, signer: Signer, transport: WriteTransport, order_socket: OrderSocket | None
@@ -87,22 +85,21 @@ class VenueWrites:
         self._socket = order_socket
 
     def form(self, command: PlaceOrder) -> OrderForm:
-        """Return what an order like this one is written with."""
         form = self._forms.made.get((command.symbol, id(command.side), id(command.tif)))
         return signed(self._dialect.venue, self._forms.make, command) if form is None else form
 
     def prefetch(self, symbol: str) -> tuple[OrderForm, ...]:
-        """Read what entries in a symbol are written with, made ahead where it may be; see `OrderForm.prefetch`."""
+        """Read the forms of entries in a symbol, made ahead where allowed; see `OrderForm.prefetch`."""
         try:
             forms = self._forms.of_entries(self._dialect.venue, symbol)
         except (ccxt.BaseError, ArbError, ValueError):
-            return ()  # an order says why
+            return ()  # an order reports why
         for form in forms:
             form.prefetch()
         return forms
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> Ready:
-        """Return an order, ready to leave; `now_ns` and `steady_ns`: the present by our two clocks."""
+        """Return an order, ready to be sent; `now_ns` and `steady_ns`: the present by our two clocks."""
         if self._socket is None:
             return Outgoing(form.origin, self._signer.order(form, command, now_ns, steady_ns))
         return self._framed(
@@ -111,15 +108,14 @@ class VenueWrites:
         )
 
     def other(self, call: Call) -> Ready:
-        """Return a write that is no order, ready to leave."""
         over_rest = partial(signed, self._dialect.venue, self._rendered, call)
         return over_rest() if self._socket is None else self._framed(call, over_rest)
 
     def send(self, ready: Ready, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Hand a write to the network, once, and wait at most `timeout_s` for its answer; see `WriteTransport.write`.
+        """Send a write, once, and wait at most `timeout_s` for its answer; see `WriteTransport.write`.
 
-        The order socket never gets what it has not taken at once: what would have gone there while it is down goes over REST,
-        which is logged and counted.
+        The order socket gets no write later than at once: a write for it while it is down goes over REST, which is
+        logged and counted.
         """
         if isinstance(ready, Outgoing):
             return self._transport.write(ready, timeout_s)
@@ -127,13 +123,13 @@ class VenueWrites:
         try:
             return self._socket.send(ready.request_id, ready.text, timeout_s)
         except SocketEnded:
-            self._socket.passed_by += 1  # not a byte left: another way is free
+            self._socket.passed_by += 1  # not a byte was sent: another way is free
         try:
             return self._transport.write(ready.over_rest(), timeout_s)
         except (VenueError, ValueError) as refused:
             never: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
             never.set_exception(NeverSent(str(refused)))
-            never.exception()  # seen: whoever waits may stop waiting
+            never.exception()  # retrieved: its caller may stop waiting
             return never
 
     def _rendered(self, call: Call) -> Outgoing:

@@ -1,8 +1,9 @@
-"""Whose an OKX key is, what it may do and how its account trades (API v5, "Get account configuration").
+"""The owner and rights of an OKX key, and how its account trades (API v5, "Get account configuration").
 
-The account's mode decides how spot orders are placed (`tdMode`: "Place order", "Trade Mode"): in cash in the modes `Spot` and
-`Futures`, against the margin of all assets in `Multi-currency margin` and `Portfolio margin`. `autoLoan` borrows in these two
-("Only applicable to ..."), `enableSpotBorrow` in `Spot`. `feeType` says what a buy pays its fee in.
+The account's mode decides how spot orders are placed (`tdMode`: "Place order", "Trade Mode"): in cash in the modes
+`Spot` and `Futures`, against the margin of all assets in `Multi-currency margin` and `Portfolio margin`. `autoLoan`
+borrows in these two ("Only applicable to ..."), `enableSpotBorrow` in `Spot`. `feeType` is the side in which a buy pays
+its fee.
 """
 
 from arb.market.ids import plain_id
@@ -27,12 +28,14 @@ _KINDS = {
 
 
 class OkxAccount:
-    """The account of one key; in cash, and with fees taken from what is received, until its configuration says otherwise."""
+    """The account of one key; in cash, and with fees taken from the received asset, until its configuration shows
+    otherwise.
+    """
 
     def __init__(self) -> None:
         self.trade_mode = CASH
         self.buy_fee_in: FeeIn | None = None
-        """What a buy pays its fee in; None where the venue does not report it."""
+        """The side in which a buy pays its fee; None where the venue does not report it."""
 
     def facts(self, config: Fields) -> KeyFacts:
         """Read `GET /account/config`, and remember how to trade.
@@ -58,12 +61,14 @@ class OkxAccount:
         )
 
     def note_fees(self, config: Fields) -> None:
-        """Remember what a buy pays its fee in, which the user may change at any time."""
+        """Remember the side in which a buy pays its fee, which the user may change at any time."""
         self.buy_fee_in = _BUY_FEES.get(config.maybe_text("feeType") or "")
 
 
 def _borrows(config: Fields, level: str) -> tuple[str, ...]:
-    """Return what borrows on its own; a margin mode is named even where its loans are off, for its losses may become one."""
+    """Return the parts that borrow automatically; a margin mode is named even where its loans are off, for its losses
+    may become one.
+    """
     found = []
     if level in _MARGIN:
         found.append(f"mode {_MODES[level]}")
@@ -75,7 +80,7 @@ def _borrows(config: Fields, level: str) -> tuple[str, ...]:
 
 
 def _more(config: Fields) -> tuple[tuple[str, str], ...]:
-    fee_in = {"0": "what is received", "1": "quote"}
+    fee_in = {"0": "the received asset", "1": "quote"}
     named: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("kind", "type", _KINDS),
         ("fee of a buy in", "feeType", fee_in),

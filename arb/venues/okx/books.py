@@ -1,17 +1,19 @@
-"""OKX's public books (API v5, "Order book channel"): a pushed snapshot, then changes chained by `prevSeqId` == last `seqId`.
+"""OKX's public books (API v5, "Order book channel"): a pushed snapshot, then changes chained by `prevSeqId` == last
+`seqId`.
 
 Special cases of the chain: equal ids with empty sides are a keep-alive; after maintenance one change has `seqId` below
-`prevSeqId`, and is good when its `prevSeqId` matches. Everything else that does not match is a gap. `checksum` is
-0 on today's feeds, which means none; a present, non-zero one is verified. Frames of before `seqId` existed are read
-from tapes only, where the checksum alone vouches for them; a live feed refuses them.
+`prevSeqId`, and is good when its `prevSeqId` matches. Everything else that does not match is a gap. `checksum` is 0 on
+today's feeds, which means none; a present, non-zero one is verified. Frames of before `seqId` existed are read from
+tapes only, where only the checksum vouches for them; a live feed refuses them.
 
 `bbo-tbt` (best bid and offer, every 10 ms) confirms a book that states no checksum. The documents number changes by
-channel and do not say that the ids of the two are comparable, so the BBO check is believed, book by book, once it has shown it
-(`arb/venues/books/plain/bbo_check.py`): by book because a wrong one must not have the others' BBO checks dismissed. Whether a
-book is live is said by `books` alone: the BBO check is subscribed beside it, and may be refused, silent or unreadable.
+channel and do not state that the ids of the two are comparable, so the BBO check is believed, book by book, once it has
+shown it (`arb/venues/books/plain/bbo_check.py`): by book because a wrong one must not have the others' BBO checks
+dismissed. Only `books` decides whether a book is live: the BBO check is a further subscription, and may be refused,
+silent or unreadable.
 
 OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
-snapshot of a quiet book may lie seconds back. So a snapshot and a keep-alive state no `event_ns`.
+snapshot of a quiet book may be seconds old. So a snapshot and a keep-alive state no `event_ns`.
 """
 
 from collections.abc import Sequence
@@ -59,7 +61,7 @@ class OkxFeed(PushedFeed):
     channel = "books"
     shape = OKX
     _said = False
-    """Whether it was said that a BBO check is missing or dismissed: of the first one only, the others may be hundreds."""
+    """Whether a missing or dismissed BBO check was logged: only the first one is, the others may be hundreds."""
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         """Put a book on a finer scale, and forget the quotes on the old one that it has not reached."""
@@ -69,7 +71,6 @@ class OkxFeed(PushedFeed):
             slot.ahead.clear()
 
     def bbo_messages(self, native_symbols: Sequence[str], now_s: int, *, end: bool = False) -> tuple[str, ...]:
-        """See `arb.market.feed.BookFeed`."""
         args = [{"channel": _BBO_CHECK, "instId": native_symbol} for native_symbol in native_symbols]
         return self._requests("unsubscribe" if end else "subscribe", args)
 
@@ -117,7 +118,7 @@ class OkxFeed(PushedFeed):
         return self._bbo_checked(slot, result, received_ns)
 
     def _bbo_checked(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
-        """Let the quotes that came before the book's change speak, and only then lend the book to compiled code."""
+        """Check the quotes that preceded the book's change, and only then lend the book to compiled code."""
         if slot.state is not BookState.LIVE:
             return result
         held, failed = heard(slot)
@@ -130,7 +131,7 @@ class OkxFeed(PushedFeed):
         return result
 
     def _settled(self, slot: BookSlot) -> None:
-        """Leave the book here until its quotes have spoken."""
+        """Keep the book here until its quotes are checked."""
 
     def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
         slot = None if arg is None or arg.channel != _BBO_CHECK else self._known(arg.instId)
@@ -149,7 +150,7 @@ class OkxFeed(PushedFeed):
         return self._contradicted(slot, sequence, NOTHING, received_ns) if agreed is False else NOTHING
 
     def _best(self, slot: BookSlot, raw: msgspec.Raw) -> tuple[int, Quote]:
-        """Read the id of best quotes, and what they are; 0 on a side that is empty."""
+        """Read the id of best quotes, and the quotes; 0 on a side that is empty."""
         native_symbol = slot.native_symbol
         try:
             bests = _bests(raw)
@@ -177,7 +178,7 @@ class OkxFeed(PushedFeed):
         )
 
     def _unchecked(self, result: FrameResult, text: str) -> FrameResult:
-        """Say of the first BBO check that it is none; books go on without."""
+        """Log the first BBO check that fails; books continue without."""
         if self._said:
             return result
         self._said = True
@@ -203,11 +204,11 @@ class OkxFeed(PushedFeed):
                 self._refuse(slot.native_symbol, "data[0].seqId", "a change under the id of its predecessor")
             slot.book.apply(bids, asks)
         if sequence < slot.sequence:
-            begin_hearing(slot)  # the ids have begun anew
+            begin_hearing(slot)  # the ids have restarted
         remember_texts(slot, bids, asks, book.bids, book.asks)
         if not self._holds(slot, book.checksum):
             return self._lose(slot, received_ns, "the checksum does not hold")
-        # What changes nothing, a keep-alive or a snapshot of a quiet book, may carry the time of the last change.
+        # A frame without changes, a keep-alive or a snapshot of a quiet book, may carry the time of the last change.
         event_ns = ts_ns if not snapshot and (bids or asks) else 0
         return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
 
@@ -215,7 +216,7 @@ class OkxFeed(PushedFeed):
         return (OKX if slot.stream == "books" else 0), slot.native_symbol
 
     def _sequence_of(self, slot: BookSlot, book: _Book, snapshot: bool) -> int:
-        """Return the id of a frame; refuse one without, unless it comes from a tape and a checksum stands in."""
+        """Return the id of a frame; refuse one without, unless it is from a tape and has a checksum."""
         if book.seqId is not None:
             if snapshot and book.prevSeqId not in (-1, None):
                 self._refuse(slot.native_symbol, "data[0].prevSeqId", f"{book.prevSeqId} in a snapshot, not -1")

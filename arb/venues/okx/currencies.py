@@ -19,7 +19,7 @@ def _rows(body: Any) -> list[Any]:
 def _read(raw: Any) -> Iterator[CurrencyChain]:
     fields = Fields("okx", "currency", raw)
     asset, named = fields.text("ccy"), fields.text("chain")
-    # Whatever stands before the first hyphen is a ticker, not always the asset's own: "BTCK-OKTC" is a form of BTC.
+    # The text before the first hyphen is a ticker, not always the asset's own: "BTCK-OKTC" is a form of BTC.
     ticker, _, network = named.partition("-")
     own = ticker == asset
     chain, contract = identified_end("okx", asset if own else "", network, fields.maybe_text("ctAddr"))

@@ -1,8 +1,8 @@
 """OKX's REST language for a spot account (API v5).
 
 Orders are found by our own id whether open or ended (two hours for those that ended without a fill), so lists are read
-only when that finds nothing. The answer to an order only says that it was taken: what became of it comes by the private
-stream or by querying the order.
+only when that finds nothing. The answer to an order only confirms its receipt: the private stream or a query of the
+order shows its outcome.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -73,7 +73,6 @@ class OkxDialect:
         """Take nothing: OKX's spelling separates base and quote."""
 
     def native_symbol(self, symbol: str) -> str:
-        """Return `BTC-USDT`."""
         return symbol.replace("/", "-")
 
     def place(self, command: PlaceOrder) -> Call:
@@ -98,12 +97,11 @@ class OkxDialect:
         )
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
-        """Read the number the order was given; nothing more is said of it."""
+        """Read the number the order was given, the only fact of the answer."""
         reported = self._only(body)
         return acknowledged(self.venue, command, reported.text("ordId"), reported.maybe_text("clOrdId"))
 
     def cancel(self, command: CancelOrder) -> Call:
-        """Return `POST /trade/cancel-order`."""
         native = self.native_symbol(command.symbol)
         params = {"instId": native} | _named(command.client_order_id, command.venue_order_id)
         return Call(scope=f"cancel {native}", api=_PRIVATE, method="POST", path="trade/cancel-order", params=params)
@@ -123,7 +121,7 @@ class OkxDialect:
         return CancelBatch(call, commands, scopes)
 
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
-        """Read the rows: each has a code of its own, `sCode`, "0" for success."""
+        """Read the rows: each has its own code, `sCode`, "0" for success."""
         reported: dict[str, VenueReply] = {}
         for raw in Fields(self.venue, "answer", body).rows("data"):
             fields = Fields(self.venue, "cancelled order", raw)
@@ -134,17 +132,14 @@ class OkxDialect:
         return reported
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
-        """Return `GET /trade/order`."""
         params = {"instId": self.native_symbol(symbol)} | _named(client_order_id, venue_order_id)
         return _read("trade/order", params)
 
     def order_in(self, body: Any) -> OrderReport | None:
-        """Return the order."""
         rows = Fields(self.venue, "answer", body).listed("data")
         return self.report(rows[0]) if rows else None
 
     def open_orders(self, symbol: str | None) -> Pages:
-        """Return the pages of `GET /trade/orders-pending`."""
         return _paged("trade/orders-pending", self._listed_by(symbol), "ordId")
 
     def ended_orders(self, symbol: str | None, since_ms: int, now_ms: int = 0) -> Pages:
@@ -164,11 +159,9 @@ class OkxDialect:
         return _paged(path, params, "billId")
 
     def report(self, raw: Any) -> OrderReport:
-        """Read one order."""
         return records.order_report(self.venue, raw)
 
     def fill(self, raw: Any, received_ns: int) -> Fill:
-        """Read one row of `/trade/fills`."""
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
@@ -194,19 +187,15 @@ class OkxDialect:
         return Call(scope="cancel all", api=_PRIVATE, method="POST", path="trade/cancel-all-after", params=params)
 
     def clock(self) -> Call:
-        """Return `GET /public/time`."""
         return _read("public/time", {}, _PUBLIC)
 
     def clock_ms(self, body: Any) -> int:
-        """Return the venue's time."""
         return self._only(body).ms_ns("ts") // NS_PER_MS
 
     def balances(self) -> Call:
-        """Return `GET /account/balance`."""
         return _read("account/balance", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
-        """Read all balances."""
         rows = Fields(self.venue, "answer", body).rows("data")
         if not rows:
             raise VenueProtocolError(self.venue, "balance: field 'data': no account")
@@ -215,7 +204,7 @@ class OkxDialect:
     def listing(self) -> Call:
         """Return `GET /account/instruments` for spot, or without a key `/public/instruments`.
 
-        What the account may not trade, as residence bars it, is in the public list alone.
+        Instruments the account may not trade, as residence bars it, are only in the public list.
         """
         if self._has_key:
             return _read("account/instruments", {"instType": "SPOT"})
@@ -242,7 +231,6 @@ class OkxDialect:
         return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
-        """Return `GET /account/trade-fee`."""
         return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
 
     def fees_in(self, body: Any) -> Fees:
@@ -254,13 +242,15 @@ class OkxDialect:
         return self._fees(_rates(next(iter(groups.values()), fields)))
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /account/config`, which says what a buy pays in, and `/account/trade-fee` for the rates of all."""
+        """Return `GET /account/config`, for the side in which a buy pays, and `/account/trade-fee` for the rates of
+        all.
+        """
         return (*self.key_calls(), _read("account/trade-fee", {"instType": "SPOT"}))
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
         """Read the rates of the groups; which instrument is in which group is in the listing (`groupId`).
 
-        An answer without any is an older one, with rates by the quote alone. What no rate can be ascribed to is left out.
+        An answer without any is an older one, with rates only by the quote. Instruments without a rate are omitted.
         """
         fields = self._only(body)
         if fields.has("acctLv"):
@@ -281,11 +271,10 @@ class OkxDialect:
         return Fees(*rates, fee_in or FeeIn.BASE, fee_in is not None)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/config`."""
         return (_read("account/config", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do and whose it is; see `OkxAccount.facts`."""
+        """Read the rights and the owner of the key; see `OkxAccount.facts`."""
         return self._account.facts(self._only(bodies[0]))
 
     def _only(self, body: Any) -> Fields:

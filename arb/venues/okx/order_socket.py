@@ -1,8 +1,9 @@
-"""Orders over OKX's private websocket (API v5, "WS / Place order" and its siblings), answered under the request's own id.
+"""Orders over OKX's private websocket (API v5, "WS / Place order" and its siblings), answered under the request's own
+id.
 
-Since February 2026 the socket names an instrument by its number (`instIdCode` of the listing) and takes the name no longer;
-an instrument whose number is not known goes over REST. The answer is the envelope of REST with `id` and `op` around it, so one
-table judges both. An `event: error` names no request: what it was about is not known.
+Since February 2026 the socket names an instrument by its number (`instIdCode` of the listing) and takes the name no
+longer; an instrument whose number is not known goes over REST. The answer is the envelope of REST with `id` and `op`
+around it, so one table judges both. An `event: error` names no request, so its subject is not known.
 """
 
 from typing import Any, Protocol
@@ -23,11 +24,11 @@ OPS = {
     "trade/cancel-order": "cancel-order",
     "trade/cancel-batch-orders": "batch-cancel-orders",
 }
-"""The operation that stands for each REST call."""
+"""The operation of each REST call."""
 
 
 class OrderSigner(Protocol):
-    """The part of the OKX client that admits what leaves."""
+    """The part of the OKX client that admits writes."""
 
     guard: SigningGuard
 
@@ -39,15 +40,11 @@ class OrderSigner(Protocol):
 
 
 class Numbers(Protocol):
-    """Knows the instruments' numbers."""
-
     def number_of(self, native_symbol: str) -> int | None:
         """Return `instIdCode`, where the listing has it."""
 
 
 class _Frame(msgspec.Struct):
-    """What a frame may hold; anything else in it is passed over."""
-
     id: str = ""
     op: str = ""
     event: str = ""
@@ -75,11 +72,9 @@ class OkxOrderSocket:
         return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/users/self/verify"),)
 
     def ping(self, now_ns: int) -> str | None:
-        """Return the text `ping`."""
         return "ping"
 
     def frame(self, request_id: str, call: Call) -> str | None:
-        """Return the frame of a call; see `SocketDialect`."""
         op = OPS.get(call.path)
         if op is None or call.method != "POST":
             return None

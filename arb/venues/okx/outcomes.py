@@ -1,7 +1,7 @@
-"""OKX's codes and what each means, as data, and its names for the rights of a key.
+"""OKX's codes and their meaning, as data, and its names for the rights of a key.
 
-Source: OKX API v5, "Error code", REST. What is not listed is unknown for an order;
-`rules/outcome.py` says how such rows are read.
+Source: OKX API v5, "Error code", REST. A code that is not listed is unknown for an order; `rules/outcome.py` describes
+how such rows are read.
 """
 
 from typing import Any
@@ -108,7 +108,7 @@ _ROWS: tuple[Row, ...] = (
         "51006 51116 51118 51137 51138",
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the price is outside what is allowed now",
+        "the price is outside the range allowed now",
     ),
     (
         "51003 51004 51005 51007 51020 51100 51101 51102 51111 51120 51121 51201 51202",
@@ -137,9 +137,9 @@ _CODE_DIGITS = 5
 def _write_reply(status: int, body: Any) -> VenueReply | None:
     """Read the answer to one order: its cause is the item's `sCode`, and the outer 0, 1 or 2 only sums up the items.
 
-    Any other outer code is about the whole request; shorter than those of the venue it is the HTTP status in the words of its
-    gateway. An item that speaks of success beside it contradicts it, so nothing is proved; nor is anything by an answer about
-    several orders, or about none.
+    Any other outer code is about the whole request; shorter than those of the venue it is the HTTP status in the words
+    of its gateway. A successful item next to such a code contradicts it, so nothing is proved; nor is anything by an
+    answer about several orders, or about none.
     """
     outer = code_in(body, "code")
     items = body.get("data") if isinstance(body, dict) else None

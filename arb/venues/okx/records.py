@@ -53,7 +53,6 @@ def order_report(venue: str, raw: Any) -> OrderReport:
 
 
 def fill(venue: str, raw: Any, source: FillSource, received_ns: int) -> Fill:
-    """Read a row of `/trade/fills`."""
     fields = Fields(venue, "fill", raw)
     event_ns = fields.maybe_ms_ns("fillTime") or fields.ms_ns("ts")
     return _fill(venue, fields, ("fee", "feeCcy"), event_ns, source, received_ns)
@@ -69,7 +68,7 @@ def pushed_fill(venue: str, raw: Any, received_ns: int) -> Fill | None:
 
 
 def balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
-    """Read an account of `/account/balance` or the channel `account`; what is not named there is unchanged or zero."""
+    """Read an account of `/account/balance` or the channel `account`; assets not named there are unchanged or zero."""
     fields = Fields(venue, "account", raw)
     return {
         detail.text("ccy"): AssetBalance(detail.not_negative("availBal"), detail.not_negative("frozenBal", ZERO))

@@ -59,7 +59,7 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
             "OK-ACCESS-TIMESTAMP": timestamp,
             "OK-ACCESS-SIGN": signature,
         }
-        return headers if expiry is None else headers | {"expTime": expiry}  # not part of what is signed
+        return headers if expiry is None else headers | {"expTime": expiry}  # not part of the signed text
 
     def _base_url(self, call: Call) -> str:
         return str(self.urls["api"]["rest"])
@@ -68,7 +68,7 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         symbol = self._symbol(order.get("instId"))
         if order.get("ordType") != "market":
             return limit_claim(symbol, order.get("side"), order.get("sz"), order.get("px"))
-        # Spot market buys count `sz` in quote unless `tgtCcy` says base; perpetuals count contracts and are not ours.
+        # Spot market buys count `sz` in quote unless `tgtCcy` is base; perpetuals count contracts and are not ours.
         in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
         return OrderClaim(symbol, to_decimal(order.get("sz")) if in_quote else None)
 

@@ -88,8 +88,8 @@ SPEC = VenueSpec(
         _site(Environment.DEMO, "eea", "https://eea.okx.com", "wss://wseeapap.okx.com:443/ws/v5", _DEMO),
         _site(Environment.DEMO, "us", "https://us.okx.com", "wss://wsuspap.okx.com:443/ws/v5", _DEMO),
     ),
-    # 480 requests to subscribe or end an hour: 200 books and their BBO checks take 8, each lost book 2. Should the venue
-    # count each channel of a request, they take 400, and 40 lost books are left.
+    # 480 requests to subscribe or end an hour: 200 books and their BBO checks take 8, each lost book 2. Should the
+    # venue count each channel of a request, they take 400, and 40 lost books remain.
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
     # OKX API v5, "Get tickers": of spot symbols `volCcy24h` is in quote.
     tickers=TickerForm(
@@ -120,8 +120,8 @@ SPEC = VenueSpec(
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(
-        # A little below what is documented: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s, all
-        # placements of a sub-account 1000/2 s; reads by endpoint. One placement in reserve, see `gate/spec.py`.
+        # A little below the documented limits: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s,
+        # all placements of a sub-account 1000/2 s; reads by endpoint. One placement in reserve, see `gate/spec.py`.
         pacing=PacingLimits(
             place=Budget(12, 500, 1),
             cancel=Budget(12, 500),

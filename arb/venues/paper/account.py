@@ -1,7 +1,7 @@
-"""What a paper account holds and remembers: balances, orders, what it took from levels, and its bills.
+"""The state of a paper account: balances, orders, sizes taken from levels, and bills.
 
-Everything an order changes is one entry that is written down before the order is answered, by whatever `AccountMemory` was
-handed in: a process that is killed comes back to the account as a venue would show it. Amounts are `Decimal`, exact.
+Everything an order changes is one entry that is written down before the order is answered, by the given
+`AccountMemory`: after a kill the next process finds the account as a venue would show it. Amounts are `Decimal`, exact.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,13 +20,13 @@ from arb.market.order import OrderReport, Side
 
 EXACT = Context(prec=80)
 CREDIT = "paper_credit"
-"""The kind of the bill for what a paper account is given."""
+"""The kind of the bill for the amounts a paper account is given."""
 ORDERS_KEPT_NS = 7 * 86_400 * NS_PER_S
 """For how long an order can be asked for; longer than any start looks back."""
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An order that arrived: our name for it, when (our clock), and what became of it."""
+    """An order that arrived: our name for it, when (our clock), and its outcome."""
 
     client_order_id: str
     arrived_ns: int
@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct):
-    """What is missing from a level because we took it, at most what we took, and the size it showed last."""
+    """The size missing from a level because we took it, at most the size we took, and the size it showed last."""
 
     shown: Decimal
     taken: Decimal
@@ -55,11 +55,9 @@ class Forgetful:
     """Keep nothing: the account ends with the process, as that of a replay does."""
 
     def read(self, account_id: str) -> dict[str, str]:
-        """Return nothing."""
         return {}
 
-    async def write(self, account_id: str, entries: Mapping[str, str | None]) -> None:
-        """Do nothing."""
+    async def write(self, account_id: str, entries: Mapping[str, str | None]) -> None: ...
 
 
 BALANCE, ORDER, TAKEN, BILL, TRADES = "balance", "order", "taken", "bill", "trades"
@@ -89,7 +87,7 @@ class PaperAccount:
             raise
 
     def credit(self, amounts: Mapping[str, Decimal], event_ns: int, *, billed: bool) -> None:
-        """Give the account amounts of assets it has none of yet; `billed`: say so in its bills, at `event_ns` there."""
+        """Give the account amounts of assets it has none of yet; `billed`: record it in its bills, at `event_ns` there."""
         for asset, amount in amounts.items():
             self._set_balance(asset, self.balances.get(asset, ZERO) + amount)
             if billed and amount:
@@ -127,10 +125,10 @@ class PaperAccount:
                 self._move(fill.fee_currency, -fill.fee)
 
     def left(self, symbol: str, side: Side, price: Decimal, shown: Decimal) -> Decimal:
-        """Return how much of a level that shows `shown` is there for us, after what we took of it before.
+        """Return how much of a level that shows `shown` is there for us, less the size we took before.
 
-        What the level shows more than before is new, and what we took is missing from it still. Where it shows less than is
-        missing, some of the orders that we took have left it.
+        An increase of the shown size is new, and the size we took is still missing from it. Where it shows less than is
+        missing, some of the orders that we took are gone.
         """
         key = (symbol, side, price)
         known = self._taken.get(key)
@@ -143,7 +141,6 @@ class PaperAccount:
         return shown - missing
 
     def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal) -> None:
-        """Remember that `size` was taken from a level that showed `shown`."""
         key = (symbol, side, price)
         known = self._taken.get(key)
         before = ZERO if known is None else known.taken
@@ -151,7 +148,7 @@ class PaperAccount:
         self._note(TAKEN, _name(key), self._taken[key])
 
     def forget_gone(self, symbol: str, side: Side, standing: Mapping[Decimal, Decimal], limit: Decimal) -> None:
-        """Forget the levels at and before `limit` of which nothing stands any more: what comes there later is new."""
+        """Forget the levels at and before `limit` that are empty now: sizes that appear there later are new."""
         for key in list(self._taken):
             if key[:2] == (symbol, side) and key[2] not in standing:
                 within = key[2] <= limit if side is Side.BUY else key[2] >= limit
@@ -190,7 +187,6 @@ class PaperAccount:
 
 
 def taker_fee(instrument: Instrument) -> Decimal:
-    """Return what a taker pays, as a ratio."""
     return ZERO if instrument.taker_fee is None else instrument.taker_fee
 
 

@@ -1,9 +1,10 @@
-"""Paper trading: a venue's stand-in behind the door of its gateway. Nothing leaves, and there is no key that could sign.
+"""Paper trading: a simulated venue behind the gateway's interface. Nothing is sent, and there is no key that could
+sign.
 
-Rules and clock are the venue's own, read from its public addresses (`PaperSource`); the account is ours (`PaperAccount`); what
-an order gets is decided by the books that the engine itself sees (`PaperMatching`), live ones or those of a tape. An order
-arrives one way after it was sent, and its answer, its fills and the balances come one way later, as over the venue's answer
-and its private stream. Questions are answered as of the instant at which they arrive.
+Rules and clock are the venue's own, read from its public addresses (`PaperSource`); the account is ours
+(`PaperAccount`); the books that the engine itself sees decide an order's fills (`PaperMatching`), live ones or those of
+a tape. An order arrives one way after it was sent, and its answer, its fills and the balances arrive one way later, as
+over the venue's answer and its private stream. Queries are answered as of the instant at which they arrive.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ OPENING_WAIT_NS = 10 * NS_PER_S
 
 
 class PaperSource(Protocol):
-    """What is known of a venue without a key."""
+    """The facts of a venue that can be read without a key."""
 
     @property
     def listed(self) -> Collection[str]:
@@ -68,22 +69,21 @@ class PaperSource(Protocol):
         """Return the rules of those of `symbols` that are listed, with the fee that paper charges; raises `VenueError`."""
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
+        """Return the rows of `assets` in the venue's currency list; None where it is not known. Raises `VenueError`."""
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours; raises `VenueError`. Half a round trip is at most the error."""
 
-    async def close(self) -> None:
-        """Release sockets."""
+    async def close(self) -> None: ...
 
 
 class PaperGateway:
     """One account at one venue; see `arb.venues.kit.base.OrderGateway`.
 
-    `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that of its
-    answer back; None: half a round trip to the venue's public address, as last measured. `opening`: what an account that holds
-    nothing yet is given, by asset; or what each asset is to be worth, in quote, by the first books. `fee_price`: see
-    `PaperMatching`.
+    `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that
+    of its answer back; None: half a round trip to the venue's public address, as last measured. `opening`: the start of
+    an account that holds nothing yet, by asset; or the worth of each asset, in quote, by the first books. `fee_price`:
+    see `PaperMatching`.
     """
 
     def __init__(
@@ -117,7 +117,6 @@ class PaperGateway:
         self._listener: EventListener | None = None
 
     async def start(self) -> None:
-        """See that the venue answers; raises `VenueError`."""
         await self.measure_clock()
 
     async def close(self) -> None:
@@ -126,47 +125,43 @@ class PaperGateway:
         await self._source.close()
 
     def on_frame(self) -> None:
-        """Take note of a public frame of the venue, when it has been applied to the books."""
+        """Take a public frame of the venue, after it has been applied to the books."""
         self._matching.on_frame()
         if self._unopened and self._listener is not None:
             self._open_by_books(self._listener)
 
     @property
     def watches(self) -> bool:
-        """Return whether `on_frame` has to be called after every single frame, now."""
         return self._matching.watches or bool(self._unopened)
 
     @property
     def listed(self) -> Collection[str]:
-        """Return all symbols of the venue's listing, as it was read last."""
         return self._source.listed
 
     @property
     def reached(self) -> Reached:
-        """Return what became of all that this process's orders wanted here."""
+        """Return the outcome of all sizes that this process's orders wanted here."""
         return self._matching.reached
 
     def value_sales(self, price: SalePrice) -> None:
-        """Do nothing: nothing is signed, so no guard stands here."""
+        """Do nothing: nothing is signed, so there is no guard here."""
 
-    def allow(self, symbols: Iterable[str]) -> None:
-        """Do nothing: no guard stands here."""
+    def allow(self, symbols: Iterable[str]) -> None: ...
 
     # Orders.
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
-        """Make an order ready to leave; nothing here ever refuses one before it was sent."""
+        """Make an order ready to be sent; nothing here ever refuses one before it was sent."""
         return _Departure(self, command)
 
     def prefetch(self, symbol: str) -> None:
         """Do nothing: nothing here is written."""
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
-        """Send one order."""
         return await self.send(command)
 
     def send(self, command: PlaceOrder) -> "asyncio.Future[PlaceAnswer]":
-        """Send an order; it goes its way whether or not anybody waits for its answer."""
+        """Send an order; it arrives even if its answer is not awaited."""
         sent_ns = self._clock.wall_ns()
         order = self._matching.leave(command, sent_ns + self._latency_ns)
         answer: asyncio.Future[PlaceAnswer] = asyncio.get_running_loop().create_future()
@@ -178,7 +173,7 @@ class PaperGateway:
             await _pass(2 * (order.arrives_ns - sent_ns))
             became = self._matching.answer(order, self._instruments[order.command.symbol])
             await self._account.written()
-        except Exception as error:  # the top of a task: whoever waits for the answer must hear of it
+        except Exception as error:  # the top of a task: the caller that awaits the answer must get it
             if not answer.done():
                 answer.set_exception(error)
             return
@@ -222,13 +217,12 @@ class PaperGateway:
         )
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
-        """Answer the same of several."""
         return tuple(await asyncio.gather(*map(self.cancel, commands)))
 
     # Questions: answered when the orders that arrived before them have been.
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
-        """Answer with all that is known of an order when the question arrives."""
+        """Answer with all that is known of an order when the query arrives."""
         started_ns = self._clock.wall_ns()
         await self._round_trip()
         kept = self._account.orders.get(command.client_order_id)
@@ -267,7 +261,6 @@ class PaperGateway:
         )
 
     async def balances(self) -> BalancesReported:
-        """Return all balances as they are when the question arrives; before the account opens, that nothing is known yet."""
         asked_ns = self._clock.wall_ns()
         await self._round_trip()
         reported = self._all_balances(asked_ns)
@@ -275,11 +268,10 @@ class PaperGateway:
         return reported
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
-        """Return the rules of those of `symbols` that are traded here; raises `VenueError`."""
         listed = await self._source.listing(symbols)
         self._instruments |= {instrument.symbol: instrument for instrument in listed}
         assets = {asset for known in self._instruments.values() for asset in (known.base, known.quote)}
-        if isinstance(self._opening, Mapping):  # what is said of an asset that pays the fees; it is given by no book
+        if isinstance(self._opening, Mapping):  # reported of an asset that pays the fees; no book has it
             assets |= {known.fee_asset for known in self._instruments.values()} & self._opening.keys()
         self._unopened = tuple(sorted(assets - self._account.balances.keys()))
         if isinstance(self._opening, Mapping):
@@ -288,7 +280,6 @@ class PaperGateway:
         return listed
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the venue's currency list says of `assets`; None where it is not known. Raises `VenueError`."""
         return await self._source.currencies(assets)
 
     async def measure_clock(self) -> ClockMeasured:
@@ -299,7 +290,7 @@ class PaperGateway:
         return measured
 
     async def clock_suspected(self) -> None:
-        """Wait for ever: nobody calls a request out of time."""
+        """Wait for ever: no request is ever called out of time."""
         await asyncio.Event().wait()
 
     async def arm_dead_man(self, timeout_s: int) -> bool:
@@ -307,7 +298,6 @@ class PaperGateway:
         return False
 
     async def run_private(self, listener: EventListener) -> None:
-        """Report fills and balances to `listener` until cancelled."""
         self._listener = listener
         listener(PrivateUp(venue=self.venue))
         await asyncio.Event().wait()
@@ -323,7 +313,6 @@ class PaperGateway:
         self._listener(BalancesReported(venue=self.venue, balances=moved, complete=False, asked_ns=0))
 
     def _found(self, kept: Kept) -> tuple[Fill, ...]:
-        """Return an order's fills as a question finds them now."""
         now_ns = self._clock.wall_ns()
         return tuple(msgspec.structs.replace(fill, source=FillSource.QUERY, received_ns=now_ns) for fill in kept.fills)
 
@@ -338,7 +327,7 @@ class PaperGateway:
     # The opening of the account.
 
     def _open_by_books(self, listener: EventListener) -> None:
-        """Give the account what each asset is to be worth, once the books say what that is."""
+        """Give the account the wanted worth of each asset, once the books show prices."""
         books, now_ns = self._books(), self._clock.wall_ns()
         listed = {known.base: known for known in self._instruments.values()}
         prices = {
@@ -360,7 +349,7 @@ class PaperGateway:
             self._spawn(self._opened(listener))
 
     def _worth(self, listed: Instrument | None, price: Decimal | None) -> Decimal:
-        """Return how much of an asset is worth what each is to be: of the quote so much, of a base in whole lots."""
+        """Return the amount of an asset with the wanted worth: the quote itself, a base in whole lots."""
         assert isinstance(self._opening, Decimal)
         if listed is None or not price:
             return self._opening
@@ -368,13 +357,12 @@ class PaperGateway:
             return floor_to_step(self._opening / price, listed.lot)
 
     def _give(self, amounts: Mapping[str, Decimal]) -> None:
-        """Credit the account; what it is given once it is open stands in its bills, as a deposit would."""
+        """Credit the account; an amount given after its opening is in its bills, as a deposit would be."""
         event_ns = self._clock.wall_ns() + self._source.offset_ns()
         self._account.credit(amounts, event_ns, billed=bool(self._account.balances))
         self._unopened = tuple(asset for asset in self._unopened if asset not in amounts)
 
     async def _opened(self, listener: EventListener) -> None:
-        """Report the balances that the account was given, once they are written down."""
         asked_ns = self._clock.wall_ns()
         try:
             await self._account.written()
@@ -386,7 +374,7 @@ class PaperGateway:
 
 
 def watched(on_frame: FrameListener, gateways: Mapping[str, PaperGateway]) -> FrameListener:
-    """Return what takes frames, and has the venue's paper gateway look at the books after each one."""
+    """Return the frame listener that has the venue's paper gateway look at the books after each frame."""
 
     def look(connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
         on_frame(connection, received_ns, raw, url)
@@ -396,7 +384,6 @@ def watched(on_frame: FrameListener, gateways: Mapping[str, PaperGateway]) -> Fr
 
 
 async def _pass(taken_ns: int) -> None:
-    """Wait for as long as a way there and back takes."""
     if taken_ns:
         await asyncio.sleep(taken_ns / NS_PER_S)
 
@@ -409,9 +396,7 @@ class _Departure:
         self._command = command
 
     def leave(self) -> None:
-        """Send the order."""
         self._answer = self._gateway.send(self._command)
 
     async def answer(self) -> PlaceAnswer:
-        """Wait for what became of it."""
         return await self._answer

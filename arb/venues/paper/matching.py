@@ -1,8 +1,9 @@
-"""What an order gets at a paper venue: the book of the instant at which it arrives there, as far as it stood at the decision.
+"""The fills of an order at a paper venue: by the book at its arrival, limited to the sizes at the decision.
 
-An order is matched when its answer is due, one way after it arrived: by then the frames that the venue sent before the arrival
-have come, and the newest of them, by the venue's own time, is the book that it met. It takes of each level at most what stood
-there both when it left and when it arrived, less what earlier orders of ours took (`PaperAccount.left`). Nobody reacts to it.
+An order is matched when its answer is due, one way after it arrived: by then the frames that the venue sent before the
+arrival are here, and the newest of them, by the venue's own time, is the book that it met. It takes of each level at
+most the size that was there both when it was sent and when it arrived, less the size our earlier orders took
+(`PaperAccount.left`). The market does not react to it.
 """
 
 from collections.abc import Callable
@@ -23,17 +24,17 @@ SHORT_OF_FUNDS = "insufficient_balance"
 OFF_STEPS = "off_steps"
 NOT_TRADABLE = "not_tradable"
 FEE_STEP = Decimal("1e-12")
-"""What a fee in another asset is rounded up to."""
+"""The step to which a fee in another asset is rounded up."""
 Levels = dict[Decimal, Decimal]
 """Sizes by price, best first."""
 
 
 class Reached(msgspec.Struct):
-    """What became of all sizes that arrived, each in quote at its order's limit; `wanted` is the sum of the others.
+    """The outcome of all sizes that arrived, each in quote at its order's limit; `wanted` is the sum of the others.
 
-    `not_shown`: beyond what the book showed within the limit when the order left. `gone`: was there then, and had left the book
-    when the order arrived. `taken_before`: was there, but for what earlier orders of ours had taken. `unseen`: the book was
-    not live, so that nobody knows.
+    `not_shown`: beyond the sizes the book showed within the limit when the order was sent. `gone`: was there then, and
+    not any more when the order arrived. `taken_before`: was there, but our earlier orders had taken it. `unseen`: the
+    book was not live.
     """
 
     wanted: Decimal = ZERO
@@ -45,8 +46,9 @@ class Reached(msgspec.Struct):
 
 
 class Underway(msgspec.Struct):
-    """An order on its way: when it arrives (our clock), the levels within its limit when it left, and the newest ones since
-    that the venue sent before it arrives."""
+    """An order on its way: when it arrives (our clock), the levels within its limit when it was sent, and the newest
+    ones since that the venue sent before it arrives.
+    """
 
     command: PlaceOrder
     arrives_ns: int
@@ -55,11 +57,10 @@ class Underway(msgspec.Struct):
 
 
 FeePrice = Callable[[str, str], Decimal | None]
-"""From an asset and a quote to what one unit of it is worth in that quote, None where nothing says so."""
+"""The price of an asset in a quote, None where it is unknown."""
 
 
 def unpriced(asset: str, quote: str) -> Decimal | None:
-    """Return None: no asset has a price."""
     return None
 
 
@@ -89,9 +90,9 @@ class Charging:
 class PaperMatching:
     """Matches the orders of one account against the books that the engine itself sees.
 
-    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `fee_price`: what an
-    asset that the account's fees are taken from is worth in quote; without a price, or with too little of it, the fee is taken
-    from base or quote.
+    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `fee_price`: the
+    price in quote of the asset that pays the account's fees; without a price, or with too little of it, the fee is
+    taken from base or quote.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class PaperMatching:
         self.reached = Reached()
 
     def leave(self, command: PlaceOrder, arrives_ns: int) -> Underway:
-        """Note what stands where an order is going, at the instant at which it leaves."""
+        """Note the levels an order is sent to, at the instant it is sent."""
         require(command.tif is TimeInForce.IOC, "paper takes immediate-or-cancel orders only")
         live = self._books().is_live(self._venue, command.symbol)
         levels = self._levels(command) if live else {}
@@ -121,18 +122,17 @@ class PaperMatching:
 
     @property
     def watches(self) -> bool:
-        """Return whether an order is on its way."""
         return bool(self._underway)
 
     def on_frame(self) -> None:
-        """Note what a frame changed where orders are going, unless the venue sent it after they arrive."""
+        """Note the levels a frame changed where orders are going, unless the venue sent it after they arrive."""
         for order in self._underway:
             symbol = order.command.symbol
             if self._books().is_live(self._venue, symbol) and self._sent_ns(symbol) <= order.arrives_ns:
                 order.standing = self._levels(order.command)
 
     def answer(self, order: Underway, instrument: Instrument) -> Kept | str:
-        """Match an order whose answer is due; return what became of it, or the code it is refused with."""
+        """Match an order whose answer is due; return its outcome, or the code it is refused with."""
         self._underway.remove(order)
         code = self._refusal(order, instrument)
         if code is not None:
@@ -145,7 +145,9 @@ class PaperMatching:
         return kept
 
     def _sent_ns(self, symbol: str) -> int:
-        """Return when the venue sent a book's last frame, our clock; when it was received where it does not say."""
+        """Return when the venue sent a book's last frame, our clock; when it was received where the venue states no
+        time.
+        """
         arena, row = self._books().arena, self._books().rows[self._venue, symbol]
         event_ns, received_ns = int(arena.event_ns[row]), int(arena.received_ns[row])
         return event_ns - self._offset_ns() if event_ns else received_ns
@@ -206,9 +208,9 @@ class PaperMatching:
         return report, fills
 
     def _sweep(self, order: Underway) -> list[tuple[Decimal, Decimal]]:
-        """Take what is there within the limit, best first; return (price, size) of each level taken.
+        """Take the available levels within the limit, best first; return (price, size) of each level taken.
 
-        Of a book that is not live nobody knows what stands there: nothing is taken.
+        The levels of a book that is not live are unknown: nothing is taken.
         """
         command, account, reached = order.command, self._account, self.reached
         reached.wanted += command.size * command.price
@@ -229,7 +231,9 @@ class PaperMatching:
         return swept
 
     def _explain(self, order: Underway, filled: Decimal) -> None:
-        """Count why an order did not get all it wanted: what stood there when it left, what was left, what we had taken."""
+        """Count why an order did not get its full size: by the sizes when it was sent, those at its arrival, and those
+        we had taken.
+        """
         size, price, reached = order.command.size, order.command.price, self.reached
         shown = min(size, sum(order.decided.values(), ZERO))
         met = min(size, sum((min(order.standing.get(at, ZERO), there) for at, there in order.decided.items()), ZERO))

@@ -1,7 +1,7 @@
 """The public side of a venue, as paper trading needs it: its rules and its clock, asked for without a key.
 
-Nothing here has a key that could sign: whatever would need a signature raises before anything leaves. Where the user has one
-read for the currency list, that is asked for apart (`arb.venues.kit.keyed_list`).
+Nothing here has a key that could sign: a request that needs a signature raises before it is sent. Where the user has a
+key for the currency list, a separate client uses it (`arb.venues.kit.keyed_list`).
 """
 
 from collections.abc import Sequence
@@ -38,20 +38,17 @@ class PublicSource:
 
     @property
     def listed(self) -> frozenset[str]:
-        """Return all symbols of the listing, as it was read last."""
         return self._reader.listed
 
     def offset_ns(self) -> int:
-        """Return the venue's clock minus ours, as last measured."""
         return self._client.server_offset_ns
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
-        """Return the rules of those of `symbols` that are listed; raises `VenueError`."""
         listed = await self._reader.listing()
         return tuple(self._with_fee(listed[symbol]) for symbol in symbols if symbol in listed)
 
     async def listed_markets(self, form: TickerForm) -> tuple[Listed, ...]:
-        """Return the rules of all that is listed, each with its ticker: two questions. Raises `VenueError`."""
+        """Return the rules of all listed symbols, each with its ticker: two requests. Raises `VenueError`."""
         listed = await self._reader.listing()
         tickers = await self._reader.tickers(form)
         return tuple(
@@ -60,26 +57,26 @@ class PublicSource:
         )
 
     async def currencies(self, assets: tuple[str, ...]) -> CurrenciesListed | None:
-        """Return what the currency list says of `assets`; None where the venue shows it to a key alone, and there is none.
+        """Return the rows of `assets` in the currency list; None where the venue shows it only to a key, and there is
+        none.
 
         Raises `VenueError`.
         """
         return await (self._reader if self._keyed is None else self._keyed).currencies(assets)
 
     def list_warning(self) -> str | None:
-        """Return what the key for the currency list may do that it need not; None for nothing, or before it was used."""
+        """Return the rights that the key for the currency list does not need; None for none, or before it was used."""
         return None if self._keyed is None else self._keyed.warning()
 
     async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks; raises `VenueError`."""
         return await self._reader.measure_clock()
 
     async def probe(self) -> HttpAnswer:
-        """Ask once, and return whatever comes; raises `TransportError` where nothing does."""
+        """Ask once, and return any answer; raises `TransportError` where there is none."""
         return await self._reader.probe()
 
     def listing_age_s(self) -> float | None:
-        """Return how old the latest listing is, as caches on its way say; None where none does."""
+        """Return how old the latest listing is, as caches on its way report; None where none does."""
         age = self._reader.listing_headers.get("age", "")
         return float(age) if age.isascii() and age.isdigit() and len(age) < 10 else None
 
@@ -87,7 +84,6 @@ class PublicSource:
         return msgspec.structs.replace(instrument, taker_fee=self._taker_fee, maker_fee=self._taker_fee)
 
     async def close(self) -> None:
-        """Release sockets."""
         if self._keyed is not None:
             await self._keyed.close()
         await self._transport.close()

@@ -1,1 +1,1 @@
-"""What carries bytes: HTTP requests, pooled connections, websockets. Addresses are handed in; no venue is known here."""
+"""The carriers of bytes: HTTP requests, pooled connections, websockets. Callers pass addresses; no venue is known here."""

@@ -1,9 +1,9 @@
-"""One websocket, kept up: connect, greet, keep alive, hand over every frame, and come back after a loss.
+"""One websocket, kept up: connect, greet, keep alive, deliver every frame, and reconnect after a loss.
 
-It understands no frame. It stamps each with the instant of receipt and hands it over at once, where the loop received it; it
-keeps no queue of its own, so nothing can pile up here. What was subscribed is lost with the connection: `greetings` are
-sent anew each time. Where the venue announces the end of a connection, or always ends it at a certain age, the next one is
-opened first.
+It understands no frame. It stamps each with the instant of receipt and delivers it at once, where the loop received it;
+it has no queue, so nothing can pile up here. Subscriptions are lost with the connection: `greetings` are sent again
+each time. Where the venue announces the end of a connection, or always ends it at a certain age, the next one is opened
+first.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNet
 from arb.venues.transport.websocket import nothing
 
 OUTBOX_MAX = 1024
-# A connection that stood this long was good: the next failure starts counting from one.
+# A connection that was up this long was good: the next failure starts counting from one.
 STEADY_S = 30.0
 # So long, at most and at least, before the venue ends a connection for its age the next one is opened; not all at once.
 RENEWED_AHEAD_S = (600.0, 60.0)
 
 
 class StreamConnection:
-    """A websocket, made anew after a loss. All callbacks are called on the loop's thread and must not block or raise.
+    """A websocket, reconnected after a loss. All callbacks are called on the loop's thread and must not block or raise.
 
     `admit` waits until the venue allows another connection; the time to connect counts from then on.
     """
@@ -74,9 +74,9 @@ class StreamConnection:
         self.last_byte_ns = 0
 
     async def run(self, on_read: Callable[[], None] = nothing) -> None:
-        """Keep the connection up until cancelled; what the listeners raise ends it, and it may be run again.
+        """Keep the connection up until cancelled; exceptions of the listeners end it, and it may be run again.
 
-        `on_read` is called each time all frames that came at once were handed over.
+        `on_read` is called each time all frames received at once were delivered.
         """
         self._on_read = on_read
         attempt = 0
@@ -91,7 +91,7 @@ class StreamConnection:
         started_ns = self._clock.monotonic_ns()
         try:
             cause = await self._live()
-        except Exception as error:  # a bug in a listener: whoever uses the connection must know that it is gone
+        except Exception as error:  # a bug in a listener: the user of the connection must know that it is gone
             self._on_down(clean(f"bug: {error!r}"))
             raise
         if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
@@ -111,13 +111,14 @@ class StreamConnection:
         return True
 
     def write(self, text: str) -> None:
-        """Hand one message to the network now, past what is queued; raise `SocketEnded` when not a byte of it can leave."""
+        """Pass one message to the network now, before queued ones; raise `SocketEnded` when not a byte of it can be
+        sent.
+        """
         if self._socket is None or self._cause is not None:
             raise SocketEnded("no connection")
         self._socket.write(text)
 
     def drop(self, cause: str) -> None:
-        """End the present connection, so that a new one is made."""
         if self._socket is None or self._cause is not None:
             return
         self._cause = cause
@@ -125,14 +126,14 @@ class StreamConnection:
         self._closer = asyncio.create_task(self._socket.close())
 
     def renew(self, cause: str) -> None:
-        """Open the next connection, and change over to it once it stands; if it cannot be had, the present one goes on, and
-        may be renewed again."""
+        """Open the next connection, and change over to it once it is up; if that fails, the present one continues, and
+        may be renewed again.
+        """
         idle = self._renewal is None or (self._renewal.done() and self._next is None)
         if self._socket is not None and self._cause is None and idle:
             self._renewal = asyncio.create_task(self._open_next(cause))
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over."""
         return self._socket is not None and self._socket.unread()
 
     # Inner workings.
@@ -185,7 +186,7 @@ class StreamConnection:
             self.drop(cause)
 
     async def _end_renewal(self) -> None:
-        """Forget a connection that was to be the next one; what was not changed over to is closed."""
+        """Forget a connection that was to be the next one, and close it if it is not in use yet."""
         renewal, self._renewal = self._renewal, None
         if renewal is not None:
             renewal.cancel()

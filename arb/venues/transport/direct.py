@@ -1,9 +1,9 @@
-"""Writes over connections of our own, kept warm: from the call to the kernel without a turn of the loop.
+"""Writes over pooled connections, kept warm: from the call to the kernel without a turn of the loop.
 
-For requests that must leave at once and at most once, which are orders and cancels. A connection carries one request at a time
-and is used again only after a whole answer; one on which the venue has said anything unasked, or has closed, is not used. So
-the three ends of `HttpTransport` stay exact: while no byte was handed to the kernel a failure is `NeverSent`, from then on
-everything but a whole answer is `AnswerLost`, and nothing is ever repeated.
+For requests that must be sent at once and at most once, which are orders and cancels. A connection carries one request
+at a time and is used again only after a whole answer; one on which the venue has sent anything unasked, or has closed,
+is not used. So the three ends of `HttpTransport` stay exact: while no byte was passed to the kernel a failure is
+`NeverSent`, from then on everything but a whole answer is `AnswerLost`, and nothing is ever repeated.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from arb.venues.transport.way import DIRECT, WayOut, connect
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How long connections are kept, in seconds.
 
-    One that was idle for `idle_max_s` is not used; a warm one is replaced at `refresh_s` already. One that could not be made,
-    or lived less than `redial_s`, is made anew only after that time.
+    One that was idle for `idle_max_s` is not used; a warm one is replaced at `refresh_s` already. One that could not be
+    made, or lived less than `redial_s`, is made again only after that time.
     """
 
     idle_max_s: float = KEEPALIVE_S
@@ -53,7 +53,7 @@ class DirectTransport:
         timing: PoolTiming | None = None,
         way: WayOut = DIRECT,
     ) -> None:
-        """Make nothing yet; `tls` replaces the system's trusted certificates."""
+        """Open nothing yet; `tls` replaces the system's trusted certificates."""
         self._way = way
         self._clock = clock
         self._timing = PoolTiming() if timing is None else timing
@@ -68,7 +68,7 @@ class DirectTransport:
         self._closed = False
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Hand the request to the kernel now where a connection stands ready, else when its answer is awaited.
+        """Pass the request to the kernel now where a connection is ready, else when its answer is awaited.
 
         Awaiting returns the answer, or raises `NeverSent` or `AnswerLost`.
         """
@@ -86,7 +86,7 @@ class DirectTransport:
         return Later(partial(line.answer, sent_ns, timeout_s))
 
     def standing(self, origin: Origin) -> Line | None:
-        """Return a connection that nothing has come on; where none stands ready one is made, in the background."""
+        """Return a connection without unread bytes; where none is ready one is made, in the background."""
         idle = self._idle.get(origin)
         if idle and idle[-1].ready(self._clock.monotonic_ns() - self._idle_max_ns):
             return idle[-1]
@@ -102,7 +102,8 @@ class DirectTransport:
         began_s = loop.time()
         deadline_s = began_s + timeout_s
         line = await self._dial(request.origin, timeout_s)
-        # A venue that speaks first is heard a way there and back after the connection is made.
+        # The first bytes of a venue that sends before any request arrive a way there and back after the connection is
+        # made.
         try:
             await asyncio.sleep(min(HEARD_S, (loop.time() - began_s) / 2))
         except asyncio.CancelledError:
@@ -119,7 +120,7 @@ class DirectTransport:
         return await line.answer(sent_ns, left_s, f"no answer within {timeout_s:g} s")
 
     def keep_warm(self, url: str, count: int = WARM_CONNECTIONS) -> None:
-        """Hold `count` connections ready to the origin of `url` from now on; made in the background, and made anew."""
+        """Hold `count` connections ready to the origin of `url` from now on; made, and made again, in the background."""
         scheme, _, rest = url.partition("://")
         self._keep(origin_of(scheme, rest.partition("/")[0]), count)
 
@@ -129,7 +130,6 @@ class DirectTransport:
             self._refill(origin)
 
     async def close(self) -> None:
-        """Release sockets."""
         self._closed = True
         tasks = tuple(self._tasks)
         for task in tasks:
@@ -142,13 +142,12 @@ class DirectTransport:
 
     @property
     def connections(self) -> int:
-        """Return how many connections are open."""
         return len(self._lines)
 
     # The pool.
 
     def _silent(self, origin: Origin) -> Line | None:
-        """Return the connection that may be used next, the one used latest; what may not be used is dropped."""
+        """Return the connection to use next, the one used latest; unusable ones are dropped."""
         idle = self._idle.get(origin)
         since_ns = self._clock.monotonic_ns() - self._idle_max_ns
         while idle:
@@ -156,24 +155,24 @@ class DirectTransport:
             if line.ready(since_ns):
                 return line
             idle.pop()
-            if not line.asked:  # else taken in this turn of the loop, or nobody waits for its answer
+            if not line.asked:  # else taken in this turn of the loop, or its answer is not awaited
                 line.abort()
         return None
 
     def _spare(self, origin: Origin) -> None:
-        """Make one connection more while all are taken; where there is none at all the next attempt is set already."""
+        """Make one more connection while all are taken; where there is none at all the next attempt is scheduled
+        already.
+        """
         if origin not in self._warm or self._idle.get(origin) or self._refilling.get(origin):
             return
         if 0 < self._count(origin) < SPARE_CONNECTIONS_MAX:
             self._spawn(origin)
 
     def on_used(self, line: Line) -> None:
-        """See `Pool`."""
         self._no_longer_idle(line)
         self._spare(line.origin)
 
     def put_back(self, line: Line) -> None:
-        """See `Pool`."""
         if self._closed or not line.usable:
             line.abort()
             return
@@ -190,7 +189,7 @@ class DirectTransport:
         if line in idle and not line.asked:
             left_s -= (self._clock.monotonic_ns() - line.idle_since_ns) / NS_PER_S
         elif line.forsaken():
-            line.abort()  # whoever sent something on it has dropped the answer
+            line.abort()  # the sender of a request on it has dropped the answer
             return
         if left_s > 0:
             line.watch = loop.call_later(left_s, self._on_watch, line)
@@ -201,7 +200,6 @@ class DirectTransport:
             self._spawn(line.origin, replaces=line)
 
     def on_lost(self, line: Line) -> None:
-        """See `Pool`."""
         self._lines.discard(line)
         self._no_longer_idle(line)
         if self._closed or line.origin not in self._warm:
@@ -234,7 +232,7 @@ class DirectTransport:
         try:
             line = await self._dial(origin, self._timing.dial_timeout_s)
         except NeverSent:
-            # Whoever wants to send dials for itself, and reports it; this only tries again.
+            # A sender dials for itself, and reports it; this only tries again.
             asyncio.get_running_loop().call_later(self._timing.redial_s, self._refill, origin)
         else:
             self.put_back(line)
@@ -293,13 +291,12 @@ class VenueTransport:
         self.standing = writes.standing
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Return the answer, once awaited; a write leaves at once. Raises as its transport does."""
+        """Return the answer, once awaited; a write is sent at once. Raises as its transport does."""
         if request.method != "GET":
             return self._writes.send(request, timeout_s)
         self._writes.keep_warm(request.url)
         return self._reads.send(request, timeout_s)
 
     async def close(self) -> None:
-        """Release sockets."""
         await self._writes.close()
         await self._reads.close()

@@ -1,9 +1,9 @@
 """Websocket frames without a socket, as a client reads and writes them (RFC 6455, section 5), without extensions.
 
-`FrameReader` hands a buffer to whoever receives and takes what came in it: a frame that lies in it whole is handed over in
-the same call. It holds one frame that has not come whole, at most; of a longer one than allowed nothing but its head is
-ever read. Reading is strict: what RFC 6455 forbids raises `BadFrame`, and the connection is over. After a close frame
-nothing is read.
+`FrameReader` gives the receiver a buffer and reads the bytes received in it: a whole frame is delivered in the same
+call. It holds one incomplete frame, at most; of a longer one than allowed nothing but its head is ever read. Reading is
+strict: a frame that RFC 6455 forbids raises `BadFrame`, and the connection is over. After a close frame nothing is
+read.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ FRAME_BYTES_MAX = 1024 * 1024
 """Of one message of any stream, in bytes; a longer one ends the connection before it is buffered. The longest documented ones
 are whole books of 400 levels a side, some 50 kB, and an account's first balances, half of that bound with 500 assets."""
 BUFFER_BYTES = 64 * 1024
-"""What is read at once, at most, while no frame is longer."""
+"""The most bytes read at once, while no frame is longer."""
 FRAMES_AT_ONCE = 32
 """How many frames one call of `take` reads at most, so that the caller can look at the clock."""
 HOLLOW_BYTES = 32
@@ -22,11 +22,11 @@ PART_BYTES = 1024
 """Servers cut a message into parts of kilobytes; a smaller part that others follow is hollow."""
 _CONTROL_BYTES_MAX = 125
 _PART_COST = 64
-"""What a part of a message counts for besides its bytes: even empty ones are bounded."""
+"""The cost of a part of a message besides its bytes: even empty ones are bounded."""
 
 
 class Opcode(IntEnum):
-    """What a frame is (RFC 6455, 5.2)."""
+    """The kinds of frames (RFC 6455, 5.2)."""
 
     CONTINUATION = 0
     TEXT = 1
@@ -45,7 +45,7 @@ _CLOSE_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 
 class BadFrame(Exception):
-    """What came is no frame that a server may send now. `code`: the status to close with (RFC 6455, 7.4.1)."""
+    """The received bytes are no frame that a server may send now. `code`: the status to close with (RFC 6455, 7.4.1)."""
 
     def __init__(self, text: str, code: int = 1002) -> None:
         super().__init__(text)
@@ -53,7 +53,7 @@ class BadFrame(Exception):
 
 
 class PerSecond:
-    """Counts what a venue sends without reason; more than `most` in a second is a flood."""
+    """Counts frames that a venue sends without reason; more than `most` in a second is a flood."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -69,7 +69,7 @@ class PerSecond:
 
 
 class FrameReader:
-    """Reads what a server sends; `on_message` is given every message, whole, and `on_control` the other frames."""
+    """Reads a server's frames; `on_message` is given every message, whole, and `on_control` the other frames."""
 
     def __init__(self, on_message: Callable[[bytes], None], on_control: Callable[[Opcode, bytes], None]) -> None:
         self.on_message = on_message
@@ -77,7 +77,7 @@ class FrameReader:
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._end = 0
-        # The parts of a message that came in several frames; None: none is under way.
+        # The parts of a message received in several frames; None: none is under way.
         self._parts: list[bytes] | None = None
         self._parts_text = False
         self._parts_bytes = 0
@@ -95,12 +95,12 @@ class FrameReader:
         return self._view[self._end :]
 
     def hold(self, count: int) -> None:
-        """Keep `count` bytes that lie in the space until the next are taken."""
         self._end += count
         self._make_room(self._end)
 
     def take(self, count: int) -> bool:
-        """Read `count` bytes more of the space and pass each whole message on; raises `BadFrame`, and what listeners raise.
+        """Read `count` bytes more of the space and pass each whole message on; raises `BadFrame`, and exceptions of
+        listeners.
 
         Return whether more may be whole: after `FRAMES_AT_ONCE` frames the rest waits for the next call, with 0 bytes.
         """
@@ -169,7 +169,7 @@ class FrameReader:
         elif opcode not in _DATA:
             raise BadFrame(f"a frame of the unknown kind {opcode}")
         elif (opcode == Opcode.CONTINUATION) == (self._parts is None):
-            raise BadFrame("a message begins within another, or goes on without having begun")
+            raise BadFrame("a message begins within another, or continues without having begun")
 
     def _take_other(self, first: int, payload: bytes) -> bool:
         """Take a frame that is not a whole message; return whether nothing is read after it."""
@@ -224,7 +224,7 @@ def _check_close(payload: bytes) -> None:
 
 
 def masked_frame(opcode: Opcode, payload: bytes, key: bytes) -> bytes:
-    """Return a whole frame of a client's; `key` is four bytes that nobody can foresee (RFC 6455, 5.3)."""
+    """Return a whole frame of a client's; `key` is four unpredictable bytes (RFC 6455, 5.3)."""
     size = len(payload)
     if size < 126:
         head = bytes((0x80 | opcode, 0x80 | size))

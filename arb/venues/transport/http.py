@@ -1,11 +1,13 @@
-"""HTTP/1.1 without a socket: one answer and how it is read (RFC 9112), and what carries requests (`venues/kit/call.py`).
+"""HTTP/1.1 without a socket: one answer and how it is read (RFC 9112), and the carriers of requests
+(`venues/kit/call.py`).
 
-`HttpTransport` is the door of a gateway to the network, one method wide so that it can be swapped. An attempt ends in exactly
-one of three ways, and which one matters for orders: an `HttpAnswer` (whatever its status), `NeverSent` (provably nothing left:
-the connection was never made) or `AnswerLost` (something may have arrived).
+`HttpTransport` is a gateway's interface to the network, one method wide so that it can be swapped. An attempt ends in
+exactly one of three ways, and which one matters for orders: an `HttpAnswer` (of any status), `NeverSent` (provably
+nothing was sent: the connection was never made) or `AnswerLost` (something may have arrived).
 
-Reading is strict and bounded. What is not exactly an answer raises `BadAnswer`: for an order that means *unknown*, and guessing
-at what a broken answer meant is how orders get doubled. Nothing is assumed about how the bytes are cut.
+Reading is strict and bounded. Bytes that are not exactly one answer raise `BadAnswer`: for an order that means
+*unknown*, and guessing at the meaning of a broken answer doubles orders. Nothing is assumed about how the bytes are
+cut.
 """
 
 import re
@@ -48,7 +50,7 @@ class NeverSent(TransportError):
 
 
 class AnswerLost(TransportError):
-    """The request may have left, and no whole answer came."""
+    """The request may have been sent, and no whole answer arrived."""
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -67,35 +69,34 @@ class HttpTransport(Protocol):
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
         """Return the answer, once awaited; raise `NeverSent` or `AnswerLost` then.
 
-        The request may leave at the call already, or only when its answer is awaited.
+        The request may be sent at the call already, or only when its answer is awaited.
         """
 
-    async def close(self) -> None:
-        """Release sockets."""
+    async def close(self) -> None: ...
 
 
 class Connection(Protocol):
-    """A connection that stands ready for one request."""
+    """A connection that is ready for one request."""
 
     def write(self, data: bytes) -> bool:
-        """Hand a request to the kernel now; False, and nothing done, when it has meanwhile been used for another one."""
+        """Pass a request to the kernel now; False, and nothing done, when it has meanwhile been used for another one."""
 
     async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
-        """Return the answer to what was written, not before `sent_ns`; raise `AnswerLost`, also after `timeout_s`."""
+        """Return the answer to the written request, not before `sent_ns`; raise `AnswerLost`, also after `timeout_s`."""
 
 
 class WriteTransport(HttpTransport, Protocol):
-    """Carry orders and cancels, too, which come as the bytes that they are."""
+    """Carry orders and cancels, too, which are passed as bytes."""
 
     def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Hand a request to the kernel at once if a connection stands ready, else when its answer is awaited; see `send`."""
+        """Pass a request to the kernel at once if a connection is ready, else when its answer is awaited; see `send`."""
 
     def standing(self, origin: Origin) -> Connection | None:
-        """Return a connection to write on in this turn of the loop; None where none stands ready."""
+        """Return a connection to write on in this turn of the loop; None where none is ready."""
 
 
 class Later:
-    """What can be awaited, once, and may also be dropped."""
+    """An awaitable that may also be dropped."""
 
     __slots__ = ("_work",)
 
@@ -107,7 +108,7 @@ class Later:
 
 
 class BadAnswer(TransportError):
-    """What came is not one whole HTTP answer; the text says what is wrong with it."""
+    """The received bytes are not one whole HTTP answer; the text names the problem."""
 
 
 class _Stage(Enum):
@@ -122,10 +123,11 @@ class _Stage(Enum):
 
 
 class AnswerReader:
-    """Reads one answer: `feed` it until it says that the answer is whole, or `end` it when no more bytes will come.
+    """Reads one answer: `feed` it until it returns that the answer is whole, or `end` it when no more bytes will
+    arrive.
 
-    Afterwards `status`, `headers` (names in lower case) and `body` hold the answer, and `reusable` says whether the connection
-    may carry another request.
+    Afterwards `status`, `headers` (names in lower case) and `body` hold the answer, and `reusable` is whether the
+    connection may carry another request.
     """
 
     def __init__(self, body_bytes_max: int = ANSWER_BYTES_MAX) -> None:
@@ -143,12 +145,10 @@ class AnswerReader:
 
     @property
     def body(self) -> bytes:
-        """Return the body read so far."""
         return bytes(self._body)
 
     @property
     def begun(self) -> bool:
-        """Return whether any byte has come."""
         return bool(self._buffer) or self._stage is not _Stage.HEAD or self._informational > 0
 
     def feed(self, data: bytes) -> bool:
@@ -159,7 +159,7 @@ class AnswerReader:
         if self._stage is not _Stage.DONE:
             return False
         if self._buffer:
-            self.reusable = False  # whatever follows was not asked for
+            self.reusable = False  # later bytes were not asked for
         return True
 
     def end(self) -> None:
@@ -167,10 +167,9 @@ class AnswerReader:
         if self._stage is _Stage.UNTIL_CLOSE:
             self._stage = _Stage.DONE
         if self._stage is not _Stage.DONE:
-            raise BadAnswer("the connection ended in the middle of the answer" if self.begun else "no answer came")
+            raise BadAnswer("the connection ended in the middle of the answer" if self.begun else "no answer arrived")
 
     def _step(self) -> bool:
-        """Read one part, if it is all there; return whether it was."""
         stage = self._stage
         if stage is _Stage.HEAD:
             return self._head()
@@ -263,7 +262,7 @@ class AnswerReader:
         if len(self._buffer) < 2:
             return False
         if self._buffer[:2] != b"\r\n":
-            raise BadAnswer("a chunk is longer than it said")
+            raise BadAnswer("a chunk is longer than stated")
         del self._buffer[:2]
         self._stage = _Stage.CHUNK_SIZE
         return True

@@ -1,7 +1,7 @@
-"""One connection for writes: idle, or with one request under way whose answer somebody may come to wait for.
+"""One connection for writes: idle, or with one request under way whose answer may be awaited later.
 
-A request is written first; who waits for its answer, and for how long, is said afterwards (`Line.answer`), so that nothing
-stands between the decision to send and the bytes.
+A request is written first; waiting for its answer is set up afterwards (`Line.answer`), so that nothing delays the
+bytes after the decision to send.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from arb.venues.transport.tls import WholeRecords
 
 
 class Pool(Protocol):
-    """Who keeps connections."""
+    """The owner of connections."""
 
     def on_used(self, line: "Line") -> None:
-        """Take note that a request was written on a connection and is waited for."""
+        """Record that a request was written on a connection and is awaited."""
 
     def put_back(self, line: "Line") -> None:
         """Take a connection that is in use no longer."""
 
     def on_lost(self, line: "Line") -> None:
-        """Take note that a connection is gone."""
+        """Record that a connection is gone."""
 
 
 class Line(asyncio.Protocol):
@@ -57,24 +57,24 @@ class Line(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Return whether the connection stands, as far as the loop knows."""
         return self._transport is not None and not self._transport.is_closing()
 
     def ready(self, since_ns: int) -> bool:
-        """Return whether a request may be written: none was, the connection stands and is idle for no longer than since then
-        (monotonic), and nothing has come on it, an end included, that the loop or TLS has not read."""
+        """Return whether a request may be written: none was, the connection is up and idle for no longer than since
+        then (monotonic), and nothing was received on it, an end included, that the loop or TLS has not read.
+        """
         transport = self._transport
         if self.asked or transport is None or self.idle_since_ns < since_ns:
             return False
         return not (transport.is_closing() or self._poll(0) or (self._records is not None and self._records.torn))
 
     def forsaken(self) -> bool:
-        """Return whether nobody waits for the answer to a request now, nor did when this was asked before."""
+        """Return whether no caller waits for the answer to a request now, nor did at the last check."""
         before, self._unclaimed = self._unclaimed, self.asked and self._waiter is None
         return before and self._unclaimed
 
     def write(self, data: bytes) -> bool:
-        """Hand a request to the kernel now; False, and nothing done, where one is under way or the connection is over."""
+        """Pass a request to the kernel now; False, and nothing done, where one is under way or the connection is over."""
         if self.asked or self._transport is None:
             return False
         self.asked = True
@@ -82,7 +82,7 @@ class Line(asyncio.Protocol):
         return True
 
     async def answer(self, sent_ns: int, timeout_s: float, too_late: str = "") -> HttpAnswer:
-        """Return the answer to what was written; raise `AnswerLost`, after `timeout_s` with the text `too_late`."""
+        """Return the answer to the written request; raise `AnswerLost`, after `timeout_s` with the text `too_late`."""
         self._pool.on_used(self)
         if self._end_of_it is None:
             loop = asyncio.get_running_loop()
@@ -106,12 +106,10 @@ class Line(asyncio.Protocol):
         return HttpAnswer(reader.status, reader.headers, reader.body, sent_ns, received_ns)
 
     def abort(self) -> None:
-        """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
         records = transport.get_extra_info("ssl_object")
@@ -119,7 +117,7 @@ class Line(asyncio.Protocol):
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what nobody asked for ends the connection."""
+        """Read on; bytes without a request end the connection."""
         if not self.asked or self._end_of_it is not None:
             self.abort()
             return
@@ -134,7 +132,6 @@ class Line(asyncio.Protocol):
         self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let whoever waits know, and the pool."""
         self._end(error)
         if self.watch is not None:
             self.watch.cancel()
@@ -156,7 +153,6 @@ class Line(asyncio.Protocol):
             self._settle((self._reader, self._clock.wall_ns()))
 
     def _fail(self, why: str) -> None:
-        """Give the answer up."""
         if self._end_of_it is None:
             self._settle(AnswerLost(why))
         self.abort()

@@ -1,9 +1,10 @@
-"""What carries bytes to a venue and back: HTTP requests and websockets, over real sockets. A fault simulation brings its own.
+"""The carriers of bytes to a venue and back: HTTP requests and websockets, over real sockets. A fault simulation brings
+its own.
 
-`Network` is the only door of the adapters to the network, so that the whole engine can run on a network in memory. Questions go
-over aiohttp and may take their time; orders have connections of their own (`direct.py`), and so have streams
-(`websocket.py`). All go through the proxy, where one is configured, but for what stays on this machine; `HTTPS_PROXY` and its
-like are read nowhere.
+`Network` is the adapters' only interface to the network, so that the whole engine can run on a network in memory. Reads
+go over aiohttp and may take their time; orders have separate connections (`direct.py`), and so have streams
+(`websocket.py`). All go through the proxy, where one is configured, except to this machine; `HTTPS_PROXY` and its like
+are read nowhere.
 """
 
 import asyncio
@@ -41,30 +42,29 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Socket(Protocol):
-    """One open websocket of text frames. No frame is handed over before `read`."""
+    """One open websocket of text frames. No frame is delivered before `read`."""
 
     async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
-        """Hand over every frame as the bytes it came in, as it comes, until none will come any more; return why.
+        """Deliver every frame as its received bytes, on arrival, until the connection is over; return why.
 
-        `on_read` is called each time all that came at once was handed over. What they raise ends the connection and is raised.
+        `on_read` is called each time all that was received at once was delivered. An exception of either ends the
+        connection and is raised.
         """
 
     def write(self, text: str) -> None:
-        """Hand one frame to the network now, without waiting; raise `SocketEnded` when not a byte of it can leave.
+        """Pass one frame to the network now, without waiting; raise `SocketEnded` when not a byte of it can be sent.
 
-        Without that exception it may have left.
+        Without that exception it may have been sent.
         """
 
     async def close(self) -> None:
         """End the connection, which ends `read`; waits no longer than a second."""
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over."""
+        """Return whether received bytes still wait to be delivered."""
 
 
 class Network(Protocol):
-    """A network."""
-
     def http(self) -> WriteTransport:
         """Return a carrier of requests for one venue."""
 
@@ -81,12 +81,11 @@ class SiteNetwork:
         self._headers = headers
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
-        """Open a websocket; raise `SocketEnded` when that fails."""
         return await self._network.dial(url, {**self._headers, **headers})
 
 
 class SystemNetwork:
-    """The operating system's network; `way` leads out of this machine, `tls` replaces the trusted certificates."""
+    """The operating system's network; `way` is the way out of this machine, `tls` replaces the trusted certificates."""
 
     def __init__(self, clock: Clock, *, way: WayOut = DIRECT, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
@@ -99,7 +98,6 @@ class SystemNetwork:
         return VenueTransport(reads, DirectTransport(self._clock, way=self._way, tls=self._tls))
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> WebSocket:
-        """Open a websocket; raise `SocketEnded` when that fails, or when the answer leads elsewhere."""
         return await open_websocket(url, headers, way=self._way, tls=lambda: self._tls or client_context())
 
 
@@ -113,7 +111,6 @@ class SocketTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        """Return the answer; raise `NeverSent` or `AnswerLost`."""
         session = self._open()
         by = self._way.by(host_of(request.url))
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s)
@@ -146,7 +143,6 @@ class SocketTransport:
             raise AnswerLost(f"{type(error).__name__}{f': {error}' * bool(str(error))}{by}") from error
 
     async def close(self) -> None:
-        """Release sockets."""
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -191,14 +187,13 @@ class Connector(aiohttp.TCPConnector):
 
 
 class _Answers(ResponseHandler):
-    """aiohttp's reader of answers; a chunk costs it the same work whatever its size, so that small ones are bounded."""
+    """aiohttp's reader of answers; a chunk of any size costs it the same work, so that small ones are bounded."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._taken = self._lines = 0
 
     def set_response_params(self, **given: Any) -> None:
-        """Begin an answer."""
         self._taken = self._lines = 0
         super().set_response_params(**given)
 

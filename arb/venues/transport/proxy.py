@@ -31,9 +31,11 @@ _SOCKS_REPLIES = {
     6: "it does not reach the venue's host in time",
 }
 _VENUE_AWAY = frozenset({1, 3, 4, 5, 6})
-"""Replies that say nothing against the proxy; 1 is what many answer to a name that they cannot resolve."""
+"""Replies that do not blame the proxy; 1 is a frequent reply to a name that cannot be resolved."""
 _SCHEMES = {"http": False, "socks5": True, "socks5h": True}
-"""Of addresses of proxies: whether SOCKS is spoken there. The proxy resolves names of venues in any case, as `socks5h` says."""
+"""Of addresses of proxies: whether SOCKS is spoken there. The proxy resolves names of venues in any case, as `socks5h`
+means.
+"""
 
 
 class Proxy(NamedTuple):
@@ -55,19 +57,17 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the address without the login."""
         return f"{'socks5' if self.socks else 'http'}://{self.name}"
 
     def headers(self) -> dict[str, str]:
-        """Return what the proxy itself is sent: the login, where there is one (RFC 7617)."""
+        """Return the headers for the proxy itself: the login, where there is one (RFC 7617)."""
         return {"Proxy-Authorization": f"Basic {self._token()}"} if self.user else {}
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must be shown nowhere."""
+        """Return the texts that must be shown nowhere."""
         return (self.password, f"{self.user}:{self.password}", self._token()) if self.password else ()
 
     def refusal(self, status: int) -> str:
-        """Say that the proxy answered CONNECT with `status`."""
         reasons = {_LOGIN_WANTED: "it wants another login", _FORBIDDEN: "it does not lead there"}
         return f"the proxy {self.name} made no connection: {reasons.get(status, 'it refused')} (HTTP {status})"
 
@@ -76,7 +76,7 @@ class Proxy(NamedTuple):
 
 
 class ProxyFailed(NeverSent):
-    """There is no way through the proxy; `certain`: none will be found before somebody corrects something."""
+    """There is no way through the proxy; `certain`: none will be found before the user corrects something."""
 
     def __init__(self, text: str, *, certain: bool = True) -> None:
         super().__init__(text)
@@ -84,7 +84,8 @@ class ProxyFailed(NeverSent):
 
 
 def parse_proxy(url: str) -> Proxy:
-    """Return the proxy of `http://[USER:PASSWORD@]HOST:PORT`, or of `socks5://...`; raises `ValueError` saying how to write it.
+    """Return the proxy of `http://[USER:PASSWORD@]HOST:PORT`, or of `socks5://...`; raises `ValueError` with the form
+    to write.
 
     The message shows nothing of the address: it may hold a password.
     """
@@ -94,7 +95,7 @@ def parse_proxy(url: str) -> Proxy:
     except ValueError:
         raise ValueError(f"no address: write {EXAMPLE}") from None
     if parts.scheme not in _SCHEMES:
-        raise ValueError(f"only proxies that speak plain HTTP (CONNECT) or SOCKS5 are known: write {EXAMPLE}")
+        raise ValueError(f"only proxies with plain HTTP (CONNECT) or SOCKS5 are supported: write {EXAMPLE}")
     authority = parts.netloc.rpartition("@")[2]
     host = authority.rpartition(":")[0] if port else authority
     if not _AUTHORITY.fullmatch(host) or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -116,7 +117,7 @@ def masked_proxy(url: str) -> str:
 
 
 async def through(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
-    """Have the proxy at the end of a socket lead on to `host`; raises `ProxyFailed`: not a byte of a request has left."""
+    """Connect the proxy at the end of a socket to `host`; raises `ProxyFailed`: not a byte of a request was sent."""
     try:
         await (_socks if proxy.socks else _http_connect)(raw, proxy, host, port)
     except ProxyFailed:
@@ -138,19 +139,21 @@ async def _http_connect(raw: socket.socket, proxy: Proxy, host: str, port: int) 
         reader.feed(data)
     if not reader.status < 300:
         raise ProxyFailed(proxy.refusal(reader.status), certain=reader.status not in _VENUE_DOWN)
-    if reader.body:  # a venue says nothing before it was spoken to
+    if reader.body:  # a venue sends nothing before a request
         raise ProxyFailed(f"the proxy {proxy.name} sent more than its answer")
 
 
 async def _socks(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
-    """Speak SOCKS5 (RFC 1928), with user and password where there are any (RFC 1929); the proxy resolves the name."""
+    """Do the SOCKS5 handshake (RFC 1928), with user and password where there are any (RFC 1929); the proxy resolves the
+    name.
+    """
     loop = asyncio.get_running_loop()
 
     def refused(why: str, *, certain: bool = True) -> ProxyFailed:
         return ProxyFailed(f"the proxy {proxy.name} made no connection: {why}", certain=certain)
 
     async def take(count: int) -> bytes:
-        """Read so many bytes and not one beyond: behind the last of the answer the venue speaks."""
+        """Read so many bytes and not one beyond: bytes after the answer are the venue's."""
         data = b""
         while len(data) < count:
             more = await loop.sock_recv(raw, count - len(data))

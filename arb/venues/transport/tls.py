@@ -1,4 +1,5 @@
-"""TLS with a venue: whom it trusts, for orders, questions and websockets alike, and what a connection holds unread.
+"""TLS with a venue: the trusted certificates, for orders, reads and websockets alike, and the unread bytes of a
+connection.
 
 A certificate proves the names of its subjectAltName; the common name proves nothing (RFC 9110, 4.3.4).
 """
@@ -30,10 +31,10 @@ def _made(whole_records: bool, file: str | None, folder: str | None) -> ssl.SSLC
 
 
 class WholeRecords(ssl.SSLObject):
-    """TLS that is given whole records only, so that it can tell whether a part of one has come (`torn`).
+    """TLS that is given whole records only, so that it knows whether a part of one has arrived (`torn`).
 
-    Python cannot ask OpenSSL that: it takes a part of a record into a buffer of its own, and `pending` counts only what
-    is decrypted. Set as `sslobject_class` of a context.
+    Python cannot ask OpenSSL that: it takes a part of a record into its own buffer, and `pending` counts only decrypted
+    bytes. Set as `sslobject_class` of a context.
     """
 
     _arriving: ssl.MemoryBIO
@@ -49,26 +50,22 @@ class WholeRecords(ssl.SSLObject):
 
     @property
     def torn(self) -> bool:
-        """Return whether a part of a record has come, and not the rest."""
+        """Return whether a part of a record has arrived, and not the rest."""
         return bool(self._part) or bool(self._arriving.pending)
 
     def do_handshake(self) -> None:
-        """Go on with the handshake."""
         self._pass_on()
         super().do_handshake()
 
     def read(self, *given: Any) -> Any:
-        """Decrypt what has come."""
         self._pass_on()
         return super().read(*given)
 
     def unwrap(self) -> None:
-        """Go on with the end of the connection."""
         self._pass_on()
         super().unwrap()
 
     def _pass_on(self) -> None:
-        """Pass on all records that are whole."""
         if self._arriving.pending:
             data, place = self._part + self._arriving.read(), 0
             while len(data) - place >= _HEAD_BYTES:

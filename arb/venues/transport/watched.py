@@ -1,8 +1,9 @@
-"""A network that shows what it carries of some orders, and holds some requests back: for drills.
+"""A network that records its traffic for some orders, and holds some requests back: for drills.
 
-Whatever is about one of those orders, a request or an answer, a frame that comes, is handed on as an `Exchange`, masked, and
-without headers that could hold a key. A request is written and signed when it always is, and only then held back: what a venue
-is asked here, whether it refuses what comes too late, would not be asked by a request that had never been in time.
+Every message about one of those orders, a request, an answer or a received frame, is passed on as an `Exchange`,
+masked, and without headers that could hold a key. A request is written and signed when it always is, and only then held
+back: a drill tests whether a venue refuses an order that arrives too late, and a request that was never in time would
+not test that.
 """
 
 import asyncio
@@ -18,13 +19,14 @@ from arb.venues.transport.http import Connection, HttpAnswer, Later, WriteTransp
 from arb.venues.transport.network import NO_HEADERS, Network, Socket, SocketEnded
 
 KEPT_HEADERS = ("content-type", "retry-after", "x-gate-ratelimit", "ratelimit", "x-mbx")
-"""How the names of headers begin that say something of the answer and nothing of whom it was for."""
+"""The first parts of the names of headers that describe the answer and not its recipient."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer to a request, or a frame that came; its form is that of recorded answers.
+    """An answer to a request, or a received frame; its form is that of recorded answers.
 
-    `name`: the client order id of the order it is about. `recorded_at`: when it came, ns UTC. `raw`: the whole text, masked.
+    `name`: the client order id of the order it is about. `recorded_at`: its arrival, ns UTC. `raw`: the whole text,
+    masked.
     """
 
     name: str
@@ -40,11 +42,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """What is looked for, and what is done about it.
+    """The watched orders, and the actions on them.
 
     `name_in` returns the client order id of the order that counts which a text is about, None for a text about none.
-    `held_until_ns`: until when (our clock) a request that places such an order
-    is held back, None: not at all. `seen` takes every exchange, on the loop's thread.
+    `held_until_ns`: until when (our clock) a request that places such an order is held back, None: not at all. `seen`
+    takes every exchange, on the loop's thread.
     """
 
     name_in: Callable[[str], str | None]
@@ -61,17 +63,13 @@ class WatchedNetwork:
         self._watch = watch
 
     def http(self) -> "WatchedTransport":
-        """Return a carrier of requests for one venue."""
         return WatchedTransport(self._network.http(), self._clock, self._watch)
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> "WatchedSocket":
-        """Open a websocket; raise `SocketEnded` when that fails."""
         return WatchedSocket(await self._network.dial(url, headers), url, self._clock, self._watch)
 
 
 class WatchedTransport:
-    """Requests of one venue."""
-
     def __init__(self, inner: WriteTransport, clock: Clock, watch: Watch) -> None:
         self._inner = inner
         self._clock = clock
@@ -83,11 +81,11 @@ class WatchedTransport:
         return self._inner.standing(origin)
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Carry a question; what names a watched order in its answer is shown."""
+        """Carry a read; an answer that names a watched order is recorded."""
         return Later(partial(self._shown, request, lambda: self._inner.send(request, timeout_s)))
 
     def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Carry an order or a cancel; one that is to be held back has its time counted from when it leaves."""
+        """Carry an order or a cancel; the time limit of one that is held back counts from its sending."""
         asked = request_of(request)
         name = self._watch.name_in(f"{asked.url} {asked.body or ''}")
         if name is None:
@@ -126,8 +124,6 @@ class WatchedTransport:
 
 
 class WatchedSocket:
-    """One websocket."""
-
     def __init__(self, inner: Socket, url: str, clock: Clock, watch: Watch) -> None:
         self._inner = inner
         self._path = "/" + url.split("/", 3)[-1]
@@ -136,7 +132,7 @@ class WatchedSocket:
         self.close, self.unread = inner.close, inner.unread
 
     async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
-        """Hand over every frame, and show those that name a watched order."""
+        """Deliver every frame, and record those that name a watched order."""
 
         def watched(raw: bytes) -> None:
             text = raw.decode("utf-8", "replace")
@@ -156,7 +152,7 @@ class WatchedSocket:
         return await self._inner.read(watched, on_read)
 
     def write(self, text: str) -> None:
-        """Hand one frame to the network, later where it is to be held back; then nobody learns that it could not leave."""
+        """Pass one frame to the network, later where it is to be held back; a failure to send it is not reported then."""
         name = self._watch.name_in(text)
         held_ns = None if name is None else self._watch.held_until_ns(name)
         if held_ns is None:
@@ -169,4 +165,4 @@ class WatchedSocket:
         try:
             self._inner.write(text)
         except SocketEnded:
-            return  # its answer does not come: the order is unknown, and queried
+            return  # its answer does not arrive: the order is unknown, and queried

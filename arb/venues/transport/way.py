@@ -1,7 +1,7 @@
-"""The way out of this machine, for orders, questions and websockets alike: by which proxy, and from which of its addresses.
+"""The way out of this machine, for orders, reads and websockets alike: by which proxy, and from which of its addresses.
 
-A key at a venue may know one address alone: a connection that left by another family or card would have its orders refused at
-that venue only. What stays on this machine is reached without a proxy, and from an address that others know, from any.
+A key at a venue may allow only one address: a connection by another family or card would have its orders refused at
+that venue only. Addresses on this machine are reached without a proxy, and from any address.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from arb.venues.transport.proxy import Proxy, ProxyFailed, through
 
 IPV4 = "ipv4"
 EYEBALLS_S = 0.25
-"""So long an address has before the next is tried beside it (RFC 8305)."""
+"""So long an address has before the next is tried as well (RFC 8305)."""
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class WayOut(NamedTuple):
-    """How what is on other machines is reached: `bind` is "", "ipv4" (by IPv4 alone), or the address to leave from."""
+    """How other machines are reached: `bind` is "", "ipv4" (only by IPv4), or the local address to use."""
 
     proxy: Proxy | None = None
     bind: str = ""
@@ -36,17 +36,16 @@ class WayOut(NamedTuple):
         return None if host in LOOPBACK else self.proxy
 
     def by(self, host: str) -> str:
-        """Return what is added to the text of an error, lest the venue be blamed for the proxy."""
+        """Return the addition to the text of an error, lest the venue be blamed for the proxy."""
         proxy = self.proxy_for(host)
         return "" if proxy is None else f" (through the proxy {proxy.name})"
 
     def first_host(self, host: str) -> str:
-        """Return the host to which a connection is made, on the way to `host`."""
         proxy = self.proxy_for(host)
         return host if proxy is None else proxy.host
 
     def leaves_from(self, host: str) -> tuple[socket.AddressFamily, str]:
-        """Return the family of addresses by which a host is reached, and the address to leave from, "" for any."""
+        """Return the family of addresses by which a host is reached, and the local address to use, "" for any."""
         other = host != "localhost" and (":" in host) != (":" in self.bind)
         if host in LOOPBACK and (self.bind == IPV4 or other or not _is_loopback(self.bind)):
             return socket.AF_UNSPEC, ""
@@ -63,7 +62,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def parse_bind(text: str) -> str:
-    """Return the address meant, or "ipv4"; raises `ValueError` saying how to write it."""
+    """Return the address meant, or "ipv4"; raises `ValueError` with the form to write."""
     if text in ("", IPV4):
         return text
     how = 'write "ipv4", or one address of this machine, for example "192.0.2.7"'
@@ -73,12 +72,12 @@ def parse_bind(text: str) -> str:
         raise ValueError(f"{text[:60]!r} is no address: {how}") from None
     mapped = isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id)
     if address.is_unspecified or address.is_multicast or mapped:
-        raise ValueError(f"{text[:60]!r} is no address that a connection can leave from: {how}")
+        raise ValueError(f"{text[:60]!r} is no local address of a connection: {how}")
     return str(address)
 
 
 def require_bind(way: WayOut, hosts: Iterable[str]) -> None:
-    """Raise `ConfigError` where a connection to one of these hosts cannot leave from the address that is set."""
+    """Raise `ConfigError` where a connection to one of these hosts cannot use the configured local address."""
     for host in dict.fromkeys(map(way.first_host, hosts)):
         family, address = way.leaves_from(host)
         if not address:
@@ -107,7 +106,7 @@ async def connect(make: Callable[[], P], origin: Origin, tls: ssl.SSLContext | N
 
 
 async def tunnel(way: WayOut, proxy: Proxy, host: str, port: int) -> socket.socket:
-    """Return a socket on which bytes pass to `host` and back; raises `ProxyFailed`: not a byte of a request has left."""
+    """Return a socket on which bytes pass to `host` and back; raises `ProxyFailed`: not a byte of a request was sent."""
     try:
         raw = await _reach(proxy.host, proxy.port, way)
     except (OSError, UnicodeError) as error:
@@ -121,7 +120,7 @@ async def tunnel(way: WayOut, proxy: Proxy, host: str, port: int) -> socket.sock
 
 
 async def require_proxy(way: WayOut, proxy: Proxy, targets: Iterable[tuple[str, int]], timeout_s: float) -> None:
-    """Raise `ConfigError` unless the proxy leads to every host and port, or says itself that it is the venue that is down."""
+    """Raise `ConfigError` unless the proxy reaches every host and port, or itself reports that the venue is down."""
     for host, port in targets:
         try:
             async with asyncio.timeout(timeout_s):

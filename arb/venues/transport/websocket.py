@@ -1,8 +1,8 @@
 """One websocket over a real connection (RFC 6455): handshake, frames where they arrive, pings answered, close.
 
-Frames go from the loop's callback for the readable socket straight to whoever reads, without a task or a queue between; the
-next turn of the loop is for the others. Measured with what stands behind it (frame to order over TLS, in life), this was as
-fast as the fastest library, and aiohttp a third slower; see docs/BENCHMARKS.md.
+Frames go from the loop's callback for the readable socket straight to the reader, without a task or a queue between;
+the next turn of the loop is for the others. Measured with the whole path behind it (frame to order over TLS, in life),
+this was as fast as the fastest library, and aiohttp a third slower; see docs/BENCHMARKS.md.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 """The venue's end of the connection is over; where the system cannot report half of an end, only the whole is seen."""
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE_S = 1.0
-"""How long a venue may take to let go of a connection that we end."""
+"""How long a venue may take to release a connection that we end."""
 TURN_S = 0.002
-"""How long one read may hand frames over before other connections are served."""
+"""How long one read may deliver frames before other connections are served."""
 HOLLOW_PER_S = 200
 """How many frames that carry nothing (`FrameReader.hollow`) a venue may send in a second; the documented ones send one."""
 OUT_BYTES_MAX = 1024 * 1024
@@ -36,7 +36,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 
 
 class SocketEnded(TransportError):
-    """A websocket could not be opened, or is over; the text says why."""
+    """A websocket could not be opened, or is over; the text gives the reason."""
 
 
 class WebSocket(asyncio.BufferedProtocol):
@@ -58,7 +58,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._ends, self._readable = select.poll(), select.poll()
         self._offered = 0
-        # Callbacks under way that go on reading what TLS has decrypted already.
+        # Callbacks under way that continue to read bytes that TLS has decrypted already.
         self._reading_on = 0
         self._in_tls = False
         # Frames that were received wait for the next turn of the loop.
@@ -69,9 +69,10 @@ class WebSocket(asyncio.BufferedProtocol):
     # Reading.
 
     async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
-        """Hand over every frame as it arrives, in the loop's own callback, until the connection is over; return why.
+        """Deliver every frame on arrival, in the loop's own callback, until the connection is over; return why.
 
-        `on_read` is called each time all that came at once was handed over. What they raise ends the connection and is raised.
+        `on_read` is called each time all that was received at once was delivered. An exception of either ends the
+        connection and is raised.
         """
         self._reader.on_message, self._on_read, self._is_read = on_frame, on_read, True
         if self._reader.held:
@@ -81,7 +82,7 @@ class WebSocket(asyncio.BufferedProtocol):
         return await self._over
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait to be handed over: in the kernel's buffer, or behind TLS."""
+        """Return whether received bytes still wait to be delivered: in the kernel's buffer, or behind TLS."""
         if self._over.done():
             return False
         if self._reading_on or self._postponed:
@@ -89,13 +90,11 @@ class WebSocket(asyncio.BufferedProtocol):
         return bool(self._readable.poll(0))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the loop puts what it receives."""
         space = self._reader.space()
         self._offered = len(space)
         return space
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was received."""
         if self._head is not None:
             self._head += self._reader.space()[:nbytes]
             self._read_head(self._head)
@@ -104,7 +103,7 @@ class WebSocket(asyncio.BufferedProtocol):
             self._keep(nbytes)
             return
         if self._over.done():
-            return  # what comes after a close is for nobody
+            return  # bytes after a close are unread
         if self._in_tls and nbytes == self._offered:
             # The space is full, so TLS may hold more: asyncio has asked for a callback that reads on, ahead of this one.
             self._reading_on += 1
@@ -112,7 +111,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._take(nbytes)
 
     def _keep(self, count: int) -> None:
-        """Keep what comes before anybody reads; of much the rest waits in the kernel."""
+        """Keep bytes received before `read`; of much the rest waits in the kernel."""
         self._reader.hold(count)
         if self._reader.held >= BUFFER_BYTES:
             self._transport.pause_reading()
@@ -121,7 +120,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._reading_on -= 1
 
     def _take(self, count: int) -> None:
-        """Hand frames over, for `TURN_S` at most; of the pings among them the newest is answered (RFC 6455, 5.5.3)."""
+        """Deliver frames, for `TURN_S` at most; of the pings among them the newest is answered (RFC 6455, 5.5.3)."""
         until_s = 0.0
         try:
             while True:
@@ -144,13 +143,12 @@ class WebSocket(asyncio.BufferedProtocol):
             self._on_read()
         except BadFrame as bad:
             self._close(bad.code, f"broken frame: {bad}")
-        except Exception as error:  # a bug of whoever reads, who has to know
+        except Exception as error:  # a bug of the reader, which has to know
             if not self._over.done():
                 self._over.set_exception(error)
             self._transport.abort()
 
     def _go_on(self) -> None:
-        """Read on in the next turn of the loop."""
         self._postponed = False
         if self._over.done():
             return
@@ -169,16 +167,16 @@ class WebSocket(asyncio.BufferedProtocol):
     # Writing.
 
     def write(self, text: str) -> None:
-        """Hand one frame to the kernel now; raise `SocketEnded` when not a byte of it can leave."""
+        """Pass one frame to the kernel now; raise `SocketEnded` when not a byte of it can be sent."""
         if self._over.done() or self._transport.is_closing() or self._ends.poll(0):
             raise SocketEnded("the connection is closed")
         self._send(Opcode.TEXT, text.encode())
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:
         if self._transport.get_write_buffer_size() > OUT_BYTES_MAX:
-            self._end("the venue does not read what is sent")
+            self._end("the venue does not read our frames")
             self._transport.abort()
-            raise SocketEnded("the venue does not read what is sent")
+            raise SocketEnded("the venue does not read our frames")
         self._transport.write(masked_frame(opcode, payload, self._rng.randbytes(4)))
 
     # The end.
@@ -209,7 +207,6 @@ class WebSocket(asyncio.BufferedProtocol):
         self._end("closed by the venue (1006)")
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Take note that the connection is gone."""
         self._end("closed by the venue (1006)" if error is None else f"{type(error).__name__}: {error}")
         if not self._gone.done():
             self._gone.set_result(None)
@@ -217,7 +214,6 @@ class WebSocket(asyncio.BufferedProtocol):
     # The handshake.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for a websocket."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._in_tls = transport.get_extra_info("ssl_object") is not None
@@ -227,7 +223,7 @@ class WebSocket(asyncio.BufferedProtocol):
         transport.write(self._request)
 
     def _read_head(self, head: bytearray) -> None:
-        """Read the answer to the handshake, once it is whole (RFC 6455, 4.1); what follows it are frames."""
+        """Read the answer to the handshake, once it is whole (RFC 6455, 4.1); later bytes are frames."""
         end = head.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
         if end < 0 and len(head) < HEAD_BYTES_MAX:
             return
@@ -262,11 +258,11 @@ class WebSocket(asyncio.BufferedProtocol):
 
 
 def _nobody(_: bytes) -> None:
-    raise AssertionError("what comes before anybody reads is kept")
+    raise AssertionError("bytes received before `read` are kept")
 
 
 def nothing() -> None:
-    """Do nothing, where nobody wants to know that all that came was handed over."""
+    """Do nothing, for callers without a use for `on_read`."""
 
 
 async def open_websocket(
@@ -274,8 +270,8 @@ async def open_websocket(
 ) -> WebSocket:
     """Return a websocket whose handshake is done; nothing is read before `read`. Raises `SocketEnded`.
 
-    `headers` go with the handshake; a redirect is never followed: what is sent on a private stream first is a login, and it
-    goes to the host that was meant, or nowhere.
+    `headers` go with the handshake; a redirect is never followed: the first message of a private stream is a login, and
+    it goes to the intended host, or nowhere.
     """
     rng = system_random()
     key = base64.b64encode(rng.randbytes(16)).decode()
@@ -295,7 +291,7 @@ async def open_websocket(
 
 
 def _handshake(url: str, headers: Mapping[str, str], key: str) -> tuple[Origin, bytes]:
-    """Return where a handshake goes and its bytes; raises `ValueError` for what cannot be sent as it stands."""
+    """Return where a handshake goes and its bytes; raises `ValueError` for text that cannot be sent unchanged."""
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES:
         raise ValueError(f"{scheme}://... is no address of a websocket")

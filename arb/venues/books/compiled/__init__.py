@@ -1,1 +1,1 @@
-"""Books kept by compiled code: what `arb/venues/books/plain` does plainly, for the frames that come all the time."""
+"""Books kept by compiled code, for the frequent frames; `arb/venues/books/plain` is the plain version."""

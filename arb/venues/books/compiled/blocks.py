@@ -1,8 +1,8 @@
 """Frames of a tape in a row, taken one after the other as `kernel.take_frame` takes one; compiled.
 
-Of several sources the one whose next line is the earliest goes first, of equal instants the first source. It ends at the
-first line that Python must see to: a frame that is to be looked at, one that is handed over, a line that is no frame, a source
-that has run out, and the instant from which on something else happens.
+Of several sources the one whose next line is the earliest goes first, of equal instants the first source. It ends at
+the first line that Python must handle: a frame that may make an edge, a frame for the plain reader, a line that is no
+frame, the end of a source, and the instant of another event.
 """
 
 from arb.market.words import ROW_WORDS
@@ -112,7 +112,7 @@ def connection_of(line: int, source: int):
 
 @inlined
 def take_note(order: int, line: int, at_ns: int, source: int):
-    """Go on to the line after one that was taken."""
+    """Continue at the line after one that was taken."""
     put_word(source + SOURCE_CURSOR * WORD, word_at(source + SOURCE_CURSOR * WORD) + 1)
     put_word(order + CLOCK_NS * WORD, max(at_ns, word_at(order + CLOCK_NS * WORD)))
     put_word(order + TAKEN * WORD, word_at(order + TAKEN * WORD) + 1)
@@ -136,7 +136,7 @@ def take_frames(order):
 
 
 def measure_frames(order):
-    """Only measure the levels of frames, whatever they do to books; return why that ended. A row holds what was measured."""
+    """Only measure the levels of frames, without changing books; return why that ended. A row holds its measure."""
     while True:
         reason, line, at_ns, source = first_frame(order)
         if reason != GOES_ON:

@@ -1,8 +1,8 @@
-"""How books come and go between compiled code and the plain reader, one venue's connection at a time.
+"""How books move between compiled code and the plain reader, one venue's connection at a time.
 
-The plain reader (`arb/venues/books/plain`) takes snapshots, and every frame that compiled code hands over. A book that it has
-just made live is *lent* to compiled code; when anything plain is about to happen to it, it is *taken back* first, with every
-level as it then stands. So at any instant one of the two keeps a book, and both write the same row of the arena.
+The plain reader (`arb/venues/books/plain`) takes snapshots, and every frame that compiled code passes to it. A book
+that it has just made live is *lent* to compiled code; before any plain operation it is *taken back*, with all its
+present levels. So at any instant one of the two keeps a book, and both write the same row of the arena.
 
 CPython keeps the characters of a `bytes` object at a fixed place behind its head, and compiled code reads them there
 (`loading.py` makes sure of that).
@@ -84,14 +84,15 @@ from arb.venues.books.plain.slot import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
 PLACES = (TOP_STEP - np.arange(STEPS)) % STEPS
-"""Where the size of each step stands, the near ones first."""
+"""The place of the size of each step, the near ones first."""
 LEAST_PAIRS = 128
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 REST_MAX = 256
-"""How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
+"""How many plain frames a book rests at most after it was taken back: a book whose every frame is plain is seldom lent.
+"""
 PAID_AFTER = 16
-"""As many frames taken by compiled code save what lending and taking back cost: after them a book rests for one frame alone."""
+"""So many frames taken by compiled code pay for lending and taking back: after them a book rests for only one frame."""
 
 
 class Ladder(NamedTuple):
@@ -102,13 +103,12 @@ class Ladder(NamedTuple):
     far: Block
 
     def put(self, steps: Block, sizes: Block) -> None:
-        """Have levels on these steps and on no others."""
         self.bits[:] = 0
         np.bitwise_or.at(self.bits, steps >> 6, np.int64(1) << (steps & 63))
         every = np.zeros(STEPS, dtype=np.int64)
         every[PLACES[steps]] = sizes
         self.near[:], far = every[:NEAR_STEPS], every[NEAR_STEPS:]
-        if far.any() or self.far.any():  # what was never written takes no memory
+        if far.any() or self.far.any():  # unwritten parts take no memory
             self.far[:] = far
 
     def sizes(self) -> Block:
@@ -120,7 +120,7 @@ class CompiledBooks:
     """The compiled books of one arena, whose rows its connections' books write."""
 
     def __init__(self, arena: BookArena) -> None:
-        """Load; raises `CompiledUnavailable` where compiled code cannot be had."""
+        """Load; raises `CompiledUnavailable` where compiled code is not available."""
         self.take, self._show = load()
         self.arena = arena
         self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
@@ -137,7 +137,7 @@ class CompiledBooks:
         return bids, asks
 
     def write_levels(self, row: int) -> None:
-        """Write what the arena shows of a row that is lent."""
+        """Write the levels that the arena shows of a lent row."""
         self._show(self.arena.market.row_address + row * ROW_WORDS * WORD)
 
 
@@ -164,7 +164,7 @@ class CompiledConnection(CompiledSide):
         self.block = self.names.block
 
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
-        """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
+        """Keep a live book from now on, if compiled code can; `name`: its name in frames."""
         book, scale = slot.book, slot.seat.scale
         prices = [*book.bids.prices[-1:], *book.asks.prices[-1:]]
         if (
@@ -210,7 +210,7 @@ class CompiledConnection(CompiledSide):
         slot.lent_at = arena.updates.item(slot.row)
 
     def take_back(self, slot: BookSlot) -> None:
-        """Give a book back to the plain reader as it stands now."""
+        """Return a book to the plain reader with its present levels."""
         arena, head = self._books.arena, slot.row * ROW_WORDS
         self._books.write_levels(slot.row)
         self._rows[head + KIND] = 0
@@ -229,13 +229,12 @@ class CompiledConnection(CompiledSide):
         slot.joined = slot.joined or lasted > 0
 
     def forget(self, name: str, row: int) -> None:
-        """Let go of a book that is retired and was taken back."""
+        """Release a book that is retired and was taken back."""
         self._runs.pop(row, None)
         self._quotes.pop(row, None)
         self.names.forget(name)
 
     def fold(self, counts: FeedCounts) -> None:
-        """Add what was counted since the last time."""
         now = [self._words[place] for place in _COUNTED]
         frames, book_frames, levels, contained, others, held = (
             new - old for new, old in zip(now, self._counted, strict=True)
@@ -249,7 +248,7 @@ class CompiledConnection(CompiledSide):
         counts.checks_held += held
 
     def _keep_quotes(self, row: int, head: int, ahead: deque[Quoted] | None) -> None:
-        """Keep the quotes that a book has not reached yet; None: its best quotes do not come by themselves."""
+        """Keep the quotes that a book has not reached yet; None: its best quotes are not sent separately."""
         words = self._rows
         words[head + QUOTES] = words[head + QUOTES_FIRST] = words[head + QUOTES_BEYOND] = 0
         if ahead is None:
@@ -274,7 +273,9 @@ class CompiledConnection(CompiledSide):
     def _filled(
         self, kept: Block | None, ladder: Ladder, place: int, keys: Block, sizes: list[Number], tick: int
     ) -> Block:
-        """Write a side's levels, to the ladder or the run, and say where; return the run, the old one where it suffices."""
+        """Write a side's levels, to the ladder or the run, and record where; return the run, the old one where it
+        suffices.
+        """
         best = int(keys.max()) if len(keys) else 0
         base = best - BEST_STEP * tick
         steps, off = np.divmod(keys - base, tick)
@@ -313,7 +314,9 @@ _QUOTES_KEPT = (QUOTES_FIRST, QUOTES_BEYOND)
 
 
 def _can_be_kept(kind: int, ahead: deque[Quoted] | None) -> bool:
-    """Return whether so many quotes have room beside a book, with some for those to come, and none is finer than its scale."""
+    """Return whether so many quotes have room next to a book, with some for later ones, and none is finer than its
+    scale.
+    """
     if ahead is None:
         return True
     most = QUOTES_MAX if kind == OKX else QUOTES_MAX // 2  # there all that are kept make room

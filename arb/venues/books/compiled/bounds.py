@@ -1,8 +1,8 @@
-"""What bounds the sizes of a trade between two books, worked out by compiled code: depth, the venues' rules, bands and locks.
+"""The bounds on the size of a trade between two books, in compiled code: depth, the venues' rules, bands and locks.
 
-Words of 64 bits hold all of it. Every product is bounded before it is made; where one might not fit, or two weighed prices are
-too near one another for floats to say which is more, the answer is "not sure", and plain code is asked. So what is answered is
-exact. The words of a block are named in `search_words.py`; the rules are those of `arb/core/pricing/sizes.py`.
+Words of 64 bits hold all of it. Every product is bounded before it is made; where one might not fit, or two weighed
+prices are too close for floats to compare, the answer is "not sure", and plain code decides. So every answer is exact.
+The words of a block are named in `search_words.py`; the rules are those of `arb/core/pricing/sizes.py`.
 """
 
 from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS
@@ -59,7 +59,6 @@ def keep(block: int, index: int, value: int):
 
 @hot
 def up(number: int, by: int):
-    """Return `number / by`, rounded up."""
     return -(-number // by)
 
 
@@ -71,7 +70,9 @@ def fits(one: int, other: int):
 
 @inlined
 def gains(bid: int, ask: int, block: int):
-    """Return 1 where a unit sold at `bid` brings more than it costs at `ask`, 0 where not, -1 where that is too near to say."""
+    """Return 1 where a unit sold at `bid` brings more than it costs at `ask`, 0 where not, -1 where that is too close
+    to decide.
+    """
     brings = float(bid) * float(at(block, BID_WEIGHT))
     costs = float(ask) * float(at(block, ASK_WEIGHT))
     if abs(brings - costs) <= _NEAR * (brings + costs):
@@ -113,7 +114,6 @@ def sum_up(block: int, prices: int, count: int, ends: int, amounts: int):
 
 @inlined
 def amount_of(ends: int, amounts: int, prices: int, level: int, size: int):
-    """Return the amount of taking `size`, of which `level` is the worst level."""
     beyond = word_at(ends + level * WORD) - size
     return word_at(amounts + level * WORD) - beyond * word_at(prices + level * WORD)
 
@@ -128,7 +128,7 @@ def twice_middle(bids: int, asks: int, opposite: int):
 
 @inlined
 def bound_sizes(block: int, ask_total: int, bid_total: int):
-    """Write the bounds that depth, the venues' rules, price bands and the greatest lock leave; False where they do not fit."""
+    """Write the bounds by depth, the venues' rules, price bands and the greatest lock; False where they do not fit."""
     lot, tick = at(block, BUY_LOT), at(block, BUY_TICK)
     asks, ask_count, bids, bid_count = at(block, ASKS), at(block, ASK_LEVELS), at(block, BIDS), at(block, BID_LEVELS)
     ends, amounts, bid_ends = ends_of(block, 0), ends_of(block, 2), ends_of(block, 1)

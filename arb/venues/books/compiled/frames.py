@@ -1,10 +1,11 @@
-"""The frames of books as venues send them today, read by compiled code; whatever looks otherwise is the plain reader's.
+"""The frames of books as venues send them today, read by compiled code; a frame of any other form goes to the plain
+reader.
 
-Each function reads one change of one book and returns where the frame ends, or `FAILED`, and what it says: the row + 1, the
-kind of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it does not
-say). The levels themselves stand in the connection's scratch. Fields may come in any order in which what is needed first
-comes first; one that comes twice, that is not known, or is of another type, fails. What
-the fields mean is said in `<venue>/books.py`.
+Each function reads one change of one book and returns where the frame ends, or `FAILED`, and its contents: the row + 1,
+the kind of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it
+states none). The levels themselves are in the connection's scratch. Fields may have any order in which those needed
+first precede the others; a repeated or unknown field, or one of another type, fails. `<venue>/books.py` documents the
+fields.
 """
 
 from arb.market.words import BOOK_AT, ROW_WORDS, SYMBOL_WORDS
@@ -60,7 +61,7 @@ from arb.venues.books.compiled.scan import (
 from arb.venues.books.plain.base import MILLIS_MAX, NS_PER_MS
 
 ASKS_READ = LEVELS_MAX * PAIR
-"""Where the asks of a frame stand in the scratch, in bytes."""
+"""The place of a frame's asks in the scratch, in bytes."""
 CHANNEL = packed("channel")
 S, U, B, A = map(packed, ("s", "u", "b", "a"))
 ARG, ACTION, DATA, TS, INST_ID, INST_TYPE = map(packed, ("arg", "action", "data", "ts", "instId", "instType"))
@@ -79,9 +80,10 @@ def is_text(at: int, end: int, wanted: int, size: int):
 
 @inlined
 def fetch_book(connection: int, row: int, symbol: int):
-    """Have what every change touches fetched at once, while levels are read: of many books none is in the caches.
+    """Have the data that every change touches fetched at once, while levels are read: of many books none is in the
+    caches.
 
-    Where that lies is reckoned, and not read: reading it would be one more wait.
+    Its place is computed, and not read: reading it would be one more wait.
     """
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
     fetch(words)
@@ -100,14 +102,14 @@ def fetch_book(connection: int, row: int, symbol: int):
 
 LINE = 64
 NAME_NEAR = 16
-"""Characters of a name that lie beside what is always needed."""
+"""Characters of a name that are next to data always needed."""
 LINES_NEAR_BEST = 7
 """Of eight steps each: those from the best level on, where most changes are."""
 
 
 @inlined
 def fetch_side(connection: int, row: int, asks: bool):
-    """Have what a change of one side will touch fetched, too."""
+    """Have the data of a change of one side fetched, too."""
     if word_at(connection + ARENA_AT * WORD) == 0:
         return
     words = word_at(connection + ROWS_AT * WORD) + row * ROW_WORDS * WORD
@@ -126,7 +128,7 @@ def row_of(connection: int, began: int, size: int, mixed: int):
 
 @inlined
 def looked_up(connection: int, began: int, size: int, mixed: int, fetched: bool):
-    """Do what `row_of` does; `fetched`: a change of the book follows."""
+    """Do the same as `row_of`; `fetched`: a change of the book follows."""
     table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
     if table == 0:
         return 0
@@ -169,7 +171,7 @@ def is_named(connection: int, number: int):
 
 @inlined
 def side_read(at: int, end: int, connection: int, row: int, read: int):
-    """Read one side's levels to `read` on the scale of a row + 1; where it is not known yet, say only where they end."""
+    """Read one side's levels to `read` on the scale of a row + 1; where it is not known yet, only find their end."""
     if row == 0:
         return past_levels(at, end), 0
     if end - at > 2 and byte_at(at + 1) == OPEN_LIST:
@@ -181,7 +183,7 @@ def side_read(at: int, end: int, connection: int, row: int, read: int):
 
 @inlined
 def passed_over(at: int, end: int):
-    """Return where a value ends that says nothing of the book: a whole number or a short text."""
+    """Return where a value ends that does not concern the book: a whole number or a short text."""
     if at < end and byte_at(at) == QUOTE:
         return text(at, end)
     return sequence_number(at, end)[0]

@@ -39,7 +39,7 @@ def channel_of(at: int, end: int):
 
 @inlined
 def gate_result(at: int, end: int, connection: int):
-    """Read what stands under `result`: end, row + 1, `U` (-1: none), `u` (-1: none), `t` in ms, bids, asks."""
+    """Read the members of `result`: end, row + 1, `U` (-1: none), `u` (-1: none), `t` in ms, bids, asks."""
     row, first, last, changed_ms, bids, asks, seen = 0, -1, -1, 0, 0, 0, 0
     bids_at, asks_at, bids_end, asks_end = 0, 0, 0, 0
     read = word_at(connection + SCRATCH * WORD)

@@ -1,9 +1,9 @@
-"""One frame from its bytes to the changed book and the word whether anybody needs to look at it; compiled.
+"""One frame from its bytes to the changed book and the answer whether plain code has work; compiled.
 
 `take` answers with `QUIET` where the frame is applied and that was all, with the row + 1 where plain code has something
-to do (the symbol may have an edge), and with `HAND_OVER` where the plain reader must take
-the frame. What it does is what `WireFeed.on_frame`, `Books.on_frame` and `DirtySymbols.rows` do for the same frame, in the same
-order; the rules of the chains are those of `<venue>/books.py`.
+to do (the symbol may have an edge), and with `HAND_OVER` where the plain reader must take the frame. It does the same
+as `WireFeed.on_frame`, `Books.on_frame` and `DirtySymbols.rows`, in the same order; the rules of the chains are those
+of `<venue>/books.py`.
 """
 
 from typing import Any
@@ -94,7 +94,9 @@ def add(address: int, more: int):
 
 @inlined
 def out_of_habit(pace: int, received_ns: int, all_books: bool):
-    """Return whether plain code must see to the pace: it begins, is forgotten in part, or there may have been a standstill."""
+    """Return whether plain code must handle the pace: it begins, is forgotten in part, or there may have been a
+    standstill.
+    """
     frames, since_ns, last_ns = word_at(pace), word_at(pace + WORD), word_at(pace + 2 * WORD)
     if received_ns >= word_at(pace + 3 * WORD):
         return True
@@ -163,14 +165,14 @@ def stays(shown: int, count: int, checked: bool):
 
 @inlined
 def commit(number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int):
-    """Apply a change that continues the book, whose levels stand in the scratch.
+    """Apply a change that continues the book, whose levels are in the scratch.
 
-    Where it is handed over all the same, the plain reader applies it again, which changes nothing: sizes are absolute.
+    Where the frame also goes to the plain reader, that applies it again, which changes nothing: sizes are absolute.
     """
     read = word_at(connection + SCRATCH * WORD)
     bid_side, ask_side = row + BIDS * WORD, row + ASKS * WORD
     head = word_at(row + ARENA_ADDRESS * WORD)
-    # Now and then a book is handed over to be lent with its ladder where the best level is now.
+    # Now and then a book goes to the plain reader, to be lent again with its ladder around the present best level.
     checked = word_at(head + UPDATES * WORD) % MOVED_EVERY == 0
     # A side that does not change is as it is shown: its levels are not looked at.
     bids_stay, bid, bid_size = stays(row + SHOWN * WORD, bids, checked)
@@ -220,7 +222,7 @@ def commit(number: int, row: int, connection: int, last: int, bids: int, asks: i
 
 @inlined
 def read_frame(at: int, end: int, connection: int):
-    """Read a change of a book, in whatever way the connection's venue says it; see `frames.py`."""
+    """Read a change of a book in the form of the connection's venue; see `frames.py`."""
     shape = word_at(connection + SHAPE * WORD)
     if shape == GATE_OBU:
         return gate(at, end, connection)
@@ -235,7 +237,7 @@ def read_frame(at: int, end: int, connection: int):
 
 @inlined
 def take_frame(at: int, size: int, received_ns: int, connection: int):
-    """See the module's text: `size` bytes at an address, of a connection whose words lie at another."""
+    """See the module's text: `size` bytes at an address, of a connection whose words are at another."""
     end = at + size
     after, number, kind, first, last, bids, asks, event_ns = read_frame(at, end, connection)
     if after != end or not is_named(connection, number):
@@ -278,7 +280,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):
 
 
 def compile_all() -> tuple[Any, Any]:
-    """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
+    """Compile, or load the result of an earlier process; return `take` and the function that writes a row's levels."""
     return (
         entry_point(take_one, "int64(int64, int64, int64, int64)"),
         entry_point(show_one, "int64(int64)"),

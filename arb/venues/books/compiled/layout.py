@@ -1,11 +1,11 @@
-"""Where compiled code keeps what belongs to a book, a connection and all of them: places of 64-bit words.
+"""The memory of compiled code for books, connections and shared data: places of 64-bit words.
 
 A side of a book has a *ladder* and a *run*. On both a level has a key, the price of a bid and the price of an ask times
 -1: so the best level has the highest key on both sides, and one function serves both. The ladder has a step for each of
-`STEPS` keys, `TICK` apart, around where the best level stood when the book was lent: the size is written to its step, and a bit
-says whether there is one. The run holds whatever is not on a step, (key, size) pairs in rising order, and may
-grow at both ends: so nothing is outside, however far from the best level and however fine. The tick is what the prices
-of the book have in common; where they have less, the run takes more.
+`STEPS` keys, `TICK` apart, around the best level when the book was lent: the size is written to its step, and a bit
+shows whether there is one. The run holds all levels that are not on a step, (key, size) pairs in rising order, and may
+grow at both ends: so every level has a place, however far from the best level and however fine. The tick is the common
+divisor of the book's prices; where it is finer, the run takes more.
 """
 
 from arb.market.words import NAME_AT
@@ -13,59 +13,71 @@ from arb.market.words import NAME_AT
 WORD, PAIR = 8, 16
 STEPS = 1024
 BITS = STEPS // 64
-"""Words of a ladder beside its sizes: a bit for each step."""
+"""Words of a ladder besides its sizes: a bit for each step."""
 BEST_STEP, TOP_STEP, NEAR_STEPS = 832, 839, 64
-"""On which step of the ladder the best level stands when a book is lent, most levels being worse; and the highest of the near
-steps, which are those that most changes touch."""
+"""The step of the best level when a book is lent, most levels being worse; and the highest of the near steps, which are
+those that most changes touch.
+"""
 NEAR_AT = BITS * WORD
 NEAR_BYTES = NEAR_AT + NEAR_STEPS * WORD
-"""Of a side's ladder the bits and the sizes of the near steps, from the highest on, stand in the book's row, the bids' before
-the asks'. So what a change touches lies together, and a thousand symbols' on few pages of memory: each page more is one more
-that the processor has to look up."""
+"""Of a side's ladder the bits and the sizes of the near steps, from the highest on, are in the book's row, the bids'
+before the asks'. So the data a change touches are together, and a thousand symbols' on few pages of memory: each page
+more is one more that the processor has to look up.
+"""
 FAR_BYTES = (STEPS - NEAR_STEPS) * WORD
-"""The sizes of the other steps lie elsewhere: those below, down to step 0, and then those above, from the highest on."""
+"""The sizes of the other steps are elsewhere: those below, down to step 0, and then those above, from the highest on.
+"""
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
 KIND, DEPTH_MAX, FAR, DEPTH, TICK, PER_TICK, AGREED = 0, 1, 2, 4, 5, 6, 7
-"""What its frames are; levels kept a side (0: all); of the bids and of the asks, where the sizes of steps that are not near
-would begin if those of the near ones lay before them; levels that the arena shows; the tick, and 1 / tick as a float;
-how many best quotes have agreed with the book since it was lent."""
+"""The kind of its frames; levels kept a side (0: all); of the bids and of the asks, where the sizes of steps that are
+not near would begin if those of the near ones preceded them; levels that the arena shows; the tick, and 1 / tick as a
+float; how many best quotes have agreed with the book since it was lent.
+"""
 BIDS, ASKS = 8, 16
 """Where a side begins: eight words from here on."""
 BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR, HORIZON = 0, 1, 2, 3, 4, 5, 6, 7
-"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the bits of
-the ladder begin; then the key of the ladder's first step, how many steps have a level, and the key of the worst level that the
-snapshot knew: what lies beyond is kept, and not shown."""
+"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the bits
+of the ladder begin; then the key of the ladder's first step, how many steps have a level, and the key of the worst
+level that the snapshot knew: levels beyond it are kept, and not shown.
+"""
 NO_HORIZON = -(1 << 63)
 """The horizon of a side of which the snapshot knew all."""
 
 SHOWN, SHOWN_ONLY_BEST = 24, 28
-"""The best levels as the arena shows them (bid, its size, ask, its size; a size of -1: not known), and whether it was noted
-there that the others are unwritten: what has not changed need not be written again."""
+"""The best levels as the arena shows them (bid, its size, ask, its size; a size of -1: not known), and whether it was
+noted there that the others are unwritten: unchanged levels need not be written again.
+"""
 QUOTES, QUOTES_FIRST, QUOTES_BEYOND = 29, 30, 31
-"""Of a book whose best quotes come by themselves, too (0: they do not, or do not count), addresses: where the quotes are kept
-that it has not reached yet, the first of them, and the end of the last one."""
+"""Of a book whose best quotes are also sent separately (0: they are not, or do not count), addresses: where the quotes
+are kept that it has not reached yet, the first of them, and the end of the last one.
+"""
 QUOTE_WORDS, QUOTES_MAX = 5, 256
-"""A quote is its id, bid, its size, ask, its size; so many are kept; what is more is the plain reader's, or at OKX makes
-all that are kept be forgotten."""
+"""A quote is its id, bid, its size, ask, its size; so many are kept; one more goes to the plain reader, or at OKX makes
+it forget all of them.
+"""
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
-"""Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
+"""Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; the form of its
+frames.
+"""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
-"""What was counted of frames that the plain reader has not seen; it only rises."""
+"""Counts of frames that the plain reader has not seen; they only rise."""
 ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 20, 21, 22
-"""Where rows of the arena begin (0: none), how long one is, and where blocks of symbols do. So it is known at once where all
-that a book needs lies."""
+"""Where rows of the arena begin (0: none), how long one is, and where blocks of symbols do. So the addresses of all
+data of a book are known at once.
+"""
 READ_EXPS, READ_AT, READ_SIZE = 19, 23, 24
-"""The name that stands in the frame which is read: the decimals of its book, as its table has them, where it begins, and how
-long it is."""
+"""The name in the frame being read: the decimals of its book, as its table has them, where it begins, and how long it
+is.
+"""
 OTHERS, HELD = 25, 26
 """Counted as `BOOK_FRAMES` is: frames that are no changes, and quotes that agreed with their book."""
 
-# A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest stands
-# the row + 1, then the number of the symbol's block, the decimals of its prices and sizes, so that levels can be read before
-# anything else of the book is, and the hash's highest bits; that it is the name is seen in the row.
+# A connection's table has a word for each of its books, at the place of its name's hash or behind it, 0: none. Lowest
+# is the row + 1, then the number of the symbol's block, the decimals of its prices and sizes, so that levels can be
+# read before anything else of the book is, and the hash's highest bits; that it is the name is seen in the row.
 ROW_BITS, EXP_BITS = 20, 4
 ROW_MASK, EXP_MASK, TAG_MASK = (1 << ROW_BITS) - 1, (1 << EXP_BITS) - 1, -(1 << 2 * (ROW_BITS + EXP_BITS))
 # There a book has its name's length, and the name itself.
@@ -88,7 +100,6 @@ HASH_SPREAD = 0x9E3779B97F4A7C15 - 2**64
 
 
 def hashed(name: bytes) -> int:
-    """Return the hash of a name of at most `NAME_MAX` characters."""
     mixed = HASH_START % 2**64
     for at in range(0, len(name) + 1, 8):
         mixed = (mixed ^ int.from_bytes(name[at : at + 8], "little")) * HASH_PRIME % 2**64
@@ -96,28 +107,28 @@ def hashed(name: bytes) -> int:
     return (mixed + 2**63) % 2**64 - 2**63
 
 
-# Frames in a row, as `blocks.py` takes them from the lines of a tape that `tape_lines.py` has read. An entry is one line: its
-# instant, the number of its feed (0: the line is for Python, -1: it is passed over, -2: it stands for a tape that is to be
-# opened), where its frame begins and how long it
-# is, where the line begins in its text, how long it is, and the how manieth of the tape.
+# Frames in a row, as `blocks.py` takes them from the lines of a tape that `tape_lines.py` has read. An entry is one
+# line: its instant, the number of its feed (0: the line is for Python, -1: it is passed over, -2: a tape is to be
+# opened here), where its frame begins and how long it is, where the line begins in its text, how long it is, and the
+# how manieth of the tape.
 LINE_WORDS, LINE_NS, LINE_FEED, FRAME_AT, FRAME_SIZE, LINE_AT, LINE_SIZE, LINE_NUMBER = 8, 0, 1, 2, 3, 4, 5, 6
 TO_PYTHON, PASSED_OVER, UNOPENED = 0, -1, -2
 
 # Of a feed: its connection's words, and table of its books (a capture may show one venue by several connections).
 FEED_WORDS, FEED_CONNECTION, FEED_TABLE, FEED_MASK = 3, 0, 1, 2
 
-# The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to, the names
-# of feeds and how many; and what was read: how many entries, the last sequence number (-1: lines have none), how many lines of
-# the tape before these, and how many of them are for Python.
+# The order to read lines: the text from here to there, where entries go and how many fit, where frames are copied to,
+# the names of feeds and how many; and the result of reading: how many entries, the last sequence number (-1: lines have
+# none), how many lines of the tape before these, and how many of them are for Python.
 READING_WORDS = 13
 TEXT_AT, TEXT_END, LINES, LINES_MAX, COPY_AT, COPY_END, NAMES, NAMES_COUNT, LINES_READ, LAST_SEQ, TEXT_BEGIN = range(11)
 LINES_BEFORE, LINES_TO_PYTHON = 11, 12
 # A name: of the venue and of the connection ("": the venue's first), where their letters begin and how many there are.
 NAME_WORDS, VENUE_AT, VENUE_SIZE, FURTHER_AT, FURTHER_SIZE = 4, 0, 1, 2, 3
 
-# The order to take frames: not from this instant on; the clock, which is moved on (`CLOCKED`: a frame is received when the
-# clock says, at the earliest); of how many sources; whether Python is to take each of them. And what came of it: how many
-# were taken, and where it ended: the source, the feed's number and the row + 1 that is to be looked at.
+# The order to take frames: not from this instant on; the clock, which is moved on (`CLOCKED`: a frame is received at
+# the clock's time, at the earliest); of how many sources; whether Python is to take each of them. And the result: how
+# many were taken, and where it ended: the source, the feed's number and the row + 1 for plain code.
 LIMIT_NS, CLOCK_NS, CLOCKED, SOURCES, ONE_BY_ONE, TAKEN, STOPPED_AT, STOPPED_FEED, STOPPED_ROW = range(9)
 SOURCES_AT = 9
 """From here on the addresses of the sources."""
@@ -127,7 +138,8 @@ SOURCE_WORDS, SOURCE_LINES, SOURCE_CURSOR, SOURCE_COUNT, SOURCE_FEEDS = 4, 0, 1,
 # Why taking frames ended.
 AT_END, AT_LIMIT, AT_REFILL, AT_LINE, AT_ROW, GOES_ON = range(6)
 
-# Of a row whose frames are only measured: what all prices and sizes are multiples of, on its scale; 0: there was none but 0.
+# Of a row whose frames are only measured: the common divisor of all prices and of all sizes, on its scale; 0: there was
+# none but 0.
 PRICE_UNIT, SIZE_UNIT = 8, 9
 MEASURE_EXP = 10
 """Decimals to which levels are measured; finer ones are the plain reader's."""

@@ -1,8 +1,8 @@
 """Loading compiled code: compiled once for this version, this machine and this Python, then read from disk.
 
-numba looks for changes in one file only, the one in which a function stands. So the code is kept in a folder named after all
-sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, it is compiled
-by each process for itself, in a folder that ends with it.
+numba looks for changes in one file only, the one that defines a function. So the code is kept in a folder named after
+all sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, it is
+compiled by each process for itself, in a folder that ends with it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_", "LD_", "PYTHON", "NUMBA_", "VI
 Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
 Step = Callable[[int], int]
-"""Does what an order in memory says, of which it is given the address."""
+"""Executes an order in memory at the given address."""
 Search = Callable[[int, int, int], int]
 """Answers for a block of words and two rows of an arena, all by their addresses; see `sizing.py`."""
 BYTES_AT = bytes.__basicsize__ - 1
@@ -43,7 +43,7 @@ _COMPILE_ALL = "import os; os.nice(10); from arb.venues.books.compiled.loading i
 
 
 class CompiledUnavailable(ArbError):
-    """Compiled books cannot be had here; the text says why."""
+    """Compiled books are not available; the text gives the reason."""
 
 
 def is_available() -> bool:
@@ -65,7 +65,7 @@ def can_be_compiled() -> bool:
 
 
 def is_compiled(module: str = "kernel") -> bool:
-    """Return whether an earlier process has left compiled code on disk: that of books, or of another module here."""
+    """Return whether an earlier process put compiled code on disk: that of books, or of another module here."""
     try:
         return any(_folder(_caches()).rglob(f"{module}.*.nbi"))
     except CompiledUnavailable:
@@ -73,15 +73,15 @@ def is_compiled(module: str = "kernel") -> bool:
 
 
 def is_whole() -> bool:
-    """Return whether an earlier process has left on disk all that `load_all` loads."""
+    """Return whether an earlier process put all that `load_all` loads on disk."""
     return is_compiled() and is_compiled("sizing")
 
 
 def load_all() -> None:
-    """Load what keeps books and what searches plans; raises `CompiledUnavailable` without numba.
+    """Load the code that keeps books and the code that searches plans; raises `CompiledUnavailable` without numba.
 
-    Where neither is on disk a second process compiles the search meanwhile, which on two processors saves a third of the
-    time. What it leaves undone, for whatever reason, is compiled here.
+    Where neither is on disk a second process compiles the search meanwhile, which on two processors saves a third of
+    the time. Anything it does not finish is compiled here.
     """
     _prepared()
     apart = not is_compiled() and not is_compiled("sizing")
@@ -115,7 +115,8 @@ def _compiling_sizes() -> Iterator[None]:
 
 
 async def compile_apart() -> bool:
-    """Compile what `load_all` loads in another process, after ours in its claim on a processor; return whether it is on disk.
+    """Compile the code of `load_all` in another process, after ours in its claim on a processor; return whether it is
+    on disk.
 
     Raises `OSError` where no process can be started; one that is cancelled is stopped.
     """
@@ -137,7 +138,9 @@ async def compile_apart() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a process that compiles for this one: no key is in it, for a compiler may leave a core file."""
+    """Return the environment of a process that compiles for this one: no key is in it, for a compiler may write a core
+    file.
+    """
     kept = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
     return kept | {"XDG_CACHE_HOME": str(_caches())}
 
@@ -153,7 +156,7 @@ def load() -> tuple[Take, Show]:
 
 @cache
 def load_blocks() -> tuple[Step, Step, Step]:
-    """Return what reads lines of tapes, what takes their frames and what measures them, as `load` does."""
+    """Return the reader of lines of tapes, the taker of their frames and their measurer, as `load` does."""
     _prepared()
     if not is_compiled("blocks"):
         log.info("compiling the code that takes frames of tapes in a row, once for this version: about three seconds")
@@ -169,7 +172,7 @@ def load_blocks() -> tuple[Step, Step, Step]:
 
 @cache
 def load_sizes() -> Search:
-    """Return what searches the best size of two rows, as `load` does; five to eight seconds to compile."""
+    """Return the search of the best size of two rows, as `load` does; five to eight seconds to compile."""
     _prepared()
     from arb.venues.books.compiled.kernel import entry_point
     from arb.venues.books.compiled.sizing import best_sizes
@@ -179,7 +182,7 @@ def load_sizes() -> Search:
 
 
 def _prepared() -> None:
-    """See that compiled code can be had, and where it is kept; raise `CompiledUnavailable` if not."""
+    """Ensure that compiled code is available, and set its cache folder; raise `CompiledUnavailable` if not."""
     probe = b"where the characters are"
     if sys.implementation.name != "cpython" or sys.byteorder != "little":
         raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
@@ -196,7 +199,7 @@ def _prepared() -> None:
 def _caches() -> Path:
     """Return the user's folder for caches, or where others may write to it one that ends with this process.
 
-    Others must not write there, for numba unpickles what it finds.
+    Others must not write there, for numba unpickles its files.
     """
     try:
         usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

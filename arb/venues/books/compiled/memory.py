@@ -1,7 +1,7 @@
 """Machine words at an address, for compiled code: loads, stores, moves, and eight decimal digits at once.
 
-numba has no pointers in integers, so each is written as the instructions it stands for. Addresses and values are 64-bit
-integers; nothing here checks a bound, which is its caller's duty. Little-endian machines only.
+numba has no pointers in integers, so each is written as its instructions. Addresses and values are 64-bit integers;
+nothing here checks a bound, which is its caller's duty. Little-endian machines only.
 """
 
 from collections.abc import Callable
@@ -36,26 +36,21 @@ def _load(bits: ir.IntType, address_type: Any) -> Any:
 
 @intrinsic
 def byte_at(typing_context: Any, address: Any) -> Any:
-    """Return the byte at an address."""
     return _load(_I8, address)
 
 
 @intrinsic
 def two_at(typing_context: Any, address: Any) -> Any:
-    """Return the two bytes at an address, the first one lowest."""
     return _load(_I16, address)
 
 
 @intrinsic
 def word_at(typing_context: Any, address: Any) -> Any:
-    """Return the eight bytes at an address, which need not be aligned."""
     return _load(_I64, address)
 
 
 @intrinsic
 def put_word(typing_context: Any, address: Any, value: Any) -> Any:
-    """Write eight bytes."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store(args[1], builder.inttoptr(args[0], _I64.as_pointer()), align=8)
         return context.get_dummy_value()
@@ -76,8 +71,6 @@ def copy_word(typing_context: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def float_at(typing_context: Any, address: Any) -> Any:
-    """Return the double at an address."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
 
@@ -86,8 +79,6 @@ def float_at(typing_context: Any, address: Any) -> Any:
 
 @intrinsic
 def put_float(typing_context: Any, address: Any, value: Any) -> Any:
-    """Write a double."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store(args[1], builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
         return context.get_dummy_value()
@@ -138,9 +129,9 @@ def _summed(builder: Any, digits: Any) -> Any:
 def leading_digits(typing_context: Any, word: Any) -> Any:
     """Return how many of a word's bytes are decimal digits before the first that is not, and their value times 16.
 
-    value * 16 + count, count 0 to 8. The bytes are made digits by an exclusive or with "0"; what is then above 9 carries
-    into its highest bit when 0x76 is added, and the lowest such byte is the first that is no digit (a carry runs upwards
-    only). The digits are shifted to the top, zeros before them, and summed up pair by pair.
+    value * 16 + count, count 0 to 8. The bytes are made digits by an exclusive or with "0"; a byte then above 9 carries
+    into its highest bit when 0x76 is added, and the lowest such byte is the first that is no digit (a carry runs
+    upwards only). The digits are shifted to the top, zeros before them, and summed up pair by pair.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -207,7 +198,7 @@ def others_at(typing_context: Any, address: Any) -> Any:
 
 @intrinsic
 def copy_stretch(typing_context: Any, target: Any, source: Any) -> Any:
-    """Copy `STRETCH` bytes, wherever they stand."""
+    """Copy `STRETCH` bytes at any alignment."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         to, source = (builder.inttoptr(args[i], ir.VectorType(_I8, STRETCH).as_pointer()) for i in (0, 1))
@@ -228,14 +219,11 @@ def _bit_of(count: str) -> Any:
 
 @intrinsic
 def lowest_bit(typing_context: Any, word: Any) -> Any:
-    """Return the number of the lowest bit set in a word that is not 0."""
     return types.int64(types.int64), _bit_of("cttz")
 
 
 @intrinsic
 def highest_bit(typing_context: Any, word: Any) -> Any:
-    """Return the number of the highest bit set in a word that is not 0."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.sub(ir.Constant(_I64, 63), _bit_of("ctlz")(context, builder, signature, args))
 
@@ -244,8 +232,6 @@ def highest_bit(typing_context: Any, word: Any) -> Any:
 
 @intrinsic
 def bits_in(typing_context: Any, word: Any) -> Any:
-    """Return how many bits of a word are set."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
 
@@ -254,7 +240,7 @@ def bits_in(typing_context: Any, word: Any) -> Any:
 
 @intrinsic
 def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
-    """Return a word shifted down by 0 to 63 bits, zeros coming in from above."""
+    """Return a word shifted down by 0 to 63 bits, with zeros from above."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.lshr(args[0], args[1])
@@ -283,9 +269,9 @@ def _shapes() -> list[int]:
 def short_decimal(typing_context: Any, word: Any, size: Any, exp: Any) -> Any:
     """Return the value, times 10**exp, of a text of `size` characters, with or without a point; -1 where that is none.
 
-    Up to `SHORT` characters, which stand lowest in the word, and `SHORT_EXP_MAX`. From scale, length and place of the point
-    follows what is done: the point is taken out, what remains is shifted to the top, summed up as by `leading_digits`, and
-    multiplied. -1, too, for a fraction finer than the scale.
+    Up to `SHORT` characters, the lowest of the word, and `SHORT_EXP_MAX`. By scale, length and place of the point, the
+    point is taken out, the remaining digits are shifted to the top, summed up as by `leading_digits`, and multiplied.
+    -1, too, for a fraction finer than the scale.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -316,9 +302,10 @@ def short_decimal(typing_context: Any, word: Any, size: Any, exp: Any) -> Any:
 
 @intrinsic
 def alike(typing_context: Any, word: Any, low: Any, top: Any) -> Any:
-    """Return the value of a text as `short_decimal` reads it, of which is known where its point stands; -1: not digits.
+    """Return the value of a text as `short_decimal` reads it, when the place of its point is known; -1: not digits.
 
-    `low`: the bits before the point, all where there is none; `top`: by how many bits the digits are shifted to the top.
+    `low`: the bits before the point, all where there is none; `top`: by how many bits the digits are shifted to the
+    top.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -340,8 +327,6 @@ DIGITS_MAX = 18
 
 @intrinsic
 def power_of_ten(typing_context: Any, exponent: Any) -> Any:
-    """Return 10**exponent, 0 to `DIGITS_MAX`."""
-
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         powers = _table(builder, "arb.powers_of_ten", lambda: [10**shift for shift in range(DIGITS_MAX + 1)])
         return builder.load(builder.gep(powers, [ir.Constant(_I64, 0), args[0]], inbounds=True))
@@ -351,7 +336,9 @@ def power_of_ten(typing_context: Any, exponent: Any) -> Any:
 
 @intrinsic
 def fetch(typing_context: Any, address: Any) -> Any:
-    """Have the memory at an address fetched into the processor's caches while other work goes on; any address will do."""
+    """Have the memory at an address fetched into the processor's caches while other work continues; any address will
+    do.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         i32 = ir.IntType(32)

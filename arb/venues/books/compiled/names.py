@@ -35,7 +35,7 @@ class NameTable:
         self._entries: dict[str, int] = {}
         self._table: Block = np.zeros(0, dtype=np.int64)
         self.block: Block = np.array([address_of(words), 0, 0], dtype=np.int64)
-        """What compiled code needs to know to take frames of this feed in a row (`layout.FEED_WORDS`)."""
+        """The words compiled code needs to take frames of this feed in a row (`layout.FEED_WORDS`)."""
 
     def enter(self, name: str, row: int, scale: Scale, symbol: int = 0) -> None:
         """Have frames of this name be those of a row; `symbol`: the number of its symbol's block, to have it fetched early."""
@@ -55,7 +55,6 @@ class NameTable:
             self._point()
 
     def forget(self, name: str) -> None:
-        """Know a name no more."""
         if self._entries.pop(name, None) is not None:
             self._write()
 
@@ -65,7 +64,7 @@ class NameTable:
 
     def _write(self) -> None:
         size = _LEAST
-        while size < 2 * len(self._entries):  # small, since a wait for it hides behind nothing: it says what to fetch
+        while size < 2 * len(self._entries):  # small, since a wait for it hides behind nothing: it decides the fetches
             size *= 2
         self._table = np.zeros(size, dtype=np.int64)
         for name, entry in self._entries.items():
@@ -77,7 +76,7 @@ class NameTable:
         self.show()
 
     def _put(self, name: str, entry: int, before: int = 0) -> None:
-        """Write an entry where the one before it stands, or, where the name had none, to the first free place."""
+        """Write an entry in place of the one before it, or, where the name had none, to the first free place."""
         mixed, mask = hashed(name.encode()), len(self._table) - 1
         at, replaced = mixed & mask, mixed & TAG_MASK | before if before else 0
         while self._table[at] != replaced:

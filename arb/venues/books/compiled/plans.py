@@ -1,6 +1,6 @@
-"""The best plans of an arena's books, found by compiled code (`sizing.py`); what that is not sure of is left to plain code.
+"""The best plans of an arena's books, found by compiled code (`sizing.py`); plain code decides where that is not sure.
 
-It works in one block of words: the terms of a pair of venues, what it worked out on the way, and the answer.
+It works in one block of words: the terms of a pair of venues, intermediate results, and the answer.
 """
 
 from math import gcd
@@ -17,14 +17,14 @@ from arb.venues.books.compiled.loading import load_sizes
 from arb.venues.books.compiled.search_words import FOUND, FOUND_WORDS, STEPS, SUMS, TERM_WORDS, UNBOUNDED, UNSURE
 
 _KEPT_MAX = 100_000
-"""Pairs of venues whose terms are kept ready, 0.4 kB each; beyond that all are made anew."""
+"""Pairs of venues whose terms are kept, 0.4 kB each; beyond that all are made again."""
 
 
 class CompiledPlans:
     """Answers as `episode` does for the rows of one arena; see `arb.core.books.books.FindPlan`."""
 
     def __init__(self, arena: BookArena) -> None:
-        """Load; raises `CompiledUnavailable` where compiled code cannot be had."""
+        """Load; raises `CompiledUnavailable` where compiled code is not available."""
         self._search = load_sizes()
         self._arena = arena
         self._first, self._stride = arena.block.ctypes.data, arena.stride * WORD
@@ -75,7 +75,7 @@ def _twice_middle(taken: int | None, other: int | None) -> int:
 
 
 def packed(terms: PairTerms, depth: int) -> memoryview | None:
-    """Return the terms as words, None where they, or what is made of them alone, do not fit."""
+    """Return the terms as words, None where they, or products of only them, do not fit."""
     buy_up, buy_one = terms.buy_band or (0, 0)
     sell_down, sell_one = terms.sell_band or (0, 0)
     common = gcd(terms.received, terms.parts)

@@ -1,8 +1,8 @@
 """Best quotes that confirm a book which compiled code keeps.
 
-A quote whose id the book has not reached is kept beside it, as `arb/venues/books/plain/bbo_check.py` keeps it, and held against
-the book by the change that reaches its id. Where one disagrees that change is handed over, with all quotes that are kept; so is
-a quote of Binance for which there is no room. What follows from it is the plain reader's to say.
+A quote whose id the book has not reached is kept with it, as `arb/venues/books/plain/bbo_check.py` keeps it, and held
+against the book by the change that reaches its id. Where one disagrees that change goes to the plain reader, with all
+quotes that are kept; so does a quote of Binance for which there is no room. The plain reader decides the consequence.
 """
 
 from arb.market.words import ARENA_ADDRESS, LAST_BYTE_NS, QUIET_FRAMES
@@ -59,7 +59,6 @@ def says(bid_at: int, ask_at: int, bid: int, bid_size: int, ask: int, ask_size: 
 
 @inlined
 def count_held(row: int, connection: int, held: int):
-    """Count quotes that agreed with their book."""
     put_word(connection + HELD * WORD, word_at(connection + HELD * WORD) + held)
     put_word(row + AGREED * WORD, word_at(row + AGREED * WORD) + held)
 

@@ -34,7 +34,7 @@ LEVEL_CLOSES = QUOTE | CLOSE_LIST << 8
 
 
 def packed(name: str) -> int:
-    """Return the word that stands for a field's name of at most eight characters, or for `prevSeqId`."""
+    """Return the word of a field's name of at most eight characters, or of `prevSeqId`."""
     if name == "prevSeqId":
         return -1
     return int.from_bytes(name.encode(), "little")
@@ -227,12 +227,13 @@ def text(at: int, end: int):
 BETWEEN_NUMBERS = packed('","')
 NEXT_LEVEL, LIST_ENDS = packed('"],["'), packed('"]]')
 LEVEL_READ = 32
-"""Characters that must follow where price and size of at most eight each are read at once, with what follows them."""
+"""Characters that must follow where price and size of at most eight each are read at once, with the text behind them.
+"""
 
 
 @hot
 def point_of(at: int, size: int):
-    """Return where the point of a number of `size` characters stands, `size` where it has none."""
+    """Return the place of the point in a number of `size` characters, `size` where it has none."""
     place = 0
     while place < size and byte_at(at + place) != DOT:
         place += 1

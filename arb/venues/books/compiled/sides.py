@@ -43,7 +43,7 @@ from arb.venues.books.compiled.memory import (
 
 @inlined
 def place_of(first: int, beyond: int, key: int):
-    """Return where the first pair stands whose key is not below `key`; `beyond` where there is none."""
+    """Return the place of the first pair whose key is not below `key`; `beyond` where there is none."""
     count = (beyond - first) >> 4
     while count > 1:
         half = count >> 1
@@ -112,19 +112,17 @@ def set_levels(row: int, side: int, read: int, count: int):
 
 @inlined
 def bits_of(ladder: int, number: int):
-    """Return where the bits of 64 steps of a ladder stand, from step 64 * `number` on."""
+    """Return the place of the bits of 64 steps of a ladder, from step 64 * `number` on."""
     return ladder + number * WORD
 
 
 @inlined
 def far_of(row: int, side: int):
-    """Return what a side has in `FAR`."""
     return word_at(row + FAR * WORD + (side - row - BIDS * WORD) // (ASKS - BIDS))
 
 
 @inlined
 def step_of(ladder: int, far: int, place: int):
-    """Return where the size of a step of a ladder stands."""
     below_top = (TOP_STEP - place) & (STEPS - 1)
     return (ladder + NEAR_AT if below_top < NEAR_STEPS else far) + below_top * WORD
 
@@ -147,7 +145,6 @@ def below(ladder: int, place: int):
 
 @inlined
 def lowest(ladder: int):
-    """Return the lowest step taken; there must be one."""
     number = 0
     while word_at(bits_of(ladder, number)) == 0:
         number += 1
@@ -171,14 +168,14 @@ def best(row: int, side: int):
 
 @inlined
 def used_up(side: int, key: int, size: int):
-    """Return whether the best level, this one, is beyond what the snapshot knew of a side, or there is none left of that."""
+    """Return whether the best level is beyond the levels the snapshot knew of a side, or none of these remains."""
     horizon = word_at(side + HORIZON * WORD)
     return horizon != NO_HORIZON and (size == 0 or key < horizon)
 
 
 @inlined
 def known(row: int, side: int, count: int):
-    """Return how many of `count` levels are not beyond what the snapshot knew."""
+    """Return how many of `count` levels are not beyond those the snapshot knew."""
     horizon = word_at(side + HORIZON * WORD)
     if horizon == NO_HORIZON:
         return count
@@ -195,14 +192,14 @@ def known(row: int, side: int, count: int):
 
 @inlined
 def astray(row: int, side: int, key: int):
-    """Return whether the best level, which has this key, stands where the ladder does not reach."""
+    """Return whether the best level, which has this key, is outside the ladder."""
     above = key - word_at(side + BASE * WORD)
     return key != 0 and (above < 0 or above >= STEPS * word_at(row + TICK * WORD))
 
 
 @inlined
 def trim(row: int, side: int, depth_max: int):
-    """Forget the worst levels beyond `depth_max`; 0 keeps all. Return how many are left."""
+    """Forget the worst levels beyond `depth_max`; 0 keeps all. Return how many remain."""
     first, beyond, near = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD), word_at(side + NEAR * WORD)
     count = near + ((beyond - first) >> 4)
     if depth_max == 0 or count <= depth_max:
@@ -248,7 +245,7 @@ def show_side(run: int, row: int, side: int, depth: int, sign: int):
 
 @inlined
 def show_levels(row: int):
-    """Write what the arena shows of a book: the best levels of both sides, and 0 where there are none."""
+    """Write the levels that the arena shows of a book: the best levels of both sides, and 0 where there are none."""
     head, depth = word_at(row + ARENA_ADDRESS * WORD), word_at(row + DEPTH * WORD)
     run = head + HEADER_WORDS * WORD
     show_side(run, row, row + BIDS * WORD, depth, 1)
@@ -273,7 +270,7 @@ def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int,
 
 @inlined
 def show_level(shown: int, run: int, depth: int, price: int, size: int):
-    """Write the best level of one side, unless that is what is shown already."""
+    """Write the best level of one side, unless it is shown already."""
     if word_at(shown) != price or word_at(shown + WORD) != size:
         put_word(shown, price)
         put_word(shown + WORD, size)
@@ -283,6 +280,5 @@ def show_level(shown: int, run: int, depth: int, price: int, size: int):
 
 @inlined
 def has_room(side: int, more: int):
-    """Return whether the run has room for so many more levels."""
     taken = word_at(side + BEYOND * WORD) - word_at(side + FIRST * WORD)
     return taken + more * PAIR <= word_at(side + BLOCK_END * WORD) - word_at(side + BLOCK * WORD)

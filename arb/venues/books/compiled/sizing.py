@@ -61,7 +61,7 @@ def least_in_level(block: int, level: int):
 
 @inlined
 def least_with_dust(block: int, end: int):
-    """Return the smallest sale that leaves no more than dust of the fine size `end`."""
+    """Return the smallest sale whose residual is no more than dust of the fine size `end`."""
     parts, bids, count = at(block, PARTS), at(block, BIDS), at(block, BID_LEVELS)
     ends, amounts = ends_of(block, 1), ends_of(block, 3)
     whole = end // parts
@@ -176,7 +176,7 @@ def next_residue(block: int, level: int, bottom: int, top: int, way: int):
 
 @inlined
 def within(block: int, level: int, bottom: int, top: int, way: int):
-    """Search the windows `bottom .. top`, all of which lie in one bid level."""
+    """Search the windows `bottom .. top`, all of which are in one bid level."""
     if bottom > top:
         return NONE
     least = least_in_level(block, level)
@@ -247,7 +247,9 @@ def lowest(block: int, bottom: int):
 
 @inlined
 def climbs_at(block: int, i: int):
-    """Return 1 where the last unit of `i` lots brings more than it costs, 0 where not, -1 where that is too near to say."""
+    """Return 1 where the last unit of `i` lots brings more than it costs, 0 where not, -1 where that is too close to
+    decide.
+    """
     count = at(block, BID_LEVELS)
     level = first_end(ends_of(block, 1), count, up(i * at(block, WINDOW), at(block, PARTS)))
     if level == count:
@@ -258,7 +260,7 @@ def climbs_at(block: int, i: int):
 
 @inlined
 def fine_top(block: int):
-    """Return the fine size up to which the net climbs, -1 where that is too near to say."""
+    """Return the fine size up to which the net climbs, -1 where that is too close to decide."""
     asks, bids, count = at(block, ASKS), at(block, BIDS), at(block, BID_LEVELS)
     ask_ends, bid_ends = ends_of(block, 0), ends_of(block, 1)
     parts, received = at(block, PARTS), at(block, RECEIVED)
@@ -290,7 +292,7 @@ def fine_top(block: int):
 
 @inlined
 def write_found(block: int, place: int, i: int):
-    """Write what is known of `i` lots bought, the `place`-th answer."""
+    """Write the facts of `i` lots bought, the `place`-th answer."""
     asks, bids, count, parts = at(block, ASKS), at(block, BIDS), at(block, BID_LEVELS), at(block, PARTS)
     ask_ends, bid_ends, ask_amounts, bid_amounts = (
         ends_of(block, 0),

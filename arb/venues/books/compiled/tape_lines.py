@@ -1,8 +1,8 @@
-"""Lines of a tape (`arb/store/tapes/tape.py`) to frames that stand in a row, read by compiled code.
+"""Lines of a tape (`arb/store/tapes/tape.py`) to consecutive frames, read by compiled code.
 
-A line is one JSON object, and its frame a string in it, whose quotation marks are escaped. Fields may come in any order, with
-spaces around them; a line that holds anything else than what is known here ends the reading, and Python takes it. A frame with
-any other escape, a frame of a connection that is not known, an answer and an event become entries for Python.
+A line is one JSON object, and its frame a string in it, whose quotation marks are escaped. Fields may have any order,
+with spaces around them; a line with any other content ends the reading, and Python takes it. A frame with any other
+escape, a frame of a connection that is not known, an answer and an event become entries for Python.
 """
 
 from arb.venues.books.compiled.layout import (
@@ -139,7 +139,7 @@ def copied(at: int, end: int, target: int):
     if at >= end or byte_at(at) != QUOTE:
         return failed
     at, carried, plain = at + 1, 0, True
-    # As long as there are letters and `\\"` alone: without a branch that depends on where these stand.
+    # As long as there are only letters and `\\"`: without a branch that depends on their places.
     while end - at >= 2 * STRETCH:
         slashes, quotes = backslashes_at(at), quotes_at(at)
         escaped = slashes << 1 | carried
@@ -187,7 +187,7 @@ def without(slashes: int, at: int, size: int, target: int):
 
 @inlined
 def is_escape(at: int):
-    """Return whether a backslash and a letter that can be read stand here."""
+    """Return whether a backslash and a readable letter are here."""
     return byte_at(at) == BACKSLASH and SPACE <= byte_at(at + 1) < HIGHEST
 
 
@@ -214,7 +214,9 @@ def feed_of(order: int, venue: int, venue_size: int, further: int, further_size:
 
 @inlined
 def past_spaces(at: int, end: int):
-    """Return where something else than a space stands; JSON has them between its pieces, as `json.dumps` writes them."""
+    """Return the place of the first character that is no space; JSON has spaces between its pieces, as `json.dumps`
+    writes them.
+    """
     while at < end and byte_at(at) == SPACE:
         at += 1
     return at

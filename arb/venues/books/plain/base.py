@@ -1,10 +1,10 @@
-"""What all dialects of public feeds share: the error of one frame, and the way a book is lost.
+"""Shared by all dialects of public feeds: the error of one frame, and the way a book is lost.
 
-A dialect's only freedom is to understand frames. Whether a book is live, what becomes of it when a frame is missing,
-unreadable or contradicted, and what others see of it is decided here, once:
+A dialect's only freedom is to understand frames. This module decides whether a book is live, how it ends when a frame
+is missing, unreadable or contradicted, and its visible state:
 
 - a whole frame is read before anything of it is applied;
-- whatever cannot be trusted makes the book unusable at once, with its levels gone, and asks for a resync;
+- any frame that cannot be trusted makes the book unusable at once, with its levels gone, and asks for a resync;
 - while a book is unusable only a clean snapshot brings it back, and no change is applied;
 - a frame that cannot even be ascribed to a book makes all books of the connection unusable: it may have been a change
   of any of them, and a quiet book would not notice its loss.
@@ -39,7 +39,7 @@ TAPE_SCALE = Scale(40, 40)
 
 
 class FrameError(VenueProtocolError):
-    """A frame we cannot read; names the field, and the book where the frame says which."""
+    """A frame we cannot read; names the field and, where known, the book."""
 
     def __init__(self, venue: str, native_symbol: str | None, field: str, what: str) -> None:
         about = f" of {native_symbol}" if native_symbol else ""
@@ -55,13 +55,13 @@ _REQUEST_NUMBER_MAX = 2**31 - 1
 class WireFeed(ABC):
     """The part of a feed that is the same for every venue; see `arb.market.feed.BookFeed` for the contract.
 
-    `seats`: the books asked for, by native symbol. With `tape` any symbol met gets a book of its own (without a row),
-    and retired dialects are read too; live feeds refuse those.
+    `seats`: the books asked for, by native symbol. With `tape` every symbol met gets a book (without a row), and
+    retired dialects are read too; live feeds refuse those.
     """
 
     resync_by = ResyncBy.RESUBSCRIBE
     shape = 0
-    """What compiled code may know of the frames (`arb/venues/books/compiled/layout.py`); 0: nothing."""
+    """The form of the frames for compiled code (`arb/venues/books/compiled/layout.py`); 0: unknown to it."""
 
     def __init__(
         self, venue: str, seats: Mapping[str, BookSeat], arena: BookArena | None, *, tape: bool = False
@@ -82,19 +82,17 @@ class WireFeed(ABC):
 
     @property
     def counts(self) -> FeedCounts:
-        """Return what this feed has seen, be it by compiled code."""
+        """Return the counts of this feed, including frames taken by compiled code."""
         if self._compiled is not None:
             self._compiled.fold(self._counts)
         return self._counts
 
     def compiled_by(self, compiled: CompiledSide) -> None:
-        """Lend live books to compiled code from now on."""
         require(bool(self.shape), f"{self.venue}: no compiled code knows these frames")
         self._compiled = compiled
 
     @property
     def compiled(self) -> CompiledSide | None:
-        """Return the compiled code that live books are lent to, if any."""
         return self._compiled
 
     def seats(self) -> dict[str, BookSeat]:
@@ -102,13 +100,13 @@ class WireFeed(ABC):
         return {slot.native_symbol: slot.seat for slot in self._slots.values() if slot.row >= 0}
 
     def choose_channel(self, channel: str) -> None:
-        """See `arb.market.feed.BookFeed`; most venues have one channel alone."""
+        """See `arb.market.feed.BookFeed`; most venues have only one channel."""
         require(not channel, f"{self.venue} has no channel {channel!r}")
 
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
         """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat.
 
-        What a tape has shown of a book without a row is not taken over: it may stand on another scale.
+        The levels of a tape's book without a row are not taken over: they may have another scale.
         """
         known = self._slots.get(native_symbol)
         require(known is None or known.row < 0, f"{self.venue}: {native_symbol} has a seat already")
@@ -126,7 +124,8 @@ class WireFeed(ABC):
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         """Put a book on a scale at least as fine as its own; raises `InvariantError` for one that has no seat.
 
-        A live one stays live and shows the same levels; one that waits goes on waiting, for a snapshot on the new scale.
+        A live one stays live and shows the same levels; one that waits continues to wait, for a snapshot on the new
+        scale.
         """
         slot = self._known(native_symbol)
         require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
@@ -154,7 +153,7 @@ class WireFeed(ABC):
             slot.book.publish(self._arena, slot.row, slot.sequence, *stamps)
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply one websocket frame; never raises for what a venue sends."""
+        """Apply one websocket frame; never raises for any content."""
         self._counts.frames += 1
         try:
             return self._frame(received_ns, raw)
@@ -162,7 +161,7 @@ class WireFeed(ABC):
             return self._unreadable(error, received_ns)
 
     def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply the body of an HTTP snapshot; never raises for what a venue sends."""
+        """Apply the body of an HTTP snapshot; never raises for any content."""
         slot = self._slot(native_symbol)
         if slot is None:
             return NOTHING
@@ -191,7 +190,6 @@ class WireFeed(ABC):
         return None
 
     def snapshot_share(self, native_symbol: str) -> int:
-        """See `arb.market.feed.BookFeed`."""
         return 1
 
     def ping_message(self, now_s: int) -> str | None:
@@ -199,7 +197,7 @@ class WireFeed(ABC):
         return None
 
     def books(self) -> Iterator[BookSlot]:
-        """Yield every book, in the order in which they came up; for reports and tests, not for trading."""
+        """Yield every book, in the order of their creation; for reports and tests, not for trading."""
         for slot in self._slots.values():
             self._take_back(slot)
             yield slot
@@ -229,7 +227,6 @@ class WireFeed(ABC):
         return slot
 
     def _known(self, native_symbol: str) -> BookSlot | None:
-        """Return a book for something plain to happen to it."""
         slot = self._slots.get(native_symbol)
         if slot is not None:
             self._take_back(slot)
@@ -240,12 +237,16 @@ class WireFeed(ABC):
             self._compiled.take_back(slot)
 
     def compiled_as(self, native_symbol: str) -> tuple[int, str]:
-        """Return of what kind a book's frames are for compiled code, and what they call it; 0 where it cannot read them."""
+        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it cannot read
+        them.
+        """
         slot = self._slots.get(native_symbol)
         return (0, "") if slot is None else self._compiled_as(slot)
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
-        """Return of what kind a book's frames are for compiled code, and what they call it; 0 where it cannot read them."""
+        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it cannot read
+        them.
+        """
         return 0, ""
 
     def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
@@ -309,7 +310,7 @@ class WireFeed(ABC):
         return NOTHING
 
     def _lives(self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, levels: int) -> FrameResult:
-        """Show the book as it now stands, unless what stands there cannot be."""
+        """Show the present book, unless its levels are impossible."""
         book = slot.book
         if book.crossed():
             self._counts.crossed += 1
@@ -336,7 +337,7 @@ class WireFeed(ABC):
                 self._compiled.lend(slot, kind, name)
 
     def _used_up(self, slot: BookSlot, at_ns: int) -> FrameResult:
-        """Lose a book whose price has left what its snapshot showed."""
+        """Lose a book whose price is beyond the levels of its snapshot."""
         return self._lose(slot, at_ns, "the levels known from the snapshot are used up")
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
@@ -396,7 +397,6 @@ class Requests:
         self._open: dict[int, tuple[str, ...]] = {}
 
     def number(self, native_symbols: Sequence[str]) -> int:
-        """Return the number of a new request about these books."""
         self._last = self._last % _REQUEST_NUMBER_MAX + 1
         self._open[self._last] = tuple(native_symbols)
         if len(self._open) > _REQUESTS_MAX:
@@ -411,7 +411,7 @@ class Requests:
 
 
 def decode_problem(error: Exception, root: str = "") -> tuple[str, str]:
-    """Return (field, what is wrong) of a decoder's complaint about what stands under `root`.
+    """Return (field, problem) of a decoder's complaint about the value under `root`.
 
     The complaint ends in ``- at `$.path` `` when it knows the place, which is meant to be read and not taken apart.
     """
@@ -420,10 +420,9 @@ def decode_problem(error: Exception, root: str = "") -> tuple[str, str]:
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Yield `items` in order, at most `size` (>= 1) at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What msgspec raises for text that is not the JSON asked for."""
+"""The errors of msgspec for text that is not the JSON asked for."""

@@ -1,7 +1,8 @@
-"""Best bid and offer as BBO checks of a book: where one carries the id of the book, price and size must agree on both sides.
+"""Best bid and offer as BBO checks of a book: where one carries the id of the book, price and size must agree on both
+sides.
 
-Quotes mostly come before the change that brings the book to their id, so they are kept until it has. `TickerWitness` is for
-channels whose ids are documented to be the book's, `hear` for those that have to show it.
+Quotes mostly arrive before the change that brings the book to their id, so they are kept until then. `TickerWitness` is
+for channels whose ids are documented to be the book's, `hear` for those that have to show it.
 """
 
 from collections import deque
@@ -13,9 +14,11 @@ from arb.venues.books.plain.slot import BookSlot
 
 _KEPT_MAX = 4096
 HEARD_MAX = QUOTES_MAX
-"""Quotes that are kept of a BBO check that is heard; with one more all are forgotten: the book does not come to their ids."""
+"""Quotes that are kept of a BBO check that is heard; with one more all are forgotten: the book does not reach their
+ids.
+"""
 PROVEN = 20
-"""How often it has to agree before it is believed: what agrees by chance does so once or twice."""
+"""How often it has to agree before it is believed: agreement by chance happens once or twice."""
 
 
 class BboCheck:
@@ -27,7 +30,7 @@ class BboCheck:
         self.ahead: deque[Quoted] = deque(maxlen=_KEPT_MAX)
 
     def check(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
-        """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
+        """Take a quote; return whether it agrees with the book, or `None` when the book is not at its id."""
         book_sequence = NO_SEQUENCE if slot is None else slot.sequence
         if slot is not None and sequence == book_sequence:
             return agrees(quote, slot.book)
@@ -43,20 +46,21 @@ class BboCheck:
 def begin_hearing(slot: BookSlot) -> None:
     """Hear a BBO check that has to prove itself from the beginning, as after each loss of its book.
 
-    It is believed once it has agreed with the book `PROVEN` times at equal ids; one that disagrees before that is dismissed
-    (`slot.ahead` is None), and what it says counts no more. The next snapshot begins anew, for one that is contradicted at
-    once speaks against the BBO check. So no book is lost to its BBO check more often than proving itself takes.
+    It is believed once it has agreed with the book `PROVEN` times at equal ids; one that disagrees before that is
+    dismissed (`slot.ahead` is None), and its quotes no longer count. The next snapshot starts the proof again, for a
+    snapshot that is contradicted at once discredits the BBO check. So no book is lost to its BBO check more often than
+    proving itself takes.
     """
     slot.ahead, slot.agreed = deque(), 0
 
 
 def hear(slot: BookSlot, sequence: int, quote: Quote) -> bool | None:
-    """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
+    """Take a quote; return whether it agrees with the book, or `None` when the book is not at its id."""
     ahead = slot.ahead
     if ahead is None:
         return None
     if ahead and sequence < ahead[-1][0]:
-        ahead.clear()  # the ids of a channel only rise: they have begun anew
+        ahead.clear()  # the ids of a channel only rise: they have restarted
     if sequence == slot.sequence:
         agreed = agrees(quote, slot.book)
         slot.agreed += agreed
@@ -69,14 +73,12 @@ def hear(slot: BookSlot, sequence: int, quote: Quote) -> bool | None:
 
 
 def heard(slot: BookSlot) -> tuple[int, int]:
-    """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
     held, failed = (0, 0) if slot.ahead is None else reached(slot.ahead, slot)
     slot.agreed += held
     return held, failed
 
 
 def reached(ahead: deque[Quoted], slot: BookSlot) -> tuple[int, int]:
-    """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
     held = failed = 0
     while ahead and ahead[0][0] <= slot.sequence:
         sequence, quote = ahead.popleft()
@@ -88,7 +90,6 @@ def reached(ahead: deque[Quoted], slot: BookSlot) -> tuple[int, int]:
 
 
 def agrees(quote: Quote, book: PlainBook) -> bool:
-    """Return whether the quote equals the best level of both sides."""
     bids, asks = book.levels(1)
     bid, ask = bids[0] if bids else (0, 0), asks[0] if asks else (0, 0)
     return quote == (*bid, *ask)

@@ -1,21 +1,21 @@
 """Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
 
-The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes are kept
-from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the first one
-applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is fetched when a
-change is kept that it has to meet, never before: without one nothing shows that the stream serves this book at all, nor
-that the answer is not out of a cache, and a book could live on a snapshot that nothing keeps up to date. So a quiet book
-waits for its first change. A snapshot that does not reach the changes kept, or the place where the stream was when the book
-was lost, is too old and asked for again, and the changes are kept meanwhile. What "overlap" and "continue" mean is the
-venue's `Rule`:
+The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes are
+kept from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the first
+one applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is fetched
+when a change is kept that it has to meet, never before: without one nothing shows that the stream serves this book at
+all, nor that the answer is not out of a cache, and a book could live on a snapshot that nothing keeps up to date. So a
+quiet book waits for its first change. A snapshot that does not reach the changes kept, or the place where the stream
+was when the book was lost, is too old and asked for again, and the changes are kept meanwhile. The venue's `Rule`
+defines "overlap" and "continue":
 
     rule        contained in base    first one applied     later ones
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
     SPOT        last <= base         first <= base + 1     first == id + 1
     PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
 
-Best-bid/offer frames are checked against such books: where one carries the id of the book, price and size must agree on both
-sides (`arb/venues/books/plain/bbo_check.py`).
+Best-bid/offer frames are checked against such books: where one carries the id of the book, price and size must agree on
+both sides (`arb/venues/books/plain/bbo_check.py`).
 """
 
 from enum import Enum
@@ -36,7 +36,7 @@ class Rule(Enum):
 
 
 class Verdict(Enum):
-    """What a change is to a book."""
+    """The relation of a change to a book."""
 
     APPLY = "apply"
     CONTAINED = "contained"
@@ -44,7 +44,7 @@ class Verdict(Enum):
 
 
 def judge(rule: Rule, sequence: int, joined: bool, delta: Delta) -> Verdict:
-    """Say what `delta` is to a book that stands at `sequence`; `joined`: a change was applied since the snapshot."""
+    """Judge `delta` against a book at `sequence`; `joined`: a change was applied since the snapshot."""
     if rule is Rule.PERPETUAL:
         if joined:
             return Verdict.APPLY if delta.previous == sequence else Verdict.GAP
@@ -60,8 +60,6 @@ def judge(rule: Rule, sequence: int, joined: bool, delta: Delta) -> Verdict:
 
 
 class ChainFeed(WireFeed):
-    """A feed whose books are joined from a fetched snapshot and numbered changes."""
-
     resync_by = ResyncBy.FETCH
     rule = Rule.OVERLAP
 
@@ -71,7 +69,7 @@ class ChainFeed(WireFeed):
         return self._path(native_symbol) if slot is not None and slot.pending else None
 
     def _path(self, native_symbol: str) -> str | None:
-        """Return where a book's snapshot is; None where the channel in use sends it itself."""
+        """Return the path of a book's snapshot; None where the channel in use sends it itself."""
         return None
 
     def _change(self, slot: BookSlot, delta: Delta, received_ns: int) -> FrameResult:
@@ -103,7 +101,7 @@ class ChainFeed(WireFeed):
         self._counts.snapshots += 1
         slot.pending.clear()
         slot.joined = False
-        slot.floor = NO_SEQUENCE  # the stream itself says where it is
+        slot.floor = NO_SEQUENCE  # the stream itself states its position
         slot.book.replace(bids, asks)
         return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
 
@@ -121,13 +119,13 @@ class ChainFeed(WireFeed):
             return self._contained()
         kept = list(slot.pending)
         if sequence < slot.floor:
-            return self._too_old(slot, received_ns, sequence, f"the book stood at {slot.floor}", kept)
+            return self._too_old(slot, received_ns, sequence, f"the book was at {slot.floor}", kept)
         at, joined = sequence, False
         follow: list[Delta] = []
         for place, delta in enumerate(kept):
             verdict = judge(self.rule, at, joined, delta)
             if verdict is Verdict.GAP:
-                goes_on = f"changes go on at {delta.first}..{delta.last}"
+                goes_on = f"changes continue at {delta.first}..{delta.last}"
                 return self._too_old(slot, received_ns, at, goes_on, kept[place:])
             if verdict is Verdict.APPLY:
                 follow.append(delta)
@@ -156,7 +154,7 @@ class ChainFeed(WireFeed):
     def _lose(
         self, slot: BookSlot, at_ns: int, cause: str, state: BookState = BookState.GAP, error: FrameError | None = None
     ) -> FrameResult:
-        """Lose a book as any, and remember what its next snapshot has to reach."""
+        """Lose a book as any, and remember the sequence its next snapshot has to reach."""
         floor, kept = max(slot.floor, slot.sequence), list(slot.pending)
         result = super()._lose(slot, at_ns, cause, state, error)
         slot.floor = floor

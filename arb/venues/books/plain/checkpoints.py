@@ -1,7 +1,7 @@
-"""Whole books between two frames, written down so that a recording may go on in a file that replays alone.
+"""Whole books between two frames, written down so that a recording may continue in a self-contained file.
 
-An anchor holds a book's levels as decimals and its place in the venue's sequence; a feed that takes it goes on as the one that
-gave it. What a checksum would need, the venue's own spelling, is not in it: checksums count again from the next snapshot on.
+An anchor holds a book's levels as decimals and its place in the venue's sequence; a feed that takes it continues the
+book. The venue's own spelling, needed for a checksum, is not in it: checksums count again from the next snapshot on.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ class BookCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchore
 
 
 class BookCopy(msgspec.Struct, frozen=True):
-    """A book as it stood, quickly copied; `anchor` makes texts of it, which takes its time."""
+    """A quick copy of a book; `anchor` makes texts of it, which takes longer."""
 
     native_symbol: str
     state: BookState
@@ -68,7 +68,6 @@ class BookCopy(msgspec.Struct, frozen=True):
     kept: tuple[Delta, ...] = ()
 
     def anchor(self) -> BookCheckpoint:
-        """Return what is written down of it."""
         bids, asks = self.levels
         return BookCheckpoint(
             native_symbol=self.native_symbol,
@@ -83,7 +82,6 @@ class BookCopy(msgspec.Struct, frozen=True):
 
 
 def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
-    """Yield every book of a feed that stands on `TAPE_SCALE`."""
     for slot in feed.books():
         book = slot.book
         depth = max(len(book.bids), len(book.asks))
@@ -93,9 +91,8 @@ def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
 
 
 def take_checkpoint(feed: WireFeed, anchor: BookCheckpoint, received_ns: int) -> FrameResult:
-    """Put a book where an anchor says it stood; never raises for what stands there.
-
-    It states no time of sending: its last change may lie any time back.
+    """Set a book to an anchor; never raises for any content. It states no time of sending: its last change may lie any
+    time back.
     """
     slot = feed._slot(anchor.native_symbol)
     if slot is None:
@@ -130,7 +127,6 @@ def _change(feed: WireFeed, slot: BookSlot, kept: KeptChange) -> Delta:
 
 
 def level_texts(levels: ExactLevels) -> list[Pair]:
-    """Return levels that stand on `TAPE_SCALE`, which refuses what is finer, as decimals."""
     return [(_text(int(price), TAPE_SCALE.price_exp), _text(int(size), TAPE_SCALE.size_exp)) for price, size in levels]
 
 

@@ -1,7 +1,9 @@
-"""The protocol side of a private stream: frames in, events and messages to send out. It opens no socket and asks for no time.
+"""The protocol side of a private stream: frames in, events and messages to send out. It opens no socket and asks for no
+time.
 
-A dialect says what to send when the connection stands and after each step, and reads frames. A frame that cannot be read
-is an error naming its field, never an exception that ends the stream: what it may have reported is found by querying.
+A dialect gives the messages to send once the connection is up and after each step, and reads frames. A frame that
+cannot be read is an error naming its field, never an exception that ends the stream: its contents are found by
+querying.
 """
 
 import base64
@@ -23,12 +25,12 @@ PrivateEvent = OrderUpdated | OrderFilled | BalancesReported
 
 
 class PrivateFrame(msgspec.Struct, frozen=True):
-    """What one frame led to.
+    """The result of one frame.
 
-    `send`: messages to send now (the subscriptions after a login). `ready`: the stream is logged in and fully subscribed
-    from this frame on. `refused`: the venue refused a login or a subscription: its message; the connection is of no
-    use then. `closing`: the venue is about to close the connection. `errors`: parts of the frame that cannot be read.
-    `foreign`: rows about symbols that we do not know, and so do not trade: they are passed over.
+    `send`: messages to send now (the subscriptions after a login). `ready`: the stream is logged in and fully
+    subscribed from this frame on. `refused`: the venue refused a login or a subscription: its message; the connection
+    is of no use then. `closing`: the venue is about to close the connection. `errors`: parts of the frame that cannot
+    be read. `foreign`: rows about symbols that we do not know, and so do not trade: they are passed over.
     """
 
     events: tuple[PrivateEvent, ...] = ()
@@ -42,8 +44,9 @@ class PrivateFrame(msgspec.Struct, frozen=True):
 
 NOTHING = PrivateFrame()
 UNREAD_MAX = 10
-"""A frame is read no further than so many unreadable rows. The first one ends the connection already, and queries will show
-what came after it; but a neighbour may be a fill of ours, which is known sooner so."""
+"""A frame is read no further than so many unreadable rows. The first one ends the connection already, and queries will
+find later rows; but the next row may be our fill, which is known sooner this way.
+"""
 
 
 class PrivateDialect(Protocol):
@@ -52,13 +55,12 @@ class PrivateDialect(Protocol):
     venue: str
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Forget the last connection; return what to send on a new one. `now_ns` is the venue's time."""
+        """Forget the last connection; return the messages for a new one. `now_ns` is the venue's time."""
 
-    def ping(self, now_ns: int) -> str | None:
-        """Return the heartbeat."""
+    def ping(self, now_ns: int) -> str | None: ...
 
     def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
-        """Read one frame; never raises for what a venue sends. `received_ns` is ours, `now_ns` the venue's time."""
+        """Read one frame; never raises for any content. `received_ns` is ours, `now_ns` the venue's time."""
 
 
 def decode_frame(venue: str, raw: bytes) -> Any:
@@ -77,11 +79,9 @@ class Subscriptions:
         self._open = set(channels)
 
     def reset(self) -> None:
-        """Start over on a new connection."""
         self._open = set(self._channels)
 
     def confirm(self, channel: str) -> bool:
-        """Note an answer; return whether it was the last one missing."""
         if channel not in self._open:
             return False
         self._open.remove(channel)
@@ -89,7 +89,7 @@ class Subscriptions:
 
 
 class Parts:
-    """Collects what the rows of one frame say; a row that cannot be read does not hide the others."""
+    """Collects the contents of the rows of one frame; a row that cannot be read does not hide the others."""
 
     def __init__(self) -> None:
         self.events: list[PrivateEvent] = []
@@ -104,21 +104,19 @@ class Parts:
             yield row
 
     def unread(self, error: VenueProtocolError) -> None:
-        """Note why a row was not read."""
         if isinstance(error, UnknownSymbol):
             self.foreign.append(error)
         else:
             self.errors.append(error)
 
     def frame(self) -> PrivateFrame:
-        """Return the frame."""
         return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors), foreign=tuple(self.foreign))
 
 
 class PassphrasePrivate(ABC):
-    """What the streams of venues whose keys have a passphrase share: login, heartbeat, and how a frame is read at all.
+    """Shared by the streams of venues whose keys have a passphrase: login, heartbeat, and reading of frames.
 
-    `login_path` is the path their login signs; subclasses read what a frame says.
+    `login_path` is the path their login signs; subclasses read the contents of a frame.
     """
 
     venue: str
@@ -131,16 +129,13 @@ class PassphrasePrivate(ABC):
         self._pending = Subscriptions(channels)
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return the login."""
         self._pending.reset()
         return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, self.login_path),)
 
     def ping(self, now_ns: int) -> str | None:
-        """Return the text `ping`."""
         return "ping"
 
     def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
-        """Read one frame."""
         if raw == b"pong":
             return NOTHING
         try:

@@ -1,12 +1,12 @@
-"""What OKX and Bitget have in common: frames of `arg`, `action` and `data`, books that begin with a pushed snapshot.
+"""Shared by OKX and Bitget: frames of `arg`, `action` and `data`, books that begin with a pushed snapshot.
 
 A frame is `{"arg": {"instType"?, "channel", "instId"}, "action": "snapshot" | "update", "data": [book, ...]}`; requests
 are `{"op": "subscribe", "args": [...]}`, answers `{"event": ...}`, and the heartbeat is the bare text `ping`, answered
 `pong`.
 
-The checksum that both used to send with every book, and may send again, is the CRC-32, as a signed 32-bit number, of the best
-25 levels interleaved bid, ask, bid, ask as `price:size`, colon-joined, in the venue's own spelling; the shorter side simply
-runs out. It held on all 4,569 OKX and 318 Bitget frames of the captures.
+The checksum that both used to send with every book, and may send again, is the CRC-32, as a signed 32-bit number, of
+the best 25 levels interleaved bid, ask, bid, ask as `price:size`, colon-joined, in the venue's own spelling; the
+shorter side simply runs out. It held on all 4,569 OKX and 318 Bitget frames of the captures.
 """
 
 from abc import abstractmethod
@@ -26,8 +26,6 @@ ARGS_PER_REQUEST = 50
 
 
 class Arg(msgspec.Struct):
-    """What a frame is about."""
-
     channel: str = ""
     instId: str = ""
     instType: str = ""
@@ -49,18 +47,15 @@ _frame = msgspec.json.Decoder(PushedFrame).decode
 
 
 class PushedFeed(WireFeed):
-    """A feed of this shape; the dialect says which channels are books and reads their `data`."""
+    """A feed of this shape; the dialect names the channels of books and reads their `data`."""
 
     def ping_message(self, now_s: int) -> str:
-        """Return the bare text the venue answers with `pong`."""
         return "ping"
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that subscribe to the books."""
         return self._requests("subscribe", [self._arg(symbol) for symbol in native_symbols])
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        """Return the requests that end the subscriptions."""
         return self._requests("unsubscribe", [self._arg(symbol) for symbol in native_symbols])
 
     def _requests(self, op: str, args: Sequence[dict[str, str]]) -> tuple[str, ...]:
@@ -92,7 +87,6 @@ class PushedFeed(WireFeed):
         return self._book(frame, arg, received_ns)
 
     def _besides(self, frame: PushedFrame, arg: Arg | None, received_ns: int) -> FrameResult:
-        """Take a frame of another channel."""
         return self._other()
 
     def _answer(self, frame: PushedFrame, arg: Arg | None) -> FrameResult:
@@ -138,7 +132,7 @@ def remember_texts(
 
 
 def checksum(slot: BookSlot) -> int:
-    """Return the checksum of the book as it stands; the slot must have remembered its texts since the snapshot."""
+    """Return the checksum of the present book; the slot must have remembered its texts since the snapshot."""
     bid_texts, ask_texts = slot.texts or ({}, {})
     bids = (bid_texts[price] for price in slot.book.best_bids(_LEVELS)[0])
     asks = (ask_texts[price] for price in slot.book.best_asks(_LEVELS)[0])

@@ -17,7 +17,7 @@ snapshot that they would have followed is then too old."""
 
 
 class BookSlot:
-    """One book of one connection: its content, its state, and what its dialect has to remember."""
+    """One book of one connection: its content, its state, and the memory of its dialect."""
 
     __slots__ = (
         "agreed",
@@ -57,19 +57,19 @@ class BookSlot:
         self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
         self.joined = False
         self.floor = NO_SEQUENCE
-        """How far the stream had come when the book was lost: a snapshot that reaches less far is too old."""
+        """The stream's sequence when the book was lost: an earlier snapshot is too old."""
         self.asked_ns: int | None = None
         self.fine_shown = False
         self.lent = False
         """Whether compiled code keeps this book (`books/compiled/lending.py`); `book` and `sequence` are invalid then."""
         self.lent_at = 0
-        """What the row's `updates` were then."""
+        """The row's `updates` at that time."""
         self.rest = 0
         """How many frames it stays here before it may be lent again."""
         self.rests = 0
         """How many they were the last time."""
         self.ahead: deque[Quoted] | None = None
-        """Where quotes are kept that the book has not reached yet, where its best quotes come by themselves, too."""
+        """The quotes that the book has not reached yet, where its best quotes are sent separately."""
         self.agreed = 0
         """How many of these have agreed with it (`arb/venues/books/plain/bbo_check.py`)."""
 
@@ -86,25 +86,26 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see `arb/venues/books/compiled/book_ownership.py`.
+    """What a feed needs of compiled code that may keep its live books; see
+    `arb/venues/books/compiled/book_ownership.py`.
 
-    `block`: what compiled code needs to know to take frames of this feed in a row, `layout.FEED_WORDS` words.
+    `block`: the words compiled code needs to take frames of this feed in a row, `layout.FEED_WORDS` of them.
     """
 
     block: npt.NDArray[np.int64]
 
     @abstractmethod
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
-        """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
+        """Keep a live book from now on, if compiled code can; `name`: its name in frames."""
 
     @abstractmethod
     def take_back(self, slot: BookSlot) -> None:
-        """Give a book back to the plain reader as it stands now."""
+        """Return a book to the plain reader with its present levels."""
 
     @abstractmethod
     def forget(self, name: str, row: int) -> None:
-        """Let go of a book that is retired and was taken back."""
+        """Release a book that is retired and was taken back."""
 
     @abstractmethod
     def fold(self, counts: FeedCounts) -> None:
-        """Add what was counted since the last time."""
+        """Add the counts since the last call."""

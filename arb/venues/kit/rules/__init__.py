@@ -1,1 +1,1 @@
-"""What every venue has in common in how it is obeyed: outcomes, pacing, retries, the guard, clocks, rights of keys."""
+"""The rules shared by all venues: outcomes, pacing, retries, the guard, clocks, rights of keys."""

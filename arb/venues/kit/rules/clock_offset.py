@@ -1,12 +1,12 @@
-"""How far a venue's clock stands from ours: the quickest of a few questions, and none that our own clock spoils.
+"""How far a venue's clock differs from ours: the quickest of a few requests, and none that our own clock spoils.
 
-Half the trip is the error of a question, which is true only while our wall clock runs on between asking and hearing. Whoever
-sets it meanwhile makes a trip shorter, or negative, and such a question would win as the best. So a question counts only if our
-wall clock has kept pace with the monotonic one from before it until the last answer: what was measured before a step is about
-a clock that we no longer have.
+Half the trip is the error of a request, which is true only while our wall clock runs on between request and answer. A
+step of it meanwhile makes a trip shorter, or negative, and such a request would win as the best. So a request counts
+only if our wall clock has kept pace with the monotonic one from before it until the last answer: a measurement before a
+step is about a clock that we no longer have.
 
-A venue that answers slowly for a while does not spoil what was known before (`OffsetEstimate`): clocks drift by so little that
-an hour later a quick answer still says more than a slow one.
+A venue that answers slowly for a while does not spoil the earlier estimate (`OffsetEstimate`): clocks drift so little
+that an hour later a quick answer is still more exact than a slow one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -56,14 +56,14 @@ async def measure(venue: str, clock: Clock, ask: Ask) -> Offset:
 
 
 class OffsetEstimate:
-    """The best that is known of a venue's clock: the latest measurement, unless one before it is still the closer one."""
+    """The best estimate of a venue's clock: the latest measurement, unless an earlier one is still closer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: tuple[Offset, int, int] | None = None
 
     def forget(self) -> None:
-        """Let the next measurement count whatever it is: the venue says that our requests are out of time."""
+        """Let the next measurement count in any case: the venue reports that our requests are out of time."""
         self._kept = None
 
     def take(self, found: Offset) -> Offset:
@@ -84,5 +84,5 @@ class OffsetEstimate:
 
 
 def _lead_ns(clock: Clock) -> int:
-    """Return by how much the wall clock leads the monotonic one: a constant, until somebody sets it."""
+    """Return by how much the wall clock leads the monotonic one: a constant, until it is set."""
     return clock.wall_ns() - clock.monotonic_ns()

@@ -1,18 +1,18 @@
 """The last check before a signature: hosts, symbols, order value, orders per minute.
 
-It stands next to the signer, below everything that decides, so that no bug above it can send a signed request to a
-foreign host, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it
-never alters. A refusal is certain: nothing was signed and nothing left the process.
+It is next to the signer, below everything that decides, so that no bug above it can send a signed request to a foreign
+host, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it never
+alters. A refusal is certain: nothing was signed and nothing was sent.
 
-A purchase costs at most what its own price says. A sale gives its base away at whatever price it names, so it is worth that
-base at the greater of its price and what the engine's books say a base sells for; where they say nothing it does not leave.
+A purchase costs at most its own price. A sale gives its base away at any price it names, so it is worth that base at
+the greater of its price and the price at which the engine's books would buy it; without such a price it is not sent.
 
-The engine's own orders are written with forms (`venues/kit/order_form.py`), and nothing passes for that. Host, endpoint,
-parameters and symbol are fixed in the text of a form, and checked on the very parameters that this text was made of before
-there is one: `check_host`, `check_fields`, `check_symbol`. What is filled in is an id, escaped as JSON, and a price and a size
-that are `Decimal`s: `admit_order` checks symbol, side, value and rate of each order on those numbers, and the text is written
-from the same objects, so there is nothing to be read differently by us and by the venue. Only the client that asks for this
-check holds the key, and it signs nothing without it.
+The engine's own orders are written with forms (`venues/kit/order_form.py`), and are checked all the same. Host,
+endpoint, parameters and symbol are fixed in the text of a form, and checked on the very parameters that this text was
+made of before there is one: `check_host`, `check_fields`, `check_symbol`. The filled-in values are an id, escaped as
+JSON, and a price and a size that are `Decimal`s: `admit_order` checks symbol, side, value and rate of each order on
+those numbers, and the text is written from the same objects, so there is nothing to be read differently by us and by
+the venue. Only the client that asks for this check holds the key, and it signs nothing without it.
 """
 
 from collections import deque
@@ -38,10 +38,10 @@ class SigningRefused(VenueRejected):
 
 
 class OrderClaim(NamedTuple):
-    """What one placement would do.
+    """The effect of one placement.
 
-    `value_quote` is what it can cost at most, of a sale what it asks for; None when it cannot be bounded. `sold`: the base that
-    a sale gives away; None for a purchase.
+    `value_quote` is its greatest cost, of a sale its asking amount; None when it cannot be bounded. `sold`: the base a
+    sale gives away; None for a purchase.
     """
 
     symbol: str
@@ -50,15 +50,17 @@ class OrderClaim(NamedTuple):
 
 
 SalePrice = Callable[[str], Decimal | None]
-"""What one base of a symbol sells for, in quote, as far as the engine knows now; None where it does not."""
+"""The price of one base of a symbol, in quote, as the engine knows it now; None where it does not."""
 
 OrderFields = Mapping[str, frozenset[str] | None]
 """The parameters that an order may have, and the values of each; None: any."""
 
 
 class SigningGuard:
-    """Refuse what the user has not allowed, before it is signed. One per account; its counter is shared by REST and
-    websocket. `borrowing_allowed`: orders may be placed against the account's margin, where its mode knows no other."""
+    """Refuse writes the user has not allowed, before they are signed. One per account; its counter is shared by REST
+    and websocket. `borrowing_allowed`: orders may be placed against the account's margin, where its mode knows no
+    other.
+    """
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class SigningGuard:
         self._sale_price = price
 
     def allow(self, symbols: Iterable[str]) -> None:
-        """Allow these symbols, too, from now on: those that came to the list which the user has the engine keep."""
+        """Allow these symbols, too, from now on: additions to the list that the user has the engine keep."""
         self.symbols |= frozenset(symbols)
 
     def check_host(self, url: str) -> None:
@@ -130,17 +132,17 @@ class SigningGuard:
             self._count(1, now_ns)
 
     def prefetch(self, symbol: str) -> None:
-        """Read what an order in a symbol is checked by; nothing is counted."""
+        """Read the data for checking an order in a symbol; nothing is counted."""
         _ = symbol in self.symbols and self._placed_ns and self._placed_ns[0], self._sale_price(symbol)
 
     def check_symbol(self, symbol: str) -> None:
-        """Raise `SigningRefused` for a symbol that the user has not named."""
         if symbol not in self.symbols:
             raise self._refused("guard_symbol", f"symbol {symbol!r} is not in the allow-list")
 
     def check_fields(self, order: Mapping[str, Any], fields: OrderFields) -> None:
-        """Raise `SigningRefused` for a parameter that an order of ours never has: it might borrow, use leverage, or attach
-        another order."""
+        """Raise `SigningRefused` for a parameter that our orders never have: it might borrow, use leverage, or attach
+        another order.
+        """
         for name, value in order.items():
             if value is None:
                 continue
@@ -151,11 +153,10 @@ class SigningGuard:
                 raise self._refused("guard_parameter", f"an order with {name} {value!r}")
 
     def refuse_endpoint(self, method: str, path: str) -> SigningRefused:
-        """Return the error for a write that is never signed here."""
         return self._refused("guard_endpoint", f"{method} {path} is not among the requests this client signs")
 
     def refuse_redirect(self, url: str) -> SigningRefused:
-        """Return the error for an answer that leads elsewhere: it would carry key and signature along."""
+        """Return the error for a redirect: following it would send key and signature along."""
         return self._refused("guard_host", f"a redirect to {clean(url, 200)!r} is not followed")
 
     def refuse_expired(self, late_ns: int) -> SigningRefused:
@@ -184,7 +185,7 @@ class SigningGuard:
     def _worth(self, symbol: str, sold: Decimal) -> Decimal:
         price = self._sale_price(symbol)
         if price is None:
-            text = f"no book has shown lately what {symbol} sells for, so a sale of {sold:f} cannot be valued"
+            text = f"no book has shown a price of {symbol} lately, so a sale of {sold:f} cannot be valued"
             raise self._refused("guard_reference", text)
         return _EXACT.multiply(sold, price)
 
@@ -193,7 +194,7 @@ class SigningGuard:
 
 
 def limit_claim(symbol: str, side: object, size: object, price: object) -> OrderClaim:
-    """Return the claim of an order with a limit price; whatever is not plainly a purchase counts as a sale."""
+    """Return the claim of an order with a limit price; any order that is not plainly a purchase counts as a sale."""
     return OrderClaim(symbol, value_of(size, price), None if side == "buy" else to_decimal(size))
 
 

@@ -1,4 +1,4 @@
-"""What a venue reports of a key."""
+"""A venue's report of a key."""
 
 import msgspec
 
@@ -6,13 +6,13 @@ _NOT_REPORTED = "not reported"
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do and whose it is, as far as its venue reports it; None where it does not.
+    """The rights and the owner of a key, as far as its venue reports them; None where it does not.
 
-    `unknown`: rights whose names mean nothing here. `moves`: rights by which funds leave the account other than by withdrawal.
-    `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is one, and then
-    `main_account` that of the account above it. `mode`: the account's mode by the venue's name; "" where the venue knows none,
-    None for one that is not known here. `borrows`: what of the account borrows on its own. `more`: what else is shown, as
-    (name, text).
+    `unknown`: rights whose names mean nothing here. `moves`: rights to move funds from the account other than by
+    withdrawal. `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is
+    one, and then `main_account` that of the account above it. `mode`: the account's mode by the venue's name; "" where
+    the venue knows none, None for one that is not known here. `borrows`: the parts of the account that borrow
+    automatically. `more`: further facts, as (name, text).
     """
 
     can_trade: bool | None
@@ -27,7 +27,6 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     more: tuple[tuple[str, str], ...] = ()
 
     def shown(self) -> tuple[tuple[str, str], ...]:
-        """Return the facts as (name, text), in the order in which they are shown."""
         whose = _NOT_REPORTED if self.account is None else self.account
         if self.main_account is not None:
             whose += f" (a sub-account of {self.main_account})"
@@ -42,7 +41,6 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def line(self) -> str:
-        """Return the facts in one line."""
         return ", ".join(f"{name}: {text}" for name, text in self.shown())
 
 

@@ -1,8 +1,8 @@
-"""What a key may do and whose it is, before anything is traded with it: one that may withdraw is never used.
+"""The rights and the owner of a key, checked before any trade: a key that may withdraw is never used.
 
-What could not be read is not the same as what a venue does not report. The first may hide a right to withdraw, so it ends the
-start, which may be tried again; the second (None in the facts) the user has to confirm. What a venue does report is never
-excused by a confirmation, but by a setting that names it (`KeyPolicy`).
+A right that could not be read is not the same as one that a venue does not report. The first may hide a right to
+withdraw, so it ends the start, which may be tried again; the second (None in the facts) the user has to confirm. A
+reported right is never excused by a confirmation, but by a setting that names it (`KeyPolicy`).
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -21,7 +21,8 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What the user has confirmed and allowed of a key, in `[venues.X]`.
 
     `withdrawal_disabled_confirmed`: the key may not withdraw, which counts where the venue does not report it.
-    `unbound_key_allowed`: the key may be used from any address. `borrowing_allowed`: the account may borrow on its own.
+    `unbound_key_allowed`: the key may be used from any address. `borrowing_allowed`: the account may borrow
+    automatically.
     """
 
     withdrawal_disabled_confirmed: bool = False
@@ -30,12 +31,12 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
-    """A venue's own names for what a key may do.
+    """A venue's own names for the rights of a key.
 
-    `trade`: needed, or else `also_trade`. `withdraw`: must be absent. `complete`: the venue names every right of a key, so that
-    the absence of that name is proof; where it does not, the user has to confirm that the key cannot withdraw. `moves`: names
-    of rights by which funds leave the account otherwise, which must be absent, too. `harmless`: names known to move nothing,
-    beside which any other may be a right to move funds away; None: other names are not checked.
+    `trade`: needed, or else `also_trade`. `withdraw`: must be absent. `complete`: the venue names every right of a key,
+    so that the absence of that name is proof; where it does not, the user has to confirm that the key cannot withdraw.
+    `moves`: names of other rights to move funds from the account, which must be absent, too. `harmless`: names known to
+    move nothing; any other may be a right to move funds; None: other names are not checked.
     """
 
     trade: str
@@ -56,11 +57,10 @@ class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
         return False if named is not None and self.complete else None
 
     def moving(self, named: Collection[str]) -> tuple[str, ...]:
-        """Return the rights by which funds leave the account other than by withdrawal."""
         return tuple(sorted(self.moves.intersection(named)))
 
     def unknown(self, named: Collection[str]) -> tuple[str, ...]:
-        """Return the rights whose names mean nothing here, where that matters."""
+        """Return the rights whose names are unknown here, where that matters."""
         if self.harmless is None:
             return ()
         known = self.harmless | self.moves | {self.trade, self.withdraw, self.also_trade}
@@ -71,7 +71,7 @@ KEY_UNREAD = "key_unread"
 
 
 def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str, str], ...]:
-    """Return why a key is not used as (code, what to do about it), the gravest first; none for one that may be."""
+    """Return why a key is not used as (code, remedy), the gravest first; none for one that may be."""
     where = f"[venues.{venue}]"
     found = _takes_away(facts, "that only trades spot")
     if facts.unknown:
@@ -96,7 +96,7 @@ def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str,
         found.append(("key_unbound", text))
     if facts.can_withdraw is None and not policy.withdrawal_disabled_confirmed:
         text = (
-            f"{venue} does not report whether the key may withdraw: check at the venue that it may not, and say so with "
+            f"{venue} does not report whether the key may withdraw: check at the venue that it may not, and confirm it with "
             f"`withdrawal_disabled_confirmed = true` in {where}"
         )
         found.append(("key_withdrawal_unconfirmed", text))
@@ -104,7 +104,7 @@ def refusals(venue: str, facts: KeyFacts, policy: KeyPolicy) -> tuple[tuple[str,
 
 
 def list_key_refusals(facts: KeyFacts) -> tuple[tuple[str, str], ...]:
-    """Return why a key is not used that is to read a currency list and nothing else, as `refusals` does."""
+    """Return why a key only for a currency list is not used, as `refusals` does."""
     found = _takes_away(facts, "that only reads")
     if facts.can_withdraw is None:
         found.append(
@@ -114,7 +114,7 @@ def list_key_refusals(facts: KeyFacts) -> tuple[tuple[str, str], ...]:
 
 
 def may_more(facts: KeyFacts) -> str | None:
-    """Return what to do about a key that may trade where it is only to read, or None for one that may not."""
+    """Return the remedy for a key that may trade where it is only to read, or None for one that may not."""
     if facts.can_trade is False:
         return None
     may = "may trade" if facts.can_trade else "may trade, or the venue does not report that it may not"
@@ -132,9 +132,9 @@ def _takes_away(facts: KeyFacts, better: str) -> list[tuple[str, str]]:
 
 
 async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any]], policy: KeyPolicy) -> KeyFacts:
-    """Return what the key may do and whose it is; `ask` returns the body of one answer and raises `VenueError`.
+    """Return the rights and the owner of the key; `ask` returns the body of one answer and raises `VenueError`.
 
-    Raises `VenueAuthError` with everything that speaks against using the key, its code that of the gravest (`refusals`), and
+    Raises `VenueAuthError` with all reasons against the key, its code that of the gravest (`refusals`), and
     `VenueError` when its rights cannot be read.
     """
     venue = dialect.venue
@@ -146,7 +146,7 @@ async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any
             if isinstance(error, VenueAuthError) or error.code in dialect.policy.not_for_key_codes:
                 raise
             text = (
-                f"what the key may do could not be read ({call.method} {call.path}), and a key that might withdraw is not used:"
+                f"the key's rights could not be read ({call.method} {call.path}), and a key that might withdraw is not used:"
                 f" start again once the venue answers ({error})"
             )
             raise VenueError(venue, text, code=KEY_UNREAD) from error
@@ -159,8 +159,9 @@ async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any
 
 
 async def reported_key(dialect: KeyedDialect, ask: Callable[[Call], Awaitable[Any]]) -> KeyFacts:
-    """Return what the venue reports of the key, whatever that is; raises what `ask` raises, but where that is an answer, too:
-    that this key may not ask, or has no account of that kind."""
+    """Return the venue's report of the key, unjudged; raises the errors of `ask`, except those that are an answer, too:
+    that this key may not ask, or has no account of that kind.
+    """
     bodies: list[Any] = []
     for call in dialect.key_calls():
         try:

@@ -1,16 +1,17 @@
-"""What an answer means: accepted, rejected for certain, or unknown - decided from status and body, never from a class.
+"""The meaning of an answer: accepted, rejected for certain, or unknown - decided from status and body, never from a
+class.
 
 Libraries file answers under error classes that lie (an order that met a 500 looks like a refusal, a rate limit like a
-network failure), so no exception is judged here. Each venue has a table of its own codes (`<venue>/outcomes.py` or `spec.py`);
-whatever is not in it is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs
-a query. Three rules stand above the tables:
+network failure), so no exception is judged here. Each venue has a table of codes (`<venue>/outcomes.py` or `spec.py`);
+any other code is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs a query.
+Three rules precede the tables:
 
-1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
+1. A 5xx is unknown with any body: the fault may have happened after the order was taken.
 2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included; so is any at a 3xx.
 3. A 429 is a refusal only with the venue's own code for it.
 
-What counts as *rejected* in a table must have been refused before matching, or have ended with nothing filled, by the venue's
-own account; anything milder is left out on purpose.
+A code is *rejected* in a table only if the venue documents that the order was refused before matching, or ended with
+nothing filled; anything milder is omitted on purpose.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ _decoder = msgspec.json.Decoder(float_hook=number_or_text)
 
 
 class Rule(NamedTuple):
-    """What one of a venue's codes means for an order, and for a read; `why` is for people."""
+    """The meaning of one of a venue's codes for an order, and for a read; `why` is for people."""
 
     code: str
     outcome: Outcome
@@ -51,7 +52,7 @@ class VenueReply(NamedTuple):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer amounts to. `code` is the venue's, or `unreadable`, `http_STATUS`."""
+    """The judgement of an answer. `code` is the venue's, or `unreadable`, `http_STATUS`."""
 
     outcome: Outcome
     trouble: Trouble | None = None
@@ -68,13 +69,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     off_steps: bool = False
     """The price or the size is not on the steps that the venue goes by."""
     bars: bool = False
-    """The account may not trade the instrument, whatever the order."""
+    """The account may not trade the instrument with any order."""
     unlisted: bool = False
     """A refusal in the venue's own words, by a code that is not in its table."""
 
 
 class KeyTrouble(StrEnum):
-    """What stands against a key that a venue refuses; `rules/key_trouble.py` says what is to be done about it."""
+    """The trouble with a key that a venue refuses; `rules/key_trouble.py` names the remedies."""
 
     CLOCK = "clock"
     KEY = "key"
@@ -93,7 +94,7 @@ class KeyTrouble(StrEnum):
 
 
 Row = tuple[str, Outcome, Trouble, str]
-"""Codes, what they mean for an order, what for a read, and why."""
+"""Codes, their meaning for an order, for a read, and why."""
 Table = Mapping[str, Rule]
 Reader = Callable[[int, Any], VenueReply | None]
 """From (status, decoded body) to the venue's reply; None when the body is none of the venue's making."""
@@ -107,7 +108,6 @@ class ShutOut(NamedTuple):
     for_s: float
 
     def is_in(self, answer: HttpAnswer) -> bool:
-        """Return whether this is such an answer."""
         return answer.status == self.status and self.text in answer.body.lower()
 
 
@@ -123,27 +123,27 @@ class OutcomePolicy(NamedTuple):
     account_codes: frozenset[str] = frozenset()
     """Codes of a rate limit that is the account's, not that of one instrument."""
     funds_codes: frozenset[str] = frozenset()
-    """Codes that say that the balance does not cover the order."""
+    """Codes for a balance that does not cover the order."""
     steps_codes: frozenset[str] = frozenset()
-    """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
+    """Codes for a price or a size, maybe among other things, that is not on the venue's steps."""
     bar_codes: frozenset[str] = frozenset()
-    """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
+    """Codes for an instrument the account may not trade: not listed, suspended, restricted, barred by residence."""
     not_for_key_codes: frozenset[str] = frozenset()
     """Codes by which a question about the key itself is answered: it may not ask that, or has no account of that kind."""
     expiry_codes: frozenset[str] = frozenset()
-    """Codes by which an order is refused that came after its expiry, though time and signature of its request were right."""
+    """Codes for an order that arrived after its expiry, though time and signature of its request were right."""
     shut_out: "ShutOut | None" = None
     """How it answers an address that asks too often, where that is no answer in its own form."""
     key_troubles: Mapping[str, KeyTrouble] = {}
-    """What its codes say of a key that is refused."""
+    """The trouble of a refused key, by code."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
-    """Return the rules by code; the codes of a row are apart by `split`, or by blanks. A code may stand only once."""
+    """Return the rules by code; the codes of a row are apart by `split`, or by blanks. No code may be listed twice."""
     rules = [Rule(code, outcome, trouble, why) for codes, outcome, trouble, why in rows for code in codes.split(split)]
     table = {rule.code: rule for rule in rules}
     if len(table) != len(rules):
-        raise ValueError("a code stands twice in one table")
+        raise ValueError("a code is listed twice in one table")
     return table
 
 
@@ -169,19 +169,19 @@ def text_in(body: Mapping[str, Any], *keys: str) -> str:
 
 
 def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
-    """Return what an answer to an order or a cancel means; the default is unknown."""
+    """Return the meaning of an answer to an order or a cancel; the default is unknown."""
     return _judge(policy, policy.read_write, answer, venue_now_ns)
 
 
 def judge_read(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
-    """Return what an answer to a question means: `accepted` is an answer, the rest says whether to ask again."""
+    """Return the meaning of an answer to a read: `accepted` is an answer, the rest decides whether to ask again."""
     return _judge(policy, policy.read_read, answer, venue_now_ns)
 
 
 def item_of(policy: OutcomePolicy, reply: VenueReply | None, whole: Verdict) -> tuple[Outcome, str | None]:
     """Return (outcome, code) of one order of a batch: by its own reply, else by that to the whole request.
 
-    A batch that succeeded as a whole and does not name an order leaves that one unknown.
+    An order that a successful batch does not name is unknown.
     """
     if reply is None:
         refused = whole.outcome is Outcome.REJECTED
@@ -193,7 +193,6 @@ def item_of(policy: OutcomePolicy, reply: VenueReply | None, whole: Verdict) -> 
 
 
 def error_of(venue: str, verdict: Verdict) -> VenueError:
-    """Return the error to raise for a read that was not answered."""
     text = f"{verdict.code} {verdict.message}".strip()
     if verdict.trouble is Trouble.AUTH:
         return VenueAuthError(venue, text, code=verdict.code)
@@ -205,7 +204,7 @@ def error_of(venue: str, verdict: Verdict) -> VenueError:
 
 
 BANNED = 418
-"""The HTTP status for an address that went on asking after 429."""
+"""The HTTP status for an address that continued to ask after 429."""
 _BY_RESIDENCE = ": it does not serve this address (that goes by residence: `arb doctor`)"
 _MEANING = {
     200: ": somebody answers in its place, a proxy or a login page",
@@ -213,7 +212,7 @@ _MEANING = {
     451: _BY_RESIDENCE,
     503: ": it is in maintenance, or overloaded",
 }
-"""What an answer that is not in the venue's own form stands for, by its status."""
+"""The likely source of an answer that is not in the venue's own form, by its status."""
 
 
 def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns: int) -> Verdict:

@@ -1,11 +1,12 @@
 """Keep under the venues' rate limits: one sliding window per metered scope, entries without waiting, repairs in order.
 
-A venue meters scopes (Gate: placements per market, cancels, each endpoint by itself), so each has a window of its own,
-made of short pieces (4 per 500 ms, not 8 per 1 s), because the underlying throttler lets a whole window through at once.
-An entry takes a slot at once or not at all and never one of the last `reserve`; repairs, cancels and reads may wait, the
-most urgent first, but not past their deadline. When a venue says 429 anyhow, the scope stands still until its reset, goes
-on at half its budget and regains it slot by slot. What a venue reports in headers counts too: somebody else may be using the
-same allowance. A venue that punishes a low fill ratio (Gate) gets no entries for an hour, and repairs at the rate it leaves.
+A venue meters scopes (Gate: placements per market, cancels, each endpoint by itself), so each has a separate window,
+made of short pieces (4 per 500 ms, not 8 per 1 s), because the underlying throttler lets a whole window through at
+once. An entry takes a slot at once or not at all and never one of the last `reserve`; repairs, cancels and reads may
+wait, the most urgent first, but not past their deadline. When a venue answers 429 anyhow, the scope pauses until its
+reset, continues at half its budget and regains it slot by slot. Limits reported in headers count too: another program
+may be using the same allowance. A venue that punishes a low fill ratio (Gate) gets no entries for an hour, and repairs
+at the rate that remains.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ _UNSTATED_MAX_S = 2.0
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone.
+    """At most `count` requests per sliding `window_ms`; entries never take the last `reserve` of them.
 
     `of` is how many the venue documents for its own window, 0 where its headers report nothing of that.
     """
@@ -41,9 +42,9 @@ class Budget(msgspec.Struct, frozen=True):
 
     @property
     def span_s(self) -> float:
-        """Return how long to stand still when the venue's own window is used up and it does not state until when.
+        """Return how long to pause when the venue's own window is used up and it does not state until when.
 
-        That window is longer than ours; but order queries must not stand still for the ten seconds of Gate's reads, since
+        That window is longer than ours; but order queries must not pause for the ten seconds of Gate's reads, since
         asking too early costs no more than another refusal.
         """
         ours_s = self.window_ms / 1000
@@ -51,11 +52,11 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
+    """The budgets of one venue. `place` and `cancel` are per symbol where flagged so; `read` is per endpoint.
 
-    `account` is what all placements together must keep to, where the venue meters that too.
-    `cancel_batch` is for the orders cancelled in batches, where those are metered apart; without it they count as cancels.
-    `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
+    `account` bounds all placements together, where the venue meters that too. `cancel_batch` is for the orders
+    cancelled in batches, where those are metered apart; without it they count as cancels. `reads` overrides `read` for
+    endpoints that the venue meters otherwise, by the call's scope.
     """
 
     place: Budget
@@ -69,7 +70,6 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_reads(cls, pace: Budget) -> "PacingLimits":
-        """Return the limits of whoever only reads."""
         return cls(place=pace, cancel=pace, read=pace)
 
     def of(self, scope: str) -> Budget:
@@ -86,9 +86,9 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
-# After a 429 one slot comes back for every so long without another.
+# After a 429 one slot returns for every so long without another.
 REGAIN_NS = 10 * NS_PER_S
-# Gate APIv4, "Frequency limit rule": a low fill ratio leaves 10 placements per 10 s and user for at least an hour.
+# Gate APIv4, "Frequency limit rule": a low fill ratio allows 10 placements per 10 s and user for at least an hour.
 FILL_RATIO_STOP_S = 3600.0
 
 
@@ -126,7 +126,6 @@ class ScopeThrottler(Throttler):
         self._tickets = itertools.count()
 
     def flush(self) -> None:
-        """Forget the slots whose window has passed."""
         self._flush(self._clock.monotonic_ns())
 
     def entry_fits(self, now_ns: int) -> bool:
@@ -140,7 +139,6 @@ class ScopeThrottler(Throttler):
         return len(taken) < most - self._budget.reserve
 
     def take(self, now_ns: int) -> None:
-        """Take a slot that is free."""
         self._task_logs.append(now_ns)
 
     def try_acquire(self) -> bool:
@@ -152,7 +150,7 @@ class ScopeThrottler(Throttler):
         return free
 
     async def acquire(self, priority: int = Priority.READ, deadline_ns: int | None = None) -> bool:
-        """Wait for a slot, the most urgent waiter first; False when it cannot come before `deadline_ns` (monotonic)."""
+        """Wait for a slot, the most urgent waiter first; False when it cannot be had before `deadline_ns` (monotonic)."""
         if len(self._queue) >= WAITERS_MAX:
             return False
         ticket = (priority, next(self._tickets))
@@ -169,7 +167,7 @@ class ScopeThrottler(Throttler):
             heapq.heapify(self._queue)
 
     def pause(self, seconds: float) -> None:
-        """Stand still for `seconds` (>= 0); a pause already longer stays."""
+        """Pause for `seconds` (>= 0); a pause already longer stays."""
         until_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
         self._paused_until_ns = max(self._paused_until_ns, until_ns)
 
@@ -179,7 +177,7 @@ class ScopeThrottler(Throttler):
         self._entries_until_ns = max(self._entries_until_ns, until_ns)
 
     def slow_down(self) -> None:
-        """Go on at half the present budget, at least one slot; it comes back slot by slot."""
+        """Continue at half the present budget, at least one slot; it returns slot by slot."""
         self._allowed = max(1, self.allowed() // 2)
         self._regained_ns = self._clock.monotonic_ns()
 
@@ -190,7 +188,6 @@ class ScopeThrottler(Throttler):
         self._most = self._budget.count if limit >= of else max(1, self._budget.count * limit // of)
 
     def allowed(self) -> int:
-        """Return how many requests a window may hold at present."""
         return self._allowed_at(self._clock.monotonic_ns())
 
     def _allowed_at(self, now_ns: int) -> int:
@@ -213,17 +210,17 @@ class ScopeThrottler(Throttler):
     def _wait_ns(self) -> int:
         now_ns = self._clock.monotonic_ns()
         self._flush(now_ns)
-        # The slot to wait for is the one whose end brings the window below what is allowed now.
+        # The slot to wait for is the one whose end brings the window below the present allowance.
         over = len(self._task_logs) - self._allowed_at(now_ns)
         free_ns = self._task_logs[over] + self._window_ns if over >= 0 else now_ns
         return int(max(free_ns, self._paused_until_ns) - now_ns)
 
 
 class AddressAllowance:
-    """What a venue allows an address, whatever it asks and whoever of us asks: the pacers of its public requests share it.
+    """A venue's allowance for one address, over all requests and programs: the pacers of its public requests share it.
 
-    `weight`: how much may be used in a minute of the venue's clock, 0 where it does not count so. With nine tenths of it used,
-    maybe by others at this address, nobody asks until the next minute.
+    `weight`: how much may be used in a minute of the venue's clock, 0 where it does not count so. With nine tenths of
+    it used, maybe by others at this address, requests pause until the next minute.
     """
 
     def __init__(self, weight: int, clock: Clock) -> None:
@@ -232,7 +229,6 @@ class AddressAllowance:
         self._closed_until_ns = 0
 
     def obey(self, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
-        """Take what an answer says of it."""
         if verdict.trouble is Trouble.BUSY and verdict.retry_after_s is not None:
             self._close(verdict.retry_after_s)
         used = weight_used(headers) if self._weight else None
@@ -240,7 +236,7 @@ class AddressAllowance:
             self._close((MINUTE_NS - venue_now_ns % MINUTE_NS) / NS_PER_S)
 
     async def wait(self, deadline_ns: int | None) -> bool:
-        """Wait until somebody may ask; False when that is not before `deadline_ns`."""
+        """Wait until a request is allowed; False when that is not before `deadline_ns`."""
         while (wait_ns := self._closed_until_ns - self._clock.monotonic_ns()) > 0:
             if deadline_ns is not None and self._closed_until_ns > deadline_ns:
                 return False
@@ -252,7 +248,7 @@ class AddressAllowance:
 
 
 class Pacer:
-    """The throttlers of one account at one venue, made as scopes turn up; `address`: what holds for all of them together."""
+    """The throttlers of one account at one venue, made as scopes turn up; `address`: the limit on all of them together."""
 
     def __init__(self, limits: PacingLimits, clock: Clock, address: AddressAllowance | None = None) -> None:
         self._limits = limits
@@ -264,7 +260,7 @@ class Pacer:
         self._penalty_until_ns = 0
 
     def try_entry(self, scope: str, now_ns: int) -> bool:
-        """Take a slot for an entry at once, leaving the reserve alone, or return False; `now_ns`: monotonic."""
+        """Take a slot for an entry at once, except the reserve, or return False; `now_ns`: monotonic."""
         account, throttler = self._account, self._scopes.get(scope) or self._of(scope)
         if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
@@ -276,11 +272,10 @@ class Pacer:
         return True
 
     def prefetch(self, scope: str) -> None:
-        """Read what an entry is paced by, and take nothing."""
         self._of(scope).entry_fits(self._clock.monotonic_ns())
 
     async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
-        """Wait for a slot for at most `timeout_s`, without end for None; False when none comes in time."""
+        """Wait for a slot for at most `timeout_s`, without end for None; False when there is none in time."""
         deadline_ns = None if timeout_s is None else self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
         if scope.partition(" ")[0] == "place":
             if self._penalty is not None and self._clock.monotonic_ns() >= self._penalty_until_ns:
@@ -290,11 +285,11 @@ class Pacer:
                     return False
         if not await self._of(scope).acquire(priority, deadline_ns):
             return False
-        # Last, so that an answer that comes while this one waits for its slot counts, too.
+        # Last, so that an answer that arrives while this one waits for its slot counts, too.
         return self._address is None or await self._address.wait(deadline_ns)
 
     def obey(self, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
-        """Take what one answer to a request under `scope` says of the venue's limits; `headers` are empty when none came."""
+        """Obey the venue's limits in one answer to a request under `scope`; `headers` are empty when none arrived."""
         if self._address is not None:
             self._address.obey(verdict, headers, venue_now_ns)
         reset_s = venue_retry_after_s(headers, venue_now_ns)
@@ -305,7 +300,7 @@ class Pacer:
             self.limited(scope, verdict.retry_after_s, account=verdict.account_limited)
 
     def limited(self, scope: str, retry_after_s: float | None, *, account: bool = False) -> None:
-        """Take note that the venue limited this scope; where it does not say for how long, one window is waited.
+        """Record that the venue limited this scope; where it states no time, one window is waited.
 
         `account`: it was not this scope's own limit that was reached but that of all placements together.
         """
@@ -316,9 +311,9 @@ class Pacer:
         throttler.slow_down()
 
     def note_limits(self, scope: str, left: int | None, limit: int | None = None, reset_s: float | None = None) -> None:
-        """Note what the venue reports of this scope's limit and of how much of it is left (None: not reported).
+        """Note the venue's report of this scope's limit and its remainder (None: not reported).
 
-        With nothing left it stands still until the reset, at least for a window; the last one is not for entries; a limit
+        With no remainder it pauses until the reset, at least for a window; the last one is not for entries; a limit
         below the documented one lowers the budget.
         """
         throttler, budget = self._of(scope), self._limits.of(scope)
@@ -333,7 +328,7 @@ class Pacer:
             throttler.stop_entries(still_s)
 
     def penalised(self) -> None:
-        """Take note that the venue punishes a low fill ratio: no entries for an hour, repairs at what it leaves."""
+        """Record that the venue punishes a low fill ratio: no entries for an hour, repairs at the rate that remains."""
         self._penalty_until_ns = self._clock.monotonic_ns() + int(FILL_RATIO_STOP_S * NS_PER_S)
         if self._penalty is None:
             self._penalty = ScopeThrottler(PENALTY, self._clock)

@@ -1,8 +1,9 @@
-"""Back-off for what may safely be repeated: reads and reconnects. Orders are never repeated by anything in here.
+"""Back-off for attempts that may safely be repeated: reads and reconnects. Orders are never repeated by anything in
+here.
 
 Pure: (policy, attempt, trouble, elapsed, rng) to a delay, or None to stop. Exponential with full jitter, so that many
-who failed together do not come back together; where the venue asks to wait longer, that wins. Attempts and total time
-are bounded by default.
+who failed together do not retry together; where the venue asks to wait longer, that wins. Attempts and total time are
+bounded by default.
 """
 
 import random
@@ -16,12 +17,10 @@ from arb.clock import NS_PER_MS, NS_PER_S
 _MILLIS_FROM = 10**11
 RETRY_AFTER_MAX_S = 600.0
 BAN_MAX_S = 3 * 86_400.0
-"""For how long an address may be shut out that went on asking (Binance, HTTP 418: two minutes to three days)."""
+"""For how long an address may be shut out that continued to ask (Binance, HTTP 418: two minutes to three days)."""
 
 
 class Trouble(StrEnum):
-    """Why an attempt failed."""
-
     UNREACHABLE = "unreachable"
     """No connection, no answer, or the connection was lost."""
     BUSY = "busy"
@@ -31,7 +30,7 @@ class Trouble(StrEnum):
     CLOCK = "clock"
     """The venue thinks our clock is wrong."""
     REFUSED = "refused"
-    """The venue understood and said no: asking again changes nothing."""
+    """The venue understood and refused: asking again changes nothing."""
     AUTH = "auth"
     """Key, signature or permission: asking again makes it worse."""
 
@@ -81,12 +80,12 @@ def next_delay_s(
 
 
 def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int, most_s: float = RETRY_AFTER_MAX_S) -> float | None:
-    """Return for how long the venue asks to wait, or None when it does not say.
+    """Return for how long the venue asks to wait, or None when it states none.
 
     Reads `Retry-After` in seconds (RFC 9110) and `X-Gate-RateLimit-Reset-Timestamp`, an instant on the venue's clock
-    whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). A venue that limits
-    us and names no time to come (zero, or a reset that is past: clocks differ) does not say. The answer lies in
-    (0, `most_s`].
+    whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). A venue that
+    limits us with no future time (zero, or a reset that is past: clocks differ) states none. The answer is in (0,
+    `most_s`].
     """
     seconds = _number(headers.get("retry-after"))
     if not seconds:
@@ -99,7 +98,7 @@ def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int, most_s: floa
 
 
 def requests_left(headers: dict[str, str]) -> int | None:
-    """Return how many requests the venue says are left to the scope of the one answered, or None when it does not say.
+    """Return the remaining requests in the scope of the one answered, or None when not reported.
 
     Reads `X-Gate-RateLimit-Requests-Remain` and Bybit's `X-Bapi-Limit-Status`.
     """
@@ -111,7 +110,7 @@ def requests_left(headers: dict[str, str]) -> int | None:
 
 
 def weight_used(headers: dict[str, str]) -> int | None:
-    """Return how much of an address's weight of this minute the venue says is used, or None when it does not say.
+    """Return the used weight of an address in this minute, or None when not reported.
 
     Reads Binance's `X-MBX-USED-WEIGHT-1M`.
     """
@@ -120,7 +119,7 @@ def weight_used(headers: dict[str, str]) -> int | None:
 
 
 def request_limit(headers: dict[str, str]) -> int | None:
-    """Return how many requests the venue says its own window holds, or None when it does not say.
+    """Return the number of requests in the venue's own window, or None when not reported.
 
     Reads `X-Gate-RateLimit-Limit`.
     """

@@ -87,7 +87,7 @@ def test_an_allow_list_may_not_name_a_host_of_another_environment() -> None:
 
 
 def test_the_hosts_of_an_allow_list_are_names_alone() -> None:
-    assert "hosts: '...' is no host: give names alone, as in 'www.okx.com'" in refused("okx", hosts=("https://a.b",))
+    assert "hosts: '...' is no host: give only names, as in 'www.okx.com'" in refused("okx", hosts=("https://a.b",))
     assert "'www.okx.com.' is no host" in refused("okx", hosts=("www.okx.com.",))
 
 
@@ -121,7 +121,7 @@ def test_an_allow_list_without_the_sites_own_hosts_is_refused() -> None:
         ("okx", "ws_private", "ws://ws.okx.com/ws/v5/private", "and ws:// is not encrypted: write wss://"),
         ("gate", "rest", "https://api.gateio.ws", "must end in /api/v4, as in https://api.gateio.ws/api/v4"),
         ("gate", "rest", "https://api.gateio.ws/api/v3", "must end in /api/v4"),
-        ("okx", "rest", "https://www.okx.com/api/v5", "the host alone is meant, without a path"),
+        ("okx", "rest", "https://www.okx.com/api/v5", "only the host is meant, without a path"),
         ("okx", "ws_public", "wss://ws.okx.com:8443", "the whole address is meant, with its path, as in wss://ws.okx.com"),
         ("okx", "rest", "wss://www.okx.com", "no address that can be used"),
         ("okx", "ws_public", "https://ws.okx.com/ws/v5/public", "no address that can be used"),

@@ -132,7 +132,7 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
     with pytest.raises(VenueError) as caught:
         started({path: failure})
 
-    assert f"what the key may do could not be read (GET {path})" in str(caught.value)
+    assert f"the key's rights could not be read (GET {path})" in str(caught.value)
     assert "start again" in str(caught.value)
     assert caught.value.code == "key_unread"
 

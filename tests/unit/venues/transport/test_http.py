@@ -61,7 +61,7 @@ def read(data: bytes, *cuts: int, body_bytes_max: int = 1000, ends: bool = False
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "not asked for"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk size"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "chunk size"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}}}", "longer than it said"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}}}", "longer than stated"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 2000, "a line of more"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", "more than 1000 bytes"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", "more than 1000 bytes"),
@@ -81,7 +81,7 @@ def test_an_answer_that_ends_early_anywhere_is_no_answer(data: bytes) -> None:
     for end in range(len(data)):
         reader = AnswerReader()
         assert not reader.feed(data[:end])
-        with pytest.raises(BadAnswer, match="no answer came" if end == 0 else "in the middle"):
+        with pytest.raises(BadAnswer, match="no answer arrived" if end == 0 else "in the middle"):
             reader.end()
 
 

@@ -161,7 +161,7 @@ def test_a_snapshot_out_of_a_cache_is_no_gap_and_the_changes_wait_on() -> None:
     feed.on_frame(NOW_NS, venue.sent[2][1])
     result = feed.on_snapshot("BTC_USDT", NOW_NS, old)
     assert [(resync.by, resync.lost) for resync in result.resyncs] == [(ResyncBy.FETCH, False)]
-    assert result.resyncs[0].cause.startswith("snapshot too old: reaches 1000, changes go on at ")
+    assert result.resyncs[0].cause.startswith("snapshot too old: reaches 1000, changes continue at ")
     assert feed.counts.gaps == 0 and not venue.arena.usable(0)
     feed.on_snapshot("BTC_USDT", NOW_NS, new)
     assert venue.arena.usable(0) and venue.arena.sequence[0] == venue.truth.id
@@ -177,7 +177,7 @@ def test_after_a_frame_that_nobody_could_read_a_snapshot_from_before_it_is_too_o
     feed.on_frame(NOW_NS, "{")
     assert feed.snapshot_path("BTC_USDT") is None, "until a change comes that it has to meet"
     result = feed.on_snapshot("BTC_USDT", NOW_NS, venue.bodies[0])
-    assert result.resyncs[0].cause == f"snapshot too old: reaches 1000, the book stood at {venue.truth.id}"
+    assert result.resyncs[0].cause == f"snapshot too old: reaches 1000, the book was at {venue.truth.id}"
     venue.step()
     assert feed.on_frame(NOW_NS, venue.sent[2][1]).resyncs, "asked for at the next change"
     feed.on_snapshot("BTC_USDT", NOW_NS, venue.bodies[-1])
