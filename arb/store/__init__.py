@@ -1,1 +1,1 @@
-"""Journal (what happened), ledger (what we own and did), tapes (raw frames). The only floor that knows SQLAlchemy."""
+"""Journal (history), ledger (holdings and trades), tapes (raw frames). The only floor that knows SQLAlchemy."""

@@ -1,7 +1,7 @@
-"""The file that paper accounts live in, beside the journal: what a venue would know of them, and nobody else writes.
+"""The file of paper accounts, next to the journal: the facts a venue would know of them.
 
-`NAME.account.sqlite` holds texts by account and name. It is no copy of the journal but the other side of it: after `kill -9`
-the engine asks the paper venue what became of its orders, as it would ask a real one, and this is what answers. A write is
+`NAME.account.sqlite` holds texts by account and name. It is no copy of the journal but the other side of it: after
+`kill -9` the engine queries its orders at the paper venue, as it would at a real one, and this file answers. A write is
 durable before it returns, even against a power cut, and is made off the loop. The journal's lock guards this file, too.
 """
 
@@ -30,9 +30,9 @@ class AccountFile:
     """See the module's text; an `arb.venues.paper.account.AccountMemory`."""
 
     def __init__(self, journal: Path, rng: random.Random, environment: str) -> None:
-        """Open the file beside `journal`, which this process has locked; raises `ConfigError` where it cannot be used.
+        """Open the file next to `journal`, which this process has locked; raises `ConfigError` where it cannot be used.
 
-        `environment`: whose venues' accounts these are, as the first opening of a file says for good.
+        `environment`: whose venues' accounts these are, as fixed by the first opening of a file.
         """
         self.path = journal.with_name(journal.name.removesuffix(".journal.sqlite") + SUFFIX)
         with contextlib.ExitStack() as stack:
@@ -60,7 +60,6 @@ class AccountFile:
         self._writer = ThreadPoolExecutor(1, "paper-account")
 
     def read(self, account_id: str) -> dict[str, str]:
-        """Return what is written of an account."""
         rows = self._db.execute("SELECT name, value FROM entries WHERE account_id = ?", (account_id,))
         return dict(rows.fetchall())
 
@@ -69,7 +68,7 @@ class AccountFile:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._write, account_id, entries)
 
     def close(self) -> None:
-        """Write what waits and let go of the file."""
+        """Write waiting entries and release the file."""
         self._writer.shutdown()
         self._db.close()
 

@@ -1,8 +1,8 @@
 """The journal's older entries: some hundred consecutive ones compressed together, in one row of `blocks`.
 
-An entry is a row of `entries` when it is written, for that is what an order waits for. What has become older is moved into
-blocks, at about a ninth of the bytes. All that is in blocks comes before all that is in `entries`, and the newest entry is
-never moved. zlib keeps a checksum, so that a damaged block is noticed.
+An entry is written as a row of `entries`, for an order waits for that. Older entries are moved into blocks, at about a
+ninth of the bytes. All entries in blocks precede all in `entries`, and the newest entry is never moved. zlib keeps a
+checksum, so that a damaged block is noticed.
 """
 
 import sqlite3
@@ -40,8 +40,6 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """One row of `blocks`."""
-
     first: int
     last: int
     first_ns: int
@@ -51,9 +49,9 @@ class Block(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What takes the place of all entries from `first` to `last`: one block, or nothing.
+    """The replacement of all entries from `first` to `last`: one block, or nothing.
 
-    `entries`, `blocks`: how many rows of each table lie there now; where it is not so many, nothing may be changed.
+    `entries`, `blocks`: how many rows of each table are there now; at any other number nothing may be changed.
     `dropped`: how many entries are no more afterwards.
     """
 
@@ -90,8 +88,8 @@ def lines_in(data: bytes) -> list[Line]:
 def put(db: sqlite3.Connection, change: Change) -> None:
     """Make one change in one transaction, by the only connection that writes.
 
-    Raises `StoreError` where something else lies there than the change was made for, and `sqlite3.Error` when the disk
-    refuses; nothing is then changed.
+    Raises `StoreError` where the rows are not those the change was made for, and `sqlite3.Error` when the disk refuses;
+    nothing is then changed.
     """
     span = (change.first, change.last)
     db.execute("BEGIN IMMEDIATE")

@@ -1,16 +1,18 @@
-"""What guards the journal and the accounts: one engine to a journal, one to an account, and disk space kept for repairs.
+"""The guards of the journal and the accounts: one engine to a journal, one to an account, and disk space kept for
+repairs.
 
-The lock of the journal is a file of its own. Locking the journal file itself would be a trap: POSIX drops every lock a
+The lock of the journal is a separate file. Locking the journal file itself would be a trap: POSIX drops every lock a
 process holds on a file when *any* descriptor of it is closed, and SQLite's own locks are of that kind
 (sqlite.org/howtocorrupt.html, 2.2).
 
 Two engines that trade one account on this machine would each take the other's orders for foreign ones. Before a venue
 was asked only an account's key is known, afterwards the account itself: both are locked, so that neither one key nor
-two keys of one account let two engines in. Each account has a lock file beside the journal, which its users see, and
-one in a directory of the user's own that every engine of this user reads, wherever its journal lies and whatever its
-environment says. The operating system lets go even after `kill -9`.
+two keys of one account let two engines in. Each account has a lock file next to the journal, which its users see, and
+one in the user's directory that every engine of this user reads, for any place of its journal and any environment. The
+operating system releases it even after `kill -9`.
 
-What an engine writes is its user's alone: files are made without rights for others, and no link in their place is followed.
+Only its user can read an engine's files: they are made without rights for others, and no link in their place is
+followed.
 """
 
 import contextlib
@@ -28,25 +30,26 @@ from arb.errors import ConfigError
 
 RESERVE_BYTES = 32 * 1024 * 1024
 SUFFIXES = ("", "-wal", "-shm")
-"""What a SQLite file in WAL mode consists of while it is open: its own name, and these behind it."""
+"""The files of a SQLite file in WAL mode while it is open: its own name, and these behind it."""
 NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""How SQLite says that there is no space: it knows a full disk, but calls a used-up quota a failed write, and has a name of its
-own for a shared-memory file that cannot grow."""
+"""SQLite's codes for no space: it knows a full disk, but calls a used-up quota a failed write, and has a separate code
+for a shared-memory file that cannot grow.
+"""
 SHARED = ".local/state/arb"
-"""Where in the user's home directory, as the system knows it, the locks of accounts lie."""
+"""The directory of the locks of accounts in the user's home directory, as the system knows it."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 HOMELESS = Path("/var/tmp")
-"""Where they lie of a user who has no home directory that he may write to."""
+"""Their directory for a user who has no writable home directory."""
 
 
 def beside(file: Path, suffix: str) -> Path:
-    """Return a file that SQLite keeps beside another one, or beside that to which a link leads."""
+    """Return a file that SQLite keeps next to another one, or next to the target of a link."""
     target = file.resolve()
     return target.with_name(target.name + suffix)
 
 
 def keep_private(database: Path) -> None:
-    """Take the rights of others from a SQLite file, and from those beside it, that an earlier version may have given."""
+    """Remove the rights of others to a SQLite file and its side files, which an earlier version may have given."""
     for suffix in SUFFIXES:
         file = beside(database, suffix)
         with contextlib.suppress(OSError):  # not there, or another user's: writing it will raise for who may not
@@ -65,7 +68,7 @@ def files_of(file: Path) -> tuple[tuple[int, int], ...]:
 
 
 def sync_log(file: Path) -> int:
-    """Make what was committed to an open SQLite file survive a power cut; return how many bytes its log has."""
+    """Make the commits of an open SQLite file survive a power cut; return how many bytes its log has."""
     descriptor = os.open(beside(file, "-wal"), os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -75,7 +78,7 @@ def sync_log(file: Path) -> int:
 
 
 def empty_log(db: sqlite3.Connection) -> bool:
-    """Move the log of an open SQLite file into the file, and empty it; return False where a reader has kept it from that."""
+    """Move the log of an open SQLite file into the file, and empty it; return False where a reader prevents it."""
     [busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
@@ -104,7 +107,8 @@ def rewrite_log(db: sqlite3.Connection, file: Path) -> None:
 
 
 def close_and_put_back(db: sqlite3.Connection, file: Path) -> None:
-    """Close the last connection to a file; one that was removed meanwhile is written again from what the connection holds.
+    """Close the last connection to a file; one that was removed meanwhile is written again from the data the connection
+    holds.
 
     Raises `sqlite3.Error` or `OSError` when the disk refuses; the connection is closed all the same.
     """
@@ -122,7 +126,7 @@ def close_and_put_back(db: sqlite3.Connection, file: Path) -> None:
 
 
 class InstanceLock:
-    """Hold `PATH.lock` for as long as the process lives; the operating system lets go even after `kill -9`."""
+    """Hold `PATH.lock` for as long as the process lives; the operating system releases it even after `kill -9`."""
 
     def __init__(self, journal: Path) -> None:
         """Take the lock; raise `ConfigError` when another process (or another journal object) holds it."""
@@ -131,7 +135,7 @@ class InstanceLock:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise ConfigError(
-                f"journal {journal}: cannot write beside it: {error.strerror}; choose another --db"
+                f"journal {journal}: cannot write next to it: {error.strerror}; choose another --db"
             ) from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,10 +155,11 @@ class InstanceLock:
 
 
 def place_of_lock(journal: Path) -> str | None:
-    """Return which file the lock of a journal is, by the name that this kernel alone gives it; None where it has none.
+    """Return which file the lock of a journal is, by the name that only this kernel gives it; None where it has none.
 
-    Whoever holds the lock and finds this name elsewhere knows that the one who wrote it has ended. A host's name would not do:
-    two containers may share one. The kernel's own (random at each boot), device and inode together are one file for good.
+    The holder of the lock that finds this name elsewhere knows that its writer has ended. A host's name would not do:
+    two containers may share one. The kernel's own (random at each boot), device and inode together are one file for
+    good.
     """
     try:
         kernel = _BOOT_ID.read_text(encoding="ascii").strip()
@@ -165,21 +170,19 @@ def place_of_lock(journal: Path) -> str | None:
 
 
 class Reserve(Protocol):
-    """Space kept for finishing what is open when the disk is full."""
+    """Space kept for finishing open pairs when the disk is full."""
 
     @property
-    def held(self) -> bool:
-        """Return whether the space is set aside right now."""
+    def held(self) -> bool: ...
 
-    def release(self) -> None:
-        """Give the space back to the file system."""
+    def release(self) -> None: ...
 
     def establish(self) -> bool:
         """Try to set the space aside (again); return whether it is held now."""
 
 
 class FileReserve:
-    """A pre-allocated file of `size` bytes; deleting it is what makes the space usable."""
+    """A pre-allocated file of `size` bytes; deleting it makes the space usable."""
 
     def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
         self._path = path
@@ -220,7 +223,9 @@ class FileReserve:
 
 
 def allocate(descriptor: int, size: int) -> None:
-    """Allocate the first `size` bytes of a file on the disk; what it holds stays. Raises `OSError` where there is no space."""
+    """Allocate the first `size` bytes of a file on the disk; its contents stay. Raises `OSError` where there is no
+    space.
+    """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
@@ -235,8 +240,7 @@ class NoReserve:
 
     held = False
 
-    def release(self) -> None:
-        """Do nothing: there is nothing to give back."""
+    def release(self) -> None: ...
 
     def establish(self) -> bool:
         """Count as held, so that nothing waits for it."""
@@ -253,18 +257,18 @@ def shared_directory() -> Path:
 
 
 def _require_own(directory: Path) -> None:
-    """Make a directory of our own where there is none; raise `ConfigError` for one that others own or may write to."""
+    """Make a private directory where there is none; raise `ConfigError` for one that others own or may write to."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise ConfigError(
-            f"account locks: {directory} is not this user's alone (owner {found.st_uid}, mode {stat.filemode(found.st_mode)}):"
+            f"account locks: {directory} is not only this user's (owner {found.st_uid}, mode {stat.filemode(found.st_mode)}):"
             " remove it, or take the right to write there from others"
         )
 
 
 class AccountLocks:
-    """Hold `account-ID.lock` of every account, beside the journal and in the shared directory, until released."""
+    """Hold `account-ID.lock` of every account, next to the journal and in the shared directory, until released."""
 
     def __init__(self, journal: Path, account_ids: Iterable[str], shared: Path | None = None) -> None:
         """Take all locks or none; raise `ConfigError` when another engine holds one."""
@@ -289,7 +293,7 @@ class AccountLocks:
     def release(self) -> None:
         """Remove the files and let other engines in."""
         for descriptor, path in self._held:
-            path.unlink(missing_ok=True)  # safe: whoever takes a lock makes sure that its file is still the one named
+            path.unlink(missing_ok=True)  # safe: every taker of a lock makes sure that its file is still the one named
             os.close(descriptor)
         self._held.clear()
         self._accounts.clear()
@@ -320,7 +324,7 @@ def running_engines(shared: Path | None = None) -> list[str]:
     for path in (shared_directory() if shared is None else shared).glob("account-*.lock"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # left by one that was killed
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # of an engine that was killed
             except BlockingIOError:
                 found.add(file.read(4096).decode("utf-8", "replace").strip())
     return sorted(found - {""})

@@ -1,13 +1,15 @@
-"""The intent log: what is about to leave, in a file of fixed size beside the journal, for as long as no journal entry holds it.
+"""The intent log: the orders about to be sent, in a file of fixed size next to the journal, for as long as no journal
+entry holds them.
 
-A commit of the journal takes 0.15 to 0.35 ms on a process that has been quiet, and orders would wait for it. An intent is one
-write of less than 2 kB into space that was allocated before: 25 to 45 us on such a process, 2 to 6 where it is warmed up, and
-10 to make its text. From then on it survives `kill -9`, because the page cache is the system's. It survives a power cut from
-the next `sync` on, as an entry (docs/decisions/0011-intents-before-the-wire.md says why the file is written and not mapped).
+A commit of the journal takes 0.15 to 0.35 ms on a process that has been quiet, and orders would wait for it. An intent
+is one write of less than 2 kB into space that was allocated before: 25 to 45 us on such a process, 2 to 6 where it is
+warmed up, and 10 to make its text. From then on it survives `kill -9`, because the page cache is the system's. It
+survives a power cut from the next `sync` on, as an entry (docs/decisions/0011-intents-before-the-wire.md gives the
+reason why the file is written and not mapped).
 
-The file has a head (what it is, its version, whose journal it belongs to) and `SLOTS` slots, used in turn; each has a checksum
-over its text. A slot is written again only when the journal has the step of what stands there, so a step that the journal
-lacks is found at the next start, and a full log refuses: nothing is sent that has no place here.
+The file has a head (its kind, version and journal) and `SLOTS` slots, used in turn; each has a checksum over its text.
+A slot is written again only when the journal has the step of its intent, so a step that the journal lacks is found at
+the next start, and a full log refuses: no order is sent without a place here.
 """
 
 import errno
@@ -34,10 +36,10 @@ SLOT_BYTES = 2048
 FILE_BYTES = SLOT_BYTES * (1 + SLOTS)
 VERSION = 1
 _MAGIC = b"arb-intents\0"
-_HEAD = struct.Struct("<12sI16sI")  # what it is, version, journal, checksum of these
+_HEAD = struct.Struct("<12sI16sI")  # kind, version, journal, checksum of these
 _SLOT = struct.Struct("<II")  # checksum, length
 _WARMED = bytes(1024)
-"""What a warm-up writes, as long as an intent, at the end of the head's place: nothing is read there."""
+"""The bytes of a warm-up write, as long as an intent, at the end of the head's place: nothing is read there."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -45,13 +47,15 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 def slot_text(intent: Intent, seed: int) -> bytes:
-    """Return what is written of an intent: checksum, which begins with `seed`, length and text."""
+    """Return the bytes of an intent: checksum, which begins with `seed`, length and text."""
     data = _encode(intent)
     return _SLOT.pack(zlib.crc32(data, seed), len(data)) + data
 
 
 def intents_of(journal: Path) -> Path:
-    """Return where the intents of a journal lie: `NAME.intents` beside `NAME.journal.sqlite`, or where a link to that leads."""
+    """Return the path of a journal's intents: `NAME.intents` next to `NAME.journal.sqlite`, or the target of a link
+    there.
+    """
     target = journal.resolve()
     return target.with_name(target.name.removesuffix(".sqlite").removesuffix(".journal") + ".intents")
 
@@ -73,13 +77,13 @@ class IntentLog:
     def __init__(self, path: Path, journal_id: str) -> None:
         """Open the log, or make it; where there is no space for it, `write` refuses until `sync` has found some.
 
-        A log of another journal is set aside as `NAME.intents.ID`, and comes back with its journal. Raises `ConfigError` when
-        the place cannot be written or a newer arb wrote it, `StoreError` when it is no log of intents, or is damaged beyond
-        what a death in the middle of a write does.
+        A log of another journal is set aside as `NAME.intents.ID`, and is used again with its journal. Raises
+        `ConfigError` when the place cannot be written or a newer arb wrote it, `StoreError` when it is no log of
+        intents, or is damaged more than by a death in the middle of a write.
         """
         self.path = path
         self.found: list[Intent] = []
-        """What stood there at the opening, oldest first."""
+        """The intents found at the opening, oldest first."""
         self._journal_id = journal_id
         self._seed = zlib.crc32(journal_id.encode())
         self._decode = msgspec.json.Decoder(Intent).decode
@@ -88,7 +92,7 @@ class IntentLog:
         self._dirty = self._doubted = False
         self._writing = threading.Lock()
         self._next = 0
-        # The step whose intent stands in each slot; 0: none of this process.
+        # The step of the intent in each slot; 0: none of this process.
         self._steps = [0] * SLOTS
         try:
             self._open()
@@ -98,10 +102,10 @@ class IntentLog:
             ) from None
 
     def lacking(self, last_seq: int) -> list[Intent]:
-        """Return what was found of the steps behind `last_seq`, the journal's last one.
+        """Return the found intents of steps behind `last_seq`, the journal's last one.
 
-        Raises `StoreError` where the journal had steps, safe from a power cut, that it no longer has: it is an older copy, and
-        to go on from it would lose them for good.
+        Raises `StoreError` where the journal had steps, safe from a power cut, that it no longer has: it is an older
+        copy, and to continue from it would lose them for good.
         """
         lacking = [intent for intent in self.found if intent.seq > last_seq]
         synced = max((intent.synced for intent in lacking), default=0)
@@ -133,23 +137,24 @@ class IntentLog:
         except OSError as error:
             raise StoreError(f"intents {self.path}: {error.strerror}") from None
         if written < len(text):
-            raise StoreError(f"intents {self.path}: no space left")
+            raise StoreError(f"intents {self.path}: no free space")
         self._steps[self._next] = intent.seq
         self._next = (self._next + 1) % SLOTS
 
     def warm_up(self) -> None:
-        """Write where nothing stands, so that the next intent finds the way through the file system in the processor's caches.
+        """Write to an unused place, so that the next intent finds the way through the file system in the processor's
+        caches.
 
-        What the disk refuses is for the next intent or `sync` to say.
+        The next intent or `sync` reports an error of the disk.
         """
         if self._fd is not None:
             with suppress(OSError):
                 os.pwrite(self._fd, _WARMED, SLOT_BYTES - len(_WARMED))
 
     def sync(self) -> None:
-        """Make what was written survive a power cut; make the log where there was no space for it before.
+        """Make the written intents survive a power cut; make the log where there was no space for it before.
 
-        Raises `StoreError` when the disk refuses, and when the file is no longer the one that is written.
+        Raises `StoreError` when the disk refuses, and when the file was replaced.
         """
         try:
             if self._fd is None:
@@ -161,7 +166,7 @@ class IntentLog:
                 raise StoreError(f"intents {self.path}: replaced while running")
             if mine.st_size < FILE_BYTES:
                 allocate(self._fd, FILE_BYTES)
-            if self._doubted:  # what the failed fsync left behind counts as written: it is written again
+            if self._doubted:  # bytes that the failed fsync dropped count as written: they are written again
                 with self._writing:
                     os.pwrite(self._fd, os.pread(self._fd, FILE_BYTES, 0), 0)
                 self._dirty = True
@@ -175,7 +180,7 @@ class IntentLog:
             raise StoreError(f"intents {self.path}: cannot sync: {error.strerror}") from None
 
     def close(self) -> None:
-        """Let go of the file; it stays, and is written again if it was removed. Raises `OSError` when the disk refuses."""
+        """Release the file; it stays, and is written again if it was removed. Raises `OSError` when the disk refuses."""
         descriptor, self._fd = self._fd, None
         if descriptor is None:
             return
@@ -215,7 +220,7 @@ class IntentLog:
         """Read the file, and give it its full size; return whose journal it belongs to."""
         state = os.fstat(descriptor)
         data = os.pread(descriptor, FILE_BYTES, 0) if stat.S_ISREG(state.st_mode) else b""
-        remedy = "move it away, and what was sent last is looked for at the venues"
+        remedy = "move it away, and the last orders are looked for at the venues"
         if len(data) < _HEAD.size or not data.startswith(_MAGIC):
             raise StoreError(f"intents {self.path}: not a log of intents, or damaged; {remedy}")
         _, version, owner, checksum = _HEAD.unpack_from(data)
@@ -231,14 +236,14 @@ class IntentLog:
         if state.st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
         if state.st_size < FILE_BYTES:
-            log.warning("intents %s: cut to %d bytes; what stood behind is lost", self.path, state.st_size)
+            log.warning("intents %s: cut to %d bytes; the rest is lost", self.path, state.st_size)
             allocate(descriptor, FILE_BYTES)
         slots = (data[at : at + SLOT_BYTES] for at in range(SLOT_BYTES, len(data), SLOT_BYTES))
         self.found = sorted(filter(None, map(self._slot, slots)), key=lambda intent: intent.seq)
         return found
 
     def _slot(self, data: bytes) -> Intent | None:
-        """Return what stands in a slot, None for nothing, and for what was never whole: its orders were not sent."""
+        """Return the intent in a slot, None for nothing, and for an incomplete one: its orders were not sent."""
         if len(data) < _SLOT.size:
             return None
         checksum, length = _SLOT.unpack_from(data)

@@ -1,20 +1,20 @@
-"""The journal: every event that changed the engine and every command it led to, written before it is performed
-or, for the orders of an opening, right after.
+"""The journal: every event that changed the engine and every command it led to, written before it is performed or, for
+the orders of an opening, right after.
 
-One local SQLite file in WAL mode, written by one thread, one transaction per event. A commit is not fsynced: what was
-committed survives the death of the process (`kill -9`) at once, and the death of the machine from the next `sync()`
-on, which another thread calls at least every 250 ms. Commits never checkpoint either; `sync()` moves the log into the
-file, so that the loop meets no disk. (`synchronous=NORMAL`, not OFF: when SQLite starts its log file anew, once per
-few thousand commits, it has to sync the new header, else a power cut at that moment could mix old and new pages.)
+One local SQLite file in WAL mode, written by one thread, one transaction per event. A commit is not fsynced: it
+survives the death of the process (`kill -9`) at once, and the death of the machine from the next `sync()` on, which
+another thread calls at least every 250 ms. Commits never checkpoint either; `sync()` moves the log into the file, so
+that the loop meets no disk. (`synchronous=NORMAL`, not OFF: when SQLite restarts its log file, once per few thousand
+commits, it has to sync the new header, else a power cut at that moment could mix old and new pages.)
 
-`entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings; `type`
-is the tag, which stays when a class is renamed. What is older is moved into `blocks`, compressed (`journal_blocks.py`),
-while the engine runs: another thread prepares it (`journal_upkeep.py`), and `replace` is one short transaction.
-`live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
-the greatest run and pair numbers. All three change in the same transaction.
+`entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings;
+`type` is the tag, which stays when a class is renamed. Older entries are moved into `blocks`, compressed
+(`journal_blocks.py`), while the engine runs: another thread prepares it (`journal_upkeep.py`), and `replace` is one
+short transaction. `live` points at the latest rows of every pair that is not finished, so that a restart reads little.
+`counters` holds the greatest run and pair numbers. All three change in the same transaction.
 
-Of an opening only the intent is written before its orders leave (`intents.py`); its step follows. What a journal lacks of
-the intents beside it is appended when it is opened, before anything else reads it or is written.
+Of an opening only the intent is written before its orders are sent (`intents.py`); its step follows. Steps of intents
+that a journal lacks are appended when it is opened, before anything else reads it or is written.
 """
 
 import logging
@@ -77,7 +77,7 @@ class Journal:
         self._pointers = Pointers(self._reader)
         self._files = files_of(path) if isinstance(path, Path) else ()
         self._intents: IntentLog | None = None
-        self._doubted = False  # an fsync failed, so what was committed may not be on the disk
+        self._doubted = False  # an fsync failed, so commits may not be on the disk
         self._long_log = 8 * CHECKPOINT_BYTES  # bytes of the log of which the next warning is due
         self._synced = 0  # the last step that no power cut can take
         self._intended = 0  # the newest step of which an intent was written
@@ -88,10 +88,12 @@ class Journal:
     def open(
         cls, path: Path, clock: Clock, *, rng: random.Random | None = None, reserve: Reserve | None = None
     ) -> "Journal":
-        """Open or create the journal at `path`, its lock (`PATH.lock`) and its log of intents; journal what may have left.
+        """Open or create the journal at `path`, its lock (`PATH.lock`) and its log of intents; journal orders that may
+        have been sent.
 
-        Without a disk reserve (`NoReserve`) it has no intents either. Raises `ConfigError` when the place cannot be written,
-        another engine holds it, or a newer arb wrote it, and `StoreError` when the file is damaged or not a journal.
+        Without a disk reserve (`NoReserve`) it has no intents either. Raises `ConfigError` when the place cannot be
+        written, another engine holds it, or a newer arb wrote it, and `StoreError` when the file is damaged or not a
+        journal.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,8 @@ class Journal:
 
     @classmethod
     def settle_intents(cls, path: Path, clock: Clock) -> None:
-        """Append what the journal at `path` lacks of the intents beside it, for a reader without an engine; raise as `open`.
+        """Append the steps of intents that the journal at `path` lacks, for a reader without an engine; raise as
+        `open`.
 
         Nothing is written where it lacks nothing, or where there are no intents.
         """
@@ -153,7 +156,7 @@ class Journal:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return what a restart needs, as `JournalReader.state` does."""
+        """Return the state for a restart, as `JournalReader.state` does."""
         return self._reader.state(account_ids, former_accounts, now_ns)
 
     def reader(self) -> JournalReader:
@@ -161,9 +164,10 @@ class Journal:
         return JournalReader.open(self.path) if isinstance(self.path, Path) else JournalReader(self._db, self.path)
 
     def intend(self, intents: Iterable[Intent]) -> None:
-        """Write down what is about to leave, before the step that it belongs to is appended; it survives `kill -9` from now on.
+        """Write down orders about to be sent, before their step is appended; they survive `kill -9` from now on.
 
-        Raises `StoreError` when it cannot be: then it must not leave. A journal that protects no money keeps no intents.
+        Raises `StoreError` when that fails: then they must not be sent. A journal that protects no money keeps no
+        intents.
         """
         if self._intents is not None:
             for intent in intents:
@@ -189,7 +193,7 @@ class Journal:
         intended = self._intended
         require(
             not self._last_seq < intended < event.seq,
-            f"journal: event {event.seq} without {intended}, whose orders left",
+            f"journal: event {event.seq} without {intended}, whose orders were sent",
         )
         require(len(commands) <= MAX_SUB, f"journal: {len(commands)} commands from one event")
         base = event.seq << SUB_BITS
@@ -210,9 +214,10 @@ class Journal:
         return tuple(rows)
 
     def replace(self, change: Change) -> None:
-        """Put a block in the place of older entries, or drop them; on the thread of `append`, which waits for nobody else.
+        """Put a block in the place of older entries, or drop them; on the thread of `append`, which waits for no other.
 
-        Raises `StoreError`, with nothing changed, when the disk refuses or the journal is not what the change was made for.
+        Raises `StoreError`, with nothing changed, when the disk refuses or the journal is not the one the change was
+        made for.
         """
         try:
             put(self._db, change)
@@ -220,7 +225,7 @@ class Journal:
             raise StoreError(f"journal {self.path}: {error}") from None
 
     def hold_reserve(self) -> None:
-        """Set the disk reserve aside, before orders leave; where there is no space for it, it counts as touched."""
+        """Set the disk reserve aside, before orders are sent; where there is no space for it, it counts as touched."""
         if self._reserve is not None:
             self.reserve_touched = not self._reserve.establish()
 
@@ -246,7 +251,7 @@ class Journal:
                 log_bytes = sync_log(self.path)
                 self._synced = reached
                 if log_bytes >= CHECKPOINT_BYTES:
-                    self._second().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # waits for nobody
+                    self._second().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # waits for no other thread
                     self._name_long_log(log_bytes)
             except FileNotFoundError:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
@@ -261,7 +266,7 @@ class Journal:
         self._db.execute(f"PRAGMA max_page_count = {MAX_PAGES if pages is None else size + pages}").fetchall()
 
     def close(self) -> None:
-        """Write everything into the file, anew if it was removed, and let another engine in.
+        """Write everything into the file, again if it was removed, and let another engine in.
 
         The disk reserve is given back unless a pair is open, which a start on a full disk would have to finish. Raises
         `StoreError` when the disk refuses.
@@ -284,14 +289,16 @@ class Journal:
                     self._lock.release()
 
     def _move_old_log(self) -> None:
-        """Move what an earlier process left in the log into the file: its last fsync may have failed before it was killed."""
+        """Move an earlier process's log into the file: its last fsync may have failed before it was killed."""
         try:
             self._doubted = not empty_log(self._db)
-        except sqlite3.Error:  # on a full disk, say: what is open is finished, and `sync` reports it
+        except sqlite3.Error:  # for example on a full disk: open pairs are finished, and `sync` reports it
             self._doubted = True
 
     def _recover_intents(self) -> None:
-        """Open the intents, and append the steps that are lacking here: their orders may have left before the process died."""
+        """Open the intents, and append the steps that are lacking here: their orders may have been sent before the
+        process died.
+        """
         assert isinstance(self.path, Path)
         self._intents = IntentLog(intents_of(self.path), self.journal_id)
         for seq, found in groupby(self._intents.lacking(self._last_seq), key=attrgetter("seq")):
@@ -303,7 +310,9 @@ class Journal:
                 )
                 continue
             self.append(QueueDrained(seq=seq, t_ns=intents[0].t_ns), commands_of(intents))
-            log.warning("journal %s: orders that may have left are recovered from their intents: %s", self.path, names)
+            log.warning(
+                "journal %s: orders that may have been sent are recovered from their intents: %s", self.path, names
+            )
 
     def _write(self, lines: list[_Line], change: PointerChange) -> None:
         db = self._db

@@ -1,7 +1,7 @@
-"""What the last run of a journal left of the inventory: balances that last agreed, every fill since, and currency lists.
+"""The inventory at the end of a journal's last run: balances that last agreed, every fill since, and currency lists.
 
-What happened after the run (transfers, trades by hand) is not in it. Nothing of ours is reserved or under way then, but what
-other programs' orders lock is not known, so all that is held counts as free.
+Later changes (transfers, manual trades) are not in it. None of our orders is reserved or under way then. The locks of
+other programs' orders are not known, so all holdings count as free.
 """
 
 from collections import defaultdict
@@ -34,7 +34,7 @@ _LISTS = msgspec.json.Decoder(CurrenciesListed)
 
 
 def last_inventory(journal: JournalReader, run_id: int, started_ns: int) -> KnownInventory | None:
-    """Return what run `run_id`, which began at `started_ns`, left; None where no balance was reported in it.
+    """Return the inventory of run `run_id`, which began at `started_ns`; None where no balance was reported in it.
 
     Raises `StoreError` at an entry that cannot be read.
     """
@@ -79,11 +79,12 @@ def last_inventory(journal: JournalReader, run_id: int, started_ns: int) -> Know
 
 
 class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """An asset at a venue: what it last reported, at `reported_ns`, and what our own books said then.
+    """An asset at a venue: its last report, at `reported_ns`, and our own books at that time.
 
-    These are what both agreed on last, at `agreed_ns`, and all fills received from then on until the report; None: nothing
-    agreed in the time that was read. Not every report that agreed is in the journal: where the last agreement is later than
-    the last report there, it is the last report. Amounts in the asset, what orders lock included; instants in ns UTC.
+    Our books are the last agreed balance, at `agreed_ns`, and all fills received from then on until the report; None:
+    nothing agreed in the time that was read. Not every report that agreed is in the journal: where the last agreement
+    is later than the last report there, it is the last report. Amounts in the asset, locks of orders included; instants
+    in ns UTC.
     """
 
     venue: str
@@ -96,7 +97,7 @@ class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reconciled_balances(journal: JournalReader, since_ns: int) -> list[ReconciledBalance]:
-    """Return the last report of every balance of the last run beside what we compute, by the journal since an instant.
+    """Return the last report of every balance of the last run with our computed one, by the journal since an instant.
 
     Raises `StoreError` at an entry that cannot be read.
     """
@@ -135,7 +136,7 @@ def reconciled_balances(journal: JournalReader, since_ns: int) -> list[Reconcile
 
 
 def _since(agreed: AgreedAccount, fills: Iterable[FillRecord]) -> dict[str, Decimal]:
-    """Return what an account held when it last agreed, moved by all fills since."""
+    """Return an account's last agreed balance, moved by all fills since."""
     totals = defaultdict[str, Decimal](Decimal, agreed.totals)
     for fill in fills:
         if fill.account_id == agreed.account_id and fill.received_ns > agreed.ns:

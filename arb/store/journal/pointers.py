@@ -27,7 +27,7 @@ _FORGET = "DELETE FROM live WHERE pair_id = ?"
 
 
 class PointerChange(msgspec.Struct):
-    """What one transaction does besides appending."""
+    """The effect of one transaction besides appending."""
 
     pointers: list[tuple[str, int, int, int]]
     opened: set[int]
@@ -36,7 +36,6 @@ class PointerChange(msgspec.Struct):
     counters: dict[str, int]
 
     def put(self, db: sqlite3.Connection) -> None:
-        """Write it down, in the transaction under way."""
         if self.pointers:
             db.executemany(_POINT, self.pointers)
         if self.finished:
@@ -46,7 +45,9 @@ class PointerChange(msgspec.Struct):
 
 
 class Pointers:
-    """What the journal points at now; `change` works out what an entry adds, `remember` takes it once it is committed."""
+    """The journal's present pointers; `change` computes the additions of an entry, `remember` takes them once
+    committed.
+    """
 
     def __init__(self, reader: JournalReader) -> None:
         self.counters = reader.counters()
@@ -60,7 +61,9 @@ class Pointers:
                 self._pair_of_order[key] = pair_id
 
     def change(self, event: AnyEvent, rows: list[Row]) -> PointerChange:
-        """Return what one transaction does besides appending: pairs that open and finish, rows a restart will need, numbers."""
+        """Return the effect of one transaction besides appending: pairs that open and finish, rows a restart will need,
+        numbers.
+        """
         change = PointerChange([], set(), set(), {}, {})
         if isinstance(event, RunStarted):
             self._count(change, "run", event.run_id)
@@ -72,7 +75,7 @@ class Pointers:
                 (change.opened if finished else change.finished).discard(row.record.id)
         opened = {row.record.id: row.record for row in rows if isinstance(row.record, PairRecord)}
         for pair_id in change.opened - self.open_pairs:
-            if pair_id <= known:  # a finished pair opened again: a fill came late
+            if pair_id <= known:  # a finished pair opened again: by a late fill
                 self._revive(opened[pair_id], change)
         for row in rows:
             if isinstance(row.record, PairRecord):
@@ -108,7 +111,7 @@ class Pointers:
                 kind, key, pair_id = "fill", record.id, found
             case _:
                 return
-        # A pair number never seen belongs to a pair about to open, whatever order its rows come in.
+        # A pair number never seen belongs to a pair about to open, in any order of its rows.
         if pair_id in self.open_pairs or pair_id in change.opened or pair_id > known:
             change.pointers.append((kind, key, pair_id, entry))
             if kind == "order":
@@ -128,7 +131,6 @@ class Pointers:
             change.counters[kind] = number
 
     def remember(self, change: PointerChange) -> None:
-        """Take a change that was committed."""
         self.counters.update(change.counters)
         self.open_pairs |= change.opened
         self.open_pairs -= change.finished

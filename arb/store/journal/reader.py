@@ -1,4 +1,4 @@
-"""Reading the journal: what a restart needs, what the ledger projects, and the story of one pair.
+"""Reading the journal: the state for a restart, the rows for the ledger, and the story of one pair.
 
 Knows the file's schema and the messages in it. Never writes. A reader may read while the engine writes (WAL).
 """
@@ -26,7 +26,7 @@ from arb.core.messages.recovery_records import (
 from arb.errors import ConfigError, StoreError
 from arb.store.journal.blocks import Line, lines_in
 
-APPLICATION_ID = 0x61726230  # "arb0": says whose file this is
+APPLICATION_ID = 0x61726230  # "arb0": marks our files
 SCHEMA_VERSION = 2
 SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last while of the journal holds: pairs that finished in it, and foreign rows."""
+    """The journal's recent entries: pairs that finished in them, and foreign rows."""
 
     pairs: tuple[OpenPair, ...]
     foreign_orders: tuple[OrderRecord, ...]
@@ -76,10 +76,11 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new.
+    """The state with which a restart continues the last process. `last_seq` and `last_run_id` are 0 when new.
 
-    Rows carry the names that accounts had when they were written. `former_accounts` gives the present one for each former
-    one that is known now, `remembered_accounts` for those that are in the journal (`core/accounts/account_renames.py`).
+    Rows carry the names that accounts had when they were written. `former_accounts` gives the present one for each
+    former one that is known now, `remembered_accounts` for those that are in the journal
+    (`core/accounts/account_renames.py`).
     """
 
     last_seq: int
@@ -139,7 +140,7 @@ class JournalReader:
         if not path.exists():
             raise ConfigError(f"journal {path}: no such file")
         try:
-            # Not mode=ro: a reader of a WAL file must be able to make the shared-memory file beside it.
+            # Not mode=ro: a reader of a WAL file must be able to make its shared-memory file.
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5)
             db.execute("PRAGMA query_only=ON")
             check_schema(db, path)
@@ -148,7 +149,6 @@ class JournalReader:
         return cls(db, path)
 
     def close(self) -> None:
-        """Close the file."""
         self._db.close()
 
     @property
@@ -157,12 +157,11 @@ class JournalReader:
         return str(self._one("SELECT value FROM meta WHERE name = 'journal_id'", ()))
 
     def last_position(self) -> Position:
-        """Return the place of the last entry, `START` when there is none."""
         last = self._one("SELECT max(id) FROM entries", ())
         return START if last is None else Position(int(last) >> SUB_BITS, int(last) & MAX_SUB)
 
     def holds(self, position: Position) -> bool:
-        """Return whether there is an entry at a position; entries that were lost leave a gap, also where later ones follow."""
+        """Return whether there is an entry at a position; lost entries make a gap, also where later ones follow."""
         if position == START:
             return True
         wanted = _entry_id(position)
@@ -201,7 +200,7 @@ class JournalReader:
 
         Entries older than `since_ns` are passed over where that is cheap. Raises `StoreError` at a block that cannot be read.
         """
-        # One statement reads one state of the file: what an engine moves into a block meanwhile is not missed.
+        # One statement reads one state of the file: entries an engine moves into a block meanwhile are not missed.
         sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id > ?{_IS_ROW if rows_only else ''}"
         last = _entry_id(after)
         bounds: tuple[int, ...] = (last,)
@@ -215,14 +214,14 @@ class JournalReader:
                 yield from (line for line in self._block(first, data, rows_only=rows_only) if line.id > last)
 
     def plan(self, pair_id: int, decided_ns: int) -> PlanRecord | None:
-        """Return what a pair was decided on; None where the journal does not, or no longer, hold it."""
+        """Return the plan of a pair; None where the journal does not, or no longer, hold it."""
         for entry in self.mentioning((f'"PlanRecord","pair_id":{pair_id},',), decided_ns):
             if isinstance(entry.message, Persist) and isinstance(entry.message.record, PlanRecord):
                 return entry.message.record
         return None
 
     def first_run(self) -> RunRecord | None:
-        """Return the first run of this journal, None for a new one; rows are never dropped, so it stands first for good."""
+        """Return the first run of this journal, None for a new one; rows are never dropped, so it is first for good."""
         return next((row.record for row in self.records_from() if isinstance(row.record, RunRecord)), None)
 
     def last_ns(self) -> int:
@@ -235,10 +234,11 @@ class JournalReader:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read.
+        """Return the state for a restart on these accounts (None: on all); raise `StoreError` at an entry that cannot
+        be read.
 
-        `former_accounts`: names that the venues report accounts to have had before, with their present names. `now_ns`: where
-        the last entry lies ahead of it, nobody knows when that was, and all that may be recent counts as recent.
+        `former_accounts`: names that the venues report accounts to have had before, with their present names. `now_ns`:
+        where the last entry is later than this, its true time is unknown, and all that may be recent counts as recent.
         """
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}
@@ -294,7 +294,7 @@ class JournalReader:
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:
-        """Yield (key, pair id, latest record) of everything a restart needs, by kind and key."""
+        """Yield (key, pair id, latest record) of all rows a restart needs, by kind and key."""
         block = "(SELECT data FROM blocks WHERE first <= live.entry ORDER BY first DESC LIMIT 1)"
         sql = (
             "SELECT live.key, live.pair_id, live.entry, entries.payload,"
@@ -307,9 +307,9 @@ class JournalReader:
             yield key, pair_id, self._record(entry_id, payload)
 
     def recent(self, since_ns: int) -> Recent:
-        """Return what was written since an instant; raise `StoreError` when an entry cannot be read.
+        """Return the entries written since an instant; raise `StoreError` when an entry cannot be read.
 
-        Finished pairs are whole or left out: one that began before `since_ns` may lack its plan here.
+        Finished pairs are whole or omitted: one that began before `since_ns` may lack its plan here.
         """
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}

@@ -1,7 +1,7 @@
-"""Orders of ours searched for in the whole journal, and the pairs that they belong to, however old.
+"""Search the whole journal for our orders and their pairs, however old.
 
-The journal's rows are never dropped, so a plan is found as long as the journal is there. Two passes: one finds the pairs, by
-the names of their orders or by the number that a pair has in later processes; the other reads their rows.
+The journal's rows are never dropped, so a plan is found as long as the journal is there. Two passes: one finds the
+pairs, by the names of their orders or by the number that a pair has in later processes; the other reads their rows.
 """
 
 import re
@@ -23,9 +23,10 @@ _PLANNED = re.compile(r'"PlanRecord","pair_id":(\d+)')
 
 
 def recall(journal: Journal, command: RecallOrders, former_accounts: Mapping[str, str]) -> OrdersRecalled:
-    """Return what a journal (a file) knows of orders, on any thread.
+    """Return a journal's (a file's) knowledge of orders, on any thread.
 
-    Raises `StoreError` or `ConfigError` when it cannot be read. `former_accounts`: earlier names of accounts, with the present.
+    Raises `StoreError` or `ConfigError` when it cannot be read. `former_accounts`: earlier names of accounts, with the
+    present.
     """
     with closing(journal.reader()) as reader:
         search = _Search(command)
@@ -44,7 +45,7 @@ def recall(journal: Journal, command: RecallOrders, former_accounts: Mapping[str
 
 
 class _Search:
-    """The first pass: which pairs the orders belong to, and what the journal has of their processes."""
+    """The first pass: the pairs of the orders, and the journal's facts of their processes."""
 
     def __init__(self, command: RecallOrders) -> None:
         self.found: set[int] = set()
@@ -61,7 +62,6 @@ class _Search:
         self._newest: dict[int, int] = {}
 
     def take(self, line: Line, reader: JournalReader) -> None:
-        """Take one line of the journal."""
         if line.type == "RunStarted":
             started = _STARTED.search(line.payload)
             if started and int(started[1]) in self._nonces:

@@ -1,14 +1,14 @@
-"""What of a journal is to be compressed next, and what of long ago it may forget.
+"""The next entries of a journal to compress, and the old ones to drop.
 
-Old entries are compressed into blocks, a few hundred at a time. Of a block that is older than the story is kept for, what a
-rebuild and a restart need stays: the first state of every row that it holds (others may refer to it) and the last. The
-states between, the events and the commands that were performed go. So `arb db rebuild` still restores every row but untraded
-opportunities, and a restart still finds every open pair; what is lost is the timeline in `arb explain`, and running those days'
-tapes again.
+Old entries are compressed into blocks, a few hundred at a time. Of a block older than the kept story, the entries for a
+rebuild and a restart stay: the first state of every row that it holds (others may refer to it) and the last. The states
+between, the events and the commands that were performed go. So `arb db rebuild` still restores every row but untraded
+opportunities, and a restart still finds every open pair; the timeline in `arb explain` and reruns of those days' tapes
+are lost.
 
-Every change is one transaction that leaves the journal whole, so it does not matter after which of them a process dies. While
-an engine runs, `Upkeep` only reads, on another thread; the engine's own thread writes (`Journal.replace`), so no commit of an
-order ever waits for another writer. What it frees is used by the entries that come, and is given back by `arb db compact`.
+Every change is one transaction that keeps the journal whole, so it does not matter after which of them a process dies.
+While an engine runs, `Upkeep` only reads, on another thread; the engine's own thread writes (`Journal.replace`), so no
+commit of an order ever waits for another writer. Freed space is used by new entries, and `arb db compact` returns it.
 """
 
 import logging
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 BLOCK_ENTRIES = 400
 """How many entries a block takes: about 150 kB, which another thread compresses in 2 ms and the engine's replaces in 0.4 ms."""
 NEWEST_ENTRIES = 2000
-"""How many of the newest entries are left as they are: about 0.8 MB."""
+"""How many of the newest entries stay uncompressed: about 0.8 MB."""
 BLOCKS_AT_ONCE = 4
-"""How many blocks are trimmed into one: a row's states lie close together, and most of them in the same block then."""
+"""How many blocks are trimmed into one: a row's states are close together, and most of them in the same block then."""
 
 
 class _Row(msgspec.Struct):
     """Which row a record is a state of, by its tag and the names on disk; some are named by their pair, and the control
-    record is one of a kind. Of a pair that was open again each closing is a row of its own.
+    record is one of a kind. Of a pair that was open again each closing is a separate row.
     """
 
     type: str
@@ -57,7 +57,7 @@ _persisted = msgspec.json.Decoder(_Persisted).decode
 
 
 class Upkeep:
-    """Read a journal that another connection writes, and say what to change next. Each call may come from another thread."""
+    """Read a journal that another connection writes, and return the next change. Calls may be from different threads."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Upkeep:
     ) -> None:
         """`before_ns`: from the instant of the last entry, the one before which the story may go.
 
-        `newest_entries`, at least one, are left as they are; of the others as many make a block as it takes, but never fewer
+        `newest_entries`, at least one, stay unchanged; of the others as many make a block as it takes, but never fewer
         than `least_entries`. Raises `StoreError` when the file cannot be opened.
         """
         self._path = path
@@ -78,7 +78,7 @@ class Upkeep:
         self._newest_entries = newest_entries
         self._block_entries = block_entries
         self._least_entries = least_entries
-        self._trimmed = 0  # up to which entry nothing is left to trim
+        self._trimmed = 0  # up to which entry all is trimmed
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -87,7 +87,7 @@ class Upkeep:
             raise StoreError(f"journal {path}: {error}") from None
 
     def due(self) -> Change | None:
-        """Return what is to be changed next, None while there is nothing; the caller makes the change before it asks again.
+        """Return the next change, None while there is none; the caller makes the change before it asks again.
 
         Raises `StoreError` when the journal cannot be read.
         """
@@ -104,13 +104,13 @@ class Upkeep:
                 raise StoreError(f"journal {self._path}: an entry cannot be read: {error}") from None
 
     def close(self) -> None:
-        """Let go of the file, once what is being read has been."""
+        """Release the file, once a read under way has ended."""
         with self._lock:
             self._db.close()
 
     def _trimming(self, before_ns: int) -> Change | None:
-        """Return what makes the oldest blocks small that are still whole and all of before an instant."""
-        # The blocks that have been trimmed come before all others, for the oldest is always the next.
+        """Return the change that trims the oldest whole blocks before an instant."""
+        # The trimmed blocks precede all others, for the oldest is always the next.
         heads = self._db.execute(
             "SELECT first, last, last_ns FROM blocks WHERE whole AND first > ? ORDER BY first LIMIT ?",
             (self._trimmed, BLOCKS_AT_ONCE),
@@ -129,7 +129,9 @@ class Upkeep:
         return Change(first, last, 0, len(old), block, len(lines) - len(kept))
 
     def _compression(self) -> Change | None:
-        """Return what moves the oldest entries into a block: of one UTC day, for the story goes by whole days."""
+        """Return the change that moves the oldest entries into a block: of one UTC day, for the story is kept by whole
+        days.
+        """
         newest = self._db.execute(
             "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?", (self._newest_entries,)
         ).fetchone()
@@ -175,11 +177,11 @@ def story_kept(clock: Clock, keep_days: int) -> Callable[[int], int]:
 
 
 def drop_story(path: Path, before_ns: int | None) -> int:
-    """Make a journal as small as it can be: its entries compressed, the story of before `before_ns` (None: none of it) dropped,
-    and space given back. Return how many entries went.
+    """Make a journal as small as it can be: its entries compressed, the story of before `before_ns` (None: none of it)
+    dropped, and space given back. Return how many entries went.
 
-    The caller holds the journal's lock. Raises `ConfigError` when there is no journal, and `StoreError` when it cannot be
-    read or written; what was done until then stays done, and no row is lost.
+    The caller holds the journal's lock. Raises `ConfigError` when there is no journal, and `StoreError` when it cannot
+    be read or written; earlier changes stay, and no row is lost.
     """
     if not path.exists():
         raise ConfigError(f"journal {path}: no such file")

@@ -1,1 +1,1 @@
-"""The ledger: tables of what the journal holds, for SQL; views, queries, exports."""
+"""The ledger: tables of the journal's rows, for SQL; views, queries, exports."""

@@ -1,9 +1,9 @@
-"""Alerts: the incidents that need a person, joined by kind, venue and symbol until somebody has taken note.
+"""Alerts: the incidents that need a person, joined by kind, venue and symbol until acknowledged.
 
-An alert is a function of rows that the journal holds: incidents, in their order, and acknowledgements. It is made where these
-are projected, in the same transaction, so that `arb db rebuild` makes the same rows. `core/messages/incidents.py` lists what
-needs a person, and what ends an alert without one. An acknowledgement holds for the incidents that were shown: a later
-incident opens another alert.
+An alert is a function of rows that the journal holds: incidents, in their order, and acknowledgements. It is made where
+these are projected, in the same transaction, so that `arb db rebuild` makes the same rows. `core/messages/incidents.py`
+lists the kinds that need a person, and those that end an alert without one. An acknowledgement holds for the incidents
+that were shown: a later incident opens another alert.
 """
 
 import re
@@ -39,10 +39,10 @@ Row = dict[str, Any]
 
 
 def open_alerts(connection: Connection) -> list[Row]:
-    """Return the alerts that nobody has acknowledged, the latest incident first.
+    """Return the unacknowledged alerts, the latest incident first.
 
-    Each as `{id, run, kind, venue, symbol, since_ns, last_ns, seen_id, count, text, what_to_do}`; `seen_id` is what an
-    acknowledgement of just this state names.
+    Each as `{id, run, kind, venue, symbol, since_ns, last_ns, seen_id, count, text, what_to_do}`; an acknowledgement of
+    just this state names `seen_id`.
     """
     query = select(Alert.__table__).where(Alert.acknowledged_ns.is_(None))
     found = connection.execute(query.order_by(Alert.last_ns.desc(), Alert.id.desc())).mappings()
@@ -50,7 +50,7 @@ def open_alerts(connection: Connection) -> list[Row]:
 
 
 def as_shown(row: Any) -> Row:
-    """Return an alert's row as it is shown, without what is said of its acknowledgement."""
+    """Return an alert's row as it is shown, without the columns of its acknowledgement."""
     same = ("kind", "venue", "symbol", "last_ns", "count", "text", "what_to_do")
     names = {"id": "id", "run": "run_id", "since_ns": "first_ns", "seen_id": "last_incident_id"}
     shown = {name: row[column] for name, column in names.items()} | {name: row[name] for name in same}
@@ -59,7 +59,6 @@ def as_shown(row: Any) -> Row:
 
 
 def ended_by(kind: IncidentKind) -> tuple[str, ...]:
-    """Return the kinds of alerts that an incident of this kind ends."""
     return _ENDS.get(kind.value, ())
 
 
@@ -98,7 +97,7 @@ def project(connection: Connection, records: Iterable[AnyRecord]) -> None:
 
 
 def refresh(connection: Connection) -> None:
-    """Make the alerts anew where they were made by other rules than the present ones, or never."""
+    """Make the alerts again where they were made by other rules than the present ones, or never."""
     if connection.execute(select(Projection.alert_rules)).scalars().all() == [ALERT_RULES]:
         return
     known = connection.execute(select(Alert.__table__).where(Alert.acknowledged_ns.is_not(None))).mappings().all()
@@ -123,7 +122,7 @@ def refresh(connection: Connection) -> None:
 
 
 class _OpenAlerts:
-    """The alerts that are open, as rows by what they are about; `write` puts into the database what has changed.
+    """The open alerts, as rows by kind, venue and symbol; `write` puts the changes into the database.
 
     The incidents of an alert are acknowledged with it.
     """
@@ -136,7 +135,6 @@ class _OpenAlerts:
         self._closed: list[Row] = []
 
     def add(self, incident: Row) -> None:
-        """Take the next incident."""
         rule = ALERTS.get(IncidentKind(incident["kind"]))
         if rule is not None and _needs_person(rule, incident):
             self._open_or_repeat(rule, incident)
@@ -144,7 +142,7 @@ class _OpenAlerts:
             self._end(incident)
 
     def acknowledge(self, note: AcknowledgementRecord) -> None:
-        """Take note of an alert up to an incident; those after it open another one."""
+        """Acknowledge an alert up to an incident; those after it open another one."""
         alert = next((alert for alert in self._open.values() if alert["id"] == note.id), None)
         if alert is None or note.seen_id < note.id:
             return  # somebody was quicker, or it ended by itself
@@ -154,7 +152,7 @@ class _OpenAlerts:
             self._close(alert, note.ns, note.by, note.reason)
 
     def _divide(self, alert: Row, note: AcknowledgementRecord) -> None:
-        """Take note of an alert that has grown since it was shown: make it anew from its incidents."""
+        """Acknowledge an alert that has grown since it was shown: make it again from its incidents."""
         of_it = self._incidents_of(alert)
         del self._open[_about(alert)]
         for incident in of_it:
@@ -166,7 +164,6 @@ class _OpenAlerts:
                 self.add(incident)
 
     def write(self) -> None:
-        """Write the alerts that have changed."""
         if self._changed:
             self._connection.execute(delete(Alert).where(Alert.id.in_(self._changed)))
             self._connection.execute(insert(Alert), list(self._changed.values()))

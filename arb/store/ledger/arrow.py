@@ -1,4 +1,4 @@
-"""pyarrow, where it is installed: what reads and writes Parquet. The engine itself runs without it."""
+"""pyarrow, where it is installed: the reader and writer of Parquet. The engine itself runs without it."""
 
 import importlib
 from typing import Any
@@ -12,6 +12,6 @@ def arrow_module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise ConfigError(
-            "Parquet needs pyarrow: `make dev` in a checkout installs it, `pipx inject arb pyarrow` beside an arb that pipx "
+            "Parquet needs pyarrow: `make dev` in a checkout installs it, `pipx inject arb pyarrow` next to an arb that pipx "
             "installed, `pip install 'arb[parquet]'` elsewhere"
         ) from None

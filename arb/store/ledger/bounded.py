@@ -1,8 +1,8 @@
-"""Questions that can change nothing and take no longer than they may, whichever function of this package asks them.
+"""Queries that cannot write and are bounded in time, for all functions of this package.
 
-The database itself refuses to write: SQLite opens the file with `mode=ro` and `query_only`, PostgreSQL begins every transaction
-read-only. It also ends what takes too long (SQLite's progress handler, PostgreSQL's `statement_timeout`), so that a question
-never keeps the engine's checkpoints from resetting the write-ahead log for longer than that.
+The database itself refuses to write: SQLite opens the file with `mode=ro` and `query_only`, PostgreSQL begins every
+transaction read-only. It also ends a slow query (SQLite's progress handler, PostgreSQL's `statement_timeout`), so that
+a query never keeps the engine's checkpoints from resetting the write-ahead log for longer than that.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ def bounded(limit_ms: int = LIMIT_MS) -> Iterator[None]:
 
 def _open(dialect: Dialect, _record: object, arguments: list[Any], named: dict[str, Any]) -> Any:
     if _limit_ms.get() is None or dialect.name != "sqlite" or named.get("uri"):
-        return None  # what is opened by a URI lies on a read-only medium, and is opened as that wants it
+        return None  # a file opened by a URI is on a read-only medium, and is opened accordingly
     uri = f"{Path(arguments[0]).absolute().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
 

@@ -1,6 +1,6 @@
-"""The ledger as columns of numbers: what figures, percentiles and data frames are made of.
+"""The ledger as columns of numbers, for figures, percentiles and data frames.
 
-Numbers with a point come as floats, good for charts and ranks; money ending in `_e8` as exact integers in 1e-8 of the
+Numbers with a point are floats, good for charts and ranks; money ending in `_e8` as exact integers in 1e-8 of the
 quote. Spans of time are taken in the database, in integer nanoseconds, before anything becomes a float. Rows are read
 in batches, so that a long history costs the room of its numbers and not of its rows.
 """
@@ -175,18 +175,18 @@ class ColumnReader:
     def trades(self) -> Columns:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
 
-        Those whose coins are not proved to be the same at both venues are left out, as they are in sums. Sizes of money
-        ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and `fill_skew_ms` are
-        the spans between the two entry orders, and between their first fills as they reached us; `buy_fill_ratio` and
-        `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
+        Those whose coins are not proved to be the same at both venues are omitted, as in sums. Sizes of money ending in
+        `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and `fill_skew_ms` are the spans
+        between the two entry orders, and between their first fills as they reached us; `buy_fill_ratio` and
+        `sell_fill_ratio` are the filled parts of the entry orders, from 0 to 1.
         """
         return self._read(*TRADES)
 
     def legs(self, every: int = 1) -> Columns:
-        """Read entry orders: the waits decision to sent, sent to answer, sent to first fill, and what the price gave.
+        """Read entry orders: the waits decision to sent, sent to answer, sent to first fill, and the slippage.
 
-        `slippage_bps` is signed as its contribution: below zero, the fill was worse than the price decided on. `every` 10: of
-        about each tenth pair, always the same.
+        `slippage_bps` is signed as its contribution: below zero, the fill was worse than the price decided on. `every`
+        10: of about each tenth pair, always the same.
         """
         return self._read(*_sampled(LEGS, "p.id", every))
 
@@ -195,7 +195,6 @@ class ColumnReader:
         return self._read(*_sampled(EPISODES, "id", every))
 
     def offers(self) -> Columns:
-        """Read what `read_offers` does."""
         with self._transaction() as connection:
             return read_offers(connection, self._selection)
 
@@ -229,7 +228,9 @@ class ColumnReader:
 
 
 def _sampled(query: _Query, row_id: str, every: int) -> _Query:
-    """Return a query for one row in `every`. Ids run on: what they leave is mixed, so that no rhythm of theirs shows."""
+    """Return a query for one row in `every`. Ids are consecutive: their remainders are mixed, so that their rhythm does
+    not show.
+    """
     sql, types, by = query
     return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), types, by
 
@@ -237,9 +238,9 @@ def _sampled(query: _Query, row_id: str, every: int) -> _Query:
 def read_offers(connection: Connection, selection: Selection) -> Columns:
     """Return how many opportunities there were, by quote, outcome, reason (or `traded`) and whole bps of edge.
 
-    `best_edge_bps` is that whole part, `best_net_e8` a sum. Whole days come from `opportunities_daily`, which still has those
-    that were deleted for their age; only parts of days are counted row by
-    row, without those that were deleted.
+    `best_edge_bps` is that whole part, `best_net_e8` a sum. Whole days are read from `opportunities_daily`, which still
+    has those that were deleted for their age; only parts of days are counted row by row, without those that were
+    deleted.
     """
     first, last = -(-selection.since_ns // NS_PER_DAY), selection.until_ns // NS_PER_DAY
     rows, days = OPPORTUNITIES_BY, OPPORTUNITIES_BY._replace(at="day")
@@ -268,7 +269,7 @@ def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dic
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
     names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
-    for rows in result.partitions(BATCH_ROWS):  # without a size it hands out single rows
+    for rows in result.partitions(BATCH_ROWS):  # without a size it returns single rows
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
             parts[name].append(_column(column, types.get(name, _NUMBER), texts))
     return {

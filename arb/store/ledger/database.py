@@ -1,6 +1,7 @@
-"""Where the stores lie, and connections to the ledger, set up alike everywhere.
+"""The places of the stores, and the one way to connect to the ledger.
 
-The journal's place follows from the ledger's URL. Connections have foreign keys on, WAL, one busy time-out, real transactions.
+The journal's place follows from the ledger's URL. Connections have foreign keys on, WAL, one busy time-out, real
+transactions.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from arb.masking import HIDDEN, SecretMask, clean
 from arb.store.journal.guards import keep_private
 
 FILE_NAME_MAX = 200
-"""File systems take 255 bytes, and the names of the files beside a ledger are longer than its own."""
+"""File systems take 255 bytes, and the names of the files next to a ledger are longer than its own."""
 
 
 def parse_url(db_url: str) -> URL:
@@ -79,7 +80,7 @@ def _owner(folder: Path) -> str:
 
 
 def _parsed(db_url: str) -> URL | None:
-    """Return the URL, or None for what is none, and for one whose password does not end where its author thinks.
+    """Return the URL, or None for text that is none, and for one whose password ends too early.
 
     A password with an unescaped `@`, or a query with one, is cut there, and its rest taken for a host.
     """
@@ -93,11 +94,11 @@ def _parsed(db_url: str) -> URL | None:
 
 
 SHOWN_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name", "connect_timeout"})
-"""What of a PostgreSQL URL's query may be shown: a mistyped `password=` is not among them either."""
+"""The options of a PostgreSQL URL's query that may be shown: a mistyped `password=` is not among them either."""
 
 
 def mask_url(db_url: str) -> str:
-    """Return the URL as it may be shown: without its password, and of its query what is known to be no secret."""
+    """Return the URL as it may be shown: without its password, and of its query only options known to be no secret."""
     url = _parsed(db_url)
     if url is None:
         scheme = re.match(r"[a-z0-9+]+://", db_url)
@@ -113,7 +114,7 @@ def mask_url(db_url: str) -> str:
 
 
 def _secrets_of(db_url: str) -> SecretMask:
-    """Return the mask of what `mask_url` hides, for what a driver says about a connection."""
+    """Return the mask of the texts that `mask_url` hides, for a driver's messages about a connection."""
     url = _parsed(db_url)
     if url is None:
         return SecretMask()
@@ -131,9 +132,9 @@ def sqlite_file(url: URL) -> Path | None:
 def journal_path(db_url: str, journal_dir: Path) -> Path:
     """Return the journal that belongs to a ledger.
 
-    Beside a SQLite ledger `DIR/NAME.sqlite` it is `DIR/NAME.journal.sqlite`; of a link, beside the file that it leads to. For
-    PostgreSQL it lies in `journal_dir`, named by a hash of the URL; the password, the query and the driver are left out, so
-    that changing one of them finds the same journal.
+    Next to a SQLite ledger `DIR/NAME.sqlite` it is `DIR/NAME.journal.sqlite`; of a link, next to its target. For
+    PostgreSQL it is in `journal_dir`, named by a hash of the URL; the password, the query and the driver are not
+    hashed, so that changing one of them finds the same journal.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
@@ -151,7 +152,7 @@ def journal_path(db_url: str, journal_dir: Path) -> Path:
 BUSY_TIMEOUT_MS = 1000
 LOCK_TIMEOUT_MS = 3000
 MIGRATION_LOCK_MS = 10_000
-"""How long an upgrade waits for one of another process, and for whoever reads a table that it changes."""
+"""How long an upgrade waits for one of another process, and for readers of a table that it changes."""
 # A network that silently drops everything is noticed within about 15 s.
 _POSTGRES = {
     "connect_timeout": 5,
@@ -169,9 +170,9 @@ def open_engine(
 ) -> Engine:
     """Return an engine without a pool: the ledger has one writer, and reports are short.
 
-    `create` allows a SQLite file to be made. `foreign_keys` False is for migrations, which make tables anew that others refer
-    to: SQLite accepts that setting outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the
-    URL is not usable, or names no existing file.
+    `create` allows a SQLite file to be made. `foreign_keys` False is for migrations, which rebuild tables that others
+    refer to: SQLite accepts that setting outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError`
+    when the URL is not usable, or names no existing file.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
@@ -189,17 +190,17 @@ def open_engine(
             raise ConfigError(f"ledger {file}: cannot make its directory: {error.strerror}") from None
         keep_private(file)
     elif _on_read_only_medium(file):
-        # SQLite reads a file in WAL mode without the files beside it only where nobody can change it ("immutable").
+        # SQLite reads a file in WAL mode without its side files only where it cannot change ("immutable").
         url = url.set(database=file.resolve().as_uri(), query={"mode": "ro", "immutable": "1", "uri": "true"})
     engine = create_engine(url, poolclass=NullPool)
     event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms, foreign_keys))
-    # Python's driver begins transactions of its own accord, and not before DDL: switched off, and begun by us.
+    # Python's driver begins transactions automatically, and not before DDL: switched off, and begun by us.
     event.listen(engine, "begin", _sqlite_begin)
     return engine
 
 
 def _on_read_only_medium(file: Path) -> bool:
-    """Return whether a ledger lies where nobody can write; raises `ConfigError` where a part of it stands beside it."""
+    """Return whether a ledger is on a read-only medium; raises `ConfigError` where side files of it exist there."""
     if not os.statvfs(file.parent).f_flag & os.ST_RDONLY:
         return False
     beside = file.with_name(f"{file.name}-wal")
@@ -211,7 +212,9 @@ def _on_read_only_medium(file: Path) -> bool:
 
 
 def postgres_arguments(db_url: str) -> dict[str, Any]:
-    """Return what the driver alone needs to connect to a ledger on PostgreSQL; `ConfigError` as `parse_url`."""
+    """Return the arguments that only the driver needs to connect to a ledger on PostgreSQL; `ConfigError` as
+    `parse_url`.
+    """
     url = parse_url(db_url)
     return {**url.get_dialect()().create_connect_args(url)[1], **_POSTGRES}
 
@@ -244,7 +247,8 @@ def _connect_to_utf8(db_url: str) -> Any:
 
 
 def _postgres_begin(connection: Connection) -> None:
-    # Waiting for ever for somebody's lock would look like a healthy ledger. For this transaction alone, as behind a pooler.
+    # Waiting for ever for another session's lock would look like a healthy ledger. Only for this transaction, as behind
+    # a pooler.
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 
 
@@ -260,7 +264,7 @@ def store_error(db_url: str, error: DBAPIError) -> StoreError:
 
 
 def driver_error(db_url: str, error: BaseException | None) -> StoreError:
-    """Return what a driver says as one line that names the ledger and shows no password."""
+    """Return a driver's message as one line that names the ledger and shows no password."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return StoreError(f"ledger {mask_url(db_url)}: {_secrets_of(db_url).masked(lines[0])}")
 
@@ -308,10 +312,11 @@ ANSWER_WITHIN_S = 5.0
 
 
 def recorded_journal(db_url: str) -> Path | None:
-    """Return where a ledger on PostgreSQL says that its journal lies; None when it does not answer within seconds, or has none.
+    """Return the journal's path recorded in a ledger on PostgreSQL; None when it does not answer within seconds, or has
+    none.
 
-    A SQLite ledger is not asked: its journal lies beside it, and a copy would name that of the original. Whoever asks may want
-    nothing else of a ledger, so its tables are not loaded for this.
+    A SQLite ledger is not asked: its journal is next to it, and a copy would name that of the original. The caller may
+    need nothing else of a ledger, so its tables are not loaded for this.
     """
     if sqlite_file(parse_url(db_url)) is not None:
         return None
@@ -326,7 +331,7 @@ def recorded_journal(db_url: str) -> Path | None:
         finally:
             engine.dispose()
 
-    # A server that took the connection and then stands still would hold the caller for ever.
+    # A server that takes the connection and then stalls would hold the caller for ever.
     asking = threading.Thread(target=read, daemon=True)
     asking.start()
     asking.join(ANSWER_WITHIN_S)

@@ -1,13 +1,14 @@
-"""What may stand in the ledger's columns: exact numbers, CHECK constraints, and the codes that grow with the engine.
+"""The values allowed in the ledger's columns: exact numbers, CHECK constraints, and the codes that grow with the
+engine.
 
 SQLite has no decimal type: NUMERIC there silently becomes a binary float. So an exact number is TEXT on SQLite, in
 plain notation (no exponent, no trailing zeros, so that equal numbers are equal texts), and NUMERIC on PostgreSQL; in
 Python it is always `Decimal`.
 
 Codes (reasons, kinds, modes, sources, roles, statuses) are checked here when a row is made, and not by CHECK
-constraints: a database that lists them would have to be migrated for every new one. What stays a CHECK is what can
-never grow and what sums of money rest upon: `side` (the sign of a fill) and an order's `outcome` (there are three),
-beside all arithmetic. A code that is no longer made stays in its enumeration: older journals hold it, and `arb db
+constraints: a database that lists them would have to be migrated for every new one. CHECK constraints remain for values
+that can never grow and that sums of money depend on: `side` (the sign of a fill) and an order's `outcome` (there are
+three), and all arithmetic. A code that is no longer made stays in its enumeration: older journals hold it, and `arb db
 rebuild` writes it again.
 """
 
@@ -29,7 +30,7 @@ from arb.market.fill import FillSource, Liquidity
 from arb.market.numbers import plain
 from arb.market.order import OrderAbsence, OrderStatus, Role, TimeInForce
 
-# A row id. SQLite only lets INTEGER stand for its own row number; all its integers have 64 bits.
+# A row id. SQLite only uses INTEGER as its own row number; all its integers have 64 bits.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -63,22 +64,19 @@ class ExactNumber(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the column type of this database."""
         return dialect.type_descriptor(Numeric() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """Return what is handed to the driver."""
         if value is None:
             return None
         return Decimal(exact_text(value)) if dialect.name == "postgresql" else exact_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """Return what was read as a `Decimal`."""
         return None if value is None else Decimal(value)
 
 
 def check(name: str, condition: str) -> CheckConstraint:
-    """Return a constraint; a row of which the condition is false is refused, one of which it is null is not."""
+    """Return a constraint; a row is refused if the condition is false, and taken if it is null."""
     return CheckConstraint(condition, name=name)
 
 
@@ -94,12 +92,10 @@ def number(column: str) -> str:
 
 
 def above_zero(*columns: str) -> tuple[CheckConstraint, ...]:
-    """Return a constraint for each of these exact numbers: > 0."""
     return tuple(check(f"{column}_above_zero", f"{number(column)} > 0") for column in columns)
 
 
 def not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
-    """Return a constraint for each of these exact numbers: >= 0."""
     return tuple(check(f"{column}_not_negative", f"{number(column)} >= 0") for column in columns)
 
 
@@ -108,7 +104,7 @@ LENGTHS = frozenset({"lived_ns"})
 
 
 def at_of(column: str) -> str | None:
-    """Return how the readable twin of an instant is called (`decided_ns`: `decided_at`), None for what is no instant."""
+    """Return the name of an instant's readable twin (`decided_ns`: `decided_at`), None for other columns."""
     is_instant = column == "ns" or (column.endswith("_ns") and column not in LENGTHS)
     return f"{column.removesuffix('ns')}at" if is_instant else None
 
@@ -118,7 +114,7 @@ NOTES = {
     "paper": "PAPER: every order was simulated, and none could reach a venue",
     "demo": "DEMO: orders went to demo accounts, whose books are unrelated to one another: order paths are proved, no profit",
 }
-"""What whoever reads of a mode's runs must know first; what stands before the colon is its mark."""
+"""A warning to every reader of a mode's runs; its mark precedes the colon."""
 BALANCE_SOURCES = ("venue", "computed")
 
 CODES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -153,13 +149,13 @@ _STAGE_AND_WAY = tuple(
 
 
 def note_on(modes: Iterable[str]) -> dict[str, str]:
-    """Return what whoever reads of these modes' runs must know first, under `note`; nothing where nothing need be said."""
+    """Return the warnings to a reader of these modes' runs, under `note`; nothing where there is none."""
     given = set(modes)
     return next(({"note": note} for mode, note in NOTES.items() if mode in given), {})
 
 
 class Rule(NamedTuple):
-    """What may stand in one column, or in several together: then `known` holds tuples."""
+    """The values allowed in one column, or in several together: then `known` holds tuples."""
 
     columns: tuple[str, ...]
     known: frozenset[Any]
@@ -177,5 +173,5 @@ def rules_of(table: Table) -> tuple[Rule, ...]:
 
 
 def _known(codes: Iterable[str], *, nullable: bool) -> frozenset[str | None]:
-    # A member of an enumeration of text equals its value and has its hash: either may stand in a record.
+    # A member of an enumeration of text equals its value and has its hash: a record may hold either.
     return frozenset(codes) | (frozenset((None,)) if nullable else frozenset())

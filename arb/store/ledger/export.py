@@ -1,11 +1,12 @@
 """The ledger as Parquet: every table and the view of pairs, partitioned by UTC day, exact to the last digit.
 
-Instants stay integer nanoseconds (`_ns`), each with a twin `_at` beside it: a timestamp of microseconds, rounded down, in UTC
-and without a zone, so that every reader shows the same. Money stays integers of 1e-8 (`_e8`), as int64. Prices, sizes and fees
-are decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may have more
-decimals, and has no more digits before the point than its twin in 1e-8, so it is `decimal128(38, 27)`. Some programs read
-more than 38 digits as a float, and no decimal here has more. A value that has more digits than its column can hold is refused,
-with its row named; nothing is ever rounded. In the view, `x` is `x_e8` with eight decimals and `duration_ms` has six, exactly.
+Instants stay integer nanoseconds (`_ns`), each with a twin `_at`: a timestamp of microseconds, rounded down, in UTC and
+without a zone, so that every reader shows the same. Money stays integers of 1e-8 (`_e8`), as int64. Prices, sizes and
+fees are decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may
+have more decimals, and has no more digits before the point than its twin in 1e-8, so it is `decimal128(38, 27)`. Some
+programs read more than 38 digits as a float, and no decimal here has more. A value that has more digits than its column
+can hold is refused, with its row named; nothing is ever rounded. In the view, `x` is `x_e8` with eight decimals and
+`duration_ms` has six, exactly.
 
 Rows are read in one snapshot and in batches, so neither a running engine nor a long history matters. Needs pyarrow (the
 extra `parquet`).
@@ -59,7 +60,7 @@ DAY_OF = {
     "pair_closings": "closed_ns",
     "v_pair_trades": "decided_ns",
 }
-"""The instant whose UTC day a row lies under. `opportunities_daily` has its own day, `projection` none."""
+"""The instant whose UTC day a row is filed under. `opportunities_daily` has its own day, `projection` none."""
 _OWN = ("buy_venue", "sell_venue")
 SELECTED_BY = {
     "runs": SelectedBy("started_ns", "id", until=f"COALESCE(ended_ns, {INT64_MAX})"),
@@ -80,14 +81,14 @@ SELECTED_BY = {
     ),
     "v_pair_trades": PAIRS_BY,
 }
-"""What can be selected; all else is always whole."""
+"""The tables with a selection; all others are always whole."""
 
-# (what is being written, rows written so far, rows in all)
+# (table being written, rows written so far, rows in all)
 OnProgress = Callable[[str, int, int], None]
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One column of a file: how to select it, how to make an Arrow array of it, and what it means."""
+    """One column of a file: how to select it, how to make an Arrow array of it, and its meaning."""
 
     name: str
     sql: str
@@ -96,7 +97,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """The rows of one day: how many, and the ids they lie between (0 where there are no ids)."""
+    """The rows of one day: how many, and the range of their ids (0 where there are no ids)."""
 
     day: int | None
     rows: int
@@ -119,11 +120,11 @@ class Source(msgspec.Struct, frozen=True):
 def export_parquet(
     db_url: str, folder: Path, clock: Clock, on_progress: OnProgress | None = None, selection: Selection = ALL
 ) -> dict[str, Any]:
-    """Write a ledger, or the selected rows of it, into `folder` and return what was written, table by table.
+    """Write a ledger, or the selected rows of it, into `folder` and return the counts, table by table.
 
-    What an earlier export left there is replaced, day by day. Raises `ConfigError` when pyarrow or the ledger is not
-    there, or the directory cannot be used, and `StoreError` when the database or the disk refuses, or a number has more
-    digits than its column holds; the directory is then as it was.
+    Files of an earlier export are replaced, day by day. Raises `ConfigError` when pyarrow or the ledger is not there,
+    or the directory cannot be used, and `StoreError` when the database or the disk refuses, or a number has more digits
+    than its column holds; the directory is then as it was.
     """
     arrow = Arrow()
     engine = open_engine(db_url).execution_options(read_only=True)
@@ -221,7 +222,9 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
 
 
 def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
-    """Yield the columns of the view of pairs: those of the table, sums, and what is worked out of others by its name's rule."""
+    """Yield the columns of the view of pairs: those of the table, sums, and those computed of others by their names'
+    rule.
+    """
     own = {column.name: column for column in Base.metadata.tables["pair_trades"].columns}
     names = list(connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys())
     instants = {at_of(column) for column in names}
@@ -235,11 +238,11 @@ def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
         elif f"{column}_e8" in names:
             yield Column(column, comment=f"{column}{_TWIN}")
         else:
-            require(column in instants, f"{name}.{column}: nobody has said how it is exported")
+            require(column in instants, f"{name}.{column}: no rule for its export")
 
 
 def _fields(columns: Iterable[Column[Any]]) -> Iterator[Field]:
-    """Yield what becomes of each column, and after an instant its readable twin."""
+    """Yield the field of each column, and after an instant its readable twin."""
     for column in columns:
         yield _field(column)
         if (twin := at_of(column.name)) is not None:
@@ -283,8 +286,8 @@ def _write_source(connection: Connection, source: Source, arrow: "Arrow", place:
 def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None, Sequence[Any]]]:
     """Yield (day, rows) in batches, days in order, each row with its day in front.
 
-    Ids rise with time as a rule, so that one pass over the table meets one day after the other. Where they do not, say
-    for a fill reported after midnight, each day is asked for by itself, within the ids it is known to lie between.
+    Ids rise with time as a rule, so that one pass over the table meets one day after the other. Where they do not, for
+    example for a fill reported after midnight, each day is queried separately, within its range of ids.
     """
     names = ", ".join(field.sql for field in source.fields)
     select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name} WHERE {source.where}"
@@ -341,7 +344,6 @@ class Arrow:
         )
 
     def table(self, source: Source, schema: Any, rows: Sequence[Any]) -> Any:
-        """Return rows, each with its day in front, as an Arrow table."""
         columns = list(zip(*rows, strict=True))[1:]
         arrays = [
             self._array(source, field, values, columns[0]) for field, values in zip(source.fields, columns, strict=True)

@@ -1,15 +1,16 @@
 """The directory of a Parquet export: staged out of sight, then put into place file by file.
 
 ```
-DIR/_arb_export.json                                   what lies there, and whether it is complete
+DIR/_arb_export.json                                   its contents, and whether they are complete
 DIR/duckdb.sql                                         the tables by their names, for `duckdb -init duckdb.sql` in DIR
 DIR/table=fills/day_utc=2026-11-21/part-0.parquet      one file for every table and UTC day
 DIR/.arb-export-NNNN/...                               files on their way; readers pass over names with a dot
 ```
 
 A file appears under its name by one rename, written in full and synced, so a reader never meets half of one. Killed on
-its way, an export leaves the earlier files as they were, and at most a hidden directory that the next one removes. Days
-that the ledger no longer has (deleted for their age) go. Nothing is touched in a directory that holds anything else.
+its way, an export keeps the earlier files as they were, and at most adds a hidden directory that the next one removes.
+Days that the ledger no longer has (deleted for their age) go. Nothing is touched in a directory that holds anything
+else.
 """
 
 import fcntl
@@ -33,12 +34,13 @@ _DAY = re.compile(rf"day_utc=([0-9]{{4,}}-[0-9]{{2}}-[0-9]{{2}}|{NO_DAY})")
 
 
 class ExportPlace:
-    """One export into one directory. Use as a context: what was not put into place is removed at its end."""
+    """One export into one directory. Use as a context: files not yet in place are removed at its end."""
 
     def __init__(self, folder: Path) -> None:
         """Take the directory, making it if need be.
 
-        Raises `ConfigError` when it cannot be written, holds what no export put there, or another export is at work.
+        Raises `ConfigError` when it cannot be written, holds files that no export put there, or another export is at
+        work.
         """
         self.folder = folder
         try:
@@ -74,7 +76,7 @@ class ExportPlace:
 
         `duckdb` are the statements that name the tables for DuckDB.
 
-        The manifest says `"complete": false` while this is under way.
+        The manifest has `"complete": false` while this is under way.
         """
         try:
             total = 0
@@ -147,7 +149,7 @@ class ExportPlace:
 
 
 def export_error(folder: Path, error: OSError) -> StoreError:
-    """Return what the operating system refused, as one line."""
+    """Return an error of the operating system as one line."""
     return StoreError(f"export {folder}: cannot be written: {error.strerror or error}")
 
 

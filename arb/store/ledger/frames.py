@@ -1,8 +1,8 @@
 """One-line loaders for notebooks: views and tables as pandas data frames, the same on SQLite and PostgreSQL.
 
-Columns ending in `_e8` are exact integers in 1e-8 of the quote: add these up. Their twins without the ending are
-floats for charts. Prices, sizes and fees are floats too, with the exact value in the ledger; instants (`*_ns`,
-nanoseconds UTC) have a twin `*_at` beside them, `datetime64[ns, UTC]`. Needs pandas (the extra `notebooks`).
+Columns ending in `_e8` are exact integers in 1e-8 of the quote: add these up. Their twins without the ending are floats
+for charts. Prices, sizes and fees are floats too, with the exact value in the ledger; instants (`*_ns`, nanoseconds
+UTC) have a twin `*_at`, `datetime64[ns, UTC]`. Needs pandas (the extra `notebooks`).
 """
 
 import importlib
@@ -39,7 +39,7 @@ def opportunities(db_url: str | None = None) -> DataFrame:
 
 
 def daily_pnl(db_url: str | None = None) -> DataFrame:
-    """Load what each UTC day earned, in quote; view `v_daily_pnl`."""
+    """Load the earnings of each UTC day, in quote; view `v_daily_pnl`."""
     return load("v_daily_pnl", db_url, order_by="day_utc, quote")
 
 
@@ -79,7 +79,6 @@ def alerts(db_url: str | None = None) -> DataFrame:
 
 
 def runs(db_url: str | None = None) -> DataFrame:
-    """Load the runs of the engine; table `runs`."""
     return load("runs", db_url, order_by="id")
 
 
@@ -132,6 +131,6 @@ def pandas() -> Any:
         return importlib.import_module("pandas")
     except ImportError:
         raise ConfigError(
-            "data frames need pandas: `make dev` in a checkout installs it, `pipx inject arb pandas` beside an arb that pipx "
+            "data frames need pandas: `make dev` in a checkout installs it, `pipx inject arb pandas` next to an arb that pipx "
             "installed, `pip install 'arb[notebooks]'` elsewhere"
         ) from None

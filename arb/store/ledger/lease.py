@@ -1,22 +1,24 @@
 """Who trades an account, where engines of several hosts share a database: a lock and a lease, both on PostgreSQL.
 
 The files of `guards.py` keep two engines of one machine from trading one account. Containers and other hosts do not see
-them, but where the ledger is on PostgreSQL they meet in its database. An engine trades an account while it has two things:
+them, but where the ledger is on PostgreSQL they meet in its database. An engine trades an account while it has two
+things:
 
-- An *advisory lock* of the account's number, held by a session of its own (PostgreSQL manual, 13.3.5). It holds over all
-  schemas of the database, and while an engine is stopped (SIGSTOP) whose connection stands. The server ends the session as
+- An *advisory lock* of the account's number, held by a separate session (PostgreSQL manual, 13.3.5). It holds over all
+  schemas of the database, and while an engine is stopped (SIGSTOP) with its connection up. The server ends the session as
   soon as the process ends, after `kill -9`, too; that of a host that vanished after some 15 s (keepalives).
-- A *lease*: a row that says who holds the account, renewed every 3 s, which ends `LEASE_S` after the last renewal. It is
+- A *lease*: a row that names the holder of the account, renewed every 3 s, which ends `LEASE_S` after the last renewal. It is
   there because a session can be lost while its engine lives and has pairs to finish, and because behind a pooler in
-  transaction mode (pgbouncer) a session is nobody's own: a lock taken there is shared by others and outlives the engine. So
-  no lock is taken behind a pooler, and the lease alone counts. Its times are by the database's clock, whatever the hosts' say.
+  transaction mode (pgbouncer) sessions are shared: a lock taken there is shared by others and outlives the engine. So
+  no lock is taken behind a pooler, and only the lease counts. Its times are by the database's clock, not by the hosts'.
 
-Who finds an account's lease running is refused at once, but for one case: the holder's journal has the very lock file that
-we hold (the same file by the same kernel), so the holder has ended, and a restart after `kill -9` waits for nothing but the end
-of its session. From anywhere else a holder that died is waited for: `LEASE_S` at most.
+Who finds an account's lease running is refused at once, except in one case: the holder's journal has the very lock file
+that we hold (the same file by the same kernel), so the holder has ended, and a restart after `kill -9` waits for
+nothing but the end of its session. From anywhere else a holder that died is waited for: `LEASE_S` at most.
 
-What interrupts the lease is reported within seconds, long before it ends for others, and nothing may open until it is held
-again; nothing here ends a pair. All of this happens in a thread of its own, and no exchange lasts longer than 5 s.
+An interruption of the lease is reported within seconds, long before it ends for others, and nothing may open until it
+is held again; nothing here ends a pair. All of this happens in a separate thread, and no exchange lasts longer than 5
+s.
 """
 
 import contextlib
@@ -77,7 +79,7 @@ class Holder(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """A lease as the database has it, and what time it is there."""
+    """A lease as the database has it, and the time there."""
 
     holder: Holder
     acquired_ns: int
@@ -86,7 +88,7 @@ class Lease(NamedTuple):
 
     @property
     def left_s(self) -> int:
-        """Return for how many seconds it goes on without another renewal, 0 where it has ended."""
+        """Return for how many seconds it lasts without another renewal, 0 where it has ended."""
         return max(0, -((self.now_ns - self.renewed_ns - LEASE_S * NS_PER_S) // NS_PER_S))
 
     def has_died(self, mine: Holder) -> bool:
@@ -98,7 +100,6 @@ class Lease(NamedTuple):
         return self.holder.name == mine.name or self.has_died(mine) or not self.left_s
 
     def __str__(self) -> str:
-        """Say who has it, since when."""
         since = datetime.fromtimestamp(self.acquired_ns // NS_PER_S, UTC)
         return f"process {self.holder.pid} on {clean(self.holder.host)} since {since:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -120,7 +121,7 @@ class AccountLease:
         self._clock = clock
         self._on_change = on_change
         self._pace = pace
-        self._turn = threading.Lock()  # guards the session and what follows
+        self._turn = threading.Lock()  # guards the session and the fields below
         self._session: _Session | None = None
         self._wanted: set[str] = set()
         self._held: set[str] = set()
@@ -132,8 +133,8 @@ class AccountLease:
     def take(self, account_ids: Iterable[str]) -> None:
         """Take more accounts, all or none of them.
 
-        Raises `ConfigError` when another engine holds one. Raises `StoreError` when the database does not say so: they are then
-        asked for again and again, and count as not held until they are.
+        Raises `ConfigError` when another engine holds one. Raises `StoreError` when the database does not confirm it:
+        they are then asked for again and again, and count as not held until they are.
         """
         with self._turn:
             added = set(account_ids) - self._wanted
@@ -153,7 +154,7 @@ class AccountLease:
                     self._thread.start()
 
     def close(self) -> None:
-        """Let others in. Where the database does not answer, they are as soon as the lease has ended."""
+        """Release the accounts. Where the database does not answer, they are free as soon as the lease has ended."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -168,7 +169,7 @@ class AccountLease:
         while not self._end.wait(TICK_S):
             try:
                 self._keep()
-            except Exception as error:  # the top of a thread: whatever it is, trading must learn of it
+            except Exception as error:  # the top of a thread: trading must learn of any error
                 self._report(str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}")
 
     def _keep(self) -> None:
@@ -200,7 +201,7 @@ class AccountLease:
         self._on_change(cause)
 
     def _renew(self) -> None:
-        """Renew what is held; where somebody has changed a row, everything is to be taken again."""
+        """Renew the held accounts; where a row was changed by others, all are to be taken again."""
         if not self._held:
             return
         asked_ns = self._clock.monotonic_ns()
@@ -215,7 +216,8 @@ class AccountLease:
             self._confirmed_ns = asked_ns
 
     def _hold(self, linger_s: float) -> None:
-        """Take what is wanted and not held; raise `HeldElsewhere` or `StoreError`, with nothing more held than before.
+        """Take the wanted accounts that are not held; raise `HeldElsewhere` or `StoreError`, with nothing more held
+        than before.
 
         The session of a predecessor that died is waited for, for at most `linger_s`.
         """
@@ -309,11 +311,11 @@ class AccountLease:
 
 
 class _Lingers(StoreError):
-    """It is over in a moment: the lock of a process that has ended, or of a session of our own that broke, or a lease."""
+    """It is over in a moment: the lock of an ended process, or of our own broken session, or a lease."""
 
 
 class _Session:
-    """A connection of its own, every exchange with which ends within `exchange_s`."""
+    """A separate connection, every exchange with which ends within `exchange_s`."""
 
     def __init__(self, db_url: str, mine: Holder, exchange_s: float) -> None:
         """Connect, which takes at most the time-out of the connection's arguments; raise `psycopg.Error`."""
@@ -327,7 +329,7 @@ class _Session:
         try:
             with self.transaction() as connection:
                 reported = connection.execute("SELECT pg_backend_pid()").fetchone()
-                # A pooler invents what it reports to its clients of their server process, which is for cancelling alone.
+                # A pooler invents the server process it reports to its clients, which is only for cancelling.
                 self.pooled = reported is None or reported[0] != connection.info.backend_pid
                 if not self.pooled:
                     connection.execute(
@@ -345,7 +347,7 @@ class _Session:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
         """Run one transaction; raise `psycopg.Error` where it fails or takes too long."""
-        # A server that stands still answers nothing, not even that a statement has timed out.
+        # A stalled server answers nothing, not even that a statement has timed out.
         breaker = threading.Timer(self._exchange_s, self._break_off)
         breaker.daemon = True
         breaker.start()
@@ -357,7 +359,7 @@ class _Session:
             breaker.cancel()
 
     def has_ended(self) -> bool:
-        """Return whether the server has something to say that nobody asked for: as a rule, that the session is over."""
+        """Return whether the server has sent something unasked: as a rule, that the session is over."""
         try:
             self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -367,7 +369,6 @@ class _Session:
         return True
 
     def close(self) -> None:
-        """End the session, and with it its locks."""
         with contextlib.suppress(psycopg.Error):
             self._connection.close()
         self._socket.close()
@@ -378,7 +379,7 @@ class _Session:
 
 
 def running_lease(db_url: str) -> Lease | None:
-    """Return a lease in this ledger that has not ended, if there is one and the database says so."""
+    """Return a lease in this ledger that has not ended, if there is one and the database answers."""
     engine = open_engine(db_url)
     try:
         with contextlib.suppress(DBAPIError), engine.connect() as connection:

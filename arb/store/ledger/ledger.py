@@ -1,10 +1,9 @@
-"""The ledger as the engine's shell sees it: hand rows over and never wait.
+"""The ledger's interface for the engine's shell: submit rows and never wait.
 
-`Ledger` writes in a thread of its own. The queue of journalled rows is bounded; when it is full, rows are left to the
-journal and read back from there, so none of them is lost. The spool of untraded opportunities is bounded too; what
-does not fit is counted exactly. While the ledger is locked or unreachable, the thread tries again with growing pauses and
-says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
-fault simulation and replay.
+`Ledger` writes in a separate thread. The queue of journalled rows is bounded; when it is full, rows are read back from
+the journal later, so none of them is lost. The spool of untraded opportunities is bounded too; dropped ones are counted
+exactly. While the ledger is locked or unreachable, the thread tries again with growing pauses and reports it through
+`on_state`. `InlineLedger` does the same work in the caller's thread, for fault simulation and replay.
 """
 
 import logging
@@ -36,8 +35,9 @@ OnState = Callable[[bool, str], None]
 
 
 class Ledger:
-    """Project into the ledger from a thread of its own. Every method may be called from any thread and returns at once,
-    but for `flush` and `close`."""
+    """Project into the ledger from a separate thread. Every method may be called from any thread and returns at once,
+    except `flush` and `close`.
+    """
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Ledger:
         blocked: str | None = None,
         on_set_aside: OnSetAside | None = None,
     ) -> None:
-        """Start the thread, which first writes what the journal (a file) has beyond the ledger.
+        """Start the thread, which first writes the journal's (a file's) rows that the ledger lacks.
 
-        With a `retention`, the first rows of a UTC day are followed by the deletion of old ones. `blocked` says why the
-        ledger could not be used until now, if it could not; `on_state` is then called when it can. `on_set_aside` is called
+        With a `retention`, the first rows of a UTC day are followed by the deletion of old ones. `blocked`: why the
+        ledger could not be used until now, or None; `on_state` is then called when it can. `on_set_aside` is called
         from the thread with each row that the database refuses.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
@@ -69,7 +69,7 @@ class Ledger:
         # All below is guarded by the condition's lock.
         self._queue: deque[Row] = deque()
         self._spool: deque[OpportunityRecord] = deque()
-        self._behind = True  # rows were left to the journal: read them there
+        self._behind = True  # rows were dropped from the queue: read them from the journal
         self._asked = START  # the last row submitted
         self._done = START  # the last row written
         self._dropped = 0
@@ -126,9 +126,9 @@ class Ledger:
             return written
 
     def close(self, deadline_s: float) -> bool:
-        """Write what is left for at most `deadline_s`, then stop the thread; return whether everything was written.
+        """Write the rest for at most `deadline_s`, then stop the thread; return whether everything was written.
 
-        What was not written is not lost: the next start reads it from the journal.
+        Unwritten rows are not lost: the next start reads it from the journal.
         """
         written = self.flush(deadline_s)
         with self._wake:
@@ -146,7 +146,7 @@ class Ledger:
         return self._behind or bool(self._queue) or bool(self._spool)
 
     def _run(self) -> None:
-        """Project again and again, from the journal's file on: what breaks it blocks opening until it succeeds."""
+        """Project again and again, from the journal's file on: an error blocks opening until it succeeds."""
         pause_s = RETRY_FIRST_S
         while True:
             try:
@@ -161,7 +161,7 @@ class Ledger:
                             self._report(None)
                             pause_s = RETRY_FIRST_S
                         return
-            except Exception as error:  # the top of a thread: whatever it is, trading must learn of it
+            except Exception as error:  # the top of a thread: trading must learn of any error
                 self._report(str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}")
             with self._wake:
                 if self._wake.wait_for(lambda: self._closing, pause_s):
@@ -176,13 +176,14 @@ class Ledger:
             return not self._closing
 
     def _write_all(self, projector: Projector) -> None:
-        """Write what waits. When it fails, journalled rows are left to the journal and the others go back to the
-        spool."""
+        """Write the waiting rows. When it fails, journalled rows are read from the journal later and the others go back
+        to the spool.
+        """
         with self._wake:
             rows, behind, untraded = list(self._queue), self._behind, list(self._spool)
             self._queue.clear()
             self._spool.clear()
-            self._behind = False  # what is submitted from here on waits in the queue, or is in the journal already
+            self._behind = False  # rows submitted from here on wait in the queue, or are in the journal already
         try:
             if not projector.is_open:
                 projector.open()
@@ -208,7 +209,7 @@ class Ledger:
             self._wake.notify_all()
 
     def _delete_untraded(self, projector: Projector) -> None:
-        """Delete what is due, until rows wait: they go first, and the rest follows after them."""
+        """Delete due rows, until rows wait: they go first, and the rest follows after them."""
         before_ns = None if self._retention is None else self._retention.due_before_ns()
         if self._retention is None or before_ns is None:
             return
@@ -237,7 +238,7 @@ class InlineLedger:
     """
 
     def __init__(self, db_url: str, journal: Journal, *, batch_rows: int = BATCH_ROWS) -> None:
-        """Open the ledger and write what the journal has beyond it."""
+        """Open the ledger and write the journal's rows that it lacks."""
         self.dropped_untraded = 0
         self._batch_rows = batch_rows
         self._rows: list[Row] = []
@@ -267,14 +268,14 @@ class InlineLedger:
         return True
 
     def close(self, deadline_s: float = 0) -> bool:
-        """Write everything and let go of the ledger; `deadline_s` is not used."""
+        """Write everything and release the ledger; `deadline_s` is not used."""
         try:
             return self.flush()
         finally:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the ledger without writing what waits; the next start reads that from the journal."""
+        """Release the ledger without writing waiting rows; the next start reads them from the journal."""
         self._projector.close()
         if self._owns_reader:
             self._projector.reader.close()
@@ -292,7 +293,7 @@ def prepare_ledger(db_url: str, journal: Journal) -> None:
     """Make or upgrade the ledger and see that it belongs to `journal`, before anything runs.
 
     Raises `ConfigError` when it belongs to another journal or a newer arb made it, `StoreError` when it cannot be
-    reached or written, or is ahead of the journal. An engine with open pairs may go on after a `StoreError`: the
+    reached or written, or is ahead of the journal. An engine with open pairs may continue after a `StoreError`: the
     ledger's thread keeps trying, and the engine counts as `ledger_blocked` until it succeeds.
     """
     projector = Projector(db_url, journal.reader(), journal.sync)

@@ -29,12 +29,12 @@ _ADVISORY_LOCK = 0x617262
 
 
 def migrations_dir() -> Path:
-    """Return where the migrations lie: inside the installed package, or at the top of the repository."""
+    """Return the directory of the migrations: inside the installed package, or at the top of the repository."""
     package = Path(arb.__file__).parent
     for place in (package / "migrations", package.parent / "migrations"):
         if (place / "env.py").is_file():
             return place
-    raise StoreError(f"the migrations are missing from this installation (looked beside {package})")
+    raise StoreError(f"the migrations are missing from this installation (looked next to {package})")
 
 
 def make_config(connection: Connection | None = None) -> "Config":
@@ -62,7 +62,7 @@ def head() -> str:
 def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None]:
     """Bring the schema to `revision`, making the database file if need be; return (revision before, revision after).
 
-    One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema, or
+    One transaction: after a failure the old schema holds. Raises `ConfigError` when a newer arb made the schema, or
     another program the file, `StoreError` when the database cannot be reached or written.
     """
     goal = head() if revision == "head" else revision
@@ -70,7 +70,7 @@ def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None
 
 
 def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
-    """Take the schema back to `revision` (`base`: nothing); what the dropped tables held is lost."""
+    """Take the schema back to `revision` (`base`: nothing); the rows of dropped tables are lost."""
     return _migrate(db_url, revision, "downgrade", revision)
 
 
@@ -87,7 +87,7 @@ def current(db_url: str) -> str | None:
 
 
 def check(db_url: str, *, whole: bool = True) -> list[str]:
-    """Return what is wrong with the ledger's schema and integrity, one line each; an empty list is good.
+    """Return the faults of the ledger's schema and integrity, one line each; an empty list is good.
 
     Unless `whole`, the pages of a SQLite file are not read one by one, but only its rows' references.
     """
@@ -95,7 +95,6 @@ def check(db_url: str, *, whole: bool = True) -> list[str]:
 
 
 def schema_faults(db_url: str) -> list[str]:
-    """Return what is wrong with the ledger's schema alone."""
     return _inspect(db_url, _schema_faults)
 
 
@@ -156,7 +155,7 @@ def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str
             dangling = set(_dangling(connection))
             getattr(command, way)(make_config(connection), revision)
             for fault in _dangling(connection):
-                # What was so before is for `arb db check` to report: an upgrade may be on the way to a rebuild.
+                # `arb db check` reports earlier faults: an upgrade may be on the way to a rebuild.
                 require(fault in dangling, f"ledger {mask_url(db_url)}: the migration lost a row: {fault}")
             return before, _revision(connection)
     except CommandError as error:
@@ -164,7 +163,7 @@ def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str
 
 
 def _revision(connection: Connection) -> str | None:
-    """Return what alembic has written down, None where it never did."""
+    """Return alembic's recorded revision, None where there is none."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -192,7 +191,7 @@ def _refuse_others(db_url: str) -> None:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
             tables = sorted(str(row[0]) for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
     except sqlite3.Error:
-        return  # what is wrong with it is reported when it is opened for good
+        return  # its faults are reported when it is opened for good
     if tables and "alembic_version" not in tables:
         named = ", ".join(tables[:3])
         raise ConfigError(
@@ -210,7 +209,9 @@ def _schema_faults(connection: Connection) -> list[str]:
     from alembic.runtime.migration import MigrationContext
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    faults = [f"schema differs from what arb expects: {change}" for change in compare_metadata(context, Base.metadata)]
+    faults = [
+        f"schema differs from the one arb expects: {change}" for change in compare_metadata(context, Base.metadata)
+    ]
     for view in VIEWS:
         try:
             with connection.begin_nested():

@@ -1,8 +1,8 @@
 """The journal projected into the ledger: rows and position in one transaction, so that nothing is lost or done twice.
 
-Journalled rows are written up to a position that is stored with them; whatever happens, the next projection goes on
-from there. Opportunities that nobody traded come without a place in the journal. This module is
-synchronous and knows no thread; `ledger.py` runs it in one, or inline.
+Journalled rows are written up to a position that is stored with them; after any failure, the next projection continues
+from there. Untraded opportunities have no place in the journal. This module is synchronous and knows no thread;
+`ledger.py` runs it in one, or inline.
 """
 
 import sqlite3
@@ -43,11 +43,11 @@ class Projector:
         sync: Callable[[], None],
         on_set_aside: OnSetAside | None = None,
     ) -> None:
-        """Remember what to project; nothing is opened yet. `sync` makes the journal durable.
+        """Nothing is opened yet. `sync` makes the journal durable.
 
-        A row is only projected once its journal entry is durable: else a power cut could leave the ledger ahead. A record that
-        the database refuses is left to the journal, which holds it whole; an incident takes its place (`refused.py`), and
-        `on_set_aside` is called with which and why.
+        A row is only projected once its journal entry is durable: else a power cut could put the ledger ahead. A record
+        that the database refuses stays in the journal only, which holds it whole; an incident takes its place
+        (`refused.py`), and `on_set_aside` is called with which and why.
         """
         self.db_url = db_url
         self.position = START
@@ -55,7 +55,7 @@ class Projector:
         self.abandoned = False  # set from any thread: nothing is written any more, for another may write by now
         self._sync = sync
         self._on_set_aside = on_set_aside
-        self._stored = START  # what the ledger itself says of its position, as last read or written
+        self._stored = START  # the ledger's own record of its position, as last read or written
         self._file = sqlite_file(parse_url(db_url))
         self._files: tuple[tuple[int, int], ...] = ()
         self._engine: Engine | None = None
@@ -64,14 +64,14 @@ class Projector:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the ledger stands ready; a failure closes it."""
+        """Return whether the ledger is ready; a failure closes it."""
         return self._connection is not None
 
     def open(self, *, catch_up: bool = True) -> None:
-        """Make or upgrade the ledger, find the position, and write what the journal has beyond it.
+        """Make or upgrade the ledger, find the position, and write the journal's rows beyond it.
 
-        Raises `StoreError` when the ledger cannot be reached or written, or is ahead of the journal, and
-        `ConfigError` when it belongs to another journal or was made by a newer arb.
+        Raises `StoreError` when the ledger cannot be reached or written, or is ahead of the journal, and `ConfigError`
+        when it belongs to another journal or was made by a newer arb.
         """
         self.close()
         upgrade(self.db_url)
@@ -92,7 +92,7 @@ class Projector:
             raise
 
     def close(self) -> None:
-        """Let go of the ledger; `open` may be called again."""
+        """Release the ledger; `open` may be called again."""
         if self._connection is not None:
             try:
                 self._connection.close()
@@ -164,7 +164,7 @@ class Projector:
             raise store_error(self.db_url, error) from None
 
     def _claim(self, connection: Connection) -> Position:
-        """Return how far this journal is projected, making the ledger this journal's own when it is new."""
+        """Return how far this journal is projected, binding a new ledger to this journal."""
         journal_id = self.reader.journal_id
         stored = select(Projection.journal_id, Projection.seq, Projection.sub)
         with connection.begin():
@@ -192,8 +192,8 @@ class Projector:
             )
         if not self._holds(connection, position):
             raise StoreError(
-                f"ledger {mask_url(self.db_url)}: does not hold what its journal {self.reader.path} says was written"
-                " (a copy of the journal is in use elsewhere, or rows were deleted); `arb db rebuild` writes it anew,"
+                f"ledger {mask_url(self.db_url)}: lacks rows that its journal {self.reader.path} records as written"
+                " (a copy of the journal is in use elsewhere, or rows were deleted); `arb db rebuild` writes it again,"
                 " unless that would lose rows"
             )
         with connection.begin():
@@ -223,7 +223,7 @@ class Projector:
         return True
 
     def _move(self, last: Position) -> None:
-        """Write the position, seeing that nobody else has: two writers would each pass over rows of the other."""
+        """Write the position, checking that no other process has: two writers would each pass over rows of the other."""
         if self.abandoned:
             raise StoreError(f"ledger {mask_url(self.db_url)}: given up before it could be written")
         stored = self._stored
@@ -255,15 +255,15 @@ class Projector:
 
 
 def place_of(reader: JournalReader) -> str | None:
-    """Return where a journal lies, as its ledger says it; None for one in memory."""
+    """Return a journal's path in the form its ledger records; None for one in memory."""
     return str(reader.path.resolve()) if isinstance(reader.path, Path) else None
 
 
 def require_journal(db_url: str, path: Path) -> None:
-    """See that a ledger with rows is not opened without its journal; nothing is made.
+    """Refuse to open a ledger with rows without its journal; nothing is made.
 
-    A new journal in the place of a missing one would look like the ledger's own to whoever reads the files, and know nothing
-    of what is open. Raises `ConfigError` when the journal is missing, and `StoreError` when the ledger cannot be read.
+    A new journal in the place of a missing one would look like the ledger's own, and know nothing of open pairs. Raises
+    `ConfigError` when the journal is missing, and `StoreError` when the ledger cannot be read.
     """
     if path.exists():
         return
@@ -298,11 +298,11 @@ def _is_claimed_file(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        # Not mode=ro: a reader of a WAL file that may not write leaves the files beside it that it had to make.
+        # Not mode=ro: a reader of a WAL file that may not write does not remove the side files it had to make.
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as db:
             return db.execute(f"SELECT 1 FROM {Projection.__tablename__}").fetchone() is not None
     except sqlite3.Error:
-        return False  # no ledger, or one that cannot be read: whoever opens it for writing says why
+        return False  # no ledger, or an unreadable one: opening it for writing reports why
 
 
 def _is_claimed(db_url: str) -> bool:

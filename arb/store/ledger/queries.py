@@ -1,4 +1,4 @@
-"""What `arb status`, `arb pairs` and `arb explain` read. Values come back as Python has them: `int`, `Decimal`, `str`.
+"""The queries of `arb status`, `arb pairs` and `arb explain`. Values have Python's types: `int`, `Decimal`, `str`.
 
 Sums are exact: money in integers of 1e-8 of the quote, fees as `Decimal`. A reader never locks the ledger.
 """
@@ -61,8 +61,8 @@ FROM (
 """
 """For how long each run lasted, in ns UTC: all time in which the engine traded, and no other.
 
-A run that was killed, or still goes on, lasts until the last row that it wrote itself (what a later run closed for it counts
-not), and none beyond the start of the next: no time is counted twice.
+A run that was killed, or still runs, lasts until the last row that it wrote itself (rows that a later run closed for it
+do not count), and none beyond the start of the next: no time is counted twice.
 """
 
 
@@ -83,7 +83,8 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
     """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`.
 
-    `unproved_net_e8` is what pairs earned whose coins are not proved to be the same at both venues; `net_e8` does not hold it.
+    `unproved_net_e8` is the profit of pairs whose coins are not proved to be the same at both venues; `net_e8` does not
+    hold it.
     """
 
     run: RowDict
@@ -146,8 +147,8 @@ class LedgerReader:
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.
 
-        With a journal, the timeline holds the events and commands that name one of its orders, and `plan` what it was
-        decided on.
+        With a journal, the timeline holds the events and commands that name one of its orders, and `plan` the plan of
+        its decision.
         """
         with self._connection() as connection:
             found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
@@ -176,7 +177,6 @@ class LedgerReader:
         )
 
     def last_run_id(self) -> int | None:
-        """Return the number of the latest run, None when there was none."""
         with self._connection() as connection:
             return connection.execute(select(func.max(Run.id))).scalar()
 
@@ -186,7 +186,6 @@ class LedgerReader:
             return _run(connection, run_id)
 
     def modes(self) -> set[str]:
-        """Return the modes of all runs."""
         with self._connection() as connection:
             return set(connection.execute(select(Run.mode).distinct()).scalars())
 
@@ -225,7 +224,6 @@ class LedgerReader:
             )
 
     def incidents(self, *, run_id: int | None = None, limit: int = 50) -> list[RowDict]:
-        """Return incidents, the latest first."""
         query = select(Incident.__table__).order_by(Incident.ns.desc(), Incident.id.desc()).limit(limit)
         with self._connection() as connection:
             return _rows(connection, query if run_id is None else query.where(Incident.run_id == run_id))
@@ -233,8 +231,8 @@ class LedgerReader:
     def edge_shares(self, since_ns: int, until_ns: int) -> dict[str, Decimal]:
         """Return for which part (0 to 1) of the time between two instants in which an engine ran a symbol had an edge.
 
-        Episodes that did not end before `since_ns` count from there on, if they began within the hour before it. Symbols
-        without any are left out: the ledger does not say whether they were watched.
+        Episodes that did not end before `since_ns` count from there on, if they began within the hour before it.
+        Symbols without any are omitted: the ledger does not record whether they were watched.
         """
         times = text(f"SELECT run_id, started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns > :since_ns")
         with self._connection() as connection:

@@ -1,9 +1,9 @@
-"""A ledger for somebody's own questions in SQL: reading alone, whatever is typed, and ended at once by Ctrl-C.
+"""A ledger for the user's own queries in SQL: read-only for any statement, and ended at once by Ctrl-C.
 
-Three walls stand before a write. A statement must begin with a word that reads; the connection is read-only (SQLite: `mode=ro`,
-`query_only` and an authorizer that knows reading alone; PostgreSQL: each is sent as one statement (extended protocol), in a
-transaction that began `READ ONLY` and has taken its snapshot, after which it cannot be made to write); and the account that
-connects to PostgreSQL may have no right to write.
+Three walls prevent a write. A statement must begin with a word that reads; the connection is read-only (SQLite:
+`mode=ro`, `query_only` and an authorizer that allows only reading; PostgreSQL: each is sent as one statement (extended
+protocol), in a transaction that began `READ ONLY` and has taken its snapshot, after which it cannot be made to write);
+and the account that connects to PostgreSQL may have no right to write.
 """
 
 import re
@@ -32,7 +32,7 @@ from arb.store.ledger.export_place import DUCKDB_FILE
 from arb.store.ledger.migrate import require_current
 
 READING = ("SELECT", "WITH", "VALUES", "EXPLAIN", "TABLE", "SHOW")
-"""With what a statement may begin."""
+"""The words with which a statement may begin."""
 STEPS_BETWEEN_LOOKS = 10_000
 """After so many steps of SQLite's machine, less than a millisecond, it is seen whether Ctrl-C was pressed."""
 _COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
@@ -49,7 +49,7 @@ _WRITES = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPri
 
 
 class Rows(NamedTuple):
-    """An answer: the names of its columns, and its rows; `more` says that there are others than these."""
+    """An answer: the names of its columns, and its rows; `more`: there are further rows."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -61,14 +61,14 @@ class Interrupted(Exception):
 
 
 class _OneStatement(psycopg.Cursor[Any]):
-    """Sends what it is given as one statement, which the server refuses to take for several (PostgreSQL manual, 54.2.3)."""
+    """Sends each text as one statement, which the server refuses to take for several (PostgreSQL manual, 54.2.3)."""
 
     def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:
         super()._execute_send(query, force_extended=True, binary=binary)
 
 
 class ReadOnlyLedger:
-    """One connection to a ledger that takes questions. Use from one thread: for Ctrl-C, the main one."""
+    """One connection to a ledger that takes queries. Use from one thread: for Ctrl-C, the main one."""
 
     def __init__(self, db_url: str) -> None:
         """Connect; raises `ConfigError` when there is no such ledger or its schema is another one, and `StoreError`."""
@@ -83,7 +83,6 @@ class ReadOnlyLedger:
         self._database: Any = self._connected()
 
     def close(self) -> None:
-        """Let go of the ledger."""
         self._database.close()
 
     def ask(self, sql: str, most: int | None = None) -> Rows:
@@ -94,7 +93,7 @@ class ReadOnlyLedger:
         """
         _require_reading(sql)
         if self._file is None and self._database.info.transaction_status != TransactionStatus.IDLE:
-            self._end_transaction()  # a second Ctrl-C came while the first one ended the question before
+            self._end_transaction()  # a second Ctrl-C arrived while the first one ended the query before
         with self._errors(), closing(self._database.cursor()) as cursor:
             if self._file is None:
                 cursor.execute("BEGIN READ ONLY")
@@ -152,11 +151,11 @@ class ReadOnlyLedger:
                 self._end_transaction()
 
     def _end_transaction(self) -> None:
-        """Leave PostgreSQL without a transaction; where that cannot be, connect anew and end what it is at from there.
+        """End PostgreSQL's transaction; where that cannot be, reconnect and end the statement from there.
 
-        It cannot where the connection is lost, or Ctrl-C came between two steps of the driver: with a statement sent that
-        nobody waits for, or a request to cancel under way that meets the next statement. Such a request is not enough: a server
-        that has not begun the statement yet ignores it, and goes on when the connection is closed.
+        It cannot where the connection is lost, or Ctrl-C was pressed between two steps of the driver: with an unawaited
+        statement sent, or a request to cancel under way that meets the next statement. Such a request is not enough: a
+        server that has not begun the statement yet ignores it, and continues when the connection is closed.
         """
         try:
             self._database.rollback()
@@ -165,12 +164,12 @@ class ReadOnlyLedger:
             with suppress(psycopg.Error):
                 self._database.cancel()
             self._database.close()
-            with suppress(ArbError, psycopg.Error):  # without a server nothing goes on, and the next question says so
+            with suppress(ArbError, psycopg.Error):  # without a server nothing continues, and the next query reports it
                 self._database = self._connected()
                 self._database.execute(_END_SESSION, left)
 
 
-_READS_ONLY = "the ledger is only read here, the engine alone writes it"
+_READS_ONLY = "the ledger is only read here; only the engine writes it"
 
 
 def _require_reading(sql: str) -> None:

@@ -1,8 +1,8 @@
-"""`arb db ...`: the schema, and ledgers written anew: from their journal, or empty for a replay.
+"""`arb db ...`: the schema, and rebuilt ledgers: from their journal, or empty for a replay.
 
-Each `db_` function returns what `--json` prints. A replay's rows are a function of its tapes, so the second replay into
-the same place takes the place of the first. Rows of a real run are never touched: a replay's journal carries a name of
-its own, and only a ledger that belongs to such a journal, or to none, is emptied.
+Each `db_` function returns the document of `--json`. A replay's rows are a function of its tapes, so the second replay
+into the same place takes the place of the first. Rows of a real run are never touched: a replay's journal carries a
+special name, and only a ledger that belongs to such a journal, or to none, is emptied.
 """
 
 import logging
@@ -65,10 +65,10 @@ def db_current(db_url: str) -> dict[str, Any]:
 
 
 def db_check(db_url: str, *, whole: bool = False) -> dict[str, Any]:
-    """Return what is wrong with schema and integrity; `ok` is true when nothing is.
+    """Return the faults of schema and integrity; `ok` is true when there are none.
 
-    `pages`: `checked`, or `not checked` for a SQLite file of more than `CHECKED_BYTES` unless `whole`: it takes about half a
-    minute a GB.
+    `pages`: `checked`, or `not checked` for a SQLite file of more than `CHECKED_BYTES` unless `whole`: it takes about
+    half a minute a GB.
     """
     file = sqlite_file(parse_url(db_url))
     whole = whole or file is None or not file.exists() or file.stat().st_size <= CHECKED_BYTES
@@ -78,18 +78,19 @@ def db_check(db_url: str, *, whole: bool = False) -> dict[str, Any]:
 
 
 def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[str, Any]:
-    """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected, and
-    which were set aside because the database refuses them: an incident takes the place of each (`refused.py`).
+    """Rebuild the ledger from its journal, row for row and in one transaction; return how many records were projected,
+    and which were set aside because the database refuses them: an incident takes the place of each (`refused.py`).
 
-    What the journal lacks of the intents beside it is appended to it before: orders that may have left belong in a ledger.
-    Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
-    that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when the
-    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks.
-    With `force` a copy of the ledger is made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the
-    ledger is written anew nonetheless.
+    Steps of intents that the journal lacks are appended to it before: orders that may have been sent belong in a
+    ledger. Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite
+    file that cannot be read is kept as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when
+    the ledger belongs to another journal, is ahead of this one, or holds rows that it lacks. With `force` a copy of the
+    ledger is made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the ledger is rebuilt
+    nonetheless.
 
-    Raises `ConfigError` while the engine runs, when there is no journal and when rows would be lost, and `StoreError` when
-    the journal or the database cannot be read, or the journal holds a code this arb does not know; nothing is then deleted.
+    Raises `ConfigError` while the engine runs, when there is no journal and when rows would be lost, and `StoreError`
+    when the journal or the database cannot be read, or the journal holds a code this arb does not know; nothing is then
+    deleted.
     """
     if not journal_path.exists():
         raise ConfigError(f"journal {journal_path}: no such file; there is nothing to rebuild from")
@@ -163,7 +164,7 @@ _Held = dict[type[Base], set[int]]
 
 
 def _read_through(reader: JournalReader) -> _Held:
-    """Return the ids in the journal, having seen that every record can be read, and written, before anything is deleted."""
+    """Return the ids in the journal, checking that every record can be read, and written, before anything is deleted."""
     held: _Held = {table: set() for table in TABLES.values()}
     for row in reader.records_from():
         require_known_codes(row.record)
@@ -224,7 +225,7 @@ def _write_anew(
         if loss is not None and not force:
             raise ConfigError(
                 f"ledger {mask_url(db_url)}: {loss}; put the right journal back, or rebuild with --force, which copies the"
-                " ledger first: what this journal lacks is then in the copy only"
+                " ledger first: rows this journal lacks are then only in the copy"
             )
         copy = _copied(db_url, engine) if force else None
         with engine.begin() as connection:
@@ -238,7 +239,7 @@ def _write_anew(
 
 
 def _copied(db_url: str, engine: Engine) -> str:
-    """Copy the ledger: a SQLite file beside it, or tables in a new schema of the PostgreSQL database; return which."""
+    """Copy the ledger: a SQLite file next to it, or tables in a new schema of the PostgreSQL database; return which."""
     file = sqlite_file(parse_url(db_url))
     if file is not None:
         copy = _free_name(file, "before-rebuild")
@@ -267,7 +268,7 @@ def _free_name(file: Path, what: str) -> Path:
 
 
 def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | None:
-    """Return what a rebuild would lose, None when the journal has it all."""
+    """Return the loss by a rebuild, None when the journal has every row."""
     for owner, seq, sub in connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)):
         if owner != reader.journal_id:
             return f"belongs to another journal ({owner}) than {reader.path} ({reader.journal_id})"
@@ -279,14 +280,14 @@ def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | N
         if table is Opportunity:
             found = found.where(Opportunity.outcome == OpportunityOutcome.TRADED.value)
         elif table is Incident:
-            found = found.where(Incident.id > 0)  # the others stand for rows that the ledger refused
+            found = found.where(Incident.id > 0)  # the others are for rows that the ledger refused
         if lacking := sum(row_id not in ids for row_id in connection.execute(found).scalars()):
             lost.append(f"{lacking} {table.__tablename__}")
     return f"holds rows that journal {reader.path} lacks ({', '.join(lost)})" if lost else None
 
 
 def _empty(connection: Connection, runs: set[int]) -> None:
-    """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
+    """Delete all rows that the journal will restore, and all rows of runs it does not know."""
     connection.execute(delete(Projection))
     for table in (Alert, Alternative, DecisionBook, Fill, Incident, Order, PairClosing, PairTrade, Balance):
         connection.execute(delete(table))

@@ -1,7 +1,7 @@
 """Rows that the ledger cannot hold: each becomes an incident in it, and all other rows are written.
 
-The incident follows from the refused row and the row it conflicts with alone, its id too: whoever projects the same journal
-again, in whatever batches, writes the same one. Its id is below zero, so it is never one of the journal's.
+The incident follows only from the refused row and the row it conflicts with, its id too: another projection of the same
+journal, in any batches, writes the same one. Its id is below zero, so it is never one of the journal's.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def _incident(connection: Connection, row_id: int, refused: RowRefused) -> Incid
 
 
 def _why(connection: Connection, record: Any) -> str | None:
-    """Return which row of the ledger a record conflicts with, or lacks; None where it is neither."""
+    """Return the ledger's row that a record conflicts with, or lacks; None where it does neither."""
     table: Table = TABLES[type(record)].__table__  # type: ignore[assignment]
     called = attributes_of(type(record))
     for constraint in sorted(table.constraints, key=lambda one: str(one.name)):

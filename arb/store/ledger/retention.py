@@ -1,8 +1,8 @@
-"""What goes from the ledger when it is old: untraded opportunities (from the journal: `journal/upkeep.py`).
+"""The rows deleted from the ledger when they are old: untraded opportunities (from the journal: `journal/upkeep.py`).
 
 Of the ledger only untraded opportunities grow without bound, a row for every episode seen. Every other row stays for
 ever. `opportunities_daily` has their sums by day, route, reason and whole bps of edge, from when they were written on
-(`writer.py`); so "which reason costs most" and "what would another threshold have earned" can be asked of all times.
+(`writer.py`); so the costs of reasons and of other thresholds can be queried for all times.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _MANY_LATER = text(f"SELECT opened_ns FROM opportunities WHERE {_OLD} ORDER BY o
 
 
 class Retention:
-    """Say, once in every UTC day, which untraded opportunities have been kept long enough."""
+    """Return, once in every UTC day, which untraded opportunities have been kept long enough."""
 
     def __init__(self, clock: Clock, keep_days: int) -> None:
         """Keep whole days; `keep_days` 0 keeps for ever."""
@@ -43,9 +43,10 @@ class Retention:
 
 
 def delete_untraded(connection: Connection, before_ns: int, *, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[int]:
-    """Delete what opened before `before_ns` and was not traded; yield how many rows each transaction deleted.
+    """Delete untraded opportunities opened before `before_ns`; yield how many rows each transaction deleted.
 
-    `before_ns` begins a day. A transaction holds about `rows_at_once` rows at most, so that no writer waits long for it.
+    `before_ns` begins a day. A transaction holds about `rows_at_once` rows at most, so that no writer waits long for
+    it.
     """
     require(
         before_ns % NS_PER_DAY == 0, "only whole days are deleted"

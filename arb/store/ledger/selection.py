@@ -1,7 +1,7 @@
-"""Which rows of a ledger are meant: by time, run, symbol, venue and kind of pair.
+"""A selection of a ledger's rows: by time, run, symbol, venue and kind of pair.
 
-A query names the columns by which its rows can be selected; what it has no column for is asked of the pair that a row belongs
-to. So a fill of a pair is found by the pair's kind, and one that belongs to no pair is left out there.
+A query names the columns by which its rows can be selected; for others the pair of a row decides. So a fill of a pair
+is found by the pair's kind, and one that belongs to no pair is omitted there.
 """
 
 import re
@@ -33,12 +33,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
 
     def __bool__(self) -> bool:
-        """Return whether anything is left out."""
+        """Return whether the selection excludes any row."""
         return self != Selection()
 
     @property
     def values(self) -> dict[str, Any]:
-        """Return what the conditions refer to."""
         found: dict[str, Any] = {"since_ns": self.since_ns, "until_ns": self.until_ns}
         for name in ("run_id", "symbol", "venue", "kind"):
             if (value := getattr(self, name)) is not None:
@@ -48,7 +47,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def __str__(self) -> str:
-        """Return what was asked for in words: "of BTC/USDT, at gate"."""
+        """Return the selection in words: "of BTC/USDT, at gate"."""
         words = {
             "from {} on": utc_text(self.since_ns) if self.since_ns else None,
             "before {}": None if self.until_ns == INT64_MAX else utc_text(self.until_ns),
@@ -60,7 +59,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(text.format(value) for text, value in words.items() if value is not None)
 
     def shown(self) -> dict[str, Any]:
-        """Return what was asked for, as a document shows it."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value != getattr(ALL, name)}
 
 
@@ -121,7 +119,7 @@ def selection_of(
     venue: str | None = None,
     kind: str | None = None,
 ) -> Selection:
-    """Return the selection that a user writes; raises `ConfigError` for what cannot be read, or can match nothing."""
+    """Return the selection that a user writes; raises `ConfigError` for one that cannot be read, or can match nothing."""
     since_ns = 0 if since is None else instant_of(since, now_ns, "since")
     until_ns = INT64_MAX if until is None else instant_of(until, now_ns, "until")
     if since_ns >= until_ns:
@@ -140,9 +138,9 @@ def selection_of(
 
 
 def instant_of(text: str, now_ns: int, name: str) -> int:
-    """Return the instant (ns UTC) that a user writes; a day alone is its beginning, and for "until" its end.
+    """Return the instant (ns UTC) that a user writes; a day without a time is its beginning, and for "until" its end.
 
-    Raises `ConfigError` for what cannot be read.
+    Raises `ConfigError` for a text that cannot be read.
     """
     if ago := re.fullmatch(r"([0-9]{1,6})([mhdw])", text):
         return max(0, now_ns - int(ago[1]) * _AGO[ago[2]])

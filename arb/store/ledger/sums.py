@@ -1,7 +1,7 @@
 """The exact sums a report shows: money in integers of 1e-8 of the quote, fees and sizes as `Decimal`.
 
-The database adds up integers, grouped finely once; whoever needs it coarser adds up the groups. Fees and sizes are
-added here on SQLite, where a sum over texts would be a binary float.
+The database adds up integers, grouped finely once; callers add up groups for coarser sums. Fees and sizes are added
+here on SQLite, where a sum over texts would be a binary float.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ INCIDENTS_SHOWN = 20
 BATCH_ROWS = 10_000
 _MONEY = (*WATERFALL, "fees_e8")
 _LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN v.leg_cost_e8 END), 0) AS leg_cost_e8"
-"""What legs that fall short were expected to cost, of the finished pairs."""
+"""The expected shortfall cost of legs, of the finished pairs."""
 
 _REPAIRED = "EXISTS (SELECT 1 FROM orders r WHERE r.pair_trade_id = {} AND r.role IN ('hedge', 'unwind'))"
 _PAIRS, _UNPROVED = (
@@ -51,7 +51,7 @@ FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id
 WHERE {{where}} AND v.identity IS NULL
 GROUP BY v.quote, c.closed_ns / 86400000000000 ORDER BY day, v.quote
 """
-"""What the closings of each day (since 1970) booked; that of a pair which was opened again is on the days of both."""
+"""The results booked by the closings of each day (since 1970); that of a reopened pair is on the days of both."""
 _ORDERS = """
 SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
     SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
@@ -103,14 +103,14 @@ _SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", 
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report adds up, read in one transaction, so that all of it is of the same instant.
+    """The sums of a report, read in one transaction, so that all of it is of the same instant.
 
-    `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end in
-    `_e8`. `days` has what was booked on each day. `unproved` is the same for the pairs whose coins are not
-    proved to be the same at both venues, which `pairs` leaves out. `offers` is as `read_offers` returns it. `fees` by asset and
-    `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how trading changed a balance.
-    `fees_planned` has what was planned and charged, by quote, venue and the asset charged, of those of our fills whose plan is
-    known.
+    `pairs` is grouped by quote, symbol, venues, kind, state and whether a hedge or unwind was needed; money columns end
+    in `_e8`. `days` has the results booked on each day. `unproved` is the same for the pairs whose coins are not proved
+    to be the same at both venues, which `pairs` excludes. `offers` is as `read_offers` returns it. `fees` by asset and
+    `moved` by (venue, asset) are exact sums over fills: positive fees were paid; `moved` is how trading changed a
+    balance. `fees_planned` has the planned and charged fees, by quote, venue and the asset charged, of those of our
+    fills whose plan is known.
     """
 
     runs: list[RowDict]
@@ -192,7 +192,7 @@ def _whole(row: Any) -> RowDict:
 
 
 def _add_fills(fills: Iterable[Sequence[Any]]) -> dict[str, Any]:
-    """Return what fills add up to: `fees`, `fees_planned`, `moved` and `fills` of `Sums`."""
+    """Return the sums of fills: `fees`, `fees_planned`, `moved` and `fills` of `Sums`."""
     zero = Decimal(0)
     groups: dict[tuple[str, str, str, str, bool], list[Any]] = {}
     add, multiply = EXACT.add, EXACT.multiply

@@ -1,12 +1,13 @@
 """The ledger's tables, alike on SQLite and PostgreSQL.
 
-Instants are integer nanoseconds UTC (`_ns`), profit-and-loss terms integers in 1e-8 of the quote (`_e8`), prices,
-sizes and fees exact numbers. Rows come from the records of `core/messages/records.py`, field by column, under the same ids.
+Instants are integer nanoseconds UTC (`_ns`), profit-and-loss terms integers in 1e-8 of the quote (`_e8`), prices, sizes
+and fees exact numbers. Rows are made from the records of `core/messages/records.py`, field by column, under the same
+ids.
 
-The CHECK constraints make nonsense impossible, whoever writes. Exact numbers are compared there as double precision,
-for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a
-tolerance of 1e-9. Which codes may stand in a column is not said here but in `vocabulary.py`, unless they can never grow in
-number. `pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode closes, which may be
+The CHECK constraints make nonsense impossible for every writer. Exact numbers are compared there as double precision,
+for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a tolerance
+of 1e-9. The codes allowed in a column are not listed here but in `vocabulary.py`, unless they can never grow in number.
+`pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode closes, which may be
 after its pair was decided.
 """
 
@@ -57,8 +58,6 @@ def _id() -> Mapped[int]:
 
 
 class Run(Base):
-    """One run of the engine process."""
-
     __tablename__ = "runs"
     __table_args__ = (
         check("ends_after_start", "ended_ns >= started_ns"),
@@ -192,7 +191,9 @@ class PairTrade(Base):
 
 
 class PairClosing(Base):
-    """What one closing of a pair booked; a pair that a late fill opened again has several, and their sum is its result."""
+    """The result booked by one closing of a pair; a pair that a late fill opened again has several, and their sum is
+    its result.
+    """
 
     __tablename__ = "pair_closings"
     __table_args__ = (
@@ -363,7 +364,7 @@ class Incident(Base):
 
 
 class Alert(Base):
-    """Incidents that need a person, of one kind at one venue in one symbol, until somebody has taken note of them."""
+    """Incidents that need a person, of one kind at one venue in one symbol, until they are acknowledged."""
 
     __tablename__ = "alerts"
     __table_args__ = (
@@ -399,7 +400,7 @@ class Alert(Base):
 
 
 class Alternative(Base):
-    """A way that stood open when a pair was opened or a leg repaired: the one taken, and those passed over."""
+    """An alternative when a pair was opened or a leg repaired: the one taken, and those passed over."""
 
     __tablename__ = "alternatives"
     __table_args__ = (

@@ -1,4 +1,5 @@
-"""What closings of pairs booked on the present UTC day, split into its causes, and minute by minute of late.
+"""The results booked by closings of pairs on the present UTC day, split into causes, and the last hour minute by
+minute.
 
 For screens that ask again and again: two sums in the database, found by the index on closings.
 """
@@ -37,7 +38,7 @@ _RUNS = f"SELECT started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns >=
 
 
 class TodayReader:
-    """Asks a ledger again and again, read-only; a connection for every question."""
+    """Queries a ledger again and again, read-only; a connection for every query."""
 
     def __init__(self, db_url: str) -> None:
         """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
@@ -46,10 +47,11 @@ class TodayReader:
         require_current(db_url, self._engine)
 
     def read(self, now_ns: int) -> dict[str, Any]:
-        """Return `quotes`: by quote, the number of pairs and the terms of the waterfall, in quote, exact; the most used first.
+        """Return `quotes`: by quote, the number of pairs and the terms of the waterfall, in quote, exact; the most used
+        first.
 
-        `minutes`: by quote, the net of each of the last 60 minutes, the present one last; None where nothing ran. `ran_s`: for
-        how many of their seconds a run went on.
+        `minutes`: by quote, the net of each of the last 60 minutes, the present one last; None where nothing ran.
+        `ran_s`: for how many of their seconds a run was up.
         """
         try:
             with self._engine.connect() as connection, connection.begin():

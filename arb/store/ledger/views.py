@@ -1,10 +1,10 @@
 """The ledger's views: the questions people ask, as plain SQL that SQLite and PostgreSQL read alike.
 
-Every money column comes twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading. Every instant
-comes twice, too: `x_ns`, and `x_at`, the same in UTC as text, to the microsecond (`2026-11-23 14:30:00.250000`). Days are UTC,
-worked out in integers because the two databases share no date function; where a view writes `UTC(x)`, or takes JSON apart,
-`view_sql` puts in what each of them calls it. When a view changes, its old text moves into the migration that created it, and a
-new migration makes the new one.
+Every money column is there twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading.
+Every instant is there twice, too: `x_ns`, and `x_at`, the same in UTC as text, to the microsecond (`2026-11-23
+14:30:00.250000`). Days are UTC, worked out in integers because the two databases share no date function; where a view
+writes `UTC(x)`, or takes JSON apart, `view_sql` inserts the function of each database. When a view changes, its old
+text moves into the migration that created it, and a new migration makes the new one.
 """
 
 import re
@@ -19,7 +19,6 @@ def _both(column: str, source: str = "") -> str:
 
 
 def _instant(column: str, source: str = "") -> str:
-    """Return SQL for an instant and its readable twin."""
     return f"{source}{column}, UTC({source}{column}) AS {column.removesuffix('ns')}at"
 
 
@@ -168,7 +167,7 @@ _LEVELS = {
 }
 """How each database takes the levels of a book, which are JSON, apart."""
 _OF_INTEGERS = re.compile(r" / (?!1e|CAST|1000000 )")
-"""Divisions that have no fraction: DuckDB's `/` has one, whatever it divides."""
+"""Divisions that have no fraction: DuckDB's `/` always has one."""
 
 
 def view_sql(name: str, dialect: str) -> str:

@@ -1,6 +1,6 @@
 """Records to rows: plain tuples through the driver, replaced by id, all in the caller's transaction.
 
-Text that a database cannot hold is made harmless here whatever its origin; a record that the database refuses is named.
+Text that a database cannot hold is made harmless here, of any origin; a record that the database refuses is named.
 """
 
 import json
@@ -119,7 +119,7 @@ _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric"
 
 
 class RowRefused(StoreError):
-    """A record that the ledger cannot hold: it breaks a constraint, has a code nobody knows, or a number beyond 64 bits."""
+    """A record that the ledger cannot hold: it breaks a constraint, has an unknown code, or a number beyond 64 bits."""
 
     def __init__(self, record: Any, cause: str) -> None:
         super().__init__(f"{tag_of(record)} {record.id} is refused: {cause}")
@@ -157,7 +157,7 @@ class Writer:
         for kind, by_id in latest.items():
             if (
                 by_id and kind is OpportunityRecord
-            ):  # of one that is traded a row comes twice: at the trade, and at its end
+            ):  # a traded one has its row written twice: at the trade, and at its end
                 connection.exec_driver_sql(self._take_from_days, (self._array(list(by_id)),))
             if by_id:
                 self._execute(connection, TABLES[kind], list(self._made(kind, list(by_id.values()))))
@@ -178,7 +178,6 @@ class Writer:
             connection.exec_driver_sql(update + which, (self._array(pairs), self._array(orders)))
 
     def _array(self, ids: list[int]) -> list[int] | str:
-        """Return ids as the driver takes them as one parameter."""
         return ids if self._postgres else json.dumps(ids)
 
     def write_but_for(self, connection: Connection, records: Sequence[AnyRecord]) -> list[RowRefused]:
@@ -196,7 +195,7 @@ class Writer:
         except (DBAPIError, StoreError, ArithmeticError, ValueError) as error:
             if not _is_refusal(error):
                 raise
-            if len(records) > 1:  # halves, in their order: what others refer to comes before them
+            if len(records) > 1:  # halves, in their order: rows that others refer to precede them
                 middle = len(records) // 2
                 yield from self._tried(connection, records[:middle])
                 yield from self._tried(connection, records[middle:])
@@ -274,7 +273,7 @@ def require_known_codes(record: AnyRecord) -> None:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether an error speaks of what stands in a row, and not of the database's own state."""
+    """Return whether an error is about a row's contents, and not about the database's own state."""
     if not isinstance(error, DBAPIError):
         return True
     # PostgreSQL's class 54: a text too long for an index, for one. Its driver calls that a failure of operation.
@@ -323,22 +322,22 @@ def _postgres_type(table: Table, name: str) -> str:
 def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
     """Return a function from records (at least one) to the tuples of their columns' values, as the driver takes them.
 
-    A column is called as its field is on disk, whatever the class calls it. Exact numbers go as text to both databases
-    (PostgreSQL reads it as numeric, exactly), enumerated values as plain `str`. A pair's waterfall is spread over its columns;
-    a fill's fee comes as an exact integer too, the levels of a book as JSON.
+    A column has its field's name on disk, not its name in the class. Exact numbers go as text to both databases
+    (PostgreSQL reads it as numeric, exactly), enumerated values as plain `str`. A pair's waterfall is spread over its
+    columns; a fill's fee is there as an exact integer too, the levels of a book as JSON.
     """
     columns = [column.name for column in table.__table__.columns]
     called, typed = attributes_of(kind), get_type_hints(kind)
     hints = {name: typed[attribute] for name, attribute in called.items()}
     own = [name for name in columns if name in hints]
     more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
-    # The further columns stand together, though not always at the end: later migrations added columns behind them.
+    # The further columns are together, though not always at the end: later migrations added columns behind them.
     place = next((at for at, name in enumerate(columns) if name not in hints), len(columns))
     added_up = ("fees_e8", "fills") if kind is PairRecord else ()  # by the database, once the row is there
     expected = [*own[:place], *more.get(kind, ()), *own[place:], *added_up]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
-    # Not only `str`: what is enumerated comes as its own class, and holds no strange characters.
+    # Not only `str`: enumerated values keep their own class, and hold no strange characters.
     texts = tuple(index for index, name in enumerate(own) if str in (hints[name], *get_args(hints[name])))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
     get = attrgetter(*(called[name] for name in own))
@@ -373,7 +372,9 @@ def _closing(pair: PairRecord) -> tuple[int | None, ...]:
 
 
 def storable(texts: Iterable[str | None]) -> Iterable[str | None]:
-    """Return texts with what a database cannot hold replaced: NUL in PostgreSQL, and half of a pair of UTF-16 in both."""
+    """Return texts with characters a database cannot hold replaced: NUL in PostgreSQL, and half of a pair of UTF-16 in
+    both.
+    """
     joined = "".join(filter(None, texts))
     if "\0" not in joined and (joined.isascii() or not _UNSTORABLE.search(joined)):
         return texts

@@ -1,7 +1,8 @@
 """A tape's other form: JSON lines to Parquet (`arb.store.tapes.parquet`) and back, bit for bit.
 
-Of a compressed tape its text comes back bit for bit, not the gzip around it. Before a new file gets its name it is whole, on
-the disk, and compared by the hash of the text: one of Parquet is read again for that. Nothing is ever written over.
+Of a compressed tape its text is restored bit for bit, not the gzip around it. Before a new file gets its name it is
+whole, on the disk, and compared by the hash of the text: one of Parquet is read again for that. Nothing is ever written
+over.
 """
 
 import hashlib
@@ -24,7 +25,9 @@ _TEXT_SUFFIXES = (".jsonl.gz", ".jsonl", ".gz")
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made of one file. `text_bytes` and `sha256`: of the tape's text; `torn`: why it ends where it does, or ""."""
+    """The result of converting one file. `text_bytes` and `sha256`: of the tape's text; `torn`: why it ends where it
+    does, or "".
+    """
 
     file: str
     made: str
@@ -37,11 +40,11 @@ class Converted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def convert_tapes(paths: Sequence[Path], folder: Path | None, *, to_parquet: bool) -> list[Converted]:
-    """Convert each tape into a file of the same name, but for its end, in `folder`, or beside it.
+    """Convert each tape into a file of the same name, but for its end, in `folder`, or next to it.
 
-    Raises `ConfigError` before anything is written where a tape is missing or has that form already, or a file of that name
-    is there; `StoreError` at the first tape that cannot be read, does not come back bit for bit, or cannot be written: those
-    before it are done.
+    Raises `ConfigError` before anything is written where a tape is missing or has that form already, or a file of that
+    name is there; `StoreError` at the first tape that cannot be read, is not restored bit for bit, or cannot be
+    written: those before it are done.
     """
     makers: list[tuple[Path, Path, Callable[[Path, Path], TapeFacts]]] = []
     for path in paths:
@@ -56,7 +59,7 @@ def convert_tapes(paths: Sequence[Path], folder: Path | None, *, to_parquet: boo
 
 
 def _plan(path: Path, *, to_parquet: bool) -> tuple[Path, Callable[[Path, Path], TapeFacts]]:
-    """Return what a tape's other form is called, and how it is made."""
+    """Return the name of a tape's other form, and its maker."""
     found = is_parquet(path)
     if found == to_parquet:
         other = "--jsonl makes JSON lines of it" if found else "--parquet makes that of it"
@@ -120,7 +123,7 @@ def _write_text(path: Path, made: Path) -> TapeFacts:
 
 
 def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter, *, zipped: bool) -> TapeFacts:
-    """Hand every line of a tape to the writer; return what is said of the whole."""
+    """Pass every line of a tape to the writer; return the facts of the whole."""
     text_hash = hashlib.sha256()
     size = lines = last_seq = 0
     head: str | None = None
@@ -134,7 +137,7 @@ def _copy(path: Path, texts: TapeTexts, writer: ParquetTapeWriter, *, zipped: bo
             if not text.isspace():
                 line = line_of(path, lines + 1, text)
                 last_seq = _in_order(path, lines + 1, line, last_seq)
-                if head is None:  # of the first line alone
+                if head is None:  # only of the first line
                     head = line.raw if line.kind == "event" and line.seq is None else ""
                 writer.add(line, waiting)
                 waiting = b""
@@ -165,7 +168,7 @@ def _read(path: Path, texts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _in_order(path: Path, number: int, line: TapeLine, last_seq: int) -> int:
-    """Return the greatest number so far; raises `StoreError` for a line that comes after its place, as a replay would."""
+    """Return the greatest number so far; raises `StoreError` for a line out of order, as a replay would."""
     if line.seq is None:
         return last_seq
     if line.seq < last_seq:
@@ -174,7 +177,7 @@ def _in_order(path: Path, number: int, line: TapeLine, last_seq: int) -> int:
 
 
 def _pass_on(path: Path, tape: ParquetTape, write: Callable[[bytes], object]) -> None:
-    """Hand on the text as it was; raises `StoreError` at the end of one that was another."""
+    """Pass the text on unchanged; raises `StoreError` at its end where its hash differs."""
     text_hash = hashlib.sha256()
     size = 0
     for text in tape.texts():

@@ -11,7 +11,7 @@ from arb.errors import StoreError
 Kind = Literal["ws", "http", "event"]
 
 _BEYOND_S = 1e11
-"""Times of receipt lie before this, the year 5138: in milliseconds or less they would not."""
+"""Times of receipt are before this, the year 5138: in milliseconds or less they would not be."""
 
 
 class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -28,7 +28,6 @@ class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def origin(self) -> str:
-        """Return the name of the connection by which the line came."""
         return self.connection or self.venue
 
     @property
@@ -57,5 +56,4 @@ def line_of(path: Path, number: int, text: bytes) -> TapeLine:
 
 
 def text_of(line: TapeLine) -> bytes:
-    """Return a line with its end as tapes are written here."""
     return _encoder.encode(line) + b"\n"

@@ -2,14 +2,14 @@
 
     t double, venue string, kind string, raw string, url string, seq bigint, t_ns bigint, connection string, form blob
 
-The columns are the fields of a line (`arb.store.tapes.line.TapeLine`); `seq` and `t_ns` are null where a line has none, and
-`seq` never falls, so rows are sorted by it. Row groups are bounded, so neither a writer nor a reader holds a long tape in
-memory.
+The columns are the fields of a line (`arb.store.tapes.line.TapeLine`); `seq` and `t_ns` are null where a line has none,
+and `seq` never falls, so rows are sorted by it. Row groups are bounded, so neither a writer nor a reader holds a long
+tape in memory.
 
-Nothing of the text is lost. `form` is null for a line that arb would write just so; any other's holds what its columns do not
-(`_form_of`): spaces, order of keys, keys that are not known, blank lines before it, how it ends. The file's metadata hold,
-under `arb.tape`, what concerns the whole (`TapeFacts`): the head's text and a hash of the tape's text among others. Pages
-have checksums, which every read by arb compares. Needs pyarrow (the extra `parquet`).
+Nothing of the text is lost. `form` is null for a line that arb would write just so; any other's holds the rest
+(`_form_of`): spaces, order of keys, keys that are not known, blank lines before it, how it ends. The file's metadata
+hold, under `arb.tape`, the facts of the whole (`TapeFacts`): the head's text and a hash of the tape's text among
+others. Pages have checksums, which every read by arb compares. Needs pyarrow (the extra `parquet`).
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from arb.store.tapes.line import Kind, TapeLine, TornTape, text_of
 
 FORMAT = 1
 GROUP_BYTES = 16 << 20
-"""So much text makes a row group; what a writer holds in memory is some times that."""
+"""So much text makes a row group; a writer holds a few times that in memory."""
 GROUP_LINES = 1 << 16
 BATCH_LINES = 4_096
 _KEY = b"arb.tape"
@@ -39,12 +39,12 @@ _KINDS = frozenset(get_args(Kind))
 
 
 class TapeFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says of its tape.
+    """A file's facts about its tape.
 
-    `arb`: the version that converted it. `head`: the text of the head (`TapeHead` or `SegmentHead`, which name their versions),
-    "" where there is none. `lines`: blank ones included, up to where it was torn. `size` and `sha256`: of the whole text in
-    bytes, torn end included, as it is when not compressed; `gzip`: whether it was. `tail`: the bytes after the last line that
-    could be read; `torn`: why it ended there, "" where it had come to its end.
+    `arb`: the version that converted it. `head`: the text of the head (`TapeHead` or `SegmentHead`, which name their
+    versions), "" where there is none. `lines`: blank ones included, up to where it was torn. `size` and `sha256`: of
+    the whole text in bytes, torn end included, as it is when not compressed; `gzip`: whether it was. `tail`: the bytes
+    after the last line that could be read; `torn`: why it ended there, "" where it was complete.
     """
 
     format: int = FORMAT
@@ -79,20 +79,20 @@ class ParquetTapeWriter:
         self._bytes = 0
 
     def add(self, line: TapeLine, text: bytes) -> None:
-        """Append a line with its text; blank lines before it may stand in front. Raises `StoreError`, `OSError`."""
+        """Append a line with its text; blank lines may precede it. Raises `StoreError`, `OSError`."""
         self._rows.append((*msgspec.structs.astuple(line), _form_of(line, text)))
         self._bytes += len(text)
         if self._bytes >= GROUP_BYTES or len(self._rows) >= GROUP_LINES:
             self._write()
 
     def finish(self, facts: TapeFacts) -> None:
-        """Write what is left, and what is said of the whole. Raises `StoreError`, `OSError`."""
+        """Write the rest, and the facts of the whole. Raises `StoreError`, `OSError`."""
         self._write()
         self._writer.add_key_value_metadata({_KEY: msgspec.json.encode(facts)})
         self._writer.close()
 
     def close(self) -> None:
-        """Let go of a file that is not to be finished."""
+        """Release a file that is not to be finished."""
         self._rows.clear()
         with contextlib.suppress(self._pa.ArrowException, OSError):
             self._writer.close()
@@ -112,7 +112,9 @@ class ParquetTapeWriter:
 
 
 class ParquetTape:
-    """An open file of a tape. Raises `ConfigError` where pyarrow is missing, `StoreError` for what is none or is damaged."""
+    """An open file of a tape. Raises `ConfigError` where pyarrow is missing, `StoreError` for a file that is none or is
+    damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._pa = arrow_module("pyarrow")
@@ -126,7 +128,7 @@ class ParquetTape:
             )
         except (self._pa.ArrowException, OSError) as error:
             raise StoreError(
-                f"{path}: a Parquet file that is cut or damaged: {str(error).rstrip('.')}; make it anew from the tape"
+                f"{path}: a Parquet file that is cut or damaged: {str(error).rstrip('.')}; make it again from the tape"
             ) from None
 
     def __enter__(self) -> "ParquetTape":
@@ -142,7 +144,7 @@ class ParquetTape:
         self.check_end()
 
     def check_end(self) -> None:
-        """Raise `TornTape` where the tape had not come to its end."""
+        """Raise `TornTape` where the tape was incomplete."""
         if self.facts.torn:
             raise TornTape(f"{self._path}:{self.facts.lines + 1}: {self.facts.torn}")
 
@@ -184,7 +186,7 @@ class ParquetTape:
         try:
             facts = msgspec.json.decode(said, type=TapeFacts)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise StoreError(f"{self._path}: what it says of its tape cannot be read: {error}") from None
+            raise StoreError(f"{self._path}: its facts about its tape cannot be read: {error}") from None
         if facts.format != FORMAT:
             raise StoreError(
                 f"{self._path}: written by another arb ({facts.arb}; format {facts.format}, this one knows {FORMAT})"
@@ -214,9 +216,9 @@ def _schema(pa: Any) -> Any:
     return pa.schema([*fields, pa.field(_FORM, pa.binary())])
 
 
-# How a line was written, where arb would have written it otherwise: one letter, and behind it the text. Its `raw` is by far its
-# longest part and stands in a column of its own, so the text has a zero byte in the place of it, which no JSON
-# holds; `_VERBATIM` has everything.
+# How a line was written, where arb would have written it otherwise: one letter, and behind it the text. Its `raw` is by
+# far its longest part and has its own column, so the text has a zero byte in the place of it, which no JSON holds;
+# `_VERBATIM` has everything.
 
 _VERBATIM = b"v"
 _HOLE = b"\0"

@@ -1,10 +1,10 @@
 """The files of a recording, one after the other in a folder, each a tape that begins with a head.
 
     000007-20261123T070000Z.jsonl.gz          finished: synced to the disk, and then given this name
-    000008-20261123T080000Z.part.jsonl.gz     being written, or left behind by a process that was killed
+    000008-20261123T080000Z.part.jsonl.gz     being written, or of a process that was killed
 
-Numbers go on from the greatest that is there, so no file is ever written over. One that the disk refused to go on with is cut
-back to the last line that it took, and given its name like any other.
+Numbers continue from the greatest that is there, so no file is ever overwritten. One on which the disk refused a write
+is cut back to the last line that it took, and given its name like any other.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that has its name. Instants in ns UTC; `cut_short`: why it ends where it does, "" where that was meant."""
+    """A finished file. Instants in ns UTC; `cut_short`: why it ends where it does, "" where that was meant."""
 
     file: str
     began_ns: int
@@ -38,7 +38,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segments:
-    """Write segments into `folder`; `recording`, `version` and `sites` stand in their heads. One thread at a time."""
+    """Write segments into `folder`; `recording`, `version` and `sites` are in their heads. One thread at a time."""
 
     def __init__(self, folder: Path, recording: str, version: str, sites: dict[str, str] | None = None) -> None:
         self.sites: dict[str, str] = sites or {}
@@ -72,7 +72,7 @@ class Segments:
         self.event("", head, t_ns=at_ns)
 
     def frame(self, venue: str, raw: bytes, *, t_ns: int, connection: str = "", url: str = "") -> None:
-        """Append one frame received at `t_ns`, or what was fetched from `url`; without a segment it is forgotten.
+        """Append one frame received at `t_ns`, or a body fetched from `url`; without a segment it is forgotten.
 
         Raises `StoreError`.
         """
@@ -80,12 +80,12 @@ class Segments:
         self._append(lambda tape: tape.write(venue, kind, raw, t_ns=t_ns, url=url, connection=connection), t_ns)
 
     def event(self, venue: str, event: msgspec.Struct, *, t_ns: int, connection: str = "") -> None:
-        """Append what is no frame; as `frame` does."""
+        """Append an event, as `frame` does a frame."""
         raw = _encode(event)
         self._append(lambda tape: tape.write(venue, "event", raw, t_ns=t_ns, connection=connection), t_ns)
 
     def flush(self) -> None:
-        """Hand everything to the operating system: a kill loses nothing of it. Raises `StoreError` when it refuses."""
+        """Pass everything to the operating system: a kill loses nothing of it. Raises `StoreError` when it refuses."""
         if self._tape is not None:
             self._tape.flush()
             self._taken_ns = self._last_ns
@@ -101,7 +101,7 @@ class Segments:
         return self._named(tape, "")
 
     def give_up(self, cause: str) -> Segment | None:
-        """End a segment that the disk refuses to go on with: all lines that it took are kept; None where there are none."""
+        """End a segment on which the disk refused a write: all lines that it took are kept; None where there are none."""
         tape, self._tape = self._tape, None
         if tape is None:
             return None
@@ -115,7 +115,7 @@ class Segments:
         try:
             return self._named(tape, cause) if tape.size else None
         except StoreError:
-            return None  # it keeps its first name, and is read like any that a killed process has left
+            return None  # it keeps its first name, and is read like that of a killed process
 
     def _append(self, write: Callable[[TapeFile], None], t_ns: int) -> None:
         if self._tape is not None:

@@ -2,18 +2,18 @@
 
     {"t": 1619093533.765146, "venue": "gate", "kind": "ws", "url": "wss://...", "raw": "<exact text>"}
 
-`t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared with
-the events, and `t_ns`, the exact instant; readers accept their absence. A frame that came by another connection of its
-venue than the first names it, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http` (the body of an answer)
-or `event` (an event that the engine took between two frames). `url` is where an answer came from; on our own tapes its path
-and query. This module knows lines and files; what a frame means is not its business.
+`t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared
+with the events, and `t_ns`, the exact instant; readers accept their absence. A frame of another connection of its venue
+than the first names it, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http` (the body of an answer) or
+`event` (an event that the engine took between two frames). `url` is the source of an answer; on our own tapes its path
+and query. This module knows lines and files; it does not read frames.
 
-The tape of a run begins with its head, a line of kind `event` without a sequence number: what the engine was built
-from, so that a replay can build the very same one. It names no file, key or account; what the engine learns later
-(instruments, balances, halts) comes as events.
+The tape of a run begins with its head, a line of kind `event` without a sequence number: the parts of the engine, so
+that a replay can build the very same one. It names no file, key or account; later facts (instruments, balances, halts)
+are events.
 
-A segment of a recording begins with a head of its own (`SegmentHead`), the rules of all instruments (`InstrumentListed`) and
-all books as they stand (`arb.venues.books.plain.checkpoints`). Rules that change stand as such events where they do. None of
+A segment of a recording begins with its own head (`SegmentHead`), the rules of all instruments (`InstrumentListed`) and
+all present books (`arb.venues.books.plain.checkpoints`). Later changes of rules are such events at their place. None of
 these lines has a sequence number.
 """
 
@@ -69,9 +69,9 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
 
 
 def tape_pieces(path: Path, lines: Callable[[], int]) -> Iterator[bytes]:
-    """Yield the text of a tape as it comes off the disk, in pieces that need not end where lines do.
+    """Yield the text of a tape as read from the disk, in pieces that need not end where lines do.
 
-    Raises as `read_tape` does for what is no fault of a line; `lines()` says how many have been read by then.
+    Raises as `read_tape` does for faults other than a line's; `lines()` returns how many have been read by then.
     """
     if is_parquet(path):
         yield from parquet_pieces(path)
@@ -121,7 +121,7 @@ def _lines_bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
 class TapeTexts:
     """The lines of a text in pieces, with their ends.
 
-    `rest` is what has come after the last end: it is the last line only if the pieces end without an error.
+    `rest` is the text after the last end: it is the last line only if the pieces end without an error.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -139,10 +139,10 @@ class TapeTexts:
 
 
 def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what is compressed in one or more gzip members, to the last byte before a fault.
+    """Decompress one or more gzip members, to the last byte before a fault.
 
-    zlib-ng takes half of zlib's time. The `gzip` module throws away what it has decompressed of a block when the block turns
-    out to be cut or corrupt.
+    zlib-ng takes half of zlib's time. The `gzip` module throws away the decompressed part of a block when the block
+    turns out to be cut or corrupt.
     """
     unzipper = zlib_ng.decompressobj(_GZIP_WINDOW)
     begun = ended = padded = False
@@ -173,7 +173,6 @@ def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def gzip_compressor() -> "zlib._Compress":
-    """Return what compresses a tape as gzip."""
     return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
 
@@ -193,8 +192,8 @@ def free_path(path: Path) -> Path:
 class TapeFile:
     """Append lines to a new tape; never to one that exists.
 
-    Lines gather in a buffer of `buffer_bytes` and leave it when it is full, on `flush` and on `close`: what was flushed
-    is readable even if the process is killed. With `rotate_bytes` a file that has grown to this size (before
+    Lines gather in a buffer of `buffer_bytes` and are written when it is full, on `flush` and on `close`: flushed lines
+    are readable even if the process is killed. With `rotate_bytes` a file that has grown to this size (before
     compression) is closed and the next one begins: `NAME.jsonl.gz`, `NAME.0002.jsonl.gz`, ... A path that ends in `.gz`
     is compressed.
     """
@@ -206,7 +205,7 @@ class TapeFile:
         self.taken = 0
         """Lines that it has taken."""
         self.broken = False
-        """Whether it has refused some; what the file holds beyond `size` is no line then."""
+        """Whether it has refused some; the file's bytes beyond `size` are no line then."""
         self._path = path
         self._buffer_bytes = buffer_bytes
         self._rotate_bytes = rotate_bytes
@@ -217,7 +216,6 @@ class TapeFile:
 
     @property
     def path(self) -> Path:
-        """Return the file being written."""
         return part_path(self._path, self._part)
 
     def write(
@@ -233,7 +231,7 @@ class TapeFile:
     ) -> None:
         """Append one line, received at `t_ns` (ns UTC). Raises `StoreError` when the disk refuses.
 
-        `connection` names the one that it came by, where that is not the venue's first.
+        `connection` names its connection, where that is not the venue's first.
 
         A tape is text: bytes that are no UTF-8 (which no websocket text frame may hold) are kept as `\\xNN`.
         """
@@ -244,7 +242,7 @@ class TapeFile:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything buffered to the operating system; raises `StoreError` when it refuses."""
+        """Pass everything buffered to the operating system; raises `StoreError` when it refuses."""
         if not self._buffer:
             return
         data, self._buffer = bytes(self._buffer), bytearray()
@@ -299,16 +297,17 @@ class TapeFile:
 
 HEAD_VERSION = 1
 RULES = 10
-"""Counts the changes of the rules by which the engine decides, and of what it writes down: a rerun of a run decided by others
-may lead elsewhere."""
+"""Counts the changes of the rules by which the engine decides, and of its records: a rerun of a run decided by others
+may differ.
+"""
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
-    """The engine's settings, what it restored from the journal, and the sequence number before its first event.
+    """The engine's settings, its state restored from the journal, and the sequence number before its first event.
 
-    `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
-    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted. `spare`: how many more symbols
-    there was room for.
+    `connections`: which public connection carried which books, by name; empty in heads of before there could be
+    several. `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted. `spare`: how
+    many more symbols there was room for.
     """
 
     version: int = HEAD_VERSION
@@ -326,7 +325,7 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
 
     @property
     def learned(self) -> bool:
-        """Return whether the run learned what legs cost, which decides otherwise from its first closed pair on."""
+        """Return whether the run learned the cost of legs, which decides otherwise from its first closed pair on."""
         return self.settings.limits.leg_cost == LEARNED
 
 
@@ -356,11 +355,12 @@ SEGMENT_RULES = 1
 
 
 class SegmentHead(msgspec.Struct, frozen=True, kw_only=True, tag="SegmentBegan"):
-    """The head of one file of a recording; what follows are frames, and events that concern its books.
+    """The head of one file of a recording; then follow frames, and events that concern its books.
 
-    `recording` distinguishes the process that recorded, in hexadecimal digits; `segment` counts the files of its folder.
-    `rules`: the form of the instruments' rules (`InstrumentListed` events, at the head and wherever they changed), by which a
-    replay goes; 0: by none, as in segments of earlier versions. `sites`: what each venue was reached as, `production/global`.
+    `recording` distinguishes the process that recorded, in hexadecimal digits; `segment` counts the files of its
+    folder. `rules`: the form of the instruments' rules (`InstrumentListed` events, at the head and at each change),
+    which a replay uses; 0: none, as in segments of earlier versions. `sites`: each venue's environment and region,
+    `production/global`.
     """
 
     version: int = SEGMENT_VERSION

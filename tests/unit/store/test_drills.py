@@ -199,7 +199,7 @@ def test_of_two_writers_with_one_journal_and_its_copy_the_second_is_stopped(db_u
     add_pair(second, other, 50)
     with pytest.raises(StoreError, match="another process writes into it"):
         other.flush()
-    with pytest.raises(StoreError, match="does not hold what its journal"):
+    with pytest.raises(StoreError, match="lacks rows that its journal"):
         InlineLedger(db_url, second)  # else its rows would lie behind the position and be passed over
     add_pair(first, ledger, 5)
     ledger.close()

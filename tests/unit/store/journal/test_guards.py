@@ -90,14 +90,14 @@ def test_the_shared_directory_is_one_whatever_the_environment_says(
 def test_a_shared_directory_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(mode)
-    with pytest.raises(ConfigError, match="is not this user's alone"):
+    with pytest.raises(ConfigError, match="is not only this user's"):
         locks(tmp_path, "one", "gate-1")
 
 
 def test_a_link_in_the_place_of_the_shared_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "shared").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="is not this user's alone"):
+    with pytest.raises(ConfigError, match="is not only this user's"):
         locks(tmp_path, "one", "gate-1")
 
 

@@ -115,7 +115,7 @@ def test_an_opening_whose_step_is_in_the_journal_is_not_made_anew(path: Path) ->
 def test_no_later_step_is_journalled_before_the_one_whose_orders_left(journal: Journal) -> None:
     journal.intend((an_intent(5),))
     journal.append(an_event(4), ())  # one that waited
-    with pytest.raises(InvariantError, match="event 6 without 5, whose orders left"):
+    with pytest.raises(InvariantError, match="event 6 without 5, whose orders were sent"):
         journal.append(an_event(6), ())
     journal.append(an_event(5), ())
     journal.append(an_event(6), ())

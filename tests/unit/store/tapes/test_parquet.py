@@ -126,7 +126,7 @@ def test_rows_that_somebody_changed_do_not_come_back_as_a_tape(tmp_path: Path) -
     ("others", "said"),
     [
         ({"format": 2, "arb": "9.9"}, "written by another arb (9.9; format 2, this one knows 1)"),
-        ({"lines": "many"}, "what it says of its tape cannot be read: Expected `int`, got `str` - at `$.lines`"),
+        ({"lines": "many"}, "its facts about its tape cannot be read: Expected `int`, got `str` - at `$.lines`"),
     ],
 )
 def test_facts_that_are_not_known_are_refused(tmp_path: Path, others: dict[str, Any], said: str) -> None:
