@@ -39,7 +39,6 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
 
 
 def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
-    """Return the sites and keys of the enabled venues of a sandbox."""
     announced = sandbox.announced["venues"]
     return {venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced}
 

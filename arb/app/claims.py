@@ -42,7 +42,6 @@ class Blocks:
         return next(iter(self._causes.values()), None)
 
     def say(self, what: str, cause: str | None) -> None:
-        """Record the answer of one of them: a cause, or None."""
         if cause is None:
             self._causes.pop(what, None)
         else:
@@ -116,7 +115,6 @@ class Claims:
             self._blocks.say(what, str(refused))
 
     async def release(self) -> None:
-        """Release the accounts."""
         if self._lease is not None:
             await asyncio.gather(*self._asking)
             await asyncio.to_thread(self._lease.close)

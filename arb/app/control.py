@@ -127,7 +127,6 @@ def acknowledge(settings: Settings, options: ControlOptions) -> Answer:
 
 
 def this_user() -> str:
-    """Return the user's name, for acknowledgements."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user whom the system knows by number only

@@ -27,7 +27,6 @@ class RunKind(msgspec.Struct, frozen=True):
 
     @property
     def meant(self) -> Environment:
-        """Return the environment in the settings of the venues."""
         return Environment.DEMO if self.demos else Environment.PRODUCTION
 
     @property

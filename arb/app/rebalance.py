@@ -89,7 +89,6 @@ def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str,
 
 
 def _known(settings: Settings, options: RebalanceOptions) -> tuple[str, KnownInventory]:
-    """Return the known inventory, and its source."""
     url, _ = stores(settings, options.mode, options.db)
     journals = list(journals_of(settings, options.mode, options.db))
     for journal in journals:

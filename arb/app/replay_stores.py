@@ -47,7 +47,6 @@ class Afresh:
 
     @property
     def last_seq(self) -> int:
-        """Return the sequence number of the last event."""
         return self._journal.last_seq
 
     def last_ns(self) -> int:

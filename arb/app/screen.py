@@ -96,7 +96,6 @@ def coloured() -> bool:
 
 
 def stop_this_process() -> None:
-    """Stop as Ctrl-C does."""
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -143,7 +143,6 @@ def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | No
 
 
 def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress, *, compiled: bool) -> None:
-    """Replay parts only for their totals."""
     for _ in _play(parts, NoJournal(), findings, on_progress, compiled=compiled):
         pass
 

@@ -113,7 +113,6 @@ def _found(stretch: Stretch, by: BooksBy) -> Findings:
 
 
 def trial_on_captures(settings: Settings) -> Trial:
-    """Return the unchanged trial of captures."""
     return Trial(settings=EngineSettings(venues=(), symbols=(), **_tables(settings)))
 
 
@@ -168,7 +167,6 @@ def changed(trial: Trial, settings: Settings, changes: Changes) -> Trial:
 
 
 def _named(overrides: Overrides, key: str) -> list[str]:
-    """Return the names overridden under a key of [paper]."""
     return [path[2] for path in overrides.values if path[:2] == ("paper", key) and len(path) > 2]
 
 

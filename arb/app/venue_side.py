@@ -137,7 +137,6 @@ class VenueSide:
                 await claims.release()
 
     def feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
-        """Return the feeds of the venues."""
         taken = watched(on_frame, self.paper) if self.paper else on_frame
         return build_feeds(
             self._sites,

@@ -38,7 +38,6 @@ def ending(summary: Mapping[str, Any], exit_code: int, options: Sequence[str], w
 
 
 def _lines(name: str, text: Callable[[int], str], width: int | None) -> Iterator[str]:
-    """Yield a name and its text, wrapped to the width."""
     first = f"{name:11}"
     most = next((most for most in range(SHOWN, 1, -1) if width is None or len(first + text(most)) <= width), 1)
     shown = first + printable(text(most))

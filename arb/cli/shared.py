@@ -21,7 +21,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_and_json(command: F) -> F:
-    """Add `--config PATH` and `--json`, which every command takes."""
     command = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
     return click.option(
         "--config",
@@ -80,7 +79,6 @@ def settings_from(config: Path | None, *, keys: bool = True) -> Settings:
 
 
 def folder_of(config: Path | None) -> Path:
-    """Return the folder of `.env`."""
     return (config or DEFAULT_CONFIG).parent
 
 

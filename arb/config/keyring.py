@@ -51,7 +51,6 @@ class SystemKeyring:
         self._problem: str | None = None
 
     def problem(self) -> str | None:
-        """Return why there is no keyring here, or None."""
         if not self._looked:
             self._looked = True
             try:

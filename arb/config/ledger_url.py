@@ -48,7 +48,6 @@ def _name(venues: VenuesSettings, mode: str) -> str:
 
 
 def url_problem(url: str) -> str | None:
-    """Return the problem of a database URL, or None."""
     backend = url.partition("://")[0].partition("+")[0]
     if backend == "postgres":
         return f"{_masked(url)!r}: write postgresql:// instead of postgres://"
@@ -63,7 +62,6 @@ def url_problem(url: str) -> str | None:
 
 
 def holds_password(url: str) -> bool:
-    """Return whether a database URL holds a secret."""
     return not url.startswith("sqlite") and HIDDEN in _masked(url)
 
 

@@ -106,12 +106,10 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
 
 
 def _default(field: FieldInfo) -> Any:
-    """Return a field's default, or `NODEFAULT`."""
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _tables_of(kind: Any) -> type[msgspec.Struct] | None:
-    """Return the structure that `kind` maps names to, or None."""
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
     return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 
@@ -162,7 +160,6 @@ def _named_twice(
 
 
 def _member(kind: Any) -> type[msgspec.Struct] | None:
-    """Return the structure that `kind` is a tuple of, or None."""
     inner = get_args(kind)[0] if get_origin(kind) is tuple else None
     return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 

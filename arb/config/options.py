@@ -169,6 +169,5 @@ class MarketsOptions(msgspec.Struct, frozen=True, kw_only=True):
     config: Path
 
     def rules(self) -> dict[str, int]:
-        """Return the rules that were given."""
         given = {"min_venues": self.min_venues, "top": self.top}
         return {name: value for name, value in given.items() if value is not None}

@@ -26,7 +26,6 @@ class Overrides:
     """Keys and values that replace those of the settings, in the order in which they were given."""
 
     def __init__(self, values: dict[tuple[str, ...], Any]) -> None:
-        """`values`: by the path of their key."""
         self.values = values
 
     def __bool__(self) -> bool:

@@ -62,7 +62,6 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def chooses(self) -> bool:
-        """Return whether the symbols are still to be chosen."""
         return self.symbols == AUTO
 
 

@@ -141,7 +141,6 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
 
 
 def wrapped(symbols: Sequence[str]) -> list[str]:
-    """Return the lines of an array, a few symbols on each."""
     quoted = [f'"{symbol}",' for symbol in symbols]
     return [f"    {' '.join(quoted[start : start + PER_LINE])}" for start in range(0, len(quoted), PER_LINE)]
 

@@ -152,7 +152,6 @@ def _texts(name: str, given: Any) -> tuple[str, Any]:
 
 
 def is_spot_symbol(text: str) -> bool:
-    """Return whether a text is a spot symbol: BASE/QUOTE."""
     try:
         return Symbol.of(text).is_spot
     except ValueError:

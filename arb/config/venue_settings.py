@@ -96,8 +96,6 @@ class GenericSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
-    """The venues: a field each, made from the list of venues."""
-
     def every(self) -> dict[str, VenueSettings]:
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
@@ -166,8 +164,6 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Fee: ...
 
     class PaperLatency(msgspec.Struct, frozen=True, kw_only=True):
-        """As `PaperFees`."""
-
         def __getattr__(self, name: str) -> int: ...
 
 else:
@@ -191,7 +187,6 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     balances: dict[str, Decimal] = {}
 
     def taker_fee(self, venue: str) -> Decimal:
-        """Return the taker fee at a venue, as a ratio."""
         return fee_ratio(getattr(self.fees, venue))
 
     def latency_ns(self, venue: str) -> int | None:

@@ -318,7 +318,6 @@ def check_instruments_barred(about: str, barred: Sequence[str]) -> Finding:
 
 
 def not_asked(about: str, check: str, why: str) -> Finding:
-    """Return the finding for a fact that could not be measured."""
     return Finding(about, check, Result.FAIL, f"not looked at: {why}", "see the finding of `signature`")
 
 

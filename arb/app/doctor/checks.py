@@ -16,8 +16,6 @@ BOOK_WAIT_S = 10.0
 
 
 class Result(StrEnum):
-    """How a check ended."""
-
     PASS = "pass"
     WARN = "warn"
     FAIL = "fail"
@@ -236,7 +234,6 @@ def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -
 
 
 def check_books(about: str, feed: FeedFacts) -> Finding:
-    """Judge whether every book arrived in time."""
     missing = [symbol for symbol, ms in feed.first_book_ms.items() if ms is None]
     if missing:
         why = f" ({feed.lost})" if feed.lost else ""

@@ -263,7 +263,6 @@ def _modes(*files: Path | None) -> dict[str, int]:
 
 
 def _existing(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that is there already."""
     folder = folder.absolute()
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

@@ -195,7 +195,6 @@ def refused_as_late(result: DrillResult) -> bool:
 
 
 def judged(result: DrillResult) -> Finding:
-    """Return the finding of one step."""
     order, check = result.order, f"drill_{result.step}"
     if order.outcome is Outcome.REJECTED:
         found = f"refused ({clean(order.reject_code or '')})"

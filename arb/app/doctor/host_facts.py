@@ -49,7 +49,6 @@ def clock_discipline() -> ClockDiscipline:
 
 
 def loop_kind(loop: asyncio.AbstractEventLoop) -> str:
-    """Return which event loop runs, and its selector."""
     if isinstance(loop, asyncio.SelectorEventLoop):
         return f"asyncio on {selectors.DefaultSelector.__name__.removesuffix('Selector').lower()}"
     return type(loop).__module__.partition(".")[0]

@@ -40,7 +40,6 @@ class ClockDiscipline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Judge the interpreter."""
     found = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < PYTHON_MIN:
         return Finding(LOCAL, "python", Result.FAIL, found, "install Python 3.11 or newer")

@@ -306,8 +306,6 @@ async def handshake(origin: Origin, clock: Clock, way: WayOut) -> HostFacts:
 
 
 class _Seen(asyncio.Protocol):
-    """A connection on which nothing is sent."""
-
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
