@@ -19,8 +19,7 @@ from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 
 OTHER = "other"
 WAKING_UP = "waking up"
-"""Not a turn, but by how much the loop woke up later than it had asked for: because of the system, or another thread.
-"""
+"""Not a turn, but by how much the loop woke up late: because of the system, or another thread."""
 IDLE_WORK = "idle work"
 """Not a turn, but a part of the idle work."""
 IDLE_PERCENT = 25
@@ -237,9 +236,7 @@ class _MeasuredSelector(selectors.DefaultSelector):
 
 
 def in_turn(*works: IdleWork) -> IdleWork:
-    """Return idle work that does a round of one work, then of the next, and so on; its own round is complete with that
-    of the last.
-    """
+    """Return idle work that does rounds of several works in turn; its own round is complete with that of the last."""
     left = list(works)
 
     def work() -> bool:

@@ -28,9 +28,7 @@ def version() -> str:
 
 
 def code_version() -> str:
-    """Return the name of this build without its commit, where its code is known: a commit that only changes pages does
-    not change it.
-    """
+    """Return the name of this build without its commit, where its code is known: only changed code changes it."""
     return re.sub(r"\+g[0-9a-f]+\.c", "+c", version())
 
 

@@ -33,7 +33,6 @@ PROXY_TIMEOUT_S = 5.0
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
-    """Return the symbols to trade at a venue: its own list, or that of the run."""
     chosen = settings.venues.enabled()[venue].symbols
     return tuple(symbol for symbol in settings.run.symbols if symbol in chosen) if chosen else settings.run.symbols
 
@@ -73,7 +72,6 @@ def warn_of_unsimulated(settings: Settings, sandbox: Sandbox) -> None:
 
 
 def gateway_limits(settings: Settings, venue: str) -> GatewayLimits:
-    """Return the limits of the guard next to a venue's signer."""
     chosen = settings.venues.traded()[venue]
     return GatewayLimits(
         symbols=symbols_of(settings, venue),

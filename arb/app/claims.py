@@ -1,6 +1,4 @@
-"""Claims on the accounts of a run, so that no other engine trades them; a ledger that cannot confirm them blocks
-openings.
-"""
+"""Claims on a run's accounts, so that no other engine trades them; an unconfirmed claim blocks openings."""
 
 import asyncio
 import contextlib
@@ -38,7 +36,6 @@ class Blocks:
 
     @property
     def cause(self) -> str | None:
-        """Return why nothing may open, or None."""
         return next(iter(self._causes.values()), None)
 
     def say(self, what: str, cause: str | None) -> None:

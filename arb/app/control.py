@@ -140,9 +140,7 @@ def _asked(
     more: Mapping[str, Any] | None = None,
     before: Callable[[Path], None] = lambda journal: None,
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Ask at every possible place of the engine's journal until one answers; return the last place asked, and the
-    answer.
-    """
+    """Ask at every possible place of the engine's journal until one answers; return the last place, and the answer."""
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)

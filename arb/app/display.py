@@ -47,8 +47,6 @@ def generic_feeds(
 
 
 class DisplayOnly:
-    """The books of `[generic] venues`, kept up and shown."""
-
     def __init__(
         self, settings: Settings, clock: Clock, rng: random.Random, make_client: ClientMaker | None = None
     ) -> None:

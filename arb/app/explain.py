@@ -139,7 +139,6 @@ def steps(history: PairStory) -> list[dict[str, Any]]:
 
 
 def _steps_of_order(history: PairStory, order: RowDict) -> list[tuple[int, str]]:
-    """Return the steps of an order after its intent, in order of time."""
     fills = [fill for fill in history.fills if fill["order_id"] == order["id"]]
     found = [
         (order["sent_ns"], "journalled and sent"),

@@ -1,6 +1,4 @@
-"""`arb keys test`: ask a venue whose key it is and which rights it has. Read only, and signed behind the guard like
-every request.
-"""
+"""`arb keys test`: ask a venue whose key it is and which rights it has. Read only, and signed behind the guard."""
 
 import asyncio
 import random
@@ -26,9 +24,7 @@ ENDS = 2
 
 
 def ask_venues(settings: Settings, keys: Mapping[str, Credentials]) -> tuple[list[dict[str, Any]], int]:
-    """Return the venues' answers for these keys, and the exit code: 3 where a key is refused or a venue does not
-    answer.
-    """
+    """Return the venues' answers for these keys, and the exit code: 3 for a refused key or a silent venue."""
     rows = asyncio.run(_ask_all(settings, keys))
     return rows, EXIT_OK if all(row["result"] == "accepted" for row in rows) else EXIT_CHECK
 
@@ -75,7 +71,6 @@ async def _of_gateway(
     rng: random.Random,
     network: SystemNetwork,
 ) -> KeyFacts:
-    """Return the rights of the trading key; raises `VenueError`."""
     # A start compares the user's confirmations; here only the venue is asked.
     limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
     gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
@@ -89,7 +84,6 @@ async def _of_gateway(
 async def _of_list(
     venue: str, site: Site, credentials: Credentials, clock: SystemClock, rng: random.Random, network: SystemNetwork
 ) -> KeyFacts:
-    """Return the rights of the key for the currency list; raises `VenueError`."""
     keyed = build_keyed_list(spec_of(venue), site, credentials, clock=clock, rng=rng, network=network)
     try:
         return await keyed.check_key()

@@ -44,9 +44,7 @@ class RunKind(msgspec.Struct, frozen=True):
         return self.recorded.upper() + " ON A SANDBOX" * self.sandbox
 
     def require(self, journal: Journal) -> None:
-        """Raise `ConfigError` where a ledger is of another kind than the run; the first run of its journal fixes the
-        kind.
-        """
+        """Raise `ConfigError` where a ledger is of another kind than the run; its journal's first run fixes the kind."""
         with closing(journal.reader()) as reader:
             first = reader.first_run()
         if first is None:

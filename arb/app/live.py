@@ -73,7 +73,6 @@ async def sandbox_behind(sites: Mapping[str, Site]) -> Sandbox | None:
 
 
 async def _sandbox_at(origin: Origin) -> Sandbox | None:
-    """Return the sandbox that answers at an address of this machine, if one does."""
     if origin.host not in LOOPBACK:
         return None
     try:

@@ -55,9 +55,7 @@ class Overview(msgspec.Struct, frozen=True):
         return common_symbols(self.listed, quote=quote, min_venues=min_venues)
 
     def judges(self, coins: CoinRule | None, trapped: Trapped) -> RouteJudges:
-        """Return the judge of where pairs may open, by these lists; `coins`: further knowledge (None: they are made
-        up).
-        """
+        """Return the judge of where pairs may open, by these lists; `coins`: further knowledge (None: made up)."""
         identities = RouteIdentities(coins)
         identities.renew(self.wallets.coins())
         return RouteJudges(identities, TransferBlocks(trapped, self.wallets))
@@ -148,9 +146,7 @@ class MarketReader:
 async def reading(
     settings: Settings, sandbox: str | None, clock: Clock, list_keys: Mapping[str, Credentials]
 ) -> AsyncIterator[MarketReader]:
-    """Yield the reader of the markets of the enabled venues, or of a sandbox's (see `public_side`), which is shown no
-    key.
-    """
+    """Yield the reader of the markets of the enabled venues, or of a sandbox's, which is shown no key."""
     async with public_side(settings, sandbox) as sites:
         await require_way_out(settings, sites.values())
         network = SystemNetwork(clock, way=settings.network.way_out())

@@ -131,13 +131,11 @@ class EdgeShares:
         self._looks: deque[tuple[int, dict[str, bool]]] = deque()
 
     def note(self, now_ns: int, with_edge: dict[str, bool]) -> None:
-        """Note a look: of each symbol that was seen, whether it had one."""
         self._looks.append((now_ns, with_edge))
         while self._looks[0][0] < now_ns - HOUR_NS:
             self._looks.popleft()
 
     def shares(self) -> dict[str, Decimal]:
-        """Return the share, 0 to 1, of each symbol that was seen."""
         seen = Counter(symbol for _, look in self._looks for symbol in look)
         had = Counter(symbol for _, look in self._looks for symbol, has in look.items() if has)
         return {symbol: round(Decimal(had[symbol]) / count, 6) for symbol, count in seen.items()}

@@ -115,7 +115,6 @@ class MarketView:
         return choose(self._common(), self._rules, self._judges, self._now_ns)
 
     def document(self) -> dict[str, Any]:
-        """Return the common symbols as a document, the busiest first."""
         common, choice = self._common(), self.choice()
         return {
             "quote": self._quote,
@@ -173,7 +172,6 @@ class MarketView:
         return why(symbol.symbol, list(symbol.at), self._table, mids)
 
     def _shown(self, symbol: CommonSymbol, edge: Edge) -> dict[str, Any]:
-        """Return an edge with the wallets' state on its route."""
         refill = self._judges.trapped.refill((symbol.symbol, edge.buy_venue, edge.sell_venue))
         return msgspec.structs.asdict(edge) | {"wallets": str(refill.state), "refill": refill.lines()}
 

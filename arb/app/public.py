@@ -32,6 +32,5 @@ async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tu
 
 @contextlib.asynccontextmanager
 async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
-    """Yield only the sites, as `venues_of` does."""
     async with venues_of(settings, sandbox) as (sites, _):
         yield sites

@@ -71,7 +71,6 @@ def _venues(settings: Settings, options: RebalanceOptions) -> Iterable[str]:
 
 
 def _bands(settings: Settings, options: RebalanceOptions) -> dict[str, dict[str, Band]]:
-    """Return the bands of enabled venues by asset and venue, those of one asset where it is named."""
     found: dict[str, dict[str, Band]] = {}
     for venue, bands in settings.inventory.venue.items():
         for asset, band in bands.items() if venue in _venues(settings, options) else ():
@@ -150,7 +149,6 @@ def _shown(move: Move, cost: Decimal | None) -> dict[str, Any]:
 
 
 def _rows(asset: str, bands: Mapping[str, Band], known: KnownInventory, plan: AssetPlan) -> Iterator[dict[str, Any]]:
-    """Yield the holding of each venue with a band, before and after the moves."""
     in_all = sum((held.get(asset, NOTHING).total for held in known.held.values()), ZERO)
     for venue, band in bands.items():
         held = known.held[venue].get(asset, NOTHING) if venue in known.held else None

@@ -126,7 +126,6 @@ class Record:
             await source.close()
 
     def _generic(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Yield the recorder of each of `[generic] venues`: its books as frames of arb's form, without rules."""
         feeds = generic_feeds(
             self._settings, self._clock, self._rng, self._on_generic, self._on_event, self._make_client
         )
@@ -217,5 +216,4 @@ class _Listing:
         self._source = source
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
-        """Return the rules of those of `symbols` that are listed, with the public taker's fee; raises `VenueError`."""
         return await self._source.listing(symbols)

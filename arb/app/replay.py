@@ -49,7 +49,6 @@ def replay_tapes(
 
 
 def _timed(replay: Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
-    """Create the stores, replay, close them, and log the speed."""
     clock: Clock = SystemClock()
     with contextlib.closing(Stores(settings, options)) as kept:
         started_ns = clock.monotonic_ns()

@@ -31,7 +31,6 @@ class Stores:
             stack.pop_all()
 
     def close(self) -> None:
-        """Write waiting rows and release both."""
         try:
             self.ledger.close()
         finally:

@@ -1,6 +1,4 @@
-"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: the present state, the trades, and the reason for
-each cent.
-"""
+"""`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: the present state, the trades, and each cent."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -78,7 +76,6 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 
 def narrowed(options: ReviewOptions) -> bool:
-    """Return whether rows are selected by more than their run."""
     return any(value is not None for name, value in options.rows.items() if name != "run")
 
 
@@ -120,8 +117,6 @@ def _added(rows: Iterable[RowDict], by: str, column: str) -> dict[str, int]:
 
 
 def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dict[str, Any]], None]) -> None:
-    """Show the status every second until interrupted."""
-
     async def again() -> None:
         while True:
             show(status(settings, options))
@@ -131,7 +126,6 @@ def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dic
 
 
 def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Return the latest of the selected pair trades, the last decided first."""
     url, _ = stores(settings, options.mode, options.db)
     reader, selection = LedgerReader(url), selected(options)
     rows, last_run_id = reader.pairs(selection, limit=options.limit), reader.last_run_id()
@@ -208,7 +202,6 @@ def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress 
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Explain one pair: decision, orders, fills, waterfall, and the timeline from frame to last fill."""
     url, _ = stores(settings, options.mode, options.db)
     journal = found_journal(settings, options.mode, options.db)
     reader = LedgerReader(url)

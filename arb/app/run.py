@@ -71,8 +71,7 @@ log = logging.getLogger(__name__)
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
 SWITCH_S = 0.0001
-"""How long another thread keeps running Python when the loop wants to run (5 ms by default): ledger and view have time.
-"""
+"""How long another thread keeps running Python when the loop wants to run (5 ms by default)."""
 
 
 def run_engine(
@@ -93,7 +92,6 @@ def run_engine(
 
 
 def processors() -> int:
-    """Return on how many processors this process may run."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -219,15 +217,12 @@ class Run:
 
     @property
     def kind(self) -> RunKind:
-        """Return the kind of this run, as far as it is known: whether a live run's venues are a sandbox is found at its
-        start.
-        """
+        """Return the kind of this run, as far as known: a sandbox behind a live run's venues is found at its start."""
         return self._venues.kind
 
     def _opened(
         self, journal: Journal, sandbox: Sandbox | None
     ) -> AbstractAsyncContextManager[tuple[dict[str, OrderGateway], Claims]]:
-        """Return the context that makes the gateways and claims their accounts."""
         stores = (self._db, self._journal_path)
         return self._venues.opened(journal, stores, sandbox, self._blocks, self._books)
 
@@ -383,7 +378,6 @@ class Run:
         ).run()
 
     def _beside(self) -> dict[str, Any]:
-        """Return the facts a screen shows besides the engine's state."""
         return {
             "about": {
                 "mark": self.kind.mark,
@@ -455,5 +449,4 @@ class Run:
 
 
 def _amounts(reached: Reached) -> dict[str, str]:
-    """Return sums of quote as decimal strings."""
     return {name: money(amount) for name, amount in msgspec.structs.asdict(reached).items()}

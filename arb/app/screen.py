@@ -43,9 +43,7 @@ NOT_RUNNING, NO_ANSWER = "NOT RUNNING", "NO ANSWER"
 
 
 class ScreenControls:
-    """The actions of a screen's keys, and the facts it reads besides the engine's state. `stop`: the action of `q`,
-    once confirmed.
-    """
+    """The actions of a screen's keys, and the facts besides the engine's state. `stop`: the action of `q`."""
 
     def __init__(self, settings: Settings, mode: str, db: str | None, clock: Clock, stop: Callable[[], None]) -> None:
         self._settings = settings
@@ -86,7 +84,6 @@ def _said(what: str, answer: control.Answer) -> str:
 
 
 def screen_of(controls: ScreenControls, clock: Clock, texts: Texts, held: HeldLog) -> Screen:
-    """Return a screen on this process's terminal."""
     return Screen(own_terminal(), clock, controls.hands(), texts, held, colours=coloured())
 
 
@@ -116,7 +113,6 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
 
 
 def _of_ledger(known: dict[str, Any], now_ns: int) -> dict[str, Any]:
-    """Return a state from the ledger's sums of a run."""
     ended = (
         f"ended at {utc_text(known['ended_ns'])} UTC"
         if known.get("ended_ns")

@@ -174,8 +174,6 @@ def _opening(opening: Opening | None) -> dict[str, Any] | None:
 
 
 class _Simulation:
-    """Parts replayed into the same stores, one after the other."""
-
     def __init__(self, settings: Settings, parts: Sequence[Part], on_progress: Progress) -> None:
         self.findings = _findings(parts[0].trial)
         self.exit_code = 0
@@ -267,7 +265,6 @@ _COUNTED = (
 
 
 def _added(values: Sequence[Any]) -> Any:
-    """Return the sum of counts, of amounts as plain decimals, or of tables of either."""
     if isinstance(values[0], dict):
         keys = dict.fromkeys(key for value in values for key in value)
         return {key: _added([value[key] for value in values if key in value]) for key in keys}

@@ -26,8 +26,7 @@ from arb.version import code_version
 log = logging.getLogger(__name__)
 
 SETS_A_PASS = 16
-"""So many sets share one pass over a tape, each with its own books; more would take more memory and hardly less time.
-"""
+"""So many sets share one pass over a tape, each with its own books; more would take memory and hardly less time."""
 FEE, LATENCY = "--fee", "--latency"
 
 Progress = Callable[[str, int, int | None], None]
@@ -35,8 +34,6 @@ Progress = Callable[[str, int, int | None], None]
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """A run that belongs to the sweep: a tape under a set of settings."""
-
     tape: Tape
     label: Label
 

@@ -67,7 +67,6 @@ def relations(timing: Timing, proved: Mapping[str, bool], *, dedicated: bool) ->
 
 
 def require_timing(timing: Timing, proved: Mapping[str, bool], *, dedicated: bool) -> None:
-    """Raise `ConfigError` for the first relation that the settings break."""
     for key, least_ms, what, otherwise in relations(timing, proved, dedicated=dedicated):
         value, unit_ms = getattr(timing, key), 1 if key.endswith("_ms") else 1000
         if value * unit_ms < least_ms:

@@ -96,7 +96,6 @@ _REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
 
 
 def _found(stretch: Stretch, by: BooksBy) -> Findings:
-    """Run the tape of a run again and return its totals."""
     tape = OwnTape(stretch.files)
     settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))

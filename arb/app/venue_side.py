@@ -90,7 +90,6 @@ class VenueSide:
 
     @contextlib.asynccontextmanager
     async def sandbox(self) -> AsyncIterator[Sandbox | None]:
-        """Yield the sandbox that simulates the venues, where one does."""
         if not self.on_sandbox:
             yield self._behind
             return
@@ -180,7 +179,6 @@ class VenueSide:
         books: Callable[[], Books],
         stack: contextlib.AsyncExitStack,
     ) -> dict[str, OrderGateway]:
-        """Return the gateways of the mode; `stack` closes their resources."""
         settings, clock, rng, network = self.settings, self._clock, self._rng, self.network
         if self._options.mode is Mode.PAPER:
             accounts = AccountFile(journal, rng, self.kind.environment)

@@ -85,9 +85,7 @@ def every_coin(settings: Settings) -> tuple[Coin, ...]:
 
 
 def coin_overrides(given: Mapping[str, str]) -> tuple[CoinOverride, ...]:
-    """Return the user's statements about coins: `"gate:XYZ" = "same as okx:XYZ"`, or `"different from ..."`; raises
-    `ConfigError`.
-    """
+    """Return the user's statements: `"gate:XYZ" = "same as okx:XYZ"`, or `"different from ..."`; raises `ConfigError`."""
     found: dict[tuple[str, frozenset[str]], CoinOverride] = {}
     for key, text in given.items():
         where = f'[coins.overrides] "{key}" = "{text}"'

@@ -64,9 +64,7 @@ class SystemKeyring:
         return self._problem
 
     def entries(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the entries under these names, masked from now on; raises `ConfigError` where the keyring cannot be
-        asked.
-        """
+        """Return the entries under these names, masked from now on; raises `ConfigError` where it cannot be asked."""
         found = {}
         for name in names:
             secret = self._asked(partial(_get, name))

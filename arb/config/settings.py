@@ -83,9 +83,7 @@ DEFAULT_URL = f"sqlite:///var{MODE_FILE}"
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger and the journal are stored, and for how long; a `url` that ends in `/MODE.sqlite` is a file for
-    each mode.
-    """
+    """Where the ledger and the journal are, and for how long; a `url` ending in `/MODE.sqlite` is a file per mode."""
 
     url: str = DEFAULT_URL
     journal_dir: str = "var"

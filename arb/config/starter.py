@@ -1,6 +1,4 @@
-"""The first settings of a user: a short commented config.toml with the choices of `arb init`. All other keys keep their
-defaults.
-"""
+"""The first settings of a user: a short commented config.toml with the choices of `arb init`, else defaults."""
 
 import contextlib
 import os

@@ -21,7 +21,7 @@ WAYS = (BOTH, DEPOSIT, WITHDRAWAL)
 
 
 class SimWallet(NamedTuple):
-    """An asset's one chain at a venue: the venue's name of it, its contract ("" for the chain's own coin), its open
+    """An asset's one chain at a venue: the venue's name of it, its contract ("": the chain's coin), its open
     directions.
     """
 

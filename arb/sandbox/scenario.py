@@ -56,8 +56,7 @@ CHARACTERS = {
 
 
 COPY_ACTIVITY = 0.05
-"""How often a copy of one of the five is requoted, as a share of its model: many quiet symbols next to a few busy ones.
-"""
+"""How often a copy of one of the five is requoted, as a share of its model: quiet symbols next to busy ones."""
 COPY_COARSENESS = 8
 """How many rungs of its model one rung of a copy represents: the same depth in fewer prices."""
 

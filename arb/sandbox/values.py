@@ -59,9 +59,7 @@ class SimInstrument:
     listed_ns: int = 0
     tradable: bool = True
     coarser: int = 1
-    """How many times coarser than its levels the steps of new orders are; resting orders keep theirs (fault
-    `listing_change`).
-    """
+    """How much coarser than its levels the steps of new orders are; resting orders keep theirs (`listing_change`)."""
 
     @property
     def base(self) -> str:

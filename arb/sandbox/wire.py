@@ -1,9 +1,9 @@
-"""The shape of a dialect, and what dialects share: sessions, rate meters, the schedule. Pure, no sockets.
+"""The shape of a dialect, and the parts shared by all: sessions, rate meters, the schedule. Pure, no sockets.
 
 A `Dialect` turns HTTP requests into `HttpAnswer`s and opens `Session`s for websockets. `SimVenue` (`venue.py`) stands
 around it and adds, for every dialect alike: latency, faults, the record of requests, and delivery.
 
-    dialect.classify(request, now_ns)        -> Call(kind, symbol, client_ids): what the request is about, for faults
+    dialect.classify(request, now_ns)        -> Call(kind, symbol, client_ids): its subject, for faults
                                                 and records; reads without judging (never raises on garbage)
     dialect.handle(request, now_ns)          -> HttpAnswer, executed when the request reaches the matching engine
     dialect.fault_answer(name, call, now_ns) -> HttpAnswer of a venue fault: http_429 http_500 http_503_maintenance
@@ -26,7 +26,7 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
                                                       called after the way out; faults apply as for HTTP
 
 Texts to one session arrive in the order in which they were sent, lane by lane. `CommandSession` is the websocket that OKX and
-Bitget have in common; `RateMeter` counts requests as venues do; `Scheduler` runs what is due.
+Bitget have in common; `RateMeter` counts requests as venues do; `Scheduler` runs due actions.
 """
 
 import heapq

@@ -53,9 +53,7 @@ def venue_of_path(path: str, table: dict[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """The answer to a submitted request; `answer` None: none will ever arrive; `CLOSED`: its connection is closed
-    instead.
-    """
+    """The answer to a submitted request; `answer` None: none will arrive; `CLOSED`: its connection is closed."""
 
     token: int
     answer: HttpAnswer | None

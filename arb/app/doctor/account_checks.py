@@ -44,7 +44,6 @@ def check_signature(about: str, diagnosis: Diagnosis | None) -> Finding:
 
 
 def check_rights(about: str, facts: KeyFacts) -> Finding:
-    """Judge the key's rights other than withdrawing."""
     check = "rights"
     if facts.can_trade is False:
         return Finding(
@@ -152,9 +151,7 @@ def check_fees(
 def check_funds(
     about: str, balances: Mapping[str, AssetBalance], wanted: Mapping[str, tuple[Decimal, Decimal]]
 ) -> Finding:
-    """Judge whether the funds suffice to buy and sell; `wanted`: of each symbol the notional in quote, and the price
-    (0: not known).
-    """
+    """Judge whether the funds suffice; `wanted`: of each symbol the notional in quote, and the price (0: not known)."""
     check = "funds"
     short: list[str] = []
     for symbol, (notional, price) in sorted(wanted.items()):
@@ -189,9 +186,7 @@ def check_minimums(
 
 
 def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) -> Finding:
-    """Judge how many orders may be sent against the need of all pairs that may be open at once, `tokens` each at a
-    venue.
-    """
+    """Judge how many orders may be sent against the need of all pairs open at once, `tokens` each at a venue."""
     check = "rate"
     per = "of each symbol" if rate.per_symbol else "of all symbols"
     window = rate.count * 60_000 / rate.window_ms
@@ -208,7 +203,6 @@ def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) ->
 
 
 def check_dead_man(about: str, *, has_switch: bool, dedicated: bool) -> Finding:
-    """Judge the fate of a resting order should this machine fail."""
     check = "dead_man"
     if not has_switch:
         return Finding(about, check, Result.PASS, "the venue has no switch; our orders are not meant to rest")
@@ -220,7 +214,6 @@ def check_dead_man(about: str, *, has_switch: bool, dedicated: bool) -> Finding:
 
 
 def check_dedicated(about: str, foreign: Sequence[OrderReport], *, dedicated: bool) -> Finding:
-    """Judge orders of others on the account."""
     check = "foreign_orders"
     if not foreign:
         return Finding(about, check, Result.PASS, "no order of anybody else is open")
@@ -310,7 +303,6 @@ def check_private_stream(about: str, why: str, waited_s: float) -> Finding:
 
 
 def check_instruments_barred(about: str, barred: Sequence[str]) -> Finding:
-    """Judge the instruments that the venue has refused to trade on this account before."""
     if barred:
         remedy = "take it out of [run] symbols; it opens again once the venue's listing of it changes"
         return Finding(about, "barred", Result.WARN, _some(barred), remedy)

@@ -212,7 +212,6 @@ class AccountExam:
         return self._journal([self._gateway.account_id], former)
 
     def _valued(self) -> set[str]:
-        """Return the assets that fees may be taken from and whose price is stated, or shown by a book of the run."""
         return {
             *self._chosen.fee_asset_prices_quote,
             *(Symbol.of(symbol).base for symbol in self._settings.run.symbols),
@@ -226,7 +225,6 @@ class AccountExam:
         return {symbol: (min(notional, ramp.start_quote), price) for symbol, (notional, price) in wanted.items()}
 
     async def _holdings(self, wanted: Mapping[str, tuple[Decimal, Decimal]]) -> list[Finding]:
-        """Ask for fees, balances and open orders; raises `VenueError`."""
         venue, gateway, settings = self._venue, self._gateway, self._settings
         self.instruments = await gateway.instruments(self._symbols)
         listed = {i.symbol: wanted[i.symbol] for i in self.instruments}
@@ -262,7 +260,6 @@ class AccountExam:
         ]
 
     async def _stream(self) -> Finding:
-        """Log in on the private stream, and log out."""
         up = asyncio.Event()
         lost: list[str] = []
 

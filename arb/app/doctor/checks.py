@@ -55,9 +55,7 @@ class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A public request: the HTTP status, 0 without an answer, and why; `foreign`: the answer is not in the venue's
-    form.
-    """
+    """A public request: the HTTP status, 0 without an answer, and why; `foreign`: not in the venue's form."""
 
     status: int
     error: str = ""
@@ -91,7 +89,6 @@ class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_dns(about: str, hosts: Iterable[HostFacts]) -> Finding:
-    """Judge whether the names of a venue's hosts lead anywhere."""
     bad = [f"{host.host}: {host.dns_error}" for host in hosts if host.dns_error]
     if bad:
         return Finding(
@@ -101,7 +98,6 @@ def check_dns(about: str, hosts: Iterable[HostFacts]) -> Finding:
 
 
 def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> Finding:
-    """Judge the certificates: of another host, or about to expire."""
     hosts = list(hosts)
     bad = [f"{host.host}: {host.tls_error}" for host in hosts if host.tls_error]
     if bad:
@@ -136,9 +132,7 @@ def check_way_out(about: str, hosts: Iterable[HostFacts]) -> Finding:
 
 
 def check_rest(about: str, rest: RestFacts) -> Finding:
-    """Judge the answer to a public request; some venues block whole countries, and some hotel networks answer for all
-    hosts.
-    """
+    """Judge the answer to a public request; some venues block countries, and some hotel networks answer for all."""
     if rest.status == 451 or rest.status == 403:
         found = f"HTTP {rest.status}: the venue does not serve this address"
         remedy = (
@@ -166,9 +160,7 @@ def check_rest(about: str, rest: RestFacts) -> Finding:
 
 EEA = frozenset({"eea", "eu"})
 NOT_IN_EEA = frozenset({"USDT"})
-"""Quotes that venues offer no customer in the European Economic Area since 2025 (MiCA: stable coins without an issuer
-there).
-"""
+"""Quotes no customer in the European Economic Area is offered since 2025 (MiCA: coins without an issuer there)."""
 
 
 def check_quote(about: str, region: str, quotes: Iterable[str]) -> Finding:
@@ -181,7 +173,6 @@ def check_quote(about: str, region: str, quotes: Iterable[str]) -> Finding:
 
 
 def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: str = "") -> Finding:
-    """Judge the difference between a venue's clock and ours, and how well it could be read."""
     if clock is None:
         return Finding(about, "clock", Result.FAIL, f"not compared: {why}", "see the findings of the other checks")
     offset_ms, error_ms = clock.offset_ns / NS_PER_MS, clock.error_ns / NS_PER_MS
@@ -199,9 +190,7 @@ def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: st
 def check_currency_list(
     about: str, *, listed: int = 0, wanted: int = 0, warning: str | None = None, error: str | None = None
 ) -> Finding:
-    """Judge the key for a currency list: `error` where it is not used or got no answer, `warning` where it has too many
-    rights.
-    """
+    """Judge the key for a currency list: `error` where it is unused or got no answer, `warning` for too many rights."""
     check = "currency_list"
     if error is not None:
         return Finding(about, check, Result.FAIL, error, "until then only saved lists and the table prove coins there")
@@ -258,7 +247,6 @@ def check_steps(about: str, feed: FeedFacts) -> Finding:
 
 
 def check_lag(about: str, feed: FeedFacts, lag_ms_max: int) -> Finding:
-    """Judge the way of a frame against the greatest age of a book."""
     rate = feed.frames / feed.watched_s if feed.watched_s else 0.0
     found = f"{rate:.0f} messages a second"
     if feed.lag_ms is None:

@@ -57,7 +57,6 @@ class Examined(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """Return `EXIT_CHECK` where a check failed."""
         return EXIT_CHECK if any(finding.result is Result.FAIL for finding in self.findings) else EXIT_OK
 
 
@@ -216,7 +215,6 @@ class Doctor:
         return [*local, *(finding for part in found for finding in part)]
 
     async def _account(self, exam: VenueExam, rule: CoinRule | None, journal: Restores | None) -> list[Finding]:
-        """Examine the account at one venue, where there is a key for it."""
         venue, gateway = exam.venue, self._gateways.get(exam.venue)
         if not isinstance(gateway, VenueGateway):
             return []

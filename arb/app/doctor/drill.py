@@ -63,9 +63,7 @@ def drill(
 
 
 def answers_beside(journal: Path, now_ns: int) -> Path:
-    """Return the directory for the answers of a drill that begins now: `NAME.drill-INSTANT` next to
-    `NAME.journal.sqlite`.
-    """
+    """Return the directory for a drill's answers: `NAME.drill-INSTANT` next to `NAME.journal.sqlite`."""
     instant = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H%M%SZ")
     return journal.with_name(f"{journal.name.removesuffix('.journal.sqlite')}.drill-{instant}")
 
@@ -84,7 +82,6 @@ class KeptAnswers:
             raise ConfigError(f"--keep {folder}: {error.strerror}: name a directory that can be written to") from error
 
     def keep(self, venue: str, step: str, exchange: Exchange) -> None:
-        """Write one answer; its secrets are masked already."""
         self.count += 1
         endpoint = re.sub(r"[^a-z0-9]+", "-", exchange.path.lower()).strip("-")
         folder = self.folder / venue / exchange.kind
@@ -162,9 +159,7 @@ class DrillRun(Run):
 
 
 def refused(found: Iterable[Finding], costs: Sequence[DrillCost]) -> list[Finding]:
-    """Return why no drill is to be tried, of each venue where a check failed or no book arrived; none where it may
-    start.
-    """
+    """Return why no drill is to be tried, of each venue with a failed check or without a book; none if it may start."""
     failed = [finding for finding in found if finding.result is Result.FAIL]
     if failed:
         names = sorted({f"{finding.about} {finding.check}" for finding in failed})
@@ -190,7 +185,6 @@ def proved(results: Iterable[DrillResult]) -> dict[str, bool]:
 
 
 def refused_as_late(result: DrillResult) -> bool:
-    """Return whether a late order was refused, by the venue's own code for that."""
     return result.as_hoped and result.order.reject_code in spec_of(result.venue).outcomes.expiry_codes
 
 

@@ -21,8 +21,6 @@ US_PER_MS = 1000
 
 
 class _Timex(ctypes.Structure):
-    """The beginning of `struct timex` (linux/timex.h), and room for the rest."""
-
     _fields_ = (
         ("modes", ctypes.c_uint),
         ("offset", ctypes.c_long),

@@ -57,7 +57,6 @@ def check_loop(kind: str) -> Finding:
 
 
 def check_disk(folder: str, free_bytes: int) -> Finding:
-    """Judge the free space for ledger and journal."""
     found = f"{free_bytes / MIB:,.0f} MiB free in {folder}"
     if free_bytes < FREE_FAIL:
         return Finding(
@@ -147,7 +146,6 @@ def check_permissions(settings: Mapping[str, int], records: Mapping[str, int]) -
 
 
 def check_halt(halted: str | None) -> Finding:
-    """Judge whether a halt of an earlier run holds; it stays until it is lifted."""
     if halted is not None:
         remedy = "find out why (docs/FAILURES.md), then `arb resume --reason TEXT`"
         return Finding(LOCAL, "halt", Result.WARN, f"trading is halted: {halted}", remedy)
@@ -155,7 +153,6 @@ def check_halt(halted: str | None) -> Finding:
 
 
 def check_open_pairs(pair_ids: Sequence[int]) -> Finding:
-    """Judge whether an earlier run ended with open pairs."""
     if pair_ids:
         found = f"pairs are open: {', '.join(map(str, sorted(pair_ids)))}"
         return Finding(

@@ -204,7 +204,6 @@ class FeedWatch:
         self._feeds: dict[str, SocketFeed] = {}
 
     async def watch(self, exam: VenueExam) -> FeedFacts:
-        """Wait for all books, and count for a while."""
         self._feeds = exam.feeds(self)
         running = [asyncio.create_task(feed.run()) for feed in self._feeds.values()]
         try:
@@ -227,7 +226,6 @@ class FeedWatch:
         )
 
     def quotes(self) -> Quotes:
-        """Return the best bid and ask of every book that arrived."""
         found = {}
         for row, instrument in enumerate(self.instruments):
             bid, ask = self._arena.best(row)
@@ -253,7 +251,6 @@ class FeedWatch:
                 self._lags_ns.append(received_ns + self._offset_ns - event_ns)
 
     def on_event(self, event: AnyEvent) -> None:
-        """Remember why a connection was lost."""
         if isinstance(event, FeedDown):
             self._lost = event.cause
 

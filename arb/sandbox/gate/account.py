@@ -1,4 +1,4 @@
-"""What Gate shows of an account beyond spot balances and orders, and of the markets that the sandbox has none of.
+"""Gate's view of an account beyond spot balances and orders, and of the markets that the sandbox has none of.
 
 Source: the API documentation's sections "Wallet", "Account", "Unified" and "Futures".
 """
@@ -20,7 +20,7 @@ def nothing(query: Query) -> Answer:
 
 
 def total_balance(exchange: SimExchange, query: Query) -> Answer:
-    """Answer `/wallet/total_balance`: spot alone, at the middle of the books, in USDT whatever `currency`."""
+    """Answer `/wallet/total_balance`: only spot, at the middle of the books, in USDT for any `currency`."""
     total = ZERO
     for asset, held in exchange.balances().items():
         market = exchange.markets.get(f"{asset}/USDT")

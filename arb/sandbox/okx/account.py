@@ -59,9 +59,7 @@ def max_available(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 
 def valuation(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /asset/asset-valuation`: everything in the trading account, at the middle of the books, in USDT for any
-    `ccy`.
-    """
+    """`GET /asset/asset-valuation`: the trading account, at the middle of the books, in USDT for any `ccy`."""
     total = ZERO
     for asset, held in exchange.balances().items():
         symbol = f"{asset}/USDT"

@@ -68,7 +68,6 @@ class AccountFile:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._write, account_id, entries)
 
     def close(self) -> None:
-        """Write waiting entries and release the file."""
         self._writer.shutdown()
         self._db.close()
 

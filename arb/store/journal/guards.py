@@ -223,9 +223,7 @@ class FileReserve:
 
 
 def allocate(descriptor: int, size: int) -> None:
-    """Allocate the first `size` bytes of a file on the disk; its contents stay. Raises `OSError` where there is no
-    space.
-    """
+    """Allocate the first `size` bytes of a file on the disk, keeping its contents. Raises `OSError` without space."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
@@ -291,7 +289,6 @@ class AccountLocks:
             self._accounts.add(account_id)
 
     def release(self) -> None:
-        """Remove the files and let other engines in."""
         for descriptor, path in self._held:
             path.unlink(missing_ok=True)  # safe: every taker of a lock makes sure that its file is still the one named
             os.close(descriptor)

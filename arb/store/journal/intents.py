@@ -53,9 +53,7 @@ def slot_text(intent: Intent, seed: int) -> bytes:
 
 
 def intents_of(journal: Path) -> Path:
-    """Return the path of a journal's intents: `NAME.intents` next to `NAME.journal.sqlite`, or the target of a link
-    there.
-    """
+    """Return the path of a journal's intents: `NAME.intents` next to `NAME.journal.sqlite`, or a link's target."""
     target = journal.resolve()
     return target.with_name(target.name.removesuffix(".sqlite").removesuffix(".journal") + ".intents")
 

@@ -143,11 +143,9 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
-        """Return the sequence number of the last event appended, 0 when there is none."""
         return self._last_seq
 
     def last_ns(self) -> int:
-        """Return when the last entry was written, 0 when there is none."""
         return self._reader.last_ns()
 
     def restore(
@@ -156,7 +154,6 @@ class Journal:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        """Return the state for a restart, as `JournalReader.state` does."""
         return self._reader.state(account_ids, former_accounts, now_ns)
 
     def reader(self) -> JournalReader:
@@ -296,9 +293,7 @@ class Journal:
             self._doubted = True
 
     def _recover_intents(self) -> None:
-        """Open the intents, and append the steps that are lacking here: their orders may have been sent before the
-        process died.
-        """
+        """Open the intents, and append the lacking steps: their orders may have been sent before the process died."""
         assert isinstance(self.path, Path)
         self._intents = IntentLog(intents_of(self.path), self.journal_id)
         for seq, found in groupby(self._intents.lacking(self._last_seq), key=attrgetter("seq")):
@@ -347,7 +342,6 @@ class Journal:
             )
 
     def _second(self) -> sqlite3.Connection:
-        """Return the connection of the thread that syncs: the engine's thread never waits for it, nor it for others."""
         if self._sync_db is None:
             self._sync_db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
             self._sync_db.execute("PRAGMA synchronous=NORMAL")

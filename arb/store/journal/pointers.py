@@ -27,8 +27,6 @@ _FORGET = "DELETE FROM live WHERE pair_id = ?"
 
 
 class PointerChange(msgspec.Struct):
-    """The effect of one transaction besides appending."""
-
     pointers: list[tuple[str, int, int, int]]
     opened: set[int]
     finished: set[int]
@@ -45,9 +43,7 @@ class PointerChange(msgspec.Struct):
 
 
 class Pointers:
-    """The journal's present pointers; `change` computes the additions of an entry, `remember` takes them once
-    committed.
-    """
+    """The journal's present pointers; `change` computes the additions of an entry, `remember` takes them."""
 
     def __init__(self, reader: JournalReader) -> None:
         self.counters = reader.counters()
@@ -61,7 +57,7 @@ class Pointers:
                 self._pair_of_order[key] = pair_id
 
     def change(self, event: AnyEvent, rows: list[Row]) -> PointerChange:
-        """Return the effect of one transaction besides appending: pairs that open and finish, rows a restart will need,
+        """Return the effect of one transaction besides appending: pairs opened and finished, rows for a restart,
         numbers.
         """
         change = PointerChange([], set(), set(), {}, {})

@@ -103,8 +103,6 @@ _COMMANDS: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
 
 
 class _Persisted(msgspec.Struct):
-    """A `Persist` command, of which only the record is read."""
-
     record: AnyRecord
 
 
@@ -225,7 +223,6 @@ class JournalReader:
         return next((row.record for row in self.records_from() if isinstance(row.record, RunRecord)), None)
 
     def last_ns(self) -> int:
-        """Return when the last entry was written, 0 when there is none."""
         return int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
 
     def state(
@@ -351,7 +348,6 @@ class JournalReader:
         return found[::-1]
 
     def counters(self) -> dict[str, int]:
-        """Return the greatest `run` and `pair` number ever journalled."""
         return dict(self._rows("SELECT kind, max_id FROM counters", ()))
 
     def _rows_back(self, upto: int) -> Iterator[Line]:

@@ -70,7 +70,6 @@ def connect(path: Path, make: Callable[[sqlite3.Connection], None] | None = None
 
 
 def create(db: sqlite3.Connection, clock: Clock, rng: random.Random) -> None:
-    """Make the tables of a new journal."""
     db.executescript(f"BEGIN;{_SCHEMA}")
     meta = [("journal_id", f"{rng.getrandbits(64):016x}"), ("created_ns", str(clock.wall_ns()))]
     db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)

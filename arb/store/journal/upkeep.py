@@ -104,7 +104,6 @@ class Upkeep:
                 raise StoreError(f"journal {self._path}: an entry cannot be read: {error}") from None
 
     def close(self) -> None:
-        """Release the file, once a read under way has ended."""
         with self._lock:
             self._db.close()
 
@@ -129,9 +128,7 @@ class Upkeep:
         return Change(first, last, 0, len(old), block, len(lines) - len(kept))
 
     def _compression(self) -> Change | None:
-        """Return the change that moves the oldest entries into a block: of one UTC day, for the story is kept by whole
-        days.
-        """
+        """Return the change that moves the oldest entries into a block: of one UTC day, as the story is kept by days."""
         newest = self._db.execute(
             "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?", (self._newest_entries,)
         ).fetchone()

@@ -239,7 +239,6 @@ def _read(connection: Connection, ids: Sequence[int]) -> Iterator[Row]:
 
 
 def _incidents(connection: Connection, *which: Any) -> list[Row]:
-    """Return incidents in the order in which they happened, each with the symbol of its pair."""
     query: Select[Any] = select(Incident.__table__, PairTrade.symbol).outerjoin(
         PairTrade, PairTrade.id == Incident.pair_trade_id
     )

@@ -164,8 +164,6 @@ ORDER BY started_ns, run_id
 
 
 class ColumnReader:
-    """Read the selected rows of one ledger as columns."""
-
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
         self._db_url, self._selection = db_url, selection
@@ -228,9 +226,7 @@ class ColumnReader:
 
 
 def _sampled(query: _Query, row_id: str, every: int) -> _Query:
-    """Return a query for one row in `every`. Ids are consecutive: their remainders are mixed, so that their rhythm does
-    not show.
-    """
+    """Return a query for one row in `every`. Ids are consecutive: mixed remainders hide any rhythm in them."""
     sql, types, by = query
     return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), types, by
 

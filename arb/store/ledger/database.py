@@ -123,7 +123,6 @@ def _secrets_of(db_url: str) -> SecretMask:
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """Return the file of a SQLite ledger, None for PostgreSQL."""
     if url.get_backend_name() != "sqlite":
         return None
     return Path(str(url.database))
@@ -212,9 +211,7 @@ def _on_read_only_medium(file: Path) -> bool:
 
 
 def postgres_arguments(db_url: str) -> dict[str, Any]:
-    """Return the arguments that only the driver needs to connect to a ledger on PostgreSQL; `ConfigError` as
-    `parse_url`.
-    """
+    """Return the arguments only the driver needs to connect to PostgreSQL; `ConfigError` as `parse_url`."""
     url = parse_url(db_url)
     return {**url.get_dialect()().create_connect_args(url)[1], **_POSTGRES}
 

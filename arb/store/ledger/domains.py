@@ -50,7 +50,6 @@ def levels_text(levels: Sequence[tuple[Decimal, Decimal]]) -> str:
 
 
 def levels_of(text: str) -> list[tuple[Decimal, Decimal]]:
-    """Return the levels that `levels_text` wrote; raise `StoreError` for any other text."""
     try:
         return msgspec.json.decode(text, type=list[tuple[Decimal, Decimal]])
     except msgspec.MsgspecError as error:

@@ -106,8 +106,6 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One table or view, and how it is cut into days."""
-
     name: str
     fields: tuple[Field, ...]
     day_sql: str
@@ -222,9 +220,7 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
 
 
 def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
-    """Yield the columns of the view of pairs: those of the table, sums, and those computed of others by their names'
-    rule.
-    """
+    """Yield the columns of the view of pairs: those of the table, sums, and those computed of others by name."""
     own = {column.name: column for column in Base.metadata.tables["pair_trades"].columns}
     names = list(connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys())
     instants = {at_of(column) for column in names}
@@ -242,7 +238,6 @@ def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
 
 
 def _fields(columns: Iterable[Column[Any]]) -> Iterator[Field]:
-    """Yield the field of each column, and after an instant its readable twin."""
     for column in columns:
         yield _field(column)
         if (twin := at_of(column.name)) is not None:
@@ -338,7 +333,6 @@ class Arrow:
         } | {kind: self.pa.decimal128(20, digits) for kind, digits in POINTS.items()}
 
     def schema(self, fields: Sequence[Field]) -> Any:
-        """Return the schema of a file, with every column's meaning in its metadata."""
         return self.pa.schema(
             [self.pa.field(f.name, self._types[f.kind], metadata={"comment": f.comment}) for f in fields]
         )

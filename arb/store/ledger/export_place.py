@@ -115,7 +115,6 @@ class ExportPlace:
             raise ConfigError(f"export {self.folder}: cannot be written: {error.strerror}") from None
 
     def _first_foreign(self) -> str | None:
-        """Return the first thing that no export made, None when there is none."""
         for entry in sorted(self.folder.iterdir()):
             if entry.name in (MANIFEST, DUCKDB_FILE) or entry.name.startswith(_STAGING):
                 continue
@@ -149,7 +148,6 @@ class ExportPlace:
 
 
 def export_error(folder: Path, error: OSError) -> StoreError:
-    """Return an error of the operating system as one line."""
     return StoreError(f"export {folder}: cannot be written: {error.strerror or error}")
 
 

@@ -79,8 +79,6 @@ class Holder(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """A lease as the database has it, and the time there."""
-
     holder: Holder
     acquired_ns: int
     renewed_ns: int
@@ -105,8 +103,6 @@ class Lease(NamedTuple):
 
 
 class HeldElsewhere(ConfigError):
-    """Another engine trades an account."""
-
     def __init__(self, account_id: str, by: str) -> None:
         super().__init__(f"account {account_id}: already traded by {by}; stop it first, or use another account")
         self.account_id = account_id
@@ -165,7 +161,6 @@ class AccountLease:
         self._drop()
 
     def _run(self) -> None:
-        """Renew the lease, or take it again, until closed."""
         while not self._end.wait(TICK_S):
             try:
                 self._keep()
@@ -346,7 +341,6 @@ class _Session:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        """Run one transaction; raise `psycopg.Error` where it fails or takes too long."""
         # A stalled server answers nothing, not even that a statement has timed out.
         breaker = threading.Timer(self._exchange_s, self._break_off)
         breaker.daemon = True

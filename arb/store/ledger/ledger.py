@@ -90,7 +90,6 @@ class Ledger:
 
     @property
     def blocked(self) -> str | None:
-        """Return why rows are not being written right now, None when they are."""
         with self._wake:
             return self._cause if self._blocked else None
 
@@ -248,12 +247,10 @@ class InlineLedger:
         self._projector.open()
 
     def submit(self, rows: Sequence[Row]) -> None:
-        """Take journalled rows; write when a batch is full."""
         self._rows.extend(rows)
         self._write_full()
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take an untraded opportunity; write when a batch is full."""
         self._untraded.append(record)
         self._write_full()
 
@@ -268,7 +265,6 @@ class InlineLedger:
         return True
 
     def close(self, deadline_s: float = 0) -> bool:
-        """Write everything and release the ledger; `deadline_s` is not used."""
         try:
             return self.flush()
         finally:

@@ -29,7 +29,6 @@ _ADVISORY_LOCK = 0x617262
 
 
 def migrations_dir() -> Path:
-    """Return the directory of the migrations: inside the installed package, or at the top of the repository."""
     package = Path(arb.__file__).parent
     for place in (package / "migrations", package.parent / "migrations"):
         if (place / "env.py").is_file():
@@ -38,7 +37,6 @@ def migrations_dir() -> Path:
 
 
 def make_config(connection: Connection | None = None) -> "Config":
-    """Return alembic's configuration, with the connection it is to work on."""
     from alembic.config import Config
 
     config = Config()
@@ -55,7 +53,6 @@ def known() -> tuple[str, ...]:
 
 
 def head() -> str:
-    """Return the newest revision this arb knows."""
     return known()[0]
 
 
@@ -110,7 +107,6 @@ def _inspect(db_url: str, look: Callable[[Connection], list[str]]) -> list[str]:
 
 
 def require_current(db_url: str, engine: Engine) -> None:
-    """Raise `ConfigError` unless the schema is the one this arb works with."""
     try:
         with engine.connect() as connection:
             found = _revision(connection)
@@ -163,7 +159,6 @@ def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str
 
 
 def _revision(connection: Connection) -> str | None:
-    """Return alembic's recorded revision, None where there is none."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

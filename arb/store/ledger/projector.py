@@ -92,7 +92,6 @@ class Projector:
             raise
 
     def close(self) -> None:
-        """Release the ledger; `open` may be called again."""
         if self._connection is not None:
             try:
                 self._connection.close()

@@ -111,7 +111,6 @@ class LedgerReader:
         require_current(db_url, self._engine)
 
     def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
-        """Return pair trades, the latest decision first."""
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
         with self._connection() as connection:
             return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
@@ -181,7 +180,6 @@ class LedgerReader:
             return connection.execute(select(func.max(Run.id))).scalar()
 
     def run(self, run_id: int) -> RowDict:
-        """Return the row of a run; raise `ConfigError` when there is none of that id."""
         with self._connection() as connection:
             return _run(connection, run_id)
 
@@ -190,7 +188,6 @@ class LedgerReader:
             return set(connection.execute(select(Run.mode).distinct()).scalars())
 
     def totals(self, run_id: int) -> RunTotals:
-        """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
         with self._connection() as connection:
             run = _run(connection, run_id)
             own = select(PairTrade.id).where(PairTrade.run_id == run_id)

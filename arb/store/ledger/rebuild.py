@@ -53,13 +53,11 @@ CHECKED_BYTES = 200 * 1024 * 1024
 
 
 def db_upgrade(db_url: str) -> dict[str, Any]:
-    """Bring the schema to the newest revision; raise as `migrate.upgrade` does."""
     before, after = migrate.upgrade(db_url)
     return {"db": mask_url(db_url), "before": before, "revision": after}
 
 
 def db_current(db_url: str) -> dict[str, Any]:
-    """Return the schema's revision and the newest one known."""
     found, newest = migrate.current(db_url), migrate.head()
     return {"db": mask_url(db_url), "revision": found, "head": newest, "up_to_date": found == newest}
 

@@ -38,7 +38,6 @@ def write(connection: Connection, writer: Writer, records: Sequence[AnyRecord]) 
 
 
 def _incident(connection: Connection, row_id: int, refused: RowRefused) -> IncidentRecord | None:
-    """Return the incident; None where the ledger holds no run that it could belong to."""
     record = refused.record
     started = select(func.max(Run.id)).where(Run.id <= min(_MOST, record.id // IDS_PER_RUN))
     first = select(func.min(Run.id))

@@ -38,7 +38,6 @@ class Retention:
         return max(0, today - self._keep_days) * NS_PER_DAY
 
     def done(self) -> None:
-        """Note that today's work is done."""
         self._done_on = self._clock.wall_ns() // NS_PER_DAY
 
 

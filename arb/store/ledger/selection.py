@@ -33,7 +33,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
 
     def __bool__(self) -> bool:
-        """Return whether the selection excludes any row."""
         return self != Selection()
 
     @property
@@ -82,7 +81,6 @@ class SelectedBy(NamedTuple):
     until: str = ""
 
     def where(self, selection: Selection) -> str:
-        """Return the condition for a selection; it refers to its `values`."""
         parts = [f"{self.until or self.at} >= :since_ns", f"{self.at} < :until_ns"]
         if selection.run_id is not None:
             parts += self._either(self.run and f"{self.run} = :run_id", "run_id = :run_id")

@@ -191,9 +191,7 @@ class PairTrade(Base):
 
 
 class PairClosing(Base):
-    """The result booked by one closing of a pair; a pair that a late fill opened again has several, and their sum is
-    its result.
-    """
+    """The result booked by one closing of a pair; a reopened pair has several, and their sum is its result."""
 
     __tablename__ = "pair_closings"
     __table_args__ = (

@@ -13,7 +13,6 @@ from arb.store.ledger.tables import WATERFALL
 
 
 def _both(column: str, source: str = "") -> str:
-    """Return SQL for an exact column and its readable twin."""
     name = column.removesuffix("_e8")
     return f"{source}{column} AS {column}, {source}{column} / 1e8 AS {name}"
 
@@ -176,7 +175,6 @@ def view_sql(name: str, dialect: str) -> str:
 
 
 def spelled(sql: str, dialect: str) -> str:
-    """Return a view's text as a database writes it."""
     sql = re.sub(
         r"UTC\((?P<source>\w+\.)?(?P<name>\w*)ns\)",
         lambda found: _INSTANTS[dialect].format(source=found["source"] or "", name=found["name"]),

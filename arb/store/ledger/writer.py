@@ -128,8 +128,6 @@ class RowRefused(StoreError):
 
 
 class Writer:
-    """Write records into one kind of database (`sqlite` or `postgresql`)."""
-
     def __init__(self, dialect: str) -> None:
         tables: list[type[Base]] = [*TABLES.values(), PairClosing]
         self._sql = {table: _upsert(table.__table__, dialect) for table in tables}  # type: ignore[arg-type]
@@ -372,9 +370,7 @@ def _closing(pair: PairRecord) -> tuple[int | None, ...]:
 
 
 def storable(texts: Iterable[str | None]) -> Iterable[str | None]:
-    """Return texts with characters a database cannot hold replaced: NUL in PostgreSQL, and half of a pair of UTF-16 in
-    both.
-    """
+    """Return texts with characters a database cannot hold replaced: NUL in PostgreSQL, and lone surrogates in both."""
     joined = "".join(filter(None, texts))
     if "\0" not in joined and (joined.isascii() or not _UNSTORABLE.search(joined)):
         return texts

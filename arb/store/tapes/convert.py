@@ -25,9 +25,7 @@ _TEXT_SUFFIXES = (".jsonl.gz", ".jsonl", ".gz")
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of converting one file. `text_bytes` and `sha256`: of the tape's text; `torn`: why it ends where it
-    does, or "".
-    """
+    """The result of one file. `text_bytes` and `sha256`: of the tape's text; `torn`: why it ends there, or ""."""
 
     file: str
     made: str
@@ -59,7 +57,6 @@ def convert_tapes(paths: Sequence[Path], folder: Path | None, *, to_parquet: boo
 
 
 def _plan(path: Path, *, to_parquet: bool) -> tuple[Path, Callable[[Path, Path], TapeFacts]]:
-    """Return the name of a tape's other form, and its maker."""
     found = is_parquet(path)
     if found == to_parquet:
         other = "--jsonl makes JSON lines of it" if found else "--parquet makes that of it"

@@ -92,7 +92,6 @@ class ParquetTapeWriter:
         self._writer.close()
 
     def close(self) -> None:
-        """Release a file that is not to be finished."""
         self._rows.clear()
         with contextlib.suppress(self._pa.ArrowException, OSError):
             self._writer.close()
@@ -112,9 +111,7 @@ class ParquetTapeWriter:
 
 
 class ParquetTape:
-    """An open file of a tape. Raises `ConfigError` where pyarrow is missing, `StoreError` for a file that is none or is
-    damaged.
-    """
+    """An open file of a tape. Raises `ConfigError` where pyarrow is missing, `StoreError` for a damaged or other file."""
 
     def __init__(self, path: Path) -> None:
         self._pa = arrow_module("pyarrow")
@@ -161,7 +158,6 @@ class ParquetTape:
         yield self.facts.tail
 
     def _batches(self, names: tuple[str, ...]) -> Iterator[list[list[Any]]]:
-        """Yield the values of these columns, so many rows at a time."""
         try:
             for batch in self._file.iter_batches(BATCH_LINES, columns=list(names)):
                 yield [self._values(name, batch.column(name)) for name in names]
@@ -198,7 +194,6 @@ class ParquetTape:
 
 
 def parquet_lines(path: Path) -> Iterator[TapeLine]:
-    """Yield the lines of a tape that is a Parquet file; raises as `ParquetTape` and its `lines`."""
     with ParquetTape(path) as tape:
         yield from tape.lines()
 
@@ -230,8 +225,6 @@ _ESCAPES: dict[bytes, Callable[[str], bytes]] = {
 
 
 class _Raw(msgspec.Struct):
-    """The line's `raw` as it is written, with its quotes."""
-
     raw: msgspec.Raw
 
 

@@ -185,7 +185,6 @@ def part_path(path: Path, part: int) -> Path:
 
 
 def free_path(path: Path) -> Path:
-    """Return the first of a tape's parts that does not exist."""
     return next(found for part in range(1, 10_000) if not (found := part_path(path, part)).exists())
 
 
@@ -261,7 +260,6 @@ class TapeFile:
             self._rotate()
 
     def close(self) -> None:
-        """Flush and close; a second call changes nothing."""
         if self._file.closed:
             return
         try:
@@ -297,9 +295,7 @@ class TapeFile:
 
 HEAD_VERSION = 1
 RULES = 10
-"""Counts the changes of the rules by which the engine decides, and of its records: a rerun of a run decided by others
-may differ.
-"""
+"""Counts the changes of the engine's rules and of its records: a rerun of a run by other rules may differ."""
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
@@ -334,7 +330,6 @@ _head_decoder = msgspec.json.Decoder(TapeHead)
 
 
 def encode_head(head: TapeHead) -> bytes:
-    """Return the `raw` text of a head's line."""
     return _head_encoder.encode(head)
 
 

@@ -117,13 +117,11 @@ class BinanceFeed(ChainFeed):
         self.shape = 0 if self._perpetual else BINANCE
 
     def retire_book(self, native_symbol: str) -> None:
-        """Forget a book and the quotes that were to confirm it; raises `InvariantError` for one that has no seat."""
         super().retire_book(native_symbol)
         self._bbo_checks.pop(native_symbol, None)
         self._deeper.pop(native_symbol, None)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
-        """Put a book on a finer scale, and forget the quotes on the old one that were to confirm it."""
         super().rescale_book(native_symbol, scale, at_ns)
         self._bbo_checks.pop(native_symbol, None)
 
@@ -140,7 +138,6 @@ class BinanceFeed(ChainFeed):
         )
 
     def ping_message(self, now_s: int) -> str:
-        """Return a question that changes nothing and is answered."""
         return f'{{"method":"GET_PROPERTY","params":["combined"],"id":{_PING}}}'
 
     def snapshot_share(self, native_symbol: str) -> int:

@@ -79,11 +79,9 @@ class BinanceDialect:
         return (msgspec.structs.replace(_read("capital/config/getall", {}, "sapi"), answer_bytes_max=_BYTES_MAX),)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /sapi/v1/account/apiRestrictions`."""
         return (_read("account/apiRestrictions", {}, "sapi"),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:

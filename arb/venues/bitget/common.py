@@ -44,7 +44,6 @@ class CommonDialect:
         self.symbols = records.Symbols()
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Learn the base and quote of the listing's symbols, which have no separator."""
         self.symbols.learn(natives)
 
     def native_symbol(self, symbol: str) -> str:
@@ -80,7 +79,6 @@ class CommonDialect:
         return tuple(read("v2", path, {"coin": asset}, api) for asset in assets)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
 
     def fees_in(self, body: Any) -> Fees:

@@ -113,7 +113,6 @@ class BitgetDialect(CommonDialect):
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /spot/account/bills`, newest first."""
         span = {"startTime": str(since_ms), "endTime": str(now_ms + 1000)}
         return (_paged("spot/account/bills", span, "billId"),)
 
@@ -131,7 +130,6 @@ class BitgetDialect(CommonDialect):
         return None
 
     def balances(self) -> Call:
-        """Return `GET /spot/account/assets`, which names the assets that are held."""
         return _read("spot/account/assets", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:

@@ -47,7 +47,6 @@ def is_open(fields: Fields, key: str) -> bool:
 
 
 def liquidity_of(fields: Fields) -> Liquidity:
-    """Return the liquidity side of our fill, by `tradeScope`."""
     return _LIQUIDITY.get((fields.maybe_text("tradeScope") or "").lower(), Liquidity.UNKNOWN)
 
 

@@ -52,7 +52,6 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         return str(now_ms), str(min(self._left_ms(expires_ms, now_ms), WINDOW_MAX_MS))
 
     def _left_ms(self, expires_ms: int, now_ms: int) -> int:
-        """Return the remaining life of an order; raise `SigningRefused` for an expired one."""
         left_ms = expires_ms - now_ms
         if left_ms <= 0:
             raise self.guard.refuse_expired(-left_ms * NS_PER_MS)

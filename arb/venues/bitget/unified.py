@@ -98,7 +98,6 @@ class UnifiedDialect(CommonDialect):
         return _read("trade/order-info", named(client_order_id, venue_order_id))
 
     def order_in(self, body: Any) -> OrderReport | None:
-        """Return the order; a code reports that there is none."""
         return self.report(Fields(self.venue, "answer", body).raw("data"))
 
     def open_orders(self, symbol: str | None) -> Pages:
@@ -122,7 +121,6 @@ class UnifiedDialect(CommonDialect):
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /account/financial-records` of every category, newest first."""
         span = {"startTime": str(since_ms), "endTime": str(now_ms + 1000)}
         return tuple(_paged("account/financial-records", {"category": ledger, **span}) for ledger in _LEDGERS)
 
@@ -164,9 +162,7 @@ class UnifiedDialect(CommonDialect):
         return (_read("account/all-fee-rate", dict(_SPOT)),)
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return `GET /account/info` for the key's owner and rights, and `GET /account/settings` for the account's
-        mode.
-        """
+        """Return `GET /account/info` for the key's owner and rights, and `GET /account/settings` for the mode."""
         return (_read("account/info", {}), _read("account/settings", {}))
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:

@@ -51,7 +51,6 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
 
 
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
-    """Read a row of `/trade/fills` or of the channel `fill`."""
     fields = Fields(venue, "fill", raw)
     symbol = _symbol(venue, fields, symbols)
     fee, fee_currency = _fee(venue, fields)

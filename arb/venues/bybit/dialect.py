@@ -52,11 +52,9 @@ class BybitDialect:
         return Fields(self.venue, "answer", body).object("result").whole("timeNano") // NS_PER_MS
 
     def listing(self) -> Call:
-        """Return `GET /v5/market/instruments-info` for spot."""
         return _read("v5/market/instruments-info", {"category": "spot"})
 
     def listed(self, body: Any) -> Listing:
-        """Read the rules of all spot symbols."""
         rows = Fields(self.venue, "answer", body).object("result").rows("list")
         return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
@@ -70,7 +68,6 @@ class BybitDialect:
         return tuple(_read(path, {"coin": asset}, "private") for asset in assets)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
 
     def key_calls(self) -> tuple[Call, ...]:
@@ -99,9 +96,7 @@ class BybitDialect:
         )
 
     def _instrument(self, raw: Any) -> Instrument:
-        """Read a row; `minOrderQty` is documented as no longer checked, but is kept to nevertheless, as it may be
-        again.
-        """
+        """Read a row; `minOrderQty` is documented as no longer checked, but is kept to, as it may be again."""
         fields = Fields(self.venue, "instrument", raw)
         sizes = fields.object("lotSizeFilter")
         most = "maxLimitOrderQty" if sizes.has("maxLimitOrderQty") else "maxOrderQty"

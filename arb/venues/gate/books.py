@@ -146,7 +146,6 @@ class GateFeed(ChainFeed):
         return f"/spot/order_book?currency_pair={native_symbol}&limit={UPDATE_LEVELS}&with_id=true"
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply the body of an order book request; any other address changes nothing."""
         parts = urlsplit(url)
         query = parse_qs(parts.query)
         native_symbol = (query.get("currency_pair") or query.get("contract") or [""])[0]

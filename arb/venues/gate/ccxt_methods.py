@@ -55,7 +55,6 @@ class GateMethods(GuardedClient):
         return super().fetch_order_request(id if text is None else text, symbol, given)
 
     async def cancel_order(self, id: str, symbol: str | None = None, params: Any = None) -> Any:
-        """Cancel one order by its id or, with the parameter `clientOrderId`, by ours."""
         given = dict(params or {})
         text = self._take_text(given)
         return await super().cancel_order(id if text is None else text, symbol, given)

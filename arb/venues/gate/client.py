@@ -239,7 +239,6 @@ def endpoint_of(method: str, section: str, template: str) -> Endpoint:
 
 @lru_cache(maxsize=64)
 def channel_of(channel: str) -> Endpoint:
-    """Return a channel of the websocket's order API."""
     return _endpoint(channel, channel, False)
 
 

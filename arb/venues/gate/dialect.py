@@ -174,14 +174,11 @@ class GateDialect:
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /spot/account_book`, newest first."""
         span = {"from": str(since_ms // 1000), "to": str(now_ms // 1000 + 1)}
         return (_paged("account_book", span, _PAGE),)
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read a bill; changes by an order (locked, filled, charged, released) are read as its fills, `point_fee` among
-        it.
-        """
+        """Read a bill; changes by an order (lock, fill, charge, release) are read as its fills, `point_fee` among them."""
         fields = Fields(self.venue, "bill", raw)
         kind = fields.text("type")
         if "order" in kind or kind == "point_fee":
@@ -233,11 +230,9 @@ class GateDialect:
         return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)
 
     def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read the list; see `currencies.py`."""
         return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
-        """Return `GET /wallet/fee`: the listing's `fee` is not the account's."""
         params = {"currency_pair": self.native_symbol(symbol)}
         return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
 
@@ -275,7 +270,6 @@ class GateDialect:
         return self.account.calls()
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the rights and the owner of the key; see `GateAccount.facts`."""
         return self.account.facts(bodies)
 
     def _of(self, symbol: str | None) -> dict[str, Any]:

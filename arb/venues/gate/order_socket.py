@@ -32,8 +32,6 @@ _RESETS = ("x_gate_ratelimit_reset_timestamp", "x_gat_ratelimit_reset_timestamp"
 
 
 class FrameSigner(Protocol):
-    """The part of the Gate client that signs frames."""
-
     guard: SigningGuard
 
     def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
@@ -66,7 +64,6 @@ class GateOrderSocket:
         self._decoder = msgspec.json.Decoder(_Frame)
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return the login, signed for this moment."""
         self._signer.guard.check_host(self._url)
         return (self._signer.order_frame(LOGIN, "spot.login", None),)
 
@@ -85,7 +82,6 @@ class GateOrderSocket:
             raise VenueUnreachable(self.venue, f"not signed: {error}", code=NOT_SENT) from error
 
     def on_frame(self, raw: bytes) -> SocketFrame:
-        """Read one frame; raises `VenueProtocolError`."""
         try:
             frame = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

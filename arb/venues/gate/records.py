@@ -40,7 +40,6 @@ def from_text(text: str | None) -> str | None:
 
 
 def symbol_of(venue: str, native_symbol: str) -> str:
-    """Return our spelling of `BTC_USDT`; raise `UnknownSymbol`."""
     return parted(venue, native_symbol, "_")
 
 

@@ -89,9 +89,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TRADING = re.compile(
     rf"{API_ROOT}/(?:spot|margin|futures|delivery|options|unified|account)(?:/(?!\.\.?(?:/|$))[0-9A-Za-z_~.-]+)*"
 )
-"""Where writes trade. Others withdraw, transfer, convert or make keys; and no segment of only dots, which leads
-elsewhere.
-"""
+"""Where writes trade; others withdraw, transfer, convert or make keys. A segment of only dots leads elsewhere."""
 _MOVES_FUNDS = re.compile(r"withdraw|transfer", re.IGNORECASE)
 
 

@@ -29,8 +29,6 @@ class BookFrame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LostFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """A book is not available for now, and why."""
-
     symbol: str
     lost: str
 

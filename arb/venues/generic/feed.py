@@ -52,7 +52,6 @@ def ccxt_client(exchange: str, way: WayOut = DIRECT) -> Client:
         session: Any
 
         def open(self, lazy: bool = False) -> None:
-            """Open our session where ccxt would open its own, after each end as well."""
             if self.session is None and not (lazy and self.closed_by_user):
                 self.session = aiohttp.ClientSession(connector=Connector(way))
             super().open(lazy)

@@ -33,7 +33,6 @@ def venue_named(exchange: str) -> str:
 
 
 def generic_dialect(venue: str) -> TapeDialect | None:
-    """Return the dialect of the frames of a generic feed; None for a venue that is none."""
     if not venue.startswith(MARK):
         return None
     return TapeDialect(name=venue, make=partial(_books, venue), display_only=True)

@@ -82,9 +82,7 @@ def origins_of(endpoint: VenueEndpoint) -> tuple[Origin, ...]:
 
 
 def mixed_environments(sites: Iterable[tuple[str, Site]]) -> str | None:
-    """Return a complaint that some venues trade real money and others do not, or None: free coins cannot be sold for
-    money.
-    """
+    """Return a complaint that only some venues trade real money, or None: free coins cannot be sold for money."""
     by_kind: dict[bool, list[str]] = {}
     for venue, site in sites:
         by_kind.setdefault(site.environment is Environment.PRODUCTION, []).append(f"{venue} ({site.environment.value})")

@@ -104,9 +104,7 @@ class OrderGateway(Protocol):
         """Let the guard of the signer, where there is one, also sign orders in these symbols from now on."""
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
-        """Make an entry ready to be sent: take its rate slot, without waiting, and sign it; or return why it cannot be
-        sent.
-        """
+        """Make an entry ready to be sent: take its rate slot, without waiting, and sign it; or return why not."""
 
     def prefetch(self, symbol: str) -> None:
         """Read all data for writing and sending an entry in a symbol, so that it is in the processor's caches.

@@ -34,8 +34,7 @@ ODD_MAX = 5000
 
 
 Listing = Generator[None, None, dict[str, Instrument]]
-"""Reads a listing row by row, and returns its instruments: thousands of rows at once would hold up the loop for 0.1 s.
-"""
+"""Reads a listing row by row, and returns its instruments: thousands of rows at once would stop the loop for 0.1 s."""
 
 
 class Fees(msgspec.Struct, frozen=True):

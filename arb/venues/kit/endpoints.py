@@ -127,9 +127,7 @@ def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = No
 
 
 Address = Callable[[], Awaitable[str]]
-"""Returns the address of the next connection. Most are fixed; some venues give each connection its own, with a token in
-it.
-"""
+"""Returns the address of the next connection. Most are fixed; some venues give each its own, with a token in it."""
 
 
 class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):

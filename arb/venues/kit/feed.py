@@ -227,9 +227,7 @@ class SocketFeed:
                 self._send(self._dialect.subscribe_messages(half, self._now_s()))
 
     def _resync_refused(self, native: str) -> None:
-        """Continue a resync that was refused: after a refused end subscribe, after a refused subscription try again
-        later.
-        """
+        """Continue a refused resync: after a refused end subscribe, after a refused subscription try again later."""
         resync = self._resyncs.get(native)
         if resync is None:
             return

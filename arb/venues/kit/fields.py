@@ -91,9 +91,7 @@ class Fields:
         return number
 
     def readable(self, key: str) -> Decimal | None:
-        """Return a finite number, or None when it is absent or cannot be read: for a value that another field can
-        replace.
-        """
+        """Return a finite number, or None when it is absent or unreadable: for a value that another field can replace."""
         try:
             return self.maybe_decimal(key)
         except VenueProtocolError:

@@ -112,9 +112,7 @@ class PublicReader:
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
     async def probe(self) -> HttpAnswer:
-        """Ask for the venue's time, once, and return any answer; raises `NeverSent` or `AnswerLost` where there is
-        none.
-        """
+        """Ask for the venue's time, once, and return any answer; raises `NeverSent` or `AnswerLost` without one."""
         return await self._sent(self._public.clock())
 
     async def listing(self) -> dict[str, Instrument]:

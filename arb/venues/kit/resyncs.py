@@ -1,6 +1,4 @@
-"""When a book may be subscribed or fetched again: the first time at once, then ever later, and within the venue's
-limits.
-"""
+"""When a book may be subscribed or fetched again: first at once, then ever later, and within the venue's limits."""
 
 from collections import deque
 

@@ -28,9 +28,7 @@ _KINDS = {
 
 
 class OkxAccount:
-    """The account of one key; in cash, and with fees taken from the received asset, until its configuration shows
-    otherwise.
-    """
+    """The account of one key; in cash, and with fees in the received asset, until its configuration shows otherwise."""
 
     def __init__(self) -> None:
         self.trade_mode = CASH
@@ -66,9 +64,7 @@ class OkxAccount:
 
 
 def _borrows(config: Fields, level: str) -> tuple[str, ...]:
-    """Return the parts that borrow automatically; a margin mode is named even where its loans are off, for its losses
-    may become one.
-    """
+    """Return the parts that borrow automatically; a margin mode always, for its losses may become a loan."""
     found = []
     if level in _MARGIN:
         found.append(f"mode {_MODES[level]}")

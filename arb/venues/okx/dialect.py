@@ -242,9 +242,7 @@ class OkxDialect:
         return self._fees(_rates(next(iter(groups.values()), fields)))
 
     def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
-        """Return `GET /account/config`, for the side in which a buy pays, and `/account/trade-fee` for the rates of
-        all.
-        """
+        """Return `GET /account/config`, for the side in which a buy pays, and `/account/trade-fee` for all rates."""
         return (*self.key_calls(), _read("account/trade-fee", {"instType": "SPOT"}))
 
     def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:

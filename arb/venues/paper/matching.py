@@ -145,9 +145,7 @@ class PaperMatching:
         return kept
 
     def _sent_ns(self, symbol: str) -> int:
-        """Return when the venue sent a book's last frame, our clock; when it was received where the venue states no
-        time.
-        """
+        """Return when the venue sent a book's last frame, our clock; its receipt where the venue states no time."""
         arena, row = self._books().arena, self._books().rows[self._venue, symbol]
         event_ns, received_ns = int(arena.event_ns[row]), int(arena.received_ns[row])
         return event_ns - self._offset_ns() if event_ns else received_ns
@@ -231,9 +229,7 @@ class PaperMatching:
         return swept
 
     def _explain(self, order: Underway, filled: Decimal) -> None:
-        """Count why an order did not get its full size: by the sizes when it was sent, those at its arrival, and those
-        we had taken.
-        """
+        """Count why an order did not get its full size: by the sizes when sent, at its arrival, and taken before."""
         size, price, reached = order.command.size, order.command.price, self.reached
         shown = min(size, sum(order.decided.values(), ZERO))
         met = min(size, sum((min(order.standing.get(at, ZERO), there) for at, there in order.decided.items()), ZERO))

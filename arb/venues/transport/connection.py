@@ -111,9 +111,7 @@ class StreamConnection:
         return True
 
     def write(self, text: str) -> None:
-        """Pass one message to the network now, before queued ones; raise `SocketEnded` when not a byte of it can be
-        sent.
-        """
+        """Pass one message to the network now, before queued ones; raise `SocketEnded` when no byte of it can be sent."""
         if self._socket is None or self._cause is not None:
             raise SocketEnded("no connection")
         self._socket.write(text)

@@ -160,9 +160,7 @@ class DirectTransport:
         return None
 
     def _spare(self, origin: Origin) -> None:
-        """Make one more connection while all are taken; where there is none at all the next attempt is scheduled
-        already.
-        """
+        """Make one more connection while all are taken; with none at all the next attempt is scheduled already."""
         if origin not in self._warm or self._idle.get(origin) or self._refilling.get(origin):
             return
         if 0 < self._count(origin) < SPARE_CONNECTIONS_MAX:

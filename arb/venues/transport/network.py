@@ -158,7 +158,7 @@ class SocketTransport:
 
 
 class NotConnected(aiohttp.ClientConnectionError):
-    """No connection was made: not a byte of the request can have left."""
+    """No connection was made: not a byte of the request can have been sent."""
 
 
 class Connector(aiohttp.TCPConnector):

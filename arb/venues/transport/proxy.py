@@ -33,9 +33,7 @@ _SOCKS_REPLIES = {
 _VENUE_AWAY = frozenset({1, 3, 4, 5, 6})
 """Replies that do not blame the proxy; 1 is a frequent reply to a name that cannot be resolved."""
 _SCHEMES = {"http": False, "socks5": True, "socks5h": True}
-"""Of addresses of proxies: whether SOCKS is spoken there. The proxy resolves names of venues in any case, as `socks5h`
-means.
-"""
+"""By scheme of a proxy's address: whether it is SOCKS. The proxy always resolves names, as `socks5h` means."""
 
 
 class Proxy(NamedTuple):
@@ -144,9 +142,7 @@ async def _http_connect(raw: socket.socket, proxy: Proxy, host: str, port: int) 
 
 
 async def _socks(raw: socket.socket, proxy: Proxy, host: str, port: int) -> None:
-    """Do the SOCKS5 handshake (RFC 1928), with user and password where there are any (RFC 1929); the proxy resolves the
-    name.
-    """
+    """Do the SOCKS5 handshake (RFC 1928), with user and password if any (RFC 1929); the proxy resolves the name."""
     loop = asyncio.get_running_loop()
 
     def refused(why: str, *, certain: bool = True) -> ProxyFailed:

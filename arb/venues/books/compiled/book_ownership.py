@@ -89,8 +89,7 @@ LEAST_PAIRS = 128
 PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 REST_MAX = 256
-"""How many plain frames a book rests at most after it was taken back: a book whose every frame is plain is seldom lent.
-"""
+"""How many plain frames a book rests at most once taken back: a book whose every frame is plain is seldom lent."""
 PAID_AFTER = 16
 """So many frames taken by compiled code pay for lending and taking back: after them a book rests for only one frame."""
 
@@ -129,7 +128,6 @@ class CompiledBooks:
         arena.compiled_by(self.write_levels)
 
     def ladders_of(self, row: int) -> tuple[Ladder, Ladder]:
-        """Return the bids' ladder of a row and the asks'."""
         bids, asks = (
             Ladder(near[:BITS], near[BITS:], far)
             for near, far in zip(self.rows[row, BOOK_AT:].reshape(2, -1), self._far[row].reshape(2, -1), strict=True)
@@ -137,7 +135,6 @@ class CompiledBooks:
         return bids, asks
 
     def write_levels(self, row: int) -> None:
-        """Write the levels that the arena shows of a lent row."""
         self._show(self.arena.market.row_address + row * ROW_WORDS * WORD)
 
 
@@ -164,7 +161,6 @@ class CompiledConnection(CompiledSide):
         self.block = self.names.block
 
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
-        """Keep a live book from now on, if compiled code can; `name`: its name in frames."""
         book, scale = slot.book, slot.seat.scale
         prices = [*book.bids.prices[-1:], *book.asks.prices[-1:]]
         if (
@@ -210,7 +206,6 @@ class CompiledConnection(CompiledSide):
         slot.lent_at = arena.updates.item(slot.row)
 
     def take_back(self, slot: BookSlot) -> None:
-        """Return a book to the plain reader with its present levels."""
         arena, head = self._books.arena, slot.row * ROW_WORDS
         self._books.write_levels(slot.row)
         self._rows[head + KIND] = 0
@@ -229,7 +224,6 @@ class CompiledConnection(CompiledSide):
         slot.joined = slot.joined or lasted > 0
 
     def forget(self, name: str, row: int) -> None:
-        """Release a book that is retired and was taken back."""
         self._runs.pop(row, None)
         self._quotes.pop(row, None)
         self.names.forget(name)
@@ -273,9 +267,7 @@ class CompiledConnection(CompiledSide):
     def _filled(
         self, kept: Block | None, ladder: Ladder, place: int, keys: Block, sizes: list[Number], tick: int
     ) -> Block:
-        """Write a side's levels, to the ladder or the run, and record where; return the run, the old one where it
-        suffices.
-        """
+        """Write a side's levels to the ladder or the run, and record where; return the run, the old one if it suffices."""
         best = int(keys.max()) if len(keys) else 0
         base = best - BEST_STEP * tick
         steps, off = np.divmod(keys - base, tick)
@@ -314,9 +306,7 @@ _QUOTES_KEPT = (QUOTES_FIRST, QUOTES_BEYOND)
 
 
 def _can_be_kept(kind: int, ahead: deque[Quoted] | None) -> bool:
-    """Return whether so many quotes have room next to a book, with some for later ones, and none is finer than its
-    scale.
-    """
+    """Return whether so many quotes fit next to a book, with some for later ones, and none is finer than its scale."""
     if ahead is None:
         return True
     most = QUOTES_MAX if kind == OKX else QUOTES_MAX // 2  # there all that are kept make room

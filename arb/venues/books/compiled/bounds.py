@@ -70,9 +70,7 @@ def fits(one: int, other: int):
 
 @inlined
 def gains(bid: int, ask: int, block: int):
-    """Return 1 where a unit sold at `bid` brings more than it costs at `ask`, 0 where not, -1 where that is too close
-    to decide.
-    """
+    """Return 1 where a unit sold at `bid` brings more than it costs at `ask`, 0 where not, -1 where too close."""
     brings = float(bid) * float(at(block, BID_WEIGHT))
     costs = float(ask) * float(at(block, ASK_WEIGHT))
     if abs(brings - costs) <= _NEAR * (brings + costs):

@@ -94,9 +94,7 @@ def add(address: int, more: int):
 
 @inlined
 def out_of_habit(pace: int, received_ns: int, all_books: bool):
-    """Return whether plain code must handle the pace: it begins, is forgotten in part, or there may have been a
-    standstill.
-    """
+    """Return whether plain code must handle the pace: it begins, is partly forgotten, or may have stood still."""
     frames, since_ns, last_ns = word_at(pace), word_at(pace + WORD), word_at(pace + 2 * WORD)
     if received_ns >= word_at(pace + 3 * WORD):
         return True

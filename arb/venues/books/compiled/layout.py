@@ -25,8 +25,7 @@ before the asks'. So the data a change touches are together, and a thousand symb
 more is one more that the processor has to look up.
 """
 FAR_BYTES = (STEPS - NEAR_STEPS) * WORD
-"""The sizes of the other steps are elsewhere: those below, down to step 0, and then those above, from the highest on.
-"""
+"""The sizes of the other steps are elsewhere: those below, down to step 0, and then those above, from the top."""
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
 KIND, DEPTH_MAX, FAR, DEPTH, TICK, PER_TICK, AGREED = 0, 1, 2, 4, 5, 6, 7
@@ -59,9 +58,7 @@ it forget all of them.
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
-"""Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; the form of its
-frames.
-"""
+"""Its books by name; where the blocks of rows begin; where a frame's levels are read to; the form of its frames."""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
 """Counts of frames that the plain reader has not seen; they only rise."""
 ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 20, 21, 22
@@ -69,9 +66,7 @@ ARENA_AT, ARENA_STRIDE, SYMBOLS_AT = 20, 21, 22
 data of a book are known at once.
 """
 READ_EXPS, READ_AT, READ_SIZE = 19, 23, 24
-"""The name in the frame being read: the decimals of its book, as its table has them, where it begins, and how long it
-is.
-"""
+"""The name in the frame being read: the decimals of its book, as its table has them, its place and its length."""
 OTHERS, HELD = 25, 26
 """Counted as `BOOK_FRAMES` is: frames that are no changes, and quotes that agreed with their book."""
 

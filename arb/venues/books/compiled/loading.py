@@ -138,9 +138,7 @@ async def compile_apart() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a process that compiles for this one: no key is in it, for a compiler may write a core
-    file.
-    """
+    """Return the environment of a compiling process: no key is in it, for a compiler may write a core file."""
     kept = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
     return kept | {"XDG_CACHE_HOME": str(_caches())}
 

@@ -336,9 +336,7 @@ def power_of_ten(typing_context: Any, exponent: Any) -> Any:
 
 @intrinsic
 def fetch(typing_context: Any, address: Any) -> Any:
-    """Have the memory at an address fetched into the processor's caches while other work continues; any address will
-    do.
-    """
+    """Fetch the memory at an address into the processor's caches while other work continues; any address will do."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         i32 = ir.IntType(32)

@@ -227,8 +227,7 @@ def text(at: int, end: int):
 BETWEEN_NUMBERS = packed('","')
 NEXT_LEVEL, LIST_ENDS = packed('"],["'), packed('"]]')
 LEVEL_READ = 32
-"""Characters that must follow where price and size of at most eight each are read at once, with the text behind them.
-"""
+"""Characters that must follow where price and size of at most eight each are read at once, with the next text."""
 
 
 @hot

@@ -247,9 +247,7 @@ def lowest(block: int, bottom: int):
 
 @inlined
 def climbs_at(block: int, i: int):
-    """Return 1 where the last unit of `i` lots brings more than it costs, 0 where not, -1 where that is too close to
-    decide.
-    """
+    """Return 1 where the last unit of `i` lots brings more than it costs, 0 where not, -1 where too close."""
     count = at(block, BID_LEVELS)
     level = first_end(ends_of(block, 1), count, up(i * at(block, WINDOW), at(block, PARTS)))
     if level == count:

@@ -214,9 +214,7 @@ def feed_of(order: int, venue: int, venue_size: int, further: int, further_size:
 
 @inlined
 def past_spaces(at: int, end: int):
-    """Return the place of the first character that is no space; JSON has spaces between its pieces, as `json.dumps`
-    writes them.
-    """
+    """Return the place of the first character that is no space; `json.dumps` writes spaces between pieces of JSON."""
     while at < end and byte_at(at) == SPACE:
         at += 1
     return at

@@ -237,16 +237,12 @@ class WireFeed(ABC):
             self._compiled.take_back(slot)
 
     def compiled_as(self, native_symbol: str) -> tuple[int, str]:
-        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it cannot read
-        them.
-        """
+        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it reads none."""
         slot = self._slots.get(native_symbol)
         return (0, "") if slot is None else self._compiled_as(slot)
 
     def _compiled_as(self, slot: BookSlot) -> tuple[int, str]:
-        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it cannot read
-        them.
-        """
+        """Return the kind of a book's frames for compiled code, and the book's name in them; 0 where it reads none."""
         return 0, ""
 
     def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:

@@ -14,9 +14,7 @@ from arb.venues.books.plain.slot import BookSlot
 
 _KEPT_MAX = 4096
 HEARD_MAX = QUOTES_MAX
-"""Quotes that are kept of a BBO check that is heard; with one more all are forgotten: the book does not reach their
-ids.
-"""
+"""Quotes kept of a BBO check that is heard; with one more all are forgotten: the book does not reach their ids."""
 PROVEN = 20
 """How often it has to agree before it is believed: agreement by chance happens once or twice."""
 

@@ -91,8 +91,8 @@ def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
 
 
 def take_checkpoint(feed: WireFeed, anchor: BookCheckpoint, received_ns: int) -> FrameResult:
-    """Set a book to an anchor; never raises for any content. It states no time of sending: its last change may lie any
-    time back.
+    """Set a book to an anchor; never raises for any content. It states no time of sending, as its last change may be
+    old.
     """
     slot = feed._slot(anchor.native_symbol)
     if slot is None:

@@ -140,9 +140,7 @@ class SigningGuard:
             raise self._refused("guard_symbol", f"symbol {symbol!r} is not in the allow-list")
 
     def check_fields(self, order: Mapping[str, Any], fields: OrderFields) -> None:
-        """Raise `SigningRefused` for a parameter that our orders never have: it might borrow, use leverage, or attach
-        another order.
-        """
+        """Raise `SigningRefused` for a parameter our orders never have: it might borrow, use leverage, or add an order."""
         for name, value in order.items():
             if value is None:
                 continue
