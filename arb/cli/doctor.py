@@ -63,7 +63,7 @@ def doctor_command(
     """
     settings = settings_from(config)
     if not drill and (live or yes or keep):
-        raise ConfigError("--live, --yes and --keep need --drill: add it, or omit them")
+        raise ConfigError("--live, --yes and --keep need a drill: add --drill, or omit them")
     if drill and sandbox is None:
         require_consents(settings, live=live)
     if drill and sandbox is not None and live:

@@ -89,7 +89,7 @@ def markets_command(
             f"--write: symbols priced in {quote}, and [run] report_currency is {settings.run.report_currency}: set that first"
         )
     if not watch and (every is not None or for_s is not None):
-        raise ConfigError("--every and --for need --watch: add it, or omit them")
+        raise ConfigError("--every and --for need a watch: add --watch, or omit them")
     if every is not None and every < EVERY_MIN_S:
         raise ConfigError(f"--every: each look asks a venue for some MB: give {EVERY_MIN_S}s at least")
     options = MarketsOptions(

@@ -1,7 +1,7 @@
 """The shape of a dialect, and the parts shared by all: sessions, rate meters, the schedule. Pure, no sockets.
 
-A `Dialect` turns HTTP requests into `HttpAnswer`s and opens `Session`s for websockets. `SimVenue` (`venue.py`) stands
-around it and adds, for every dialect alike: latency, faults, the record of requests, and delivery.
+A `Dialect` turns HTTP requests into `HttpAnswer`s and opens `Session`s for websockets. `SimVenue` (`venue.py`)
+wraps it and adds, for every dialect alike: latency, faults, the record of requests, and delivery.
 
     dialect.classify(request, now_ns)        -> Call(kind, symbol, client_ids): its subject, for faults
                                                 and records; reads without judging (never raises on garbage)
@@ -16,8 +16,8 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
     session.answer(text, now_ns)                      acknowledgements, pongs: soon
     session.push(text, kind, symbol, now_ns)          market or private data: after the venue's feed delay, subject to
                                                       stream faults; kind is book, trade, ticker, order, fill, balance
-    session.push(..., lane=channel)                   the same, in an order of its own: what different private channels
-                                                      report of one fill comes in any order
+    session.push(..., lane=channel)                   the same, in a separate order: reports of one fill in different
+                                                      private channels arrive in any order
     session.close(now_ns)
     session.subscribe_book(symbol, depth, interval_ns, now_ns) -> BookUpdate (full, send it as the snapshot)
     session.unsubscribe_book(symbol, depth, interval_ns)

@@ -113,7 +113,7 @@ def test_what_does_not_begin_as_a_question_is_one_line(ledger: str, capsys: Capt
     before = everything(ledger)
     assert main(["sql", "--db", ledger, "--", sql]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("arb: the ledger is only read here, the engine alone writes it: ")
+    assert out == "" and err.startswith("arb: the ledger is only read here; only the engine writes it: ")
     assert len(err.splitlines()) == 1
     assert everything(ledger) == before and not Path("new.sqlite").exists()
 
