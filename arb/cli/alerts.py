@@ -34,7 +34,7 @@ def alerts_group(
 ) -> int:
     """List alerts: what needs a person.
 
-    An alert is an incident that puts money at risk, an order or balance that cannot be explained, a missing right, or a
+    An alert is an incident that needs a person: money at risk, an unexplained order or balance, a missing right, or a
     stop of trading that does not end by itself. There is one row for each kind, venue and symbol, the latest first,
     with the action to take. docs/FAILURES.md lists all kinds. `arb alerts ack ID --reason TEXT` acknowledges one.
     """

@@ -48,7 +48,7 @@ EVERY_S, EVERY_MIN_S = 30, 5
     help=f"With --watch: how often to look, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
 )
 @click.option(
-    "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after so long [default: at a signal]."
+    "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after this time [default: at a signal]."
 )
 @click.option(
     "--sandbox",

@@ -33,7 +33,7 @@ from arb.logs import logging_to
     metavar="SIZE",
     help="Begin the next segment once one is this large: kB, MB or GB.",
 )
-@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop after so long [default: at a signal].")
+@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop after this time [default: at a signal].")
 @click.option(
     "--sandbox",
     type=ADMIN_URL,
