@@ -41,15 +41,15 @@ NOTHING_OPENS_BPS = Decimal(10_000)
 ANY_SIZE = Decimal("1e12")
 LIMITS = (
     (
-        "the run's own orders are omitted, but the sizes they took are missing from the frames: an edge that the run "
+        "the run's own orders are left out, and what they took is missing from the frames all the same: an edge that the run "
         "traded looks gone sooner than it would have been"
     ),
     (
-        "every order is simulated, from the first one on: compare the result with the run simulated unchanged, and not with "
+        "every order is simulated, from the first one on: compare the what-if with the run simulated unchanged, and not with "
         "the run itself"
     ),
-    "the market does not react to simulated orders, and rivals show only through the frames",
-    "after the first difference every other decision may differ only for that reason",
+    "nobody reacts to simulated orders, and rivals show only through the frames",
+    "after the first difference every other decision may differ for that reason alone",
 )
 Replay = Callable[[Stores], tuple[dict[str, Any], int]]
 """Replays into stores; returns the summary and the exit code. Raises `StoreError` at a malformed line, when everything before
