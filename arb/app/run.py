@@ -24,7 +24,6 @@ from arb.app.build import (
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.display import DisplayOnly
 from arb.app.kind import RunKind
-from arb.app.screen import RUN, ScreenControls, screen_of, stop_this_process
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents
@@ -62,9 +61,8 @@ from arb.venues.kit.base import OrderGateway
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.paper.matching import Reached
 from arb.version import version
-from arb.view.screen.held import HeldLog
 from arb.view.summary import money, state_in_parts, summarise
-from arb.view.view import log_lines, present, show_live
+from arb.view.view import ScreenGone, ScreenProcess, log_lines
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +73,15 @@ SWITCH_S = 0.0001
 
 
 def run_engine(
-    settings: Settings, options: RunOptions, *, screen: HeldLog | None, keys: Mapping[str, Credentials] | None = None
+    settings: Settings,
+    options: RunOptions,
+    *,
+    screen: ScreenProcess | None,
+    keys: Mapping[str, Credentials] | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code. `keys`: of each venue in live mode, for lists in paper.
 
-    `screen`: where log lines go, which are held while a screen is on the terminal; None: there is no screen.
+    `screen`: what shows the run on the terminal; None: plain lines do.
     """
     spin = settings.engine.spin
     version()  # reads all code, which no turn of the loop waits for
@@ -116,7 +118,7 @@ class Run:
         settings: Settings,
         options: RunOptions,
         *,
-        screen: HeldLog | None = None,
+        screen: ScreenProcess | None = None,
         turns: Turns | None = None,
         keys: Mapping[str, Credentials] | None = None,
         examines: bool = True,
@@ -241,12 +243,7 @@ class Run:
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary, self._inventory)
-        control = ControlServer(
-            self._journal_path,
-            requests.answer,
-            self._turns,
-            lambda: present(node.engine, self._clock, self._beside),
-        )
+        control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
         self._warm_up(node, parts.gateways, journal)
         # Objects loaded now live as long as the run: a full collection over ccxt's tables would stop the loop for 0.1
@@ -362,20 +359,27 @@ class Run:
         return change is not None
 
     def _views(self, engine: Engine) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield the local views of the run, and the sender of its state to a page, if one listens."""
-        if self._screen is None:
-            yield log_lines(engine, self._clock, self.kind.mark, self._beside)
-        else:
-            controls = ScreenControls(
-                self._venues.settings, self._options.mode.value, self._options.db, self._clock, stop_this_process
-            )
-            yield show_live(engine, self._clock, self._beside, screen_of(controls, self._clock, RUN, self._screen))
+        """Yield the local view of the run, and the sender of its state to the screen or a page, if one listens."""
+        yield self._shown(engine)
+        held = [] if self._screen is None else [self._screen.held]
         yield StateFeed(
             self._journal_path,
             lambda: state_in_parts(engine, self._clock.wall_ns()),
-            lambda: self._beside() | {"at_ns": self._clock.wall_ns()},
+            lambda: (
+                self._beside()
+                | {"at_ns": self._clock.wall_ns(), "log": [text for one in held for text in one.latest()]}
+            ),
             self._turns,
         ).run()
+
+    async def _shown(self, engine: Engine) -> None:
+        """Show the run by the screen as long as there is one, and then by plain lines."""
+        if self._screen is not None:
+            try:
+                await self._screen.run()
+            except (ScreenGone, OSError) as error:
+                self._on_trouble(IncidentKind.VIEW, str(error))
+        await log_lines(engine, self._clock, self.kind.mark, self._beside)
 
     def _beside(self) -> dict[str, Any]:
         return {

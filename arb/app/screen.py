@@ -1,11 +1,11 @@
-"""The live screen of a run, and the same from another terminal: the source of its states, and the action of its keys."""
+"""The live screen, the same program for the run's terminal and for another: where its states come from, what its keys do."""
 
 import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,19 +13,20 @@ import msgspec
 from arb.app import control, journals_of, review, stores
 from arb.clock import Clock, SystemClock, utc_text
 from arb.config import ControlOptions, ReviewOptions, Settings
-from arb.errors import ArbError, ConfigError, require
-from arb.live.control import ask
+from arb.errors import ArbError, require
+from arb.live.feed import states_of
+from arb.logs import logging_to
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.today import TodayReader
+from arb.view.held import HeldLog
 from arb.view.screen.dialogs import Action, Confirmed
-from arb.view.screen.held import HeldLog
 from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.screen.screen import Hands, Screen, Texts
 from arb.view.screen.terminal import own_terminal
 
 REASON = "from the screen"
-WATCH_EVERY_S, LEDGER_EVERY_S = 0.5, 2.0
+GONE_EVERY_S, LEDGER_EVERY_S = 0.1, 2.0
 ONCE_ROWS = 200
 """The greatest length of a picture that is shown once: its reader can scroll."""
 RUN = Texts(
@@ -83,17 +84,15 @@ def _said(what: str, answer: control.Answer) -> str:
     return f"{what}: done" if answer.obeyed else f"{what}: NOT DONE: {answer.remedy}"
 
 
-def screen_of(controls: ScreenControls, clock: Clock, texts: Texts, held: HeldLog) -> Screen:
-    return Screen(own_terminal(), clock, controls.hands(), texts, held, colours=coloured())
-
-
 def coloured() -> bool:
     """Return whether colours are wanted (https://no-color.org)."""
     return not os.environ.get("NO_COLOR")
 
 
-def stop_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def states(settings: Settings, options: ReviewOptions) -> Iterator[dict[str, Any] | None]:
+    """Yield the states of the running engine until it has gone or hangs; None: none came for a moment."""
+    for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
+        yield from states_of(journal)
 
 
 def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) -> dict[str, Any]:
@@ -101,14 +100,12 @@ def present_or_latest(settings: Settings, options: ReviewOptions, clock: Clock) 
 
     Raises `ConfigError` where there is neither.
     """
-    for journal in [] if options.rows.get("run") else journals_of(settings, options.mode, options.db):
-        answer = ask(journal, {"do": "state"})
-        if answer is not None and "error" in answer:
-            raise ConfigError(
-                f"the engine answers: {answer['error']}: is it of another version? `arb status --json` asks it"
-            )
-        if answer is not None:
-            return answer
+    present = next((state for state in states(settings, options) if state is not None), None)
+    return present or latest(settings, options, clock)
+
+
+def latest(settings: Settings, options: ReviewOptions, clock: Clock) -> dict[str, Any]:
+    """Return a state from what the ledger has of a run."""
     return _of_ledger(review.status(settings, options), clock.wall_ns())
 
 
@@ -145,27 +142,58 @@ def draw_once(settings: Settings, options: ReviewOptions) -> str:
     """Return the screen as text as long as it needs, for the terminal that stdout is."""
     clock, terminal = SystemClock(), own_terminal()
     state = present_or_latest(settings, options, clock)
-    controls = ScreenControls(settings, options.mode, options.db, clock, stop_this_process)
+    controls = ScreenControls(settings, options.mode, options.db, clock, lambda: None)
     width = terminal.size()[0]
     rows = picture(state | controls.read(), (width, ONCE_ROWS), "")
     return b"\n".join(encoded(row, terminal.encoding, colours=coloured()) for row in rows).decode(terminal.encoding)
 
 
-def watch(settings: Settings, options: ReviewOptions) -> None:
-    """Show the screen until the user closes it, or a signal ends it."""
-    clock, left = SystemClock(), threading.Event()
-    state = present_or_latest(settings, options, clock)  # a read error is reported before a screen is up
-    controls = ScreenControls(settings, options.mode, options.db, clock, left.set)
-    screen = screen_of(controls, clock, WATCH, HeldLog(sys.stderr))
+def watch(settings: Settings, options: ReviewOptions, of_run: int | None = None) -> None:
+    """Show the screen until the user leaves it, a signal ends it, or the process that it belongs to (`of_run`) has ended.
+
+    Raises `CheckFailed` when that process ended without ending this one, or the screen broke.
+    """
+    clock, left, held = SystemClock(), threading.Event(), HeldLog(sys.stderr)
+
+    def orphaned() -> bool:
+        return of_run is not None and os.getppid() != of_run
+
+    def stop() -> None:
+        if of_run is None:
+            left.set()
+        elif not orphaned():
+            os.kill(of_run, signal.SIGINT)
+
+    # What cannot be read is said before a screen is up.
+    first = present_or_latest(settings, options, clock) if of_run is None else None
+    controls = ScreenControls(settings, options.mode, options.db, clock, stop)
+    texts = WATCH if of_run is None else RUN
+    screen = Screen(own_terminal(), clock, controls.hands(), texts, colours=coloured())
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, lambda *_: left.set())
-    screen.start()
-    try:
-        while not (left.is_set() or screen.ended.is_set()):
-            screen.show(state)
-            left.wait(LEDGER_EVERY_S if state["state"] in (NOT_RUNNING, NO_ANSWER) else WATCH_EVERY_S)
-            with contextlib.suppress(ArbError):  # the screen shows how old its picture is
-                state = present_or_latest(settings, options, clock)
-    finally:
-        screen.close()
+
+    def over() -> bool:
+        return left.is_set() or screen.ended.is_set() or orphaned()
+
+    with logging_to(held, level="warning"):
+        held.hold()
+        if first is not None:
+            screen.show(first)
+        screen.start()
+        try:
+            while not over():
+                for state in states(settings, options):
+                    if state is not None:
+                        screen.show(state)
+                    if over():
+                        break
+                else:
+                    if of_run is None:
+                        with contextlib.suppress(ArbError):  # the screen says how old its picture is
+                            screen.show(latest(settings, options, clock))
+                    left.wait(GONE_EVERY_S if of_run else LEDGER_EVERY_S)
+        finally:
+            screen.close()
+            held.release()
+    require(not orphaned(), "the engine's process has died: the next `arb run` finishes what is open")
     require(screen.failure is None, f"the screen broke: {screen.failure!r}")

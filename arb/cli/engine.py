@@ -36,8 +36,8 @@ from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
-from arb.view.screen.held import HeldLog
-from arb.view.screen.terminal import screen_possible
+from arb.view.held import HeldLog
+from arb.view.tty import screen_possible
 
 
 @click.command("run")
@@ -92,18 +92,21 @@ def run_command(
     require_own_limits(settings, chosen, config or DEFAULT_CONFIG)
     database_url(settings, chosen.value, db)
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
-    lines = HeldLog(sys.stderr)
-    screen = lines if not as_json and screen_possible(sys.stdout, os.environ) else None
+    lines, shows = HeldLog(sys.stderr), not as_json and screen_possible(sys.stdout, os.environ)
     watched = still("starting") if sys.stderr.isatty() else contextlib.nullcontext()
     with logging_to(lines, level=settings.run.log_level.value), watched:
         from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
+        from arb.view.view import ScreenProcess
 
+        watch = ["status", "--watch", "--of-run", str(os.getpid()), *_ledger_options(chosen.value, db, config)]
+        screen = ScreenProcess(watch, lines) if shows else None
         summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
     if as_json:
         show(summary, as_json=True)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(ending(summary, exit_code, _ledger_options(mode, db and summary["db"], config), width))
+        where = _ledger_options(mode, db and summary["db"], config)
+        click.echo(ending(summary, exit_code, [*map(quote, where)], width))
     return exit_code
 
 
@@ -111,7 +114,7 @@ def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> li
     """Return the options that lead another command to this run's ledger."""
     environment = click.get_current_context().meta.get(ENVIRONMENT)
     given = {"--mode": mode, "--environment": environment, "--db": db, "--config": config}
-    return [f"{name} {quote(str(value))}" for name, value in given.items() if value]
+    return [text for name, value in given.items() if value for text in (name, str(value))]
 
 
 def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:

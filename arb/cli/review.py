@@ -12,16 +12,17 @@ import click
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
-from arb.view.screen.terminal import screen_possible
+from arb.view.tty import screen_possible
 
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
+@click.option("--of-run", type=int, hidden=True, help="The process of `arb run` whose screen this is.")
 @row_options
 @mode_and_db
 @config_and_json
 def status_command(
-    watch: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
+    watch: bool, of_run: int | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
 ) -> int:
     """Show the present or latest run.
 
@@ -37,7 +38,7 @@ def status_command(
         from arb.app import screen
 
         if watch:
-            screen.watch(settings, options)
+            screen.watch(settings, options, of_run)
         else:
             click.echo(screen.draw_once(settings, options))
     elif watch:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ class ControlRequests:
                 except ValueError as error:
                     return {"error": str(error)}
             case other:
-                known = "status, state, inventory, halt, resume, flatten or acknowledge"
+                known = "status, inventory, halt, resume, flatten or acknowledge"
                 return {"error": f"unknown request {other!r}: {known}"}
         trouble = self._obey(event)
         if trouble:
@@ -181,22 +181,10 @@ def _allowance(text: object) -> Decimal | None:
     return amount
 
 
-async def nothing_shown() -> Document:
-    return {"error": "this engine shows no state"}
-
-
 class ControlServer:
-    def __init__(
-        self,
-        journal: Path,
-        answer: Callable[[Document], Document],
-        turns: Turns | None = None,
-        state: Callable[[], Awaitable[Document]] = nothing_shown,
-    ) -> None:
-        """`state` returns a screen's data, over as many turns of the loop as it likes; it may hold `Decimal`."""
+    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
         self._path = socket_path(journal)
         self._answer = answer
-        self._state = state
         self._turns = Turns() if turns is None else turns
         self._server: asyncio.AbstractServer | None = None
 
@@ -222,15 +210,13 @@ class ControlServer:
             writer.close()
 
     async def _reply(self, line: bytes) -> bytes:
-        """Answer a request; a status, and a screen's data, in more turns of the loop than one."""
+        """Answer a request; a status in more turns of the loop than one."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return _line({"error": "not JSON"})
         if not isinstance(request, dict):
             return _line({"error": "not a JSON object"})
-        if request.get("do") == "state":
-            return await asyncio.to_thread(_line, await self._state())
         reply = self._answer(request)
         if request.get("do") == "status":
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The state feed for programs that listen next to the journal, usually only `arb ui`.
+"""The state feed for programs that listen next to the journal: the screen of `arb run` and `arb status`, and `arb ui`.
 
 A Unix socket of packets, readable by this user only. While a listener is connected a state is sent every `EVERY_S`, in parts
 so that no frame waits for the whole of it. Without a listener it is not computed. The feed never waits: a listener whose
@@ -15,17 +15,19 @@ from typing import Any
 
 import msgspec
 
-from arb.live.control import private_listener
+from arb.live.control import private_listener, short_address
 from arb.measured_loop import Turns
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
-LISTENERS_MAX = 4
-PACKET_MAX = 160_000
+LISTENERS_MAX = 16
+PACKET_MAX, SMALL = 160_000, 4_000
 """The size that fits a packet: a socket's kernel buffer is 208 kB, unless the machine's owner has made it smaller."""
 EDGES_MAX = 100
 """The most symbols whose best edges are sent, the best first."""
+POLL_S = 0.5
+SILENT_S = 2.0
 
 
 def feed_path(journal: Path) -> Path:
@@ -118,5 +120,25 @@ def packed(state: dict[str, Any]) -> bytes:
     packet = msgspec.json.encode(shown | lists | {"cut": True})
     if len(packet) <= PACKET_MAX:
         return packet
-    small = {name: value for name, value in shown.items() if not isinstance(value, list | dict)}
+    small = {name: type(value)() if len(msgspec.json.encode(value)) > SMALL else value for name, value in shown.items()}
     return msgspec.json.encode(small | {"cut": True})
+
+
+def states_of(journal: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield the states of the engine on a journal until it has gone or hangs; None: none came for a moment."""
+    silent = 0
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as engine:
+        engine.settimeout(POLL_S)
+        with short_address(feed_path(journal)) as address:
+            engine.connect(address)
+        while silent < SILENT_S / POLL_S:
+            try:
+                packet = engine.recv(PACKET_MAX)
+            except TimeoutError:
+                silent += 1
+                yield None
+                continue
+            if not packet:
+                return
+            silent = 0
+            yield msgspec.json.decode(packet)

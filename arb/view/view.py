@@ -1,43 +1,87 @@
-"""What shows a run while it lasts: a screen where there is a terminal, one plain line now and then where there is none."""
+"""What shows a run while it lasts: a screen where there is a terminal, one plain line now and then where there is none.
+
+The screen is a process of its own, which listens to the engine's feed: this one draws nothing, and waits for nobody that does.
+"""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.errors import ArbError
+from arb.view.held import HeldLog
 from arb.view.plain import line
-from arb.view.screen.screen import Screen
 from arb.view.summary import state_in_parts
+from arb.view.tty import LEAVE, blocked, modes_of, own_way_to, set_modes
 
 log = logging.getLogger(__name__)
 
-REFRESH_S = 0.25
 LINE_EVERY_S = 5.0
+POLL_S = 0.1
+END_S = 2.0
+STDIN, STDOUT = 0, 1
 
 Beside = Callable[[], dict[str, Any]]
 """Returns what is shown beside the engine's own state: about the run, and venues that are not traded on."""
 
 
 class ScreenGone(ArbError):
-    """The screen cannot be drawn any more."""
+    """The screen's process has ended by itself."""
 
 
-async def show_live(engine: Engine, clock: Clock, beside: Beside, screen: Screen) -> None:
-    """Hand the present state to a screen until cancelled; it draws in a thread, so that a slow terminal delays no order.
+class ScreenProcess:
+    """The screen on this process's terminal: `arb` with these `arguments`. Log lines wait in `held` while it is up."""
 
-    Raises `ScreenGone` when that has ended by itself, with the terminal given back.
-    """
-    screen.start()
-    try:
-        while not screen.ended.is_set():
-            screen.show(await present(engine, clock, beside))
-            await asyncio.sleep(REFRESH_S)
-    finally:
-        screen.close()
-    raise ScreenGone(f"the screen broke: {screen.failure!r}")
+    def __init__(self, arguments: Sequence[str], held: HeldLog) -> None:
+        self.held = held
+        self._command = [sys.executable, "-m", "arb", *arguments]
+
+    async def run(self) -> None:
+        """Keep it up until cancelled; raises `ScreenGone` when it ends by itself. The terminal is given back either way."""
+        modes, code = modes_of(STDIN), None
+        self.held.hold()
+        try:
+            # Ctrl-C is the engine's, and the screen shows how it ends.
+            with blocked(signal.SIGINT, signal.SIGQUIT, signal.SIGTTOU):
+                child = subprocess.Popen(self._command)  # noqa: ASYNC220 - before books are live
+            try:
+                while child.poll() is None:  # noqa: ASYNC110 - what is waited for is a process
+                    await asyncio.sleep(POLL_S)
+            finally:
+                code = await _ended(child)
+            raise ScreenGone(f"the screen has ended, with code {code}, and trading goes on without")
+        finally:
+            if modes is not None:
+                set_modes(STDIN, modes)
+            if code:
+                _leave()
+            self.held.release()
+
+
+async def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Have a process end, by force where it does not; return its code."""
+    child.terminate()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            while child.poll() is None:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(POLL_S / 10)
+    child.kill()
+    return child.wait()
+
+
+def _leave() -> None:
+    """Leave the screen that a killed process could not leave."""
+    with contextlib.suppress(OSError):
+        if (terminal := own_way_to(STDOUT)) is not None:
+            os.write(terminal, LEAVE)
+            os.close(terminal)
 
 
 async def log_lines(engine: Engine, clock: Clock, mark: str, beside: Beside) -> None:

@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from arb.live.control import ask
 from tests.integration import truth
 from tests.integration.support import DB, END_S, REPO, sandbox_process, wait_while, where, write_config
 from tests.support.history import a_history, fill_ledger
@@ -25,17 +27,19 @@ VARIABLES = {"PYTHONPATH": str(REPO), "TERM": "xterm-256color"}
 class OnTerminal:
     """A command of ours in a session of its own, on a terminal of its own, as a shell would start it there."""
 
-    def __init__(self, pair: TerminalPair, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, pair: TerminalPair, folder: Path, *arguments: str, program: Sequence[str] = ("-m", "arb")
+    ) -> None:
         self.pair = pair
         self.before = pair.modes()
         self.seen = b""
         script = (
             "import os, sys, fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-            "os.execv(sys.executable, [sys.executable, '-m', 'arb', *sys.argv[1:]])"
+            "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
         )
         ours = pair.ours.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", script, *arguments],
+            [sys.executable, "-c", script, *program, *arguments],
             cwd=folder,
             env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | VARIABLES,
             stdin=ours,
@@ -50,6 +54,10 @@ class OnTerminal:
         self.seen += found
         return found
 
+    def screen(self) -> int:
+        """Return the process that draws: the child of the engine."""
+        return next(pid for pid in children(self.process.pid) if b"--of-run" in command_of(pid))
+
     def end(self) -> int:
         """Wait until it has ended, reading what it draws; return its exit code."""
         while self.process.poll() is None:
@@ -58,11 +66,24 @@ class OnTerminal:
         return self.process.returncode
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> bytes:
+    """Return a process's command line; of one that has ended nothing."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @contextlib.contextmanager
-def on_terminal(folder: Path, *arguments: str) -> Iterator[OnTerminal]:
+def on_terminal(folder: Path, *arguments: str, program: Sequence[str] = ("-m", "arb")) -> Iterator[OnTerminal]:
     """Run a command on a terminal while the block runs."""
     pair = TerminalPair()
-    started = OnTerminal(pair, folder, *arguments)
+    started = OnTerminal(pair, folder, *arguments, program=program)
     try:
         yield started
     finally:
@@ -201,6 +222,78 @@ def test_a_signal_ends_watching_and_gives_the_terminal_back(tmp_path: Path, name
             assert given_back(watch)
         run.process.send_signal(signal.SIGTERM)
         assert run.end() == 0
+
+
+@pytest.mark.thorough
+def test_a_killed_screen_leaves_the_run_alive_the_terminal_sane_and_plain_lines(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        os.kill(run.screen(), signal.SIGKILL)
+        run.until(LEFT)
+        run.until(b"the screen has ended")
+        run.until(b" net ")
+        assert given_back(run)
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+    (row,) = truth.rows_of(tmp_path / DB, "SELECT text FROM incidents WHERE kind = 'view'")
+    assert "trading goes on" in str(row["text"])
+
+
+STAYS = """
+import subprocess, sys
+subprocess.run([sys.executable, "-m", "arb", *sys.argv[1:]])
+sys.stdin.readline()
+"""
+"""A shell, as far as a terminal knows: it outlives the engine."""
+
+
+@pytest.mark.thorough
+def test_a_killed_engine_leaves_the_terminal_sane_and_one_line(tmp_path: Path) -> None:
+    arguments = ("run", "--for", "10m", "--seed", "7", *where(tmp_path))
+    with on_terminal(tmp_path, *arguments, program=("-c", STAYS)) as shell:
+        shell.until(b"? help")
+        (engine,) = children(shell.process.pid)
+        os.kill(engine, signal.SIGKILL)
+        shell.until(b"the engine's process has died")
+        assert given_back(shell)
+        shell.pair.type(b"\n")
+        assert shell.end() == 0
+
+
+@pytest.mark.thorough
+def test_a_stopped_screen_delays_no_order(tmp_path: Path) -> None:
+    with a_run(tmp_path) as run:
+        screen, journal = run.screen(), tmp_path / "a.journal.sqlite"
+        os.kill(screen, signal.SIGSTOP)
+        before = ask(journal, {"do": "status"})
+        time.sleep(5)
+        after = ask(journal, {"do": "status"})
+        assert before is not None and after is not None and after["orders"] > before["orders"]
+        of_views = [row["max_us"] for row in after["loop"] if row["cause"] in ("page", "the view")]
+        assert of_views and max(of_views) < 1_000_000
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+        assert given_back(run)
+
+
+LISTS_MODULES = """
+import sys
+from arb.cli import main
+code = main(sys.argv[1:])
+open("modules", "w").write("\\n".join(sys.modules))
+sys.exit(code)
+"""
+
+
+@pytest.mark.thorough
+def test_the_engines_process_draws_nothing(tmp_path: Path) -> None:
+    arguments = ("run", "--for", "3s", "--seed", "7", *where(tmp_path))
+    with on_terminal(tmp_path, *arguments, program=("-c", LISTS_MODULES)) as run:
+        run.until(b"? help")
+        assert run.end() == 0
+        assert given_back(run)
+    modules = (tmp_path / "modules").read_text().splitlines()
+    assert "arb.app.run" in modules
+    assert [name for name in modules if name.startswith("arb.view.screen")] == []
 
 
 READ_ONLY = """

@@ -1,7 +1,7 @@
 """The screen itself: a thread that draws what it was handed last, reads keys, and does what they confirm.
 
-Nothing of it runs on the engine's loop, which hands over a state now and then and waits for nobody. What the keys do, and what
-is read from the ledger, has threads of its own, so a database that does not answer keeps nothing from being drawn.
+What the keys do, and what is read from the ledger, has threads of its own, so a database that does not answer keeps nothing
+from being drawn.
 """
 
 import logging
@@ -12,7 +12,6 @@ from typing import NamedTuple
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ArbError
 from arb.view.screen.dialogs import Action, Confirmed, Dialogs
-from arb.view.screen.held import HeldLog
 from arb.view.screen.lines import Line, Span, encoded, wrapped
 from arb.view.screen.picture import State, picture, waiting
 from arb.view.screen.terminal import Terminal
@@ -49,14 +48,11 @@ class Texts(NamedTuple):
 class Screen:
     """Draws states until closed. `colours` False: none, whatever the terminal can."""
 
-    def __init__(
-        self, terminal: Terminal, clock: Clock, hands: Hands, texts: Texts, held: HeldLog, *, colours: bool = True
-    ) -> None:
+    def __init__(self, terminal: Terminal, clock: Clock, hands: Hands, texts: Texts, *, colours: bool = True) -> None:
         self._terminal = terminal
         self._clock = clock
         self._hands = hands
         self._texts = texts
-        self._held = held
         self._colours = colours
         self._dialogs = Dialogs(texts.question, texts.help)
         self._asked_ns = 0
@@ -73,7 +69,6 @@ class Screen:
     def start(self) -> None:
         """Take the terminal and begin; raises `OSError` where it is gone."""
         self._terminal.enter()
-        self._held.hold()
         self._drawing.start()
         threading.Thread(target=self._keep_read, name="screen's ledger", daemon=True).start()
 
@@ -87,7 +82,6 @@ class Screen:
         self._terminal.wake()
         self._drawing.join(JOIN_S)
         self._terminal.leave()
-        self._held.release()
 
     def _run(self) -> None:
         try:
@@ -112,10 +106,12 @@ class Screen:
         if self._state is None:
             return waiting(size)
         read = self._read
-        state = self._state | read | {"log": self._held.latest()}
+        state = self._state | read
         trouble, old_s = list(state.get("trouble", ())), (now_ns - self._state_ns) / NS_PER_S
         if old_s > OLD_S:
             trouble.append(f"the engine has not answered for {old_s:.0f} s: what stands here is that old")
+        if state.get("cut"):
+            trouble.append("too many symbols for one message: of long lists the first rows are shown")
         footer = self._footer(now_ns, size[0], read.get("alerts", []))
         page = self._dialogs.page(size[0]) if self._dialogs.help else []
         return picture(state | {"trouble": trouble}, size, self._texts.stop, [*page, *footer])

@@ -12,11 +12,11 @@ import select
 import sys
 import termios
 import threading
-from collections.abc import Mapping
 from typing import Any, TextIO
 
+from arb.view.tty import LEAVE, own_way_to, set_modes
+
 ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h\x1b[2J"
-LEAVE = b"\x1b[0m\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
 PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 KEYS = {
     b"\r": "enter",
@@ -32,15 +32,6 @@ READ_MAX = 1024
 WRITE_WAIT_S = 0.3
 COLUMNS, ROWS = 80, 24
 """The size of a terminal that does not say."""
-
-
-def screen_possible(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Return whether a screen can be drawn on `out`: a terminal with a cursor, which this process has in the foreground."""
-    if not out.isatty() or environment.get("TERM", "") in ("", "dumb"):
-        return False
-    with contextlib.suppress(OSError):
-        return os.tcgetpgrp(out.fileno()) == os.getpgrp()  # in the background a change of its modes would stop us
-    return False
 
 
 def keys_in(raw: bytes) -> list[str]:
@@ -87,7 +78,7 @@ class Terminal:
 
     def enter(self) -> None:
         """Take the terminal; raises `OSError` where it is gone."""
-        self._own = _own_way_to(self._out)
+        self._own = own_way_to(self._out)
         if self._in is not None:
             self._before = termios.tcgetattr(self._in)
             modes = termios.tcgetattr(self._in)
@@ -106,9 +97,8 @@ class Terminal:
                 return
             self._taken = False
         atexit.unregister(self.leave)
-        with contextlib.suppress(OSError, termios.error):
-            if self._in is not None and self._before is not None:
-                termios.tcsetattr(self._in, termios.TCSANOW, self._before)
+        if self._in is not None and self._before is not None:
+            set_modes(self._in, self._before)
         with contextlib.suppress(OSError):
             self._pending += LEAVE
             self._push(WRITE_WAIT_S)
@@ -178,13 +168,6 @@ class Terminal:
             except BlockingIOError:
                 return
             self._pending = self._pending[written:]
-
-
-def _own_way_to(terminal: int) -> int | None:
-    """Open a terminal once more, so that writing never blocks, and the user's shell sees nothing of that; None: it cannot."""
-    with contextlib.suppress(OSError):
-        return os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
-    return None
 
 
 def own_terminal() -> Terminal:

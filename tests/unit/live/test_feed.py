@@ -123,4 +123,5 @@ def test_a_state_of_very_many_symbols_is_cut_and_says_so() -> None:
     many = [{"symbol": "X" * 900, "n": number} for number in range(2_000)]
     state = msgspec.json.decode(packed({"edges": many, "open_pairs": many, "state": "ACTIVE"}))
     assert state["cut"] and state["state"] == "ACTIVE" and state["edges_in_all"] == 2_000
-    assert len(packed({"edges": many, "text": {"a": "x" * 300_000}})) < PACKET_MAX
+    state = msgspec.json.decode(packed({"edges": many, "held": {"a": "x" * 300_000}, "pairs": {"opened": 1}}))
+    assert (state["held"], state["pairs"]) == ({}, {"opened": 1}), "what is small stays: a screen needs it"

@@ -1,6 +1,5 @@
 """The screen as a whole, on a real terminal: it draws, asks, acts, and gives the terminal back whatever happens."""
 
-import io
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.errors import CheckFailed, ConfigError
 from arb.view.screen.dialogs import Action, Confirmed
-from arb.view.screen.held import HELD_MAX, HeldLog
 from arb.view.screen.screen import ASKED_AT_MOST_S, Hands, Screen, Texts
 from arb.view.screen.terminal import Terminal
 from tests.builders import START_NS
@@ -30,13 +28,6 @@ ALERT = {
 }
 
 
-class OnATerminal(io.StringIO):
-    """A log's stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 class Stage:
     """A screen on a terminal, and what its keys did."""
 
@@ -47,10 +38,8 @@ class Stage:
         self.acted = threading.Event()
         self.answer: Callable[[Confirmed], str] = lambda _: "the engine obeys"
         self.read: Callable[[], dict[str, Any]] = lambda: {"alerts": [ALERT]}
-        self.stream = OnATerminal()
-        self.held = HeldLog(self.stream)
         terminal = Terminal(pair.ours, pair.into)
-        self.screen = Screen(terminal, self.clock, Hands(self._act, lambda: self.read()), TEXTS, self.held)
+        self.screen = Screen(terminal, self.clock, Hands(self._act, lambda: self.read()), TEXTS)
 
     def _act(self, confirmed: Confirmed) -> str:
         self.done.append(confirmed)
@@ -150,34 +139,10 @@ def test_a_ledger_that_cannot_be_read_is_said_and_the_rest_goes_on(stage: Stage)
     assert b"gate" in drawn
 
 
-def test_log_lines_wait_on_the_screen_and_are_written_once_it_is_gone(stage: Stage) -> None:
+def test_the_engines_latest_log_lines_stand_on_the_screen(stage: Stage) -> None:
     stage.begin()
-    stage.held.write("a warning\n")
+    stage.screen.show(a_state(log=["a warning"]))
     stage.pair.until(b"a warning")
-    assert stage.stream.getvalue() == ""
-    stage.screen.close()
-    assert stage.stream.getvalue() == "a warning\n"
-    stage.held.write("afterwards\n")
-    assert stage.stream.getvalue() == "a warning\nafterwards\n"
-
-
-def test_of_too_many_log_lines_the_latest_are_kept_and_the_others_counted() -> None:
-    stream = OnATerminal()
-    held = HeldLog(stream)
-    held.hold()
-    for number in range(HELD_MAX + 2):
-        held.write(f"line {number}\n")
-    held.release()
-    first, second, *_ = stream.getvalue().splitlines()
-    assert first == "2 earlier log lines stood on the screen alone" and second == "line 2"
-
-
-def test_a_log_that_goes_to_a_file_goes_on_going_there() -> None:
-    stream = io.StringIO()
-    held = HeldLog(stream)
-    held.hold()
-    held.write("a warning\n")
-    assert stream.getvalue() == "a warning\n"
 
 
 def test_a_screen_that_breaks_gives_the_terminal_back_and_says_that_it_has_ended(stage: Stage) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.view.screen.terminal import LEAVE, Terminal, keys_in, screen_possible
+from arb.view.screen.terminal import Terminal, keys_in
+from arb.view.tty import LEAVE, screen_possible
 from tests.support.terminals import WAIT_S, TerminalPair
 
 
