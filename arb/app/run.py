@@ -377,7 +377,7 @@ class Run:
         if self._screen is not None:
             try:
                 await self._screen.run()
-            except (ScreenGone, OSError) as error:
+            except ScreenGone as error:
                 self._on_trouble(IncidentKind.VIEW, str(error))
         await log_lines(engine, self._clock, self.kind.mark, self._beside)
 

@@ -33,7 +33,7 @@ Beside = Callable[[], dict[str, Any]]
 
 
 class ScreenGone(ArbError):
-    """The screen's process has ended by itself."""
+    """The screen's process has ended by itself, or does not start."""
 
 
 class ScreenProcess:
@@ -44,13 +44,13 @@ class ScreenProcess:
         self._command = [sys.executable, "-m", "arb", *arguments]
 
     async def run(self) -> None:
-        """Keep it up until cancelled; raises `ScreenGone` when it ends by itself. The terminal is given back either way."""
+        """Keep it up until cancelled; raises `ScreenGone` when it does not stay up. The terminal is given back either way."""
         modes, code = modes_of(STDIN), None
         self.held.hold()
         try:
             # Ctrl-C is the engine's, and the screen shows how it ends.
             with blocked(signal.SIGINT, signal.SIGQUIT, signal.SIGTTOU):
-                child = subprocess.Popen(self._command)  # noqa: ASYNC220 - before books are live
+                child = _started(self._command)
             try:
                 while child.poll() is None:  # noqa: ASYNC110 - what is waited for is a process
                     await asyncio.sleep(POLL_S)
@@ -62,7 +62,15 @@ class ScreenProcess:
                 set_modes(STDIN, modes)
             if code:
                 _leave()
-            self.held.release()
+            with contextlib.suppress(OSError):  # the window is closed: the run ends all the same
+                self.held.release()
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command)
+    except OSError as error:
+        raise ScreenGone(f"the screen does not start: {error}") from None
 
 
 async def _ended(child: subprocess.Popen[bytes]) -> int:
