@@ -24,7 +24,7 @@ from arb.view.tty import LEAVE, blocked, modes_of, own_way_to, set_modes
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 5.0
-POLL_S = 0.1
+POLL_S = 0.25
 END_S = 2.0
 STDIN, STDOUT = 0, 1
 
@@ -79,7 +79,7 @@ async def _ended(child: subprocess.Popen[bytes]) -> int:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(END_S):
             while child.poll() is None:  # noqa: ASYNC110 - the same
-                await asyncio.sleep(POLL_S / 10)
+                await asyncio.sleep(POLL_S / 25)
     child.kill()
     return child.wait()
 
