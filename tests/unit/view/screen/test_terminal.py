@@ -1,6 +1,7 @@
 """A terminal is taken as a whole, never waited for, and given back as it was."""
 
 import os
+import socket
 import subprocess
 import sys
 import termios
@@ -137,6 +138,13 @@ def test_a_screen_needs_a_terminal_with_a_cursor_in_the_foreground(pair: Termina
     assert not screen_possible(pair.ours, {"TERM": "xterm"}), (
         "it is another session's: a change of its modes would stop us"
     )
+
+
+def test_where_no_feed_can_be_there_is_no_screen(pair: TerminalPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp())
+    assert screen_possible(pair.ours, {"TERM": "xterm"})
+    monkeypatch.setattr(socket, "SOCK_SEQPACKET", 9)  # as on macOS: the system refuses it
+    assert not screen_possible(pair.ours, {"TERM": "xterm"})
 
 
 DIES = """
