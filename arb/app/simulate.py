@@ -20,7 +20,7 @@ from arb.replay.answer import Span, document_of, first_difference, net_text, sec
 from arb.replay.backtest import START_BALANCE
 from arb.replay.captured import Book
 from arb.replay.days import Stretch
-from arb.replay.findings import Findings
+from arb.replay.replay_totals import ReplayTotals
 from arb.replay.result import Edge, Opening
 from arb.replay.tapes import head_of
 from arb.replay.trial import (
@@ -118,8 +118,8 @@ def _renamed(trial: Trial, number: int) -> Trial:
     return msgspec.structs.replace(trial, seed=trial.seed + number)
 
 
-def _findings(trial: Trial) -> Findings:
-    return Findings()
+def _findings(trial: Trial) -> ReplayTotals:
+    return ReplayTotals()
 
 
 def _is_compiled(settings: Settings) -> bool:
@@ -142,12 +142,12 @@ def _on_part(on_progress: Progress, before: int, of: int, done: int, _: int | No
     on_progress(before + done, of)
 
 
-def _play_all(parts: Sequence[Part], findings: Findings, on_progress: Progress, *, compiled: bool) -> None:
+def _play_all(parts: Sequence[Part], findings: ReplayTotals, on_progress: Progress, *, compiled: bool) -> None:
     for _ in _play(parts, NoJournal(), findings, on_progress, compiled=compiled):
         pass
 
 
-def _compared(runs: Sequence[PastRun], was: Findings, now: Findings, changes: Changes) -> dict[str, Any]:
+def _compared(runs: Sequence[PastRun], was: ReplayTotals, now: ReplayTotals, changes: Changes) -> dict[str, Any]:
     """Return the runs' results, the simulated results with and without the changes, and where these differ first."""
     found = first_difference(was.openings, now.openings)
     rows = [(f"run {run.run_id}, as it was", run.findings) for run in runs if run.findings is not None]

@@ -25,7 +25,7 @@ from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy
 from arb.replay.days import Stretch
-from arb.replay.findings import Findings
+from arb.replay.replay_totals import ReplayTotals
 from arb.replay.rerun import Rerun, read_event, read_prologue
 from arb.replay.tapes import OwnTape
 from arb.replay.trial import Progress, Trial, rows_of, shown, unseen
@@ -65,7 +65,7 @@ class PastRun(msgspec.Struct, frozen=True):
     head: TapeHead
     held: dict[str, dict[str, Decimal]]
     ways_ns: dict[str, int]
-    findings: Findings | None
+    findings: ReplayTotals | None
 
 
 def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progress = unseen) -> PastRun:
@@ -95,12 +95,12 @@ def past_run(stretch: Stretch, by: BooksBy = BooksBy.PLAIN, on_progress: Progres
 _REPORTS = (tag_of(BalancesReported), tag_of(OrderAccepted))
 
 
-def _found(stretch: Stretch, by: BooksBy) -> Findings:
+def _found(stretch: Stretch, by: BooksBy) -> ReplayTotals:
     tape = OwnTape(stretch.files)
     settings, prologue = tape.head.settings, read_prologue(tape.lines())
     engine = Engine(settings, books_of_run(prologue, tape.head, by))
     engine.load(tape.head.restored)
-    findings = Findings()
+    findings = ReplayTotals()
 
     def keep(event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
         findings.submit(rows_of(event, commands))

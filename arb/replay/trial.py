@@ -30,8 +30,8 @@ from arb.replay.backtest import Backtest, BooksOf, clock_before
 from arb.replay.captured import Capture, Contents, charged
 from arb.replay.days import Stretch
 from arb.replay.feeds import captured_books
-from arb.replay.findings import Findings
 from arb.replay.measured import Measuring
+from arb.replay.replay_totals import ReplayTotals
 from arb.replay.result import Result
 from arb.replay.tapes import Captured, Merged
 from arb.store.journal.reader import JournalState, Row
@@ -118,13 +118,13 @@ def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_prog
     `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
     malformed line.
     """
-    findings = Findings()
+    findings = ReplayTotals()
     explored = explored_by(stretch, trial, on_progress)
     played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
     return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
 
 
-def result_of(key: str, stretch: Stretch, played: Played, findings: Findings) -> TrialResult:
+def result_of(key: str, stretch: Stretch, played: Played, findings: ReplayTotals) -> TrialResult:
     if played.fault is not None:
         raise played.fault
     explored = played.explored

@@ -11,7 +11,7 @@ import msgspec
 
 from arb.errors import CheckFailed, StoreError
 from arb.replay.days import Stretch
-from arb.replay.findings import Findings
+from arb.replay.replay_totals import ReplayTotals
 from arb.replay.sweep.shared import decoded, decoded_books, together
 from arb.replay.sweep.tapes import Tape
 from arb.replay.tapes import Captured
@@ -88,7 +88,7 @@ def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial], *, compiled: bool
 
 def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Callable[[Iterator[Captured]], TrialResult]:
     def result(lines: Iterator[Captured]) -> TrialResult:
-        findings = Findings()
+        findings = ReplayTotals()
         played = play(explored, trial, lines, NoJournal(), findings, books_of=decoded_books)
         return result_of(key, stretch, played, findings)
 
@@ -96,7 +96,7 @@ def _play(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> Calla
 
 
 def _alone(stretch: Stretch, explored: Explored, key: str, trial: Trial) -> TrialResult:
-    findings = Findings()
+    findings = ReplayTotals()
     lines = lines_for(stretch, explored, compiled=True)
     return result_of(key, stretch, play(explored, trial, lines, NoJournal(), findings, compiled=True), findings)
 

@@ -13,7 +13,7 @@ from arb.replay.answer import Span as AnswerSpan
 from arb.replay.answer import document_of, duration, first_difference, needed_fee_bps, sentence, tables_of
 from arb.replay.result import Edge, Result
 from tests.unit.replay.makings import Tape, one_dislocation, quiet_market
-from tests.unit.replay.test_findings import a_booked_pair, an_edge, found
+from tests.unit.replay.test_replay_totals import a_booked_pair, an_edge, found
 from tests.unit.store.rows import D, a_traded_opportunity
 
 SPAN = AnswerSpan(D("8040.5"), 1, ("gate", "okx"), ("BTC/USDT", "ETH/USDT", "SOL/USDT"), 4)

@@ -16,7 +16,7 @@ from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import OpportunityRecord, PairKind, PairState
 from arb.market.numbers import EXACT
 from arb.market.order import Side
-from arb.replay.findings import Findings, break_even_bps
+from arb.replay.replay_totals import ReplayTotals, break_even_bps
 from arb.replay.result import EDGE_BPS, LIFE_MS, Result
 from arb.store.journal.reader import Row
 from tests.unit.store.rows import (
@@ -37,7 +37,7 @@ HOUR = 3600 * 1_000 * MS
 
 def found(*records: AnyRecord, untraded: Iterable[OpportunityRecord] = (), runs: Iterable[int] = (1,)) -> Result:
     """Return what comes of these rows, each of a step of its own."""
-    findings = Findings()
+    findings = ReplayTotals()
     numbers = count(1)
     for record in (*map(a_run, runs), *records):
         findings.submit([Row(next(numbers), 1, record)])

@@ -1,7 +1,7 @@
 """Add up the rows of a replay to a `Result`.
 
-`Findings` takes the rows that the runner gives to a ledger. It keeps counts and sums of an untraded edge, and the sums' inputs
-of a pair, its orders and its fills, about 1 kB. Its size follows the trades and not the frames.
+`ReplayTotals` takes the rows that the runner gives to a ledger. It keeps counts and sums of an untraded edge, and the sums'
+inputs of a pair, its orders and its fills, about 1 kB. Its size follows the trades and not the frames.
 """
 
 from bisect import bisect_right
@@ -59,7 +59,7 @@ class _Pair(msgspec.Struct, gc=False):
     """None: not booked."""
 
 
-class Findings:
+class ReplayTotals:
     """The results of replays. Takes rows as a ledger does (`arb.live.runner.LedgerWriter`)."""
 
     def __init__(self) -> None:
