@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import (
-    AlternativeRecord,
     BalanceRecord,
     DecisionBookRecord,
     FillRecord,
@@ -41,7 +40,6 @@ class Tables:
         self.fills = [row for row in rows if isinstance(row, FillRecord)]
         self.balances = [row for row in rows if isinstance(row, BalanceRecord)]
         self.incidents = [row for row in rows if isinstance(row, IncidentRecord)]
-        self.alternatives = [row for row in rows if isinstance(row, AlternativeRecord)]
         self.books = [row for row in rows if isinstance(row, DecisionBookRecord)]
 
         self.entries = {(o.pair_trade_id, str(o.side)): o for o in self.orders.values() if o.role == "entry"}

@@ -358,21 +358,18 @@ def all_time(t: Tables) -> Rows:
 
 
 def passed_over(t: Tables) -> Rows:
-    rows = [row for row in t.alternatives if row.reason is not None]
-    groups = grouped(rows, lambda a: (str(a.stage), str(a.way), a.reason or "", t.pairs[a.pair_trade_id].quote))
-    return [
-        {
-            "stage": stage,
-            "way": way,
-            "reason": reason,
-            "quote": asset,
-            "times": len(some),
-            "with_net": sum(a.net_e8 is not None for a in some),
-            "net": quote(sum(a.net_e8 or 0 for a in some)),
-            "best_net": quote(max((a.net_e8 for a in some if a.net_e8 is not None), default=0)),
-        }
-        for (stage, way, reason, asset), some in groups.items()
+    found = [
+        (edge, pair)
+        for pair in t.pairs.values()
+        for edge in t.opportunities
+        if (edge.run_id, edge.symbol) == (pair.run_id, pair.symbol) and edge.outcome != "traded"
+        if pair.decided_ns - HOUR_NS < edge.opened_ns <= pair.decided_ns
     ]
+    rows = [
+        {"reason": reason, "quote": asset, "times": len(some), "best_net": quote(sum(e.best_net_e8 for e, _ in some))}
+        for (reason, asset), some in grouped(found, lambda both: (both[0].reason or "", both[1].quote)).items()
+    ]
+    return sorted(rows, key=lambda row: (-row["best_net"], row["reason"]))
 
 
 def time_traded(t: Tables) -> Rows:
