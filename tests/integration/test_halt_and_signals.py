@@ -135,7 +135,7 @@ def test_the_first_sigterm_finishes_open_pairs_and_the_second_leaves_them_to_the
             ended = end_of(engine.process)
         assert ended.code == 4, f"{seen}: {ended.out}\n{ended.err}"
         assert ended.summary["pairs"]["open"] > 0, f"{seen}: {ended.out}"
-        assert "open pairs" in ended.err
+        assert "pairs left open" in ended.err
 
         sandbox.no_more_faults()
         with engine_process(tmp_path, sandbox) as engine:
