@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from arb.clock import NS_PER_S, Clock
+from arb.clock import NS_PER_DAY, NS_PER_S, Clock
 from arb.core.messages.events import AnyEvent, ClockAnchored, ClockMeasured, ClockSuspected
 from arb.errors import CheckFailed, VenueError
 from arb.venues.kit.base import EventListener, OrderGateway
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 NEAR_NS = NS_PER_S
 """Clocks within this agree; a greater difference of ours is an incident."""
-APART_MAX_NS = 86_400 * NS_PER_S
+APART_MAX_NS = NS_PER_DAY
 """A host whose clock is further off than this starts only to finish open pairs."""
 AGAIN_S = 1.0
 

@@ -11,14 +11,14 @@ order: documents err.
 
 from collections.abc import Iterable, Reversible
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from arb.core.messages.commands import CancelOrder, QueryOrder
 from arb.core.messages.events import OrderQueried
 from arb.core.messages.incidents import IncidentKind, Severity
 from arb.core.messages.settings import Timing
 from arb.core.messages.timers import OrderTimer
 from arb.core.orders.table import OrderTable
-from arb.core.orders.visibility import DAY_NS, LAG_MIN_NS, Visibility
+from arb.core.orders.visibility import LAG_MIN_NS, Visibility
 from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.market.order import OrderAbsence, Outcome
@@ -111,7 +111,7 @@ class OrderReconciler:
         if len(order.clean_queries) < QUERIES_NEEDED:
             self._proving.pop(order.client_order_id, None)
         if not counts(order.clean_queries, event.started_ns, provable_ns):
-            if self.visibility.lag_ns(order.venue, provable_ns - DAY_NS):
+            if self.visibility.lag_ns(order.venue, provable_ns - NS_PER_DAY):
                 self.state.out.refresh(order.venue)  # balances may show that nothing lags now
             return
         order.clean_queries = [*order.clean_queries[1 - QUERIES_NEEDED :], event.started_ns]

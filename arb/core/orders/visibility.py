@@ -19,7 +19,7 @@ from collections.abc import Iterable, Reversible
 from decimal import Decimal
 from itertools import pairwise
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from arb.core.messages.events import OrderQueried
 from arb.core.messages.incidents import IncidentKind
 from arb.core.messages.recovery_records import ReadLag, WrongPresumption
@@ -27,7 +27,6 @@ from arb.core.state.engine_state import EngineState
 from arb.core.state.order import WorkingOrder
 from arb.market.numbers import ZERO, to_e8
 
-DAY_NS = 86_400 * NS_PER_S
 RECENT_NS = 600 * NS_PER_S
 LAG_MAX_NS = 60 * NS_PER_S
 """The longest lag that is waited for; beyond it nothing opens at the venue while it lasts."""
@@ -110,7 +109,7 @@ class Visibility:
         kept = [
             lag
             for lag in state.control.read_lags
-            if lag.ns > now_ns - DAY_NS and (lag.account_id != account_id or lag.lag_ns > lag_ns)
+            if lag.ns > now_ns - NS_PER_DAY and (lag.account_id != account_id or lag.lag_ns > lag_ns)
         ]
         state.control.read_lags = (*kept, ReadLag(account_id, now_ns, lag_ns))[-LAGS_KEPT:]
         state.out.persist(state.control.record(now_ns, text))
@@ -119,7 +118,7 @@ class Visibility:
 
     def provable_ns(self, order: WorkingOrder, expired_ns: int) -> int:
         """Return when a query begins to count that finds nothing of an order which certainly expired at `expired_ns`."""
-        lag_ns = self.lag_ns(order.venue, order.journalled_ns - DAY_NS)
+        lag_ns = self.lag_ns(order.venue, order.journalled_ns - NS_PER_DAY)
         shown_ns, asked_ns = self._shown.get(order.venue, (0, 0))
         if lag_ns and shown_ns > expired_ns:
             return min(expired_ns + lag_ns, asked_ns)
@@ -142,7 +141,9 @@ class Visibility:
         if any(other.venue == order.venue and (other.done_ns or now_ns) > since_ns for other in watched):
             return False
         wrong = [
-            at.ns for at in control.wrong_presumptions if at.account_id == order.account_id and at.ns > now_ns - DAY_NS
+            at.ns
+            for at in control.wrong_presumptions
+            if at.account_id == order.account_id and at.ns > now_ns - NS_PER_DAY
         ]
         if any(later - earlier <= WRONG_WITHIN_NS for earlier, later in pairwise(wrong)):
             return False
@@ -151,7 +152,7 @@ class Visibility:
 
     def presumed_wrongly(self, order: WorkingOrder, now_ns: int) -> None:
         state, control = self.state, self.state.control
-        kept = [at for at in control.wrong_presumptions if at.ns > now_ns - DAY_NS]
+        kept = [at for at in control.wrong_presumptions if at.ns > now_ns - NS_PER_DAY]
         control.wrong_presumptions = (*kept, WrongPresumption(order.account_id, now_ns))
         text = f"{order.venue} {order.client_order_id}: presumed absent, and filled after all"
         state.out.persist(control.record(now_ns, text))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_DAY
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import FeeCheck, OrderManager, Refusals
 from arb.core.state.engine_state import EngineState
@@ -13,7 +13,7 @@ from arb.core.trades.trade import PairTrade
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 
-CLOSED_KEPT_NS = 86_400 * NS_PER_S
+CLOSED_KEPT_NS = NS_PER_DAY
 """How long closed pairs stay known for late reports; the journal is searched for older ones (`orders/unfamiliar.py`)."""
 CLOSED_KEPT = 4_000
 """How many at most, at 12 kB of objects each: the busiest minutes of the sandbox close 400."""

@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.store.ledger.database import open_engine, store_error
 from arb.store.ledger.migrate import require_current
 from arb.store.ledger.queries import RUN_TIMES
 from arb.store.ledger.tables import WATERFALL
 
-DAY_NS = 86_400 * NS_PER_S
 MINUTE_NS = 60 * NS_PER_S
 MINUTES = 60
 E8 = Decimal("1e-8")
@@ -55,7 +54,7 @@ class TodayReader:
         """
         try:
             with self._engine.connect() as connection, connection.begin():
-                return {"quotes": _quotes(connection, now_ns // DAY_NS * DAY_NS)} | _minutes(
+                return {"quotes": _quotes(connection, now_ns // NS_PER_DAY * NS_PER_DAY)} | _minutes(
                     connection, now_ns // MINUTE_NS - MINUTES + 1
                 )
         except DBAPIError as error:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from arb.clock import NS_PER_DAY
 from arb.store.ledger.columns import Column, Columns
 from arb.view.report.figures import Figure, Stretches, dots, nothing, short_float
 from arb.view.report.measure import (
@@ -30,8 +31,7 @@ ENDS = ("filled", "in part", "not at all", "rejected")
 LEGS_TO_AVERAGE = 5
 FLOOR_MS = 0.001
 """What a wait of nothing is drawn as, on an axis that knows no zero."""
-DAY_NS = 86_400_000_000_000
-HOUR_NS = DAY_NS // 24
+HOUR_NS = NS_PER_DAY // 24
 
 
 def lifetimes(episodes: Columns, legs: Columns, quote: str | None = None) -> Figure:
@@ -85,8 +85,8 @@ def on_offer(episodes: Columns, runs: Columns, quote: str | None = None) -> Figu
         return nothing(NOTHING)
     first, last = int(opened.min()), int(opened.max())
     known = stretches(runs, first, last)
-    if last - first >= 2 * DAY_NS:
-        place, ran = opened % DAY_NS // HOUR_NS, _hours(known)
+    if last - first >= 2 * NS_PER_DAY:
+        place, ran = opened % NS_PER_DAY // HOUR_NS, _hours(known)
         labels, when = [f"{hour:02}:00" for hour in range(24)], "hour of the day, UTC"
     else:
         bounds = slots(first, last, most=24)

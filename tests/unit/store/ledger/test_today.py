@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.core.messages.commands import AnyRecord
 from arb.errors import ConfigError
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import InlineLedger
-from arb.store.ledger.today import DAY_NS, MINUTE_NS, MINUTES, TodayReader
+from arb.store.ledger.today import MINUTE_NS, MINUTES, TodayReader
 from tests.unit.store.rows import T0, a_finished_pair, a_pair, a_run, an_event, keep
 
 
@@ -43,7 +43,7 @@ def test_the_days_terms_add_up_to_its_net(db_url: str, journal: Journal) -> None
 
 
 def test_yesterday_is_not_today(db_url: str, journal: Journal) -> None:
-    found = read(db_url, journal, T0 + DAY_NS, a_run(1), *a_finished_pair(1))
+    found = read(db_url, journal, T0 + NS_PER_DAY, a_run(1), *a_finished_pair(1))
     assert found["quotes"] == {} and found["minutes"] == {}
 
 
