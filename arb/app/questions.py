@@ -31,7 +31,7 @@ INCIDENTS_MAX = 1_000
 RECONCILED_S = 900
 """How far back, from a journal's last entry, agreements and fills are looked for: balances are compared far more often."""
 KEPT_NS = 2 * NS_PER_S
-"""For how long an answer serves whoever asks the same."""
+"""How long an answer serves further questions that are the same."""
 AT_ONCE = 2
 SUMS, SUMS_MS = ("report", "earned", "offered", "executed", "moved"), 10_000
 """Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
@@ -68,7 +68,7 @@ class Questions:
         self._kept = {kept: found for kept, found in self._kept.items() if now_ns - found[0] < KEPT_NS}
         if key not in self._kept:
             self._kept[key] = now_ns, asyncio.create_task(self._asked(name, options))
-        # Whoever goes away takes no answer from the others.
+        # A caller that leaves does not cancel the answer for the others.
         return await asyncio.shield(self._kept[key][1])
 
     async def _asked(self, name: str, options: ReviewOptions) -> Document:
@@ -99,7 +99,7 @@ class Questions:
         return review.explain(self._settings, options)
 
     def _of_rows(self, part: str, options: ReviewOptions) -> Document:
-        """Return the report, or the figures of a part of the page; who asks of the same rows meanwhile reads none anew."""
+        """Return the report, or the figures of a part of the page; questions of the same rows share one read."""
         from arb.view.report.page import drawn  # late: it loads numpy
 
         key = str(sorted(options.rows.items()))

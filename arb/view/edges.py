@@ -41,7 +41,7 @@ def best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
 
 
 def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
-    """Return why a row's edge is not taken: a code of `Reason`; None where its best quotes leave none, or nobody judged it."""
+    """Return why a row's edge is not taken: a code of `Reason`; None without an edge, or before it was judged."""
     if Decimal(row["edge_bps"]) <= 0:
         return None
     route: Route = (row["symbol"], row["buy"], row["sell"])

@@ -46,6 +46,6 @@ def blocked(*names: signal.Signals) -> Iterator[None]:
 
 
 def set_modes(terminal: int, modes: list[Any]) -> None:
-    """Set a terminal's modes; a terminal that is gone has none, and one that another job has taken stops nobody."""
+    """Set a terminal's modes; a closed terminal has none, and one that another job has taken does not stop this process."""
     with contextlib.suppress(OSError, termios.error), blocked(signal.SIGTTOU):
         termios.tcsetattr(terminal, termios.TCSANOW, modes)

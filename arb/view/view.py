@@ -1,6 +1,7 @@
-"""What shows a run while it lasts: a screen where there is a terminal, one plain line now and then where there is none.
+"""The view of a run: a screen on a terminal, else a plain line every few seconds.
 
-The screen is a process of its own, which listens to the engine's feed: this one draws nothing, and waits for nobody that does.
+The screen is a separate process, which listens to the engine's feed. The engine's process draws nothing and waits for no
+screen.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The token that lets a browser in: 32 random bytes in a file that only this user may read, beside the journal as a rule.
 
-Whoever can read the file can read the ledger, too. A browser proves that it knows it, and does not send it (`sessions.py`).
+A user who can read the file can read the ledger, too. A browser proves that it knows the token, and never sends it
+(`sessions.py`).
 """
 
 import contextlib

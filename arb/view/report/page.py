@@ -88,7 +88,7 @@ def render(sources: Sources, answers: Mapping[str, Any]) -> str:
 
 
 def embedded(answers: Mapping[str, Any]) -> str:
-    """Return answers as JSON that no text in it can end: a browser looks for `</script` and `<!--` in whatever text."""
+    """Return answers as JSON that no text in it can end: a browser looks for `</script` and `<!--` in any text."""
     return encoded(answers).decode().replace("<", "\\u003c")
 
 

@@ -42,7 +42,7 @@ HELP = (
     ("f", "flatten: cancel own orders, trade own exposure away, then halt"),
     ("a", "acknowledge an alert: up and down choose it"),
     ("q", "{stop}"),
-    ("Ctrl-L", "draw the screen anew"),
+    ("Ctrl-L", "redraw the screen"),
     ("? Esc", "close this page"),
 )
 
@@ -60,7 +60,7 @@ class Dialogs:
     def press(self, keys: Sequence[str], alerts: Sequence[Alert]) -> Confirmed | None:
         """Take the keys that came at once; return what they confirm.
 
-        What comes together with the key that asks confirms nothing: nobody reads a question that fast.
+        Keys that arrive together with the one that asks confirm nothing: no person reads a question that fast.
         """
         for key in keys:
             if self.asked is None:
@@ -95,7 +95,7 @@ class Dialogs:
         self._chosen = alerts[(place + step) % len(alerts)] if alerts else self._chosen
 
     def _confirm(self) -> Confirmed | None:
-        """Return what stands on the screen, whatever has come since."""
+        """Return the action as the screen asked it, even if the alerts have changed since."""
         action, self.asked = self.asked, None
         assert action is not None
         if action is not Action.ACKNOWLEDGE:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 REFRESH_S = 0.25
 READ_EVERY_S = 5.0
 ASKED_AT_MOST_S = 30.0
-"""After so long without an answer a question is taken back: whoever presses `y` then means something else."""
+"""A question ends after this time without an answer: a later `y` means something else."""
 SAID_FOR_S = 15.0
 OLD_S = 3.0
 JOIN_S = 2.0
@@ -46,7 +46,7 @@ class Texts(NamedTuple):
 
 
 class Screen:
-    """Draws states until closed. `colours` False: none, whatever the terminal can."""
+    """Draws states until closed. `colours` False: none, even on a terminal with colours."""
 
     def __init__(self, terminal: Terminal, clock: Clock, hands: Hands, texts: Texts, *, colours: bool = True) -> None:
         self._terminal = terminal
@@ -62,7 +62,7 @@ class Screen:
         self._said: tuple[str, int] = ("", 0)
         self._closing = threading.Event()
         self.ended = threading.Event()
-        """Set once nothing is drawn any more, for whatever reason."""
+        """Set once drawing has ended, for any reason."""
         self.failure: Exception | None = None
         self._drawing = threading.Thread(target=self._run, name="screen", daemon=True)
 

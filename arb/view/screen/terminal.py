@@ -88,7 +88,7 @@ class Terminal:
             termios.tcsetattr(self._in, termios.TCSANOW, modes)
         self._taken = True
         atexit.register(self.leave)
-        self._pending = ENTER  # written with the first picture: whoever enters waits for nothing
+        self._pending = ENTER  # written with the first picture, so that entering never waits
 
     def leave(self) -> None:
         """Give the terminal back as it was; a second time, and for one that is gone, nothing."""
