@@ -30,6 +30,18 @@ def test_links_lead_to_files_that_are_there(pages: str, repo_root: Path) -> None
     assert broken == []
 
 
+def test_texts_point_to_modules_that_exist(repo_root: Path) -> None:
+    folders = ("arb", "proofs", "tests", "migrations", "docs")
+    modules = [f"/{path.relative_to(repo_root)}" for folder in folders for path in (repo_root / folder).rglob("*.py")]
+    sources = [*(repo_root / "arb").rglob("*.py"), *(repo_root / "docs").rglob("*.md")]
+    lost = []
+    for source in sources:
+        for name in re.findall(r"`((?:\w+/)*\w+\.py)\b", source.read_text(encoding="utf-8")):
+            if not any(module.endswith(f"/{name}") for module in modules):
+                lost.append(f"{source.relative_to(repo_root)}: {name}")
+    assert lost == []
+
+
 def test_code_and_settings_point_to_pages_that_exist(repo_root: Path) -> None:
     sources = [repo_root / "config.toml", repo_root / "Makefile"]
     for folder in ("arb", "proofs", "migrations", "notebooks"):

@@ -1,4 +1,4 @@
-"""The limits and times the engine obeys, with safe defaults. `config.py` turns config.toml into these.
+"""The limits and times the engine obeys, with safe defaults. `arb/config` turns config.toml into these.
 
 Amounts are in quote currency, rates in basis points (1 bps = 1/10000), durations in the unit their name ends in.
 """

@@ -9,7 +9,7 @@ commits, it has to sync the new header, else a power cut at that moment could mi
 
 `entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings;
 `type` is the tag, which stays when a class is renamed. Older entries are moved into `blocks`, compressed
-(`journal_blocks.py`), while the engine runs: another thread prepares it (`journal_upkeep.py`), and `replace` is one
+(`blocks.py`), while the engine runs: another thread prepares it (`upkeep.py`), and `replace` is one
 short transaction. `live` points at the latest rows of every pair that is not finished, so that a restart reads little.
 `counters` holds the greatest run and pair numbers. All three change in the same transaction.
 

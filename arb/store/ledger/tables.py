@@ -6,7 +6,7 @@ ids.
 
 The CHECK constraints make nonsense impossible for every writer. Exact numbers are compared there as double precision,
 for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a tolerance
-of 1e-9. The codes allowed in a column are not listed here but in `vocabulary.py`, unless they can never grow in number.
+of 1e-9. The codes allowed in a column are not listed here but in `domains.py`, unless they can never grow in number.
 `pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode closes, which may be
 after its pair was decided.
 """
