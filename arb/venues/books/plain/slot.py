@@ -61,7 +61,7 @@ class BookSlot:
         self.asked_ns: int | None = None
         self.fine_shown = False
         self.lent = False
-        """Whether compiled code keeps this book (`books/compiled/book_ownership.py`); `book` and `sequence` are invalid then."""
+        """Whether compiled code keeps this book (`book_ownership.py`); `book` and `sequence` are invalid then."""
         self.lent_at = 0
         """The row's `updates` at that time."""
         self.rest = 0
