@@ -34,7 +34,7 @@ SEEDS ?= 200
 EXAMPLES ?= 30000
 # The same commit gets the same answer: what `make unit` and `make test` draw begins here. All other proofs draw anew each time.
 SEED ?= 20261123
-SEEDED = ARB_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
+SEEDED = ARB_TEST_SEED=$(SEED) $(BIN)/python -m
 
 # What is compiled once need not be compiled by each process of a test, or by each start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,10 +58,11 @@ run: $(RUN_READY)
 dev: $(DEV_READY)
 
 unit: $(DEV_READY)
-	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not external and not thorough" --examples-max 15 tests/unit $(ARGS)
+	@$(SEEDED) pytest --hypothesis-seed=$(SEED) -n $(WORKERS) --dist worksteal --durations 15 --lane inside -m "not thorough" \
+	  --examples-max 15 tests/unit $(ARGS)
 
 test: $(DEV_READY)
-	@$(SEEDED) -n $(WORKERS) --dist worksteal --durations 15 -m "not thorough" --examples-max 100 $(ARGS)
+	@$(SEEDED) tests.support.lanes $(WORKERS) --hypothesis-seed=$(SEED) --durations 15 -m "not thorough" --examples-max 40 $(ARGS)
 
 thorough: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m thorough $(ARGS)

@@ -7,7 +7,7 @@ Each rule reads the syntax tree, so a word in a comment or a docstring offends n
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 
 from arb.venues.registry import SPECS
 
@@ -86,7 +86,7 @@ def imports(path: str, source: str) -> Iterator[tuple[int, str]]:
     A literal `importlib.import_module("...")` counts as an import.
     """
     package = module_of(path) if path.endswith("__init__.py") else module_of(path).rpartition(".")[0]
-    for node in ast.walk(_tree(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -196,7 +196,7 @@ def floats_where_money_is(path: str, source: str) -> list[str]:
     if not EXACT.match(path):
         return []
     complaints = []
-    for node in ast.walk(_tree(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             complaints.append(f"{path}:{node.lineno}: {node.value!r} is a float: money is integers or Decimal")
         if isinstance(node, ast.Call) and _name(node.func) == "float" and not _reasoned(source, node.lineno):
@@ -207,7 +207,7 @@ def floats_where_money_is(path: str, source: str) -> list[str]:
 def swallowed_errors(path: str, source: str) -> list[str]:
     """Complain of `except:` and `except (Base)Exception` that neither raise again nor say in a comment why."""
     complaints = []
-    for node in ast.walk(_tree(source)):
+    for node in _nodes(source):
         if not isinstance(node, ast.ExceptHandler):
             continue
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
@@ -224,7 +224,7 @@ def prints(path: str, source: str) -> list[str]:
         return []
     return [
         f"{path}:{node.lineno}: print: log it, or hand it to the command line"
-        for node in ast.walk(_tree(source))
+        for node in _nodes(source)
         if isinstance(node, ast.Call) and _name(node.func) in ("print", "builtins.print")
     ]
 
@@ -244,11 +244,10 @@ def named_venues(path: str, source: str) -> list[str]:
     if NAMES_VENUES.match(path):
         return []
     others = VENUES - ({own.group(1)} if own else set())
-    tree = _tree(source)
-    words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    words = {id(node.value) for node in _nodes(source) if isinstance(node, ast.Expr)}  # docstrings
     complaints = [
         f"{path}:{node.lineno}: {node.value!r}: only a venue's folder and arb/venues/registry.py name it"
-        for node in ast.walk(tree)
+        for node in _nodes(source)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in words
         if {node.value, node.value.partition("_")[0]} & others
     ]
@@ -272,17 +271,16 @@ def split_symbols(path: str, source: str) -> list[str]:
     """
     if path == "arb/market/symbol.py" or part_of(path) == "sandbox":
         return []
-    tree = _tree(source)
     running = {
         name.id
-        for node in ast.walk(tree)
+        for node in _nodes(source)
         if isinstance(node, ast.comprehension | ast.For) and _is_symbol(node.iter, set())
         for name in ast.walk(node.target)
         if isinstance(name, ast.Name)
     }
     return [
         f"{path}:{node.lineno}: {ast.unparse(node)}: ask Symbol.of(...) for the parts of a symbol"
-        for node in ast.walk(tree)
+        for node in _nodes(source)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _APART
         for given in [[*node.args, *(keyword.value for keyword in node.keywords)]]
         if any(isinstance(word, ast.Constant) and word.value in ("/", ":") for word in given)
@@ -338,16 +336,16 @@ def machine_traces(path: str, text: str) -> list[str]:
     ]
 
 
-@cache
-def _tree(source: str) -> ast.Module:
-    return ast.parse(source)
+@lru_cache(maxsize=1)
+def _nodes(source: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module; those of the module before are forgotten: all rules look at one after the other."""
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def _references(source: str) -> Iterator[tuple[int, str]]:
     """Yield (line, absolute dotted name) of every use, with the module's own import names resolved."""
-    tree = _tree(source)
     known: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 known[alias.asname or alias.name.split(".")[0]] = (
@@ -357,7 +355,7 @@ def _references(source: str) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield node.lineno, f"{node.module}.{alias.name}"
-    for node in ast.walk(tree):
+    for node in _nodes(source):
         if isinstance(node, ast.Attribute | ast.Name):
             head, _, rest = _name(node).partition(".")
             if head in known and (rest or isinstance(node, ast.Name)):

@@ -56,15 +56,9 @@ def _committed() -> Iterator[Path]:
     yield from (path for path in paths if path.is_file())
 
 
-@pytest.mark.parametrize("rule", ARB_RULES, ids=lambda rule: rule.__name__)
-def test_arb_keeps_the_rule(rule: Rule) -> None:
-    complaints = [line for path, source in _sources("arb").items() for line in rule(path, source)]
-    assert not complaints, "\n" + "\n".join(complaints)
-
-
-@pytest.mark.parametrize("rule", PROOF_RULES, ids=lambda rule: rule.__name__)
-def test_a_proof_keeps_the_rule(rule: Rule) -> None:
-    complaints = [line for path, source in _sources("proofs").items() for line in rule(path, source)]
+@pytest.mark.parametrize(("folder", "rules"), [("arb", ARB_RULES), ("proofs", PROOF_RULES)], ids=["arb", "proofs"])
+def test_every_module_keeps_the_rules(folder: str, rules: list[Rule]) -> None:
+    complaints = [line for path, source in _sources(folder).items() for rule in rules for line in rule(path, source)]
     assert not complaints, "\n" + "\n".join(complaints)
 
 

@@ -22,17 +22,19 @@ MEMORY = Path("/dev/shm")
 SIZE_MB = 32
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty ledger, on each database in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.sqlite"
-    return str(request.getfixturevalue("postgres_url"))
+@pytest.fixture(params=["sqlite", "postgres"])
+def db_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a ledger without rows, or without tables (`no_tables`), on each database in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/ledger.sqlite"
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a ledger without rows, or without a file (`no_tables`)."""
+    path = tmp_path / "ledger.sqlite"
+    if request.node.get_closest_marker("no_tables") is None:
+        shutil.copy(request.getfixturevalue("ledger_file"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,15 @@ from arb.sandbox.faults import KINDS
 from proofs import REPO
 from proofs.faultsim.aims import JUMPS_MS, Phase
 from proofs.faultsim.scenario import Leg, Scenario, ScenarioStrike, read_scenario, run_scenario
+from tests.support.seeds import commit_number
 
 FILES = sorted((REPO / "proofs" / "scenarios").glob("*.toml"))
 LINES_MAX = 20
 LONG = "late_fill_after_restart"
 """Five minutes of virtual time."""
+ROTATION = 4
+THIS_TIME = commit_number() % ROTATION
+"""Each commit plays a quarter of the scenarios in `make test`; `make thorough` plays the others."""
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -77,7 +81,10 @@ def test_another_seed_plays_the_same_scenario_on_another_market() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[pytest.mark.thorough] if path.stem == LONG else []) for path in FILES],
+    [
+        pytest.param(path, marks=[] if number % ROTATION == THIS_TIME and path.stem != LONG else [pytest.mark.thorough])
+        for number, path in enumerate(FILES)
+    ],
     ids=lambda path: path.stem,
 )
 def test_every_scenario_of_the_collection_is_short_and_holds(path: Path) -> None:

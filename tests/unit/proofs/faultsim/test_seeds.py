@@ -31,7 +31,7 @@ from tests.support.seeds import drawn_seed
 
 REPO = Path(__file__).resolve().parents[3]
 FIXED = range(1, 25)
-DRAWN = 12
+DRAWN = 6
 
 
 def explained(seed: int, verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import check, current, downgrade, head, upgrade
 from tests.unit.store.conftest import query
 
+pytestmark = pytest.mark.no_tables
 ROWS = """
 INSERT INTO runs VALUES (1, 'sandbox', NULL, NULL, '0.1.0', 1, NULL, NULL, NULL);
 INSERT INTO orders (id, pair_trade_id, account_id, venue, symbol, role, attempt, side, tif, price, size, filled, avg_price,

@@ -41,6 +41,7 @@ def ids(rows: list[dict[str, object]]) -> list[object]:
     return [row["id"] for row in rows]
 
 
+@pytest.mark.no_tables
 def test_a_ledger_of_an_older_schema_is_not_read(db_url: str) -> None:
     upgrade(db_url, "0001")
     with pytest.raises(ConfigError, match="run `arb db upgrade`"):
