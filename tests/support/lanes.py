@@ -71,7 +71,7 @@ def main(workers: int, arguments: list[str]) -> int:
                 raise
             finally:
                 kept.seek(0)
-                print("[arb] the tests that stay inside the process", flush=True)
+                sys.stdout.flush()
                 sys.stdout.buffer.write(kept.read())
     return max(codes, default=NONE_COLLECTED)
 
