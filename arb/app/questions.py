@@ -20,7 +20,7 @@ from arb.masking import clean
 from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balances
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
-from arb.store.ledger.today import TodayReader
+from arb.store.ledger.sums import TodayReader
 
 if TYPE_CHECKING:
     from arb.view.report.summary import Sources
@@ -34,7 +34,10 @@ KEPT_NS = 2 * NS_PER_S
 """How long an answer serves further questions that are the same."""
 AT_ONCE = 2
 SUMS, SUMS_MS = ("report", "earned", "offered", "executed", "moved"), 10_000
-"""Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs."""
+"""Questions that add up all pairs of a time, and how long they may take: as long as a month of a busy ledger needs.
+
+So does `status`, where no engine answers.
+"""
 Document = dict[str, Any]
 
 
@@ -73,7 +76,7 @@ class Questions:
 
     async def _asked(self, name: str, options: ReviewOptions) -> Document:
         def ask() -> Document:
-            with bounded(SUMS_MS) if name in SUMS else bounded():
+            with bounded(SUMS_MS) if name in (*SUMS, "status") else bounded():
                 return self.names[name](options)
 
         async with self._room:

@@ -19,13 +19,13 @@ from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
 from arb.store.ledger.queries import LedgerReader, RowDict
 from arb.store.ledger.selection import Selection, selection_of
+from arb.store.ledger.sums import E8, Sums, counted, read_sums
 
 if TYPE_CHECKING:
     from arb.store.ledger.export import OnProgress
     from arb.view.report.summary import Sources
 
 WATCH_EVERY_S = 1.0
-E8 = Decimal("1e-8")
 ID_MAX = 2**63 - 1
 """The greatest id that a row of a ledger can have."""
 
@@ -50,27 +50,25 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     run_id = options.rows.get("run") or reader.last_run_id()
     if run_id is None:
         raise ConfigError(f"ledger {mask_url(url)}: no run yet: start one with `arb run`")
-    totals = reader.totals(run_id)
+    run, sums = reader.run(run_id), read_sums(url, Selection(run_id=run_id))
+    [lasted] = sums.runs
     return {
         "engine": "not running",
-        **note_on((totals.run["mode"],)),
+        **note_on((run["mode"],)),
         "halt_file": read_halt_file(journal),
         "run_id": run_id,
-        "mode": totals.run["mode"],
-        "started_ns": totals.run["started_ns"],
-        "run_seconds": round(totals.run_ns / NS_PER_S, 3),
-        "ended_ns": totals.run["ended_ns"],
-        "exit_code": totals.run["exit_code"],
-        "halted": totals.run["halted"],
-        "net": {quote: amount * E8 for quote, amount in totals.net_e8.items()},
-        "unproved_net": {quote: amount * E8 for quote, amount in totals.unproved_net_e8.items()},
-        "fees": totals.fees,
-        "pairs": totals.pairs_by_state,
-        "orders": totals.orders_by_status,
-        "fills": totals.fills,
-        "opportunities": totals.opportunities_by_outcome,
-        "not_taken": totals.reasons,
-        "incidents": totals.incidents,
+        "mode": run["mode"],
+        "started_ns": run["started_ns"],
+        "run_seconds": round((lasted["until_ns"] - run["started_ns"]) / NS_PER_S, 3),
+        "ended_ns": run["ended_ns"],
+        "exit_code": run["exit_code"],
+        "halted": run["halted"],
+        "net": _net(row for row in sums.pairs if row["finished"]),
+        "unproved_net": _net(row for row in sums.unproved if row["finished"]),
+        "fees": sums.fees,
+        "pairs": counted([*sums.pairs, *sums.unproved], "state", "pairs"),
+        "orders": counted(sums.order_statuses, "status", "orders"),
+        **_happened(sums),
         "db": mask_url(url),
     }
 
@@ -81,8 +79,6 @@ def narrowed(options: ReviewOptions) -> bool:
 
 def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
     """Return the sums of the selected rows; `run_seconds`: for how much of that time an engine ran."""
-    from arb.store.ledger.sums import read_sums  # late: as a rule nothing is selected
-
     sums = read_sums(url, selection)
     ran = (min(run["until_ns"], selection.until_ns) - max(run["started_ns"], selection.since_ns) for run in sums.runs)
     nothing = not (sums.pairs or sums.unproved or sums.opportunities)
@@ -92,28 +88,31 @@ def _sums_of(url: str, selection: Selection) -> dict[str, Any]:
         "selected": selection.shown(),
         "runs": len(sums.runs),
         "run_seconds": round(sum(max(0, ns) for ns in ran) / NS_PER_S, 3),
-        "net": {quote: net_e8 * E8 for quote, net_e8 in _added(sums.pairs, "quote", "realised_net_e8").items()},
-        "unproved_net": {quote: e8 * E8 for quote, e8 in _added(sums.unproved, "quote", "realised_net_e8").items()},
+        "net": _net(sums.pairs),
+        "unproved_net": _net(sums.unproved),
         "fees": sums.fees,
-        "pairs": _added(sums.pairs, "state", "pairs"),
+        "pairs": counted(sums.pairs, "state", "pairs"),
         "orders": sum(row["orders"] for row in sums.orders),
-        "fills": sums.fills,
-        "opportunities": _added(sums.opportunities, "outcome", "opportunities"),
-        "not_taken": _added([row for row in sums.opportunities if row["reason"]], "reason", "opportunities"),
-        "incidents": sum(row["incidents"] for row in sums.incidents),
+        **_happened(sums),
         "db": mask_url(url),
+    }
+
+
+def _net(rows: Iterable[RowDict]) -> dict[str, Decimal]:
+    return {quote: net_e8 * E8 for quote, net_e8 in counted(rows, "quote", "realised_net_e8").items()}
+
+
+def _happened(sums: Sums) -> dict[str, Any]:
+    return {
+        "fills": sums.fills,
+        "opportunities": counted(sums.opportunities, "outcome", "opportunities"),
+        "not_taken": counted([row for row in sums.opportunities if row["reason"]], "reason", "opportunities"),
+        "incidents": sum(row["incidents"] for row in sums.incidents),
     }
 
 
 def _nothing(selection: Selection) -> str:
     return f"no pair trade and no opportunity {selection}".rstrip()
-
-
-def _added(rows: Iterable[RowDict], by: str, column: str) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for row in rows:
-        sums[row[by]] = sums.get(row[by], 0) + row[column]
-    return dict(sorted(sums.items()))
 
 
 def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dict[str, Any]], None]) -> None:

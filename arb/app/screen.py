@@ -17,7 +17,7 @@ from arb.errors import ArbError, require
 from arb.live.feed import states_of
 from arb.logs import logging_to
 from arb.store.ledger.queries import LedgerReader
-from arb.store.ledger.today import TodayReader
+from arb.store.ledger.sums import TodayReader
 from arb.view.held import HeldLog
 from arb.view.screen.dialogs import Action, Confirmed
 from arb.view.screen.lines import encoded

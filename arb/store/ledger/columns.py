@@ -5,23 +5,17 @@ quote. Spans of time are taken in the database, in integer nanoseconds, before a
 in batches, so that a long history costs the room of its numbers and not of its rows.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec.structs import replace
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
-from arb.clock import NS_PER_DAY
-from arb.store.ledger.database import open_engine, store_error
-from arb.store.ledger.migrate import require_current
-from arb.store.ledger.queries import RUN_TIMES
+from arb.store.ledger.migrate import Reader
+from arb.store.ledger.queries import RUN_TIMES, RowDict
 from arb.store.ledger.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIES_BY, SelectedBy, Selection
-from arb.store.ledger.tables import WHOLE_EDGE_BPS
+from arb.store.ledger.sums import OFFERED, read_offers
 
 Column = npt.NDArray[Any]
 Columns = dict[str, Column]
@@ -99,18 +93,6 @@ ORDER BY opened_ns, id
     },
     OPPORTUNITIES_BY,
 )
-_OFFERED = """
-SELECT quote, outcome, {reason} AS reason, {edge} AS edge, {count} AS opportunities, SUM(best_net_e8) AS best_net_e8
-FROM {table} WHERE {where}
-GROUP BY quote, outcome, {reason}, {edge} HAVING {count} > 0
-"""
-_OF_DAYS = {"reason": "reason", "edge": "edge_bps", "count": "SUM(opportunities)", "table": "opportunities_daily"}
-_OF_ROWS = {
-    "reason": "COALESCE(reason, outcome)",
-    "edge": WHOLE_EDGE_BPS,
-    "count": "COUNT(*)",
-    "table": "opportunities",
-}
 EXECUTIONS = (
     """
 SELECT f.id, o.role, f.venue, f.symbol, f.side, f.event_ns,
@@ -163,12 +145,11 @@ ORDER BY started_ns, run_id
 )
 
 
-class ColumnReader:
+class ColumnReader(Reader):
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
-        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
-        self._db_url, self._selection = db_url, selection
-        self._engine = open_engine(db_url).execution_options(read_only=True)
-        require_current(db_url, self._engine)
+        """Raises as `Reader`."""
+        super().__init__(db_url)
+        self._selection = selection
 
     def trades(self) -> Columns:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
@@ -193,8 +174,8 @@ class ColumnReader:
         return self._read(*_sampled(EPISODES, "id", every))
 
     def offers(self) -> Columns:
-        with self._transaction() as connection:
-            return read_offers(connection, self._selection)
+        with self.transaction() as connection:
+            return offers_of(read_offers(connection, self._selection))
 
     def executions(self) -> Columns:
         """Read fills, foreign ones too, for they move balances alike: their `role` is `foreign`."""
@@ -213,16 +194,8 @@ class ColumnReader:
         return self._read(*RUNS)
 
     def _read(self, sql: str, types: dict[str, Any], by: SelectedBy) -> Columns:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return _gather(connection, sql.format(where=by.where(self._selection)), types, self._selection.values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-        except DBAPIError as error:
-            raise store_error(self._db_url, error) from None
 
 
 def _sampled(query: _Query, row_id: str, every: int) -> _Query:
@@ -231,34 +204,10 @@ def _sampled(query: _Query, row_id: str, every: int) -> _Query:
     return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), types, by
 
 
-def read_offers(connection: Connection, selection: Selection) -> Columns:
-    """Return how many opportunities there were, by quote, outcome, reason (or `traded`) and whole bps of edge.
-
-    `best_edge_bps` is that whole part, `best_net_e8` a sum. Whole days are read from `opportunities_daily`, which still
-    has those that were deleted for their age; only parts of days are counted row by row, without those that were
-    deleted.
-    """
-    first, last = -(-selection.since_ns // NS_PER_DAY), selection.until_ns // NS_PER_DAY
-    rows, days = OPPORTUNITIES_BY, OPPORTUNITIES_BY._replace(at="day")
-    parts = [(_OF_ROWS, rows, selection)]
-    if first < last:
-        parts = [
-            (_OF_ROWS, rows, replace(selection, until_ns=first * NS_PER_DAY)),
-            (_OF_DAYS, days, replace(selection, since_ns=first, until_ns=last)),
-            (_OF_ROWS, rows, replace(selection, since_ns=last * NS_PER_DAY)),
-        ]
-    sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
-    for names, by, part in parts:
-        found = connection.execute(text(_OFFERED.format(where=by.where(part), **names)), part.values)
-        for *key, number, net_e8 in found:
-            row = sums[tuple(key)]
-            row[0], row[1] = row[0] + int(number), row[1] + int(net_e8)
-    names_and_kinds = {**dict.fromkeys(("quote", "outcome", "reason"), _TEXT), "best_edge_bps": _NUMBER}
-    names_and_kinds |= dict.fromkeys(("opportunities", "best_net_e8"), _EXACT)
-    values = list(zip(*((*key, *row) for key, row in sorted(sums.items())), strict=True)) or [()] * len(names_and_kinds)
-    return {
-        name: np.array(column, dtype=kind) for (name, kind), column in zip(names_and_kinds.items(), values, strict=True)
-    }
+def offers_of(rows: Sequence[RowDict]) -> Columns:
+    """Return the rows of `read_offers` as columns; the whole bps of `best_edge_bps` as floats."""
+    kinds = dict.fromkeys(OFFERED, _TEXT) | {"best_edge_bps": _NUMBER, "opportunities": _EXACT, "best_net_e8": _EXACT}
+    return {name: np.array([row[name] for row in rows], dtype=kinds[name]) for name in OFFERED}
 
 
 def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dict[str, Any]) -> Columns:

@@ -24,16 +24,15 @@ from typing import Any
 import msgspec
 import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Integer, text
-from sqlalchemy.exc import DBAPIError
 
 from arb.clock import NS_PER_DAY, NS_PER_US, Clock
 from arb.errors import StoreError, require
 from arb.market.arena import INT64_MAX
 from arb.store.ledger.arrow import arrow_module
-from arb.store.ledger.database import mask_url, open_engine, store_error
+from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import ExactNumber, at_of
 from arb.store.ledger.export_place import NO_DAY, ExportPlace, export_error
-from arb.store.ledger.migrate import head, require_current
+from arb.store.ledger.migrate import Reader, head
 from arb.store.ledger.selection import ALERTS_BY, ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.ledger.tables import Base
 from arb.store.ledger.views import VIEWS, view_sql
@@ -125,14 +124,11 @@ def export_parquet(
     than its column holds; the directory is then as it was.
     """
     arrow = Arrow()
-    engine = open_engine(db_url).execution_options(read_only=True)
-    if engine.dialect.name == "postgresql":  # a SQLite transaction always sees one instant
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    reader = Reader(db_url)
     try:
-        require_current(db_url, engine)
         started_ns = clock.monotonic_ns()
         with ExportPlace(folder) as place:
-            with engine.connect() as connection, connection.begin():
+            with reader.transaction() as connection:
                 names = [*Base.metadata.tables, "v_pair_trades"]
                 tables = write_tables(connection, names, arrow, place, on_progress or (lambda *_: None), selection)
             manifest = {
@@ -144,12 +140,8 @@ def export_parquet(
                 "tables": tables,
             }
             size = place.commit(manifest, _for_duckdb())
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
     except OSError as error:
         raise export_error(folder, error) from None
-    finally:
-        engine.dispose()
     return {
         "db": mask_url(db_url),
         "dir": str(folder),

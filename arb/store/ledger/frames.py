@@ -12,9 +12,8 @@ from typing import Any
 from sqlalchemy import text
 
 from arb.errors import ConfigError
-from arb.store.ledger.database import open_engine
 from arb.store.ledger.domains import ExactNumber, at_of
-from arb.store.ledger.migrate import require_current
+from arb.store.ledger.migrate import Reader
 from arb.store.ledger.tables import Base
 from arb.store.ledger.views import VIEWS
 
@@ -88,13 +87,9 @@ def load(name: str, db_url: str | None = None, *, order_by: str) -> DataFrame:
         known = ", ".join([*VIEWS, *Base.metadata.tables])
         raise ConfigError(f"no table or view {name!r} in the ledger; there are {known}")
     pd = pandas()
-    url = db_url or ledger_url()
-    engine = open_engine(url).execution_options(read_only=True)
-    require_current(url, engine)
-    with engine.connect() as connection:
+    with Reader(db_url or ledger_url()).transaction() as connection:
         result = connection.execute(text(f"SELECT * FROM {name} ORDER BY {order_by}"))
         columns, rows = list(result.keys()), result.all()
-    engine.dispose()
     return _typed(pd, pd.DataFrame([tuple(row) for row in rows], columns=columns))
 
 

@@ -5,8 +5,8 @@ commands that ask for no more.
 
 import re
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +117,27 @@ def require_current(db_url: str, engine: Engine) -> None:
         raise ConfigError(
             f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
         )
+
+
+class Reader:
+    """Reads a ledger of the present schema, with a connection for every question, so that nothing is held between them."""
+
+    def __init__(self, db_url: str) -> None:
+        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
+        self._db_url = db_url
+        self._engine = open_engine(db_url).execution_options(read_only=True)
+        if self._engine.dialect.name == "postgresql":  # a SQLite transaction always sees one instant
+            self._engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        require_current(db_url, self._engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection that sees one instant; raises `StoreError` where the database fails."""
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise store_error(self._db_url, error) from None
 
 
 def _migrate(db_url: str, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:

@@ -1,27 +1,22 @@
-"""The queries of `arb status`, `arb pairs` and `arb explain`. Values have Python's types: `int`, `Decimal`, `str`.
+"""The queries of `arb pairs`, `arb alerts` and `arb explain`. Values have Python's types: `int`, `Decimal`, `str`.
 
-Sums are exact: money in integers of 1e-8 of the quote, fees as `Decimal`. A reader never locks the ledger.
+A reader never locks the ledger. Sums are read by `arb.store.ledger.sums`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Executable, Select, func, select, text
 
 from arb.clock import NS_PER_S
 from arb.core.messages.recovery_records import PlanRecord
 from arb.core.state.engine_state import IDS_PER_RUN
 from arb.errors import ConfigError
-from arb.market.numbers import EXACT
 from arb.store.journal.reader import Entry, JournalReader
 from arb.store.ledger.alerts import as_shown
-from arb.store.ledger.database import open_engine, store_error
-from arb.store.ledger.migrate import require_current
+from arb.store.ledger.migrate import Reader
 from arb.store.ledger.selection import ALERTS_BY, ALL, PAIRS_BY, Selection
 from arb.store.ledger.tables import (
     Alert,
@@ -80,46 +75,17 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanRecord | None = None
 
 
-class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`.
-
-    `unproved_net_e8` is the profit of pairs whose coins are not proved to be the same at both venues; `net_e8` does not
-    hold it.
-    """
-
-    run: RowDict
-    run_ns: int
-    pairs_by_state: dict[str, int]
-    net_e8: dict[str, int]
-    unproved_net_e8: dict[str, int]
-    fees: dict[str, Decimal]
-    orders: int
-    orders_by_status: dict[str, int]
-    fills: int
-    opportunities_by_outcome: dict[str, int]
-    reasons: dict[str, int]
-    incidents: int
-
-
-class LedgerReader:
-    """Ask the ledger. Opens and closes a connection for every question, so that nothing is held between them."""
-
-    def __init__(self, db_url: str) -> None:
-        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
-        self._db_url = db_url
-        self._engine = open_engine(db_url).execution_options(read_only=True)
-        require_current(db_url, self._engine)
-
+class LedgerReader(Reader):
     def pairs(self, selection: Selection = ALL, *, limit: int = 50) -> list[RowDict]:
         query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return _rows(connection, query.where(text(PAIRS_BY.where(selection))).params(selection.values))
 
     def alerts(self, selection: Selection = ALL, *, every: bool = False, limit: int = 50) -> list[RowDict]:
         """Return open alerts, the latest first, as `alerts.open_alerts` does; `every`: acknowledged ones, too."""
         query = select(Alert.__table__).where(text(ALERTS_BY.where(selection))).params(selection.values)
         query = query if every else query.where(Alert.acknowledged_ns.is_(None))
-        with self._connection() as connection:
+        with self.transaction() as connection:
             rows = _rows(connection, query.order_by(Alert.last_ns.desc(), Alert.id.desc()).limit(limit))
         taken = ("acknowledged_ns", "acknowledged_by", "reason")
         return [as_shown(row) | ({name: row[name] for name in taken} if every else {}) for row in rows]
@@ -129,7 +95,7 @@ class LedgerReader:
 
         A number within its run will do where only one alert that is open has it.
         """
-        with self._connection() as connection:
+        with self.transaction() as connection:
             found = _rows(connection, _of(Alert, Alert.id == alert_id))
             if not found:
                 same = (Alert.id % IDS_PER_RUN == alert_id, Alert.acknowledged_ns.is_(None))
@@ -149,7 +115,7 @@ class LedgerReader:
         With a journal, the timeline holds the events and commands that name one of its orders, and `plan` the plan of
         its decision.
         """
-        with self._connection() as connection:
+        with self.transaction() as connection:
             found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
             if not found:
                 raise ConfigError(f"no pair trade {pair_id} in this ledger; `arb pairs` lists them")
@@ -176,53 +142,23 @@ class LedgerReader:
         )
 
     def last_run_id(self) -> int | None:
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return connection.execute(select(func.max(Run.id))).scalar()
 
     def run(self, run_id: int) -> RowDict:
-        with self._connection() as connection:
-            return _run(connection, run_id)
+        with self.transaction() as connection:
+            found = _rows(connection, _of(Run, Run.id == run_id))
+        if not found:
+            raise ConfigError(f"no run {run_id} in this ledger")
+        return found[0]
 
     def modes(self) -> set[str]:
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return set(connection.execute(select(Run.mode).distinct()).scalars())
-
-    def totals(self, run_id: int) -> RunTotals:
-        with self._connection() as connection:
-            run = _run(connection, run_id)
-            own = select(PairTrade.id).where(PairTrade.run_id == run_id)
-            by_status = _counts(
-                connection,
-                select(Order.status, func.count()).where(Order.pair_trade_id.in_(own)).group_by(Order.status),
-            )
-            fees, fills = _fees(connection, run_id)
-            seen = Opportunity.run_id == run_id
-            reason = Opportunity.reason
-            return RunTotals(
-                run=run,
-                run_ns=_lasted_ns(connection, run_id),
-                pairs_by_state=_counts(
-                    connection,
-                    select(PairTrade.state, func.count()).where(PairTrade.run_id == run_id).group_by(PairTrade.state),
-                ),
-                net_e8=_net(connection, run_id, PairTrade.identity.is_(None)),
-                unproved_net_e8=_net(connection, run_id, PairTrade.identity.is_not(None)),
-                fees=fees,
-                orders=sum(by_status.values()),
-                orders_by_status=by_status,
-                fills=fills,
-                opportunities_by_outcome=_counts(
-                    connection, select(Opportunity.outcome, func.count()).where(seen).group_by(Opportunity.outcome)
-                ),
-                reasons=_counts(
-                    connection, select(reason, func.count()).where(seen, reason.is_not(None)).group_by(reason)
-                ),
-                incidents=_count(connection, select(func.count()).where(Incident.run_id == run_id)),
-            )
 
     def incidents(self, *, run_id: int | None = None, limit: int = 50) -> list[RowDict]:
         query = select(Incident.__table__).order_by(Incident.ns.desc(), Incident.id.desc()).limit(limit)
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return _rows(connection, query if run_id is None else query.where(Incident.run_id == run_id))
 
     def edge_shares(self, since_ns: int, until_ns: int) -> dict[str, Decimal]:
@@ -232,7 +168,7 @@ class LedgerReader:
         Symbols without any are omitted: the ledger does not record whether they were watched.
         """
         times = text(f"SELECT run_id, started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns > :since_ns")
-        with self._connection() as connection:
+        with self.transaction() as connection:
             runs = connection.execute(times, {"since_ns": since_ns}).all()
             seen = (
                 select(Opportunity.symbol, Opportunity.opened_ns, Opportunity.closed_ns)
@@ -251,64 +187,10 @@ class LedgerReader:
                 with_edge[symbol] += reached[symbol] - begins_ns
         return {symbol: round(min(Decimal(1), Decimal(ns) / ran_ns), 6) for symbol, ns in with_edge.items() if ran_ns}
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-        except DBAPIError as error:
-            raise store_error(self._db_url, error) from None
-
 
 def _of(table: type[Base], condition: Any) -> Select[Any]:
     return select(table.__table__).where(condition)
 
 
-def _run(connection: Connection, run_id: int) -> RowDict:
-    found = _rows(connection, _of(Run, Run.id == run_id))
-    if not found:
-        raise ConfigError(f"no run {run_id} in this ledger")
-    return found[0]
-
-
 def _rows(connection: Connection, query: Executable) -> list[RowDict]:
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _counts(connection: Connection, query: Executable) -> dict[str, int]:
-    return {str(name): int(count) for name, count in sorted(tuple(row) for row in connection.execute(query))}
-
-
-def _count(connection: Connection, query: Executable) -> int:
-    return int(connection.execute(query).scalar_one())
-
-
-def _lasted_ns(connection: Connection, run_id: int) -> int:
-    query = text(f"SELECT until_ns - started_ns FROM ({RUN_TIMES}) times WHERE run_id = :run_id")
-    return int(connection.execute(query, {"run_id": run_id}).scalar_one())
-
-
-def _net(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[str, int]:
-    query = (
-        select(PairTrade.quote, func.sum(PairTrade.realised_net_e8).label("net_e8"))
-        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None), which)
-        .group_by(PairTrade.quote)
-        .order_by(PairTrade.quote)
-    )
-    return {row.quote: int(row.net_e8) for row in connection.execute(query)}
-
-
-def _fees(connection: Connection, run_id: int) -> tuple[dict[str, Decimal], int]:
-    """Return fees by asset and the number of fills. Added up here: SUM over SQLite's texts would be a float."""
-    query = (
-        select(Fill.fee_currency, Fill.fee)
-        .join(Order, Order.id == Fill.order_id)
-        .join(PairTrade, PairTrade.id == Order.pair_trade_id)
-        .where(PairTrade.run_id == run_id)
-    )
-    fees: defaultdict[str, Decimal] = defaultdict(Decimal)
-    fills = 0
-    for asset, fee in connection.execute(query):
-        fees[asset] = EXACT.add(fees[asset], fee)
-        fills += 1
-    return dict(sorted(fees.items())), fills

@@ -23,13 +23,12 @@ from arb.store.ledger.database import (
     SHOWN_OPTIONS,
     driver_error,
     mask_url,
-    open_engine,
     parse_url,
     postgres_arguments,
     sqlite_file,
 )
 from arb.store.ledger.export_place import DUCKDB_FILE
-from arb.store.ledger.migrate import require_current
+from arb.store.ledger.migrate import Reader
 
 READING = ("SELECT", "WITH", "VALUES", "EXPLAIN", "TABLE", "SHOW")
 """The words with which a statement may begin."""
@@ -73,11 +72,7 @@ class ReadOnlyLedger:
     def __init__(self, db_url: str) -> None:
         """Connect; raises `ConfigError` when there is no such ledger or its schema is another one, and `StoreError`."""
         self._db_url = db_url
-        engine = open_engine(db_url).execution_options(read_only=True)
-        try:
-            require_current(db_url, engine)
-        finally:
-            engine.dispose()
+        Reader(db_url)
         self._file = sqlite_file(parse_url(db_url))
         self._session: tuple[int, Any] = (0, None)
         self._database: Any = self._connected()

@@ -1,7 +1,8 @@
-"""The exact sums a report shows: money in integers of 1e-8 of the quote, fees and sizes as `Decimal`.
+"""The exact sums of a ledger: money in integers of 1e-8 of the quote, fees and sizes as `Decimal`.
 
-The database adds up integers, grouped finely once; callers add up groups for coarser sums. Fees and sizes are added
-here on SQLite, where a sum over texts would be a binary float.
+The one reader of earnings, for the terminal, the screen, the page and the report. The database adds up integers,
+grouped finely once; callers add up groups for coarser sums. Fees and sizes are added here on SQLite, where a sum over
+texts would be a binary float.
 """
 
 from collections import defaultdict
@@ -10,20 +11,22 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Result, text
-from sqlalchemy.exc import DBAPIError
 
+from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
-from arb.store.ledger.columns import Columns, read_offers
-from arb.store.ledger.database import open_engine, store_error
-from arb.store.ledger.migrate import require_current
+from arb.store.ledger.migrate import Reader
 from arb.store.ledger.queries import RUN_TIMES, RowDict
 from arb.store.ledger.selection import ALL, FILLS_BY, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
-from arb.store.ledger.tables import WATERFALL
+from arb.store.ledger.tables import WATERFALL, WHOLE_EDGE_BPS
 
 INCIDENTS_SHOWN = 20
 BATCH_ROWS = 10_000
+MINUTE_NS = 60 * NS_PER_S
+MINUTES = 60
+E8 = Decimal("1e-8")
 _MONEY = (*WATERFALL, "fees_e8")
 _LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN v.leg_cost_e8 END), 0) AS leg_cost_e8"
 """The expected shortfall cost of legs, of the finished pairs."""
@@ -43,15 +46,34 @@ ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
     for identity in ("NULL", "NOT NULL")
 )
 """All pairs but those whose coins are not proved to be the same at both venues, and these."""
+_BOOKED = "FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id WHERE {where} AND v.identity IS NULL"
 _DAYS = f"""
-SELECT v.quote, c.closed_ns / 86400000000000 AS day, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
+SELECT v.quote, c.closed_ns / {NS_PER_DAY} AS day, SUM(CASE WHEN c.n = 1 THEN 1 ELSE 0 END) AS pairs,
     SUM(CASE WHEN c.n = 1 AND {_REPAIRED.format("v.id")} THEN 1 ELSE 0 END) AS repaired,
     {", ".join(f"SUM(c.{term}) AS {term}" for term in _MONEY)}
-FROM pair_closings c JOIN pair_trades v ON v.id = c.pair_trade_id
-WHERE {{where}} AND v.identity IS NULL
-GROUP BY v.quote, c.closed_ns / 86400000000000 ORDER BY day, v.quote
+{_BOOKED}
+GROUP BY v.quote, c.closed_ns / {NS_PER_DAY} ORDER BY day, v.quote
 """
 """The results booked by the closings of each day (since 1970); that of a reopened pair is on the days of both."""
+_MINUTES = f"""
+SELECT v.quote, c.closed_ns / {MINUTE_NS} AS minute, SUM(c.realised_net_e8) AS net_e8
+{_BOOKED}
+GROUP BY v.quote, c.closed_ns / {MINUTE_NS}
+"""
+_CLOSED = "c.closed_ns >= :since_ns AND c.closed_ns < :until_ns"
+OFFERED = ("quote", "outcome", "reason", "best_edge_bps", "opportunities", "best_net_e8")
+_OFFERED = """
+SELECT quote, outcome, {reason} AS reason, {edge} AS edge, {count} AS opportunities, SUM(best_net_e8) AS best_net_e8
+FROM {table} WHERE {where}
+GROUP BY quote, outcome, {reason}, {edge} HAVING {count} > 0
+"""
+_OF_DAYS = {"reason": "reason", "edge": "edge_bps", "count": "SUM(opportunities)", "table": "opportunities_daily"}
+_OF_ROWS = {
+    "reason": "COALESCE(reason, outcome)",
+    "edge": WHOLE_EDGE_BPS,
+    "count": "COUNT(*)",
+    "table": "opportunities",
+}
 _ORDERS = """
 SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
     SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
@@ -59,6 +81,9 @@ SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 
     SUM(CASE WHEN o.role IN ('hedge', 'unwind') THEN 1 ELSE 0 END) AS repairs
 FROM orders o WHERE o.role <> 'foreign' AND {where}
 GROUP BY o.venue ORDER BY o.venue
+"""
+_STATUSES = """
+SELECT o.status, COUNT(*) AS orders FROM orders o WHERE o.role <> 'foreign' AND {where} GROUP BY o.status
 """
 _INCIDENTS = """
 SELECT severity, kind, COUNT(*) AS incidents, SUM(CASE WHEN acknowledged_ns IS NULL THEN 1 ELSE 0 END) AS open,
@@ -69,6 +94,7 @@ _LATEST = """
 SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
 FROM incidents WHERE {where} ORDER BY ns DESC, id DESC LIMIT :shown
 """
+_RAN = f"SELECT started_ns, until_ns FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns"
 _RUNS = f"""
 SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
 FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
@@ -99,6 +125,7 @@ SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
     UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE {where}
 ) spans
 """
+_ORDERS_BY = SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")
 _SUMMED_BY = SelectedBy("v.decided_ns", "v.run_id", "v.symbol", ("v.buy_venue", "v.sell_venue"), "v.kind")
 
 
@@ -118,8 +145,9 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[RowDict]
     days: list[RowDict]
     unproved: list[RowDict]
-    offers: Columns
+    offers: list[RowDict]
     orders: list[RowDict]
+    order_statuses: list[RowDict]
     incidents: list[RowDict]
     latest_incidents: list[RowDict]
     fees: dict[str, Decimal]
@@ -132,28 +160,64 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     def opportunities(self) -> list[RowDict]:
         """Return how many opportunities there were, and their nets, by quote, outcome and reason (None when traded)."""
         sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
-        columns = ("quote", "outcome", "reason", "opportunities", "best_net_e8")
-        for quote, outcome, reason, number, net_e8 in zip(
-            *(self.offers[name].tolist() for name in columns), strict=True
-        ):
-            row = sums[quote, outcome, None if outcome == "traded" else reason]
-            row[0], row[1] = row[0] + number, row[1] + net_e8
-        return [dict(zip(columns, (*key, *row), strict=True)) for key, row in sums.items()]
+        for row in self.offers:
+            outcome = row["outcome"]
+            added = sums[row["quote"], outcome, None if outcome == "traded" else row["reason"]]
+            added[0], added[1] = added[0] + row["opportunities"], added[1] + row["best_net_e8"]
+        names = ("quote", "outcome", "reason", "opportunities", "best_net_e8")
+        return [dict(zip(names, (*key, *row), strict=True)) for key, row in sums.items()]
+
+
+def counted(rows: Iterable[RowDict], name: str, count: str) -> dict[str, int]:
+    """Return the sums of a column by the values of another, in their order."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        sums[row[name]] += row[count]
+    return dict(sorted(sums.items()))
 
 
 def read_sums(db_url: str, selection: Selection = ALL) -> Sums:
     """Add up the selected rows of a ledger; raise `ConfigError` when there is no usable one."""
-    engine = open_engine(db_url).execution_options(read_only=True)
-    require_current(db_url, engine)
-    if engine.dialect.name == "postgresql":
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
-    try:
-        with engine.connect() as connection, connection.begin():
-            return _read(connection, selection)
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    with Reader(db_url).transaction() as connection:
+        return _read(connection, selection)
+
+
+class TodayReader(Reader):
+    """The results booked on the present UTC day, split into causes, and the last hour minute by minute.
+
+    For screens that ask again and again: two sums in the database, found by the index on closings.
+    """
+
+    def read(self, now_ns: int) -> dict[str, Any]:
+        """Return `quotes`: by quote, the number of pairs and the terms of the waterfall, in quote, exact; the most used
+        first.
+
+        `minutes`: by quote, the net of each of the last 60 minutes, the present one last; None where nothing ran.
+        `ran_s`: for how many of their seconds a run was up.
+        """
+        day_ns, first = now_ns // NS_PER_DAY * NS_PER_DAY, now_ns // MINUTE_NS - MINUTES + 1
+        with self.transaction() as connection:
+            days = _booked(connection, _DAYS, day_ns, day_ns + NS_PER_DAY)
+            minutes = _booked(connection, _MINUTES, first * MINUTE_NS, (first + MINUTES) * MINUTE_NS)
+            runs = [
+                (max(first * MINUTE_NS, started_ns), until_ns)
+                for started_ns, until_ns in connection.execute(text(_RAN), {"since_ns": first * MINUTE_NS})
+            ]
+        quotes = {
+            row["quote"]: {"pairs": row["pairs"]} | {term.removesuffix("_e8"): row[term] * E8 for term in WATERFALL}
+            for row in sorted(days, key=lambda row: (-row["pairs"], row["quote"]))
+        }
+        ran = {minute - first for start, end in runs for minute in range(start // MINUTE_NS, end // MINUTE_NS + 1)}
+        nets: dict[str, list[Decimal | None]] = {}
+        for row in minutes:
+            found = nets.setdefault(row["quote"], [Decimal(0) if at in ran else None for at in range(MINUTES)])
+            found[row["minute"] - first] = row["net_e8"] * E8
+        return {"quotes": quotes, "minutes": nets, "ran_s": sum(end - start for start, end in runs) / NS_PER_S}
+
+
+def _booked(connection: Connection, sql: str, since_ns: int, until_ns: int) -> list[RowDict]:
+    rows = connection.execute(text(sql.format(where=_CLOSED)), {"since_ns": since_ns, "until_ns": until_ns})
+    return [_whole(row) for row in rows.mappings()]
 
 
 def _read(connection: Connection, selection: Selection) -> Sums:
@@ -178,12 +242,38 @@ def _read(connection: Connection, selection: Selection) -> Sums:
         days=rows(_DAYS, _SUMMED_BY),
         unproved=rows(_UNPROVED, _SUMMED_BY),
         offers=read_offers(connection, selection),
-        orders=rows(_ORDERS, SelectedBy("o.journalled_ns", "", "o.symbol", ("o.venue",), pair="o.pair_trade_id")),
+        orders=rows(_ORDERS, _ORDERS_BY),
+        order_statuses=rows(_STATUSES, _ORDERS_BY),
         incidents=rows(_INCIDENTS, INCIDENTS_BY),
         latest_incidents=rows(_LATEST, INCIDENTS_BY, shown=INCIDENTS_SHOWN),
         exposure_quote_s=dict(sorted(exposure.items())),
         **added,
     )
+
+
+def read_offers(connection: Connection, selection: Selection) -> list[RowDict]:
+    """Return how many opportunities there were, by quote, outcome, reason (or `traded`) and whole bps of edge.
+
+    `best_edge_bps` is that whole part, `best_net_e8` a sum. Whole days are read from `opportunities_daily`, which still
+    has those that were deleted for their age; only parts of days are counted row by row, without those that were
+    deleted.
+    """
+    first, last = -(-selection.since_ns // NS_PER_DAY), selection.until_ns // NS_PER_DAY
+    rows, days = OPPORTUNITIES_BY, OPPORTUNITIES_BY._replace(at="day")
+    parts = [(_OF_ROWS, rows, selection)]
+    if first < last:
+        parts = [
+            (_OF_ROWS, rows, replace(selection, until_ns=first * NS_PER_DAY)),
+            (_OF_DAYS, days, replace(selection, since_ns=first, until_ns=last)),
+            (_OF_ROWS, rows, replace(selection, since_ns=last * NS_PER_DAY)),
+        ]
+    sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for names, by, part in parts:
+        found = connection.execute(text(_OFFERED.format(where=by.where(part), **names)), part.values)
+        for *key, number, net_e8 in found:
+            row = sums[tuple(key)]
+            row[0], row[1] = row[0] + int(number), row[1] + int(net_e8)
+    return [dict(zip(OFFERED, (*key, *row), strict=True)) for key, row in sorted(sums.items())]
 
 
 def _whole(row: Any) -> RowDict:

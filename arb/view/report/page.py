@@ -36,8 +36,8 @@ FIGURES: dict[str, dict[str, Draw]] = {
         "lifetimes": lambda of, quote: figures_market.lifetimes(of.episodes, of.legs, quote),
         "edges": lambda of, quote: figures_market.edges(of.episodes, quote),
         "on_offer": lambda of, quote: figures_market.on_offer(of.episodes, of.runs, quote),
-        "reasons": lambda of, quote: figures_market.reasons(of.sums.offers, quote),
-        "thresholds": lambda of, quote: figures_market.thresholds(of.trades, of.sums.offers, quote),
+        "reasons": lambda of, quote: figures_market.reasons(of.offers, quote),
+        "thresholds": lambda of, quote: figures_market.thresholds(of.trades, of.offers, quote),
     },
     "executed": {
         "waits": lambda of, quote: figures_market.waits(of.legs, quote),
@@ -55,7 +55,7 @@ POLICY = "default-src 'none'; style-src {style}; script-src {scripts}; base-uri 
 
 def drawn(sources: Sources, part: str) -> dict[str, Any]:
     """Return the figures of a part of the page, by quote, the one with most rows first."""
-    quotes = _quotes(sources.sums.offers["quote"] if part == "offered" else sources.trades["quote"]) or [""]
+    quotes = _quotes(sources.offers["quote"] if part == "offered" else sources.trades["quote"]) or [""]
     found = {quote: {name: draw(sources, quote or None) for name, draw in FIGURES[part].items()} for quote in quotes}
     every = sources.episodes_every if part == "offered" else sources.legs_every if part == "executed" else 1
     return {"every": every, "quotes": found}

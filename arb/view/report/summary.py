@@ -15,12 +15,12 @@ import numpy as np
 
 from arb.clock import NS_PER_DAY
 from arb.market.numbers import exact, round_ratio
-from arb.store.ledger.columns import ColumnReader, Columns
+from arb.store.ledger.columns import ColumnReader, Columns, offers_of
 from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import note_on
 from arb.store.ledger.queries import RowDict
 from arb.store.ledger.selection import ALL, Selection
-from arb.store.ledger.sums import Sums, read_sums
+from arb.store.ledger.sums import Sums, counted, read_sums
 from arb.store.ledger.tables import WATERFALL
 from arb.view.report.measure import mean, percentile, rounded, run_ns, what_if, whole_sum
 
@@ -46,6 +46,10 @@ class Sources:
         return read_sums(self._url, self.selection)
 
     @cached_property
+    def offers(self) -> Columns:
+        return offers_of(self.sums.offers)
+
+    @cached_property
     def trades(self) -> Columns:
         """See `ColumnReader.trades`."""
         return self._columns.trades()
@@ -68,7 +72,7 @@ class Sources:
     @cached_property
     def episodes_every(self) -> int:
         """Of how many opportunities one is drawn."""
-        return max(1, whole_sum(self.sums.offers["opportunities"]) // ROWS_DRAWN)
+        return max(1, whole_sum(self.offers["opportunities"]) // ROWS_DRAWN)
 
     @cached_property
     def episodes(self) -> Columns:
@@ -102,18 +106,18 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "fees_in_quote": {row["quote"]: row["fees"] for row in by_quote},
         "fees_planned": [_planned(row) for row in sums.fees_planned],
         "exposure_quote_s": sums.exposure_quote_s,
-        "pairs": _counted(sums.pairs, "state", "pairs"),
+        "pairs": counted(sums.pairs, "state", "pairs"),
         "repaired_pairs": sum(row["pairs"] for row in sums.pairs if row["repaired"]),
         "orders": sum(row["orders"] for row in sums.orders),
         "fills": sums.fills,
-        "opportunities": _counted(sums.opportunities, "outcome", "opportunities"),
+        "opportunities": counted(sums.opportunities, "outcome", "opportunities"),
         "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
         "leg_cost": {row["quote"]: _leg_cost(row) for row in _added(_of_edges(sums.pairs), "quote")},
         "days": _days(sums.days, sources.runs),
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
         "refused": _refused(sums.opportunities),
-        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.sums.offers)],
+        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.offers)],
         "execution": [_venue(row, sources.legs) for row in sums.orders],
         "leg_skew": _skew(sources.trades),
         "moved": [{"venue": venue, "asset": asset, "change": amount} for (venue, asset), amount in sums.moved.items()],
@@ -250,10 +254,3 @@ def _with_cost(row: RowDict) -> RowDict:
 
 def _run(row: RowDict) -> RowDict:
     return {"run_id": row["id"]} | {name: value for name, value in row.items() if name != "id"}
-
-
-def _counted(rows: list[RowDict], name: str, count: str) -> dict[str, int]:
-    counts: defaultdict[str, int] = defaultdict(int)
-    for row in rows:
-        counts[row[name]] += row[count]
-    return dict(sorted(counts.items()))

@@ -1,7 +1,7 @@
 """The whole picture: all sections on a screen of a given size, and what the keys ask at its bottom.
 
 What is drawn is one mapping: the engine's state (`view/summary.py`), `about` the run, and of what is read beside the engine:
-`today` (`store/ledger/today.py`), `alerts`, `log`, `trouble`. Missing ones are omitted.
+`today` (`store/ledger/sums.py`), `alerts`, `log`, `trouble`. Missing ones are omitted.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ from arb.store.ledger.ledger import InlineLedger
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
+from arb.store.ledger.sums import counted, read_sums
 from tests.unit.store.rows import (
     T0,
     D,
@@ -52,7 +53,7 @@ def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader
     with pytest.raises(ConfigError, match="no pair trade 99"):
         reader.story(99)
     with pytest.raises(ConfigError, match="no run 99"):
-        reader.totals(99)
+        reader.run(99)
 
 
 def test_pairs_come_latest_first_and_can_be_narrowed_down(reader: LedgerReader) -> None:
@@ -88,16 +89,16 @@ def test_the_plan_of_a_pair_is_found_among_those_of_other_pairs(journal: Journal
     assert [journal.reader().plan(pair_id, 0) for pair_id in (1, 17, 7)] == [a_plan(1), a_plan(17), None]
 
 
-def test_a_runs_totals_are_exact(reader: LedgerReader) -> None:
-    totals = reader.totals(1)
-    assert totals.pairs_by_state == {"completed": 2, "halted": 1, "repairing": 1}
-    assert totals.net_e8 == {"USDT": 230_000_002}
-    assert totals.fees == {"BTC": D("0.0002"), "USDT": D("10")}
-    assert (totals.orders, totals.orders_by_status, totals.fills) == (4, {"filled": 4}, 4)
-    assert totals.opportunities_by_outcome == {"refused": 1, "traded": 2}
-    assert totals.reasons == {"max_notional": 1}
-    assert totals.incidents == 1
-    assert reader.totals(2).net_e8 == {}
+def test_a_runs_sums_are_exact(reader: LedgerReader, db_url: str) -> None:
+    sums = read_sums(db_url, Selection(run_id=1))
+    assert counted(sums.pairs, "state", "pairs") == {"completed": 2, "halted": 1, "repairing": 1}
+    assert counted(sums.pairs, "quote", "realised_net_e8") == {"USDC": 0, "USDT": 230_000_002}
+    assert sums.fees == {"BTC": D("0.0002"), "USDT": D("10")}
+    assert (counted(sums.order_statuses, "status", "orders"), sums.fills) == ({"filled": 4}, 4)
+    assert counted(sums.opportunities, "outcome", "opportunities") == {"refused": 1, "traded": 2}
+    assert [row["reason"] for row in sums.opportunities if row["reason"]] == ["max_notional"]
+    assert sum(row["incidents"] for row in sums.incidents) == 1
+    assert counted(read_sums(db_url, Selection(run_id=2)).pairs, "quote", "finished") == {"USDT": 0}
     assert reader.last_run_id() == 2
     assert ids(reader.incidents(run_id=1)) == [1]
     assert ids(reader.incidents(run_id=2)) == []

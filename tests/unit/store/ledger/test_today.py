@@ -9,7 +9,7 @@ from arb.core.messages.commands import AnyRecord
 from arb.errors import ConfigError
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import InlineLedger
-from arb.store.ledger.today import MINUTE_NS, MINUTES, TodayReader
+from arb.store.ledger.sums import MINUTE_NS, MINUTES, TodayReader
 from tests.unit.store.rows import T0, a_finished_pair, a_pair, a_run, an_event, keep
 
 

@@ -10,7 +10,9 @@ from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import PairRecord
 from arb.store.ledger.columns import ColumnReader
 from arb.store.ledger.migrate import upgrade
-from arb.store.ledger.queries import LedgerReader
+from arb.store.ledger.queries import LedgerReader, RowDict
+from arb.store.ledger.selection import Selection
+from arb.store.ledger.sums import counted, read_sums
 from arb.view.report.summary import TERMS, Sources, summarise
 from tests.support.history import a_history, fill_ledger
 from tests.unit.store.conftest import query
@@ -66,13 +68,17 @@ def test_what_a_day_earned_leaves_them_out(ledger: str, history: list[AnyRecord]
     assert days == net_e8(history, lambda row: row.identity is None)
 
 
+def net_of(rows: list[RowDict]) -> dict[str, int]:
+    return counted([row for row in rows if row["finished"]], "quote", "realised_net_e8")
+
+
 def test_the_sums_of_a_run_have_them_apart(ledger: str, history: list[AnyRecord]) -> None:
     reader = LedgerReader(ledger)
     run_id = reader.last_run_id()
     assert run_id is not None
-    totals = reader.totals(run_id)
-    assert totals.net_e8 == net_e8(history, lambda row: row.run_id == run_id and row.identity is None)
-    assert totals.unproved_net_e8 == net_e8(history, lambda row: row.run_id == run_id and row.identity is not None)
+    sums = read_sums(ledger, Selection(run_id=run_id))
+    assert net_of(sums.pairs) == net_e8(history, lambda row: row.run_id == run_id and row.identity is None)
+    assert net_of(sums.unproved) == net_e8(history, lambda row: row.run_id == run_id and row.identity is not None)
 
 
 def test_a_list_of_pairs_shows_the_mark_and_figures_are_drawn_of_the_others(ledger: str) -> None:

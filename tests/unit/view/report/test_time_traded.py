@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import PairState
-from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.selection import Selection
+from arb.store.ledger.sums import read_sums
 from arb.view.report import figures
 from arb.view.report.measure import run_ns, stretches, traded_slots
 from arb.view.report.summary import Sources, summarise
@@ -73,7 +73,8 @@ def test_the_report_adds_up_the_runs_and_a_killed_one_ends_at_its_last_row(url: 
 
 
 def test_the_status_of_a_killed_run_says_how_long_it_lasted(url: str) -> None:
-    assert [LedgerReader(url).totals(run_id).run_ns for run_id in (1, 2, 3)] == [60 * S, 4 * S, 10 * S]
+    runs = [read_sums(url, Selection(run_id=run_id)).runs[0] for run_id in (1, 2, 3)]
+    assert [run["until_ns"] - run["started_ns"] for run in runs] == [60 * S, 4 * S, 10 * S]
 
 
 def test_no_run_lasts_beyond_the_start_of_the_next(tmp_path: Path) -> None:
