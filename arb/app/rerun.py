@@ -1,4 +1,7 @@
-"""The tape of a run once more, as it was: the same commands, or the first difference from its journal."""
+"""The tape of a run once more, as it was: the same commands, or the first difference from its journal.
+
+Journal and ledger of every replay are made here, too.
+"""
 
 import contextlib
 import itertools
@@ -8,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.app import stores
-from arb.app.replay_stores import MODE, Stores
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_S, ManualClock
 from arb.config import ReplayOptions, Settings
 from arb.core.accounts.restart import Restored
 from arb.core.books.books import Books
@@ -25,11 +27,49 @@ from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_pr
 from arb.replay.tapes import OwnTape
 from arb.store.journal.reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger.database import mask_url
+from arb.store.ledger.ledger import InlineLedger
+from arb.store.ledger.rebuild import fresh_journal
 from arb.store.tapes.tape import TapeHead
 from arb.version import version
 from arb.view.summary import summarise
 
 log = logging.getLogger(__name__)
+
+MODE = "replay"
+DEFAULT_DB = "sqlite:///var/replay.sqlite"
+
+
+class Stores:
+    """Journal and ledger of a replay; old files are replaced."""
+
+    def __init__(self, settings: Settings, options: ReplayOptions) -> None:
+        self._report_currency = settings.run.report_currency
+        self.db, path = stores(settings, MODE, options.db or DEFAULT_DB)
+        # The journal's own instants are the tape's; nothing in the stores may depend on when the replay itself took place.
+        self.journal = fresh_journal(self.db, path, ManualClock(0))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.journal.close)
+            self.ledger = InlineLedger(self.db, self.journal)
+            stack.pop_all()
+
+    def summary(self, engine: Engine, began_ns: int, now_ns: int, sandbox_id: str | None = None) -> dict[str, Any]:
+        return summarise(
+            engine,
+            mode=MODE,
+            sandbox_id=sandbox_id,
+            seconds=(now_ns - began_ns) / NS_PER_S,
+            dropped_opportunities=self.ledger.dropped_untraded,
+            ceiling_net={},
+            db=mask_url(self.db),
+            now_ns=now_ns,
+            report_currency=self._report_currency,
+        )
+
+    def close(self) -> None:
+        try:
+            self.ledger.close()
+        finally:
+            self.journal.close()
 
 
 def rerun(
@@ -52,17 +92,7 @@ def rerun(
         judge = None if journal is None else Judge(journal[1], same_rules=head.same_rules)
         rerun = Rerun(engine, keeper.keep, judge)
         difference = rerun.run(tape.lines())
-    summary = summarise(
-        engine,
-        mode=MODE,
-        sandbox_id=started.sandbox_id,
-        seconds=(rerun.last_ns - started.t_ns) / NS_PER_S,
-        dropped_opportunities=kept.ledger.dropped_untraded,
-        ceiling_net={},
-        db=mask_url(kept.db),
-        now_ns=rerun.last_ns,
-        report_currency=settings.run.report_currency,
-    )
+    summary = kept.summary(engine, started.t_ns, rerun.last_ns, started.sandbox_id)
     summary["replay"] = {
         "kind": "rerun",
         "files": [str(path) for path in tapes],

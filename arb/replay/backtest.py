@@ -213,7 +213,7 @@ class Backtest:
         books_of: BooksOf = captured_books,
         compiled: bool = False,
     ) -> None:
-        """`latencies_ns`: travel times to venues that differ from `latency_ns`. `charge`: see `explore`. `opening`: the
+        """`latencies_ns`: travel times to venues that differ from `latency_ns`. `charge`: see `Contents`. `opening`: the
         accounts' holdings at some venues in place of `START_BALANCE` of everything. `books_of` makes the engine's books, and
         the feeds that the lines are named to. `compiled`: compiled code keeps the books it can instead, and takes frames in a
         row where tapes are given as `merged` has them."""

@@ -173,15 +173,6 @@ class Contents:
         return _on_common_scales(tuple(sorted(self._feeds)), books, left_out)
 
 
-def explore(
-    lines: Iterable[Captured],
-    taker_fee: Decimal,
-    charge: Charge = as_recorded,
-    symbols: Container[str] | None = None,
-) -> Capture:
-    return Contents(lines).capture(taker_fee, charge, symbols)
-
-
 def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
     """Return recorded rules with the fee that is charged, in base or quote; None: their own."""
     if taker_fee is None:

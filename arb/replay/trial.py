@@ -1,8 +1,7 @@
 """One replay of a stretch of tapes under chosen settings, as a function: the same tapes and settings give the same result.
 
-`explored_by` reads the contents of tapes; `play` runs the engine on them with simulated orders, and passes its rows to the
-given store. `run_trial` is both, for figures only, in any process: its arguments and results can be pickled. `trial_key` names
-a result by its content, so that none need be computed twice.
+`Reading` reads the contents of tapes; `play` runs the engine on them with simulated orders, and passes its rows to the given
+store. Trials and their results can be pickled. `trial_key` names a result by its content, so that none need be computed twice.
 
 A run's own tape is used for its frames and for the rules that its venues listed. Its own orders are omitted; the levels that
 they took stay missing from the frames.
@@ -112,18 +111,6 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     result: Result
 
 
-def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_progress: Progress = unseen) -> TrialResult:
-    """Replay a stretch and return its result; nothing is written.
-
-    `key`: its `trial_key`, if that is known already. Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a
-    malformed line.
-    """
-    findings = ReplayTotals()
-    explored = explored_by(stretch, trial, on_progress)
-    played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
-    return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
-
-
 def result_of(key: str, stretch: Stretch, played: Played, findings: ReplayTotals) -> TrialResult:
     if played.fault is not None:
         raise played.fault
@@ -179,12 +166,9 @@ def compared_symbols(captures: Iterable[Capture]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def explored_by(stretch: Stretch, trial: Trial, on_progress: Progress = unseen, *, compiled: bool = False) -> Explored:
-    """Read a stretch once, for its contents and a trial's fees there; as `Reading`."""
-    return Reading(stretch, on_progress, compiled=compiled).explored(trial)
-
-
 class Reading:
+    """A stretch that is read once, for its contents."""
+
     def __init__(self, stretch: Stretch, on_progress: Progress = unseen, *, compiled: bool = False) -> None:
         """Read it; raises `ConfigError` for tapes without a frame, or of a dialect that cannot be read.
 
@@ -344,7 +328,11 @@ class NoJournal:
     reserve_touched = False
 
     def __init__(self) -> None:
-        self.last_seq = 0
+        self._last_seq = 0
+
+    @property
+    def last_seq(self) -> int:
+        return self._last_seq
 
     def last_ns(self) -> int:
         return 0
@@ -355,12 +343,12 @@ class NoJournal:
         former_accounts: Mapping[str, str] | None = None,
         now_ns: int | None = None,
     ) -> JournalState:
-        return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
+        return JournalState(last_seq=self.last_seq, last_run_id=0, control=None, pairs=())
 
     def intend(self, intents: Iterable[Intent]) -> None: ...
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
-        self.last_seq = event.seq
+        self._last_seq = event.seq
         return rows_of(event, commands)
 
 

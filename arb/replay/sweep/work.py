@@ -66,7 +66,7 @@ def perform(piece: Piece) -> list[TrialResult]:
 
 
 def run_trials(stretch: Stretch, trials: Sequence[KeyedTrial], *, compiled: bool = False) -> list[TrialResult]:
-    """Return the result of `run_trial` for each, reading the tapes once for all that trade the same symbols.
+    """Return the result of each, reading the tapes once for all that trade the same symbols.
 
     `compiled`: where compiled code knows most frames it reads them again for each trial, in half the time of a shared pass.
     Raises `ConfigError` for tapes that cannot be replayed, `StoreError` at a malformed line.

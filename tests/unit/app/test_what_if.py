@@ -15,12 +15,12 @@ from arb.config import ReplayOptions, Settings
 from arb.config.loader import load_text
 from arb.errors import ConfigError
 from arb.replay.days import Stretch
-from arb.replay.trial import run_trial
 from arb.store.tapes.tape import RULES, SegmentHead
 from tests.support.taped import SYMBOL, TapedRun, taped_run
 from tests.unit.replay.makings import START_S, one_dislocation
 from tests.unit.replay.own_tapes import write_run
 from tests.unit.replay.test_rules import both, segment
+from tests.unit.replay.test_trial import run_trial
 
 D = Decimal
 

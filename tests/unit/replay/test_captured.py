@@ -12,7 +12,7 @@ from arb.core.messages.settings import Timing
 from arb.market.order import Side
 from arb.market.scale import Scale
 from arb.replay.books import TapeBooks
-from arb.replay.captured import explore, symbol_of
+from arb.replay.captured import Contents, symbol_of
 from arb.replay.feeds import captured_books
 from arb.replay.tapes import merged
 from tests.unit.replay.makings import Tape, quiet_market
@@ -50,26 +50,26 @@ def test_a_name_becomes_a_symbol_or_says_why_not(venue: str, native_symbol: str,
 def test_what_follows_a_malformed_line_is_not_looked_at(tmp_path: Path) -> None:
     path = quiet_market().write(tmp_path / "t")
     path.write_text(path.read_text() + "{\n")
-    assert len(explore(merged([path]), FEE).instruments) == 2
+    assert len(Contents(merged([path])).capture(FEE).instruments) == 2
 
 
 def test_two_connections_with_the_same_book_are_one_book(tmp_path: Path) -> None:
     paths = [quiet_market().write(tmp_path / name) for name in ("a", "b")]
-    found = explore(merged(paths), FEE)
+    found = Contents(merged(paths)).capture(FEE)
     assert [(i.venue, i.symbol) for i in found.instruments] == [("gate", "BTC/USDT"), ("okx", "BTC/USDT")]
     assert {left.reason for left in found.left_out} == {"another book of BTC/USDT at this venue takes precedence"}
 
 
 def test_a_book_that_shows_no_levels_is_left_out(tmp_path: Path) -> None:
     path = Tape().gate(0.0, [], [], full=True).write(tmp_path / "t")
-    found = explore(merged([path]), FEE)
+    found = Contents(merged([path])).capture(FEE)
     assert not found.instruments
     assert [left.reason for left in found.left_out] == ["it shows no levels"]
 
 
 def test_steps_are_the_finest_decimals_seen_anywhere_on_the_tape(tmp_path: Path) -> None:
     tape = quiet_market().gate(1.0, [("99.85", "0.125")], [])
-    found = explore(merged([tape.write(tmp_path / "t")]), FEE)
+    found = Contents(merged([tape.write(tmp_path / "t")])).capture(FEE)
     gate, okx = found.instruments
     assert (gate.tick, gate.lot, gate.taker_fee) == (Decimal("0.01"), Decimal("0.001"), FEE)
     assert (okx.tick, okx.lot) == (Decimal("0.1"), Decimal(1))
@@ -84,7 +84,7 @@ def test_every_level_is_whole_on_the_scale_that_was_found(
     tmp_path_factory: pytest.TempPathFactory, levels: list[tuple[Decimal, Decimal]]
 ) -> None:
     tape = Tape().gate(0.0, [(f"{price:f}", f"{size:f}") for price, size in levels], [], full=True)
-    found = explore(merged([tape.write(tmp_path_factory.mktemp("tape") / "t")]), FEE)
+    found = Contents(merged([tape.write(tmp_path_factory.mktemp("tape") / "t")])).capture(FEE)
     (gate,) = found.instruments
     scale = found.scales["BTC/USDT"]
     for price, size in levels:
@@ -94,7 +94,7 @@ def test_every_level_is_whole_on_the_scale_that_was_found(
 
 def test_a_level_that_is_overwritten_in_its_own_frame_is_measured_too(tmp_path: Path) -> None:
     tape = Tape().gate(0.0, [("99.9", "0.125"), ("99.9", "1")], [("100", "1")], full=True)
-    found = explore(merged([tape.write(tmp_path / "t")]), FEE)
+    found = Contents(merged([tape.write(tmp_path / "t")])).capture(FEE)
     assert found.scales == {"BTC/USDT": Scale(3, 5)}
 
 
@@ -119,7 +119,7 @@ CAPTURES = [
 def test_the_engines_books_of_a_capture_are_those_of_the_oracle(recording: Callable[[str], Path], name: str) -> None:
     path = recording(name)
     oracle = TapeBooks()
-    capture = explore(merged([path]), FEE)
+    capture = Contents(merged([path])).capture(FEE)
     books, feeds = captured_books(capture, Timing())
     for captured in merged([path]):
         oracle.take(captured.line)

@@ -17,11 +17,32 @@ from arb.core.state.engine_state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.market.numbers import plain
 from arb.replay.days import Stretch
-from arb.replay.trial import Trial, TrialResult, digest_of, run_trial, trial_key
+from arb.replay.replay_totals import ReplayTotals
+from arb.replay.trial import (
+    NoJournal,
+    Progress,
+    Reading,
+    Trial,
+    TrialResult,
+    digest_of,
+    lines_of,
+    play,
+    result_of,
+    trial_key,
+    unseen,
+)
 from tests.unit.replay.makings import Tape, one_dislocation, quiet_market
 from tests.unit.replay.test_rules import both, segment
 
 D = Decimal
+
+
+def run_trial(stretch: Stretch, trial: Trial, *, key: str | None = None, on_progress: Progress = unseen) -> TrialResult:
+    """Replay a stretch by the plain reader, alone."""
+    findings = ReplayTotals()
+    explored = Reading(stretch, on_progress).explored(trial)
+    played = play(explored, trial, lines_of(stretch), NoJournal(), findings, on_progress=on_progress)
+    return result_of(key or trial_key(map(digest_of, stretch.files), trial), stretch, played, findings)
 
 
 def a_trial(limits: dict[str, Any] | None = None, **changes: Any) -> Trial:

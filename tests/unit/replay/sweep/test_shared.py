@@ -15,7 +15,7 @@ from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.market.feed import BookSeat
 from arb.replay.backtest import Backtest, BooksOf, clock_before
-from arb.replay.captured import Capture, explore
+from arb.replay.captured import Capture, Contents
 from arb.replay.feeds import captured_books
 from arb.replay.sweep.shared import AppliedLine, decoded, decoded_books, together
 from arb.replay.tapes import Captured, merged
@@ -67,7 +67,7 @@ def test_every_engine_decides_entry_by_entry_as_if_it_had_the_tape_alone(
     tmp_path: Path, seed: int, block_lines: int
 ) -> None:
     path = busy_market(seed).write(tmp_path / "tape.jsonl")
-    capture = explore(merged([path]), FEE)
+    capture = Contents(merged([path])).capture(FEE)
     alone = [play(capture, limits, captured_books, merged([path])) for limits in LIMITS]
 
     def sharing(limits: Limits) -> Callable[[Iterator[Captured]], tuple[int, list[Entry]]]:
@@ -81,7 +81,7 @@ def test_every_engine_decides_entry_by_entry_as_if_it_had_the_tape_alone(
 
 def _decoded(tmp_path: Path, tape: Tape) -> Iterator[Captured]:
     path = tape.write(tmp_path / "tape.jsonl")
-    return decoded(explore(merged([path]), FEE), merged([path]))
+    return decoded(Contents(merged([path])).capture(FEE), merged([path]))
 
 
 def test_the_tape_is_read_once_and_in_bounded_pieces_however_many_take_part(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_malformed_line_is_given_to_each_after_everything_before_it(tmp_path: 
             seen[number] += 1
 
     with pytest.raises(StoreError, match=r"torn\.jsonl:6: "):
-        together([counts, counts], decoded(explore(merged([path]), FEE), merged([path])), 4)
+        together([counts, counts], decoded(Contents(merged([path])).capture(FEE), merged([path])), 4)
     assert seen == [5, 5]
 
 
@@ -164,7 +164,7 @@ def test_an_engine_whose_clock_is_elsewhere_than_the_readers_is_no_shared_pass(t
     captured = next(_decoded(tmp_path, quiet_market()))
     assert isinstance(captured.line, AppliedLine)
     path = tmp_path / "tape.jsonl"
-    _, feeds = decoded_books(explore(merged([path]), FEE), Timing())
+    _, feeds = decoded_books(Contents(merged([path])).capture(FEE), Timing())
     feed = feeds["gate"]
     feed.expect(captured)
     with pytest.raises(InvariantError, match="was given to an engine at"):
@@ -173,7 +173,7 @@ def test_an_engine_whose_clock_is_elsewhere_than_the_readers_is_no_shared_pass(t
 
 def test_nobody_adds_or_retires_a_book_of_a_shared_pass(tmp_path: Path) -> None:
     path = quiet_market().write(tmp_path / "tape.jsonl")
-    capture = explore(merged([path]), FEE)
+    capture = Contents(merged([path])).capture(FEE)
     books, feeds = decoded_books(capture, Timing())
     with pytest.raises(InvariantError):
         feeds["gate"].add_book("ETH_USDT", BookSeat(0, capture.scales["BTC/USDT"]))

@@ -15,10 +15,10 @@ from arb.errors import CheckFailed, ConfigError, StoreError
 from arb.replay.days import Stretch
 from arb.replay.sweep.tapes import examine, tapes_of
 from arb.replay.sweep.work import Piece, perform, run_trials
-from arb.replay.trial import Trial, run_trial
+from arb.replay.trial import Trial
 from tests.unit.replay.sweep.markets import busy_market, write_day
 from tests.unit.replay.test_rules import both, listed, segment
-from tests.unit.replay.test_trial import a_trial
+from tests.unit.replay.test_trial import a_trial, run_trial
 
 D = Decimal
 
