@@ -1,28 +1,37 @@
 """The parts of a run: the engine's settings, gateways to a sandbox's venues, the opened journal, a ledger in order."""
 
+import contextlib
 import logging
 import random
-from collections.abc import Container, Iterable, Mapping, Sequence, Sized
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence, Sized
+from decimal import Decimal
 from itertools import combinations
 
 import msgspec
 
 from arb.app.timing import require_timing
 from arb.clock import Clock
-from arb.config import Mode, Settings
+from arb.config import EMBEDDED, Mode, Settings
+from arb.config.ledger_url import DEMO
+from arb.core.books.books import Books
 from arb.core.messages.recovery_records import OpenPair
 from arb.core.messages.settings import CoinRule, Limits
 from arb.core.state.engine_state import EngineSettings, VenueProfile
 from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.market.ids import named_by_venue
 from arb.masking import SECRETS
+from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
 from arb.store.ledger.ledger import prepare_ledger
-from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_gateway, build_paper_source, venue_profile
 from arb.venues.kit.addresses import origins_of
 from arb.venues.kit.base import OrderGateway
-from arb.venues.kit.endpoints import Credentials, Site, sandbox_access
+from arb.venues.kit.endpoints import Credentials, Environment, Site, sandbox_access
+from arb.venues.kit.rules.pacing import AddressAllowance
+from arb.venues.paper.account import PaperAccount
+from arb.venues.paper.gateway import PaperGateway
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network
 from arb.venues.transport.way import require_bind, require_proxy
@@ -30,6 +39,58 @@ from arb.venues.transport.way import require_bind, require_proxy
 log = logging.getLogger(__name__)
 
 PROXY_TIMEOUT_S = 5.0
+SANDBOX = Mode.SANDBOX.value
+OPENING_PAIRS = 10
+"""The balance of a new paper account, of each asset, in pairs of `max_notional_quote`."""
+NO_FEE = Decimal(0)
+"""The fee where nothing is traded."""
+
+
+class RunKind(msgspec.Struct, frozen=True):
+    """`demos`: by the settings the venues are demos or test networks; `sandbox`: a sandbox simulates them."""
+
+    mode: Mode
+    demos: bool
+    sandbox: bool
+
+    @property
+    def recorded(self) -> str:
+        """Return the mode as `runs.mode` has it: orders to demo accounts are a separate mode."""
+        return DEMO if self.mode is Mode.LIVE and self.demos else self.mode.value
+
+    @property
+    def meant(self) -> Environment:
+        return Environment.DEMO if self.demos else Environment.PRODUCTION
+
+    @property
+    def environment(self) -> str:
+        """Return the kind of the venues: a sandbox, demos (test networks, too), or real."""
+        return SANDBOX if self.sandbox else self.meant.value
+
+    @property
+    def mark(self) -> str:
+        """Return the prefix of all that a run shows; "" for a run that needs no mark."""
+        if self.mode is Mode.SANDBOX:
+            return ""
+        if self.mode is Mode.PAPER:
+            return "PAPER DEMO" if self.environment == Environment.DEMO else "PAPER"
+        return self.recorded.upper() + " ON A SANDBOX" * self.sandbox
+
+    def require(self, journal: Journal) -> None:
+        """Raise `ConfigError` where a ledger is of another kind than the run; its journal's first run fixes the kind."""
+        with contextlib.closing(journal.reader()) as reader:
+            first = reader.first_run()
+        if first is None:
+            return
+        ours, theirs = _called(self.recorded, self.sandbox), _called(first.mode, first.sandbox_id is not None)
+        if ours != theirs:
+            raise ConfigError(
+                f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
+            )
+
+
+def _called(mode: str, sandbox: bool) -> str:
+    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode != SANDBOX)
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
@@ -106,6 +167,71 @@ def build_sandbox_gateways(
             expiry_proved=True,  # a sandbox refuses expired orders
         )
     return gateways
+
+
+def build_paper_gateways(
+    settings: Settings,
+    sites: Mapping[str, Site],
+    accounts: AccountFile,
+    books: Callable[[], Books],
+    clock: Clock,
+    rng: random.Random,
+    network: Network,
+    sandbox_id: str | None,
+    addresses: Mapping[str, AddressAllowance],
+    list_keys: Mapping[str, Credentials],
+) -> dict[str, PaperGateway]:
+    """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
+
+    `addresses`: shared with the venues' public connections. `list_keys`: for the currency lists, by venue. A new
+    account is given `[paper] balances`, else the cost of `OPENING_PAIRS` of the largest pairs in each asset.
+    """
+    paper = settings.paper
+    gateways: dict[str, PaperGateway] = {}
+    for venue, site in sites.items():
+        account_id = named_by_venue(venue, f"paper{accounts.token}", sandbox_id)
+        fee = paper.taker_fee(venue)
+        gateways[venue] = PaperGateway(
+            build_paper_source(
+                spec_of(venue),
+                site,
+                fee,
+                clock=clock,
+                rng=rng,
+                network=network,
+                address=addresses[venue],
+                list_key=list_keys.get(venue),
+            ),
+            PaperAccount(account_id, accounts, clock.wall_ns()),
+            venue,
+            books,
+            clock=clock,
+            latency_ns=paper.latency_ns(venue),
+            opening=paper.balances or OPENING_PAIRS * settings.limits.max_notional_quote,
+        )
+    return gateways
+
+
+@contextlib.asynccontextmanager
+async def venues_of(settings: Settings, sandbox: str | None) -> AsyncIterator[tuple[dict[str, Site], Sandbox | None]]:
+    """Yield the sites of the enabled venues, and the sandbox that they are of; raises `ConfigError` where none is enabled.
+
+    `sandbox`: the admin URL of a running one, or `EMBEDDED`, which ends with the block; None: the real venues.
+    """
+    if not settings.venues.enabled():
+        raise ConfigError("[venues]: none is enabled: enable at least one")
+    if sandbox is None:
+        yield sites_of(settings, None), None
+        return
+    async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
+        warn_of_unsimulated(settings, reached)
+        yield sites_of(settings, reached), reached
+
+
+@contextlib.asynccontextmanager
+async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
+    async with venues_of(settings, sandbox) as (sites, _):
+        yield sites
 
 
 async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:

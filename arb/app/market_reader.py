@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 import msgspec
 
-from arb.app.build import require_way_out
-from arb.app.public import public_side
+from arb.app.build import public_side, require_way_out
 from arb.clock import Clock, system_random
 from arb.config import Settings
 from arb.core.messages.events import CurrenciesListed

@@ -5,15 +5,16 @@ Filters are the commands' own (`--since --until --run --symbol --venue --kind`),
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from arb.app import found_journal, review, stores
+from arb.app import control, found_journal, journals_of, review, stores
 from arb.clock import NS_PER_S, SystemClock
-from arb.config import ReviewOptions, Settings
+from arb.config import ReviewOptions, Settings, UiOptions
 from arb.errors import ConfigError
 from arb.market.numbers import ZERO
 from arb.masking import clean
@@ -21,6 +22,8 @@ from arb.store.journal.last_inventory import ReconciledBalance, reconciled_balan
 from arb.store.journal.reader import JournalReader
 from arb.store.ledger.bounded import bounded
 from arb.store.ledger.sums import TodayReader
+from arb.view.page.server import Page
+from arb.view.page.sessions import Sessions
 
 if TYPE_CHECKING:
     from arb.view.report.summary import Sources
@@ -169,8 +172,23 @@ class Questions:
 
 
 def _reconciled(path: Path) -> list[ReconciledBalance]:
-    journal = JournalReader.open(path)
-    try:
+    with closing(JournalReader.open(path)) as journal:
         return reconciled_balances(journal, max(0, journal.last_ns() - RECONCILED_S * NS_PER_S))
-    finally:
-        journal.close()
+
+
+def page_of(settings: Settings, options: UiOptions, sessions: Sessions) -> Page:
+    """Return the page of one ledger."""
+    commands = {
+        "halt": control.halt,
+        "resume": control.resume,
+        "flatten": control.flatten,
+        "acknowledge": control.acknowledge,
+    }
+    return Page(
+        options,
+        sessions,
+        Questions(settings, options.mode, options.db),
+        lambda: journals_of(settings, options.mode, options.db),
+        {name: partial(command, settings) for name, command in commands.items()},
+        control.this_user(),
+    )

@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from arb.app.build import require_way_out, symbols_of
+from arb.app.build import public_side, require_way_out, symbols_of
 from arb.app.choosing import with_symbols
 from arb.app.display import generic_feeds
-from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
 from arb.config.coins import coin_rule

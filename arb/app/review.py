@@ -1,10 +1,14 @@
 """`arb status`, `pairs`, `alerts`, `report`, `explain`, `export`: the present state, the trades, and each cent."""
 
 import asyncio
+import os
+import tempfile
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 WATCH_EVERY_S = 1.0
 ID_MAX = 2**63 - 1
 """The greatest id that a row of a ledger can have."""
+PAIRS_SHOWN, INCIDENTS_SHOWN = 1_000, 300
+"""How many rows of each a page in a file holds, so that a year's is no larger than a day's."""
+BEGINS = b"<!doctype html>"
 
 
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
@@ -188,6 +195,68 @@ def incidents(settings: Settings, options: ReviewOptions, most: int) -> dict[str
     found = [dict(zip(names, row, strict=True)) for row in latest]
     empty = {} if found else {"empty": f"no incident {selection}".rstrip()}
     return empty | {"in_all": len(columns["id"]), "incidents": found}
+
+
+def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
+    """Write the page and return its path and size; raise `ConfigError` when that cannot be done."""
+    from arb.view.report import page  # late: it loads numpy
+
+    check_target(path)
+    found = sources(settings, options)
+    answers = {"report": summed_in_words(found)} | {part: page.drawn(found, part) for part in page.FIGURES}
+    shown = pairs(settings, msgspec.structs.replace(options, limit=PAIRS_SHOWN)) | {"most": PAIRS_SHOWN}
+    answers |= {"pairs": shown, "incidents": incidents(settings, options, INCIDENTS_SHOWN)}
+    del answers["report"]["db"]  # its name may be no text, and stands in the head as it can
+    return {"db": found.db, "page": str(path), "bytes": write_page(path, page.render(found, answers))}
+
+
+def check_target(path: Path) -> None:
+    """Raise `ConfigError` when a page cannot be written to `path`: before the ledger is read, which may take a while."""
+    if path.is_dir():
+        raise ConfigError(f"--html {path}: is a directory: name a file in it, for instance {path / 'report.html'}")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--html {path}: is no ordinary file: name another")
+    try:
+        if path.exists():
+            with path.open("rb") as present:
+                # A typing error must not cost a ledger.
+                if present.read(len(BEGINS)).lower() not in (BEGINS, b""):
+                    raise ConfigError(f"--html {path}: exists, and is no page of arb: name another file")
+        descriptor, aside = _aside(path)
+        os.close(descriptor)
+        aside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_page(path: Path, page: str) -> int:
+    """Write the page and return its size in bytes; a reader sees the page before or the new one, never half of it."""
+    check_target(path)
+    content, aside = page.encode("utf-8", "backslashreplace"), None
+    try:
+        descriptor, aside = _aside(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+    return len(content)
+
+
+def _aside(path: Path) -> tuple[int, Path]:
+    """Make a new file next to `path`, under an unpredictable name; return its descriptor and its path."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    return descriptor, Path(name)
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"--html {path}: cannot be written: {error.strerror}: name a file in a directory you may write to"
+    )
 
 
 def export(settings: Settings, options: ReviewOptions, on_progress: "OnProgress | None") -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import (
+    RunKind,
     engine_settings,
     ready_ledger,
     require_traded,
@@ -23,7 +24,6 @@ from arb.app.build import (
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.app.display import DisplayOnly
-from arb.app.kind import RunKind
 from arb.app.venue_side import VenueSide, sandbox_id_of
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings, require_consents

@@ -18,12 +18,12 @@ from arb.live.feed import states_of
 from arb.logs import logging_to
 from arb.store.ledger.queries import LedgerReader
 from arb.store.ledger.sums import TodayReader
-from arb.view.held import HeldLog
 from arb.view.screen.dialogs import Action, Confirmed
 from arb.view.screen.lines import encoded
 from arb.view.screen.picture import picture
 from arb.view.screen.screen import Hands, Screen, Texts
 from arb.view.screen.terminal import own_terminal
+from arb.view.tty import HeldLog
 
 REASON = "from the screen"
 GONE_EVERY_S, LEDGER_EVERY_S = 0.1, 2.0

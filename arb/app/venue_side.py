@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from arb.app.build import (
+    RunKind,
+    build_paper_gateways,
     build_sandbox_gateways,
     require_two,
     require_venues_of,
@@ -17,10 +19,8 @@ from arb.app.build import (
 from arb.app.choosing import MarketChooser
 from arb.app.claims import Blocks, Claims
 from arb.app.doctor.doctor import StartExam
-from arb.app.kind import RunKind
 from arb.app.live import build_live_gateways, sandbox_behind
 from arb.app.market_reader import MarketReader
-from arb.app.paper import build_paper_gateways
 from arb.clock import SystemClock
 from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule

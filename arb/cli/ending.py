@@ -7,7 +7,7 @@ from typing import Any
 from arb.core.messages.incidents import HaltReason
 from arb.errors import EXIT_OK
 from arb.masking import printable
-from arb.view.figures import short_amount, span_of
+from arb.view.plain import short_amount, span_of
 
 SHOWN = 4
 """So many reasons, and so many assets, are named at most."""

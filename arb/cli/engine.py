@@ -36,8 +36,7 @@ from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.venues.kit.endpoints import Credentials
-from arb.view.held import HeldLog
-from arb.view.tty import screen_possible
+from arb.view.tty import HeldLog, screen_possible
 
 
 @click.command("run")

@@ -99,7 +99,7 @@ def report_command(
     if html is None:
         document = review.report(settings, options)
     else:
-        from arb.app.page import report_page  # late: it loads numpy
+        from arb.app.review import report_page  # late: it loads numpy
 
         document = report_page(settings, options, html)
     show(document, as_json=as_json)

@@ -49,7 +49,7 @@ def ui_command(
     settings = settings_from(config, keys=False)
     options = UiOptions(mode=ledger_mode(settings, mode, db), db=db, port=port, allow_control=allow_control)
     from arb.app import found_journal, stores
-    from arb.app.ui import page_of
+    from arb.app.questions import page_of
     from arb.clock import SystemClock, system_random
     from arb.store.ledger.bounded import bounded
     from arb.store.ledger.database import mask_url

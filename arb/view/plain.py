@@ -1,9 +1,17 @@
-"""A run's present state in one line of text: for logs, and wherever there is no terminal."""
+"""A run's present state in words: in one line of text for logs, and what venues hold, for screen and page alike.
 
-from typing import Any
+Amounts and lengths of time are for the eye: short, and never a float.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, NamedTuple
 
 from arb.core.messages.incidents import HaltReason
-from arb.view.figures import short_amount
+from arb.market.symbol import Symbol
+
+State = dict[str, Any]
+SCARCE = Decimal("-0.5")
+"""From where in its band down an asset is shown as scarce: -1 is the low edge, 0 the target."""
 
 
 def line(state: dict[str, Any], mark: str = "") -> str:
@@ -77,3 +85,70 @@ def net_text(state: dict[str, Any]) -> str:
     return (net or "0") + (
         f" (and {apart} in {made['pairs']} pairs of unproved coins, not summed)" if made["pairs"] else ""
     )
+
+
+def short_amount(amount: Any, *, signed: bool = False) -> str:
+    """Return an amount with two decimals, or of a small one its first two digits."""
+    value = Decimal(amount)
+    digits = 2 if abs(value) >= 1 or not value else max(2, 1 - value.adjusted())
+    shown = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)  # libraries change how contexts round
+    return f"{shown:{'+' if signed else ''}f}"
+
+
+def span_of(seconds: float) -> str:
+    """Return a length of time (s, >= 0) in its two largest units."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, rest_hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {rest_hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+class Held(NamedTuple):
+    """One asset: what each venue holds of it, and what is to be said of that (`scarce`, `rich`, or nothing)."""
+
+    asset: str
+    amounts: dict[str, Decimal]
+    marks: dict[str, str]
+
+
+def held_by_asset(state: State) -> list[Held]:
+    """Return every asset that is traded: the quotes first, then what is scarce somewhere.
+
+    Scarce is what stands low in its band; of a quote without a band what is less than one pair may cost, and of any other
+    asset without one: nothing of what another venue holds.
+    """
+    holdings = state.get("holdings", {})
+    names = [venue["venue"] for venue in state.get("venues", ()) if venue["venue"] in holdings]
+    bases_and_quotes = [_base_and_quote(edge["symbol"]) for edge in state.get("edges", ())]
+    quotes = {quote for _, quote in bases_and_quotes}
+    banded = {(row["venue"], row["asset"]): row["position"] for row in state.get("inventory", ())}
+    most = Decimal(state.get("largest_pair_quote", 0))
+    traded = {asset for both in bases_and_quotes for asset in both}
+    assets = {asset for held in holdings.values() for asset in held if asset in quotes or asset in traded or not traded}
+    found = []
+    for asset in assets:
+        held = {venue: Decimal(holdings[venue].get(asset, 0)) for venue in names}
+        marks = {
+            venue: _mark(banded.get((venue, asset)), held[venue], most if asset in quotes else None) for venue in names
+        }
+        scarce = any(mark == "scarce" for mark in marks.values())
+        found.append(((asset not in quotes, not scarce, asset), Held(asset, held, marks)))
+    return [one for _, one in sorted(found, key=lambda placed: placed[0])]
+
+
+def _base_and_quote(symbol: str) -> tuple[str, str]:
+    """Return the parts of a symbol; of what is none, nothing: the picture goes on without it."""
+    try:
+        return Symbol.of(symbol).base_and_quote
+    except ValueError:
+        return "", ""
+
+
+def _mark(position: str | None, held: Decimal, least: Decimal | None) -> str:
+    """Return what is to be said of a holding."""
+    if position is not None:
+        where = Decimal(position)
+        return "scarce" if where <= SCARCE else "rich" if where >= -SCARCE else ""
+    return "scarce" if held < (least or 0) or held <= 0 else ""

@@ -13,10 +13,11 @@ from arb.core.messages.reasons import Reason
 from arb.core.messages.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain, round_ratio
+from arb.market.route import Route
 from arb.market.symbol import Symbol
-from arb.view.edges import best_edge, marked, ranked, why_not
 
 E8 = Decimal("1e-8")
+BPS = Decimal(10_000)
 ROUTES_A_PART = 200
 EDGES_KEPT = 40
 """How many of the best edges the present state holds: more than any screen shows."""
@@ -306,3 +307,49 @@ def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
         "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
     }
     return shown | marked(pair.identity)
+
+
+def ranked(edges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of `best_edge`, the best first; those whose coins are not proved to be the same, with an `identity`, last."""
+    return sorted(edges, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
+
+
+def best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
+    """Return the row of the route of a symbol whose best quotes leave the most after both taker fees, if it has any."""
+    venues = engine.state.venues_of(symbol)
+    routes = [
+        (edge, buy, sell)
+        for buy in venues
+        for sell in venues
+        if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
+    ]
+    if not routes:
+        return []
+    edge, buy, sell = max(routes)
+    row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
+    return [row | marked(engine.state.identities.mark((symbol, buy, sell)))]
+
+
+def why_not(engine: Engine, row: dict[str, Any]) -> str | None:
+    """Return why a row's edge is not taken: a code of `Reason`; None without an edge, or before it was judged."""
+    if Decimal(row["edge_bps"]) <= 0:
+        return None
+    route: Route = (row["symbol"], row["buy"], row["sell"])
+    reason = engine.strategy.why_not(route)
+    return None if reason is None else str(reason)
+
+
+def marked(identity: str | None) -> dict[str, str]:
+    """Return the mark of what trades coins that are not proved to be the same at both venues; nothing for any other."""
+    return {} if identity is None else {"identity": identity}
+
+
+def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
+    state = engine.state
+    if not (state.books.is_live(buy, symbol) and state.books.is_live(sell, symbol)):
+        return None
+    ask, bid = state.books.best(buy, symbol)[1], state.books.best(sell, symbol)[0]
+    fees = (state.instruments[buy, symbol].taker_fee, state.instruments[sell, symbol].taker_fee)
+    if ask is None or bid is None or fees[0] is None or fees[1] is None:
+        return None
+    return (Decimal(bid) * (1 - fees[1]) / (Decimal(ask) * (1 + fees[0])) - 1) * BPS

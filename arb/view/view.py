@@ -17,10 +17,9 @@ from typing import Any
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.errors import ArbError
-from arb.view.held import HeldLog
 from arb.view.plain import line
 from arb.view.summary import state_in_parts
-from arb.view.tty import LEAVE, blocked, modes_of, own_way_to, set_modes
+from arb.view.tty import LEAVE, HeldLog, blocked, modes_of, own_way_to, set_modes
 
 log = logging.getLogger(__name__)
 

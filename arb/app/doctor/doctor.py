@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.app import stores
-from arb.app.build import build_sandbox_gateways, require_way_out
+from arb.app.build import build_sandbox_gateways, require_way_out, venues_of
 from arb.app.choosing import with_symbols
 from arb.app.doctor import local_checks
 from arb.app.doctor.account_checks import not_asked
@@ -25,7 +25,6 @@ from arb.app.doctor.host_facts import clock_discipline, journal_disk_facts, loop
 from arb.app.doctor.venue_exam import VenueExam
 from arb.app.live import build_live_gateways, failures, sandbox_behind
 from arb.app.market_reader import NO_KEYS
-from arb.app.public import venues_of
 from arb.clock import Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Mode, Settings
 from arb.config.coins import coin_rule

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import cast
 
-from arb.app.build import symbols_of
+from arb.app.build import NO_FEE, symbols_of
 from arb.app.doctor import checks
 from arb.app.doctor.account_exam import Quotes
 from arb.app.doctor.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts
-from arb.app.public import NO_FEE
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.messages.events import AnyEvent, ClockMeasured, FeedDown

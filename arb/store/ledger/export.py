@@ -28,7 +28,6 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, text
 from arb.clock import NS_PER_DAY, NS_PER_US, Clock
 from arb.errors import StoreError, require
 from arb.market.arena import INT64_MAX
-from arb.store.ledger.arrow import arrow_module
 from arb.store.ledger.database import mask_url
 from arb.store.ledger.domains import ExactNumber, at_of
 from arb.store.ledger.export_place import NO_DAY, ExportPlace, export_error
@@ -36,6 +35,7 @@ from arb.store.ledger.migrate import Reader, head
 from arb.store.ledger.selection import ALERTS_BY, ALL, INCIDENTS_BY, OPPORTUNITIES_BY, PAIRS_BY, SelectedBy, Selection
 from arb.store.ledger.tables import Base
 from arb.store.ledger.views import VIEWS, view_sql
+from arb.store.tapes.parquet import library
 
 BATCH_ROWS = 8_192
 GROUP_BATCHES = 8
@@ -312,9 +312,9 @@ class Arrow:
     """Arrays of exact values. Imported when asked for: the engine itself runs without pyarrow."""
 
     def __init__(self) -> None:
-        self.pa: Any = arrow_module("pyarrow")
-        self.compute: Any = arrow_module("pyarrow.compute")
-        self.parquet: Any = arrow_module("pyarrow.parquet")
+        self.pa: Any = library("pyarrow")
+        self.compute: Any = library("pyarrow.compute")
+        self.parquet: Any = library("pyarrow.parquet")
         self._types = {
             "exact": self.pa.decimal128(38, 18),
             "fine": self.pa.decimal128(38, 27),

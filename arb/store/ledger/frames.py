@@ -5,7 +5,6 @@ for charts. Prices, sizes and fees are floats too, with the exact value in the l
 UTC) have a twin `*_at`, `datetime64[ns, UTC]`. Needs pandas (the extra `notebooks`).
 """
 
-import importlib
 import os
 from typing import Any
 
@@ -16,6 +15,7 @@ from arb.store.ledger.domains import ExactNumber, at_of
 from arb.store.ledger.migrate import Reader
 from arb.store.ledger.tables import Base
 from arb.store.ledger.views import VIEWS
+from arb.store.tapes.parquet import library
 
 # A pandas.DataFrame. Imported when asked for: the engine itself runs without pandas, and pandas ships no types.
 DataFrame = Any
@@ -122,10 +122,4 @@ def _typed(pd: Any, frame: DataFrame) -> DataFrame:
 
 def pandas() -> Any:
     """Return the library that makes data frames; raises `ConfigError` where it is not installed."""
-    try:
-        return importlib.import_module("pandas")
-    except ImportError:
-        raise ConfigError(
-            "data frames need pandas: `make dev` in a checkout installs it, `pipx inject arb pandas` next to an arb that pipx "
-            "installed, `pip install 'arb[notebooks]'` elsewhere"
-        ) from None
+    return library("pandas", "data frames need", "notebooks")

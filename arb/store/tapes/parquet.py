@@ -13,6 +13,7 @@ others. Pages have checksums, which every read by arb compares. Needs pyarrow (t
 """
 
 import contextlib
+import importlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +22,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from arb.errors import StoreError
-from arb.store.ledger.arrow import arrow_module
+from arb.errors import ConfigError, StoreError
 from arb.store.tapes.line import Kind, TapeLine, TornTape, text_of
 
 FORMAT = 1
@@ -36,6 +36,18 @@ _NAMED = ("venue", "kind", "url", "connection")
 """Columns of few different values."""
 _RISING = ("seq", "t_ns")
 _KINDS = frozenset(get_args(Kind))
+
+
+def library(name: str, need: str = "Parquet needs", extra: str = "parquet") -> Any:
+    """Import a library, or a module of it, that the engine runs without; raises `ConfigError` where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise ConfigError(
+            f"{need} {package}: `make dev` in a checkout installs it, `pipx inject arb {package}` next to an arb that pipx "
+            f"installed, `pip install 'arb[{extra}]'` elsewhere"
+        ) from None
 
 
 class TapeFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +74,10 @@ class ParquetTapeWriter:
     """Write a new file, which is whole once `finish` was called. Raises `ConfigError` where pyarrow is not installed."""
 
     def __init__(self, path: Path) -> None:
-        self._pa = arrow_module("pyarrow")
+        self._pa = library("pyarrow")
         self._path = path
         self._schema = _schema(self._pa)
-        self._writer = arrow_module("pyarrow.parquet").ParquetWriter(
+        self._writer = library("pyarrow.parquet").ParquetWriter(
             path,
             self._schema,
             compression="zstd",
@@ -114,9 +126,9 @@ class ParquetTape:
     """An open file of a tape. Raises `ConfigError` where pyarrow is missing, `StoreError` for a damaged or other file."""
 
     def __init__(self, path: Path) -> None:
-        self._pa = arrow_module("pyarrow")
+        self._pa = library("pyarrow")
         self._path = path
-        parquet = arrow_module("pyarrow.parquet")
+        parquet = library("pyarrow.parquet")
         try:
             footer = parquet.read_metadata(path)
             self.facts = self._facts(footer)

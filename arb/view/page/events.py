@@ -13,10 +13,9 @@ from aiohttp import web
 from arb.documents import encoded
 from arb.live.control import short_address
 from arb.live.feed import feed_path
-from arb.view.holdings import held_by_asset
 from arb.view.page.gate import ANSWERED_WITH, SESSION
 from arb.view.page.sessions import Sessions
-from arb.view.plain import notices
+from arb.view.plain import held_by_asset, notices
 
 PACKET_MAX = 1 << 20
 AGAIN_S = 1.0

@@ -107,6 +107,17 @@ def wrapped(text: str, width: int, style: str = "", indent: str = "  ") -> list[
     return [line(Span(found, style)) for found in [*lines, present] if found.strip()]
 
 
+def joined(width: int, *spans: Span) -> Line:
+    """Return spans on one line, as many from the first on as fit whole."""
+    made: Line = ()
+    for span in spans:
+        more = (*made, Span("   "), span) if made else (span,)
+        if width_of(more) > width:
+            break
+        made = more
+    return made or (spans[0],)
+
+
 class Column(NamedTuple):
     """A column of a table: its heading, whether it is ranged right, and its rank: those of high rank are left out first.
 

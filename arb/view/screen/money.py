@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from arb.view.figures import short_amount
-from arb.view.holdings import held_by_asset
-from arb.view.plain import net_text
+from arb.view.plain import held_by_asset, net_text, short_amount
 from arb.view.screen.layout import Section
-from arb.view.screen.lines import Line, Span, columns_of, line, padded, width_of
+from arb.view.screen.lines import Line, Span, columns_of, joined, line, padded, width_of
 
 State = dict[str, Any]
 TERMS = {
@@ -52,7 +50,7 @@ def _waterfall(quote: str, sums: State, minutes: Sequence[Decimal | None], ran_s
         earned = sum((net for net in minutes if net is not None), Decimal(0))
         first.append(Span(f"{short_amount(earned * 60 / Decimal(ran_s), signed=True)} a minute of trading"))
         first.append(Span(f"by minute {_spark(minutes[-MINUTES_SHOWN:])}"))
-    yield _one_line(first, width)
+    yield joined(width, *first)
     shown = {name: sums[term] for term, name in TERMS.items() if sums[term] or term in ("expected_net", "realised_net")}
     amounts = {name: short_amount(amount, signed=True) for name, amount in shown.items()}
     names, digits = max(map(len, shown)), max(map(len, amounts.values()))
@@ -75,13 +73,6 @@ def _sign(net: Decimal | None, most: Decimal) -> str:
     if net is None:
         return " "
     return "-" if net < 0 else LEVELS[int(net / most * (len(LEVELS) - 1))] if net else LEVELS[0]
-
-
-def _one_line(spans: list[Span], width: int) -> Line:
-    """Return spans on one line, the last ones left out where there is no room."""
-    while len(spans) > 1 and sum(columns_of(span.text) + 3 for span in spans) - 3 > width:
-        spans = spans[:-1]
-    return line(*[part for span in spans for part in (Span("   "), span)][1:])
 
 
 def inventory(state: State, width: int) -> Section:

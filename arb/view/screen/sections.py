@@ -5,11 +5,10 @@ from typing import Any
 
 from arb.clock import NS_PER_S
 from arb.core.state.engine_state import IDS_PER_RUN
-from arb.view.figures import short_amount, span_of
-from arb.view.plain import net_text
+from arb.view.plain import net_text, short_amount, span_of
 from arb.view.plain import notices as in_words
 from arb.view.screen.layout import Section
-from arb.view.screen.lines import Column, Line, Span, columns_of, line, table, width_of, wrapped
+from arb.view.screen.lines import Column, Line, Span, columns_of, joined, line, table, width_of, wrapped
 
 State = dict[str, Any]
 TABLE_LEAST = 2
@@ -57,22 +56,11 @@ def exposure(state: State, width: int) -> Section:
     rows, today = state["unhedged"], state["exposure"]
     used = f"{short_amount(today['quote_s'])} of {today['limit_quote_s']} quote x s today"
     if not rows:
-        return Section("exposure", [_joined(width, Span("unhedged 0", "good"), Span(used, "dim"))], 1)
+        return Section("exposure", [joined(width, Span("unhedged 0", "good"), Span(used, "dim"))], 1)
     value, oldest = short_amount(state["unhedged_notional"]), max(row["age_ms"] for row in rows)
     what = ", ".join(f"{row['size']} {row['asset']} for {row['age_ms']} ms" for row in rows)
-    first = _joined(width, Span(f"! UNHEDGED {value}, oldest {oldest} ms", "bad"), Span(what), Span(used, "dim"))
+    first = joined(width, Span(f"! UNHEDGED {value}, oldest {oldest} ms", "bad"), Span(what), Span(used, "dim"))
     return Section("exposure", [first], 1)
-
-
-def _joined(width: int, *spans: Span) -> Line:
-    """Return spans on one line, as many from the first on as fit whole."""
-    made: Line = ()
-    for span in spans:
-        more = (*made, Span("   "), span) if made else (span,)
-        if width_of(more) > width:
-            break
-        made = more
-    return made or (spans[0],)
 
 
 def notices(state: State, width: int) -> Section:

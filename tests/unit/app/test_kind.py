@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from arb.app.kind import RunKind
+from arb.app.build import RunKind
 from arb.app.run import Run
 from arb.clock import ManualClock
 from arb.config import LiveSettings, Mode, RunOptions, Settings

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from arb.app.page import check_target, report_page, write_page
+from arb.app.review import check_target, report_page, write_page
 from arb.cli.root import cli
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from arb.app.build import sites_of
-from arb.app.paper import build_paper_gateways
+from arb.app.build import build_paper_gateways, sites_of
 from arb.app.run import Run
 from arb.config import Mode, RunOptions, Settings
 from arb.config.loader import load_text

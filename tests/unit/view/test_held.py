@@ -2,7 +2,7 @@
 
 import io
 
-from arb.view.held import HELD_MAX, HeldLog
+from arb.view.tty import HELD_MAX, HeldLog
 
 
 class OnATerminal(io.StringIO):

@@ -7,7 +7,6 @@ from arb.core.messages.events import HaltAsked, StoreStateChanged
 from arb.core.messages.records import OpportunityRecord
 from arb.core.messages.recovery_records import BarredInstrument, LateLeg
 from arb.core.messages.settings import Limits
-from arb.view.edges import best_edges
 from arb.view.plain import line
 from arb.view.screen.lines import text_of
 from arb.view.screen.picture import picture
@@ -220,7 +219,7 @@ def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
     assert state["halted"] == "asked"
     assert state["blocked"] == {"journal": "full"}
     assert [venue["books"] for venue in state["venues"]] == ["1/1", "1/1"]
-    (edge,) = best_edges(bench.engine)
+    (edge,) = state["edges"]
     assert (edge["buy"], edge["sell"]) == ("gate", "okx")
     text = drawn(**state)
     assert "HALTED: asked" in text and "journal blocked: full" in text

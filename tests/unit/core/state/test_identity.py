@@ -8,7 +8,6 @@ from arb.core.messages.recovery_records import PlanRecord
 from arb.core.messages.settings import CoinRule
 from arb.core.trades.trade import PairTrade
 from arb.market.coins import NATIVE, Coin
-from arb.view.edges import best_edges
 from arb.view.summary import present_state, unproved
 from tests.builders import Bench, D
 from tests.unit.core.strategies.taker_pair.test_detector import edge
@@ -114,9 +113,10 @@ def test_marked_edges_and_open_pairs_say_so_and_proved_ones_do_not() -> None:
         (marking(*USDT, *BTC), None),
     ):
         bench = opened(coins)
-        (shown,) = best_edges(bench.engine)
+        state = present_state(bench.engine, bench.now_ns)
+        (shown,) = state["edges"]
         assert shown.get("identity") == mark
-        pairs = present_state(bench.engine, bench.now_ns)["open_pairs"]
+        pairs = state["open_pairs"]
         assert [pair.get("identity") for pair in pairs] == ([] if mark == "different" else [mark])
 
 

@@ -16,8 +16,7 @@ import pytest
 
 import arb.view.page
 from arb.app import found_journal, review
-from arb.app.questions import Questions
-from arb.app.ui import page_of
+from arb.app.questions import Questions, page_of
 from arb.cli import main as arb_command
 from arb.cli.shared import settings_from
 from arb.clock import NS_PER_S, ManualClock

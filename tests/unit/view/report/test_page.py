@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.app.page import INCIDENTS_SHOWN, PAIRS_SHOWN, report_page
+from arb.app.review import INCIDENTS_SHOWN, PAIRS_SHOWN, report_page
 from arb.config import ReviewOptions, Settings
 from arb.core.messages.commands import AnyRecord
 from arb.core.messages.records import IncidentRecord
