@@ -180,12 +180,9 @@ def _take_note(path: Path, url: str, alert_id: int, seen_id: int, options: Contr
     from arb.store.ledger import alerts
     from arb.store.ledger.ledger import InlineLedger
 
-    journal = _opened(path, SystemClock())
-    try:
+    with contextlib.closing(_opened(path, SystemClock())) as journal:
         alerts.acknowledge(journal, SystemClock(), alert_id, seen_id, options.by, options.reason)
         InlineLedger(url, journal).close()
-    finally:
-        journal.close()
 
 
 def _end_alerts(path: Path, url: str, options: ControlOptions) -> list[str]:
@@ -215,8 +212,7 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
     Returns the cause that still blocks openings.
     """
     clock, control = SystemClock(), Control(limits)
-    journal = _opened(path, clock)
-    try:
+    with contextlib.closing(_opened(path, clock)) as journal:
         record = journal.restore().control
         if record is not None:
             control.restore(record)
@@ -228,5 +224,3 @@ def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
             journal.append(event, (Persist(cause=seq, record=control.record(now_ns, options.reason)),))
             journal.sync()
         return control.halted_at(now_ns)
-    finally:
-        journal.close()

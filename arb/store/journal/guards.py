@@ -69,7 +69,12 @@ def files_of(file: Path) -> tuple[tuple[int, int], ...]:
 
 def sync_log(file: Path) -> int:
     """Make the commits of an open SQLite file survive a power cut; return how many bytes its log has."""
-    descriptor = os.open(beside(file, "-wal"), os.O_RDONLY)
+    return synced(beside(file, "-wal"))
+
+
+def synced(path: Path) -> int:
+    """Bring a file or a folder to the disk; return its size."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
         return os.fstat(descriptor).st_size

@@ -10,7 +10,8 @@ import re
 import sqlite3
 import stat
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,18 @@ def open_engine(
     return engine
 
 
+@contextmanager
+def opened(db_url: str, *, create: bool = False, foreign_keys: bool = True) -> Iterator[Engine]:
+    """Open a ledger as `open_engine` does, for as long as the context; raises `StoreError` where the database fails in it."""
+    engine = open_engine(db_url, create=create, foreign_keys=foreign_keys)
+    try:
+        yield engine
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
 def _on_read_only_medium(file: Path) -> bool:
     """Return whether a ledger is on a read-only medium; raises `ConfigError` where side files of it exist there."""
     if not os.statvfs(file.parent).f_flag & os.ST_RDONLY:
@@ -294,15 +307,6 @@ def _holders(db_url: str) -> str:
         for pid, user, program, state, since in found
     ]
     return f"; locks are held by {' and '.join(named)}" if named else ""
-
-
-def explain_unusable(db_url: str, engine: Engine) -> None:
-    """Connect once; raise `StoreError` with one clear line when the database cannot be reached or read."""
-    try:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
 
 
 ANSWER_WITHIN_S = 5.0

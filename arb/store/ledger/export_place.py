@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.errors import ConfigError, StoreError
+from arb.store.journal.guards import synced
 
 MANIFEST = "_arb_export.json"
 DUCKDB_FILE = "duckdb.sql"
@@ -82,14 +83,14 @@ class ExportPlace:
             total = 0
             for staged, _ in self._staged:
                 total += staged.stat().st_size
-                _sync(staged)
+                synced(staged)
             self._write_manifest(manifest | {"complete": False})
             for staged, goal in self._staged:
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 staged.rename(goal)
             self._remove_others({goal for _, goal in self._staged})
             for folder in {goal.parent for _, goal in self._staged}:
-                _sync(folder)
+                synced(folder)
             self._write(DUCKDB_FILE, duckdb)
             self._write_manifest(manifest | {"complete": True})
         except OSError as error:
@@ -142,18 +143,10 @@ class ExportPlace:
     def _write(self, name: str, text: str) -> None:
         staged = self._staging / name
         staged.write_text(text, encoding="utf-8")
-        _sync(staged)
+        synced(staged)
         staged.rename(self.folder / name)
-        _sync(self.folder)
+        synced(self.folder)
 
 
 def export_error(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"export {folder}: cannot be written: {error.strerror or error}")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

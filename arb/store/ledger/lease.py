@@ -38,7 +38,7 @@ from sqlalchemy.exc import DBAPIError
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ArbError, ConfigError, StoreError
 from arb.masking import clean
-from arb.store.ledger.database import driver_error, mask_url, open_engine, postgres_arguments
+from arb.store.ledger.database import driver_error, mask_url, opened, postgres_arguments
 
 log = logging.getLogger(__name__)
 
@@ -374,13 +374,9 @@ class _Session:
 
 def running_lease(db_url: str) -> Lease | None:
     """Return a lease in this ledger that has not ended, if there is one and the database answers."""
-    engine = open_engine(db_url)
-    try:
-        with contextlib.suppress(DBAPIError), engine.connect() as connection:
-            rows = connection.execute(text(f"SELECT {_COLUMNS} FROM account_leases ORDER BY renewed_ns DESC")).all()
-            return next((lease for row in rows if (lease := Lease(Holder(*row[:4]), *row[4:])).left_s), None)
-    finally:
-        engine.dispose()
+    with opened(db_url) as engine, contextlib.suppress(DBAPIError), engine.connect() as connection:
+        rows = connection.execute(text(f"SELECT {_COLUMNS} FROM account_leases ORDER BY renewed_ns DESC")).all()
+        return next((lease for row in rows if (lease := Lease(Holder(*row[:4]), *row[4:])).left_s), None)
     return None
 
 

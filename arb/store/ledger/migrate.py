@@ -5,7 +5,7 @@ commands that ask for no more.
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,15 @@ from sqlalchemy.exc import DBAPIError
 
 import arb
 from arb.errors import ConfigError, StoreError, require
-from arb.store.ledger.database import MIGRATION_LOCK_MS, mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.ledger.database import (
+    MIGRATION_LOCK_MS,
+    mask_url,
+    open_engine,
+    opened,
+    parse_url,
+    sqlite_file,
+    store_error,
+)
 from arb.store.ledger.tables import Base
 from arb.store.ledger.views import VIEWS
 
@@ -73,14 +81,8 @@ def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
 
 def current(db_url: str) -> str | None:
     """Return the schema's revision, None when there is none yet; raise as `upgrade` does."""
-    engine = open_engine(db_url)
-    try:
-        with engine.connect() as connection:
-            return _revision(connection)
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    with opened(db_url) as engine, engine.connect() as connection:
+        return _revision(connection)
 
 
 def check(db_url: str, *, whole: bool = True) -> list[str]:
@@ -88,22 +90,13 @@ def check(db_url: str, *, whole: bool = True) -> list[str]:
 
     Unless `whole`, the pages of a SQLite file are not read one by one, but only its rows' references.
     """
-    return _inspect(db_url, lambda connection: [*_schema_faults(connection), *_integrity_faults(connection, whole)])
+    with opened(db_url) as engine, engine.connect() as connection:
+        return [*_schema_faults(connection), *_integrity_faults(connection, whole)]
 
 
 def schema_faults(db_url: str) -> list[str]:
-    return _inspect(db_url, _schema_faults)
-
-
-def _inspect(db_url: str, look: Callable[[Connection], list[str]]) -> list[str]:
-    engine = open_engine(db_url)
-    try:
-        with engine.connect() as connection:
-            return look(connection)
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    with opened(db_url) as engine, engine.connect() as connection:
+        return _schema_faults(connection)
 
 
 def require_current(db_url: str, engine: Engine) -> None:
@@ -142,18 +135,13 @@ class Reader:
 
 def _migrate(db_url: str, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:
     _refuse_others(db_url)
-    engine = open_engine(db_url, create=True, foreign_keys=False)
-    try:
+    with opened(db_url, create=True, foreign_keys=False) as engine:
         with engine.connect().execution_options(read_only=True) as connection:
             before = _revision(connection)  # before any lock is asked for: as a rule there is nothing to do
         _refuse_newer(db_url, before)
         if before == goal:
             return before, before
         return _carried_out(db_url, engine, goal, way, revision)
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
 
 
 def _carried_out(db_url: str, engine: Engine, goal: str, way: str, revision: str) -> tuple[str | None, str | None]:

@@ -21,7 +21,15 @@ from arb.errors import ConfigError, StoreError
 from arb.store.journal.guards import files_of
 from arb.store.journal.reader import START, JournalReader, Position, Row
 from arb.store.ledger import alerts
-from arb.store.ledger.database import mask_url, open_engine, parse_url, recorded_journal, sqlite_file, store_error
+from arb.store.ledger.database import (
+    mask_url,
+    open_engine,
+    opened,
+    parse_url,
+    recorded_journal,
+    sqlite_file,
+    store_error,
+)
 from arb.store.ledger.migrate import require_current, upgrade
 from arb.store.ledger.refused import write
 from arb.store.ledger.retention import delete_untraded
@@ -305,12 +313,6 @@ def _is_claimed_file(file: Path) -> bool:
 
 
 def _is_claimed(db_url: str) -> bool:
-    engine = open_engine(db_url)
-    try:
-        with engine.connect() as connection:
-            there = inspect(connection).has_table(Projection.__tablename__)
-            return there and connection.execute(select(Projection.journal_id)).first() is not None
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    with opened(db_url) as engine, engine.connect() as connection:
+        there = inspect(connection).has_table(Projection.__tablename__)
+        return there and connection.execute(select(Projection.journal_id)).first() is not None

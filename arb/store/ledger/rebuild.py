@@ -9,12 +9,13 @@ import logging
 import os
 import random
 import sqlite3
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from arb.clock import Clock, SystemClock
 from arb.core.messages.incidents import ALERT_RULES
@@ -25,7 +26,7 @@ from arb.store.journal.journal import Journal
 from arb.store.journal.reader import START, JournalReader, Position
 from arb.store.journal.upkeep import drop_story
 from arb.store.ledger import alerts, migrate
-from arb.store.ledger.database import mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.ledger.database import mask_url, open_engine, opened, parse_url, sqlite_file, store_error
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.projector import BATCH_ROWS, place_of
 from arb.store.ledger.refused import write
@@ -95,13 +96,10 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
     Journal.settle_intents(journal_path, SystemClock())
     lock = InstanceLock(journal_path)
     try:
-        reader = JournalReader.open(journal_path)
-        try:
+        with closing(JournalReader.open(journal_path)) as reader:
             held = _read_through(reader)
             kept_aside = _prepare(db_url)
             records, refused, copy = _write_anew(db_url, reader, held, force=force)
-        finally:
-            reader.close()
     finally:
         lock.release()
     return {
@@ -124,17 +122,12 @@ def db_compact(
     """
     lock = InstanceLock(journal_path)
     try:
-        engine = open_engine(db_url)
-        try:
+        with opened(db_url) as engine:
             migrate.require_current(db_url, engine)
             with engine.connect() as connection:
                 deleted = 0 if before_ns is None else sum(delete_untraded(connection, before_ns))
             before, after = _vacuum(engine, sqlite_file(parse_url(db_url)))
             dropped = drop_story(journal_path, story_before_ns)
-        except DBAPIError as error:
-            raise store_error(db_url, error) from None
-        finally:
-            engine.dispose()
     finally:
         lock.release()
     sizes = {"bytes_before": before, "bytes_after": after}
@@ -216,8 +209,7 @@ def _write_anew(
 
     Returns how many, which of them the database refuses, and where the copy is if any.
     """
-    engine = open_engine(db_url)
-    try:
+    with opened(db_url) as engine:
         with engine.begin() as connection:
             loss = _loss(connection, reader, held)
         if loss is not None and not force:
@@ -230,10 +222,6 @@ def _write_anew(
             _empty(connection, held[Run])
             records, refused = _project(connection, reader)
             return records, refused, copy
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
 
 
 def _copied(db_url: str, engine: Engine) -> str:
@@ -338,26 +326,17 @@ def fresh_journal(db_url: str, journal_path: Path, clock: Clock) -> Journal:
 
 
 def _journal_id(path: Path) -> str:
-    reader = JournalReader.open(path)
-    try:
+    with closing(JournalReader.open(path)) as reader:
         return reader.journal_id
-    finally:
-        reader.close()
 
 
 def _empty_replay(db_url: str) -> None:
     upgrade(db_url)
-    engine = open_engine(db_url)
-    try:
-        with engine.begin() as connection:
-            for owner in connection.execute(select(Projection.journal_id)).scalars():
-                _require_replay(owner, f"ledger {mask_url(db_url)}")
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(delete(table))
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    with opened(db_url) as engine, engine.begin() as connection:
+        for owner in connection.execute(select(Projection.journal_id)).scalars():
+            _require_replay(owner, f"ledger {mask_url(db_url)}")
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(delete(table))
 
 
 def _require_replay(journal_id: str, what: str) -> None:

@@ -5,6 +5,7 @@ whole, on the disk, and compared by the hash of the text: one of Parquet is read
 over.
 """
 
+import contextlib
 import hashlib
 import os
 import zlib
@@ -14,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from arb.errors import ConfigError, StoreError
+from arb.store.journal.guards import synced
 from arb.store.tapes.line import TapeLine, TornTape, line_of
 from arb.store.tapes.parquet import ParquetTape, ParquetTapeWriter, TapeFacts
-from arb.store.tapes.segments import synced
 from arb.store.tapes.tape import TapeTexts, gzip_compressor, is_parquet, pieces_of
 from arb.version import version
 
@@ -97,14 +98,11 @@ def _made(path: Path, made: Path, make: Callable[[Path, Path], TapeFacts]) -> Co
 
 
 def _write_parquet(path: Path, made: Path) -> TapeFacts:
-    writer = ParquetTapeWriter(made)
-    try:
+    with contextlib.closing(ParquetTapeWriter(made)) as writer:
         with path.open("rb") as file:
             zipped, pieces = pieces_of(file)
             facts = _copy(path, TapeTexts(pieces), writer, zipped=zipped)
         writer.finish(facts)
-    finally:
-        writer.close()
     with ParquetTape(made) as tape:
         _pass_on(path, tape, lambda text: None)
     return facts

@@ -18,6 +18,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
+from arb.store.journal.guards import synced
 from arb.store.tapes.line import Kind
 from arb.store.tapes.tape import SEGMENT_RULES, SegmentHead, TapeFile
 
@@ -148,13 +149,3 @@ class Segments:
             bytes=size,
             cut_short=cut_short,
         )
-
-
-def synced(path: Path) -> int:
-    """Bring a file or a folder to the disk; return its size."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)
