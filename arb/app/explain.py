@@ -15,23 +15,14 @@ from arb.market.numbers import EXACT, ZERO, plain
 from arb.market.order import Role, Side
 from arb.store.ledger.domains import levels_of
 from arb.store.ledger.queries import PairStory, RowDict
+from arb.store.ledger.sums import E8
+from arb.store.ledger.tables import WATERFALL
 
 NS_PER_MS = Decimal(1_000_000)
-E8 = Decimal("1e-8")
 _ASK = ("ask", "ask_size", "ask_total", "to_buy")
 _BID = ("bid", "bid_size", "bid_total", "to_sell")
 _NO_BOOKS = "not kept: an earlier version decided on the pair, or the process ended right behind its orders"
 _NOT_DECIDED_ON_BOOKS = "none: no edge between two books was decided on"
-WATERFALL = (
-    "expected_net",
-    "buy_slippage",
-    "sell_slippage",
-    "size_shortfall",
-    "fee_difference",
-    "hedge_cost",
-    "residual_change",
-    "realised_net",
-)
 
 
 class _Step(NamedTuple):
@@ -59,7 +50,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
             "exposure_quote_s": pair["exposure_quote_s"],
         },
         "opportunity": _opportunity(history.opportunity, zero_ns),
-        "waterfall": {name: None if pair[f"{name}_e8"] is None else pair[f"{name}_e8"] * E8 for name in WATERFALL},
+        "waterfall": {term.removesuffix("_e8"): None if pair[term] is None else pair[term] * E8 for term in WATERFALL},
         "leg_cost": _leg_cost(pair),
         "limits": _limits(history.plan),
         "required_edge": _required(history.plan),

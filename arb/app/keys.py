@@ -1,7 +1,6 @@
 """`arb keys test`: ask a venue whose key it is and which rights it has. Read only, and signed behind the guard."""
 
 import asyncio
-import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,65 +29,55 @@ def ask_venues(settings: Settings, keys: Mapping[str, Credentials]) -> tuple[lis
 
 
 async def _ask_all(settings: Settings, keys: Mapping[str, Credentials]) -> list[dict[str, Any]]:
-    clock, rng = SystemClock(), system_random()
-    network = SystemNetwork(clock, way=settings.network.way_out())
+    asker = _Asker(settings)
     sites = {venue: settings.venues.site(venue) for venue in keys}
     await require_way_out(settings, sites.values())
-    asked = [_ask(settings, venue, site, keys[venue], clock, rng, network) for venue, site in sites.items()]
-    return list(await asyncio.gather(*asked))
+    return list(await asyncio.gather(*(asker.ask(venue, site, keys[venue]) for venue, site in sites.items())))
 
 
-async def _ask(
-    settings: Settings,
-    venue: str,
-    site: Site,
-    credentials: Credentials,
-    clock: SystemClock,
-    rng: random.Random,
-    network: SystemNetwork,
-) -> dict[str, Any]:
-    traded = venue in settings.venues.traded()
-    row = {"venue": venue, "environment": site.environment.value, "region": site.region, "address": site.endpoint.rest}
-    try:
-        if traded:
-            facts = await _of_gateway(settings, venue, site, credentials, clock, rng, network)
-        else:
-            facts = await _of_list(venue, site, credentials, clock, rng, network)
-    except VenueError as error:
-        return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
-    said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
-    whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
-    warning = None if traded else may_more(facts)
-    return row | {"result": "accepted"} | said | whose | ({} if warning is None else {"warning": warning})
+class _Asker:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock, self._rng = SystemClock(), system_random()
+        self._network = SystemNetwork(self._clock, way=settings.network.way_out())
 
+    async def ask(self, venue: str, site: Site, credentials: Credentials) -> dict[str, Any]:
+        traded = venue in self._settings.venues.traded()
+        row = {
+            "venue": venue,
+            "environment": site.environment.value,
+            "region": site.region,
+            "address": site.endpoint.rest,
+        }
+        try:
+            facts = await (self._of_gateway if traded else self._of_list)(venue, site, credentials)
+        except VenueError as error:
+            return row | {"result": "not accepted", "code": error.code, "cause": str(error)}
+        said = msgspec.structs.asdict(facts) | {"more": dict(facts.more)}
+        whose = {name: _in_part(said[name]) for name in ("account", "main_account")}
+        warning = None if traded else may_more(facts)
+        return row | {"result": "accepted"} | said | whose | ({} if warning is None else {"warning": warning})
 
-async def _of_gateway(
-    settings: Settings,
-    venue: str,
-    site: Site,
-    credentials: Credentials,
-    clock: SystemClock,
-    rng: random.Random,
-    network: SystemNetwork,
-) -> KeyFacts:
-    # A start compares the user's confirmations; here only the venue is asked.
-    limits = msgspec.structs.replace(gateway_limits(settings, venue), key=EVERYTHING)
-    gateway = build_gateway(spec_of(venue), site, credentials, clock=clock, rng=rng, limits=limits, network=network)
-    try:
-        await gateway.measure_clock()
-        return await gateway.check_key()
-    finally:
-        await gateway.close()
+    async def _of_gateway(self, venue: str, site: Site, credentials: Credentials) -> KeyFacts:
+        # A start compares the user's confirmations; here only the venue is asked.
+        limits = msgspec.structs.replace(gateway_limits(self._settings, venue), key=EVERYTHING)
+        gateway = build_gateway(
+            spec_of(venue), site, credentials, clock=self._clock, rng=self._rng, limits=limits, network=self._network
+        )
+        try:
+            await gateway.measure_clock()
+            return await gateway.check_key()
+        finally:
+            await gateway.close()
 
-
-async def _of_list(
-    venue: str, site: Site, credentials: Credentials, clock: SystemClock, rng: random.Random, network: SystemNetwork
-) -> KeyFacts:
-    keyed = build_keyed_list(spec_of(venue), site, credentials, clock=clock, rng=rng, network=network)
-    try:
-        return await keyed.check_key()
-    finally:
-        await keyed.close()
+    async def _of_list(self, venue: str, site: Site, credentials: Credentials) -> KeyFacts:
+        keyed = build_keyed_list(
+            spec_of(venue), site, credentials, clock=self._clock, rng=self._rng, network=self._network
+        )
+        try:
+            return await keyed.check_key()
+        finally:
+            await keyed.close()
 
 
 def _in_part(account: str | None) -> str | None:

@@ -76,8 +76,7 @@ class Steps:
 
     def take(self, native_symbol: str, levels: ExactLevels) -> None:
         """Measure levels, on `TAPE_SCALE`, which refuses finer ones; 0 changes nothing."""
-        price, size = self._steps.get(native_symbol, (0, 0))
-        self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
+        self.add(native_symbol, gcd(*(int(price) for price, _ in levels)), gcd(*(int(size) for _, size in levels)))
 
     def add(self, native_symbol: str, price_step: int, size_step: int) -> None:
         """Add steps measured elsewhere; 0 changes nothing."""

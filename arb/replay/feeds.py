@@ -86,15 +86,16 @@ class CapturedFeed:
 
         Raises `InvariantError` for one that is not traded.
         """
-        holders = [feed for feed in self._connections.values() if native_symbol in feed.seats()]
-        require(bool(holders), f"{self.venue}: {native_symbol} has no seat")
-        holders[0].retire_book(native_symbol)
+        self._holder(native_symbol).retire_book(native_symbol)
 
     def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         """Put a book on a finer scale. Raises `InvariantError` for one that is not traded."""
+        self._holder(native_symbol).rescale_book(native_symbol, scale, at_ns)
+
+    def _holder(self, native_symbol: str) -> WireFeed:
         holders = [feed for feed in self._connections.values() if native_symbol in feed.seats()]
         require(bool(holders), f"{self.venue}: {native_symbol} has no seat")
-        holders[0].rescale_book(native_symbol, scale, at_ns)
+        return holders[0]
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply the expected line; its instant is `received_ns` now."""

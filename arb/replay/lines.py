@@ -1,6 +1,7 @@
 """The effect of one line of a tape on its connection's books and on rules, shared by all replays."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ from arb.store.tapes.line import TapeLine
 from arb.venues.books.plain.base import WireFeed
 from arb.venues.books.plain.checkpoints import BookCheckpoint, take_checkpoint
 from arb.venues.registry import TAPES
+
+T = TypeVar("T")
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -60,10 +63,7 @@ def rules_of(line: TapeLine) -> Instrument | None:
     """
     if line.kind != "event" or _event_of(line).type != _LISTED:
         return None
-    try:
-        instrument = _listed(line.raw).instrument
-    except _UNREADABLE as error:
-        raise StoreError(f"the rules at t {line.t:.3f} cannot be read: {error}") from None
+    instrument = _read(line, _listed).instrument
     if instrument.venue not in TAPES:
         raise StoreError(
             f"the rules at t {line.t:.3f} are of {instrument.venue!r}, a venue that this arb does not know"
@@ -80,14 +80,18 @@ def rules_in(line: TapeLine, known: Mapping[tuple[str, str], Instrument]) -> tup
         return (rules,)
     if _event_of(line).type not in _LISTS:
         return ()
-    try:
-        event = _lists(line.raw)
-    except _UNREADABLE as error:
-        raise StoreError(f"the rules at t {line.t:.3f} cannot be read: {error}") from None
+    event = _read(line, _lists)
     if isinstance(event, InstrumentUnlisted):
         gone = known.get((event.venue, event.symbol))
         return () if gone is None else (msgspec.structs.replace(gone, tradable=False),)
     return event.instruments
+
+
+def _read(line: TapeLine, decode: Callable[[str], T]) -> T:
+    try:
+        return decode(line.raw)
+    except _UNREADABLE as error:
+        raise StoreError(f"the rules at t {line.t:.3f} cannot be read: {error}") from None
 
 
 def _event_of(line: TapeLine) -> _Event:

@@ -23,6 +23,8 @@ _POINT = (
     " ON CONFLICT (kind, key) DO UPDATE SET pair_id = excluded.pair_id, entry = excluded.entry"
 )
 _COUNT = "INSERT INTO counters (kind, max_id) VALUES (?, ?) ON CONFLICT (kind) DO UPDATE SET max_id = excluded.max_id"
+_SINGLE = {ControlRecord: "control", ResidualsRecord: "pool", AgreedRecord: "agreed", FormerAccountsRecord: "former"}
+"""The kinds of which only the latest row counts."""
 _FORGET = "DELETE FROM live WHERE pair_id = ?"
 
 
@@ -81,19 +83,10 @@ class Pointers:
 
     def _point(self, row: Row, known: int, change: PointerChange) -> None:
         record, entry = row.record, (row.seq << SUB_BITS) + row.sub
+        if (single := _SINGLE.get(type(record))) is not None:
+            change.pointers.append((single, 0, 0, entry))
+            return
         match record:
-            case ControlRecord():
-                change.pointers.append(("control", 0, 0, entry))
-                return
-            case ResidualsRecord():
-                change.pointers.append(("pool", 0, 0, entry))
-                return
-            case AgreedRecord():
-                change.pointers.append(("agreed", 0, 0, entry))
-                return
-            case FormerAccountsRecord():
-                change.pointers.append(("former", 0, 0, entry))
-                return
             case PlanRecord():
                 kind, key, pair_id = "plan", record.pair_id, record.pair_id
             case PairRecord():

@@ -21,9 +21,15 @@ Column = npt.NDArray[Any]
 Columns = dict[str, Column]
 """Columns by name, all of one length. A `pandas.DataFrame` reads alike: `columns["net_e8"]`."""
 
-_Query = tuple[str, dict[str, Any], SelectedBy]
+_Query = tuple[str, SelectedBy]
 BATCH_ROWS = 20_000
 _NUMBER, _EXACT, _TEXT = np.float64, np.int64, object
+NAMES = (
+    *("kind", "symbol", "quote", "buy_venue", "sell_venue", "venue", "state", "status", "outcome", "side"),
+    *("reason", "role", "asset", "source", "cause", "severity", "text", "fee_currency"),
+)
+"""The columns of texts. Of the others those with these endings are exact integers, and all that remain are numbers."""
+_EXACT_ENDS = ("_e8", "_ns", "id", "repairs", "opportunities")
 
 TRADES = (
     """
@@ -48,17 +54,6 @@ LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = '
 WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND {where}
 ORDER BY p.closed_ns, p.id
 """,
-    {
-        **dict.fromkeys(("id", "run_id", "decided_ns", "closed_ns", "repairs"), _EXACT),
-        **dict.fromkeys(("kind", "symbol", "quote", "buy_venue", "sell_venue", "state"), _TEXT),
-        **dict.fromkeys(
-            (
-                *("expected_net_e8", "buy_slippage_e8", "sell_slippage_e8", "size_shortfall_e8"),
-                *("fee_difference_e8", "hedge_cost_e8", "residual_change_e8", "realised_net_e8"),
-            ),
-            _EXACT,
-        ),
-    },
     SelectedBy("p.decided_ns", "p.run_id", "p.symbol", ("p.buy_venue", "p.sell_venue"), "p.kind"),
 )
 LEGS = (
@@ -74,10 +69,6 @@ FROM orders o JOIN pair_trades p ON p.id = o.pair_trade_id
 WHERE o.role = 'entry' AND {where}
 ORDER BY p.decided_ns, o.id
 """,
-    {
-        **dict.fromkeys(("pair_trade_id", "decided_ns"), _EXACT),
-        **dict.fromkeys(("venue", "symbol", "quote", "side", "status", "outcome"), _TEXT),
-    },
     SelectedBy("p.decided_ns", "p.run_id", "o.symbol", ("o.venue",), "p.kind"),
 )
 EPISODES = (
@@ -87,10 +78,6 @@ SELECT id, symbol, quote, buy_venue, sell_venue, opened_ns, (closed_ns - opened_
 FROM opportunities WHERE {where}
 ORDER BY opened_ns, id
 """,
-    {
-        **dict.fromkeys(("id", "opened_ns", "best_net_e8"), _EXACT),
-        **dict.fromkeys(("symbol", "quote", "buy_venue", "sell_venue", "outcome", "reason"), _TEXT),
-    },
     OPPORTUNITIES_BY,
 )
 EXECUTIONS = (
@@ -101,10 +88,6 @@ SELECT f.id, o.role, f.venue, f.symbol, f.side, f.event_ns,
 FROM fills f JOIN orders o ON o.id = f.order_id WHERE {where}
 ORDER BY f.event_ns, f.id
 """,
-    {
-        **dict.fromkeys(("id", "event_ns", "fee_quote_value_e8"), _EXACT),
-        **dict.fromkeys(("role", "venue", "symbol", "side", "fee_currency"), _TEXT),
-    },
     FILLS_BY,
 )
 HOLDINGS = (
@@ -114,10 +97,6 @@ SELECT id, run_id, ns, venue, asset, CAST(free AS DOUBLE PRECISION) AS free,
 FROM balances WHERE {where}
 ORDER BY ns, id
 """,
-    {
-        **dict.fromkeys(("id", "run_id", "ns"), _EXACT),
-        **dict.fromkeys(("venue", "asset", "source", "cause"), _TEXT),
-    },
     SelectedBy("ns", "run_id", venues=("venue",), asset="asset"),
 )
 INCIDENTS = (
@@ -127,10 +106,6 @@ SELECT id, run_id, ns, severity, kind, COALESCE(venue, '') AS venue, COALESCE(pa
 FROM incidents WHERE {where}
 ORDER BY ns, id
 """,
-    {
-        **dict.fromkeys(("id", "run_id", "ns", "pair_trade_id"), _EXACT),
-        **dict.fromkeys(("severity", "kind", "venue", "text"), _TEXT),
-    },
     INCIDENTS_BY,
 )
 RUNS = (
@@ -140,7 +115,6 @@ SELECT run_id, CASE WHEN started_ns < :since_ns THEN :since_ns ELSE started_ns E
 FROM ({RUN_TIMES}) times WHERE {{where}}
 ORDER BY started_ns, run_id
 """,
-    dict.fromkeys(("run_id", "started_ns", "until_ns"), _EXACT),
     SelectedBy("started_ns", "run_id", until="until_ns"),
 )
 
@@ -193,33 +167,34 @@ class ColumnReader(Reader):
         """Read the time traded: from when until when each run lasted, in order; a killed one until its last row."""
         return self._read(*RUNS)
 
-    def _read(self, sql: str, types: dict[str, Any], by: SelectedBy) -> Columns:
+    def _read(self, sql: str, by: SelectedBy) -> Columns:
         with self.transaction() as connection:
-            return _gather(connection, sql.format(where=by.where(self._selection)), types, self._selection.values)
+            return _gather(connection, sql.format(where=by.where(self._selection)), self._selection.values)
 
 
 def _sampled(query: _Query, row_id: str, every: int) -> _Query:
     """Return a query for one row in `every`. Ids are consecutive: mixed remainders hide any rhythm in them."""
-    sql, types, by = query
-    return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), types, by
+    sql, by = query
+    return sql.replace("{where}", f"{{where}} AND {row_id} % 65537 * 40503 % 65536 % {every} = 0"), by
 
 
 def offers_of(rows: Sequence[RowDict]) -> Columns:
     """Return the rows of `read_offers` as columns; the whole bps of `best_edge_bps` as floats."""
-    kinds = dict.fromkeys(OFFERED, _TEXT) | {"best_edge_bps": _NUMBER, "opportunities": _EXACT, "best_net_e8": _EXACT}
-    return {name: np.array([row[name] for row in rows], dtype=kinds[name]) for name in OFFERED}
+    return {name: np.array([row[name] for row in rows], dtype=_type_of(name)) for name in OFFERED}
 
 
-def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dict[str, Any]) -> Columns:
+def _type_of(name: str) -> Any:
+    return _TEXT if name in NAMES else _EXACT if name == "ns" or name.endswith(_EXACT_ENDS) else _NUMBER
+
+
+def _gather(connection: Connection, sql: str, values: dict[str, Any]) -> Columns:
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
     names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
     for rows in result.partitions(BATCH_ROWS):  # without a size it returns single rows
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            parts[name].append(_column(column, types.get(name, _NUMBER), texts))
-    return {
-        name: np.concatenate(parts[name]) if parts[name] else np.empty(0, types.get(name, _NUMBER)) for name in names
-    }
+            parts[name].append(_column(column, _type_of(name), texts))
+    return {name: np.concatenate(parts[name]) if parts[name] else np.empty(0, _type_of(name)) for name in names}
 
 
 def _column(values: tuple[Any, ...], kind: Any, texts: dict[str, str]) -> Column:

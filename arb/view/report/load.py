@@ -14,7 +14,7 @@ from typing import Any, TypedDict, Unpack
 
 from arb.clock import SystemClock
 from arb.errors import ConfigError
-from arb.store.ledger.columns import ColumnReader, Columns
+from arb.store.ledger.columns import NAMES, ColumnReader, Columns
 from arb.store.ledger.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
 from arb.store.ledger.selection import selection_of
 from arb.store.ledger.tables import WATERFALL
@@ -35,13 +35,7 @@ UNITS = {
     **dict.fromkeys(("fill_ratio", "buy_fill_ratio", "sell_fill_ratio"), "share of the size ordered, 0 to 1"),
     **dict.fromkeys(("free", "locked"), "the asset"),
     **dict.fromkeys(("repairs", "pairs", "seen"), "count"),
-    **dict.fromkeys(
-        (
-            *("kind", "symbol", "quote", "buy_venue", "sell_venue", "venue", "state", "status", "outcome", "side"),
-            *("reason", "role", "asset", "source", "cause", "severity", "text", "fee_currency"),
-        ),
-        "name",
-    ),
+    **dict.fromkeys(NAMES, "name"),
     "exposure_quote_s": "quote times seconds",
     "price": "quote per base",
     "size": "base",

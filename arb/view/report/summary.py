@@ -31,7 +31,10 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 class Sources:
-    """The selected rows of a ledger that a report is made of, each part read once, when it is asked for."""
+    """The selected rows of a ledger that a report is made of, each part read once, when it is asked for.
+
+    The parts are those of `ColumnReader`, by the same names, and the sums of `read_sums`.
+    """
 
     def __init__(self, db_url: str, selection: Selection = ALL) -> None:
         """Raise `ConfigError` when there is no usable ledger."""
@@ -42,7 +45,6 @@ class Sources:
 
     @cached_property
     def sums(self) -> Sums:
-        """See `read_sums`."""
         return read_sums(self._url, self.selection)
 
     @cached_property
@@ -51,12 +53,10 @@ class Sources:
 
     @cached_property
     def trades(self) -> Columns:
-        """See `ColumnReader.trades`."""
         return self._columns.trades()
 
     @cached_property
     def runs(self) -> Columns:
-        """See `ColumnReader.runs`."""
         return self._columns.runs()
 
     @cached_property
@@ -66,7 +66,6 @@ class Sources:
 
     @cached_property
     def legs(self) -> Columns:
-        """See `ColumnReader.legs`."""
         return self._columns.legs(self.legs_every)
 
     @cached_property
@@ -82,7 +81,6 @@ class Sources:
 
     @cached_property
     def executions(self) -> Columns:
-        """See `ColumnReader.executions`."""
         return self._columns.executions()
 
 
