@@ -12,12 +12,9 @@ Rows are read in one snapshot and in batches, so neither a running engine nor a 
 extra `parquet`).
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +42,6 @@ FINE = frozenset({"fee_quote_value"})
 POINTS = {"e8": 8, "e6": 6}
 """Integers that become decimals by a point among their digits, and how many digits follow it."""
 _TWIN = "_e8 in whole quote"
-DAY_OF = {
-    "runs": "started_ns",
-    "opportunities": "opened_ns",
-    "pair_trades": "decided_ns",
-    "orders": "journalled_ns",
-    "fills": "event_ns",
-    "balances": "ns",
-    "incidents": "ns",
-    "alerts": "first_ns",
-    "alternatives": "ns",
-    "decision_books": "ns",
-    "pair_closings": "closed_ns",
-    "v_pair_trades": "decided_ns",
-}
-"""The instant whose UTC day a row is filed under. `opportunities_daily` has its own day, `projection` none."""
 _OWN = ("buy_venue", "sell_venue")
 SELECTED_BY = {
     "runs": SelectedBy("started_ns", "id", until=f"COALESCE(ended_ns, {INT64_MAX})"),
@@ -81,6 +63,8 @@ SELECTED_BY = {
     "v_pair_trades": PAIRS_BY,
 }
 """The tables with a selection; all others are always whole."""
+DAY_OF = {name: by.at for name, by in SELECTED_BY.items() if name != "opportunities_daily"}
+"""The instant whose UTC day a row is filed under. `opportunities_daily` has its own day, `projection` none."""
 
 # (table being written, rows written so far, rows in all)
 OnProgress = Callable[[str, int, int], None]
@@ -96,22 +80,33 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """The rows of one day: how many, and the range of their ids (0 where there are no ids)."""
+    """The rows of one day: how many, and the range of their ids, or instants, by which they are found quickly."""
 
     day: int | None
     rows: int
-    first_id: int
-    last_id: int
+    first: int
+    last: int
+
+    @property
+    def bounds(self) -> dict[str, int | None]:
+        return {"day": self.day, "first": self.first, "last": self.last}
 
 
 class Source(msgspec.Struct, frozen=True):
     name: str
     fields: tuple[Field, ...]
     day_sql: str
+    ranged: str
     order: str
     days: tuple[Day, ...]
     where: str
     values: dict[str, Any]
+
+    def of(self, day: Day) -> str:
+        """Return the condition for the rows of a day."""
+        if day.day is None:
+            return f"{self.day_sql} IS NULL"
+        return f"{self.day_sql} = :day AND {self.ranged} BETWEEN :first AND :last"
 
 
 def export_parquet(
@@ -196,19 +191,21 @@ def _source(connection: Connection, name: str, selection: Selection) -> Source:
     # Its folder has the day's text already.
     fields = tuple(_fields(column for column in columns if (name, column.name) != ("opportunities_daily", "day_utc")))
     if name in DAY_OF and (table is None or "id" in table.columns):
-        day_sql, order, ids = f"{DAY_OF[name]} / {NS_PER_DAY}", "id", "MIN(id), MAX(id)"
+        day_sql, ranged, order = f"{DAY_OF[name]} / {NS_PER_DAY}", "id", "id"
     else:
         assert table is not None
         keys = [column.name for column in table.primary_key]
         if name in DAY_OF:
-            day_sql, keys = f"{DAY_OF[name]} / {NS_PER_DAY}", [DAY_OF[name], *keys]
+            ranged = DAY_OF[name]
+            day_sql, keys = f"{ranged} / {NS_PER_DAY}", [ranged, *keys]
         else:
-            day_sql = "day" if any(field.name == "day" for field in fields) else "CAST(NULL AS INTEGER)"
-        order, ids = ", ".join(keys), "0, 0"
-    sql = f"SELECT {day_sql} AS of_day, COUNT(*), {ids} FROM {name} WHERE {where} GROUP BY of_day ORDER BY of_day"
+            day_sql = ranged = "day" if any(field.name == "day" for field in fields) else "CAST(NULL AS INTEGER)"
+        order = ", ".join(keys)
+    bounds = f"COALESCE(MIN({ranged}), 0), COALESCE(MAX({ranged}), 0)"
+    sql = f"SELECT {day_sql} AS of_day, COUNT(*), {bounds} FROM {name} WHERE {where} GROUP BY of_day ORDER BY of_day"
     days = [Day(*row) for row in connection.execute(text(sql), selection.values)]
     # An empty table gets an empty file, so that a reader always finds every table and its columns.
-    return Source(name, fields, day_sql, order, tuple(days or [Day(None, 0, 0, 0)]), where, selection.values)
+    return Source(name, fields, day_sql, ranged, order, tuple(days or [Day(None, 0, 0, 0)]), where, selection.values)
 
 
 def _view_columns(connection: Connection, name: str) -> Iterator[Column[Any]]:
@@ -256,11 +253,14 @@ def _write_source(connection: Connection, source: Source, arrow: "Arrow", place:
     schema = arrow.schema(source.fields)
     if not source.days[0].rows:
         arrow.parquet.write_table(schema.empty_table(), place.stage(source.name, NO_DAY))
-    for day, batches in groupby(_by_day(connection, source), itemgetter(0)):
-        path = place.stage(source.name, _day_utc(day))
+        return
+    select = f"SELECT {', '.join(field.sql for field in source.fields)} FROM {source.name} WHERE {source.where}"
+    for day in source.days:
+        path = place.stage(source.name, _day_utc(day.day))
+        sql = f"{select} AND {source.of(day)} ORDER BY {source.order}"
         with arrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
             group: list[Any] = []
-            for _, rows in batches:
+            for rows in _batches(connection, sql, source.values | day.bounds):
                 group.append(arrow.table(source, schema, rows))
                 if len(group) == GROUP_BATCHES:
                     writer.write_table(arrow.pa.concat_tables(group))
@@ -268,35 +268,6 @@ def _write_source(connection: Connection, source: Source, arrow: "Arrow", place:
                 yield len(rows)
             if group:
                 writer.write_table(arrow.pa.concat_tables(group))
-
-
-def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None, Sequence[Any]]]:
-    """Yield (day, rows) in batches, days in order, each row with its day in front.
-
-    Ids rise with time as a rule, so that one pass over the table meets one day after the other. Where they do not, for
-    example for a fill reported after midnight, each day is queried separately, within its range of ids.
-    """
-    names = ", ".join(field.sql for field in source.fields)
-    select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name} WHERE {source.where}"
-    in_turn = all(first.last_id < second.first_id for first, second in zip(source.days, source.days[1:], strict=False))
-    if in_turn or source.order != "id":
-        for rows in _batches(connection, f"{select} ORDER BY {source.order}", source.values):
-            days = [row[0] for row in rows]
-            start = 0
-            while start < len(rows):
-                day = days[start]
-                end = len(rows) if day is None else bisect_right(days, day, start)
-                yield day, rows[start:end]
-                start = end
-        return
-    instant = DAY_OF[source.name]
-    one_day = f"{select} AND id BETWEEN :first AND :last AND {instant} >= :since AND {instant} < :until ORDER BY id"
-    for found in source.days:
-        assert found.day is not None
-        bounds = source.values | {"first": found.first_id, "last": found.last_id}
-        bounds |= {"since": found.day * NS_PER_DAY, "until": (found.day + 1) * NS_PER_DAY}
-        for rows in _batches(connection, one_day, bounds):
-            yield found.day, rows
 
 
 def _batches(connection: Connection, sql: str, bounds: dict[str, Any]) -> Iterator[Sequence[Any]]:
@@ -330,7 +301,7 @@ class Arrow:
         )
 
     def table(self, source: Source, schema: Any, rows: Sequence[Any]) -> Any:
-        columns = list(zip(*rows, strict=True))[1:]
+        columns = list(zip(*rows, strict=True))
         arrays = [
             self._array(source, field, values, columns[0]) for field, values in zip(source.fields, columns, strict=True)
         ]
