@@ -7,13 +7,12 @@ makes an order refused or endangers funds, `warn` for one that keeps some of the
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-import msgspec
-
-from arb.app.doctor.checks import Finding, Result
+from arb.app.doctor.checks import Check, Finding
 from arb.core.messages.events import AssetBalance
 from arb.core.messages.incidents import some
 from arb.core.messages.recovery_records import AgreedAccount
 from arb.core.messages.settings import Limits
+from arb.core.state.budget import PlaceRate
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO, plain
 from arb.market.order import OrderReport
@@ -26,91 +25,78 @@ FEE_WARN_BPS = Decimal(30)
 SHOWN = 4
 
 
-class RateFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many orders may be sent: the venue's `count` in `window_ms` (`per_symbol` or together), ours in a minute."""
-
-    count: int
-    window_ms: int
-    per_symbol: bool
-    orders_per_minute: int
-
-
 def check_signature(about: str, diagnosis: Diagnosis | None) -> Finding:
     """Judge whether a signed question is answered; `diagnosis` of one that was not."""
-    check = "signature"
+    check = Check(about, "signature")
     if diagnosis is None:
-        return Finding(about, check, Result.PASS, "the venue answers the key")
-    return Finding(about, check, Result.FAIL, f"{diagnosis.trouble}: {diagnosis.found}", diagnosis.remedy)
+        return check.ok("the venue answers the key")
+    return check.fail(f"{diagnosis.trouble}: {diagnosis.found}", diagnosis.remedy)
 
 
 def check_rights(about: str, facts: KeyFacts) -> Finding:
-    check = "rights"
+    check = Check(about, "rights")
     if facts.can_trade is False:
-        return Finding(
-            about, check, Result.FAIL, "the key may not trade spot", "allow spot trading for it at the venue"
-        )
+        return check.fail("the key may not trade spot", "allow spot trading for it at the venue")
     if facts.unknown:
         found = f"it has rights that are not known here: {', '.join(facts.unknown)}"
-        return Finding(about, check, Result.FAIL, found, "make a key that may read and trade spot, and nothing else")
+        return check.fail(found, "make a key that may read and trade spot, and nothing else")
     if facts.moves:
         found = f"the key may move funds away ({', '.join(facts.moves)})"
-        return Finding(about, check, Result.FAIL, found, "make a key that may read and trade spot, and nothing else")
+        return check.fail(found, "make a key that may read and trade spot, and nothing else")
     if facts.can_trade is None:
         remedy = "`arb doctor --drill` shows it with one small order"
-        return Finding(about, check, Result.WARN, "the venue does not report whether it may trade spot", remedy)
-    return Finding(about, check, Result.PASS, "it may trade spot")
+        return check.warn("the venue does not report whether it may trade spot", remedy)
+    return check.ok("it may trade spot")
 
 
 def check_withdrawal(about: str, facts: KeyFacts, *, confirmed: bool) -> Finding:
     """Judge whether the key may withdraw; `confirmed`: the user has confirmed that it may not."""
-    check = "withdrawal"
+    check = Check(about, "withdrawal")
     if facts.can_withdraw:
-        return Finding(
-            about, check, Result.FAIL, "the key may withdraw", "make one that may not: a run refuses this one"
-        )
+        return check.fail("the key may withdraw", "make one that may not: a run refuses this one")
     if facts.can_withdraw is None and not confirmed:
         remedy = f"check it at the venue, and confirm it: withdrawal_disabled_confirmed = true in [venues.{about}]"
-        return Finding(about, check, Result.FAIL, "the venue does not report whether the key may withdraw", remedy)
+        return check.fail("the venue does not report whether the key may withdraw", remedy)
     said = "the venue reports that it may not" if facts.can_withdraw is False else "you have confirmed that it may not"
-    return Finding(about, check, Result.PASS, said)
+    return check.ok(said)
 
 
 def check_addresses(about: str, facts: KeyFacts, *, allowed: bool) -> Finding:
     """Judge whether a stolen key could be used from elsewhere; `allowed`: a run takes it all the same."""
-    check = "ip_list"
+    check = Check(about, "ip_list")
     if facts.ip_bound:
-        return Finding(about, check, Result.PASS, "the key is bound to addresses")
+        return check.ok("the key is bound to addresses")
     remedy = "bind the key to this machine's address at the venue"
     if facts.ip_bound is None:
-        return Finding(about, check, Result.WARN, "the venue does not report a list of addresses", remedy)
+        return check.warn("the venue does not report a list of addresses", remedy)
     found = "the key may be used from any address"
     if allowed:
-        return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.FAIL, found, f"{remedy}, or set unbound_key_allowed = true in [venues.{about}]")
+        return check.warn(found, remedy)
+    return check.fail(found, f"{remedy}, or set unbound_key_allowed = true in [venues.{about}]")
 
 
 def check_borrowing(about: str, facts: KeyFacts, *, allowed: bool) -> Finding:
     """Judge whether a short balance would become a loan; `allowed`: a run trades such an account all the same."""
-    check = "borrowing"
+    check = Check(about, "borrowing")
     if not facts.borrows:
-        return Finding(about, check, Result.PASS, "the account borrows nothing on its own")
+        return check.ok("the account borrows nothing on its own")
     found = f"the account borrows on its own ({', '.join(facts.borrows)})"
     if allowed:
-        return Finding(about, check, Result.WARN, found, "watch the debt: arb does not pay it back")
-    remedy = f"turn that off at the venue, or set borrowing_allowed = true in [venues.{about}]"
-    return Finding(about, check, Result.FAIL, found, remedy)
+        return check.warn(found, "watch the debt: arb does not pay it back")
+    return check.fail(found, f"turn that off at the venue, or set borrowing_allowed = true in [venues.{about}]")
 
 
 def check_account(about: str, facts: KeyFacts) -> Finding:
     """Judge whether the account's mode is supported, and whether its id outlives a key."""
+    check = Check(about, "account")
     if facts.mode is None:
         remedy = "choose another mode at the venue: a run refuses this one"
-        return Finding(about, "account", Result.FAIL, "its mode is not known here: balances may be elsewhere", remedy)
+        return check.fail("its mode is not known here: balances may be elsewhere", remedy)
     mode = f", mode {facts.mode}" if facts.mode else ""
     if facts.account is None:
         remedy = "keep the key as long as pairs are open: with another one the account counts as another"
-        return Finding(about, "account", Result.WARN, f"the venue reports no id: it is known by its key{mode}", remedy)
-    return Finding(about, "account", Result.PASS, f"known by the venue's own id, ...{facts.account[-3:]}{mode}")
+        return check.warn(f"the venue reports no id: it is known by its key{mode}", remedy)
+    return check.ok(f"known by the venue's own id, ...{facts.account[-3:]}{mode}")
 
 
 def check_fees(
@@ -121,11 +107,11 @@ def check_fees(
     valued: Collection[str],
 ) -> Finding:
     """Judge the taker fees and their assets against the required edge; `valued`: assets whose price is known."""
-    check = "fees"
+    check = Check(about, "fees")
     unknown = sorted(i.symbol for i in instruments if i.taker_fee is None)
     if unknown:
         remedy = "give the key the right to read fees: nothing opens in symbols without a known fee"
-        return Finding(about, check, Result.FAIL, f"not read of {_some(unknown)}", remedy)
+        return check.fail(f"not read of {_some(unknown)}", remedy)
     rates = {(i.taker_fee or ZERO) * 10_000 for i in instruments}
     assets = sorted({str(i.buy_fee_in) for i in instruments})
     spread = plain(min(rates)) if len(rates) == 1 else f"{plain(min(rates))} to {plain(max(rates))}"
@@ -138,21 +124,21 @@ def check_fees(
             f"state its price in [venues.{about}] fee_asset_prices_quote, or have fees taken from the traded assets"
         )
         found += f"; the price of {' and '.join(not_valued)} is not known, and nothing opens"
-        return Finding(about, check, Result.WARN, found, remedy)
+        return check.warn(found, remedy)
     elsewhere = sorted(i.symbol for i in instruments if i.buy_fee_in is FeeIn.OTHER and not i.fee_asset)
     if elsewhere:
         remedy = "have fees taken from the traded assets: nothing opens while the fee asset is unknown"
-        return Finding(about, check, Result.WARN, f"{found} ({_some(elsewhere)})", remedy)
+        return check.warn(f"{found} ({_some(elsewhere)})", remedy)
     if max(rates) > FEE_WARN_BPS:
-        return Finding(about, check, Result.WARN, found, "another tier or venue: few edges are wider than that")
-    return Finding(about, check, Result.PASS, f"{found}; asked of a pair besides: {plain(limits.min_edge_bps)} bps")
+        return check.warn(found, "another tier or venue: few edges are wider than that")
+    return check.ok(f"{found}; asked of a pair besides: {plain(limits.min_edge_bps)} bps")
 
 
 def check_funds(
     about: str, balances: Mapping[str, AssetBalance], wanted: Mapping[str, tuple[Decimal, Decimal]]
 ) -> Finding:
     """Judge whether the funds suffice; `wanted`: of each symbol the notional in quote, and the price (0: not known)."""
-    check = "funds"
+    check = Check(about, "funds")
     short: list[str] = []
     for symbol, (notional, price) in sorted(wanted.items()):
         base, quote = Symbol.of(symbol).base_and_quote
@@ -162,16 +148,16 @@ def check_funds(
         if price and has_base * price < notional:
             short.append(f"{symbol}: sells {plain(has_base)} of {_about(notional / price)} {base}")
     if not short:
-        return Finding(about, check, Result.PASS, "both sides of every symbol cover a whole pair")
+        return check.ok("both sides of every symbol cover a whole pair")
     remedy = "transfer coins to the spot account, or lower max_notional_quote: until then smaller pairs open, or none"
-    return Finding(about, check, Result.WARN, _some(short), remedy)
+    return check.warn(_some(short), remedy)
 
 
 def check_minimums(
     about: str, instruments: Sequence[Instrument], wanted: Mapping[str, tuple[Decimal, Decimal]]
 ) -> Finding:
     """Judge whether a pair of the greatest size allowed, in live mode at first, is a legal order at all."""
-    check = "minimums"
+    check = Check(about, "minimums")
     over: list[str] = []
     for instrument in instruments:
         notional, price = wanted.get(instrument.symbol, (ZERO, ZERO))
@@ -179,74 +165,71 @@ def check_minimums(
         if notional and least > notional:
             over.append(f"{instrument.symbol}: at least {_about(least)} {instrument.quote}, allowed {plain(notional)}")
     if not over:
-        return Finding(about, check, Result.PASS, "the smallest orders are within the limit of a pair")
+        return check.ok("the smallest orders are within the limit of a pair")
     remedy = "raise max_notional_quote or [live] ramp_start_quote for it, or take the symbol out of [run] symbols"
-    result = Result.FAIL if len(over) == len(instruments) else Result.WARN
-    return Finding(about, check, result, _some(over), remedy)
+    judged = check.fail if len(over) == len(instruments) else check.warn
+    return judged(_some(over), remedy)
 
 
-def check_rate(about: str, rate: RateFacts, open_pairs_max: int, tokens: int) -> Finding:
-    """Judge how many orders may be sent against the need of all pairs open at once, `tokens` each at a venue."""
-    check = "rate"
+def check_rate(about: str, rate: PlaceRate, guard_per_minute: int, open_pairs_max: int, tokens: int) -> Finding:
+    """Judge how many orders the venue and our guard take against the need of all pairs open at once, `tokens` each."""
+    check = Check(about, "rate")
     per = "of each symbol" if rate.per_symbol else "of all symbols"
     window = rate.count * 60_000 / rate.window_ms
-    found = f"the venue takes {window:.0f} orders a minute {per}, the guard {rate.orders_per_minute} of all"
+    found = f"the venue takes {window:.0f} orders a minute {per}, the guard {guard_per_minute} of all"
     need = open_pairs_max * tokens
-    if rate.count < tokens or rate.orders_per_minute < tokens:
-        remedy = f"raise [venues.{about}] max_orders_per_minute: no pair would ever open"
-        return Finding(about, check, Result.FAIL, found, remedy)
-    if rate.orders_per_minute < need:
+    if rate.count < tokens or guard_per_minute < tokens:
+        return check.fail(found, f"raise [venues.{about}] max_orders_per_minute: no pair would ever open")
+    if guard_per_minute < need:
         remedy = f"raise [venues.{about}] max_orders_per_minute to {need} at least, or lower max_open_pairs"
         found += f"; {open_pairs_max} open pairs may need {need}"
-        return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.PASS, f"{found}; {open_pairs_max} open pairs may need {need}")
+        return check.warn(found, remedy)
+    return check.ok(f"{found}; {open_pairs_max} open pairs may need {need}")
 
 
 def check_dead_man(about: str, *, has_switch: bool, dedicated: bool) -> Finding:
-    check = "dead_man"
+    check = Check(about, "dead_man")
     if not has_switch:
-        return Finding(about, check, Result.PASS, "the venue has no switch; our orders are not meant to rest")
+        return check.ok("the venue has no switch; our orders are not meant to rest")
     if not dedicated:
         remedy = f"give the engine a separate account, and set dedicated_account = true in [venues.{about}]"
-        found = "the venue's switch is not used: it would cancel other orders resting on the account"
-        return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.PASS, "the venue cancels resting orders once we fall silent")
+        return check.warn("the venue's switch is not used: it would cancel other orders resting on the account", remedy)
+    return check.ok("the venue cancels resting orders once we fall silent")
 
 
 def check_dedicated(about: str, foreign: Sequence[OrderReport], *, dedicated: bool) -> Finding:
-    check = "foreign_orders"
+    check = Check(about, "foreign_orders")
     if not foreign:
-        return Finding(about, check, Result.PASS, "no order of anybody else is open")
+        return check.ok("no order of anybody else is open")
     found = f"{len(foreign)} orders of others are open: {_some(sorted({order.symbol for order in foreign}))}"
     if dedicated:
         remedy = (
             f"the dead-man switch would cancel them: cancel them yourself, or unset [venues.{about}] dedicated_account"
         )
-        return Finding(about, check, Result.FAIL, found, remedy)
-    remedy = "trade on a separate account: others' orders change balances between two reads of them"
-    return Finding(about, check, Result.WARN, found, remedy)
+        return check.fail(found, remedy)
+    return check.warn(found, "trade on a separate account: others' orders change balances between two reads of them")
 
 
 def check_left_orders(about: str, left: Sequence[OrderReport], known: Iterable[str]) -> Finding:
     """Judge orders with our prefix that are open; `known`: those of pairs that the journal knows as open."""
-    check = "left_orders"
+    check = Check(about, "left_orders")
     if not left:
-        return Finding(about, check, Result.PASS, "none of our orders is open")
+        return check.ok("none of our orders is open")
     names = {order.client_order_id or "" for order in left}
     lost = sorted(names.difference(known))
     if lost:
         remedy = "another engine trades on this account, or a journal is lost: stop that one; a run recovers and cancels them"
-        return Finding(about, check, Result.FAIL, f"open, and not in this journal: {_some(lost)}", remedy)
-    return Finding(about, check, Result.WARN, f"open: {_some(sorted(names))}", "the next run settles and cancels them")
+        return check.fail(f"open, and not in this journal: {_some(lost)}", remedy)
+    return check.warn(f"open: {_some(sorted(names))}", "the next run settles and cancels them")
 
 
 def check_agreed(
     about: str, agreed: AgreedAccount | None, balances: Mapping[str, AssetBalance], assets: Iterable[str]
 ) -> Finding:
     """Judge whether the account holds the last explained balances."""
-    check = "agreed_balances"
+    check = Check(about, "agreed_balances")
     if agreed is None:
-        return Finding(about, check, Result.PASS, "no earlier run: the first one takes balances as they are")
+        return check.ok("no earlier run: the first one takes balances as they are")
     totals = agreed.totals
     moved = [
         f"{asset} {plain(totals[asset])}, now {plain(total)}"
@@ -257,8 +240,8 @@ def check_agreed(
         remedy = (
             "a start explains it by the venue's bills (deposits, transfers, manual trades); any rest is an incident"
         )
-        return Finding(about, check, Result.WARN, f"changed since the last run: {_some(moved)}", remedy)
-    return Finding(about, check, Result.PASS, "unchanged since the last run")
+        return check.warn(f"changed since the last run: {_some(moved)}", remedy)
+    return check.ok("unchanged since the last run")
 
 
 def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Finding:
@@ -266,51 +249,51 @@ def check_coins(about: str, unproved: Sequence[str] | None, symbols: int) -> Fin
 
     This judges by the tables only: a run also reads the venues' lists, so this blocks no venue.
     """
-    check = "coins"
+    check = Check(about, "coins")
     if unproved is None:
-        return Finding(about, check, Result.PASS, "a sandbox's coins are made up: no proof is needed")
+        return check.ok("a sandbox's coins are made up: no proof is needed")
     if unproved:
         remedy = "live refuses coins that the venues' own lists do not prove either: see docs/COINS.md, or remove the symbols"
-        found = f"no table proves these to be the same coin elsewhere: {_some(unproved)}"
-        return Finding(about, check, Result.WARN, found, remedy)
-    return Finding(about, check, Result.PASS, f"{symbols} symbols are proved to be the same coins at another venue")
+        return check.warn(f"no table proves these to be the same coin elsewhere: {_some(unproved)}", remedy)
+    return check.ok(f"{symbols} symbols are proved to be the same coins at another venue")
 
 
 def check_expiry(about: str, *, enforces: bool, proved: bool, by_socket: bool, presumed_ms: int) -> Finding:
     """Judge whether an order without answer is proved absent, or only presumed."""
-    check = "expiry"
+    check = Check(about, "expiry")
     if not enforces:
         found = (
             f"no expiry is enforced here: an order without answer is presumed absent after {presumed_ms} ms, not proved"
         )
         rest = f'[venues.{about}] order_entry = "rest", or ' if by_socket else "no kind of order here has one: "
-        return Finding(about, check, Result.WARN, found, f"{rest}allow for it in [timing] leg_deadline_ms")
+        return check.warn(found, f"{rest}allow for it in [timing] leg_deadline_ms")
     if not proved:
         found = f"not seen to refuse an expired order: one without answer is presumed absent after {presumed_ms} ms, not proved"
-        return Finding(about, check, Result.WARN, found, "run `arb doctor --drill` once on this account")
-    return Finding(about, check, Result.PASS, "the venue has refused an expired order of this account")
+        return check.warn(found, "run `arb doctor --drill` once on this account")
+    return check.ok("the venue has refused an expired order of this account")
 
 
 def check_private_stream(about: str, why: str, waited_s: float) -> Finding:
     """Judge whether the private stream accepts the key; `why` not, "" if it does."""
-    check = "private_stream"
+    check = Check(about, "private_stream")
     if why:
         remedy = (
             "websockets may be blocked on the way, or the key may not read: orders would be followed only by queries"
         )
-        return Finding(about, check, Result.FAIL, why, remedy)
-    return Finding(about, check, Result.PASS, f"logged in after {waited_s * 1000:.0f} ms")
+        return check.fail(why, remedy)
+    return check.ok(f"logged in after {waited_s * 1000:.0f} ms")
 
 
 def check_instruments_barred(about: str, barred: Sequence[str]) -> Finding:
+    check = Check(about, "barred")
     if barred:
         remedy = "take it out of [run] symbols; it opens again once the venue's listing of it changes"
-        return Finding(about, "barred", Result.WARN, _some(barred), remedy)
-    return Finding(about, "barred", Result.PASS, "no symbol is barred for this account")
+        return check.warn(_some(barred), remedy)
+    return check.ok("no symbol is barred for this account")
 
 
 def not_asked(about: str, check: str, why: str) -> Finding:
-    return Finding(about, check, Result.FAIL, f"not looked at: {why}", "see the finding of `signature`")
+    return Check(about, check).fail(f"not looked at: {why}", "see the finding of `signature`")
 
 
 def _free(balances: Mapping[str, AssetBalance], asset: str) -> Decimal:

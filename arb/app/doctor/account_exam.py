@@ -12,7 +12,6 @@ from typing import NamedTuple
 from arb.app.build import symbols_of
 from arb.app.doctor import account_checks as checks
 from arb.app.doctor import local_checks
-from arb.app.doctor.account_checks import RateFacts
 from arb.app.doctor.checks import Finding
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
@@ -167,12 +166,6 @@ class AccountExam:
         """Judge the facts that need no answer of the venue except its account's id."""
         settings, venue, chosen = self._settings, self._venue, self._chosen
         profile = venue_profile(spec_of(venue), settings.venues.order_entry(venue))
-        rate = RateFacts(
-            count=profile.place_rate.count,
-            window_ms=profile.place_rate.window_ms,
-            per_symbol=profile.place_rate.per_symbol,
-            orders_per_minute=chosen.max_orders_per_minute,
-        )
         state = self._journalled()
         control = None if state is None else state.control
         names = {self._gateway.account_id, *self._gateway.former_ids}
@@ -180,7 +173,13 @@ class AccountExam:
         proved = bool(kept) or (control is not None and not names.isdisjoint(control.expiry_proved))
         barred = () if control is None else control.barred
         return [
-            checks.check_rate(venue, rate, settings.limits.max_open_pairs, TOKENS_PER_VENUE),
+            checks.check_rate(
+                venue,
+                profile.place_rate,
+                chosen.max_orders_per_minute,
+                settings.limits.max_open_pairs,
+                TOKENS_PER_VENUE,
+            ),
             checks.check_dead_man(venue, has_switch=self._gateway.has_dead_man, dedicated=chosen.dedicated_account),
             checks.check_coins(venue, self._unproved(), len(self._symbols)),
             checks.check_expiry(

@@ -21,7 +21,6 @@ from arb.app.doctor import local_checks
 from arb.app.doctor.account_checks import not_asked
 from arb.app.doctor.account_exam import AccountExam, DrillCost, Restores, of_journal
 from arb.app.doctor.checks import Finding, Result
-from arb.app.doctor.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.doctor.venue_exam import VenueExam
 from arb.app.live import build_live_gateways, failures, sandbox_behind
 from arb.app.market_reader import NO_KEYS
@@ -204,7 +203,7 @@ class Doctor:
         found = await asyncio.gather(*(exam.findings() for exam in self._exams))
         clocks = [exam.measured for exam in self._exams if exam.measured is not None]
         local = [
-            local_checks.check_loop(loop_kind(asyncio.get_running_loop())),
+            local_checks.check_loop(local_checks.loop_kind(asyncio.get_running_loop())),
             local_checks.check_host_clock(agreed(clocks), len(self._exams)),
         ]
         if self._gateways:
@@ -248,10 +247,10 @@ def _local(url: str, journal: Path, config: Path | None) -> list[Finding]:
     return [
         local_checks.check_python(sys.version_info[:3]),
         local_checks.check_disk(str(folder), shutil.disk_usage(folder).free),
-        local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
+        local_checks.check_journal_disk(local_checks.journal_disk_facts(folder, SystemClock())),
         local_checks.check_schema(mask_url(url), faults, there=there),
         local_checks.check_permissions(_modes(config), _modes(*records, intents_of(journal))),
-        local_checks.check_clock_discipline(clock_discipline()),
+        local_checks.check_clock_discipline(local_checks.clock_discipline()),
     ]
 
 

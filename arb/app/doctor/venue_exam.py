@@ -7,14 +7,14 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from statistics import median
-from typing import cast
+from typing import TypeVar, cast
 
 from arb.app.build import NO_FEE, symbols_of
 from arb.app.doctor import checks
 from arb.app.doctor.account_exam import Quotes
-from arb.app.doctor.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts
+from arb.app.doctor.checks import BOOK_WAIT_S, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.messages.events import AnyEvent, ClockMeasured, FeedDown
@@ -43,6 +43,7 @@ ASK_S = 10.0
 WATCH_S = 3.0
 """How long frames are counted at least, from the connection on."""
 HTTP_OK = 200
+T = TypeVar("T")
 DAY_S = 86_400
 
 
@@ -80,12 +81,17 @@ class VenueExam:
         try:
             rest = await _rest(source)
             self.answers = rest.status == HTTP_OK and not rest.foreign
+            listed, why, unlisted = None, "the venue was not asked", "the venue was not asked"
             if self.answers:
-                clock, why = await self._clock_facts(source)
-                listed, listing = await self._listing(source)
-            else:
-                clock, why, listed = None, "the venue was not asked", ()
-                listing = ListingFacts(wanted=self._symbols, listed=(), error="the venue was not asked")
+                self.measured, why = await _answered(source.measure_clock())
+                listed, unlisted = await _answered(source.listing(self._symbols))
+            listing = ListingFacts(
+                wanted=self._symbols,
+                listed=tuple(instrument.symbol for instrument in listed or ()),
+                closed=tuple(instrument.symbol for instrument in listed or () if not instrument.tradable),
+                age_s=None if listed is None else source.listing_age_s(),
+                error=unlisted,
+            )
         finally:
             await source.close()
         found = [
@@ -94,14 +100,14 @@ class VenueExam:
             checks.check_way_out(venue, hosts),
             checks.check_rest(venue, rest),
             checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
-            checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
+            checks.check_clock(venue, self.measured, timing.max_clock_offset_error_ms, why),
             checks.check_listing(venue, listing),
         ]
         if self._list_key is not None and self.answers:
             found.append(await self._list_finding(self._list_key))
         if not listed:
             return found
-        watch = FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns)
+        watch = FeedWatch(self._clock, listed, 0 if self.measured is None else self.measured.offset_ns)
         feed = await watch.watch(self)
         self.quotes = watch.quotes()
         return [
@@ -118,14 +124,11 @@ class VenueExam:
         )
         assets = {asset for symbol in self._symbols for asset in Symbol.of(symbol).base_and_quote}
         try:
-            async with asyncio.timeout(ASK_S):
-                listed = await keyed.currencies(tuple(sorted(assets)))
-        except TimeoutError:
-            return checks.check_currency_list(self._venue, error=f"no answer within {ASK_S:g} s")
-        except VenueError as error:
-            return checks.check_currency_list(self._venue, error=str(error))
+            listed, why = await _answered(keyed.currencies(tuple(sorted(assets))))
         finally:
             await keyed.close()
+        if why:
+            return checks.check_currency_list(self._venue, error=why)
         count = 0 if listed is None else len({chain.asset for chain in listed.chains})
         return checks.check_currency_list(self._venue, listed=count, wanted=len(assets), warning=keyed.warning())
 
@@ -149,31 +152,6 @@ class VenueExam:
             except OSError as error:
                 return HostFacts(host=origin.host, dns_error=str(error))
         return await handshake(origin, self._clock, way)
-
-    async def _clock_facts(self, source: PublicSource) -> tuple[ClockFacts | None, str]:
-        try:
-            async with asyncio.timeout(ASK_S):
-                self.measured = await source.measure_clock()
-        except TimeoutError:
-            return None, f"no answer within {ASK_S:g} s"
-        except VenueError as error:
-            return None, str(error)
-        return ClockFacts(offset_ns=self.measured.offset_ns, error_ns=self.measured.error_ns), ""
-
-    async def _listing(self, source: PublicSource) -> tuple[tuple[Instrument, ...], ListingFacts]:
-        try:
-            async with asyncio.timeout(ASK_S):
-                listed = await source.listing(self._symbols)
-        except TimeoutError:
-            return (), ListingFacts(wanted=self._symbols, listed=(), error=f"no answer within {ASK_S:g} s")
-        except VenueError as error:
-            return (), ListingFacts(wanted=self._symbols, listed=(), error=str(error))
-        return listed, ListingFacts(
-            wanted=self._symbols,
-            listed=tuple(instrument.symbol for instrument in listed),
-            closed=tuple(instrument.symbol for instrument in listed if not instrument.tradable),
-            age_s=source.listing_age_s(),
-        )
 
 
 class FeedWatch:
@@ -266,14 +244,21 @@ class FeedWatch:
         return (self._clock.monotonic_ns() - self._began_ns) / NS_PER_S
 
 
-async def _rest(source: PublicSource) -> RestFacts:
+async def _answered(question: Awaitable[T]) -> tuple[T | None, str]:
+    """Return the answer to a question, or None and why there is none."""
     try:
         async with asyncio.timeout(ASK_S):
-            answer = await source.probe()
+            return await question, ""
     except TimeoutError:
-        return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
+        return None, f"no answer within {ASK_S:g} s"
     except (TransportError, VenueError) as error:
-        return RestFacts(status=0, error=str(error))
+        return None, str(error)
+
+
+async def _rest(source: PublicSource) -> RestFacts:
+    answer, why = await _answered(source.probe())
+    if answer is None:
+        return RestFacts(status=0, error=why)
     try:
         decode_body(answer.body)
     except ValueError:

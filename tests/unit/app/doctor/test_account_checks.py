@@ -7,11 +7,11 @@ import pytest
 
 from arb.app.doctor import account_checks as checks
 from arb.app.doctor import local_checks
-from arb.app.doctor.account_checks import RateFacts
 from arb.app.doctor.checks import Finding, Result
 from arb.core.messages.events import AssetBalance
 from arb.core.messages.recovery_records import AgreedAccount
 from arb.core.messages.settings import Limits
+from arb.core.state.budget import PlaceRate
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Side
 from arb.venues.kit.rules.key_facts import KeyFacts
@@ -35,8 +35,8 @@ def fees(**changes: Any) -> Finding:
     return checks.check_fees("gate", [an_instrument("gate", **changes)], Limits(), held, {"BTC", "GT"})
 
 
-def rate(count: int = 10, per_minute: int = 1200) -> RateFacts:
-    return RateFacts(count=count, window_ms=1000, per_symbol=True, orders_per_minute=per_minute)
+def rate(per_minute: int = 1200) -> Finding:
+    return checks.check_rate("gate", PlaceRate(10, 1000), per_minute, 5, 2)
 
 
 def order(name: str | None) -> OrderReport:
@@ -118,9 +118,9 @@ CASES: list[tuple[Finding, Result, str]] = [
         WARN,
         "at least 3000",
     ),
-    (checks.check_rate("gate", rate(), 5, 2), PASS, "600 orders a minute of each symbol"),
-    (checks.check_rate("gate", rate(per_minute=9), 5, 2), WARN, "5 open pairs may need 10"),
-    (checks.check_rate("gate", rate(per_minute=1), 5, 2), FAIL, "the guard 1"),
+    (rate(), PASS, "600 orders a minute of each symbol"),
+    (rate(9), WARN, "5 open pairs may need 10"),
+    (rate(1), FAIL, "the guard 1"),
     (checks.check_dead_man("gate", has_switch=True, dedicated=True), PASS, "once we fall silent"),
     (checks.check_dead_man("gate", has_switch=True, dedicated=False), WARN, "is not used"),
     (checks.check_dead_man("gate", has_switch=False, dedicated=True), PASS, "no switch"),

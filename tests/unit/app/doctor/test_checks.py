@@ -3,7 +3,7 @@
 import pytest
 
 from arb.app.doctor import checks, local_checks
-from arb.app.doctor.checks import ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
+from arb.app.doctor.checks import FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
 from arb.app.doctor.local_checks import MIB, ClockDiscipline, JournalDiskFacts
 from arb.clock import NS_PER_MS
 from arb.core.messages.events import ClockMeasured
@@ -22,8 +22,8 @@ def feed(**changes: object) -> FeedFacts:
     return FeedFacts(**({name: getattr(FEED, name) for name in FEED.__struct_fields__} | changes))
 
 
-def clock(offset_ms: int, error_ms: int = 10) -> ClockFacts:
-    return ClockFacts(offset_ns=offset_ms * NS_PER_MS, error_ns=error_ms * NS_PER_MS)
+def clock(offset_ms: int, error_ms: int = 10) -> ClockMeasured:
+    return ClockMeasured(venue="gate", offset_ns=offset_ms * NS_PER_MS, error_ns=error_ms * NS_PER_MS)
 
 
 CASES: list[tuple[Finding, Result, str]] = [

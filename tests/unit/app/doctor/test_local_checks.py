@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.app.doctor.host_facts import clock_discipline, file_system, journal_disk_facts, loop_kind
+from arb.app.doctor.local_checks import clock_discipline, file_system, journal_disk_facts, loop_kind
 from arb.clock import SystemClock
 
 MOUNTS = """\
