@@ -10,7 +10,7 @@ import msgspec
 from arb.app.trials import BPS, Changes, changed, past_run, trial_on_captures, trial_on_run
 from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import Settings, SweepOptions, read_overrides
-from arb.config.grid import Axis, Grid, axis_of, read_axis
+from arb.config.overrides import Axis, Grid, axis_of, read_axis
 from arb.errors import ConfigError
 from arb.live.fast_books import BooksBy, chosen
 from arb.replay.days import tapes_in

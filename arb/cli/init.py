@@ -9,8 +9,8 @@ import click
 from arb.app.doctor.checks import Result, check_quote
 from arb.cli.shared import DEFAULT_CONFIG, config_and_json, show
 from arb.config.quotes import DOLLARS
-from arb.config.starter import Wanted, refuse_wrong, regions_of, write_starter
 from arb.config.values import read_amount
+from arb.config.writing import Wanted, refuse_wrong, regions_of, write_starter
 from arb.errors import EXIT_OK, ConfigError
 from arb.market.symbol import Symbol
 from arb.venues.registry import TRADED

@@ -1,14 +1,14 @@
 """config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.config.bands import wrong_bands
 from arb.config.ledger_url import database_url, holds_password, placed, url_problem
 from arb.config.loader import load_file, nearest
 from arb.config.options import (
@@ -37,6 +37,7 @@ from arb.config.settings import (
     require_consents,
 )
 from arb.config.venue_settings import PaperSettings, TradedVenueSettings, VenueSettings, VenuesSettings
+from arb.core.messages.settings import Band
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
@@ -49,6 +50,7 @@ FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
 
 LATENCY_MAX_MS = 10_000
+EDGES = ("low", "target", "high")
 
 __all__ = [
     "EMBEDDED",
@@ -149,7 +151,7 @@ def _disagreements(settings: Settings) -> Iterable[str]:
             yield f"{table} entry_band_bps = 0: no price is just that of other venues: give for example 1000"
         if limits.dust_max_quote is not None and limits.dust_max_quote > settings.limits.dust_total_max_quote:
             yield f"{table} dust_max_quote is above dust_total_max_quote, the limit of all symbols: raise that"
-    yield from wrong_bands(settings)
+    yield from _wrong_bands(settings)
     if settings.live.ramp_pairs and not settings.live.ramp_start_quote:
         yield "[live] ramp_start_quote = 0: no pair could ever open: give for example 50, or ramp_pairs = 0 for no ramp"
     if settings.store.url and (problem := url_problem(settings.store.url)):
@@ -241,3 +243,54 @@ def _mixed_quotes(symbols: Iterable[str]) -> str | None:
         f"[run] symbols mix the quotes {mixed}: limits, losses and exposure are sums in one quote currency: "
         "keep the symbols of one quote"
     )
+
+
+def _wrong_bands(settings: Settings) -> Iterator[str]:
+    """Yield the fault of each band that cannot be kept, with its table and the remedy."""
+    venues = settings.venues.every()
+    symbols = () if settings.run.chooses else settings.run.symbols
+    assets = {asset for symbol in symbols for asset in Symbol.of(symbol).base_and_quote}
+    by_asset: dict[str, dict[str, Band]] = {}
+    for venue, bands in settings.inventory.venue.items():
+        if venue not in venues:
+            yield f"[inventory.venue.{venue}]: unknown venue{nearest(venue, venues)}"
+            continue
+        for asset, band in bands.items():
+            table = f"[inventory.venue.{venue}.{asset}]"
+            if asset not in assets and symbols:
+                yield f"{table}: {asset} is in none of [run] symbols{nearest(asset, assets)}"
+            elif problem := _wrong_edges(band):
+                yield f"{table} {problem}"
+            else:
+                by_asset.setdefault(asset, {})[venue] = band
+    for asset, named in by_asset.items():
+        yield from _wrong_together(asset, {v: band for v, band in named.items() if v in settings.venues.enabled()})
+
+
+def _wrong_edges(band: Band) -> str | None:
+    kinds = {
+        kind: {edge: value for edge in EDGES if (value := getattr(band, f"{edge}_{kind}")) is not None}
+        for kind in ("share", "amount")
+    }
+    if all(kinds.values()):
+        return "mixes shares and amounts: give low_share, target_share and high_share, or the same as amounts"
+    kind, stated = next(((kind, stated) for kind, stated in kinds.items() if stated), ("share", {}))
+    missing = [f"{edge}_{kind}" for edge in EDGES if edge not in stated]
+    if missing:
+        return f"lacks {' and '.join(missing)}: a band has a low edge, a target and a high edge"
+    for (lower, less), (higher, more) in pairwise(stated.items()):
+        if less >= more:
+            return (
+                f"{lower}_{kind} = {plain(less)} is not below {higher}_{kind} = {plain(more)}: a band goes from its low edge "
+                "by its target to its high edge"
+            )
+    return None
+
+
+def _wrong_together(asset: str, bands: dict[str, Band]) -> Iterable[str]:
+    """Yield the reasons why bands of one asset can never all be met."""
+    least = sum((band.low_share for band in bands.values() if band.low_share is not None), Decimal(0))
+    if least > 1:
+        yield (
+            f"[inventory] the low shares of {asset} add up to {plain(least)}, and no more than 1 is there: lower one"
+        )

@@ -1,7 +1,10 @@
-"""The table of coins: the lines shipped with the program, and those in the user's file. Bad lines are refused.
+"""The known coins: the table shipped with the program, the user's file, and saved currency lists. Bad lines are refused.
 
 Each line names its source: an answer of the venue, how well that is known, and when it was read. A line without a
 source could be an error of memory. docs/COINS.md explains the columns.
+
+A saved list is the answer of a venue that shows its list only to a key, or to another user's. It is evidence of which coin is
+which, as the lines of a table are; it does not show whose wallets are open now.
 """
 
 import csv
@@ -11,14 +14,14 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from arb.config.saved_lists import saved_coins
 from arb.config.settings import Mode, Settings
 from arb.core.messages.settings import CoinRule, UnprovedCoin
-from arb.errors import ConfigError
-from arb.files import whole_text
+from arb.errors import ConfigError, VenueProtocolError
+from arb.files import whole, whole_text
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import ASSET, Symbol
-from arb.venues.kit.currencies import ethereum_like
+from arb.venues.kit.currencies import CurrencyReader, ethereum_like
+from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.registry import SPECS
 
 SHIPPED = "coins.csv"
@@ -38,6 +41,7 @@ _PATTERNS = {
     "evidence": ("|".join(EVIDENCE), f"give one of {', '.join(EVIDENCE)}"),
     "source": (r".*\S.*", "name where that answer can be found"),
 }
+_READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_currencies is not None}
 _PLACE = re.compile(rf"([a-z]+):({ASSET})")
 _SAID = re.compile(rf"(same as|different from) ([a-z]+):({ASSET})")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -193,3 +197,53 @@ def _refuse_two_names(found: dict[Coin, str]) -> None:
                 f"{where}: {coin.contract} on {coin.chain} is {coin.ticker} at {coin.venue}, and {other.ticker} by "
                 f"{found[other]}: one of them is wrong"
             )
+
+
+def saved_coins(folder: str) -> tuple[Coin, ...]:
+    """Return the coins in the lists of a folder: `VENUE.json`, each the venue's answer as received.
+
+    Unreadable rows are skipped. Raises `ConfigError` for a folder without any, a file that is no such answer, and one
+    that names no venue.
+    """
+    try:
+        files = sorted(path for path in Path(folder).iterdir() if path.suffix == ".json")
+    except OSError as error:
+        raise ConfigError(f"[coins] lists: {folder}: cannot be read ({error}): name a folder") from None
+    if not files:
+        raise ConfigError(f"[coins] lists: {folder}: holds no VENUE.json: save the answers there, or make it empty")
+    return tuple(coin for path in files for coin in _read_list(path))
+
+
+def _read_list(path: Path) -> list[Coin]:
+    make = _READERS.get(path.stem)
+    if make is None:
+        raise ConfigError(f"[coins] lists: {path}: no venue is called {path.stem!r}: there are {', '.join(_READERS)}")
+    try:
+        body = decode_body(whole(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"[coins] lists: {path}: is no JSON that can be read ({error}): save the whole answer"
+        ) from None
+    found = list(_coins_in(path, make(), body))
+    if not found:
+        raise ConfigError(
+            f"[coins] lists: {path}: names no contract of any coin: save the answer to the question for all coins"
+        )
+    return found
+
+
+def _coins_in(path: Path, reader: CurrencyReader, body: object) -> dict[Coin, None]:
+    found: dict[Coin, None] = {}
+    try:
+        rows = reader.rows(body)
+    except VenueProtocolError as error:
+        raise ConfigError(f"[coins] lists: {path}: {error}: save the whole answer") from None
+    for raw in rows:
+        try:
+            chains = list(reader.read(raw))
+        except VenueProtocolError:
+            continue
+        for one in chains:
+            if one.chain and one.contract:
+                found[Coin(path.stem, one.asset, one.chain, one.contract, one.denomination, path.name)] = None
+    return found

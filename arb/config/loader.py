@@ -7,6 +7,7 @@ value, unless it may hold a secret.
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from arb.config.places import lines_of_keys
 from arb.config.values import is_spot_symbol, read_amount, read_value
 from arb.errors import ConfigError
 from arb.files import whole_text
@@ -24,6 +24,9 @@ from arb.masking import printable
 
 S = TypeVar("S", bound=msgspec.Struct)
 Fail = Callable[[tuple[str, ...], str], ConfigError]
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
 def load_file(path: Path, kind: type[S]) -> S:
@@ -81,14 +84,12 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
                 raise fail((*path, name), " is missing: set it")
             values[name] = default
         elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            if not isinstance(tables[name], dict):
-                raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
             nested = default if isinstance(default, msgspec.Struct) else None
-            values[name] = struct_from(tables[name], cast(type[Any], field.type), (*path, name), fail, nested)
+            table = _table(tables[name], (*path, name), fail)
+            values[name] = struct_from(table, cast(type[Any], field.type), (*path, name), fail, nested)
         elif (each := _tables_of(field.type)) is not None:
-            if not isinstance(tables[name], dict):
-                raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}.NAME]")
-            values[name] = {**default, **_named(tables[name], each, (*path, name), fail, fields, default)}
+            table = _table(tables[name], (*path, name), fail, ".NAME")
+            values[name] = {**default, **_named(table, each, (*path, name), fail, fields, default)}
         elif (inner := _tables_of_tables(field.type)) is not None:
             values[name] = {**default, **_named_twice(tables[name], inner, (*path, name), fail, default)}
         elif (member := _member(field.type)) is not None:
@@ -103,6 +104,12 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
                 raise fail((*path, name), f"{shown}: {problem}")
             values[name] = value
     return kind(**values)
+
+
+def _table(given: Any, path: tuple[str, ...], fail: Fail, names: str = "") -> Mapping[str, Any]:
+    if not isinstance(given, dict):
+        raise fail(path, f": must be a table: write [{'.'.join(path)}{names}]")
+    return given
 
 
 def _default(field: FieldInfo) -> Any:
@@ -128,9 +135,7 @@ def _named(
     """
     known = {field.name for field in msgspec.structs.fields(kind)}
     for name, table in given.items():
-        if not isinstance(table, dict):
-            raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
-        for key in table:
+        for key in _table(table, (*path, name), fail):
             if key in general and key not in known:
                 raise fail(
                     (*path, name, key),
@@ -148,13 +153,9 @@ def _named_twice(
     given: Any, kind: type[S], path: tuple[str, ...], fail: Fail, base: Mapping[str, Mapping[str, S]]
 ) -> dict[str, dict[str, S]]:
     """Read a table for each name inside a table for each name."""
-    if not isinstance(given, dict):
-        raise fail(path, f": must be a table: write [{'.'.join(path)}.NAME.NAME]")
     found: dict[str, dict[str, S]] = {}
-    for name, table in given.items():
-        if not isinstance(table, dict):
-            raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}.NAME]")
-        before = base.get(name, {})
+    for name, each in _table(given, path, fail, ".NAME.NAME").items():
+        table, before = _table(each, (*path, name), fail, ".NAME"), base.get(name, {})
         found[name] = {**before, **_named(table, kind, (*path, name), fail, (), before)}
     return found
 
@@ -211,3 +212,50 @@ def _shown(given: Any) -> str:
     if isinstance(given, dict):
         return "{...}"
     return str(given) if not isinstance(given, list) else f"[{', '.join(_shown(item) for item in given)}]"
+
+
+def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line number (from 1) of every table and key in `text`; of the first one where it occurs twice.
+
+    The path of a table in an array of tables ends in its number, from 0: `("strikes", "0")`.
+    """
+    places: dict[tuple[str, ...], int] = {}
+    members: Counter[tuple[str, ...]] = Counter()
+    table: tuple[str, ...] = ()
+    depth, quote = 0, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if quote:
+            quote = "" if quote in line else quote
+            continue
+        if depth == 0:
+            header, key = _HEADER.match(line), _KEY.match(line)
+            if header:
+                table = _parts(header.group(1))
+                places.setdefault(table, number)
+                if line.lstrip().startswith("[["):
+                    members[table] += 1
+                    table = (*table, str(members[table] - 1))
+                    places[table] = number
+            elif key:
+                path = table + _parts(key.group(1))
+                for length in range(len(table) + 1, len(path) + 1):
+                    places.setdefault(path[:length], number)
+                line = line[key.end() :]
+        for mark in ('"""', "'''"):
+            if line.count(mark) % 2:
+                quote = mark
+        if not quote and not _HEADER.match(line):
+            bare = _STRING.sub("", line).partition("#")[0]
+            depth = max(0, depth + bare.count("[") - bare.count("]"))
+    return places
+
+
+def key_at(line: str) -> int:
+    """Return where, in a line that sets a key, the value begins."""
+    match = _KEY.match(line)
+    assert match is not None
+    return match.end() + len(line[match.end() :]) - len(line[match.end() :].lstrip())
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

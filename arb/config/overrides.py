@@ -4,12 +4,18 @@ A key is written as TOML dots it, with or without quotes around its parts; a sym
 (`limits.BTC/USDT.min_edge_bps=4`). A value is TOML where it is that (`8`, `true`, `["BTC/USDT"]`), and text where it is
 not, so that neither `paper.fees.gate=0.1%` nor `limits.leg_cost=off` needs quotes that a shell would take away.
 Overrides replace keys in settings that were read already, or in single tables of them.
+
+A grid has several values for each key, as `--set limits.min_edge_bps=2,4,6`: every combination is one set. Values are parted by
+commas; one within quotes or brackets parts nothing, so that a value may be a list. A swept value without a key in config.toml
+(a fee, a latency) is an axis like the others.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import product
+from math import prod
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +25,8 @@ from arb.errors import ConfigError
 
 _PART = re.compile(r'\s*(?:"([^"]+)"|\'([^\']+)\'|([^\s"\'.=]+))\s*(\.|=|$)')
 _EXAMPLE = "write for example --set limits.min_edge_bps=4"
+_AXIS_VALUE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\[[^\]]*\]|[^,"'\[]|["'\[])+""")
+_AXIS_EXAMPLE = "write for example --set limits.min_edge_bps=2,4,6"
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -103,3 +111,60 @@ def _value(path: tuple[str, ...], text: str) -> Any:
 
 def _dotted(path: tuple[str, ...]) -> str:
     return ".".join(f'"{part}"' if "." in part or " " in part else part for part in path)
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """The values that one key is given, each once, as texts; `name` is the key as it was written."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+def read_axis(text: str) -> Axis:
+    """Return the axis that KEY=VALUE,VALUE,... describes; raises `ConfigError` for no such text and for a value given twice."""
+    name, equals, given = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set {name}: is no KEY=VALUE,VALUE,... with a key of config.toml: {_AXIS_EXAMPLE}")
+    return axis_of(name.strip(), _parted(given), f"--set {name.strip()}")
+
+
+def axis_of(name: str, values: Sequence[str], option: str) -> Axis:
+    """Return an axis of these values; raises `ConfigError` naming `option` where one is empty or given twice."""
+    for number, value in enumerate(values):
+        if not value:
+            raise ConfigError(f"{option}: one of its values is empty: {_AXIS_EXAMPLE}")
+        if value in values[:number]:
+            raise ConfigError(f"{option}: the value {value} is given twice: give it once")
+    return Axis(name, tuple(values))
+
+
+def _parted(text: str) -> list[str]:
+    values, at = [], 0
+    while True:
+        match = _AXIS_VALUE.match(text, at)
+        at = match.end() if match else at
+        values.append(match.group().strip() if match else "")
+        if at >= len(text):
+            return values
+        at += 1
+
+
+class Grid:
+    """All combinations of the values of some axes, the last of which changes first."""
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        """Raises `ConfigError` for no axis at all, and for two of one name."""
+        if not axes:
+            raise ConfigError(f"an empty grid: nothing to try: {_AXIS_EXAMPLE}")
+        names = [axis.name for axis in axes]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise ConfigError(f"{name}: is given twice: give all its values at once, parted by commas")
+        self.axes = tuple(axes)
+
+    def __len__(self) -> int:
+        return prod(len(axis.values) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        for values in product(*(axis.values for axis in self.axes)):
+            yield dict(zip((axis.name for axis in self.axes), values, strict=True))

@@ -69,7 +69,7 @@ class CoinSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The user's knowledge of coins: `overrides` as lines `"VENUE:TICKER" = "same as VENUE:TICKER"`
     (`config/coins.py`).
 
-    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/saved_lists.py`); empty for
+    `lists` is a folder with currency lists that the user saved, `VENUE.json` each (`config/coins.py`); empty for
     none. `keyed`: where orders are not sent, too, keys are read, only for currency lists that a venue shows to a key.
     """
 

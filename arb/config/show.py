@@ -88,8 +88,6 @@ def _plain(value: Any) -> Any:
         return f"{value:f}"
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb.config import load_settings
-from arb.config.coins import coin_overrides, coin_rule
-from arb.config.saved_lists import saved_coins
+from arb.config.coins import coin_overrides, coin_rule, saved_coins
 from arb.config.settings import Mode
 from arb.core.state.identity import RouteIdentities
 from arb.errors import ConfigError

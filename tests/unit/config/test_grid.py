@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.config.grid import Axis, Grid, read_axis
+from arb.config.overrides import Axis, Grid, read_axis
 from arb.errors import ConfigError
 
 

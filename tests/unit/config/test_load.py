@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
 from arb.config import Mode, Settings, database_url, load_settings
-from arb.config.loader import load_text
-from arb.config.places import lines_of_keys
+from arb.config.loader import lines_of_keys, load_text
 from arb.core.messages.settings import OnSingleLeg, Ramp
 from arb.errors import ConfigError
 from arb.venues.kit.endpoints import OrderEntry

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.config.starter import Wanted, write_starter
+from arb.config.writing import Wanted, write_starter
 from arb.errors import ConfigError
 
 WANTED = Wanted(venues=("gate", "bitget"), symbols=("BTC/USDT",))
