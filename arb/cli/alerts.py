@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from arb.cli.control import answered, reason_text
-from arb.cli.shared import alert_options, config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.cli.shared import alert_options, config_and_json, given_ledger, mode_and_db
 from arb.clock import utc_text
 from arb.config import ControlOptions, ReviewOptions
 from arb.errors import EXIT_OK
@@ -40,15 +40,14 @@ def alerts_group(
     """
     if context.invoked_subcommand is not None:
         return EXIT_OK
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit, rows=rows, every=every)
+    given = given_ledger(config, mode, db, as_json=as_json)
+    options = ReviewOptions(mode=given.mode, db=db, limit=limit, rows=rows, every=every)
     from arb.app import review
 
-    document = review.alerts(settings, options)
+    document = review.alerts(given.settings, options)
     if as_json or not document["alerts"]:
-        show(document, as_json=as_json)
-    else:
-        click.echo("\n".join(_lines(document)))
+        return given.show(document)
+    click.echo("\n".join(_lines(document)))
     return EXIT_OK
 
 
@@ -75,12 +74,12 @@ def ack_command(
     """
     before = context.parent.params if context.parent else {}
     config, mode, db = config or before.get("config"), mode or before.get("mode"), db or before.get("db")
-    settings = settings_from(config)
-    mode, why = ledger_mode(settings, mode, db), reason_text(reason)
+    given = given_ledger(config, mode, db, as_json=as_json or bool(before.get("as_json")))
+    why = reason_text(reason)
     from arb.app import control
 
-    options = ControlOptions(mode=mode, db=db, reason=why, ident=ident, by=control.this_user())
-    return answered(control.acknowledge(settings, options), as_json=as_json or bool(before.get("as_json")))
+    options = ControlOptions(mode=given.mode, db=db, reason=why, ident=ident, by=control.this_user())
+    return answered(given, control.acknowledge(given.settings, options))
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`arb doctor`: check that this machine and its accounts are ready for the real venues."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, config_and_json, demo_option, folder_of, settings_from, show
+from arb.cli.shared import DEFAULT_CONFIG, Given, demo_option, sandbox_option, with_settings
 from arb.config import DoctorOptions, Mode, RunOptions, Settings, require_consents
-from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, list_keys
 from arb.errors import EXIT_CHECK, ConfigError
 from arb.logs import logging_to
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.argument("venues", nargs=-1, metavar="[VENUE]...")
-@click.option(
-    "--sandbox",
-    type=ADMIN_URL,
-    metavar="ADMIN_URL",
-    help="Examine this running `arb sandbox`; 'embedded': our own [default: the real venues].",
-)
+@sandbox_option("Examine")
 @click.option("--drill", is_flag=True, help="Send three small orders at each venue, too; prints the cost first.")
 @click.option("--live", is_flag=True, help="The second consent that --drill needs; the first is [live] enabled.")
 @click.option("--yes", is_flag=True, help="Send them without asking.")
@@ -39,16 +32,9 @@ if TYPE_CHECKING:
     help="Keep the venues' answers to them here [default: a new directory next to the ledger], one file each, secrets removed.",
 )
 @demo_option
-@config_and_json
+@with_settings
 def doctor_command(
-    venues: tuple[str, ...],
-    sandbox: str | None,
-    drill: bool,
-    live: bool,
-    yes: bool,
-    keep: Path | None,
-    config: Path | None,
-    as_json: bool,
+    given: Given, venues: tuple[str, ...], sandbox: str | None, drill: bool, live: bool, yes: bool, keep: Path | None
 ) -> int:
     """Check venues, accounts and this machine.
 
@@ -61,15 +47,15 @@ def doctor_command(
     one that arrives after its expiry, which it must refuse, and one of the smallest size that trades and is traded
     back.
     """
-    settings = settings_from(config)
+    settings = given.settings
     if not drill and (live or yes or keep):
         raise ConfigError("--live, --yes and --keep need a drill: add --drill, or omit them")
     if drill and sandbox is None:
         require_consents(settings, live=live)
     if drill and sandbox is not None and live:
         raise ConfigError("--live: consents to real orders, and a sandbox takes none: omit it")
-    options = DoctorOptions(venues=venues, sandbox=sandbox, config=config or DEFAULT_CONFIG)
-    keys, lists = ({}, {}) if sandbox is not None else _keys(settings, config, every=drill)
+    options = DoctorOptions(venues=venues, sandbox=sandbox, config=given.config or DEFAULT_CONFIG)
+    keys, lists = ({}, {}) if sandbox is not None else _keys(settings, given.key_places(), every=drill)
     from arb.app.doctor.doctor import document_of, examine  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
@@ -79,18 +65,17 @@ def doctor_command(
             more, exit_code = _drilled(settings, options, keys, examined.costs, found, keep=keep, live=live, yes=yes)
             found += more
     document = document_of(found)
-    show(document if as_json else _for_people(document), as_json=as_json)
+    given.show(document if given.as_json else _for_people(document))
     return exit_code
 
 
 def _keys(
-    settings: Settings, config: Path | None, *, every: bool
+    settings: Settings, places: KeyPlaces, *, every: bool
 ) -> tuple[dict[str, Credentials], dict[str, Credentials]]:
     """Return the existing keys: those to trade with, and those only for currency lists.
 
     With `every`, raises `ConfigError` for a venue to trade at that has none.
     """
-    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
     traded = settings.venues.traded()
     keys = {
         venue: places.credentials(venue, chosen)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import click
 
@@ -20,16 +21,13 @@ from arb.cli.shared import (
     NEW_FILE,
     RUN_MODES,
     SEED,
-    config_and_json,
+    Given,
     demo_option,
-    folder_of,
-    settings_from,
-    show,
     to_json,
+    with_settings,
 )
-from arb.config import Mode, RunOptions, Settings, database_url, require_consents
-from arb.config.keyring import SystemKeyring
-from arb.config.keys import KeyPlaces, credentials_of, list_keys
+from arb.config import Mode, RunOptions, database_url, require_consents
+from arb.config.keys import credentials_of, list_keys
 from arb.config.quotes import require_own_limits
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
@@ -54,19 +52,8 @@ from arb.view.tty import HeldLog, screen_possible
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
 @demo_option
 @click.option("--show-config", is_flag=True, help="Print the resolved settings, secrets masked, and stop.")
-@config_and_json
-def run_command(
-    mode: str | None,
-    for_s: float | None,
-    seed: int | None,
-    db: str | None,
-    sandbox: str | None,
-    tape: Path | None,
-    live: bool,
-    show_config: bool,
-    config: Path | None,
-    as_json: bool,
-) -> int:
+@with_settings
+def run_command(given: Given, mode: str | None, show_config: bool, **asked: Any) -> int:
     """Run the engine.
 
     Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with
@@ -76,35 +63,41 @@ def run_command(
     pairs, earnings and alerts; ? lists its keys (halt, flatten, acknowledge), which ask first. Elsewhere it logs lines.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
-    settings = settings_from(config)
+    settings = given.settings
     if show_config:
-        click.echo(_shown(settings, as_json=as_json), nl=False)
+        click.echo(_shown(given), nl=False)
         return EXIT_OK
     chosen = Mode(mode) if mode else settings.run.mode
-    _refuse_useless(chosen, seed=seed, sandbox=sandbox, live=live)
+    options = RunOptions(mode=chosen, **asked)
+    _refuse_useless(options)
     keys: dict[str, Credentials] = {}
     if chosen is Mode.LIVE:
-        require_consents(settings, live=live)
-        keys = credentials_of(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
-    elif chosen is Mode.PAPER and sandbox is None:
-        keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
-    require_own_limits(settings, chosen, config or DEFAULT_CONFIG)
-    database_url(settings, chosen.value, db)
-    options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
-    lines, shows = HeldLog(sys.stderr), not as_json and screen_possible(sys.stdout, os.environ)
+        require_consents(settings, live=options.live)
+        keys = credentials_of(settings, given.key_places())
+    elif chosen is Mode.PAPER and options.sandbox is None:
+        keys = list_keys(settings, given.key_places())
+    require_own_limits(settings, chosen, given.config or DEFAULT_CONFIG)
+    database_url(settings, chosen.value, options.db)
+    lines, shows = HeldLog(sys.stderr), not given.as_json and screen_possible(sys.stdout, os.environ)
     watched = still("starting") if sys.stderr.isatty() else contextlib.nullcontext()
     with logging_to(lines, level=settings.run.log_level.value), watched:
         from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
         from arb.view.view import ScreenProcess
 
-        watch = ["status", "--watch", "--of-run", str(os.getpid()), *_ledger_options(chosen.value, db, config)]
+        watch = [
+            "status",
+            "--watch",
+            "--of-run",
+            str(os.getpid()),
+            *_ledger_options(chosen.value, options.db, given.config),
+        ]
         screen = ScreenProcess(watch, lines) if shows else None
         summary, exit_code = run_engine(settings, options, screen=screen, keys=keys)
-    if as_json:
-        show(summary, as_json=True)
+    if given.as_json:
+        given.show(summary)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        where = _ledger_options(mode, db and summary["db"], config)
+        where = _ledger_options(mode, options.db and summary["db"], given.config)
         click.echo(ending(summary, exit_code, [*map(quote, where)], width))
     return exit_code
 
@@ -116,11 +109,12 @@ def _ledger_options(mode: str | None, db: str | None, config: Path | None) -> li
     return [text for name, value in given.items() if value for text in (name, str(value))]
 
 
-def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: bool) -> None:
+def _refuse_useless(options: RunOptions) -> None:
     """Raise `ConfigError` for options that would change nothing in this mode."""
-    if live and mode is not Mode.LIVE:
+    mode, sandbox = options.mode, options.sandbox
+    if options.live and mode is not Mode.LIVE:
         raise ConfigError(f"--live: consents to real orders, and mode {mode.value!r} sends none: omit it")
-    if seed is not None and (mode is Mode.LIVE or (mode is Mode.PAPER and sandbox is None)):
+    if options.seed is not None and (mode is Mode.LIVE or (mode is Mode.PAPER and sandbox is None)):
         raise ConfigError(
             f"--seed: repeats embedded markets, and {mode.value} reads real ones: "
             f"{'add --sandbox embedded, or ' * (mode is Mode.PAPER)}omit it"
@@ -132,10 +126,10 @@ def _refuse_useless(mode: Mode, *, seed: int | None, sandbox: str | None, live: 
         )
 
 
-def _shown(settings: Settings, *, as_json: bool) -> str:
-    if not as_json:
-        return as_toml(settings, os.environ)
-    return to_json(plain(settings, os.environ)) + "\n"
+def _shown(given: Given) -> str:
+    if not given.as_json:
+        return as_toml(given.settings, os.environ)
+    return to_json(plain(given.settings, os.environ)) + "\n"
 
 
 @click.command("sandbox")
@@ -158,22 +152,13 @@ def _shown(settings: Settings, *, as_json: bool) -> str:
 )
 @click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")
-@config_and_json
-def sandbox_command(
-    port: int,
-    seed: int | None,
-    symbol_count: int,
-    static: bool,
-    faults: Path | None,
-    config: Path | None,
-    as_json: bool,
-) -> int:
+@with_settings
+def sandbox_command(_: Given, **options: Any) -> int:
     """Serve only the simulated exchanges.
 
     The first line on stdout is JSON (addresses, keys); no other line follows it.
     """
-    settings_from(config)
     from arb.sandbox.__main__ import run_sandbox
 
-    run_sandbox(port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
+    run_sandbox(**options)
     return EXIT_OK

@@ -1,20 +1,18 @@
 """`arb keys`: where the venues' keys are, and whether they work. No command shows one."""
 
-import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from arb.cli.shared import config_and_json, demo_option, folder_of, settings_from, show
+from arb.cli.shared import Given, demo_option, with_settings
 from arb.config import Settings, VenueSettings
 from arb.config.keyring import SystemKeyring
 from arb.config.keys import KeyPlaces, Place, shape_problem
 from arb.config.loader import nearest
-from arb.errors import EXIT_OK, ConfigError
+from arb.errors import ConfigError
 from arb.logs import logging_to
 from arb.masking import SECRETS
 from arb.venues.kit.endpoints import Environment
@@ -32,86 +30,79 @@ def keys_group() -> None:
 
 
 @keys_group.command("list")
-@config_and_json
-def list_command(config: Path | None, as_json: bool) -> int:
+@with_settings
+def list_command(given: Given) -> int:
     """List under which names keys are looked for, and where they are.
 
     The first place that has any part of a key is the one it is taken from (`from`); those under `also` are not looked at.
     """
-    settings = settings_from(config)
-    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
+    places = given.key_places()
     rows = [
         _place_row(venue, msgspec.structs.replace(chosen, environment=environment), places)
-        for venue, chosen in settings.venues.every().items()
+        for venue, chosen in given.settings.venues.every().items()
         if chosen.key_names()
         for environment in (Environment.PRODUCTION, Environment.DEMO)
     ]
     problem = places.keyring.problem()
-    show({"keys": rows, "keyring": problem or "can be used", "file": str(places.file)}, as_json=as_json)
-    return EXIT_OK
+    return given.show({"keys": rows, "keyring": problem or "can be used", "file": str(places.file)})
 
 
 @keys_group.command("add")
 @click.argument("venue")
 @demo_option
-@config_and_json
-def add_command(venue: str, config: Path | None, as_json: bool) -> int:
+@with_settings
+def add_command(given: Given, venue: str) -> int:
     """Put the key of VENUE into the system's keyring.
 
     In a terminal its parts are asked for and not shown; elsewhere they are read from stdin, a line each: key, secret and, where
     the venue has one, passphrase. Nothing is sent: `arb keys test VENUE` does that.
     """
-    settings = settings_from(config)
-    names = _chosen(settings, venue).key_names()
+    names = _chosen(given.settings, venue).key_names()
     keyring = SystemKeyring()
     if present := keyring.entries(names.values()):
         raise ConfigError(f"keyring: {', '.join(present)} is there already: `arb keys remove {venue}` first")
-    given = _asked(names) if sys.stdin.isatty() else _piped(names)
-    for part, secret in given.items():
+    parts = _asked(names) if sys.stdin.isatty() else _piped(names)
+    for part, secret in parts.items():
         if problem := shape_problem(secret):
             raise ConfigError(f"{venue}: the {part} {problem}")
-    if len(set(given.values())) < len(given):
-        raise ConfigError(f"{venue}: two of {', '.join(given)} are the same: one is wrong")
+    if len(set(parts.values())) < len(parts):
+        raise ConfigError(f"{venue}: two of {', '.join(parts)} are the same: one is wrong")
     try:
-        for part, secret in given.items():
+        for part, secret in parts.items():
             keyring.put(names[part], secret)
     except ConfigError:
         keyring.remove(names.values())  # half a key would keep the whole one out
         raise
-    show({"venue": venue, "added": list(names.values()), "to": "keyring"}, as_json=as_json)
-    return EXIT_OK
+    return given.show({"venue": venue, "added": list(names.values()), "to": "keyring"})
 
 
 @keys_group.command("remove")
 @click.argument("venue")
 @demo_option
-@config_and_json
-def remove_command(venue: str, config: Path | None, as_json: bool) -> int:
+@with_settings
+def remove_command(given: Given, venue: str) -> int:
     """Remove the key of VENUE from the system's keyring.
 
     Keys in the environment or `.env` stay there.
     """
-    settings = settings_from(config)
-    names = _chosen(settings, venue).key_names()
+    names = _chosen(given.settings, venue).key_names()
     removed = SystemKeyring().remove(names.values())
     if not removed:
         raise ConfigError(f"keyring: has none of {', '.join(names.values())}")
-    show({"venue": venue, "removed": removed, "from": "keyring"}, as_json=as_json)
-    return EXIT_OK
+    return given.show({"venue": venue, "removed": removed, "from": "keyring"})
 
 
 @keys_group.command("test")
 @click.argument("venues", nargs=-1, metavar="[VENUE]...")
 @demo_option
-@config_and_json
-def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) -> int:
+@with_settings
+def test_command(given: Given, venues: tuple[str, ...]) -> int:
     """Ask venues whose key it is and which rights it has.
 
     Of every enabled venue, or of those named; where orders are not sent, of those that have one, for their currency
     lists. Reads only; exit code 3 where a key is refused, may withdraw, or a venue does not answer.
     """
-    settings = settings_from(config)
-    places = KeyPlaces(os.environ, folder_of(config), SystemKeyring())
+    settings, places = given.settings, given.key_places()
     traded = settings.venues.traded()
     wanted: Mapping[str, VenueSettings] = {venue: _chosen(settings, venue) for venue in venues} or {
         venue: chosen
@@ -123,7 +114,7 @@ def test_command(venues: tuple[str, ...], config: Path | None, as_json: bool) ->
 
     with logging_to(level="error"):
         rows, exit_code = ask_venues(settings, keys)
-    show(rows if as_json else {row["venue"]: _for_people(row) for row in rows}, as_json=as_json)
+    given.show(rows if given.as_json else {row["venue"]: _for_people(row) for row in rows})
     return exit_code
 
 

@@ -1,18 +1,15 @@
 """`arb markets`: a table of the symbols that several venues list, and the choice of those to trade."""
 
-import os
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import click
 
-from arb.cli.shared import ADMIN_URL, DEFAULT_CONFIG, DURATION, config_and_json, folder_of, settings_from, show, to_json
+from arb.cli.shared import DEFAULT_CONFIG, DURATION, Given, sandbox_option, to_json, with_settings
 from arb.clock import SystemClock
-from arb.config import MarketsOptions, Settings
-from arb.config.keyring import SystemKeyring
-from arb.config.keys import KeyPlaces, list_keys
+from arb.config import MarketsOptions
+from arb.config.keys import list_keys
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.logs import logging_to
 from arb.market.numbers import plain
@@ -43,6 +40,7 @@ EVERY_S, EVERY_MIN_S = 30, 5
 @click.option("--watch", is_flag=True, help="Keep running and print symbols newly listed, dropped, halted and resumed.")
 @click.option(
     "--every",
+    "every_s",
     type=DURATION,
     metavar="TIME",
     help=f"With --watch: how often to look, {EVERY_MIN_S} s apart at least [default: {EVERY_S} s].",
@@ -50,26 +48,9 @@ EVERY_S, EVERY_MIN_S = 30, 5
 @click.option(
     "--for", "for_s", type=DURATION, metavar="TIME", help="With --watch: stop after this time [default: at a signal]."
 )
-@click.option(
-    "--sandbox",
-    type=ADMIN_URL,
-    metavar="ADMIN_URL",
-    help="Ask this running `arb sandbox`; 'embedded': our own [default: the real venues].",
-)
-@config_and_json
-def markets_command(
-    min_venues: int | None,
-    top: int | None,
-    quote: str | None,
-    why: str | None,
-    write: bool,
-    watch: bool,
-    every: float | None,
-    for_s: float | None,
-    sandbox: str | None,
-    config: Path | None,
-    as_json: bool,
-) -> int:
+@sandbox_option("Ask")
+@with_settings
+def markets_command(given: Given, every_s: float | None, **asked: Any) -> int:
     """Show symbols that several venues list, and their edges.
 
     Of each symbol that at least two of the enabled venues list: its volume of 24 hours at the second busiest venue,
@@ -79,55 +60,45 @@ def markets_command(
     The rules of `[run.auto]` choose the symbols worth trading; --write puts the choice into the settings. A venue that
     does not answer is named, and the exit code is 3 then.
     """
-    settings = settings_from(config)
-    if why is not None:
-        _require_symbol(why)
-    if sum((why is not None, write, watch)) > 1:
+    settings, wait_s = given.settings, EVERY_S if every_s is None else every_s
+    options = MarketsOptions(config=given.config or DEFAULT_CONFIG, every_s=wait_s, **asked)
+    if options.why is not None:
+        _require_symbol(options.why)
+    if sum((options.why is not None, options.write, options.watch)) > 1:
         raise ConfigError("--why shows one symbol, --write writes the choice, --watch keeps running: give one of them")
-    if write and quote not in (None, settings.run.report_currency):
+    if options.write and options.quote not in (None, settings.run.report_currency):
         raise ConfigError(
-            f"--write: symbols priced in {quote}, and [run] report_currency is {settings.run.report_currency}: set that first"
+            f"--write: symbols priced in {options.quote}, and [run] report_currency is {settings.run.report_currency}: "
+            "set that first"
         )
-    if not watch and (every is not None or for_s is not None):
+    if not options.watch and (every_s is not None or options.for_s is not None):
         raise ConfigError("--every and --for need a watch: add --watch, or omit them")
-    if every is not None and every < EVERY_MIN_S:
+    if wait_s < EVERY_MIN_S:
         raise ConfigError(f"--every: each look asks a venue for some MB: give {EVERY_MIN_S}s at least")
-    options = MarketsOptions(
-        min_venues=min_venues,
-        top=top,
-        quote=quote,
-        why=why,
-        write=write,
-        watch=watch,
-        every_s=EVERY_S if every is None else every,
-        for_s=for_s,
-        sandbox=sandbox,
-        config=config or DEFAULT_CONFIG,
-    )
     keys: dict[str, Credentials] = {}
-    if sandbox is None:
-        keys = list_keys(settings, KeyPlaces(os.environ, folder_of(config), SystemKeyring()))
+    if options.sandbox is None:
+        keys = list_keys(settings, given.key_places())
     from arb.app.markets import show_markets  # late: it loads the venues' libraries
 
     with logging_to(level="error"):
-        if watch:
-            return _watch(settings, options, keys, as_json=as_json)
+        if options.watch:
+            return _watch(given, options, keys)
         document = show_markets(settings, options, keys)
-    show(document if as_json else for_people(document), as_json=as_json)
+    given.show(document if given.as_json else for_people(document))
     return EXIT_CHECK if document["failed"] else EXIT_OK
 
 
-def _watch(settings: Settings, options: MarketsOptions, keys: Mapping[str, Credentials], *, as_json: bool) -> int:
+def _watch(given: Given, options: MarketsOptions, keys: Mapping[str, Credentials]) -> int:
     """Show the markets, each change as a line, and the markets again at the end."""
     from arb.app.market_watch import watch_markets
 
     def on_document(document: dict[str, Any]) -> None:
-        show(document if as_json else for_people(document), as_json=as_json)
+        given.show(document if given.as_json else for_people(document))
 
     def on_news(news: dict[str, Any]) -> None:
-        click.echo(to_json(news) if as_json else f"{news['at']} {news['text']}")
+        click.echo(to_json(news) if given.as_json else f"{news['at']} {news['text']}")
 
-    watch_markets(settings, options, SystemClock(), on_document, on_news, keys)
+    watch_markets(given.settings, options, SystemClock(), on_document, on_news, keys)
     return EXIT_OK
 
 

@@ -2,12 +2,11 @@
 
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import click
 
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.cli.shared import Given, with_ledger
 from arb.config import RebalanceOptions
 from arb.errors import EXIT_OK, CheckFailed
 from arb.market.symbol import ASSET
@@ -43,16 +42,9 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
     metavar="VENUE:ASSET=AMOUNT",
     help="The withdrawal fee, where the venue does not publish it; may be given several times.",
 )
-@mode_and_db
-@config_and_json
+@with_ledger
 def rebalance_command(
-    asset: str | None,
-    max_cost_bps: int,
-    fees: tuple[tuple[tuple[str, str], Decimal], ...],
-    mode: str | None,
-    db: str | None,
-    config: Path | None,
-    as_json: bool,
+    given: Given, asset: str | None, max_cost_bps: int, fees: tuple[tuple[tuple[str, str], Decimal], ...]
 ) -> int:
     """Plan withdrawals between venues, and make none.
 
@@ -61,18 +53,13 @@ def rebalance_command(
     engine, or of the last run. Nothing is sent: withdrawals are yours to make. Exit code 3 where a band cannot be met, with the
     reason.
     """
-    settings = settings_from(config)
     options = RebalanceOptions(
-        mode=ledger_mode(settings, mode, db),
-        db=db,
-        asset=asset,
-        max_cost_bps=Decimal(max_cost_bps),
-        fees=dict(fees),
+        mode=given.mode, db=given.db, asset=asset, max_cost_bps=Decimal(max_cost_bps), fees=dict(fees)
     )
     from arb.app.rebalance import rebalance
 
-    plan = rebalance(settings, options)
-    show(plan, as_json=as_json)
+    plan = rebalance(given.settings, options)
+    given.show(plan)
     if plan["refused"]:
         unmet = "; ".join(f"{one['asset']} at {one['venue']} {one['because']}" for one in plan["refused"])
         raise CheckFailed(f"bands stay unmet: {unmet}")

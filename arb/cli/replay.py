@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from arb.cli.progress import progress
-from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, config_and_json, settings_from, show
+from arb.cli.shared import DURATION, INPUT_FILE, RATE, SEED, Given, show, with_settings
 from arb.config import ReplayOptions, database_url
 from arb.logs import logging_to
 from arb.market.numbers import plain
@@ -20,7 +20,7 @@ _DETAILS = "arb report --mode replay --html FILE"
 
 
 @click.command("replay")
-@click.argument("tapes", type=TAPES, nargs=-1, required=True, metavar="DAYS...")
+@click.argument("files", type=TAPES, nargs=-1, required=True, metavar="DAYS...")
 @click.option(
     "--db", metavar="URL", help="The ledger to create; an old one is replaced [default: sqlite:///var/replay.sqlite]."
 )
@@ -36,6 +36,7 @@ _DETAILS = "arb report --mode replay --html FILE"
 )
 @click.option(
     "--fee",
+    "fee_bps",
     type=RATE,
     metavar="RATE",
     help="The taker fee at every venue [default: the recorded fee; 10bps where none was recorded].",
@@ -47,18 +48,8 @@ _DETAILS = "arb report --mode replay --html FILE"
     metavar="KEY=VALUE",
     help="A setting of config.toml in place of that replayed under, as limits.min_edge_bps=4; may be given several times.",
 )
-@config_and_json
-def replay_command(
-    tapes: tuple[Path, ...],
-    db: str | None,
-    seed: int | None,
-    journal: Path | None,
-    latency: float | None,
-    fee: Decimal | None,
-    overrides: tuple[str, ...],
-    config: Path | None,
-    as_json: bool,
-) -> int:
+@with_settings
+def replay_command(given: Given, latency: float | None, **asked: Any) -> int:
     """Run the engine on recorded tapes.
 
     DAYS are tapes, or folders of them, such as `arb record` writes. Captures and recordings are traded on with
@@ -67,26 +58,22 @@ def replay_command(
     was, and must lead to the same commands: the first difference is shown, with exit code 3. With --fee, --latency,
     --set or --seed it is an experiment instead: on its frames and rules, with simulated orders.
     """
-    settings = settings_from(config)
-    database_url(settings, "replay", db)
+    database_url(given.settings, "replay", asked["db"])
     from arb.app.replay import replay_tapes
 
     options = ReplayOptions(
-        files=tapes,
-        db=db,
-        seed=seed,
-        journal=journal,
         latency_ms=None if latency is None else max(1, round(latency * 1000)),
-        fee_bps=fee,
-        overrides=overrides,
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
+        **asked,
     )
-    with logging_to(level=settings.run.log_level.value), progress() as shown:
+    with logging_to(level=given.settings.run.log_level.value), progress() as shown:
         summary, exit_code = replay_tapes(
-            settings, options, lambda done, of: shown("reading lines" if of is None else "replaying lines", done, of)
+            given.settings,
+            options,
+            lambda done, of: shown("reading lines" if of is None else "replaying lines", done, of),
         )
-    if as_json or "answer" not in summary:
-        show(summary, as_json=as_json)
+    if given.as_json or "answer" not in summary:
+        given.show(summary)
     else:
         _show_answer(summary)
     return exit_code

@@ -1,15 +1,15 @@
 """The commands that show the past: `status`, `pairs`, `report`, `explain`, `export`."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, row_options, settings_from, show
+from arb.cli.progress import progress
+from arb.cli.shared import Given, row_options, show, with_ledger
 from arb.config import ReviewOptions
 from arb.errors import EXIT_OK
 from arb.view.tty import screen_possible
@@ -19,32 +19,28 @@ from arb.view.tty import screen_possible
 @click.option("--watch", is_flag=True, help="Keep the screen up; without a terminal, print again and again.")
 @click.option("--of-run", type=int, hidden=True, help="The process of `arb run` whose screen this is.")
 @row_options
-@mode_and_db
-@config_and_json
-def status_command(
-    watch: bool, of_run: int | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
-) -> int:
+@with_ledger
+def status_command(given: Given, watch: bool, of_run: int | None, **rows: Any) -> int:
     """Show the present or latest run.
 
     Exposure is first, then venues, pairs and earnings: on a terminal as the screen of `arb run`, elsewhere as text. With
     --watch the screen stays, and its keys (?) halt, flatten and acknowledge; closing it stops no engine. Rows that are selected
     (--since and the like) are summed up as text, even while an engine runs; with only --run, that run is shown.
     """
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
+    options = ReviewOptions(mode=given.mode, db=given.db, rows=rows)
     from arb.app import review
 
-    if not (as_json or review.narrowed(options)) and screen_possible(sys.stdout, os.environ):
+    if not (given.as_json or review.narrowed(options)) and screen_possible(sys.stdout, os.environ):
         from arb.app import screen
 
         if watch:
-            screen.watch(settings, options, of_run)
+            screen.watch(given.settings, options, of_run)
         else:
-            click.echo(screen.draw_once(settings, options))
+            click.echo(screen.draw_once(given.settings, options))
     elif watch:
-        review.watch_status(settings, options, lambda document: show(document, as_json=as_json))
+        review.watch_status(given.settings, options, lambda document: show(document, as_json=given.as_json))
     else:
-        show(review.status(settings, options), as_json=as_json)
+        given.show(review.status(given.settings, options))
     return EXIT_OK
 
 
@@ -58,17 +54,14 @@ def status_command(
     help="How many, latest first.",
 )
 @row_options
-@mode_and_db
-@config_and_json
-def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any) -> int:
+@with_ledger
+def pairs_command(given: Given, limit: int, **rows: Any) -> int:
     """List pair trades, the latest first."""
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit, rows=rows)
+    options = ReviewOptions(mode=given.mode, db=given.db, limit=limit, rows=rows)
     from arb.app import review
 
-    document = review.pairs(settings, options)
-    show(document if as_json else _brief(document), as_json=as_json)
-    return EXIT_OK
+    document = review.pairs(given.settings, options)
+    return given.show(document if given.as_json else _brief(document))
 
 
 def _brief(document: dict[str, Any]) -> dict[str, Any]:
@@ -82,47 +75,39 @@ def _brief(document: dict[str, Any]) -> dict[str, Any]:
 @click.command("report")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
 @row_options
-@mode_and_db
-@config_and_json
-def report_command(
-    html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
-) -> int:
+@with_ledger
+def report_command(given: Given, html: Path | None, **rows: Any) -> int:
     """Sum up a ledger: earnings, and the reasons for them.
 
     Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
     same as the page of `arb ui`, in one file that any browser shows without a network, with a summary to send on.
     """
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, rows=rows)
+    options = ReviewOptions(mode=given.mode, db=given.db, rows=rows)
     from arb.app import review
 
     if html is None:
-        document = review.report(settings, options)
+        document = review.report(given.settings, options)
     else:
         from arb.app.review import report_page  # late: it loads numpy
 
-        document = report_page(settings, options, html)
-    show(document, as_json=as_json)
-    return EXIT_OK
+        document = report_page(given.settings, options, html)
+    return given.show(document)
 
 
 @click.command("explain")
 @click.argument("ident", metavar="ID")
-@mode_and_db
-@config_and_json
-def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+@with_ledger
+def explain_command(given: Given, ident: str) -> int:
     """Explain one pair trade step by step.
 
     Every step from the decision's market data to the last fill with its wait, both order books at that time with the
     levels the plan took, the alternatives and why they were not taken, and the source and use of each cent; ID as `arb
     pairs` shows it.
     """
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)
+    options = ReviewOptions(mode=given.mode, db=given.db, ident=ident)
     from arb.app import review
 
-    show(review.explain(settings, options), as_json=as_json)
-    return EXIT_OK
+    return given.show(review.explain(given.settings, options))
 
 
 @click.command("export")
@@ -135,40 +120,17 @@ def explain_command(ident: str, mode: str | None, db: str | None, config: Path |
     help="Where to write; files of an earlier export there are replaced.",
 )
 @row_options
-@mode_and_db
-@config_and_json
-def export_command(
-    folder: Path, mode: str | None, db: str | None, config: Path | None, as_json: bool, **rows: Any
-) -> int:
+@with_ledger
+def export_command(given: Given, folder: Path, **rows: Any) -> int:
     """Write a ledger as Parquet.
 
     Every table and the view of pairs, exact to the last digit, as DIR/table=NAME/day_utc=YYYY-MM-DD/part-0.parquet. Needs
     pyarrow: `make dev` installs it.
     """
-    settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, parquet=folder, rows=rows)
+    options = ReviewOptions(mode=given.mode, db=given.db, parquet=folder, rows=rows)
     from arb.app import review
 
-    with _progress(shown=not as_json and sys.stderr.isatty()) as on_progress:
-        answer = review.export(settings, options, on_progress)
-    show(answer, as_json=as_json)
-    return EXIT_OK
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Yield the function that draws a bar on stderr, or None without a terminal."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:>15}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def draw(name: str, rows: int, of: int) -> None:
-            bar.update(task, description=name, completed=rows, total=of)
-
-        yield draw
+    shown = not given.as_json and sys.stderr.isatty()
+    with progress() if shown else contextlib.nullcontext() as on_progress:
+        answer = review.export(given.settings, options, on_progress)
+    return given.show(answer)

@@ -1,5 +1,6 @@
 """Shared by all commands: common options, reading settings, and printing answers on stdout."""
 
+import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -11,13 +12,69 @@ import click
 import msgspec
 
 from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
-from arb.config.keys import hide_known
+from arb.config.keyring import SystemKeyring
+from arb.config.keys import KeyPlaces, hide_known
 from arb.core.messages.records import PairKind
 from arb.documents import encoded, plain
+from arb.errors import EXIT_OK
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """The options that commands share: the settings, the form of the answer, and whose ledger.
+
+    `mode`, `db`: only `with_ledger` sets them; the mode decides which ledger is the default.
+    """
+
+    settings: Settings
+    config: Path | None
+    as_json: bool
+    mode: str = ""
+    db: str | None = None
+
+    @property
+    def url(self) -> str:
+        return database_url(self.settings, self.mode, self.db)
+
+    def key_places(self) -> KeyPlaces:
+        return KeyPlaces(os.environ, folder_of(self.config), SystemKeyring())
+
+    def show(self, document: Any) -> int:
+        """Print the answer of a command that went well, and return its exit code."""
+        show(document, as_json=self.as_json)
+        return EXIT_OK
+
+
+Command = Callable[..., int]
+
+
+def with_settings(command: Command) -> Command:
+    """Add `--config` and `--json`, and give the command a `Given` before its own options."""
+
+    @functools.wraps(command)
+    def called(*, config: Path | None, as_json: bool, **options: Any) -> int:
+        return command(Given(settings=settings_from(config), config=config, as_json=as_json), **options)
+
+    return config_and_json(called)
+
+
+def with_ledger(command: Command) -> Command:
+    """Do as `with_settings`, and add the options that choose the ledger: `--mode`, `--environment`, `--db`."""
+
+    @functools.wraps(command)
+    def called(*, config: Path | None, as_json: bool, mode: str | None, db: str | None, **options: Any) -> int:
+        return command(given_ledger(config, mode, db, as_json=as_json), **options)
+
+    return mode_and_db(config_and_json(called))
+
+
+def given_ledger(config: Path | None, mode: str | None, db: str | None, *, as_json: bool) -> Given:
+    settings = settings_from(config)
+    chosen = ledger_mode(settings, mode, db)
+    return Given(settings=settings, config=config, as_json=as_json, mode=chosen, db=db)
 
 
 def config_and_json(command: F) -> F:
@@ -59,6 +116,12 @@ def alert_options(command: F) -> F:
     for name, kind, shown, text in reversed(options):
         command = click.option(name, type=kind, metavar=shown, help=text)(command)
     return command
+
+
+def sandbox_option(verb: str) -> Callable[[F], F]:
+    """Return the decorator that adds `--sandbox`; `verb`: what the command does with one."""
+    text = f"{verb} this running `arb sandbox`; 'embedded': our own [default: the real venues]."
+    return click.option("--sandbox", type=ADMIN_URL, metavar="ADMIN_URL", help=text)
 
 
 def settings_from(config: Path | None, *, keys: bool = True) -> Settings:

@@ -4,13 +4,11 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from arb.cli.shared import as_cell, config_and_json, ledger_mode, mode_and_db, settings_from, show, to_json
-from arb.config import database_url
+from arb.cli.shared import Given, as_cell, to_json, with_ledger
 from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
 
@@ -30,36 +28,30 @@ Questions to paste: docs/SQL.md"""
 @click.command("sql")
 @click.argument("query", metavar="[SQL]", required=False)
 @click.option("--connection", is_flag=True, help="Print how psql, DuckDB, DBeaver and others connect, and stop.")
-@mode_and_db
-@config_and_json
-def sql_command(
-    query: str | None, connection: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool
-) -> int:
+@with_ledger
+def sql_command(given: Given, query: str | None, connection: bool) -> int:
     """Query a ledger in SQL, read-only.
 
     With SQL one question, its answer as a table or, with --json, as a document; without, a prompt, or the questions on
     stdin. Every write is refused. docs/SQL.md has questions to paste, `.columns NAME` explains columns.
     """
-    settings = settings_from(config)
-    url = database_url(settings, ledger_mode(settings, mode, db), db)
     from arb.store.ledger import read_only
 
     if connection:
-        show(read_only.connections(url), as_json=as_json)
-        return EXIT_OK
+        return given.show(read_only.connections(given.url))
     asks = query is None and sys.stdin.isatty()
-    if asks and as_json:
+    if asks and given.as_json:
         raise ConfigError("--json: give the question, too: arb sql --json 'SELECT ...'")
-    with contextlib.closing(read_only.ReadOnlyLedger(url)) as ledger:
+    with contextlib.closing(read_only.ReadOnlyLedger(given.url)) as ledger:
         if asks:
             _prompt(ledger)
             return EXIT_OK
         questions = [query] if query is not None else list(statements(sys.stdin))
-        if as_json and len(questions) != 1:
+        if given.as_json and len(questions) != 1:
             raise ConfigError(f"--json: {len(questions)} questions on stdin, and one document is one answer")
         for sql in questions:
             try:
-                click.echo(_document(ledger.ask(sql)) if as_json else table(ledger.ask(sql, SHOWN_ROWS)))
+                click.echo(_document(ledger.ask(sql)) if given.as_json else table(ledger.ask(sql, SHOWN_ROWS)))
             except read_only.Interrupted:
                 click.echo(INTERRUPTED, err=True)
                 return EXIT_INTERRUPTED

@@ -10,9 +10,8 @@ from click.core import ParameterSource
 
 from arb.cli.progress import progress
 from arb.cli.replay import TAPES
-from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, config_and_json, settings_from, show
+from arb.cli.shared import DURATION, INPUT_FILE, NEW_FILE, RATE, Given, with_settings
 from arb.config import SweepOptions
-from arb.errors import EXIT_OK
 from arb.logs import logging_to
 
 SHOWN = 20
@@ -78,22 +77,17 @@ class Several(click.ParamType[tuple[tuple[str, Any], ...]]):
 @click.option("--dask-ca", type=INPUT_FILE, metavar="FILE", help="TLS: the authority of the cluster's certificates.")
 @click.option("--dask-cert", type=INPUT_FILE, metavar="FILE", help="TLS: our own certificate.")
 @click.option("--dask-key", type=INPUT_FILE, metavar="FILE", help="TLS: its key.")
-@config_and_json
+@with_settings
 def sweep_command(
-    tapes: tuple[Path, ...],
-    sets: tuple[str, ...],
-    fee: tuple[tuple[str, Decimal], ...] | None,
+    given: Given,
     latency: tuple[tuple[str, float], ...] | None,
-    out: Path,
+    fee: tuple[tuple[str, Decimal], ...] | None,
     jobs: int | None,
-    hold_out: str | None,
-    max_sets: int,
     dask: str | None,
     dask_ca: Path | None,
     dask_cert: Path | None,
     dask_key: Path | None,
-    config: Path | None,
-    as_json: bool,
+    **asked: Any,
 ) -> int:
     """Try a grid of settings on recorded tapes.
 
@@ -102,29 +96,23 @@ def sweep_command(
     that were tried: the best of many looks better than it is, so hold days out. A stopped sweep continues where it was.
     Only results whose tape, settings or version of arb changed are computed again.
     """
-    settings = settings_from(config)
     files = (dask_ca, dask_cert, dask_key)
     if any(files) and not (dask and all(files)):
         raise click.UsageError("--dask-ca, --dask-cert and --dask-key: belong together, and to --dask")
     from arb.app.sweep import sweep
 
     options = SweepOptions(
-        tapes=tapes,
-        sets=sets,
         fees_bps=fee or (),
         latencies_ms=tuple((text, max(1, round(seconds * 1000))) for text, seconds in latency or ()),
-        out=out,
         jobs=jobs or _cores(),
-        hold_out=hold_out,
-        max_sets=max_sets,
         dask=dask,
         dask_tls=None if dask_ca is None or dask_cert is None or dask_key is None else (dask_ca, dask_cert, dask_key),
         config_given=click.get_current_context().get_parameter_source("config") is ParameterSource.COMMANDLINE,
+        **asked,
     )
-    with logging_to(level=settings.run.log_level.value), progress() as on_progress:
-        document = sweep(settings, options, on_progress)
-    show(document if as_json else _readable(document), as_json=as_json)
-    return EXIT_OK
+    with logging_to(level=given.settings.run.log_level.value), progress() as on_progress:
+        document = sweep(given.settings, options, on_progress)
+    return given.show(document if given.as_json else _readable(document))
 
 
 def _cores() -> int:

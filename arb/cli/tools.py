@@ -1,13 +1,17 @@
-"""The commands that need neither a run nor a ledger: `sign`, `scan`, `books`."""
+"""The commands that need neither a run nor a ledger: `sign`, `scan`, `books`, `record`, `tape`."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
-from arb.cli.shared import INPUT_FILE, config_and_json, settings_from, show
+from arb.cli.shared import BYTES, DURATION, INPUT_FILE, Given, sandbox_option, with_settings
 from arb.clock import SystemClock
-from arb.errors import EXIT_OK
+from arb.config import RecordOptions
+from arb.errors import ConfigError
+from arb.logs import logging_to
 from arb.venues.kit.spec import SignatureHelp
 from arb.venues.registry import SPECS
 
@@ -41,47 +45,24 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
     @click.option(
         "--any", "any_write", is_flag=True, help="Also sign requests that do more than trade: withdrawals, transfers."
     )
-    @config_and_json
-    def command(
-        method: str,
-        path: str,
-        query: str,
-        body: str,
-        timestamp: str | None,
-        any_write: bool,
-        config: Path | None,
-        as_json: bool,
-    ) -> int:
-        settings_from(config)
-        report = signature.report(
-            method,
-            path,
-            query=query,
-            body=body,
-            timestamp=timestamp,
-            environ=os.environ,
-            clock=SystemClock(),
-            any_write=any_write,
-        )
-        show(report, as_json=as_json)
-        return EXIT_OK
+    @with_settings
+    def command(given: Given, method: str, path: str, **options: Any) -> int:
+        return given.show(signature.report(method, path, environ=os.environ, clock=SystemClock(), **options))
 
     return command
 
 
 @click.command("scan")
 @click.argument("file", type=INPUT_FILE)
-@config_and_json
-def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
+@with_settings
+def scan_command(given: Given, file: Path) -> int:
     """Show the trades a snapshot of order books would allow.
 
     And the reason for each trade it would not allow.
     """
-    settings_from(config)
     from arb.replay.scan import scan_file
 
-    show(scan_file(file), as_json=as_json)
-    return EXIT_OK
+    return given.show(scan_file(file))
 
 
 @click.command("books")
@@ -90,11 +71,88 @@ def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
 @click.option(
     "--depth", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Levels of each side."
 )
-@config_and_json
-def books_command(file: Path, at: int | None, depth: int, config: Path | None, as_json: bool) -> int:
+@with_settings
+def books_command(given: Given, file: Path, at: int | None, depth: int) -> int:
     """Show the order books after the first lines of a tape."""
-    settings_from(config)
     from arb.replay.books import books_at
 
-    show(books_at(file, at, depth), as_json=as_json)
-    return EXIT_OK
+    return given.show(books_at(file, at, depth))
+
+
+@click.command("record")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder of the segments; made if it is not there, and nothing in it is written over.",
+)
+@click.option(
+    "--every",
+    "every_s",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    help="How long a segment is; it begins at a full multiple of that, UTC.",
+)
+@click.option(
+    "--size",
+    "size_bytes",
+    type=BYTES,
+    default="500MB",
+    show_default=True,
+    metavar="SIZE",
+    help="Begin the next segment once one is this large: kB, MB or GB.",
+)
+@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop after this time [default: at a signal].")
+@sandbox_option("Record")
+@with_settings
+def record_command(given: Given, **options: Any) -> int:
+    """Write the venues' public frames to tapes.
+
+    No key is needed and nothing is traded. The settings choose venues and symbols; `[generic] venues` are recorded,
+    too. Each segment begins with full books and can be replayed separately (`arb replay`, `arb books`). On a full disk
+    recording pauses until there is room again; the exit code is 3 where received frames were not written.
+    """
+    from arb.app.record import record_frames  # late: it loads the venues' libraries
+
+    with logging_to(level=given.settings.run.log_level.value):
+        summary, exit_code = record_frames(given.settings, RecordOptions(**options))
+    given.show(summary)
+    return exit_code
+
+
+@click.group("tape")
+def tape_group() -> None:
+    """Convert tapes.
+
+    To Parquet, for DuckDB, polars and other programs, and back. `arb replay` and `arb books` read either.
+    """
+
+
+@tape_group.command("convert")
+@click.argument("files", type=INPUT_FILE, nargs=-1, required=True, metavar="FILE...")
+@click.option("--parquet", is_flag=True, help="Make a Parquet file of each tape.")
+@click.option("--jsonl", is_flag=True, help="Make JSON lines of each Parquet file: gzip where the tape was.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to write; made if it is not there [default: next to each file].",
+)
+@with_settings
+def convert_command(given: Given, files: tuple[Path, ...], parquet: bool, jsonl: bool, out: Path | None) -> int:
+    """Make Parquet of tapes, or tapes of Parquet.
+
+    The text of every line is restored bit for bit (of a compressed tape not the gzip around it): each new file is read
+    again, and compared by its hash, before it gets its name. No file is ever written over. Needs pyarrow: `make dev`
+    installs it.
+    """
+    if parquet == jsonl:
+        raise ConfigError("arb tape convert: give either --parquet or --jsonl, the format to make")
+    from arb.store.tapes.convert import convert_tapes
+
+    made = [msgspec.structs.asdict(one) for one in convert_tapes(files, out, to_parquet=parquet)]
+    brief = [{name: value for name, value in one.items() if name not in ("file", "sha256")} for one in made]
+    return given.show({"tapes": made} if given.as_json else brief)

@@ -1,12 +1,13 @@
 """The commands that read a ledger, at the command line: what they write, and what never stands in it."""
 
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from arb.cli import main
-from arb.cli.review import _progress
+from arb.cli.progress import progress
 from arb.store.ledger.database import open_engine
 from arb.store.ledger.migrate import upgrade
 from arb.store.ledger.writer import Writer
@@ -51,11 +52,12 @@ def test_what_was_written_is_one_json_document_and_stderr_stays_empty(
     assert {table["table"] for table in answer["tables"]} >= {"runs", "orders", "fills", "v_pair_trades"}
 
 
-def test_the_bar_is_drawn_on_stderr_and_only_where_somebody_looks(capsys: Captured) -> None:
-    with _progress(shown=False) as nothing:
-        assert nothing is None
-    with _progress(shown=True) as on_progress:
-        assert on_progress is not None
+@pytest.mark.parametrize("somebody_looks", [True, False])
+def test_progress_is_drawn_on_stderr_and_never_on_stdout(
+    somebody_looks: bool, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: somebody_looks)
+    with progress() as on_progress:
         on_progress("orders", 10, 40)
     assert capsys.readouterr().out == ""
 
