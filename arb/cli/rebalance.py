@@ -1,27 +1,21 @@
 """`arb rebalance`: the moves between venues that would meet the bands again."""
 
-import re
 from decimal import Decimal
-from typing import Any
 
 import click
 
-from arb.cli.shared import Given, with_ledger
+from arb.cli.shared import Form, Given, with_ledger
 from arb.config import RebalanceOptions
 from arb.errors import EXIT_OK, CheckFailed
 from arb.market.symbol import ASSET
 
-
-class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
-    """A fee of withdrawing, as `gate:BTC=0.0002`: venue and asset, and an amount of the asset from 0 up."""
-
-    name = "fee"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        match = re.fullmatch(rf"([a-z0-9_]+):({ASSET})=([0-9]{{1,12}}(?:\.[0-9]{{1,18}})?)", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no fee of a venue: write for example gate:BTC=0.0002", param, ctx)
-        return (match.group(1), match.group(2)), Decimal(match.group(3))
+STATED_FEE = Form[tuple[tuple[str, str], Decimal]](
+    "fee",
+    rf"([a-z0-9_]+):({ASSET})=([0-9]{{1,12}}(?:\.[0-9]{{1,18}})?)",
+    lambda match: ((match[1], match[2]), Decimal(match[3])),
+    "is no fee of a venue: write for example gate:BTC=0.0002",
+)
+"""A fee of withdrawing: venue and asset, and an amount of the asset from 0 up."""
 
 
 @click.command("rebalance")
@@ -37,7 +31,7 @@ class StatedFee(click.ParamType[tuple[tuple[str, str], Decimal]]):
 @click.option(
     "--fee",
     "fees",
-    type=StatedFee(),
+    type=STATED_FEE,
     multiple=True,
     metavar="VENUE:ASSET=AMOUNT",
     help="The withdrawal fee, where the venue does not publish it; may be given several times.",

@@ -3,10 +3,10 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -21,6 +21,7 @@ from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,83 +171,61 @@ def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
     return chosen
 
 
-class Duration(click.ParamType[float]):
-    """A length of time such as `500ms`, `30s`, `5m` or `1h`, as seconds > 0; a bare number could mean any unit."""
+class Form(click.ParamType[T]):
+    """A text of one form: `read` returns the meaning of a match, None for one that means nothing; `problem` of any other."""
 
-    name = "duration"
-    _UNITS: ClassVar = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    def __init__(self, name: str, pattern: str, read: Callable[[re.Match[str]], T | None], problem: str) -> None:
+        self.name = name
+        self._pattern = pattern
+        self._read = read
+        self._problem = problem
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", str(value))
-        seconds = float(match.group(1)) * self._UNITS[match.group(2)] if match else 0.0
-        if seconds <= 0:
-            self.fail(
-                f"{value!r} is no length of time with its unit: write for example 500ms, 30s, 5m or 1h", param, ctx
-            )
-        return seconds
-
-
-class Bytes(click.ParamType[int]):
-    """A size of a file such as `500kB`, `100MB` or `2GB` (powers of 1000), in bytes > 0; a bare number could mean any unit."""
-
-    name = "bytes"
-    _UNITS: ClassVar = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = re.fullmatch(r"([0-9]{1,9})(kB|MB|GB)", str(value))
-        size = int(match.group(1)) * int(self._UNITS[match.group(2)]) if match else 0
-        if size <= 0:
-            self.fail(f"{value!r} is no size with its unit: write for example 500kB, 100MB or 2GB", param, ctx)
-        return size
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        match = re.fullmatch(self._pattern, str(value))
+        meaning = None if match is None else self._read(match)
+        if meaning is None:
+            self.fail(f"{value!r} {self._problem}", param, ctx)
+        return meaning
 
 
-class Rate(click.ParamType[Decimal]):
-    """A rate such as `10bps` or `0.1%`, as basis points from 0 to 500; a bare number could mean either, or a ratio."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps)", str(value))
-        rate = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else Decimal(-1)
-        if not 0 <= rate <= 500:
-            self.fail(f"{value!r} is no fee with its unit: write for example 10bps or 0.1%, at most 5%", param, ctx)
-        return rate
-
-
-class QuoteAmount(click.ParamType[Decimal]):
-    """An amount of the quote currency above 0, such as `50` or `12.5`."""
-
-    name = "quote"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        amount = Decimal(str(value)) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,8})?", str(value)) else Decimal(0)
-        if amount <= 0:
-            self.fail(f"{value!r} is no amount above 0 in the quote currency: write for example 50", param, ctx)
-        return amount
-
-
-class AdminUrl(click.ParamType[str]):
-    """The admin address of a running sandbox, as its first line prints it; or `embedded`, for a new one."""
-
-    name = "admin_url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check only the form; a wrong address shows when it is used."""
-        if value == EMBEDDED:
-            return EMBEDDED
-        match = re.fullmatch(r"http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}/admin/?", str(value))
-        if not match:
-            self.fail(
-                f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin, or embedded", param, ctx
-            )
-        return str(value).rstrip("/")
-
-
-DURATION = Duration()
-BYTES = Bytes()
-ADMIN_URL = AdminUrl()
-RATE = Rate()
-QUOTE = QuoteAmount()
+# A bare number is none of these: it could mean any unit.
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
+_BPS = {"bps": 1, "%": 100}
+RATE_MAX_BPS = 500
+DURATION = Form[float](
+    "duration",
+    r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)",
+    lambda match: float(match[1]) * _SECONDS[match[2]] or None,
+    "is no length of time with its unit: write for example 500ms, 30s, 5m or 1h",
+)
+"""In seconds, > 0."""
+BYTES = Form[int](
+    "bytes",
+    r"([0-9]{1,9})(kB|MB|GB)",
+    lambda match: int(match[1]) * _BYTES[match[2]] or None,
+    "is no size with its unit: write for example 500kB, 100MB or 2GB",
+)
+RATE = Form[Decimal](
+    "rate",
+    r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps)",
+    lambda match: rate if (rate := Decimal(match[1]) * _BPS[match[2]]) <= RATE_MAX_BPS else None,
+    "is no fee with its unit: write for example 10bps or 0.1%, at most 5%",
+)
+"""In basis points."""
+QUOTE = Form[Decimal](
+    "quote",
+    r"[0-9]{1,12}(\.[0-9]{1,8})?",
+    lambda match: Decimal(match[0]) or None,
+    "is no amount above 0 in the quote currency: write for example 50",
+)
+ADMIN_URL = Form[str](
+    "admin_url",
+    rf"({EMBEDDED}(?!/)|http://(?:127(?:\.[0-9]{{1,3}}){{3}}|localhost|\[::1\]):[0-9]{{1,5}}/admin)/?",
+    lambda match: match[1],
+    "is no sandbox on this machine: write http://127.0.0.1:PORT/admin, or embedded",
+)
+"""The admin address of a running sandbox, or `embedded`; a wrong address shows when it is used."""
 SEED = click.IntRange(min=0, max=2**63 - 1)
 INPUT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -307,12 +286,14 @@ def _entry(key: str, item: Any, indent: str) -> list[str]:
 
 def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns, *([as_cell(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-    return [
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
+    cells = [[as_cell(row.get(column, "")) for column in columns] for row in rows]
+    return [indent + line for line in aligned([columns, *cells])]
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of columns; the first row is the heading."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
 
 
 def as_cell(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arb.cli.shared import Given, as_cell, to_json, with_ledger
+from arb.cli.shared import Given, aligned, as_cell, to_json, with_ledger
 from arb.documents import plain
 from arb.errors import EXIT_INTERRUPTED, EXIT_OK, ArbError, ConfigError
 
@@ -72,9 +72,7 @@ def statements(lines: Iterator[str]) -> Iterator[str]:
 
 def table(answer: "Rows") -> str:
     """Return an answer as columns of text, with the number of rows."""
-    cells = [answer.columns, *([as_cell(value) for value in row] for row in answer.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    lines = aligned([answer.columns, *([as_cell(value) for value in row] for row in answer.rows)])
     count = f"({len(answer.rows)} row{'s' * (len(answer.rows) != 1)}"
     return "\n".join([*lines, f"{count}, and more: add LIMIT, or --json)" if answer.more else f"{count})"])
 
