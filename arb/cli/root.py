@@ -41,7 +41,7 @@ COMMANDS = {
     "sweep": ("arb.cli.sweep:sweep_command", "Try a grid of settings on recorded tapes."),
     "tape": ("arb.cli.tools:tape_group", "Convert tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
-    "alerts": ("arb.cli.alerts:alerts_group", "List alerts: what needs a person."),
+    "alerts": ("arb.cli.control:alerts_group", "List alerts: what needs a person."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades, the latest first."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: earnings, and the reasons for them."),
     "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
