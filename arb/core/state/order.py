@@ -12,6 +12,7 @@ is *frozen*, that is not settled, until a complete order query shows an ended or
 """
 
 from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -26,131 +27,85 @@ from arb.market.order import OrderAbsence, OrderReport, OrderStatus, Outcome, Ro
 _NO_FILLS: frozenset[FillKey] = frozenset()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class WorkingOrder:
     # Tens of thousands are kept after their end: a dictionary in each would double their memory.
-    __slots__ = (
-        "_written",
-        "absence",
-        "account_id",
-        "acked_ns",
-        "alarmed",
-        "attempt",
-        "cancels_asked",
-        "clean_queries",
-        "client_order_id",
-        "contradiction",
-        "disproved",
-        "done_ns",
-        "ended",
-        "expires_ns",
-        "fee_values",
-        "fills",
-        "first_fill_ns",
-        "frozen",
-        "journalled_ns",
-        "lot",
-        "offset_ns",
-        "order_id",
-        "outcome",
-        "pair_id",
-        "presumed_wrongly",
-        "price",
-        "queries_sent",
-        "query_in_flight",
-        "recovered",
-        "reject_code",
-        "released",
-        "reported_ended",
-        "reported_filled",
-        "role",
-        "sent_ns",
-        "set_aside",
-        "short_of_funds",
-        "side",
-        "size",
-        "symbol",
-        "tif",
-        "unseen",
-        "unwell",
-        "venue",
-        "venue_order_id",
-        "watched",
-    )
+    order_id: int
+    pair_id: int
+    account_id: str
+    command: InitVar[PlaceOrder]
+    attempt: int
+    journalled_ns: int
+    # The most (ns) by which the venue's clock was ahead while this may have been signed: its expiry was written in
+    # that time.
+    offset_ns: int | None = None
+    # A cumulative fill that is off by less than this base is rounded, and lacks no fill.
+    lot: Decimal = ZERO
+    outcome: Outcome | None = None
+    reject_code: str | None = None
+    # Whether its venue refused it because the balance does not cover it.
+    short_of_funds: bool = False
+    venue_order_id: str | None = None
+    reported_filled: Decimal = ZERO
+    ended: bool = False
+    # How its absence was found; a fill or a report takes that back.
+    absence: OrderAbsence | None = None
+    # Whether it is presumed absent and still queried: it may have been taken after all.
+    watched: bool = False
+    # Whether it was presumed absent and filled, and the cost of that is not counted yet.
+    presumed_wrongly: bool = False
+    # Whether its venue answered without an outcome, or may have: the request may still wait there.
+    unwell: bool = False
+    # Whether the last complete query did not show all of it, though its venue had acknowledged it before.
+    unseen: bool = False
+    sent_ns: int | None = None
+    acked_ns: int | None = None
+    first_fill_ns: int | None = None
+    done_ns: int | None = None
+    fills: dict[FillKey, Fill] = field(default_factory=dict)
+    # The quote value of each fee when its fill arrived: the row records it, and the waterfall must agree with it.
+    fee_values: dict[FillKey, Decimal] = field(default_factory=dict)
+    queries_sent: int = 0
+    cancels_asked: int = 0
+    clean_queries: list[int] = field(default_factory=list)
+    query_in_flight: bool = False
+    # Whether its book counts it as no longer under way.
+    released: bool = False
+    # Whether it was recorded only after a venue's report: then it may have filled before that.
+    recovered: bool = False
+    # Whether an incident has reported that the outcome has been unknown for too long.
+    alarmed: bool = False
+    frozen: bool = False
+    # How the venue contradicted itself, as the incident words it; "" while it has not.
+    contradiction: str = ""
+    # Fills that are not counted, because they contradict known facts.
+    set_aside: frozenset[FillKey] = _NO_FILLS
+    # Other ids of trades that were counted.
+    disproved: frozenset[FillKey] = _NO_FILLS
+    # Whether the venue has reported a final cumulative fill.
+    reported_ended: bool = False
+    # The row that was last written.
+    _written: OrderRecord | None = None
+    venue: str = field(init=False)
+    symbol: str = field(init=False)
+    client_order_id: str = field(init=False)
+    role: Role = field(init=False)
+    side: Side = field(init=False)
+    tif: TimeInForce = field(init=False)
+    price: Decimal = field(init=False)
+    size: Decimal = field(init=False)
+    expires_ns: int = field(init=False)
 
-    def __init__(
-        self,
-        order_id: int,
-        pair_id: int,
-        account_id: str,
-        command: PlaceOrder,
-        attempt: int,
-        now_ns: int,
-        offset_ns: int | None = None,
-    ):
-        self.order_id = order_id
-        self.pair_id = pair_id
-        self.account_id = account_id
+    def __post_init__(self, command: PlaceOrder) -> None:
         self.venue = command.venue
         self.symbol = command.symbol
         self.client_order_id = command.client_order_id
-        self.role: Role = command.role
-        self.side: Side = command.side
-        self.tif: TimeInForce = command.tif
+        self.role = command.role
+        self.side = command.side
+        self.tif = command.tif
         self.price = command.price
         self.size = command.size
         self.expires_ns = command.expires_ns
-        # The most (ns) by which the venue's clock was ahead while this may have been signed: its expiry was written in
-        # that time.
-        self.offset_ns = offset_ns
-        self.attempt = attempt
-        # A cumulative fill that is off by less than this base is rounded, and lacks no fill.
-        self.lot = ZERO
-        self.journalled_ns = now_ns
-        self.outcome: Outcome | None = None
-        self.reject_code: str | None = None
-        # Whether its venue refused it because the balance does not cover it.
-        self.short_of_funds = False
-        self.venue_order_id: str | None = None
-        self.reported_filled = ZERO
-        self.ended = False
-        # How its absence was found; a fill or a report takes that back.
-        self.absence: OrderAbsence | None = None
-        # Whether it is presumed absent and still queried: it may have been taken after all.
-        self.watched = False
-        # Whether it was presumed absent and filled, and the cost of that is not counted yet.
-        self.presumed_wrongly = False
-        # Whether its venue answered without an outcome, or may have: the request may still wait there.
-        self.unwell = False
-        # Whether the last complete query did not show all of it, though its venue had acknowledged it before.
-        self.unseen = False
-        self.sent_ns: int | None = None
-        self.acked_ns: int | None = None
-        self.first_fill_ns: int | None = None
-        self.done_ns: int | None = None
-        self.fills: dict[FillKey, Fill] = {}
-        # The quote value of each fee when its fill arrived: the row records it, and the waterfall must agree with it.
-        self.fee_values: dict[FillKey, Decimal] = {}
-        self.queries_sent = 0
-        self.cancels_asked = 0
-        self.clean_queries: list[int] = []
-        self.query_in_flight = False
-        # Whether its book counts it as no longer under way.
-        self.released = False
-        # Whether it was recorded only after a venue's report: then it may have filled before that.
-        self.recovered = False
-        # Whether an incident has reported that the outcome has been unknown for too long.
-        self.alarmed = False
-        self.frozen = False
-        # How the venue contradicted itself, as the incident words it; "" while it has not.
-        self.contradiction = ""
-        # Fills that are not counted, because they contradict known facts.
-        self.set_aside = _NO_FILLS
-        # Other ids of trades that were counted.
-        self.disproved = _NO_FILLS
-        # Whether the venue has reported a final cumulative fill.
-        self.reported_ended = False
-        # The row that was last written.
-        self._written: OrderRecord | None = None
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":

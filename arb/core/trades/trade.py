@@ -37,6 +37,7 @@ is one order at one venue. Its base is traded back there; elsewhere only after h
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -87,86 +88,59 @@ _HEDGES = frozenset({Role.HEDGE, Role.UNWIND})
 CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class PairTrade:
     # Tens of thousands are kept after their end: a dictionary in each would double their memory.
-    __slots__ = (
-        "await_snapshots_until_ns",
-        "booked",
-        "booked_residual",
-        "closed_before",
-        "closed_ns",
-        "counted",
-        "decided_ns",
-        "exposure_quote_s",
-        "exposure_until_ns",
-        "handed_size",
-        "handed_value",
-        "history",
-        "identity",
-        "inherited",
-        "kind",
-        "mark_ns",
-        "number",
-        "opportunity_id",
-        "orders",
-        "plan",
-        "residual_mark",
-        "run_id",
-        "state",
-        "unfilled",
-        "unhedged_since_ns",
-        "waiting_since_ns",
-        "wake_ns",
-        "was_clean",
-        "waterfall",
-    )
+    kind: PairKind
+    plan: PlanRecord
+    # The pair's number in the client order ids of this process; a restored pair gets another, with the new nonce.
+    number: int
+    run_id: int
+    opportunity_id: int | None
+    decided_ns: int
+    state: PairState = field(init=False)
+    closed_ns: int | None = None
+    # Since when the fills known do not offset each other, up to dust.
+    unhedged_since_ns: int | None = None
+    # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is
+    # over.
+    waiting_since_ns: int = 0
+    # When the timer that the pair waits for is due; one that fires too early sets the next.
+    wake_ns: int = 0
+    orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
+    inherited: Decimal = field(init=False)
+    # Base of these orders that other pairs took over (below zero: that this pair took from them), and its booked
+    # quote.
+    handed_size: Decimal = ZERO
+    handed_value: Decimal = ZERO
+    exposure_quote_s: Decimal = ZERO
+    # Until when `exposure_quote_s` has been summed up.
+    exposure_until_ns: int = field(init=False)
+    residual_mark: Decimal | None = None
+    mark_ns: int | None = None
+    booked_residual: Decimal = ZERO
+    # The quote that its closing returned to the day's turnover.
+    unfilled: Decimal = ZERO
+    waterfall: Waterfall | None = None
+    # How often it had closed before, and the terms of the last such closing, which stay booked until it closes again.
+    closed_before: int = 0
+    booked: Waterfall | None = None
+    # Whether its last closing counted for the ramp.
+    was_clean: bool = False
+    # Until when repairs of a recovered pair wait for account snapshots (`core/trades/repair_timing.py`).
+    await_snapshots_until_ns: int = 0
+    # Whether this run has counted the pair among those it opened and closed.
+    counted: bool = True
+    # The finding against its coins being the same at both venues at the decision; None: no finding, or not checked.
+    identity: str | None = None
+    history: list[str] = field(init=False)
 
-    def __init__(
-        self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
-    ):
-        self.kind = kind
-        # The pair's number in the client order ids of this process; a restored pair gets another, with the new nonce.
-        self.number = number
-        self.plan = plan
-        self.run_id = run_id
-        self.opportunity_id = opportunity_id
-        self.state = PairState.OPENING if kind is PairKind.ARB else PairState.REPAIRING
-        self.decided_ns = now_ns
-        self.closed_ns: int | None = None
-        # Since when the fills known do not offset each other, up to dust.
-        self.unhedged_since_ns: int | None = None
-        # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is
-        # over.
-        self.waiting_since_ns = 0
-        # When the timer that the pair waits for is due; one that fires too early sets the next.
-        self.wake_ns = 0
-        self.orders: dict[str, WorkingOrder] = {}
-        # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
-        self.inherited = ZERO if kind is PairKind.ARB else plan.residual
-        # Base of these orders that other pairs took over (below zero: that this pair took from them), and its booked
-        # quote.
-        self.handed_size = self.handed_value = ZERO
-        self.exposure_quote_s = ZERO
-        # Until when `exposure_quote_s` has been summed up.
-        self.exposure_until_ns = now_ns
-        self.residual_mark: Decimal | None = None
-        self.mark_ns: int | None = None
-        self.booked_residual = ZERO
-        # The quote that its closing returned to the day's turnover.
-        self.unfilled = ZERO
-        self.waterfall: Waterfall | None = None
-        # How often it had closed before, and the terms of the last such closing, which stay booked until it closes again.
-        self.closed_before = 0
-        self.booked: Waterfall | None = None
-        # Whether its last closing counted for the ramp.
-        self.was_clean = False
-        # Until when repairs of a recovered pair wait for account snapshots (`core/trades/repair_timing.py`).
-        self.await_snapshots_until_ns = 0
-        # Whether this run has counted the pair among those it opened and closed.
-        self.counted = True
-        # The finding against its coins being the same at both venues at the decision; None: no finding, or not checked.
-        self.identity: str | None = None
-        self.history: list[str] = [f"{now_ns} {self.state}"]
+    def __post_init__(self) -> None:
+        self.state = PairState.OPENING if self.kind is PairKind.ARB else PairState.REPAIRING
+        self.inherited = ZERO if self.kind is PairKind.ARB else self.plan.residual
+        self.exposure_until_ns = self.decided_ns
+        self.history = [f"{self.decided_ns} {self.state}"]
 
     @classmethod
     def restored(

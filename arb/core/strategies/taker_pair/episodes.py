@@ -7,6 +7,7 @@ of our own orders blocked `vanished` before it could be judged; every other one 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from arb.core.messages.reasons import Reason
@@ -30,33 +31,20 @@ PASSING = frozenset(
 )
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Episode:
     """One open episode; `best`: the best trade of all its instants, ignoring thresholds and balances."""
 
-    __slots__ = (
-        "best",
-        "best_net_e8",
-        "best_ns",
-        "id",
-        "nonpositive_ns",
-        "opened_ns",
-        "reason",
-        "required_edge_bps",
-        "ticks",
-        "traded",
-    )
-
-    def __init__(self, episode_id: int, best: Plan, net_e8: int, now_ns: int) -> None:
-        self.id = episode_id
-        self.opened_ns = now_ns
-        self.best = best
-        self.best_net_e8 = net_e8
-        self.best_ns = now_ns
-        self.ticks = 0
-        self.traded = False
-        self.reason: Reason | None = None
-        self.required_edge_bps: Decimal | None = None
-        self.nonpositive_ns: int | None = None
+    id: int
+    best: Plan
+    best_net_e8: int
+    opened_ns: int
+    best_ns: int
+    ticks: int = 0
+    traded: bool = False
+    reason: Reason | None = None
+    required_edge_bps: Decimal | None = None
+    nonpositive_ns: int | None = None
 
 
 class Episodes:
@@ -83,7 +71,7 @@ class Episodes:
         episode = self._open.get(route)
         net_e8 = best.net_e8()
         if episode is None:
-            episode = self._open[route] = Episode(self._next_id, best, net_e8, now_ns)
+            episode = self._open[route] = Episode(self._next_id, best, net_e8, now_ns, now_ns)
             self._next_id += 1
         elif net_e8 > episode.best_net_e8:
             episode.best, episode.best_net_e8, episode.best_ns = best, net_e8, now_ns
