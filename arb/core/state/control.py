@@ -17,7 +17,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.recovery_records import (
     BarredInstrument,
@@ -33,7 +33,6 @@ from arb.market.numbers import ZERO, to_e8
 
 CARRIED = "carried"
 """Takes the place of a venue for base that closed pairs left unhedged, at any venue."""
-DAY_NS = 86_400 * NS_PER_S
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 E9 = Decimal("1e-9")
 CREDITS_A_DAY = 10
@@ -59,7 +58,7 @@ class ExposureMeter:
 
     @property
     def ends_ns(self) -> int:
-        return (self.day + 1) * DAY_NS
+        return (self.day + 1) * NS_PER_DAY
 
     def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
         self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
@@ -72,7 +71,7 @@ class ExposureMeter:
 
     def roll(self, now_ns: int) -> tuple[str, dict[str, Decimal]] | None:
         """Begin a new day when it is one; return the day that ended and its sums, if there were any."""
-        day = now_ns // DAY_NS
+        day = now_ns // NS_PER_DAY
         if day == self.day:
             return None
         ended = (self.day_utc, self.by_venue) if self.by_venue else None
@@ -81,7 +80,7 @@ class ExposureMeter:
 
     def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
         """Add quote notionals by venue, held from `since_ns` to `until_ns`, for the part of that span in this day."""
-        held_ns = until_ns - max(since_ns, self.day * DAY_NS)
+        held_ns = until_ns - max(since_ns, self.day * NS_PER_DAY)
         if held_ns > 0:
             for venue, amount in shares.items():
                 self.by_venue[venue] = self.by_venue.get(venue, ZERO) + amount * held_ns / NS_PER_S
@@ -197,9 +196,9 @@ class Control:
 
         Within a day the sum only grows, so the greatest that was written is the latest, and no pair can count twice.
         """
-        if decided_ns // DAY_NS > self.day:
+        if decided_ns // NS_PER_DAY > self.day:
             self._roll(decided_ns)
-        if decided_ns // DAY_NS == self.day:
+        if decided_ns // NS_PER_DAY == self.day:
             self.day_notional = max(self.day_notional, day_notional)
 
     def day_allows(self, notional: Decimal, now_ns: int) -> bool:
@@ -217,7 +216,7 @@ class Control:
         Below zero: the pair is open again and may trade it yet.
         """
         self._roll(now_ns)
-        if decided_ns // DAY_NS == self.day:
+        if decided_ns // NS_PER_DAY == self.day:
             self.day_unfilled = max(ZERO, self.day_unfilled + notional)
 
     def agree_credit(self, account_id: str, asset: str, value: Decimal, now_ns: int) -> bool:
@@ -313,7 +312,7 @@ class Control:
         )
 
     def _roll(self, now_ns: int) -> None:
-        day = now_ns // DAY_NS
+        day = now_ns // NS_PER_DAY
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional, self.day_unfilled = day, 0, ZERO, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False

@@ -7,6 +7,7 @@ and does the bookkeeping: episodes, blockers, books. So a pair leaves before any
 """
 
 from collections.abc import Collection, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from arb.clock import NS_PER_MS
 from arb.core.messages.incidents import IncidentKind
@@ -35,6 +36,7 @@ LAST_KEPT = 4
 """The number of last judged symbols that are remembered."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Judgement:
     """The findings on one symbol at one drain.
 
@@ -44,24 +46,13 @@ class Judgement:
     of the answers: the answer, and the id of the pair that was opened, if one was.
     """
 
-    __slots__ = ("candidates", "followed", "impacted", "judged", "refused", "sampled", "symbol")
-
-    def __init__(
-        self,
-        symbol: str,
-        candidates: Candidates,
-        refused: dict[Route, Refused],
-        followed: list[Route],
-        impacted: list[tuple[Route, list[bool]]],
-        sampled: bool,
-    ) -> None:
-        self.symbol = symbol
-        self.candidates = candidates
-        self.refused = refused
-        self.followed = followed
-        self.impacted = impacted
-        self.sampled = sampled
-        self.judged: list[tuple[Route, Plan | Reason, int | None]] = []
+    symbol: str
+    candidates: Candidates
+    refused: dict[Route, Refused]
+    followed: list[Route]
+    impacted: list[tuple[Route, list[bool]]]
+    sampled: bool
+    judged: list[tuple[Route, Plan | Reason, int | None]] = field(default_factory=list)
 
 
 class Detector:

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_DAY, NS_PER_S
 from arb.core.messages.events import QueueDrained, ResumeAsked
 from arb.core.messages.records import IncidentRecord, PairRecord, PairState
 from arb.core.messages.recovery_records import ControlRecord
 from arb.core.messages.settings import Limits, OnSingleLeg, RepairPolicy, Timing
-from arb.core.state.control import CARRIED, DAY_NS
+from arb.core.state.control import CARRIED
 from arb.market.order import Role
 from tests.builders import START_NS, Bench, D
 from tests.unit.core.accounts.test_restart import restarted
@@ -88,7 +88,7 @@ def test_a_halt_for_the_day_can_be_lifted_but_the_limit_holds_until_the_day_ends
     crossed(bench)
     assert bench.not_taken().get("risk_limit", 0) == 1
     assert not bench.engine.manager.open
-    bench.now_ns = (START_NS // DAY_NS + 1) * DAY_NS + NS_PER_S
+    bench.now_ns = (START_NS // NS_PER_DAY + 1) * NS_PER_DAY + NS_PER_S
     crossed(bench)
     assert len(bench.engine.manager.open) == 1
 
@@ -161,7 +161,7 @@ def test_base_left_behind_beyond_dust_goes_on_counting() -> None:
 
 def test_every_day_is_summed_for_itself_and_told_when_it_ends() -> None:
     bench = Bench(limits=limits())
-    midnight = (START_NS // DAY_NS + 1) * DAY_NS
+    midnight = (START_NS // NS_PER_DAY + 1) * NS_PER_DAY
     bench.now_ns = midnight - 2 * NS_PER_S
     naked(bench)
     bench.now_ns = midnight + NS_PER_S

@@ -6,9 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.clock import NS_PER_DAY
 from arb.core.messages.incidents import HaltReason
 from arb.core.messages.settings import Limits
-from arb.core.state.control import DAY_NS, Control, TradingState
+from arb.core.state.control import Control, TradingState
 from tests.builders import START_NS, D
 
 LOSS = -(10**8)
@@ -28,7 +29,7 @@ def test_the_days_loss_blocks_when_it_is_reached_whatever_is_won_afterwards() ->
 def test_the_days_loss_blocks_until_the_utc_day_ends() -> None:
     control = Control(Limits(daily_loss_quote=D(2)))
     control.book_result(2 * LOSS, START_NS)
-    next_day_ns = (START_NS // DAY_NS + 1) * DAY_NS
+    next_day_ns = (START_NS // NS_PER_DAY + 1) * NS_PER_DAY
     assert control.day_loss_blocks(next_day_ns - 1)
     assert not control.day_loss_blocks(next_day_ns)
     control.book_result(LOSS, next_day_ns)
@@ -49,8 +50,8 @@ def test_a_new_allowance_counts_from_the_resumption_to_the_end_of_the_day() -> N
     for net_e8, blocks in ((10, False), (5 * LOSS, False), (-9, False), (-1, True), (-LOSS, True)):
         assert control.book_result(net_e8, START_NS) is None
         assert control.day_loss_blocks(START_NS) is blocks, net_e8
-    control.book_result(2 * LOSS, START_NS + DAY_NS)
-    assert control.day_loss_blocks(START_NS + DAY_NS), "the next day has the usual allowance"
+    control.book_result(2 * LOSS, START_NS + NS_PER_DAY)
+    assert control.day_loss_blocks(START_NS + NS_PER_DAY), "the next day has the usual allowance"
 
 
 @given(st.lists(st.one_of(st.integers(-3 * 10**8, 3 * 10**8), st.decimals("0.1", "3", places=2)), max_size=30))
@@ -138,7 +139,7 @@ E8 = 10**8
 def test_a_pair_of_yesterday_that_closes_again_today_moves_this_day_by_the_difference_only() -> None:
     control = Control(Limits())
     control.book_result(80 * E8, START_NS)
-    today_ns = START_NS + DAY_NS
+    today_ns = START_NS + NS_PER_DAY
     control.reopened_e8 = lambda: -1 * E8
     control.book_result(-25 * E8, today_ns)
     assert not control.day_loss_blocks(today_ns), "25 were lost today, and 1 would be"
@@ -170,9 +171,9 @@ def test_the_days_net_is_the_sum_of_what_each_closing_of_the_day_changed(closing
     for pair, net_e8, days in closings:
         if days:
             day, changed = day + 1, 0
-        control.book_result(net_e8, START_NS + day * DAY_NS, last.get(pair))
+        control.book_result(net_e8, START_NS + day * NS_PER_DAY, last.get(pair))
         changed += net_e8 - last.get(pair, 0)
         last[pair] = net_e8
         assert control.day_net_e8 == changed
         if changed <= -100 * E8:
-            assert control.day_loss_blocks(START_NS + day * DAY_NS)
+            assert control.day_loss_blocks(START_NS + day * NS_PER_DAY)
