@@ -238,8 +238,7 @@ class AccountExam:
             checks.check_minimums(venue, self.instruments, self._at_first(listed)),
         ]
         state = self._journalled()
-        agreed = None if state is None or state.agreed is None else state.agreed
-        accounts = () if agreed is None else agreed.accounts
+        accounts = () if state is None or state.agreed is None else state.agreed.accounts
         names = {gateway.account_id, *gateway.former_ids}
         held = next((account for account in accounts if account.account_id in names), None)
         assets = {asset for symbol in listed for asset in Symbol.of(symbol).base_and_quote}

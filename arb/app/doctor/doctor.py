@@ -219,16 +219,8 @@ class Doctor:
         if not exam.answers:
             return [not_asked(venue, "signature", "the venue does not answer: see the finding of `rest`")]
         others = tuple(other for other in self._settings.venues.enabled() if other != venue)
-        account = AccountExam(
-            self._settings,
-            gateway,
-            exam.site,
-            others,
-            rule,
-            journal,
-            self._clock,
-            streams=self._streams,
-        )
+        site, streams = exam.site, self._streams
+        account = AccountExam(self._settings, gateway, site, others, rule, journal, self._clock, streams=streams)
         found = await account.findings(exam.quotes)
         self.costs += account.cost(exam.quotes)
         return found

@@ -15,7 +15,7 @@ from arb.app.build import NO_FEE, symbols_of
 from arb.app.doctor import checks
 from arb.app.doctor.account_exam import Quotes
 from arb.app.doctor.checks import BOOK_WAIT_S, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts
-from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.clock import NS_PER_DAY, NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.messages.events import AnyEvent, ClockMeasured, FeedDown
 from arb.errors import VenueError
@@ -44,7 +44,6 @@ WATCH_S = 3.0
 """How long frames are counted at least, from the connection on."""
 HTTP_OK = 200
 T = TypeVar("T")
-DAY_S = 86_400
 
 
 class VenueExam:
@@ -64,8 +63,8 @@ class VenueExam:
         self.measured: ClockMeasured | None = None
         self.quotes: Quotes = {}
         self.answers = False
-        self.venue = self._venue = venue
-        self.site = self._site = site
+        self.venue = venue
+        self.site = site
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -73,10 +72,10 @@ class VenueExam:
         self._symbols = symbols_of(settings, venue)
 
     async def findings(self) -> list[Finding]:
-        venue, timing = self._venue, self._settings.timing
-        hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self._site.endpoint))))
+        venue, timing = self.venue, self._settings.timing
+        hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self.site.endpoint))))
         source = build_paper_source(
-            spec_of(venue), self._site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
+            spec_of(venue), self.site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
         )
         try:
             rest = await _rest(source)
@@ -99,7 +98,7 @@ class VenueExam:
             checks.check_tls(venue, hosts),
             checks.check_way_out(venue, hosts),
             checks.check_rest(venue, rest),
-            checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
+            checks.check_quote(venue, self.site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
             checks.check_clock(venue, self.measured, timing.max_clock_offset_error_ms, why),
             checks.check_listing(venue, listing),
         ]
@@ -120,7 +119,7 @@ class VenueExam:
     async def _list_finding(self, key: Credentials) -> Finding:
         """Read the rights of the key for the currency list, and the list of the symbols traded here."""
         keyed = build_keyed_list(
-            spec_of(self._venue), self._site, key, clock=self._clock, rng=self._rng, network=self._network
+            spec_of(self.venue), self.site, key, clock=self._clock, rng=self._rng, network=self._network
         )
         assets = {asset for symbol in self._symbols for asset in Symbol.of(symbol).base_and_quote}
         try:
@@ -128,20 +127,18 @@ class VenueExam:
         finally:
             await keyed.close()
         if why:
-            return checks.check_currency_list(self._venue, error=why)
+            return checks.check_currency_list(self.venue, error=why)
         count = 0 if listed is None else len({chain.asset for chain in listed.chains})
-        return checks.check_currency_list(self._venue, listed=count, wanted=len(assets), warning=keyed.warning())
+        return checks.check_currency_list(self.venue, listed=count, wanted=len(assets), warning=keyed.warning())
 
     def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
         """Return the connections, by name, on which a watch waits for its books."""
-        spec = spec_of(self._venue)
-        side = PublicSide(spec, self._site, clock=self._clock, rng=self._rng, network=self._network)
+        spec = spec_of(self.venue)
+        side = PublicSide(spec, self.site, clock=self._clock, rng=self._rng, network=self._network)
         natives = [instrument.native_symbol for instrument in watch.instruments]
         return {
             name: side.feed(carried, watch.reader, on_frame=watch.on_frame, emit=watch.on_event, connection=name)
-            for name, carried in split_books(
-                self._venue, natives, spec.connections.books_per_connection or None
-            ).items()
+            for name, carried in split_books(self.venue, natives, spec.connections.books_per_connection or None).items()
         }
 
     async def _host(self, origin: Origin) -> HostFacts:
@@ -279,7 +276,7 @@ async def handshake(origin: Origin, clock: Clock, way: WayOut) -> HostFacts:
     ours = str(made.transport.get_extra_info("sockname")[0])
     made.transport.abort()
     ends_s = ssl.cert_time_to_seconds(certificate["notAfter"]) if "notAfter" in certificate else None
-    days = None if ends_s is None else (ends_s - clock.wall_ns() / NS_PER_S) / DAY_S
+    days = None if ends_s is None else (ends_s * NS_PER_S - clock.wall_ns()) / NS_PER_DAY
     proxy = way.proxy_for(origin.host)
     return HostFacts(
         host=origin.host, tls_days=days, no_tls=no_tls, ours=ours, proxy="" if proxy is None else proxy.name
