@@ -30,7 +30,7 @@ class WarmedRunner:
 
     def __init__(self, engine: Engine, venues: Iterable[str], clock: Clock) -> None:
         self._asking = _Asking(engine)
-        feeds = dict.fromkeys(venues, cast("MarketFeed", _Silent()))
+        feeds = dict.fromkeys(venues, cast("MarketFeed", _NOTHING))
         self._gateways = {venue: _MadeReady() for venue in feeds}
         placing = Placing(
             cast("Mapping[str, OrderGateway]", self._gateways),
@@ -41,8 +41,8 @@ class WarmedRunner:
         )
         self._runner = _Runner(
             engine=cast("Engine", self._asking),
-            journal=_NoJournal(),
-            ledger=_NoLedger(),
+            journal=_NOTHING,
+            ledger=_NOTHING,
             executor=_Entries(placing),
             feeds=feeds,
             clock=clock,
@@ -69,18 +69,10 @@ class _Runner(Runner):
     """A runner that schedules no call on the loop: the warm-up calls it."""
 
     def _wake(self) -> None:
-        self._scheduled = cast("asyncio.Handle", _NO_HANDLE)
+        self._scheduled = cast("asyncio.Handle", _NOTHING)
 
     def hand_on(self, intents: Sequence[Intent]) -> None:
         self._send(intents)
-
-
-class _NoHandle:
-    def cancel(self) -> None:
-        pass
-
-
-_NO_HANDLE = _NoHandle()
 
 
 class _Asking:
@@ -109,13 +101,16 @@ class _Asking:
         return []
 
 
-class _Silent:
+class _Nothing:
+    """A feed without bytes, a handle, a journal, a ledger and a task of a warm-up: nothing begins, and nothing is written."""
+
+    reserve_touched = False
+
     def unread(self) -> bool:
         return False
 
-
-class _NoJournal:
-    reserve_touched = False
+    def cancel(self) -> None:
+        pass
 
     def intend(self, intents: Iterable[Intent]) -> None:
         pass
@@ -123,13 +118,17 @@ class _NoJournal:
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         raise AssertionError("a warm-up has no journal")
 
-
-class _NoLedger:
     def submit(self, rows: Sequence[Row]) -> None:
         pass
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
         pass
+
+    def add_done_callback(self, call: Callable[[object], None]) -> None:
+        call(self)
+
+
+_NOTHING = _Nothing()
 
 
 class _Entries:
@@ -150,12 +149,4 @@ class _MadeReady:
 class _NoTasks(Tasks):
     def spawn(self, work: Any) -> Any:
         work.close()
-        return _DONE
-
-
-class _Done:
-    def add_done_callback(self, call: Callable[[object], None]) -> None:
-        call(self)  # nothing was begun
-
-
-_DONE = _Done()
+        return _NOTHING
