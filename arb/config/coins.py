@@ -20,7 +20,7 @@ from arb.errors import ConfigError, VenueProtocolError
 from arb.files import whole, whole_text
 from arb.market.coins import NATIVE, Coin, CoinOverride, in_force
 from arb.market.symbol import ASSET, Symbol
-from arb.venues.kit.currencies import CurrencyReader, ethereum_like
+from arb.venues.kit.currencies import CurrencyForm, ethereum_like
 from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.registry import SPECS
 
@@ -41,7 +41,7 @@ _PATTERNS = {
     "evidence": ("|".join(EVIDENCE), f"give one of {', '.join(EVIDENCE)}"),
     "source": (r".*\S.*", "name where that answer can be found"),
 }
-_READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_currencies is not None}
+_FORMS = {spec.name: spec.currencies for spec in SPECS if spec.currencies is not None}
 _PLACE = re.compile(rf"([a-z]+):({ASSET})")
 _SAID = re.compile(rf"(same as|different from) ([a-z]+):({ASSET})")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -215,16 +215,16 @@ def saved_coins(folder: str) -> tuple[Coin, ...]:
 
 
 def _read_list(path: Path) -> list[Coin]:
-    make = _READERS.get(path.stem)
-    if make is None:
-        raise ConfigError(f"[coins] lists: {path}: no venue is called {path.stem!r}: there are {', '.join(_READERS)}")
+    form = _FORMS.get(path.stem)
+    if form is None:
+        raise ConfigError(f"[coins] lists: {path}: no venue is called {path.stem!r}: there are {', '.join(_FORMS)}")
     try:
         body = decode_body(whole(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"[coins] lists: {path}: is no JSON that can be read ({error}): save the whole answer"
         ) from None
-    found = list(_coins_in(path, make(), body))
+    found = list(_coins_in(path, form, body))
     if not found:
         raise ConfigError(
             f"[coins] lists: {path}: names no contract of any coin: save the answer to the question for all coins"
@@ -232,15 +232,15 @@ def _read_list(path: Path) -> list[Coin]:
     return found
 
 
-def _coins_in(path: Path, reader: CurrencyReader, body: object) -> dict[Coin, None]:
+def _coins_in(path: Path, form: CurrencyForm, body: object) -> dict[Coin, None]:
     found: dict[Coin, None] = {}
     try:
-        rows = reader.rows(body)
+        rows = form.rows(body)
     except VenueProtocolError as error:
         raise ConfigError(f"[coins] lists: {path}: {error}: save the whole answer") from None
     for raw in rows:
         try:
-            chains = list(reader.read(raw))
+            chains = list(form.read(raw))
         except VenueProtocolError:
             continue
         for one in chains:

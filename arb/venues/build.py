@@ -158,7 +158,7 @@ def build_keyed_list(
     client = ListClient(clock, site, credentials, guard, asked)
     transport = (SystemNetwork(clock) if network is None else network).http()
     timing = GatewayTiming()
-    dialect = asked.make()
+    dialect = asked.make(True)
     reader = PublicReader(
         dialect,
         client,
@@ -179,7 +179,7 @@ def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDial
     trading, reading = spec.trading, spec.reading
     if trading is None:
         assert reading is not None
-        return reading.make(), PublicClient(clock, site), PacingLimits.of_reads(reading.pace)
+        return reading.make(False), PublicClient(clock, site), PacingLimits.of_reads(reading.pace)
     parts = trading.make(site, NO_KEY, clock, _guard(spec, site, GatewayLimits(symbols=()), clock))
     parts.signer.timeout_on_exit = 0
     return parts.dialect, parts.signer, trading.pacing

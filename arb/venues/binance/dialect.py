@@ -9,7 +9,7 @@ a symbol that is halted or delisted is simply gone from it. Dates of delisting a
 (`/sapi/v1/spot/delist-schedule`).
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,11 +18,11 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import EXACT, ZERO
-from arb.venues.binance.currencies import READER
+from arb.venues.binance.currencies import CURRENCIES
 from arb.venues.binance.outcomes import POLICY
 from arb.venues.kit.call import Call
-from arb.venues.kit.currencies import CurrencyRows, given_flag, read_currencies
-from arb.venues.kit.dialect import Listing, narrower, read_listing
+from arb.venues.kit.currencies import given_flag
+from arb.venues.kit.dialect import ReadDialect, narrower
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
@@ -42,20 +42,15 @@ _TRADES = (
 _MOVES = ("enableInternalTransfer", "permitsUniversalTransfer")
 
 
-class BinanceDialect:
+class BinanceDialect(ReadDialect):
     """See `arb.venues.kit.dialect.KeyedDialect`; without a key only its public part is asked."""
 
     venue = "binance"
+    currencies = CURRENCIES
     policy: OutcomePolicy = POLICY
 
     def __init__(self, *, has_key: bool = False) -> None:
         self._has_key = has_key
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: no order or fill is read that names a symbol."""
-
-    def native_symbol(self, symbol: str) -> str:
-        return symbol.replace("/", "")
 
     def clock(self) -> Call:
         return _read("api/v3/time", {})
@@ -68,18 +63,14 @@ class BinanceDialect:
         params = {"permissions": "SPOT", "showPermissionSets": "false", "symbolStatus": "TRADING"}
         return msgspec.structs.replace(_read(_LISTING, params), answer_bytes_max=_BYTES_MAX)
 
-    def listed(self, body: Any) -> Listing:
-        rows = Fields(self.venue, "answer", body).rows("symbols")
-        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+    def _listed_rows(self, body: Any) -> list[Any]:
+        return Fields(self.venue, "answer", body).rows("symbols")
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /sapi/v1/capital/config/getall` with a key: the whole list, which knows no parameter."""
         if not self._has_key:
             return ()
         return (msgspec.structs.replace(_read("capital/config/getall", {}, "sapi"), answer_bytes_max=_BYTES_MAX),)
-
-    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        return read_currencies(self.venue, READER, body, assets)
 
     def key_calls(self) -> tuple[Call, ...]:
         return (_read("account/apiRestrictions", {}, "sapi"),)

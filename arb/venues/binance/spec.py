@@ -1,61 +1,33 @@
 """Binance as a value: public spot data only. Numbers from Binance spot, "WebSocket Streams", "General information"."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from arb.venues.binance.currencies import CURRENCIES
 from arb.venues.binance.outcomes import POLICY
 from arb.venues.kit.endpoints import ConnectionTiming, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget
-from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, FeedClass, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.books.plain.base import WireFeed
-    from arb.venues.kit.currencies import CurrencyReader
-    from arb.venues.kit.dialect import KeyedDialect, PublicDialect
+    from arb.venues.kit.dialect import KeyedDialect
 
 NAME = "binance"
 FUTURES = "binance_futures"
 """The name of recorded USDT-margined perpetuals."""
 
 
-def _make_currencies() -> "CurrencyReader":
-    from arb.venues.binance.currencies import READER
-
-    return READER
-
-
-def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+def _books() -> FeedClass:
     from arb.venues.binance.books import BinanceFeed
 
-    return BinanceFeed(seats, arena)
+    return BinanceFeed
 
 
-def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.binance.books import BinanceFeed
-
-    return BinanceFeed(seats, arena, venue=NAME, tape=True)
-
-
-def _make_futures_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.binance.books import BinanceFeed
-
-    return BinanceFeed(seats, arena, venue=FUTURES, tape=True)
-
-
-def _make_dialect() -> "PublicDialect":
+def _make_dialect(has_key: bool) -> "KeyedDialect":
     from arb.venues.binance.dialect import BinanceDialect
 
-    return BinanceDialect()
-
-
-def _make_keyed() -> "KeyedDialect":
-    from arb.venues.binance.dialect import BinanceDialect
-
-    return BinanceDialect(has_key=True)
+    return BinanceDialect(has_key=has_key)
 
 
 def _site(environment: Environment, rest: str, ws: str) -> Site:
@@ -91,9 +63,9 @@ SPEC = VenueSpec(
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, spot, without BNB
-    make_books=_make_books,
-    make_currencies=_make_currencies,
-    tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),
+    books=_books,
+    currencies=CURRENCIES,
+    tapes=(TapeDialect(name=NAME, books=_books), TapeDialect(name=FUTURES, books=_books)),
     reading=Reading(pace=Budget(2, 500), make=_make_dialect),
     # Binance wallet, "All Coins' Information": weight 10 of the 12,000 that an address has in a minute under `/sapi`, which are
     # counted apart from `/api`; "Get API Key Permission": weight 1. Test networks have no `/sapi`.
@@ -103,6 +75,6 @@ SPEC = VenueSpec(
         ),
         roots={"public": "", "sapi": "/sapi/v1"},
         pace=Budget(4, 1000),
-        make=_make_keyed,
+        make=_make_dialect,
     ),
 )

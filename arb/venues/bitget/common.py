@@ -3,7 +3,7 @@
 Public data are read by API v2 for any kind of account: they need no key.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +13,11 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
-from arb.venues.bitget.currencies import READER
+from arb.venues.bitget.currencies import CURRENCIES
 from arb.venues.bitget.outcomes import NO_SUCH_ORDER, POLICY
 from arb.venues.kit.call import Call
-from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.kit.dialect import FeeAssetQuery, Fees, Listing, acknowledged, narrower, read_listing
+from arb.venues.kit.currencies import few, whole
+from arb.venues.kit.dialect import FeeAssetQuery, Fees, ReadDialect, acknowledged, narrower
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
@@ -33,10 +33,11 @@ BGB, BGB_SHARE = "BGB", Decimal("0.8")
 """Spot fees cost a fifth less in BGB, by the public schedule: no answer has that rate. A fill that is charged more shows."""
 
 
-class CommonDialect:
+class CommonDialect(ReadDialect):
     """The part of `arb.venues.kit.dialect.TradeDialect` that is the same for a classic and a unified account."""
 
     venue = "bitget"
+    currencies = CURRENCIES
     policy: OutcomePolicy = POLICY
     not_found = NO_SUCH_ORDER
 
@@ -45,9 +46,6 @@ class CommonDialect:
 
     def learn(self, natives: Mapping[str, str]) -> None:
         self.symbols.learn(natives)
-
-    def native_symbol(self, symbol: str) -> str:
-        return symbol.replace("/", "")
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given, the only fact of the answer."""
@@ -63,13 +61,8 @@ class CommonDialect:
     def listing(self) -> Call:
         return read("v2", "spot/public/symbols", {}, ("public", "spot"))
 
-    def listed(self, body: Any) -> Listing:
-        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
-
-        `offTime` is when trade ends, in milliseconds; "" and -1 mean never.
-        """
-        rows = Fields(self.venue, "answer", body).rows("data")
-        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+    def _listed_rows(self, body: Any) -> list[Any]:
+        return Fields(self.venue, "answer", body).rows("data")
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /api/v2/spot/public/coins`, or one call for each of a few assets."""
@@ -77,9 +70,6 @@ class CommonDialect:
         if not few(assets, _COINS_MAX):
             return whole(read("v2", path, {}, api))
         return tuple(read("v2", path, {"coin": asset}, api) for asset in assets)
-
-    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        return read_currencies(self.venue, READER, body, assets)
 
     def fees_in(self, body: Any) -> Fees:
         """Read the rates, positive when charged; a buy pays in the asset it receives."""
@@ -94,6 +84,10 @@ class CommonDialect:
         return {} if symbol is None else {"symbol": self.native_symbol(symbol)}
 
     def _instrument(self, raw: Any) -> Instrument:
+        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
+
+        `offTime` is when trade ends, in milliseconds; "" and -1 mean never.
+        """
         fields = Fields(self.venue, "symbol", raw)
         return Instrument(
             venue=self.venue,

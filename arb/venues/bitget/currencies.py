@@ -4,37 +4,19 @@ Flags are texts. `extraWithdrawFee` is a ratio of the withdrawn amount ("0.1 mea
 confirmations.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from arb.venues.kit.currencies import CurrencyForm
 
-from arb.market.wallets import CurrencyChain
-from arb.venues.kit.currencies import CurrencyReader, given_flag, identified, maybe_amount, maybe_count
-from arb.venues.kit.fields import Fields
-
-
-def _rows(body: Any) -> list[Any]:
-    return Fields("bitget", "coins", body).listed("data")
-
-
-def _read(raw: Any) -> Iterator[CurrencyChain]:
-    fields = Fields("bitget", "coin", raw)
-    asset = fields.text("coin")
-    for one in fields.objects("chains"):
-        named = one.text("chain")
-        chain, contract = identified("bitget", asset, named, one.maybe_text("contractAddress"))
-        yield CurrencyChain(
-            asset=asset,
-            named=named,
-            chain=chain,
-            contract=contract,
-            deposit=given_flag(one, "rechargeable"),
-            withdrawal=given_flag(one, "withdrawable"),
-            withdrawal_fee=maybe_amount(one, "withdrawFee"),
-            withdrawal_fee_rate=maybe_amount(one, "extraWithdrawFee"),
-            withdrawal_min=maybe_amount(one, "minWithdrawAmount"),
-            deposit_min=maybe_amount(one, "minDepositAmount"),
-            confirmations=maybe_count(one, "depositConfirm"),
-        )
-
-
-READER = CurrencyReader(_rows, _read)
+CURRENCIES = CurrencyForm(
+    venue="bitget",
+    path=("data",),
+    asset="coin",
+    chains="chains",
+    contract="contractAddress",
+    deposit="rechargeable",
+    withdrawal="withdrawable",
+    withdrawal_fee="withdrawFee",
+    withdrawal_fee_rate="extraWithdrawFee",
+    withdrawal_min="minWithdrawAmount",
+    deposit_min="minDepositAmount",
+    confirmations="depositConfirm",
+)

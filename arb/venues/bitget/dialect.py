@@ -17,7 +17,7 @@ from arb.venues.bitget import records
 from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.kit.call import Call, CancelBatch, Pages
-from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched, pages_before
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
@@ -171,13 +171,4 @@ def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) ->
 
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
-    def rows_of(body: Any) -> list[Any]:
-        return Fields("bitget", "answer", body).listed("data")
-
-    def following(call: Call, body: Any) -> Call | None:
-        rows = rows_of(body)
-        if len(rows) < PAGE:
-            return None
-        return _read(path, {**call.params, "idLessThan": Fields("bitget", "row", rows[-1]).text(cursor)})
-
-    return Pages(first=_read(path, {**params, "limit": str(PAGE)}), rows=rows_of, following=following)
+    return pages_before("bitget", _read(path, {**params, "limit": str(PAGE)}), "idLessThan", cursor, PAGE)

@@ -5,44 +5,28 @@ The venue's answer at the start shows which one a key belongs to. Public data ar
 Numbers from Bitget API v2 ("Websocket API", "Rate limit"); those of v3, where they are smaller, by their own pages.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
+from arb.venues.bitget.currencies import CURRENCIES
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.kit.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
-from arb.venues.kit.spec import ConnectionLimits, Product, TapeDialect, Trading, TradingParts, VenueSpec
+from arb.venues.kit.spec import ConnectionLimits, FeedClass, Product, TapeDialect, Trading, TradingParts, VenueSpec
 from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
     from arb.venues.bitget.signing import GuardedBitget
-    from arb.venues.books.plain.base import WireFeed
-    from arb.venues.kit.currencies import CurrencyReader
     from arb.venues.kit.rules.guard import SigningGuard
 
 NAME = "bitget"
 
 
-def _make_currencies() -> "CurrencyReader":
-    from arb.venues.bitget.currencies import READER
-
-    return READER
-
-
-def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+def _books() -> FeedClass:
     from arb.venues.bitget.books import BitgetFeed
 
-    return BitgetFeed(NAME, seats, arena)
-
-
-def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.bitget.books import BitgetFeed
-
-    return BitgetFeed(NAME, seats, arena, tape=True)
+    return BitgetFeed
 
 
 def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
@@ -119,9 +103,9 @@ SPEC = VenueSpec(
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.002"),  # the dearer `takerFeeRate` that the listing has for spot; most pairs 0.1 %
-    make_books=_make_books,
-    make_currencies=_make_currencies,
-    tapes=(TapeDialect(name=NAME, make=_make_tape),),
+    books=_books,
+    currencies=CURRENCIES,
+    tapes=(TapeDialect(name=NAME, books=_books),),
     stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
         # Below the 10/s per user and endpoint that are documented, `account/info` 1/s. One placement in reserve, see

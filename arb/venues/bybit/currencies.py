@@ -4,37 +4,8 @@ Flags are "1" for normal and "0" for suspended, and "" where the chain does not 
 nothing can be withdrawn; `withdrawPercentageFee` is a ratio on top of it.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
-from arb.market.wallets import CurrencyChain
-from arb.venues.kit.currencies import CurrencyReader, identified, maybe_amount, maybe_count
+from arb.venues.kit.currencies import CurrencyForm
 from arb.venues.kit.fields import Fields
-
-
-def _rows(body: Any) -> list[Any]:
-    return Fields("bybit", "coins", body).object("result").listed("rows")
-
-
-def _read(raw: Any) -> Iterator[CurrencyChain]:
-    fields = Fields("bybit", "coin", raw)
-    asset = fields.text("coin")
-    for one in fields.objects("chains"):
-        named = one.text("chain")
-        chain, contract = identified("bybit", asset, named, one.maybe_text("contractAddress"))
-        yield CurrencyChain(
-            asset=asset,
-            named=named,
-            chain=chain,
-            contract=contract,
-            deposit=_flag(one, "chainDeposit"),
-            withdrawal=_flag(one, "chainWithdraw"),
-            withdrawal_fee=maybe_amount(one, "withdrawFee"),
-            withdrawal_fee_rate=maybe_amount(one, "withdrawPercentageFee"),
-            withdrawal_min=maybe_amount(one, "withdrawMin"),
-            deposit_min=maybe_amount(one, "depositMin"),
-            confirmations=maybe_count(one, "confirmation"),
-        )
 
 
 def _flag(fields: Fields, key: str) -> bool | None:
@@ -46,4 +17,18 @@ def _flag(fields: Fields, key: str) -> bool | None:
     return value == "1"
 
 
-READER = CurrencyReader(_rows, _read)
+CURRENCIES = CurrencyForm(
+    venue="bybit",
+    path=("result", "rows"),
+    asset="coin",
+    chains="chains",
+    contract="contractAddress",
+    deposit="chainDeposit",
+    withdrawal="chainWithdraw",
+    flag=_flag,
+    withdrawal_fee="withdrawFee",
+    withdrawal_fee_rate="withdrawPercentageFee",
+    withdrawal_min="withdrawMin",
+    deposit_min="depositMin",
+    confirmations="confirmation",
+)

@@ -6,18 +6,18 @@ The listing has no pages for spot, and by default holds trading symbols: a symbo
 simply gone. No public address announces the end of one.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from arb.clock import NS_PER_MS
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
-from arb.venues.bybit.currencies import READER
+from arb.venues.bybit.currencies import CURRENCIES
 from arb.venues.bybit.outcomes import POLICY
 from arb.venues.kit.call import Call
-from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
-from arb.venues.kit.dialect import Listing, narrower, read_listing
+from arb.venues.kit.currencies import few, whole
+from arb.venues.kit.dialect import ReadDialect, narrower
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
@@ -29,20 +29,15 @@ _READS = frozenset({"SubMemberTransferList"})
 """Rights of `Wallet` that only read."""
 
 
-class BybitDialect:
+class BybitDialect(ReadDialect):
     """See `arb.venues.kit.dialect.KeyedDialect`; without a key only its public part is asked."""
 
     venue = "bybit"
+    currencies = CURRENCIES
     policy: OutcomePolicy = POLICY
 
     def __init__(self, *, has_key: bool = False) -> None:
         self._has_key = has_key
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: no order or fill is read that names a symbol."""
-
-    def native_symbol(self, symbol: str) -> str:
-        return symbol.replace("/", "")
 
     def clock(self) -> Call:
         return _read("v5/market/time", {})
@@ -54,9 +49,8 @@ class BybitDialect:
     def listing(self) -> Call:
         return _read("v5/market/instruments-info", {"category": "spot"})
 
-    def listed(self, body: Any) -> Listing:
-        rows = Fields(self.venue, "answer", body).object("result").rows("list")
-        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+    def _listed_rows(self, body: Any) -> list[Any]:
+        return Fields(self.venue, "answer", body).object("result").rows("list")
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /v5/asset/coin/query-info` with a key, one call for each of a few assets."""
@@ -66,9 +60,6 @@ class BybitDialect:
         if not few(assets, _COINS_MAX):
             return whole(_read(path, {}, "private"))
         return tuple(_read(path, {"coin": asset}, "private") for asset in assets)
-
-    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        return read_currencies(self.venue, READER, body, assets)
 
     def key_calls(self) -> tuple[Call, ...]:
         return (_read("v5/user/query-api", {}, "private"),)

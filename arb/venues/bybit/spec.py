@@ -1,53 +1,31 @@
 """Bybit as a value: API v5, public spot data only. Numbers from Bybit API v5, "Connect" and "Rate limit rules"."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from arb.venues.bybit.currencies import CURRENCIES
 from arb.venues.bybit.outcomes import POLICY
 from arb.venues.kit.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget
-from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, Product, Reading, TapeDialect, VenueSpec
+from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, FeedClass, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.books.plain.base import WireFeed
-    from arb.venues.kit.currencies import CurrencyReader
-    from arb.venues.kit.dialect import KeyedDialect, PublicDialect
+    from arb.venues.kit.dialect import KeyedDialect
 
 NAME = "bybit"
 
 
-def _make_currencies() -> "CurrencyReader":
-    from arb.venues.bybit.currencies import READER
-
-    return READER
-
-
-def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+def _books() -> FeedClass:
     from arb.venues.bybit.books import BybitFeed
 
-    return BybitFeed(seats, arena)
+    return BybitFeed
 
 
-def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.bybit.books import BybitFeed
-
-    return BybitFeed(seats, arena, tape=True)
-
-
-def _make_dialect() -> "PublicDialect":
+def _make_dialect(has_key: bool) -> "KeyedDialect":
     from arb.venues.bybit.dialect import BybitDialect
 
-    return BybitDialect()
-
-
-def _make_keyed() -> "KeyedDialect":
-    from arb.venues.bybit.dialect import BybitDialect
-
-    return BybitDialect(has_key=True)
+    return BybitDialect(has_key=has_key)
 
 
 def _site(environment: Environment, region: str, rest: str, ws: str) -> Site:
@@ -90,10 +68,10 @@ SPEC = VenueSpec(
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # VIP 0, spot
-    make_books=_make_books,
-    make_currencies=_make_currencies,
+    books=_books,
+    currencies=CURRENCIES,
     # Inverse perpetuals, quoted in USD, count their sizes in contracts.
-    tapes=(TapeDialect(name=NAME, make=_make_tape, contracts_quotes=frozenset({"USD"})),),
+    tapes=(TapeDialect(name=NAME, books=_books, contracts_quotes=frozenset({"USD"})),),
     # 600 requests per 5 s and address, over all endpoints; who goes beyond gets HTTP 403 and waits for ten minutes.
     reading=Reading(pace=Budget(5, 500), make=_make_dialect),
     # Bybit API v5, "Get Coin Info": 5 a second and user; "Get API Key Information": 10.
@@ -107,6 +85,6 @@ SPEC = VenueSpec(
         ),
         roots={"public": "", "private": ""},
         pace=Budget(4, 1000),
-        make=_make_keyed,
+        make=_make_dialect,
     ),
 )

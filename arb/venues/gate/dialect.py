@@ -6,7 +6,7 @@ in that order: an order that ends while they are read then shows in a later one.
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,21 +21,20 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
-from arb.venues.gate.currencies import READER
+from arb.venues.gate.currencies import CURRENCIES
 from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.records import GT, POINTS, TEXT_PREFIX, from_text
 from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.kit.currencies import CurrencyRows, few, read_currencies, whole
+from arb.venues.kit.currencies import few, whole
 from arb.venues.kit.dialect import (
     DAY_MS,
     FeeAssetQuery,
     Fees,
-    Listing,
     Reach,
+    ReadDialect,
     acknowledged,
     batched,
     narrower,
-    read_listing,
 )
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
@@ -58,10 +57,12 @@ _FEES_MAX = 50
 _CURRENCIES_MAX = 10
 
 
-class GateDialect:
+class GateDialect(ReadDialect):
     """See `arb.venues.kit.dialect.TradeDialect`."""
 
     venue = "gate"
+    separator = "_"
+    currencies = CURRENCIES
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
     reach = Reach(_SPAN_MS, _SPAN_MS, _SPAN_MS)
@@ -69,12 +70,6 @@ class GateDialect:
 
     def __init__(self, key: str = "") -> None:
         self.account = GateAccount(key)
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: Gate's spelling separates base and quote."""
-
-    def native_symbol(self, symbol: str) -> str:
-        return symbol.replace("/", "_")
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/orders`; the signer writes the expiry as `X-Gate-Exptime`."""
@@ -214,13 +209,8 @@ class GateDialect:
     def listing(self) -> Call:
         return _read("currency_pairs", {}, _PUBLIC)
 
-    def listed(self, body: Any) -> Listing:
-        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
-
-        `buy_start`, `sell_start` and `delisting_time` are in seconds, 0 for none. Only `tradable` trades both ways;
-        `buyable` and `sellable` do not. Pairs outside the key's list are not tradable with it.
-        """
-        return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
+    def _listed_rows(self, body: Any) -> list[Any]:
+        return self._rows(body)
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /spot/currencies`, which is 2 MB, or one call for each of a few assets."""
@@ -228,9 +218,6 @@ class GateDialect:
             return whole(_read("currencies", {}, _PUBLIC))
         call = _read("currencies", {}, _PUBLIC)
         return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)
-
-    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
         params = {"currency_pair": self.native_symbol(symbol)}
@@ -281,6 +268,11 @@ class GateDialect:
         return body
 
     def _instrument(self, raw: Any) -> Instrument:
+        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
+
+        `buy_start`, `sell_start` and `delisting_time` are in seconds, 0 for none. Only `tradable` trades both ways;
+        `buyable` and `sellable` do not. Pairs outside the key's list are not tradable with it.
+        """
         fields = Fields(self.venue, "currency pair", raw)
         native = fields.text("id")
         return Instrument(

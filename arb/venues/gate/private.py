@@ -3,16 +3,22 @@
 There is no login: each subscription is signed. Frames of private channels carry a list in `result`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
 from arb.masking import clean
-from arb.venues.books.plain.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
+from arb.venues.books.plain.private import (
+    NOTHING,
+    PrivateFrame,
+    Subscriptions,
+    balances_frame,
+    decode_frame,
+    rows_frame,
+)
 from arb.venues.gate import records
 from arb.venues.gate.account import GateAccount
 from arb.venues.gate.signing import Signer, channel_auth
@@ -64,36 +70,19 @@ class GatePrivate:
         if event != "update":
             return NOTHING
         if channel == ORDERS:
-            return self._rows(fields, lambda raw: OrderUpdated(report=records.order_report(self.venue, raw)))
-        if channel == FILLS:
-            return self._rows(
-                fields,
-                lambda raw: OrderFilled(fill=records.fill(self.venue, raw, FillSource.STREAM, received_ns)),
+            return rows_frame(
+                fields.rows("result"), lambda raw: [OrderUpdated(report=records.order_report(self.venue, raw))]
             )
-        return self._balances(fields) if channel == BALANCES else NOTHING
-
-    def _rows(self, fields: Fields, read: Callable[[Any], OrderUpdated | OrderFilled]) -> PrivateFrame:
-        parts = Parts()
-        for raw in parts.among(fields.rows("result")):
-            try:
-                parts.events.append(read(raw))
-            except VenueProtocolError as error:
-                parts.unread(error)
-        return parts.frame()
-
-    def _balances(self, fields: Fields) -> PrivateFrame:
-        reported: dict[str, AssetBalance] = {}
-        parts = Parts()
-        for raw in parts.among(fields.rows("result")):
-            try:
-                asset, balance = records.balance(self.venue, raw, "freeze")
-            except VenueProtocolError as error:
-                parts.unread(error)
-            else:
-                reported[asset] = balance
-        if reported:
-            parts.events.append(BalancesReported(venue=self.venue, balances=reported, complete=False, asked_ns=0))
-        return parts.frame()
+        if channel == FILLS:
+            return rows_frame(
+                fields.rows("result"),
+                lambda raw: [OrderFilled(fill=records.fill(self.venue, raw, FillSource.STREAM, received_ns))],
+            )
+        if channel == BALANCES:
+            return balances_frame(
+                self.venue, fields.rows("result"), lambda raw: [records.balance(self.venue, raw, "freeze")]
+            )
+        return NOTHING
 
     def _subscribe(self, channel: str, now_s: int, payload: tuple[str, ...] | None) -> str:
         frame: dict[str, Any] = {

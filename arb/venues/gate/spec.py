@@ -1,21 +1,26 @@
 """Gate.io as a value: APIv4, spot. Numbers from Gate APIv4, "Frequency limit rule" and "Spot WebSocket v4"."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.clock import Clock
+from arb.venues.gate.currencies import CURRENCIES
 from arb.venues.gate.outcomes import POLICY, RIGHTS
 from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
-from arb.venues.kit.spec import ConnectionLimits, Product, SignatureHelp, TapeDialect, Trading, TradingParts, VenueSpec
+from arb.venues.kit.spec import (
+    ConnectionLimits,
+    FeedClass,
+    Product,
+    SignatureHelp,
+    TapeDialect,
+    Trading,
+    TradingParts,
+    VenueSpec,
+)
 from arb.venues.kit.tickers import TickerForm
 
 if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.books.plain.base import WireFeed
-    from arb.venues.kit.currencies import CurrencyReader
     from arb.venues.kit.order_socket import SocketDialect
     from arb.venues.kit.rules.guard import SigningGuard
 
@@ -24,28 +29,16 @@ FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
 
 
-def _make_currencies() -> "CurrencyReader":
-    from arb.venues.gate.currencies import READER
-
-    return READER
-
-
-def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+def _books() -> FeedClass:
     from arb.venues.gate.books import GateFeed
 
-    return GateFeed(seats, arena)
+    return GateFeed
 
 
-def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+def _tape_books() -> FeedClass:
     from arb.venues.gate.tape import GateTapeFeed
 
-    return GateTapeFeed(NAME, seats, arena)
-
-
-def _make_futures_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.gate.tape import GateTapeFeed
-
-    return GateTapeFeed(FUTURES, seats, arena)
+    return GateTapeFeed
 
 
 def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
@@ -137,11 +130,11 @@ SPEC = VenueSpec(
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.002"),  # VIP 0, spot, as the listing's own `fee` has it; many pairs are cheaper
-    make_books=_make_books,
-    make_currencies=_make_currencies,
+    books=_books,
+    currencies=CURRENCIES,
     tapes=(
-        TapeDialect(name=NAME, make=_make_tape),
-        TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),
+        TapeDialect(name=NAME, books=_tape_books),
+        TapeDialect(name=FUTURES, books=_tape_books, contracts=True),
     ),
     trading=Trading(
         # A little below the documented limits, since a burst may arrive closer together than it was sent: spot orders

@@ -59,9 +59,14 @@ class GateTapeFeed(GateFeed):
     """The books of Gate tapes, of spot or of perpetuals, from any channel."""
 
     def __init__(
-        self, venue: str = "gate", seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None
+        self,
+        venue: str = "gate",
+        seats: Mapping[str, BookSeat] | None = None,
+        arena: BookArena | None = None,
+        *,
+        tape: bool = True,
     ) -> None:
-        super().__init__(seats or {}, arena, venue=venue, tape=True)
+        super().__init__(seats or {}, arena, venue=venue, tape=tape)
         self._bbo_checks: dict[str, BboCheck] = {}
 
     def retire_book(self, native_symbol: str) -> None:

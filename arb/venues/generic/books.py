@@ -6,12 +6,12 @@ not pushed. A frame with `lost`, the cause, in the place of levels means that th
 book replaces the one before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from arb.market.arena import NO_SEQUENCE, BookArena
-from arb.market.feed import BookSeat, FrameResult
+from arb.market.arena import NO_SEQUENCE
+from arb.market.feed import FrameResult
 from arb.venues.books.plain.base import DECODE_ERRORS, NS_PER_MS, Millis, Pair, Sequence64, WireFeed, decode_problem
 
 DEPTH = 50
@@ -44,9 +44,6 @@ _book = msgspec.json.Decoder(BookFrame).decode
 
 class GenericBooks(WireFeed):
     """The books of one generic feed, on the scale of tapes: none has a seat in the engine. Symbols are ccxt's, `BTC/USDT`."""
-
-    def __init__(self, venue: str, seats: Mapping[str, BookSeat], arena: BookArena | None) -> None:
-        super().__init__(venue, seats, arena, tape=True)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         return ()

@@ -7,16 +7,8 @@ account and no seat in the engine's books: no order can result from it.
 
 import importlib.util
 import pkgutil
-from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING
 
-from arb.venues.kit.spec import TapeDialect
-
-if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookSeat
-    from arb.venues.books.plain.base import WireFeed
+from arb.venues.kit.spec import FeedClass, TapeDialect
 
 MARK = "generic:"
 
@@ -35,10 +27,10 @@ def venue_named(exchange: str) -> str:
 def generic_dialect(venue: str) -> TapeDialect | None:
     if not venue.startswith(MARK):
         return None
-    return TapeDialect(name=venue, make=partial(_books, venue), display_only=True)
+    return TapeDialect(name=venue, books=_books, display_only=True)
 
 
-def _books(venue: str, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+def _books() -> FeedClass:
     from arb.venues.generic.books import GenericBooks
 
-    return GenericBooks(venue, seats, arena)
+    return GenericBooks

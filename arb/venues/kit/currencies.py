@@ -8,11 +8,11 @@ prove nothing. Without a contract an asset is the chain's own coin only where `c
 import csv
 import logging
 import re
-from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -31,16 +31,6 @@ _END = re.compile(r"[0-9A-Za-z]{4,8}")
 
 CurrencyRows = Generator[None, None, list[CurrencyChain]]
 """Reads a currency list row by row, and returns its chains: thousands of rows at once would hold up the loop."""
-
-
-class CurrencyReader(NamedTuple):
-    """How a venue's currency list is read: the rows of an answer, and the chains of a row.
-
-    Both raise `VenueProtocolError`.
-    """
-
-    rows: Callable[[Any], list[Any]]
-    read: Callable[[Any], Iterable[CurrencyChain]]
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -92,25 +82,93 @@ def identified_end(venue: str, asset: str, named: str, end: str | None) -> tuple
     return identified(venue, asset, named, end)
 
 
-def read_currencies(venue: str, reader: CurrencyReader, body: Any, assets: Container[str]) -> CurrencyRows:
-    """Return the rows of `assets` in a list. An unreadable row does not hide the others.
+def given_flag(fields: Fields, key: str) -> bool | None:
+    return fields.flag(key) if fields.raw(key) is not None else None
 
-    Raises `VenueProtocolError` for a body that is no list, or one in which not one row can be read.
+
+class CurrencyForm(msgspec.Struct, frozen=True, kw_only=True):
+    """How a venue writes its currency list: the path to its rows, and the names of their fields, "" for those it lacks.
+
+    `one_row`: a body may be one row, and no list. `chains`: the list of chains in a row; "" where each row is of one
+    chain. `identify` reads chain and contract from (venue, asset, chain and contract as written). `former_fee`: the
+    older name of `withdrawal_fee`. `arrival_min` is in minutes. Methods raise `VenueProtocolError`.
     """
-    found: list[CurrencyChain] = []
-    odd: list[VenueProtocolError] = []
-    rows = reader.rows(body)
-    for raw in rows:
-        yield
-        try:
-            found += [chain for chain in reader.read(raw) if chain.asset in assets]
-        except VenueProtocolError as error:
-            odd.append(error)
-    if odd and len(odd) == len(rows):
-        raise odd[0]
-    if odd:
-        _LOG.warning("%s: %d rows of its currency list are not read: %s", venue, len(odd), odd[0])
-    return found
+
+    venue: str
+    path: tuple[str, ...] = ()
+    one_row: bool = False
+    asset: str
+    chains: str = ""
+    chain: str = "chain"
+    contract: str
+    identify: Callable[[str, str, str, str | None], tuple[str, str]] = identified
+    denomination: str = ""
+    deposit: str
+    withdrawal: str
+    flag: Callable[[Fields, str], bool | None] = given_flag
+    withdrawal_fee: str = ""
+    former_fee: str = ""
+    withdrawal_fee_rate: str = ""
+    withdrawal_min: str = ""
+    deposit_min: str = ""
+    confirmations: str = ""
+    arrival_min: str = ""
+
+    def rows(self, body: Any) -> list[Any]:
+        if self.path:
+            fields = Fields(self.venue, "coins", body)
+            for key in self.path[:-1]:
+                fields = fields.object(key)
+            return fields.listed(self.path[-1])
+        if self.one_row and isinstance(body, dict):
+            return [body]
+        if not isinstance(body, list):
+            raise VenueProtocolError(self.venue, f"coins: not a list but {type(body).__name__}")
+        return body
+
+    def read(self, raw: Any) -> Iterator[CurrencyChain]:
+        fields = Fields(self.venue, "coin", raw)
+        asset = fields.text(self.asset)
+        for one in fields.objects(self.chains) if self.chains else [fields]:
+            named = one.text(self.chain)
+            chain, contract = self.identify(self.venue, asset, named, one.maybe_text(self.contract))
+            fee = self.withdrawal_fee if one.has(self.withdrawal_fee) else self.former_fee
+            minutes = _count(one, self.arrival_min)
+            yield CurrencyChain(
+                asset=asset,
+                named=named,
+                chain=chain,
+                contract=contract,
+                denomination=_count(one, self.denomination) or 0,
+                deposit=self.flag(one, self.deposit),
+                withdrawal=self.flag(one, self.withdrawal),
+                withdrawal_fee=_amount(one, fee),
+                withdrawal_fee_rate=_amount(one, self.withdrawal_fee_rate),
+                withdrawal_min=_amount(one, self.withdrawal_min),
+                deposit_min=_amount(one, self.deposit_min),
+                confirmations=_count(one, self.confirmations),
+                arrival_s=None if minutes is None else minutes * 60,
+            )
+
+    def chains_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        """Return the rows of `assets` in a list. An unreadable row does not hide the others.
+
+        Raises `VenueProtocolError` for a body that is no list, or one in which not one row can be read.
+        """
+        found: list[CurrencyChain] = []
+        odd: list[VenueProtocolError] = []
+        rows = self.rows(body)
+        for raw in rows:
+            yield
+            try:
+                found += [chain for chain in self.read(raw) if chain.asset in assets]
+            except VenueProtocolError as error:
+                odd.append(error)
+        if odd and len(odd) == len(rows):
+            raise odd[0]
+        if odd:
+            _LOG.warning("%s: %d rows of its currency list are not read: %s", self.venue, len(odd), odd[0])
+        return found
 
 
 def few(assets: Sequence[str], most: int) -> bool:
@@ -122,16 +180,12 @@ def whole(call: Call) -> tuple[Call, ...]:
     return (msgspec.structs.replace(call, answer_bytes_max=LONG_ANSWER_BYTES_MAX),)
 
 
-def given_flag(fields: Fields, key: str) -> bool | None:
-    return fields.flag(key) if fields.raw(key) is not None else None
+def _amount(fields: Fields, key: str) -> Decimal | None:
+    return fields.not_negative(key) if key and fields.has(key) else None
 
 
-def maybe_amount(fields: Fields, key: str) -> Decimal | None:
-    return fields.not_negative(key) if fields.has(key) else None
-
-
-def maybe_count(fields: Fields, key: str) -> int | None:
-    if not fields.has(key):
+def _count(fields: Fields, key: str) -> int | None:
+    if not key or not fields.has(key):
         return None
     count = fields.whole(key)
     if count < 0:

@@ -6,6 +6,7 @@ call.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -22,7 +23,8 @@ from arb.market.order import OrderReport
 from arb.market.scale import decimals
 from arb.market.symbol import Symbol
 from arb.venues.kit.call import Call, CancelBatch, Pages
-from arb.venues.kit.currencies import CurrencyRows
+from arb.venues.kit.currencies import CurrencyForm, CurrencyRows
+from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 
@@ -187,6 +189,37 @@ class TradeDialect(KeyedDialect, Protocol):
         """Read the fees of those of `symbols` that an answer to one of `fee_lists` contains."""
 
 
+class ReadDialect(ABC):
+    """The part of a `PublicDialect` that differs by data between venues: names, and the lists of symbols and currencies.
+
+    `separator`: between base and quote of a symbol. Where it is empty, a dialect that reads orders has to `learn`.
+    """
+
+    venue: str
+    separator = ""
+    currencies: CurrencyForm
+
+    def learn(self, natives: Mapping[str, str]) -> None:  # noqa: B027 - enough for most venues
+        """Take nothing: a separator shows base and quote, or no order or fill is read that names a symbol."""
+
+    def native_symbol(self, symbol: str) -> str:
+        return symbol.replace("/", self.separator)
+
+    def listed(self, body: Any) -> Listing:
+        return read_listing(self.venue, self._listed_rows(body), self._instrument, self.native_symbol)
+
+    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
+        return self.currencies.chains_in(body, assets)
+
+    @abstractmethod
+    def _listed_rows(self, body: Any) -> list[Any]:
+        """Return the rows of a listing; raises `VenueProtocolError`."""
+
+    @abstractmethod
+    def _instrument(self, raw: Any) -> Instrument:
+        """Read a row of a listing; raises `VenueProtocolError`, and `ValueError` for rules that no instrument has."""
+
+
 def acknowledged(
     venue: str, command: PlaceOrder, venue_order_id: str, client_order_id: str | None = None
 ) -> OrderReport:
@@ -207,6 +240,25 @@ def acknowledged(
 
 def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:
     return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
+
+
+def pages_before(venue: str, first: Call, parameter: str, field: str, size: int) -> Pages:
+    """Return the pages of a list in `data`, newest first: each begins before the last row of the one ahead of it.
+
+    `parameter` names that row by its `field`; a page with fewer than `size` rows is the last.
+    """
+
+    def rows_of(body: Any) -> list[Any]:
+        return Fields(venue, "answer", body).listed("data")
+
+    def following(call: Call, body: Any) -> Call | None:
+        rows = rows_of(body)
+        if len(rows) < size:
+            return None
+        last = Fields(venue, "row", rows[-1]).text(field)
+        return msgspec.structs.replace(call, params={**call.params, parameter: last})
+
+    return Pages(first=first, rows=rows_of, following=following)
 
 
 def narrower(*bands: Decimal) -> Decimal | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from arb.clock import Clock
+from arb.venues.kit.currencies import CurrencyForm
 from arb.venues.kit.endpoints import GLOBAL, Address, ConnectionTiming, Credentials, Environment, Site, fixed
 from arb.venues.kit.rules.key_rights import KeyRights
 from arb.venues.kit.rules.outcome import OutcomePolicy
@@ -22,11 +23,10 @@ from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
+    from arb.market.feed import BookSeat
     from arb.venues.books.plain.base import WireFeed
     from arb.venues.books.plain.private import PrivateDialect
     from arb.venues.kit.ccxt_client import Signer
-    from arb.venues.kit.currencies import CurrencyReader
     from arb.venues.kit.dialect import KeyedDialect, PublicDialect, TradeDialect
     from arb.venues.kit.order_socket import SocketDialect
     from arb.venues.kit.rules.guard import SigningGuard
@@ -64,18 +64,16 @@ class TradingParts(NamedTuple):
     enforces_expiry: bool = True
 
 
-class BookMaker(Protocol):
-    """Makes the reader of one public connection: the plain one, or a faster one with the same contract."""
+class FeedClass(Protocol):
+    """Makes the reader of one public connection, which writes the books in `seats` into `arena`.
 
-    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
-        """Return a reader for the books in `seats`, writing into `arena`."""
+    With `tape` it rebuilds all books that a tape holds, whose frames may be of a dialect that no live connection uses
+    any more.
+    """
 
-
-class TapeMaker(Protocol):
-    """Makes a reader of a tape's frames, which may be of a dialect that no live connection uses any more."""
-
-    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-        """Return a reader that rebuilds all books the tape holds, and writes those in `seats` into `arena`."""
+    def __call__(
+        self, *, venue: str, seats: "Mapping[str, BookSeat]", arena: "BookArena | None", tape: bool
+    ) -> "WireFeed": ...
 
 
 class TradingMaker(Protocol):
@@ -122,11 +120,11 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How the public REST data of a venue without order support are read.
 
-    `pace`: how many requests of one kind may be sent. `make`: its language.
+    `pace`: how many requests of one kind may be sent. `make`: its language, without a key.
     """
 
     pace: Budget
-    make: Callable[[], "PublicDialect"]
+    make: Callable[[bool], "PublicDialect"]
 
 
 class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,13 +132,13 @@ class CurrencyKey(msgspec.Struct, frozen=True, kw_only=True):
 
     `questions`: all requests ever sent with it, GET each, as ccxt's (API, path); one is for the venue's clock. `roots`:
     the part between the site's REST address and the path, by ccxt's API. `pace`: how many requests of one kind may be
-    sent. `make`: its language.
+    sent. `make`: its language, with a key.
     """
 
     questions: frozenset[tuple[str, str]]
     roots: Mapping[str, str]
     pace: Budget
-    make: "Callable[[], KeyedDialect]"
+    make: "Callable[[bool], KeyedDialect]"
 
 
 class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,10 +149,13 @@ class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    make: TapeMaker
+    books: Callable[[], FeedClass]
     contracts: bool = False
     contracts_quotes: frozenset[str] = frozenset()
     display_only: bool = False
+
+    def make(self, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+        return self.books()(venue=self.name, seats=seats, arena=arena, tape=True)
 
 
 class SignatureReport(Protocol):
@@ -189,8 +190,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     `snapshots`: how often one address may fetch the snapshots of books, where it has to; `public_taker_fee`: the taker
     fee of its public schedule at low volume, as a ratio, which is paper's default; `weight_per_minute`: the greatest
     weight of all requests of one address, where it counts so; `tickers`: how it is asked for all best quotes and
-    volumes at once; `make_currencies`: the maker of the reader of its currency list; `currency_key`: how that is asked
-    for where it needs a key.
+    volumes at once; `currencies`: how its currency list is written; `currency_key`: how that is asked for where it needs
+    a key.
     """
 
     name: str
@@ -200,7 +201,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     connections: ConnectionLimits
     outcomes: OutcomePolicy
     public_taker_fee: Decimal
-    make_books: BookMaker
+    books: Callable[[], FeedClass]
     tapes: tuple[TapeDialect, ...]
     public_address: AddressMaker = _public_address
     private_address: AddressMaker = _private_address
@@ -212,8 +213,11 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None
-    make_currencies: "Callable[[], CurrencyReader] | None" = None
+    currencies: CurrencyForm | None = None
     currency_key: CurrencyKey | None = None
+
+    def make_books(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "WireFeed":
+        return self.books()(venue=self.name, seats=seats, arena=arena, tape=False)
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
         return next((s for s in self.sites if (s.environment, s.region) == (environment, region)), None)

@@ -4,37 +4,26 @@
 is the withdrawal fee; answers from before it was there have `minFee`.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
-from arb.market.wallets import CurrencyChain
-from arb.venues.kit.currencies import CurrencyReader, given_flag, identified_end, maybe_amount, maybe_count
-from arb.venues.kit.fields import Fields
+from arb.venues.kit.currencies import CurrencyForm, identified_end
 
 
-def _rows(body: Any) -> list[Any]:
-    return Fields("okx", "currencies", body).listed("data")
-
-
-def _read(raw: Any) -> Iterator[CurrencyChain]:
-    fields = Fields("okx", "currency", raw)
-    asset, named = fields.text("ccy"), fields.text("chain")
+def _identify(venue: str, asset: str, named: str, end: str | None) -> tuple[str, str]:
     # The text before the first hyphen is a ticker, not always the asset's own: "BTCK-OKTC" is a form of BTC.
     ticker, _, network = named.partition("-")
-    own = ticker == asset
-    chain, contract = identified_end("okx", asset if own else "", network, fields.maybe_text("ctAddr"))
-    yield CurrencyChain(
-        asset=asset,
-        named=named,
-        chain=chain,
-        contract=contract,
-        deposit=given_flag(fields, "canDep"),
-        withdrawal=given_flag(fields, "canWd"),
-        withdrawal_fee=maybe_amount(fields, "fee" if fields.has("fee") else "minFee"),
-        withdrawal_min=maybe_amount(fields, "minWd"),
-        deposit_min=maybe_amount(fields, "minDep"),
-        confirmations=maybe_count(fields, "minDepArrivalConfirm"),
-    )
+    return identified_end(venue, asset if ticker == asset else "", network, end)
 
 
-READER = CurrencyReader(_rows, _read)
+CURRENCIES = CurrencyForm(
+    venue="okx",
+    path=("data",),
+    asset="ccy",
+    contract="ctAddr",
+    identify=_identify,
+    deposit="canDep",
+    withdrawal="canWd",
+    withdrawal_fee="fee",
+    former_fee="minFee",
+    withdrawal_min="minWd",
+    deposit_min="minDep",
+    confirmations="minDepArrivalConfirm",
+)

@@ -5,7 +5,7 @@ only when that finds nothing. The answer to an order only confirms its receipt: 
 order shows its outcome.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,14 +19,14 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
 from arb.venues.kit.call import Call, CancelBatch, Pages
-from arb.venues.kit.currencies import CurrencyRows, read_currencies, whole
-from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Fees, Listing, Reach, acknowledged, batched, read_listing
+from arb.venues.kit.currencies import whole
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Fees, Reach, ReadDialect, acknowledged, batched, pages_before
 from arb.venues.kit.fields import Fields
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount
-from arb.venues.okx.currencies import READER
+from arb.venues.okx.currencies import CURRENCIES
 from arb.venues.okx.outcomes import POLICY
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
@@ -50,10 +50,12 @@ Rates = tuple[Decimal, Decimal]
 """Of a taker and of a maker, positive when paid."""
 
 
-class OkxDialect:
+class OkxDialect(ReadDialect):
     """See `arb.venues.kit.dialect.TradeDialect`."""
 
     venue = "okx"
+    separator = "-"
+    currencies = CURRENCIES
     policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
     reach = Reach(_ARCHIVE_MS, _ARCHIVE_MS, _ARCHIVE_MS)
@@ -68,12 +70,6 @@ class OkxDialect:
     def number_of(self, native_symbol: str) -> int | None:
         """Return the number by which the websocket's order requests name an instrument, where the listing has it."""
         return self._numbers.get(native_symbol)
-
-    def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: OKX's spelling separates base and quote."""
-
-    def native_symbol(self, symbol: str) -> str:
-        return symbol.replace("/", "-")
 
     def place(self, command: PlaceOrder) -> Call:
         """Return `POST /trade/order`; the signer writes the expiry as `expTime`."""
@@ -210,13 +206,8 @@ class OkxDialect:
             return _read("account/instruments", {"instType": "SPOT"})
         return _read("public/instruments", {"instType": "SPOT"}, _PUBLIC)
 
-    def listed(self, body: Any) -> Listing:
-        """Read the rules of all spot symbols.
-
-        `upcChg` announces changes of them and `expTime` the end of trade, both in milliseconds.
-        """
-        rows = Fields(self.venue, "answer", body).rows("data")
-        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
+    def _listed_rows(self, body: Any) -> list[Any]:
+        return Fields(self.venue, "answer", body).rows("data")
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /asset/currencies` with a key, for at most 20 assets by their names."""
@@ -225,10 +216,6 @@ class OkxDialect:
         if len(assets) <= _CURRENCIES_MAX:
             return (_read("asset/currencies", {"ccy": ",".join(assets)}),)
         return whole(_read("asset/currencies", {}))
-
-    def currencies_in(self, body: Any, assets: Container[str]) -> CurrencyRows:
-        """Read the list; see `currencies.py`."""
-        return read_currencies(self.venue, READER, body, assets)
 
     def fees(self, symbol: str) -> Call:
         return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
@@ -285,6 +272,7 @@ class OkxDialect:
         return {"instType": "SPOT"} | ({} if symbol is None else {"instId": self.native_symbol(symbol)})
 
     def _instrument(self, raw: Any) -> Instrument:
+        """Read the rules; `upcChg` announces changes of them and `expTime` the end of trade, both in milliseconds."""
         fields = Fields(self.venue, "instrument", raw)
         if fields.has("instIdCode"):
             self._numbers[fields.text("instId")] = fields.whole("instIdCode")
@@ -333,13 +321,4 @@ def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
 
 
 def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
-    def rows_of(body: Any) -> list[Any]:
-        return Fields("okx", "answer", body).listed("data")
-
-    def following(call: Call, body: Any) -> Call | None:
-        rows = rows_of(body)
-        if len(rows) < _PAGE:
-            return None
-        return _read(path, {**call.params, "after": Fields("okx", "row", rows[-1]).text(cursor)})
-
-    return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)
+    return pages_before("okx", _read(path, {**params, "limit": str(_PAGE)}), "after", cursor, _PAGE)

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 from arb.clock import Clock
 from arb.venues.kit.endpoints import GLOBAL, ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
-from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, Product, TapeDialect, Trading, TradingParts, VenueSpec
+from arb.venues.kit.spec import (
+    ConnectionLimits,
+    CurrencyKey,
+    FeedClass,
+    Product,
+    TapeDialect,
+    Trading,
+    TradingParts,
+    VenueSpec,
+)
 from arb.venues.kit.tickers import TickerForm
+from arb.venues.okx.currencies import CURRENCIES
 from arb.venues.okx.outcomes import POLICY, RIGHTS
 
 if TYPE_CHECKING:
-    from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed, BookSeat
-    from arb.venues.books.plain.base import WireFeed
-    from arb.venues.kit.currencies import CurrencyReader
     from arb.venues.kit.dialect import KeyedDialect
     from arb.venues.kit.order_socket import SocketDialect
     from arb.venues.kit.rules.guard import SigningGuard
@@ -23,22 +29,10 @@ if TYPE_CHECKING:
 NAME = "okx"
 
 
-def _make_currencies() -> "CurrencyReader":
-    from arb.venues.okx.currencies import READER
-
-    return READER
-
-
-def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+def _books() -> FeedClass:
     from arb.venues.okx.books import OkxFeed
 
-    return OkxFeed(NAME, seats, arena)
-
-
-def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
-    from arb.venues.okx.books import OkxFeed
-
-    return OkxFeed(NAME, seats, arena, tape=True)
+    return OkxFeed
 
 
 def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
@@ -52,10 +46,10 @@ def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "Si
     return TradingParts(OkxDialect(has_key=bool(credentials.key)), private, client)
 
 
-def _make_keyed() -> "KeyedDialect":
+def _make_dialect(has_key: bool) -> "KeyedDialect":
     from arb.venues.okx.dialect import OkxDialect
 
-    return OkxDialect(has_key=True)
+    return OkxDialect(has_key=has_key)
 
 
 def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":
@@ -106,8 +100,8 @@ SPEC = VenueSpec(
     ),
     outcomes=POLICY,
     public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
-    make_books=_make_books,
-    make_currencies=_make_currencies,
+    books=_books,
+    currencies=CURRENCIES,
     # "Get currencies": 6 a second and user; "Get account configuration": 5 in 2 s.
     currency_key=CurrencyKey(
         questions=frozenset(
@@ -115,9 +109,9 @@ SPEC = VenueSpec(
         ),
         roots={"rest": ""},
         pace=Budget(2, 1000),
-        make=_make_keyed,
+        make=_make_dialect,
     ),
-    tapes=(TapeDialect(name=NAME, make=_make_tape),),
+    tapes=(TapeDialect(name=NAME, books=_books),),
     stream=ConnectionTiming(send_gap_s=0.02),
     trading=Trading(
         # A little below the documented limits: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s,

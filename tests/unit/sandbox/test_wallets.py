@@ -24,14 +24,14 @@ class Ward:
     def __init__(self, venue: str) -> None:
         self.bench = Bench(venue)
         self.admin = Admin(self.bench.world, {})
-        make = spec_of(venue).make_currencies
-        assert make is not None
-        self.venue, self.reader = venue, make()
+        form = spec_of(venue).currencies
+        assert form is not None
+        self.venue, self.form = venue, form
 
     def listed(self) -> dict[str, CurrencyChain]:
         status, body = self.bench.ask(*ASKED[self.venue])
         assert status == 200
-        return {chain.asset: chain for row in self.reader.rows(body) for chain in self.reader.read(row)}
+        return {chain.asset: chain for row in self.form.rows(body) for chain in self.form.read(row)}
 
     def suffer(self, **options: object) -> dict[str, Any]:
         body = json.dumps({"venue": self.venue, "fault": "wallet_closed"} | options).encode()

@@ -14,11 +14,11 @@ from arb.core.state.identity import RouteIdentities
 from arb.errors import VenueProtocolError
 from arb.market.coins import NATIVE, CoinTable, Verdict
 from arb.market.wallets import CurrencyChain, Wallets
-from arb.venues.kit.currencies import CurrencyRows, chains, read_currencies
+from arb.venues.kit.currencies import CurrencyRows, chains
 from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.registry import SPECS
 
-READERS = {spec.name: spec.make_currencies for spec in SPECS if spec.make_currencies is not None}
+FORMS = {spec.name: spec.currencies for spec in SPECS if spec.currencies is not None}
 DATA = Path(__file__).parents[2] / "data" / "currencies"
 ADDRESS = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 
@@ -42,7 +42,7 @@ class Everything:
 
 def read(venue: str, body: Any) -> list[CurrencyChain]:
     """Read a body as it would come over the wire."""
-    return finished(read_currencies(venue, READERS[venue](), decode_body(json.dumps(body).encode()), Everything()))
+    return finished(FORMS[venue].chains_in(decode_body(json.dumps(body).encode()), Everything()))
 
 
 # What the rows of the recorded and documented answers say.
@@ -160,7 +160,7 @@ def test_what_is_no_address_on_its_chain_is_not_kept(mark: str) -> None:
     assert (found.chain, found.contract, found.deposit) == ("ethereum", "", None)
 
 
-@pytest.mark.parametrize("venue", READERS)
+@pytest.mark.parametrize("venue", FORMS)
 def test_an_answer_that_is_no_list_is_refused(venue: str) -> None:
     bodies: tuple[Any, ...] = (None, "x", {"data": {}}, {"result": {}}, [3], {"result": None})
     for body in bodies:
@@ -209,7 +209,7 @@ def test_a_venue_calls_no_two_chains_by_one_name_and_every_name_has_a_source() -
     rows = list(csv.DictReader(lines))
     assert all(row["source"] and None not in row.values() for row in rows)
     assert len({row["chain"] for row in rows}) == len(rows)
-    for venue in READERS:
+    for venue in FORMS:
         names = [name for row in rows for name in row[venue].split("|") if name]
         assert len(names) == len(set(names)) > 30, venue
     assert chains()["gate", "ARBEVM"] == chains()["okx", "Arbitrum One"] == chains()["bybit", "ARBI"]
@@ -222,9 +222,7 @@ def test_a_venue_calls_no_two_chains_by_one_name_and_every_name_has_a_source() -
 def recorded() -> Wallets:
     wallets = Wallets()
     for venue in ("gate", "bitget"):
-        found = finished(
-            read_currencies(venue, READERS[venue](), decode_body((DATA / f"{venue}.json").read_bytes()), Everything())
-        )
+        found = finished(FORMS[venue].chains_in(decode_body((DATA / f"{venue}.json").read_bytes()), Everything()))
         wallets.take(venue, {chain.asset for chain in found}, found)
     return wallets
 

@@ -10,13 +10,13 @@ import base64
 import hashlib
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.messages.events import BalancesReported, OrderFilled, OrderUpdated
+from arb.core.messages.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.venues.kit.fields import Fields, UnknownSymbol
 from arb.venues.kit.rules.outcome import decode_body
@@ -43,6 +43,8 @@ class PrivateFrame(msgspec.Struct, frozen=True):
 
 
 NOTHING = PrivateFrame()
+SUCCESS = frozenset({"0", "00000"})
+"""The codes of a login that is accepted."""
 UNREAD_MAX = 10
 """A frame is read no further than so many unreadable rows. The first one ends the connection already, and queries will
 find later rows; but the next row may be our fill, which is known sooner this way.
@@ -88,45 +90,61 @@ class Subscriptions:
         return not self._open
 
 
-class Parts:
-    """Collects the contents of the rows of one frame; a row that cannot be read does not hide the others."""
+def rows_frame(rows: Iterable[Any], read: Callable[[Any], Iterable[PrivateEvent]]) -> PrivateFrame:
+    """Return the events of the rows of one frame; a row that cannot be read does not hide the others."""
+    events: list[PrivateEvent] = []
+    errors: list[VenueProtocolError] = []
+    foreign: list[UnknownSymbol] = []
+    for row in rows:
+        if len(errors) >= UNREAD_MAX:
+            break
+        try:
+            for event in read(row):
+                events.append(event)
+        except UnknownSymbol as unknown:
+            foreign.append(unknown)
+        except VenueProtocolError as error:
+            errors.append(error)
+    return PrivateFrame(events=tuple(events), errors=tuple(errors), foreign=tuple(foreign))
 
-    def __init__(self) -> None:
-        self.events: list[PrivateEvent] = []
-        self.errors: list[VenueProtocolError] = []
-        self.foreign: list[UnknownSymbol] = []
 
-    def among(self, rows: Iterable[Any]) -> Iterator[Any]:
-        """Yield the rows that are to be read: all, unless too many of them cannot be."""
-        for row in rows:
-            if len(self.errors) >= UNREAD_MAX:
-                return
-            yield row
+def balances_frame(
+    venue: str, rows: Iterable[Any], read: Callable[[Any], Iterable[tuple[str, AssetBalance]]]
+) -> PrivateFrame:
+    """Return the balances of the rows of one frame, as one event."""
+    reported: dict[str, AssetBalance] = {}
 
-    def unread(self, error: VenueProtocolError) -> None:
-        if isinstance(error, UnknownSymbol):
-            self.foreign.append(error)
-        else:
-            self.errors.append(error)
+    def take(row: Any) -> tuple[()]:
+        reported.update(read(row))
+        return ()
 
-    def frame(self) -> PrivateFrame:
-        return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors), foreign=tuple(self.foreign))
+    frame = rows_frame(rows, take)
+    if not reported:
+        return frame
+    event = BalancesReported(venue=venue, balances=reported, complete=False, asked_ns=0)
+    return msgspec.structs.replace(frame, events=(event,))
 
 
 class PassphrasePrivate(ABC):
-    """Shared by the streams of venues whose keys have a passphrase: login, heartbeat, and reading of frames.
+    """Shared by the streams of venues whose keys have a passphrase: login, subscriptions, heartbeat.
 
-    `login_path` is the path their login signs; subclasses read the contents of a frame.
+    `login_path` is the path their login signs, `channel_key` the field that names a channel, `arguments` are the
+    subscriptions. `refusals`: the events that end the connection. `closing_notices`: the codes of notices that announce
+    its end. Subclasses read what is pushed.
     """
 
     venue: str
     login_path: str
+    channel_key = "channel"
+    arguments: tuple[dict[str, str], ...]
+    refusals = frozenset({"login", "error"})
+    closing_notices: frozenset[str] = frozenset()
 
-    def __init__(self, key: str, secret: str, passphrase: str, channels: Sequence[str]) -> None:
+    def __init__(self, key: str, secret: str, passphrase: str) -> None:
         self._key = key
         self._secret = secret.encode()
         self._passphrase = passphrase
-        self._pending = Subscriptions(channels)
+        self._pending = Subscriptions([argument[self.channel_key] for argument in self.arguments])
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         self._pending.reset()
@@ -143,9 +161,29 @@ class PassphrasePrivate(ABC):
         except VenueProtocolError as error:
             return PrivateFrame(errors=(error,))
 
-    @abstractmethod
     def _read(self, received_ns: int, fields: Fields) -> PrivateFrame:
-        """Read a frame's JSON; raises `VenueProtocolError`."""
+        event = fields.maybe_text("event")
+        if event is None:
+            return self._pushed(received_ns, self._channel(fields), fields)
+        code = fields.maybe_text("code")
+        if event == "login" and code in (*SUCCESS, None):
+            subscribe = msgspec.json.encode({"op": "subscribe", "args": self.arguments})
+            return PrivateFrame(send=(subscribe.decode(),))
+        if event in self.refusals:
+            return PrivateFrame(refused=f"{event} {code}: {fields.maybe_text('msg')}")
+        if event == "notice" and code in self.closing_notices:
+            return PrivateFrame(closing=True)
+        if event == "subscribe" and self._pending.confirm(self._channel(fields)):
+            return PrivateFrame(ready=True)
+        return NOTHING
+
+    def _channel(self, fields: Fields) -> str:
+        # Answers may repeat an argument in another letter case.
+        return fields.object("arg").text(self.channel_key).lower()
+
+    @abstractmethod
+    def _pushed(self, received_ns: int, channel: str, fields: Fields) -> PrivateFrame:
+        """Read what a channel pushes; raises `VenueProtocolError`."""
 
 
 def login_message(key: str, secret: bytes, passphrase: str, now_s: int, path: str) -> str:
