@@ -28,9 +28,9 @@ from arb.live.universe import Universe, books_of, universe_of
 from arb.market.arena import BookState
 from arb.market.feed import ResyncBy, connection_name
 from arb.venues.books.plain.base import WireFeed
+from arb.venues.build import build_feeds
 from arb.venues.kit.base import MarketFeed
 from arb.venues.kit.feed import SocketFeed
-from arb.venues.kit.public_side import build_feeds
 from arb.venues.transport.websocket import nothing
 from tests.contract.ccxt_books import Levels
 from tests.contract.venue_server import Venues, our_listing, site_of, venue_server

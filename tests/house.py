@@ -27,7 +27,16 @@ PARTS = (
     ("core.accounts",),
     ("core.engine",),
     ("core",),
-    ("venues", "store", "sandbox"),
+    ("store", "sandbox"),
+    ("venues.transport",),
+    ("venues.books.plain",),
+    ("venues.books.compiled",),
+    ("venues.kit",),
+    ("venues.paper",),
+    ("venues.generic", *(f"venues.{spec.name}" for spec in SPECS)),
+    ("venues.registry",),
+    ("venues.build",),
+    ("venues",),
     ("live", "replay"),
     ("config", "logs"),
     ("view",),
@@ -37,6 +46,8 @@ PARTS = (
 )
 FLOORS = {part: floor for floor, parts in enumerate(PARTS) for part in parts}
 """A part may import its own and those on lower floors."""
+APART = ({"venues", "store"}, {"venues", "sandbox"})
+"""Towers side by side: neither imports the other."""
 STARTS = {"replay"}
 """Parts that may start the one composition of a run, although it is on their own floor."""
 COMPOSITION = re.compile(r"^arb\.live\.(node|parts|runner|executor|universe|fast_books)\b")
@@ -70,9 +81,10 @@ def part_of(path: str) -> str:
 
 
 def _part_of(module: str) -> str:
-    top, *below = module.split(".")[1:3] or [""]
-    room = ".".join([top, *below])
-    return room if top == "core" or room in FLOORS else top
+    words = module.split(".")[1:] or [""]
+    rooms = (".".join(words[:length]) for length in (3, 2))
+    unlisted = ".".join(words[:2]) if words[0] in ("core", "venues") else words[0]
+    return next((room for room in rooms if room in FLOORS), unlisted)
 
 
 def module_of(path: str) -> str:
@@ -116,6 +128,8 @@ def upward_imports(path: str, source: str) -> list[str]:
             continue
         elif FLOORS[theirs] >= FLOORS[mine] > 0:
             complaints.append(f"{path}:{line}: {mine} may not import {theirs}: it is not on a lower floor")
+        elif {part.partition(".")[0] for part in (mine, theirs)} in APART:
+            complaints.append(f"{path}:{line}: {mine} may not import {theirs}: they stand side by side")
         elif theirs not in GROUND_ONLY.get(mine, {theirs}):
             complaints.append(f"{path}:{line}: {mine} may import nothing of the house but {GROUND_ONLY[mine]}")
     return complaints
@@ -138,7 +152,7 @@ def imports_of_proofs(path: str, source: str) -> list[str]:
 
 def foreign_owners(path: str, source: str) -> list[str]:
     """Complain of a library that only one part may know."""
-    mine = part_of(path)
+    mine = part_of(path).partition(".")[0]
     return [
         f"{path}:{line}: only {owner} may import {library}"
         for line, target in imports(path, source)

@@ -13,9 +13,9 @@ from arb.live.embedded import Sandbox
 from arb.venues.build import build_gateway
 from arb.venues.kit.addresses import origins_of
 from arb.venues.kit.base import OrderGateway
-from arb.venues.kit.call import Origin
-from arb.venues.kit.endpoints import LOOPBACK, Credentials, Site
+from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.registry import spec_of
+from arb.venues.transport.address import LOOPBACK, Origin
 from arb.venues.transport.network import Network
 
 

@@ -30,10 +30,10 @@ from arb.venues.kit.endpoints import Site
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.rules.pacing import AddressAllowance
-from arb.venues.kit.rules.retry import Trouble, next_delay_s
 from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of, tape_feed
 from arb.venues.transport.network import SystemNetwork
+from arb.venues.transport.retry import Trouble, next_delay_s
 from arb.version import version
 
 log = logging.getLogger(__name__)

@@ -29,9 +29,9 @@ from arb.live.embedded import Sandbox
 from arb.live.recovered_state import left_open
 from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
+from arb.venues.build import address_allowances, build_feeds
 from arb.venues.kit.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.kit.endpoints import Credentials, Site
-from arb.venues.kit.public_side import address_allowances, build_feeds
 from arb.venues.kit.rules.pacing import AddressAllowance
 from arb.venues.paper.gateway import PaperGateway, watched
 from arb.venues.transport.network import Network, SystemNetwork

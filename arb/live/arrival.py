@@ -15,7 +15,7 @@ from arb.core.messages.events import AnyEvent
 from arb.errors import VenueBusy, VenueError, VenueUnreachable
 from arb.market.instrument import Instrument
 from arb.venues.kit.base import OrderGateway
-from arb.venues.kit.rules.retry import Backoff, Trouble, next_delay_s
+from arb.venues.transport.retry import Backoff, Trouble, next_delay_s
 
 log = logging.getLogger(__name__)
 

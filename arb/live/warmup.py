@@ -52,14 +52,15 @@ from arb.store.journal.intents import slot_text
 from arb.venues.books.compiled.plans import CompiledPlans
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.kit.base import Departure
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing
 from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import spec_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing
 
 SYMBOL = "BTC/USDT"
 HOST = "warm-up.invalid"

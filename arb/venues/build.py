@@ -1,34 +1,41 @@
 """Put a venue's parts together by its spec: account, guard, signer, pacing, streams."""
 
 import random
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
 import msgspec
 
 from arb.clock import Clock
+from arb.core.books.books import Books
 from arb.core.state.budget import PlaceRate
 from arb.core.state.engine_state import VenueProfile
 from arb.errors import ConfigError
+from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
 from arb.venues.kit.dialect import PublicDialect
-from arb.venues.kit.endpoints import Address, Credentials, Environment, OrderEntry, Site, account_id
+from arb.venues.kit.endpoints import Credentials, Environment, OrderEntry, Site, account_id
 from arb.venues.kit.gateway import AccountParts, GatewayTiming, VenueGateway
 from arb.venues.kit.keyed_list import KeyedList, ListClient
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import PrivateStream
 from arb.venues.kit.public_client import PublicClient, RequestMaker
 from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.rules.pacing import AddressAllowance, Pacer, PacingLimits
 from arb.venues.kit.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.paper.source import PublicSource
+from arb.venues.registry import spec_of
+from arb.venues.transport.address import Address
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """The credentials of a client that reads public data."""
 PAPER_RATE = PlaceRate(10, 1000)
 """The placement rate at a simulated venue whose limits on placements are not known here."""
+NOBODY_ELSE: Mapping[str, AddressAllowance] = {}
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order is sent and not when it is decided: the engine allows a little more."""
 
@@ -172,6 +179,40 @@ def build_keyed_list(
         pace_timeout_s=timing.pace_timeout_s,
     )
     return KeyedList(dialect, reader, transport, site)
+
+
+def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:
+    """Return the address allowances shared by all readers of these venues' public data."""
+    return {venue: AddressAllowance(spec_of(venue).weight_per_minute, clock) for venue in venues}
+
+
+def build_feeds(
+    sites: Mapping[str, Site],
+    books: Books,
+    on_frame: FrameListener,
+    emit: EventListener,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    network: Network | None = None,
+    addresses: Mapping[str, AddressAllowance] = NOBODY_ELSE,
+) -> dict[str, MarketFeed]:
+    """Return the public connections, by their names, each for the books that it carries; `addresses`: see `PublicSide`."""
+    sides = {
+        venue: PublicSide(
+            spec_of(venue), sites[venue], clock=clock, rng=rng, network=network, address=addresses.get(venue)
+        )
+        for venue in dict.fromkeys(connection.venue for connection in books.connections.values())
+    }
+    feeds: dict[str, MarketFeed] = {
+        name: sides[connection.venue].feed(
+            tuple(connection.rows.values()), connection.feed, on_frame=on_frame, emit=emit, connection=name
+        )
+        for name, connection in books.connections.items()
+    }
+    for side in sides.values():
+        side.announce()
+    return feeds
 
 
 def _public_parts(spec: VenueSpec, site: Site, clock: Clock) -> tuple[PublicDialect, RequestMaker, PacingLimits]:

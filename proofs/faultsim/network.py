@@ -17,9 +17,10 @@ from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing, request_of
 from proofs.faultsim.faults import Life, Line, Point
 
 IDLE_MAX_NS = 3_600 * NS_PER_S

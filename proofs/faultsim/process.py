@@ -19,10 +19,9 @@ from arb.live.universe import books_of, universe_of
 from arb.store.journal.journal import Journal
 from arb.store.journal.recall import recall
 from arb.store.journal.upkeep import Upkeep, story_kept
-from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.kit.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.kit.gateway import GatewayTiming, VenueGateway
-from arb.venues.kit.public_side import build_feeds
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.kit.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import NeverSent
+from arb.venues.transport.request import HttpRequest
 
 ORDER = '{"a":1}'
 

@@ -14,14 +14,15 @@ from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, 
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.gate.private import GatePrivate
-from arb.venues.kit.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
+from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.private import PrivateStream
-from arb.venues.kit.rules.retry import Backoff
 from arb.venues.registry import spec_of
+from arb.venues.transport.address import ConnectionTiming, fixed
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import FRAME_BYTES_MAX
+from arb.venues.transport.retry import Backoff
 
 QUICK = ConnectionTiming(connect_timeout_s=60.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)

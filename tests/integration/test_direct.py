@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.kit.call import HttpRequest, Origin, render
+from arb.venues.transport.address import Origin
 from arb.venues.transport.direct import (
     SPARE_CONNECTIONS_MAX,
     WARM_CONNECTIONS,
@@ -19,6 +19,7 @@ from arb.venues.transport.direct import (
 )
 from arb.venues.transport.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, NeverSent
 from arb.venues.transport.line import Line
+from arb.venues.transport.request import HttpRequest, render
 from tests.integration.lone_server import ORDER, Venue, Visit, echo, full, run
 
 # Never sent.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from arb.venues.kit.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import NeverSent
+from arb.venues.transport.request import HttpRequest
 from arb.venues.transport.tls import client_context
 from tests.integration.certificates import write_certificate
 from tests.integration.lone_server import Venue, echo, full, run

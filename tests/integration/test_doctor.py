@@ -11,7 +11,7 @@ import pytest
 
 from arb.app.doctor.venue_exam import handshake
 from arb.clock import NS_PER_S, SystemClock
-from arb.venues.kit.call import origin_of
+from arb.venues.transport.address import origin_of
 from arb.venues.transport.way import DIRECT
 from tests.contract.venue_server import venue_server
 from tests.integration.certificates import write_certificate

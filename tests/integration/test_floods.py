@@ -15,10 +15,10 @@ from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed
-from arb.venues.kit.call import HttpRequest
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.transport.http import AnswerLost
 from arb.venues.transport.network import SystemNetwork
+from arb.venues.transport.request import HttpRequest
 from tests.integration import flooding_venue
 
 TURN_S = 0.010

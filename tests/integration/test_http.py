@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.kit.call import ANSWER_BYTES_MAX, HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.transport.network import SocketTransport
+from arb.venues.transport.request import ANSWER_BYTES_MAX, HttpRequest
 
 PATIENCE_S = 60.0
 Make = Callable[[SystemClock], HttpTransport]

@@ -16,12 +16,12 @@ from arb.app.build import require_way_out
 from arb.clock import SystemClock
 from arb.config import NetworkSettings, Settings
 from arb.errors import ConfigError
-from arb.venues.kit.call import HttpRequest
 from arb.venues.kit.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.transport.direct import WARM_CONNECTIONS
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent, TransportError
 from arb.venues.transport.network import SocketEnded, SystemNetwork
 from arb.venues.transport.proxy import Proxy, parse_proxy
+from arb.venues.transport.request import HttpRequest
 from arb.venues.transport.way import WayOut
 from tests.integration.certificates import Trust, made_trust
 from tests.integration.connect_proxy import Answer, ConnectProxy, hangs, says

@@ -31,9 +31,8 @@ from arb.store.journal.journal import Journal
 from arb.store.journal.reader import Entry, Row
 from arb.store.tapes.line import Kind, TapeLine
 from arb.store.tapes.tape import TapeHead
-from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.kit.endpoints import OrderEntry, sandbox_access
-from arb.venues.kit.public_side import build_feeds
 from arb.venues.registry import TRADED
 from arb.virtual_loop import VirtualLoop
 from proofs.faultsim.faults import Life

@@ -27,13 +27,13 @@ from arb.market.scale import common_scale
 from arb.market.symbol import Symbol
 from arb.venues.build import build_keyed_list, build_paper_source
 from arb.venues.kit.addresses import origins_of
-from arb.venues.kit.call import Origin
 from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network
 from arb.venues.transport.tls import client_context

@@ -9,7 +9,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, table_of
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _ROWS: tuple[Row, ...] = (
     ("-1006,-1007", Outcome.UNKNOWN, Trouble.FAULT, "no answer from inside in time: execution is not known"),

@@ -9,7 +9,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
 from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020 25202 25203"
 _BARS = "40024 40309 41114 43115 50004 25013 25100 25101 25102 25103 25106"

@@ -11,12 +11,12 @@ from arb.core.messages.events import AssetBalance, OrderFilled, OrderUpdated
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport
 from arb.venues.bitget import records, unified_records
-from arb.venues.books.plain.private import NOTHING, PassphrasePrivate, PrivateFrame, balances_frame, rows_frame
 from arb.venues.kit.fields import Fields
+from arb.venues.kit.private_dialect import NOTHING, PassphrasePrivate, PrivateFrame, balances_frame, rows_frame
 
 
 class BitgetPrivate(PassphrasePrivate):
-    """See `arb.venues.books.plain.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
+    """See `arb.venues.kit.private_dialect.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing.
 
     `orders`, `fills` and `account` are its channels.
     """

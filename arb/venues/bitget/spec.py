@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from arb.clock import Clock
 from arb.venues.bitget.currencies import CURRENCIES
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.kit.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.kit.spec import ConnectionLimits, FeedClass, Product, TapeDialect, Trading, TradingParts, VenueSpec
 from arb.venues.kit.tickers import TickerForm
+from arb.venues.transport.address import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.venues.bitget.signing import GuardedBitget

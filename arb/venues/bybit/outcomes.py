@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
 _ROWS: tuple[Row, ...] = (

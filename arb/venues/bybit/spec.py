@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from arb.venues.bybit.currencies import CURRENCIES
 from arb.venues.bybit.outcomes import POLICY
-from arb.venues.kit.endpoints import GLOBAL, ConnectionTiming, Environment, Site, VenueEndpoint
+from arb.venues.kit.endpoints import GLOBAL, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget
 from arb.venues.kit.spec import ConnectionLimits, CurrencyKey, FeedClass, Product, Reading, TapeDialect, VenueSpec
 from arb.venues.kit.tickers import TickerForm
+from arb.venues.transport.address import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.venues.kit.dialect import KeyedDialect

@@ -14,7 +14,7 @@ from arb.market.order import Outcome
 from arb.venues.gate.dialect import to_text
 from arb.venues.gate.outcomes import POLICY
 from arb.venues.kit.ccxt_client import GuardedClient
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _TRIGGERS = ("trigger", "triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice")
 _SHOWN_CHARACTERS = 300  # of an error's body, which may be a proxy's whole page

@@ -29,9 +29,10 @@ from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.dialect import ID_LENGTH_MAX, to_text
 from arb.venues.gate.records import TEXT_PREFIX
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.kit.call import Call, HttpRequest, RequestError, body_text, plain, to_json
+from arb.venues.kit.call import Call, RequestError, body_text, plain, to_json
 from arb.venues.kit.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written
 from arb.venues.kit.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
+from arb.venues.transport.request import HttpRequest
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"

@@ -9,7 +9,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
 from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
 _BARS = "INVALID_CURRENCY INVALID_CURRENCY_PAIR"

@@ -11,7 +11,11 @@ from arb.core.messages.events import OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
 from arb.masking import clean
-from arb.venues.books.plain.private import (
+from arb.venues.gate import records
+from arb.venues.gate.account import GateAccount
+from arb.venues.gate.signing import Signer, channel_auth
+from arb.venues.kit.fields import Fields
+from arb.venues.kit.private_dialect import (
     NOTHING,
     PrivateFrame,
     Subscriptions,
@@ -19,17 +23,13 @@ from arb.venues.books.plain.private import (
     decode_frame,
     rows_frame,
 )
-from arb.venues.gate import records
-from arb.venues.gate.account import GateAccount
-from arb.venues.gate.signing import Signer, channel_auth
-from arb.venues.kit.fields import Fields
 
 ORDERS, FILLS, BALANCES = "spot.orders", "spot.usertrades", "spot.balances"
 _EVERY_PAIR = ("!all",)
 
 
 class GatePrivate:
-    """See `arb.venues.books.plain.private.PrivateDialect`."""
+    """See `arb.venues.kit.private_dialect.PrivateDialect`."""
 
     venue = "gate"
 

@@ -23,8 +23,8 @@ from arb.venues.books.plain.base import MILLIS_MAX
 from arb.venues.generic.books import DEPTH, BookFrame, LostFrame
 from arb.venues.generic.spec import venue_named
 from arb.venues.kit.base import EventListener, FrameListener
-from arb.venues.kit.rules.retry import RECONNECTS, Trouble, next_delay_s
 from arb.venues.transport.network import Connector
+from arb.venues.transport.retry import RECONNECTS, Trouble, next_delay_s
 from arb.venues.transport.way import DIRECT, WayOut
 
 POLL_S = 3.0

@@ -11,9 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from arb.errors import ConfigError
-from arb.venues.kit.call import Origin, origin_of
-from arb.venues.kit.endpoints import LOOPBACK, Environment, Site, VenueEndpoint, host_of
+from arb.venues.kit.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.kit.spec import VenueSpec
+from arb.venues.transport.address import LOOPBACK, Origin, host_of, origin_of
 
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]+")
 _TEXT = re.compile(r"[!-~]+")

@@ -23,10 +23,11 @@ from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from arb.core.messages.commands import PlaceOrder
 from arb.core.messages.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
-from arb.venues.kit.call import Call, HttpRequest
+from arb.venues.kit.call import Call
 from arb.venues.kit.order_form import OrderForm
 from arb.venues.kit.public_client import RequestMaker, VenueTime
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused, to_decimal
+from arb.venues.transport.request import HttpRequest
 
 _EXACT = Context(prec=60)
 Subject = TypeVar("Subject")

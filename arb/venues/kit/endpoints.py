@@ -1,21 +1,18 @@
-"""Where a venue is reached, how its connections are kept alive, and with which account.
+"""Where a venue is reached, and with which account.
 
 Secrets are shown in no repr, no log and no traceback.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from arb.errors import ConfigError
 from arb.market.ids import named_by_key
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""This machine: no proxy leads there, and only here may a connection be without encryption."""
+from arb.venues.transport.address import host_of
 
 
 class OrderEntry(StrEnum):
@@ -95,11 +92,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "hosts", tuple(dict.fromkeys(map(host_of, carrying))))
 
 
-def host_of(url: str) -> str:
-    """Return the host of an address, in small letters; "" where it names none."""
-    return urlsplit(url).hostname or ""
-
-
 def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[Site, Credentials]:
     """Return site and key of one venue from its part of a sandbox's first line; its coins are its own, as a test
     network's.
@@ -124,27 +116,3 @@ def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[Site, Credent
 def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
     """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.ids`)."""
     return named_by_key(venue, credentials.fingerprint, sandbox_id)
-
-
-Address = Callable[[], Awaitable[str]]
-"""Returns the address of the next connection. Most are fixed; some venues give each its own, with a token in it."""
-
-
-class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two of our messages.
-
-    `lifetime_s`: after how long the venue ends every connection; 0 where it documents no such limit.
-    """
-
-    connect_timeout_s: float = 10.0
-    heartbeat_s: float = 5.0
-    silence_s: float = 20.0
-    send_gap_s: float = 0.0
-    lifetime_s: float = 0.0
-
-
-def fixed(url: str) -> Address:
-    async def address() -> str:
-        return url
-
-    return address

@@ -28,9 +28,9 @@ from arb.core.messages.events import FeedDown, FeedUp, TroubleReported
 from arb.core.messages.incidents import IncidentKind
 from arb.market.feed import BookFeed, Notice, NoticeKind, ResyncBy, connection_name, further_name
 from arb.venues.kit.base import EventListener, FrameListener
-from arb.venues.kit.endpoints import Address, ConnectionTiming
 from arb.venues.kit.resyncs import MESSAGES, ResyncPace
 from arb.venues.kit.snapshots import SnapshotFetcher, SnapshotSource
+from arb.venues.transport.address import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network

@@ -34,7 +34,7 @@ from arb.market.order import Outcome, Role
 from arb.venues.kit.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.kit.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.kit.base import Departure, EventListener, PlaceAnswer
-from arb.venues.kit.call import CancelBatch, Outgoing
+from arb.venues.kit.call import CancelBatch
 from arb.venues.kit.ccxt_client import Signer
 from arb.venues.kit.dialect import TradeDialect
 from arb.venues.kit.order_form import OrderForm
@@ -48,6 +48,7 @@ from arb.venues.kit.rules.outcome import RATE_BUDGET, VenueReply, decode_body, i
 from arb.venues.kit.rules.pacing import Pacer, Priority
 from arb.venues.kit.writes import ReadyOrder, VenueWrites
 from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent, WriteTransport
+from arb.venues.transport.request import Outgoing
 
 _LOG = logging.getLogger(__name__)
 

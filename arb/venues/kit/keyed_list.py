@@ -14,7 +14,7 @@ import ccxt
 from arb.clock import NS_PER_MS, Clock
 from arb.core.messages.events import CurrenciesListed
 from arb.errors import VenueAuthError, VenueError
-from arb.venues.kit.call import Call, HttpRequest, RequestError
+from arb.venues.kit.call import Call, RequestError
 from arb.venues.kit.dialect import KeyedDialect
 from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.public_client import VenueTime
@@ -25,6 +25,7 @@ from arb.venues.kit.rules.key_rights import list_key_refusals, may_more, reporte
 from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.kit.spec import CurrencyKey
 from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.request import HttpRequest
 
 # ccxt logs the headers of every request, key and signature included, at DEBUG.
 Answer = TypeVar("Answer")

@@ -15,9 +15,11 @@ from arb.clock import NS_PER_S
 from arb.core.messages.commands import PlaceOrder
 from arb.errors import require
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.kit.call import Call, HttpRequest, Origin, render
+from arb.venues.kit.call import Call
 from arb.venues.kit.keyed_hash import KeyedHash
 from arb.venues.kit.rules.guard import OrderClaim, limit_claim
+from arb.venues.transport.address import Origin
+from arb.venues.transport.request import HttpRequest, render
 
 ID = "x7id7x"
 PRICE, SIZE = Decimal("7777777.7777777"), Decimal("8888888.8888888")

@@ -22,7 +22,7 @@ from arb.core.messages.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.venues.kit.base import EventListener
 from arb.venues.kit.call import Call
-from arb.venues.kit.endpoints import Address, ConnectionTiming
+from arb.venues.transport.address import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.http import AnswerLost, HttpAnswer

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from arb.clock import Clock
-from arb.venues.kit.call import Call, HttpRequest, RequestError
+from arb.venues.kit.call import Call, RequestError
 from arb.venues.kit.endpoints import Site
+from arb.venues.transport.request import HttpRequest
 
 
 class RequestMaker(Protocol):

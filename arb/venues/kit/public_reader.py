@@ -25,9 +25,9 @@ from arb.venues.kit.public_client import RequestMaker
 from arb.venues.kit.rules.clock_offset import OffsetEstimate, measure
 from arb.venues.kit.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.kit.rules.pacing import Pacer, Priority
-from arb.venues.kit.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.kit.tickers import TickerForm, read_tickers
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.transport.retry import READS, Backoff, Trouble, next_delay_s
 
 Read = TypeVar("Read")
 

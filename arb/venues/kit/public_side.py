@@ -7,27 +7,22 @@ lost together.
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from arb.clock import Clock
-from arb.core.books.books import Books
 from arb.market.feed import BookFeed, ResyncBy
-from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
+from arb.venues.kit.base import EventListener, FrameListener
 from arb.venues.kit.endpoints import Site
 from arb.venues.kit.feed import SocketFeed
 from arb.venues.kit.rules.pacing import AddressAllowance, Budget, Pacer, PacingLimits, ScopeThrottler
 from arb.venues.kit.snapshots import SnapshotSource
 from arb.venues.kit.spec import ConnectionLimits, VenueSpec
-from arb.venues.registry import spec_of
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 log = logging.getLogger(__name__)
 
 SLOW_S = 2.0
 """A start that takes longer, only because of the venue's limits, is announced."""
-
-
-NOBODY_ELSE: Mapping[str, AddressAllowance] = {}
 
 
 def dial_budget(limits: ConnectionLimits) -> Budget | None:
@@ -121,37 +116,3 @@ class PublicSide:
     async def _admit(self) -> None:
         assert self._dials is not None
         await self._dials.acquire()
-
-
-def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:
-    """Return the address allowances shared by all readers of these venues' public data."""
-    return {venue: AddressAllowance(spec_of(venue).weight_per_minute, clock) for venue in venues}
-
-
-def build_feeds(
-    sites: Mapping[str, Site],
-    books: Books,
-    on_frame: FrameListener,
-    emit: EventListener,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    network: Network | None = None,
-    addresses: Mapping[str, AddressAllowance] = NOBODY_ELSE,
-) -> dict[str, MarketFeed]:
-    """Return the public connections, by their names, each for the books that it carries; `addresses`: see `PublicSide`."""
-    sides = {
-        venue: PublicSide(
-            spec_of(venue), sites[venue], clock=clock, rng=rng, network=network, address=addresses.get(venue)
-        )
-        for venue in dict.fromkeys(connection.venue for connection in books.connections.values())
-    }
-    feeds: dict[str, MarketFeed] = {
-        name: sides[connection.venue].feed(
-            tuple(connection.rows.values()), connection.feed, on_frame=on_frame, emit=emit, connection=name
-        )
-        for name, connection in books.connections.items()
-    }
-    for side in sides.values():
-        side.announce()
-    return feeds

@@ -24,8 +24,8 @@ from arb.venues.kit.dialect import Fees, TradeDialect
 from arb.venues.kit.fields import UnknownSymbol
 from arb.venues.kit.public_reader import PublicReader
 from arb.venues.kit.rules.pacing import Pacer, Priority
-from arb.venues.kit.rules.retry import Backoff
 from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.retry import Backoff
 
 _LOG = logging.getLogger(__name__)
 # The engine itself queries an order again, so one query does not insist for long.

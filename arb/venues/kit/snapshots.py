@@ -18,11 +18,11 @@ import msgspec
 from arb.clock import NS_PER_S, Clock
 from arb.market.feed import BookFeed
 from arb.market.order import Outcome
-from arb.venues.kit.call import HttpRequest
 from arb.venues.kit.resyncs import ResyncPace
 from arb.venues.kit.rules.outcome import OutcomePolicy, judge_read
 from arb.venues.kit.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.transport.request import HttpRequest
 
 SCOPE = "snapshots"
 """The metering scope of a venue's snapshots."""

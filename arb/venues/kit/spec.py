@@ -14,21 +14,22 @@ import msgspec
 
 from arb.clock import Clock
 from arb.venues.kit.currencies import CurrencyForm
-from arb.venues.kit.endpoints import GLOBAL, Address, ConnectionTiming, Credentials, Environment, Site, fixed
+from arb.venues.kit.endpoints import GLOBAL, Credentials, Environment, Site
 from arb.venues.kit.rules.key_rights import KeyRights
 from arb.venues.kit.rules.outcome import OutcomePolicy
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.kit.tickers import TickerForm
+from arb.venues.transport.address import Address, ConnectionTiming, fixed
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
-    from arb.market.feed import BookSeat
+    from arb.market.feed import BookFeed, BookSeat
     from arb.venues.books.plain.base import WireFeed
-    from arb.venues.books.plain.private import PrivateDialect
     from arb.venues.kit.ccxt_client import Signer
     from arb.venues.kit.dialect import KeyedDialect, PublicDialect, TradeDialect
     from arb.venues.kit.order_socket import SocketDialect
+    from arb.venues.kit.private_dialect import PrivateDialect
     from arb.venues.kit.rules.guard import SigningGuard
 
 
@@ -216,7 +217,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     currencies: CurrencyForm | None = None
     currency_key: CurrencyKey | None = None
 
-    def make_books(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "WireFeed":
+    def make_books(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
         return self.books()(venue=self.name, seats=seats, arena=arena, tape=False)
 
     def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:

@@ -16,13 +16,14 @@ import msgspec
 from arb.core.messages.commands import PlaceOrder
 from arb.errors import ArbError, VenueError
 from arb.venues.kit.base import PlaceAnswer
-from arb.venues.kit.call import Call, Outgoing, render
+from arb.venues.kit.call import Call
 from arb.venues.kit.ccxt_client import Signer, signed
 from arb.venues.kit.dialect import TradeDialect
 from arb.venues.kit.order_form import OrderForm, OrderForms
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.request import Outgoing, render
 
 
 class ReadyFrame(NamedTuple):

@@ -13,9 +13,9 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.masking import clean
-from arb.venues.books.plain.private import login_message
 from arb.venues.kit.call import Call
 from arb.venues.kit.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.kit.private_dialect import login_message
 from arb.venues.kit.rules.guard import SigningGuard
 from arb.venues.okx.private import CLOSING_NOTICES
 

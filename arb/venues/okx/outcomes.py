@@ -9,7 +9,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
 from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
-from arb.venues.kit.rules.retry import Trouble
+from arb.venues.transport.retry import Trouble
 
 _FUNDS = "51008 51119 51127 51131"
 _BARS = "51001 51002 51021 51022 51027 51028 51155"

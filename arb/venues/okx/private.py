@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from arb.core.messages.events import OrderFilled, OrderUpdated
-from arb.venues.books.plain.private import NOTHING, PassphrasePrivate, PrivateFrame, balances_frame, rows_frame
 from arb.venues.kit.fields import Fields
+from arb.venues.kit.private_dialect import NOTHING, PassphrasePrivate, PrivateFrame, balances_frame, rows_frame
 from arb.venues.okx import records
 
 ORDERS, ACCOUNT = "orders", "account"
+# Service upgrade notices; the connection is closed about half a minute later.
+CLOSING_NOTICES = frozenset({"64008"})
 
 
 class OkxPrivate(PassphrasePrivate):
-    """See `arb.venues.books.plain.private.PrivateDialect`."""
+    """See `arb.venues.kit.private_dialect.PrivateDialect`."""
 
     venue = "okx"
     login_path = "/users/self/verify"
     arguments = ({"channel": ORDERS, "instType": "SPOT"}, {"channel": ACCOUNT})
     # The last one: as many connections as may follow the channel follow it already.
     refusals = frozenset({"login", "error", "channel-conn-count-error"})
-    # Service upgrade notices; the connection is closed about half a minute later.
-    closing_notices = frozenset({"64008"})
+    closing_notices = CLOSING_NOTICES
 
     def _pushed(self, received_ns: int, channel: str, fields: Fields) -> PrivateFrame:
         if channel == ORDERS:

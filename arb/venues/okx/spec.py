@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
-from arb.venues.kit.endpoints import GLOBAL, ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.endpoints import GLOBAL, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.kit.spec import (
     ConnectionLimits,
@@ -20,6 +20,7 @@ from arb.venues.kit.spec import (
 from arb.venues.kit.tickers import TickerForm
 from arb.venues.okx.currencies import CURRENCIES
 from arb.venues.okx.outcomes import POLICY, RIGHTS
+from arb.venues.transport.address import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.venues.kit.dialect import KeyedDialect

@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
 from arb.masking import clean
-from arb.venues.kit.endpoints import Address, ConnectionTiming
-from arb.venues.kit.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.address import Address, ConnectionTiming
 from arb.venues.transport.frames import PerSecond
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
+from arb.venues.transport.retry import RECONNECTS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.websocket import nothing
 
 OUTBOX_MAX = 1024

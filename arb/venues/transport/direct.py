@@ -15,9 +15,10 @@ from functools import partial
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, origin_of, render
+from arb.venues.transport.address import Origin, origin_of
 from arb.venues.transport.http import CONNECTIONS_MAX, KEEPALIVE_S, HttpAnswer, HttpTransport, Later, NeverSent
 from arb.venues.transport.line import Line
+from arb.venues.transport.request import HttpRequest, Outgoing, render
 from arb.venues.transport.tls import WholeRecords, client_context
 from arb.venues.transport.way import DIRECT, WayOut, connect
 

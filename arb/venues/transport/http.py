@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.masking import clean
-from arb.venues.kit.call import ANSWER_BYTES_MAX, HttpRequest, Origin, Outgoing
+from arb.venues.transport.address import Origin
+from arb.venues.transport.request import ANSWER_BYTES_MAX, HttpRequest, Outgoing
 
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0

@@ -9,7 +9,7 @@ import select
 from typing import Protocol
 
 from arb.clock import Clock
-from arb.venues.kit.call import Origin
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, AnswerReader, BadAnswer, HttpAnswer
 from arb.venues.transport.tls import WholeRecords
 

@@ -19,8 +19,7 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from arb.clock import Clock
-from arb.venues.kit.call import HttpRequest, Origin
-from arb.venues.kit.endpoints import host_of
+from arb.venues.transport.address import Origin, host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
     CHUNKS_MAX,
@@ -31,6 +30,7 @@ from arb.venues.transport.http import (
     NeverSent,
     WriteTransport,
 )
+from arb.venues.transport.request import HttpRequest
 from arb.venues.transport.tls import client_context
 from arb.venues.transport.way import DIRECT, WayOut, connect
 from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this door

@@ -14,9 +14,10 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.masking import SECRETS
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import Connection, HttpAnswer, Later, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Network, Socket, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing, request_of
 
 KEPT_HEADERS = ("content-type", "retry-after", "x-gate-ratelimit", "ratelimit", "x-mbx")
 """The first parts of the names of headers that describe the answer and not its recipient."""

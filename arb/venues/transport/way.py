@@ -14,8 +14,7 @@ from typing import NamedTuple, TypeVar
 from aiohappyeyeballs import start_connection
 
 from arb.errors import ConfigError
-from arb.venues.kit.call import Origin
-from arb.venues.kit.endpoints import LOOPBACK
+from arb.venues.transport.address import LOOPBACK, Origin
 from arb.venues.transport.proxy import Proxy, ProxyFailed, through
 
 IPV4 = "ipv4"

@@ -15,10 +15,10 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from arb.clock import system_random
-from arb.venues.kit.call import HttpRequest, Origin, render
-from arb.venues.kit.endpoints import host_of
+from arb.venues.transport.address import Origin, host_of
 from arb.venues.transport.frames import BUFFER_BYTES, BadFrame, FrameReader, Opcode, PerSecond, masked_frame
 from arb.venues.transport.http import HEAD_BYTES_MAX, BadAnswer, TransportError, parse_head
+from arb.venues.transport.request import HttpRequest, render
 from arb.venues.transport.way import WayOut, connect
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)

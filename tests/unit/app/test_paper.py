@@ -17,7 +17,7 @@ from arb.errors import ConfigError, VenueUnreachable
 from arb.live.parts import Parts
 from arb.store.journal.account_file import AccountFile
 from arb.store.journal.journal import Journal
-from arb.venues.kit.public_side import address_allowances
+from arb.venues.build import address_allowances
 from tests.unit.venues.test_site_headers import Nowhere
 from tests.virtual import a_clock, run_virtual
 

@@ -15,10 +15,11 @@ from arb.live.warmup import LATEST_NS, DeadLine, Nowhere, Warmup
 from arb.store.journal.intents import intents_of
 from arb.venues.books.compiled.loading import is_available
 from arb.venues.books.compiled.plans import CompiledPlans
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing
 from arb.venues.registry import TRADED
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, NeverSent
 from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing
 from proofs.faultsim.disk import Files, temporary_files
 from proofs.faultsim.plan import make_plan
 from proofs.faultsim.world import Simulation

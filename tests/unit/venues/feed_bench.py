@@ -10,8 +10,8 @@ from arb.core.messages.events import AnyEvent
 from arb.market.arena import BookArena
 from arb.venues.books.plain.base import WireFeed
 from arb.venues.gate.books import GateFeed
-from arb.venues.kit.endpoints import ConnectionTiming, fixed
 from arb.venues.kit.feed import SocketFeed
+from arb.venues.transport.address import ConnectionTiming, fixed
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual

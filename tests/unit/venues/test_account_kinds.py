@@ -12,13 +12,14 @@ from arb.core.messages.commands import CancelOrder
 from arb.core.messages.events import CancelAnswered
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.registry import spec_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing, request_of
 from tests.unit.venues.test_hostile_text import BITGET_SYMBOL
 from tests.virtual import a_clock, run_virtual
 

@@ -15,15 +15,15 @@ from arb.errors import VenueError
 from arb.masking import SECRETS
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.kit.answers import answered
-from arb.venues.kit.call import Outgoing
 from arb.venues.kit.endpoints import Credentials
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.rules.outcome import decode_body, error_of, judge_read, judge_write
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.kit.writes import ReadyFrame
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.request import Outgoing
 from tests.unit.venues.accounts import ACCOUNTS
-from tests.unit.venues.books.plain import private_frames
+from tests.unit.venues.kit import private_frames
 from tests.unit.venues.kit.test_order_socket_dialects import gate as gate_socket
 from tests.unit.venues.kit.test_order_socket_dialects import okx as okx_socket
 from tests.unit.venues.test_hostile_text import DIALECTS, MARK, NOW_NS, ORDER, PRIVATE, READS, reader_of

@@ -31,7 +31,8 @@ from arb.venues.kit.rules.outcome import decode_body, judge_read, judge_write
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.transport.http import HttpAnswer
 from tests.builders import read_whole
-from tests.unit.venues.books.plain import dialects, private_frames
+from tests.unit.venues.books.plain import dialects
+from tests.unit.venues.kit import private_frames
 
 NOW_NS = 1_700_000_000_500_000_000
 MARK = '"<here>"'

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arb.core.messages.events import FeedDown, FeedUp
-from arb.venues.kit.endpoints import ConnectionTiming
+from arb.venues.transport.address import ConnectionTiming
 from tests.unit.venues.feed_bench import Bench
 
 BITGET = ConnectionTiming(silence_s=1e9, send_gap_s=0.15)

@@ -19,11 +19,11 @@ from arb.sandbox.profiles import listed_symbols
 from arb.sandbox.server import first_line
 from arb.sandbox.world import SimWorld
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.kit.call import HttpRequest
 from arb.venues.kit.endpoints import sandbox_access
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.request import HttpRequest
 from arb.virtual_loop import VirtualLoop
 from proofs.faultsim.faults import Life
 from proofs.faultsim.network import MemoryNetwork, MemoryTransport, Network

@@ -14,10 +14,10 @@ from arb.market.fill import Fill
 from arb.market.order import OrderReport
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.bitget.private import BitgetPrivate
-from arb.venues.books.plain.private import PrivateDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.private import GatePrivate
 from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.private_dialect import PrivateDialect
 from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.private import OkxPrivate

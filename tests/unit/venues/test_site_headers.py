@@ -14,13 +14,14 @@ from arb.core.messages.events import OrderRejected
 from arb.errors import VenueError
 from arb.market.arena import BookArena
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, request_of
 from arb.venues.kit.endpoints import Credentials, OrderEntry, Site
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.spec import VenueSpec
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing, request_of
 from tests.unit.venues.accounts import ACCOUNTS
 from tests.unit.venues.books.plain.dialects import seats
 from tests.unit.venues.test_hostile_text import ORDER

@@ -25,13 +25,13 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.kit.account_queries import AccountSnapshot
 from arb.venues.kit.call import Call
 from arb.venues.kit.dialect import TradeDialect
-from arb.venues.kit.endpoints import fixed
 from arb.venues.kit.fields import UnknownSymbol
 from arb.venues.kit.private import PrivateStream
 from arb.venues.okx import records as okx_records
+from arb.venues.transport.address import fixed
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket
-from tests.unit.venues.books.plain.private_frames import (
+from tests.unit.venues.kit.private_frames import (
     BITGET_FILL,
     BITGET_ORDER,
     GATE_FILL,

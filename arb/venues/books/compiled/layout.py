@@ -9,6 +9,7 @@ divisor of the book's prices; where it is finer, the run takes more.
 """
 
 from arb.market.words import NAME_AT
+from arb.venues.books.plain.bbo_check import HEARD_MAX
 
 WORD, PAIR = 8, 16
 STEPS = 1024
@@ -51,7 +52,7 @@ QUOTES, QUOTES_FIRST, QUOTES_BEYOND = 29, 30, 31
 """Of a book whose best quotes are also sent separately (0: they are not, or do not count), addresses: where the quotes
 are kept that it has not reached yet, the first of them, and the end of the last one.
 """
-QUOTE_WORDS, QUOTES_MAX = 5, 256
+QUOTE_WORDS, QUOTES_MAX = 5, HEARD_MAX
 """A quote is its id, bid, its size, ask, its size; so many are kept; one more goes to the plain reader, or at OKX makes
 it forget all of them.
 """

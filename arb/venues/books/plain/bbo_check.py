@@ -9,11 +9,10 @@ from collections import deque
 
 from arb.market.arena import NO_SEQUENCE
 from arb.market.book import PlainBook, Quote, Quoted
-from arb.venues.books.compiled.layout import QUOTES_MAX
 from arb.venues.books.plain.slot import BookSlot
 
 _KEPT_MAX = 4096
-HEARD_MAX = QUOTES_MAX
+HEARD_MAX = 256
 """Quotes kept of a BBO check that is heard; with one more all are forgotten: the book does not reach their ids."""
 PROVEN = 20
 """How often it has to agree before it is believed: agreement by chance happens once or twice."""

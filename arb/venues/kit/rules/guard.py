@@ -25,7 +25,7 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.messages.commands import PlaceOrder
 from arb.errors import ConfigError, VenueRejected
 from arb.masking import clean
-from arb.venues.kit.endpoints import LOOPBACK
+from arb.venues.transport.address import LOOPBACK
 
 _WINDOW_NS = 60 * NS_PER_S
 _EXACT = Context(prec=60)

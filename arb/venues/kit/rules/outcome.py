@@ -24,8 +24,8 @@ from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueRejected, Ven
 from arb.market.order import Outcome
 from arb.masking import clean
 from arb.venues.kit.fields import number_or_text
-from arb.venues.kit.rules.retry import BAN_MAX_S, RETRY_AFTER_MAX_S, Trouble, venue_retry_after_s
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.retry import BAN_MAX_S, RETRY_AFTER_MAX_S, Trouble, venue_retry_after_s
 
 UNREADABLE = "unreadable"
 UNNAMED = "unnamed"

@@ -20,7 +20,7 @@ from asyncio_throttle.throttler import Throttler
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
 from arb.venues.kit.rules.outcome import Verdict
-from arb.venues.kit.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s, weight_used
+from arb.venues.transport.retry import Trouble, request_limit, requests_left, venue_retry_after_s, weight_used
 
 _UNSTATED_MAX_S = 2.0
 

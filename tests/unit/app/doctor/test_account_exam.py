@@ -12,12 +12,13 @@ from arb.app.doctor.checks import Finding, Result
 from arb.clock import NS_PER_MS
 from arb.config import Settings
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing
 from arb.venues.kit.endpoints import Credentials, Environment
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.registry import spec_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import Connection, HttpAnswer
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from arb.venues.transport.request import HttpRequest, Outgoing
 from tests.virtual import a_clock, run_virtual
 
 KEY = Credentials(key="a-key-of-somebody", secret="a-secret-of-somebody", passphrase="a-passphrase")

@@ -17,7 +17,7 @@ from arb.venues.kit.fields import UnknownSymbol
 from arb.venues.kit.rules.outcome import decode_body, judge_read, judge_write
 from arb.venues.transport.http import HttpAnswer
 from tests.support.recorded import Answer, answers
-from tests.unit.venues.books.plain.private_frames import NOW_NS, unified
+from tests.unit.venues.kit.private_frames import NOW_NS, unified
 
 NOT_ASKED = (
     *(

@@ -17,23 +17,16 @@ from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.kit.base import EventListener
-from arb.venues.kit.call import (
-    ANSWER_BYTES_MAX,
-    LONG_ANSWER_BYTES_MAX,
-    Call,
-    HttpRequest,
-    Origin,
-    Outgoing,
-    render,
-    request_of,
-)
+from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.kit.gateway import AccountParts, VenueGateway
 from arb.venues.kit.keyed_hash import KeyedHash
 from arb.venues.kit.order_form import OrderForm, Places
 from arb.venues.kit.rules.guard import OrderClaim, SigningGuard, SigningRefused
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.rules.pacing import Budget, Pacer, PacingLimits
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, NeverSent, WriteTransport
+from arb.venues.transport.request import ANSWER_BYTES_MAX, HttpRequest, Outgoing, render, request_of
 from tests.virtual import a_clock, run_virtual
 
 Reply = Callable[[HttpRequest], HttpAnswer]

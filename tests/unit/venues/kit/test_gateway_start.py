@@ -9,11 +9,13 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.kit.call import Call, HttpRequest, Origin, Outgoing
+from arb.venues.kit.call import Call
 from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key
 from arb.venues.okx.dialect import OkxDialect
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer
+from arb.venues.transport.request import HttpRequest, Outgoing
 from tests.unit.venues.kit.test_gateway import CONFIRMED, Bench
 from tests.virtual import a_clock, run_virtual
 

@@ -15,12 +15,12 @@ from arb.core.messages.commands import PlaceOrder
 from arb.errors import VenueError
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.kit.call import Outgoing, render
 from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.gateway import VenueGateway
 from arb.venues.kit.order_form import OrderForm
 from arb.venues.kit.rules.guard import SigningRefused
 from arb.venues.kit.spec import VenueSpec
+from arb.venues.transport.request import Outgoing, render
 from tests.unit.venues.accounts import ACCOUNTS
 from tests.virtual import START_NS, a_clock
 

@@ -13,8 +13,8 @@ from arb.clock import NS_PER_S, ManualClock
 from arb.core.messages.events import AnyEvent, TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.kit.call import Call
-from arb.venues.kit.endpoints import fixed
 from arb.venues.kit.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
+from arb.venues.transport.address import fixed
 from arb.venues.transport.http import AnswerLost, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual

@@ -13,8 +13,9 @@ from arb.errors import InvariantError
 from arb.live.universe import books_of, universe_of
 from arb.market.arena import BookArena
 from arb.market.feed import ResyncBy
+from arb.venues.build import build_feeds
 from arb.venues.kit.endpoints import Environment
-from arb.venues.kit.public_side import PublicSide, build_feeds, dial_budget
+from arb.venues.kit.public_side import PublicSide, dial_budget
 from arb.venues.kit.rules.pacing import Budget
 from arb.venues.kit.spec import ConnectionLimits, VenueSpec
 from arb.venues.registry import SPECS, spec_of

@@ -13,11 +13,11 @@ from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed
-from arb.venues.kit.call import HttpRequest
 from arb.venues.kit.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.kit.snapshots import BYTES_MAX, IN_FLIGHT_MAX, TIMEOUT_S, SnapshotFetcher, SnapshotSource
 from arb.venues.registry import spec_of
 from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
+from arb.venues.transport.request import HttpRequest
 from tests.virtual import a_clock, run_virtual
 
 REST = "https://api.gateeu.com/api/v4"

@@ -7,8 +7,8 @@ import pytest
 from arb.clock import NS_PER_S
 from arb.core.messages.events import FeedDown, FeedUp, TroubleReported
 from arb.core.messages.incidents import IncidentKind
-from arb.venues.kit.endpoints import ConnectionTiming
 from arb.venues.kit.feed import RESYNC_ANSWER_S
+from arb.venues.transport.address import ConnectionTiming
 from tests.unit.venues.feed_bench import Bench
 
 

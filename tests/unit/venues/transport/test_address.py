@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 
 from arb.errors import VenueUnreachable
-from arb.venues.kit.endpoints import Address, ConnectionTiming
+from arb.venues.transport.address import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded

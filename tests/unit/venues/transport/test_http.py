@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.kit.call import HttpRequest, Origin, origin_of, render
+from arb.venues.transport.address import Origin, origin_of
 from arb.venues.transport.http import HEAD_BYTES_MAX, AnswerReader, BadAnswer
+from arb.venues.transport.request import HttpRequest, render
 
 SIZED = b"HTTP/1.1 201 Created\r\nX-Trace: 5\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
 CHUNKED = (

@@ -8,9 +8,10 @@ from arb.clock import NS_PER_MS
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role
 from arb.masking import SECRETS
-from arb.venues.kit.call import HttpRequest, Origin, Outgoing, render, request_of
+from arb.venues.transport.address import Origin
 from arb.venues.transport.http import Connection, HttpAnswer
 from arb.venues.transport.network import Socket
+from arb.venues.transport.request import HttpRequest, Outgoing, render, request_of
 from arb.venues.transport.watched import Exchange, Watch, WatchedNetwork
 from tests.virtual import a_clock, run_virtual
 

@@ -10,8 +10,8 @@ from arb.venues.binance.outcomes import POLICY as BINANCE
 from arb.venues.bybit.outcomes import POLICY as BYBIT
 from arb.venues.kit.rules.outcome import OutcomePolicy, judge_read
 from arb.venues.kit.rules.pacing import AddressAllowance, Budget, Pacer, PacingLimits, Priority
-from arb.venues.kit.rules.retry import BAN_MAX_S, Trouble
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.retry import BAN_MAX_S, Trouble
 from tests.virtual import START_NS, a_clock, run_virtual
 
 LIMITS = PacingLimits.of_reads(Budget(10, 1000))

@@ -10,10 +10,10 @@ from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueProtocolError
 from arb.venues.kit.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.kit.rules.outcome import KeyTrouble, judge_read
-from arb.venues.kit.rules.retry import Trouble
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED, spec_of
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.retry import Trouble
 
 ENDPOINT = VenueEndpoint(rest="https://a.example", ws_public="wss://a.example", ws_private="wss://a.example")
 LIVE = Site(environment=Environment.PRODUCTION, endpoint=ENDPOINT)

@@ -7,9 +7,9 @@ from arb.market.order import Outcome
 from arb.venues.bitget.outcomes import POLICY as BITGET
 from arb.venues.gate.outcomes import POLICY as GATE
 from arb.venues.kit.rules.outcome import UNREADABLE, OutcomePolicy, Rule, Verdict, error_of, judge_read, judge_write
-from arb.venues.kit.rules.retry import Trouble
 from arb.venues.okx.outcomes import POLICY as OKX
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.transport.retry import Trouble
 
 NOW_NS = 1_700_000_000_000_000_000
 POLICIES = {policy.venue: policy for policy in (GATE, OKX, BITGET)}

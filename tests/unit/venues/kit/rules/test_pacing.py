@@ -16,8 +16,8 @@ from arb.venues.kit.rules.pacing import (
     Priority,
     ScopeThrottler,
 )
-from arb.venues.kit.rules.retry import requests_left
 from arb.venues.registry import TRADED
+from arb.venues.transport.retry import requests_left
 from tests.virtual import START_NS, a_clock, run_virtual
 
 LIMITS = PacingLimits(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.kit.rules.retry import READS, RECONNECTS, Backoff, Trouble, next_delay_s, venue_retry_after_s
+from arb.venues.transport.retry import READS, RECONNECTS, Backoff, Trouble, next_delay_s, venue_retry_after_s
 
 NOW_S = 1_700_000_000
 NOW_NS = NOW_S * 10**9

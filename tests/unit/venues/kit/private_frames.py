@@ -6,8 +6,8 @@ from typing import Any
 
 from arb.venues.bitget.private import BitgetPrivate, UnifiedPrivate
 from arb.venues.bitget.records import Symbols
-from arb.venues.books.plain.private import PrivateDialect
 from arb.venues.gate.private import GatePrivate
+from arb.venues.kit.private_dialect import PrivateDialect
 from arb.venues.okx.private import OkxPrivate
 
 NOW_NS = 1_700_000_000_500_000_000

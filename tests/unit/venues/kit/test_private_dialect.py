@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from arb.core.messages.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Side
-from arb.venues.books.plain.private import UNREAD_MAX, PrivateDialect, PrivateFrame
 from arb.venues.gate.signing import Signer
-from tests.unit.venues.books.plain.private_frames import (
+from arb.venues.kit.private_dialect import UNREAD_MAX, PrivateDialect, PrivateFrame
+from tests.unit.venues.kit.private_frames import (
     BITGET_BALANCE,
     BITGET_FILL,
     BITGET_ORDER,
