@@ -7,40 +7,37 @@ order; `rules/outcome.py` describes how such rows are read.
 
 from typing import Any
 
-from arb.market.order import Outcome
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, table_of
-from arb.venues.transport.retry import Trouble
+from arb.venues.kit.rules.outcome import (
+    FAULT,
+    LATE,
+    NO_ACCESS,
+    NOT_FOUND,
+    RATE_LIMITED,
+    REFUSED,
+    UNCLEAR,
+    KeyTrouble,
+    OutcomePolicy,
+    Row,
+    VenueReply,
+    table_of,
+)
 
 _ROWS: tuple[Row, ...] = (
-    ("-1006,-1007", Outcome.UNKNOWN, Trouble.FAULT, "no answer from inside in time: execution is not known"),
-    (
-        "-1000,-1001,-1008",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "failed, cut off or overloaded inside: nothing proves that the order was not taken",
-    ),
+    ("-1006,-1007", FAULT("no answer from inside in time: execution is not known")),
+    ("-1000,-1001,-1008", FAULT("failed, cut off or overloaded inside: nothing proves that the order was not taken")),
     (
         "-2010 duplicate",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the client order id is taken (stated in the message only): an earlier request got through",
+        UNCLEAR("the client order id is taken (stated in the message only): an earlier request got through"),
     ),
-    ("-1003,-1015", Outcome.REJECTED, Trouble.BUSY, "rate limited before it was executed"),
-    ("-1021", Outcome.REJECTED, Trouble.CLOCK, "late, or clocks apart: refused at the door"),
-    ("-1022,-1002,-2014,-2015", Outcome.REJECTED, Trouble.AUTH, "key, address, permission or signature is refused"),
+    ("-1003,-1015", RATE_LIMITED),
+    ("-1021", LATE),
+    ("-1022,-1002,-2014,-2015", NO_ACCESS("key, address, permission or signature is refused")),
     (
         "-1013,-1100,-1101,-1102,-1111,-1121",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "malformed, off a step or below a minimum: refused before matching",
+        REFUSED("malformed, off a step or below a minimum: refused before matching"),
     ),
-    ("-2010", Outcome.REJECTED, Trouble.REFUSED, "the new order was refused; the message gives the reason"),
-    (
-        "-2011,-2013",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
+    ("-2010", REFUSED("the new order was refused; the message gives the reason")),
+    ("-2011,-2013", NOT_FOUND),
 )
 
 

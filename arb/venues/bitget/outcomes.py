@@ -8,7 +8,29 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
+from arb.venues.kit.rules.outcome import (
+    BAD_KEY,
+    FAULT,
+    FOREIGN_ADDRESS,
+    ID_TAKEN,
+    LATE,
+    MALFORMED,
+    NO_ACCESS,
+    NO_FUNDS,
+    NO_PERMISSION,
+    NOT_FOUND,
+    RATE_LIMITED,
+    REFUSED,
+    UNCLEAR,
+    KeyTrouble,
+    Meaning,
+    OutcomePolicy,
+    Row,
+    VenueReply,
+    code_in,
+    table_of,
+    text_in,
+)
 from arb.venues.transport.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020 25202 25203"
@@ -17,120 +39,34 @@ _OFF_STEPS = "41103 25244 25610"
 _MISSING = "40109 40768 43001"
 _MISSING_UNIFIED = "25204"
 _ROWS: tuple[Row, ...] = (
-    (
-        "40010 40015 40725 45001 50008 25000 25001 25003",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "the venue's own fault: the order may have been taken",
-    ),
-    (
-        "40786 43118 25212",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the client order id is taken: an earlier request got through",
-    ),
+    ("40010 40015 40725 45001 50008 25000 25001 25003", FAULT("the venue's own fault: the order may have been taken")),
+    ("40786 43118 25212", ID_TAKEN),
     (
         "31007 40819 43020 43033 45057 80011",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "others read it as 'no such order'; no document confirms that for spot orders, so it proves nothing",
+        UNCLEAR("others read it as 'no such order'; no document confirms that for spot orders, so it proves nothing"),
     ),
-    (
-        "429",
-        Outcome.REJECTED,
-        Trouble.BUSY,
-        "rate limited before it was executed",
-    ),
-    (
-        "40004 40005 40008",
-        Outcome.REJECTED,
-        Trouble.CLOCK,
-        "late, or clocks apart: refused at the door",
-    ),
-    (
-        "40001 40002 40003 40006 40009 40011 40012 40037",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "key, passphrase or signature is missing or refused",
-    ),
-    (
-        "40099",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the key is one of another environment: refused at the door",
-    ),
-    (
-        "40018",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "this address may not use the key",
-    ),
-    (
-        "40031",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the account was closed",
-    ),
-    (
-        "40014 25620",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the key lacks the permission",
-    ),
-    (
-        "40084 40085 25245",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the account is of the other kind: classic accounts use API v2, unified ones v3",
-    ),
-    (
-        "25005 25006 25007 25008 25012",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the account may not trade at present",
-    ),
+    ("429", RATE_LIMITED),
+    ("40004 40005 40008", LATE),
+    ("40001 40002 40003 40006 40009 40011 40012 40037", BAD_KEY),
+    ("40099", NO_ACCESS("the key is one of another environment: refused at the door")),
+    ("40018", FOREIGN_ADDRESS),
+    ("40031", NO_ACCESS("the account was closed")),
+    ("40014 25620", NO_PERMISSION),
+    ("40084 40085 25245", NO_ACCESS("the account is of the other kind: classic accounts use API v2, unified ones v3")),
+    ("25005 25006 25007 25008 25012", NO_ACCESS("the account may not trade at present")),
     (
         "25004",
-        Outcome.UNKNOWN,
-        Trouble.BUSY,
-        "too frequent; whether before or after execution is not documented",
+        Meaning(Outcome.UNKNOWN, Trouble.BUSY, "too frequent; whether before or after execution is not documented"),
     ),
-    (
-        "40007 40016 40017 40019 40020 40034 40404 40808 400172 25200 25238",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "malformed: refused before matching",
-    ),
-    (
-        _BARS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the symbol is not traded, suspended, not open yet, or not open to this account",
-    ),
+    ("40007 40016 40017 40019 40020 40034 40404 40808 400172 25200 25238", MALFORMED),
+    (_BARS, REFUSED("the symbol is not traded, suspended, not open yet, or not open to this account")),
     (
         f"40108 41117 43005 43006 43007 43008 43009 45110 45111 45113 25205 25206 25207 25208 25211 25611 {_OFF_STEPS}",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "price or size breaks a rule",
+        REFUSED("price or size breaks a rule"),
     ),
-    (
-        _FUNDS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the balance does not cover it",
-    ),
-    (
-        "25213 25214 25215 25216",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "a limit on purchases or sales of this coin",
-    ),
-    (
-        f"{_MISSING} {_MISSING_UNIFIED} 43004 43025",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
+    (_FUNDS, NO_FUNDS),
+    ("25213 25214 25215 25216", REFUSED("a limit on purchases or sales of this coin")),
+    (f"{_MISSING} {_MISSING_UNIFIED} 43004 43025", NOT_FOUND),
 )
 
 

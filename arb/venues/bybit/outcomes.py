@@ -6,49 +6,40 @@ such rows are read.
 
 from typing import Any
 
-from arb.market.order import Outcome
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, ShutOut, VenueReply, table_of
-from arb.venues.transport.retry import Trouble
+from arb.venues.kit.rules.outcome import (
+    FAULT,
+    FOREIGN_ADDRESS,
+    ID_TAKEN,
+    LATE,
+    MALFORMED,
+    NO_ACCESS,
+    NO_FUNDS,
+    NO_PERMISSION,
+    NOT_FOUND,
+    RATE_LIMITED,
+    REFUSED,
+    KeyTrouble,
+    OutcomePolicy,
+    Row,
+    ShutOut,
+    VenueReply,
+    table_of,
+)
 
 _FUNDS = "110004 110007 110012 110045 170033 170131"
 _ROWS: tuple[Row, ...] = (
-    (
-        "10000 10016 170007 170146",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "timed out or failed inside: the order may have been taken",
-    ),
-    (
-        "110072 170141",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the client order id is taken: an earlier request got through",
-    ),
-    ("10006 10018", Outcome.REJECTED, Trouble.BUSY, "rate limited before it was executed"),
-    ("10002", Outcome.REJECTED, Trouble.CLOCK, "late, or clocks apart: refused at the door"),
-    ("10003 10004 33004", Outcome.REJECTED, Trouble.AUTH, "key or signature is refused or expired"),
-    ("10009 10010", Outcome.REJECTED, Trouble.AUTH, "this address may not use the key"),
-    ("10005", Outcome.REJECTED, Trouble.AUTH, "the key lacks the permission"),
-    ("10001", Outcome.REJECTED, Trouble.REFUSED, "malformed: refused before matching"),
-    (
-        _FUNDS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the balance does not cover it",
-    ),
-    (
-        "110094 170136 170140 170193",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "price, size or value breaks a rule: refused before matching",
-    ),
-    ("170218", Outcome.REJECTED, Trouble.REFUSED, "may not take, and would have: ended with nothing filled"),
-    (
-        "110001 170213",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
+    ("10000 10016 170007 170146", FAULT("timed out or failed inside: the order may have been taken")),
+    ("110072 170141", ID_TAKEN),
+    ("10006 10018", RATE_LIMITED),
+    ("10002", LATE),
+    ("10003 10004 33004", NO_ACCESS("key or signature is refused or expired")),
+    ("10009 10010", FOREIGN_ADDRESS),
+    ("10005", NO_PERMISSION),
+    ("10001", MALFORMED),
+    (_FUNDS, NO_FUNDS),
+    ("110094 170136 170140 170193", REFUSED("price, size or value breaks a rule: refused before matching")),
+    ("170218", REFUSED("may not take, and would have: ended with nothing filled")),
+    ("110001 170213", NOT_FOUND),
 )
 
 

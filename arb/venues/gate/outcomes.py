@@ -8,7 +8,25 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
+from arb.venues.kit.rules.outcome import (
+    FAULT,
+    FOREIGN_ADDRESS,
+    NO_ACCESS,
+    NO_FUNDS,
+    NO_PERMISSION,
+    NOT_FOUND,
+    RATE_LIMITED,
+    REFUSED,
+    UNCLEAR,
+    KeyTrouble,
+    Meaning,
+    OutcomePolicy,
+    Row,
+    VenueReply,
+    code_in,
+    table_of,
+    text_in,
+)
 from arb.venues.transport.retry import Trouble
 
 _FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
@@ -16,72 +34,39 @@ _BARS = "INVALID_CURRENCY INVALID_CURRENCY_PAIR"
 _ROWS: tuple[Row, ...] = (
     (
         "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "the venue's own fault at any status: it may have happened after the order was taken",
+        FAULT("the venue's own fault at any status: it may have happened after the order was taken"),
     ),
     (
         "TOO_BUSY",
-        Outcome.UNKNOWN,
-        Trouble.BUSY,
-        "overloaded: documented among the server's faults, so the order may have been taken",
+        Meaning(
+            Outcome.UNKNOWN,
+            Trouble.BUSY,
+            "overloaded: documented among the server's faults, so the order may have been taken",
+        ),
     ),
     (
         "DUPLICATE_REQUEST ORDER_EXISTS REPEATED_CREATION",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "an earlier request with this id got through: the order may exist",
+        UNCLEAR("an earlier request with this id got through: the order may exist"),
     ),
-    (
-        "FAILED_RETRIEVE_ASSETS",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "accounts could not be read: nothing is known of the order",
-    ),
-    (
-        "TOO_MANY_REQUESTS TOO_FAST",
-        Outcome.REJECTED,
-        Trouble.BUSY,
-        "rate limited before it was executed",
-    ),
+    ("FAILED_RETRIEVE_ASSETS", FAULT("accounts could not be read: nothing is known of the order")),
+    ("TOO_MANY_REQUESTS TOO_FAST", RATE_LIMITED),
     (
         "REQUEST_EXPIRED",
-        Outcome.REJECTED,
-        Trouble.CLOCK,
-        "late or clocks apart: refused at the door, measure the clock again",
+        Meaning(Outcome.REJECTED, Trouble.CLOCK, "late or clocks apart: refused at the door, measure the clock again"),
     ),
     (
         "INVALID_SIGNATURE INVALID_KEY INVALID_CREDENTIALS MISSING_REQUIRED_HEADER AUTHENTICATION_FAILED",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the key or its signature is refused at the door",
+        NO_ACCESS("the key or its signature is refused at the door"),
     ),
-    (
-        "IP_FORBIDDEN",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "this address may not use the key",
-    ),
-    (
-        "READ_ONLY FORBIDDEN",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the key lacks the permission",
-    ),
-    (
-        "ACCOUNT_LOCKED SUB_ACCOUNT_LOCKED",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the account is locked",
-    ),
+    ("IP_FORBIDDEN", FOREIGN_ADDRESS),
+    ("READ_ONLY FORBIDDEN", NO_PERMISSION),
+    ("ACCOUNT_LOCKED SUB_ACCOUNT_LOCKED", NO_ACCESS("the account is locked")),
     (
         (
             "INVALID_PARAM_VALUE INVALID_PROTOCOL INVALID_ARGUMENT INVALID_REQUEST_BODY BAD_REQUEST "
             "INVALID_CONTENT_TYPE NOT_ACCEPTABLE METHOD_NOT_ALLOWED MISSING_REQUIRED_PARAM NOT_FOUND"
         ),
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "malformed or below a minimum: refused before matching",
+        REFUSED("malformed or below a minimum: refused before matching"),
     ),
     (
         (
@@ -90,40 +75,16 @@ _ROWS: tuple[Row, ...] = (
             "TOO_MANY_CURRENCY_PAIRS MIXED_ACCOUNT_TYPE NO_CHANGE ERR_QUOTA_LOWER_LIMIT "
             "INVALID_CLIENT_ORDER_ID RISK_REJECT"
         ),
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "breaks a rule for orders: refused before matching",
+        REFUSED("breaks a rule for orders: refused before matching"),
     ),
     (
         "POC_FILL_IMMEDIATELY ORDER_POC_IMMEDIATE FOK_NOT_FILL ORDER_FOK ORDER_BOOK_NOT_FOUND",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "may not rest, or must fill whole, and could not: ended with nothing filled",
+        REFUSED("may not rest, or must fill whole, and could not: ended with nothing filled"),
     ),
-    (
-        _FUNDS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the balance does not cover it",
-    ),
-    (
-        _BARS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the symbol is not traded: read the listing again",
-    ),
-    (
-        "ORDER_NOT_FOUND CLIENT_ID_NOT_FOUND ORDER_CLOSED ORDER_CANCELLED",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
-    (
-        "CANCEL_FAIL",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the cancel failed and nothing is known of the order",
-    ),
+    (_FUNDS, NO_FUNDS),
+    (_BARS, REFUSED("the symbol is not traded: read the listing again")),
+    ("ORDER_NOT_FOUND CLIENT_ID_NOT_FOUND ORDER_CLOSED ORDER_CANCELLED", NOT_FOUND),
+    ("CANCEL_FAIL", UNCLEAR("the cancel failed and nothing is known of the order")),
 )
 
 

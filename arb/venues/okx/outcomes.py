@@ -8,126 +8,57 @@ from typing import Any
 
 from arb.market.order import Outcome
 from arb.venues.kit.rules.key_rights import KeyRights
-from arb.venues.kit.rules.outcome import KeyTrouble, OutcomePolicy, Row, VenueReply, code_in, table_of, text_in
+from arb.venues.kit.rules.outcome import (
+    BAD_KEY,
+    FAULT,
+    FOREIGN_ADDRESS,
+    ID_TAKEN,
+    LATE,
+    MALFORMED,
+    NO_ACCESS,
+    NO_FUNDS,
+    NOT_FOUND,
+    RATE_LIMITED,
+    REFUSED,
+    KeyTrouble,
+    Meaning,
+    OutcomePolicy,
+    Row,
+    VenueReply,
+    code_in,
+    table_of,
+    text_in,
+)
 from arb.venues.transport.retry import Trouble
 
 _FUNDS = "51008 51119 51127 51131"
 _BARS = "51001 51002 51021 51022 51027 51028 51155"
 _ROWS: tuple[Row, ...] = (
-    (
-        "50004",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "the venue timed out inside: success or failure is not known",
-    ),
-    (
-        "50001 50013 50026",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "busy, under maintenance or in error: the order may have been taken",
-    ),
-    (
-        "51016",
-        Outcome.UNKNOWN,
-        Trouble.REFUSED,
-        "the client order id is taken: an earlier request got through",
-    ),
-    (
-        "50011 50061 51113",
-        Outcome.REJECTED,
-        Trouble.BUSY,
-        "rate limited before it was executed",
-    ),
+    ("50004", FAULT("the venue timed out inside: success or failure is not known")),
+    ("50001 50013 50026", FAULT("busy, under maintenance or in error: the order may have been taken")),
+    ("51016", ID_TAKEN),
+    ("50011 50061 51113", RATE_LIMITED),
     (
         "60014",
-        Outcome.REJECTED,
-        Trouble.BUSY,
-        "websocket: requests too frequent, refused before it was executed",
+        Meaning(Outcome.REJECTED, Trouble.BUSY, "websocket: requests too frequent, refused before it was executed"),
     ),
-    (
-        "60011",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "websocket: not logged in, refused at the door",
-    ),
-    (
-        "60012 60013 60019",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "websocket: malformed request, refused before matching",
-    ),
-    (
-        "63999",
-        Outcome.UNKNOWN,
-        Trouble.FAULT,
-        "websocket: the venue's own fault inside",
-    ),
-    (
-        "50102 50112 50036",
-        Outcome.REJECTED,
-        Trouble.CLOCK,
-        "late, or clocks apart: refused at the door",
-    ),
-    (
-        "50100 50101 50103 50104 50105 50106 50107 50111 50113 50119",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "key, passphrase or signature is missing or refused",
-    ),
-    (
-        "50110",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "this address may not use the key",
-    ),
-    (
-        "50030 50114 50120 51010",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the key or the account lacks the permission",
-    ),
-    (
-        "50007 50008 50009 50012 50027 50035 51024",
-        Outcome.REJECTED,
-        Trouble.AUTH,
-        "the account is frozen, restricted or not active",
-    ),
-    (
-        "50000 50002 50006 50014 50015 50016 50024 50115 51000",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "malformed: refused before matching",
-    ),
-    (
-        _BARS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the instrument is not traded, or not by this account",
-    ),
-    (
-        "51006 51116 51118 51137 51138",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the price is outside the range allowed now",
-    ),
+    ("60011", NO_ACCESS("websocket: not logged in, refused at the door")),
+    ("60012 60013 60019", REFUSED("websocket: malformed request, refused before matching")),
+    ("63999", FAULT("websocket: the venue's own fault inside")),
+    ("50102 50112 50036", LATE),
+    ("50100 50101 50103 50104 50105 50106 50107 50111 50113 50119", BAD_KEY),
+    ("50110", FOREIGN_ADDRESS),
+    ("50030 50114 50120 51010", NO_ACCESS("the key or the account lacks the permission")),
+    ("50007 50008 50009 50012 50027 50035 51024", NO_ACCESS("the account is frozen, restricted or not active")),
+    ("50000 50002 50006 50014 50015 50016 50024 50115 51000", MALFORMED),
+    (_BARS, REFUSED("the instrument is not traded, or not by this account")),
+    ("51006 51116 51118 51137 51138", REFUSED("the price is outside the range allowed now")),
     (
         "51003 51004 51005 51007 51020 51100 51101 51102 51111 51120 51121 51201 51202",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the size breaks a rule",
+        REFUSED("the size breaks a rule"),
     ),
-    (
-        _FUNDS,
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "the balance does not cover it",
-    ),
-    (
-        "51400 51401 51402 51410 51603 51503",
-        Outcome.REJECTED,
-        Trouble.REFUSED,
-        "no such order: for a cancel it may have ended, so its fill is asked for",
-    ),
+    (_FUNDS, NO_FUNDS),
+    ("51400 51401 51402 51410 51603 51503", NOT_FOUND),
 )
 
 _SUCCESS, _SUMMED_UP = "0", frozenset({"0", "1", "2"})

@@ -16,6 +16,7 @@ nothing filled; anything milder is omitted on purpose.
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -93,8 +94,31 @@ class KeyTrouble(StrEnum):
     OTHER = "other"
 
 
-Row = tuple[str, Outcome, Trouble, str]
-"""Codes, their meaning for an order, for a read, and why."""
+class Meaning(NamedTuple):
+    """The meaning of codes for an order, and for a read; `why` is for people."""
+
+    outcome: Outcome
+    trouble: Trouble
+    why: str
+
+
+FAULT = partial(Meaning, Outcome.UNKNOWN, Trouble.FAULT)
+UNCLEAR = partial(Meaning, Outcome.UNKNOWN, Trouble.REFUSED)
+NO_ACCESS = partial(Meaning, Outcome.REJECTED, Trouble.AUTH)
+REFUSED = partial(Meaning, Outcome.REJECTED, Trouble.REFUSED)
+
+ID_TAKEN = UNCLEAR("the client order id is taken: an earlier request got through")
+RATE_LIMITED = Meaning(Outcome.REJECTED, Trouble.BUSY, "rate limited before it was executed")
+LATE = Meaning(Outcome.REJECTED, Trouble.CLOCK, "late, or clocks apart: refused at the door")
+BAD_KEY = NO_ACCESS("key, passphrase or signature is missing or refused")
+FOREIGN_ADDRESS = NO_ACCESS("this address may not use the key")
+NO_PERMISSION = NO_ACCESS("the key lacks the permission")
+MALFORMED = REFUSED("malformed: refused before matching")
+NO_FUNDS = REFUSED("the balance does not cover it")
+NOT_FOUND = REFUSED("no such order: for a cancel it may have ended, so its fill is asked for")
+
+Row = tuple[str, Meaning]
+"""Codes, apart by blanks, and their meaning."""
 Table = Mapping[str, Rule]
 Reader = Callable[[int, Any], VenueReply | None]
 """From (status, decoded body) to the venue's reply; None when the body is none of the venue's making."""
@@ -140,7 +164,7 @@ class OutcomePolicy(NamedTuple):
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
     """Return the rules by code; the codes of a row are apart by `split`, or by blanks. No code may be listed twice."""
-    rules = [Rule(code, outcome, trouble, why) for codes, outcome, trouble, why in rows for code in codes.split(split)]
+    rules = [Rule(code, *meaning) for codes, meaning in rows for code in codes.split(split)]
     table = {rule.code: rule for rule in rules}
     if len(table) != len(rules):
         raise ValueError("a code is listed twice in one table")
