@@ -173,6 +173,18 @@ class SimExchange(Settlement):
         wanted = [o for o in self.open_orders(symbol) if side is None or o.side == side]
         return [self.cancel(order, now_ns) for order in wanted]
 
+    def arm_countdown(self, span_ns: int, now_ns: int, symbol: str | None = None) -> None:
+        """Cancel all orders, or those of a symbol, after `span_ns` unless this is renewed before; 0 disarms."""
+        due_ns = self._countdowns[symbol] = now_ns + span_ns if span_ns else None
+
+        def fire(at_ns: int) -> None:
+            if self._countdowns[symbol] == due_ns:
+                self._countdowns[symbol] = None
+                self.cancel_all(at_ns, symbol)
+
+        if span_ns:
+            self.later(span_ns, fire)
+
     # -- amending --------------------------------------------------------------------------------------------------
 
     def amend(

@@ -56,6 +56,8 @@ class ExchangeState:
         """By how much the look-ups of single and of open orders are late (fault `read_lag`)."""
         self.unseen: set[int] = set()
         """The orders that they do not show yet."""
+        self._countdowns: dict[str | None, int | None] = {}
+        """When all orders are cancelled, and those of a symbol; None: never."""
         self.shown_balances: dict[str, Balance] | None = None
         """When set, queries show these instead of the present balances (fault `balance_lag`)."""
         self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None

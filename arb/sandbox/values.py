@@ -199,6 +199,18 @@ class SimOrder:
     def is_open(self) -> bool:
         return self.status == "open"
 
+    def state(self, cancelled: str) -> str:
+        """Return live, partially_filled, filled, or a venue's word for cancelled.
+
+        A market buy counted in quote ends filled when it got anything: the rest buys less than the smallest size.
+        """
+        if self.is_open:
+            if self.lots and self.remaining_lots == 0:
+                return "filled"
+            return "partially_filled" if self.filled_lots else "live"
+        by_quote = self.request.quote_size is not None
+        return "filled" if self.status == "closed" or (by_quote and self.filled_lots) else cancelled
+
 
 @dataclass(frozen=True, slots=True)
 class SimFill:
@@ -229,6 +241,14 @@ class OrderChanged:
     order: SimOrder
     what: str
     ns: int
+
+    @property
+    def is_news(self) -> bool:
+        """Return False for a change that a fill made, and that was reported with the fill."""
+        if self.what in ("put", "amend"):
+            return True
+        by_quote = self.order.request.quote_size is not None
+        return self.what == "finish" and (self.order.status != "closed" or by_quote)
 
 
 @dataclass(frozen=True, slots=True)

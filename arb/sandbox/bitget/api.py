@@ -129,21 +129,20 @@ _WRITES = {
     "/spot/trade/cancel-replace-order": _Write(orders.replace, PLACE, 5),
     "/spot/trade/batch-cancel-replace-order": _Write(orders.replace_batch, PLACE, 5),
 }
+_UNIFIED_WRITES = {
+    "/trade/place-order": _Write(unified.place, PLACE, 10),
+    "/trade/place-batch": _Write(unified.place_batch, PLACE, 5),
+    "/trade/cancel-order": _Write(unified.cancel, CANCEL, 10),
+    "/trade/cancel-batch": _Write(unified.cancel_batch, CANCEL, 5),
+    "/trade/cancel-symbol-order": _Write(unified.cancel_symbol, CANCEL, 5),
+    "/trade/countdown-cancel-all": _Write(unified.countdown, QUERY, 1),
+}
 
 
 class BitgetDialect:
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
         self._rates = RateMeter()
-        self._countdown = unified.Countdown()
-        self._unified_writes = {
-            "/trade/place-order": _Write(unified.place, PLACE, 10),
-            "/trade/place-batch": _Write(unified.place_batch, PLACE, 5),
-            "/trade/cancel-order": _Write(unified.cancel, CANCEL, 10),
-            "/trade/cancel-batch": _Write(unified.cancel_batch, CANCEL, 5),
-            "/trade/cancel-symbol-order": _Write(unified.cancel_symbol, CANCEL, 5),
-            "/trade/countdown-cancel-all": _Write(self._countdown.set, QUERY, 1),
-        }
 
     @property
     def _is_unified(self) -> bool:
@@ -153,7 +152,7 @@ class BitgetDialect:
         """Return the path below the root of its language, and the endpoint there."""
         if request.path.startswith(UNIFIED_ROOT):
             path = request.path.removeprefix(UNIFIED_ROOT)
-            return path, _UNIFIED_READS.get(path), self._unified_writes.get(path)
+            return path, _UNIFIED_READS.get(path), _UNIFIED_WRITES.get(path)
         path = request.path.removeprefix(ROOT)
         return path, _READS.get(path), _WRITES.get(path)
 

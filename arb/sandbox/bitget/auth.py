@@ -4,27 +4,18 @@ Source: the venue's pages "Signature", "RestAPI Error Code" and "WebSocket Error
 headers and HMAC; it knows nothing of orders or sockets.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
+from arb.sandbox.coded import WINDOW_MS, CodedRefusal, is_signed
 from arb.sandbox.exact import whole
 from arb.sandbox.values import VenueProfile
 
-WINDOW_MS = 30_000
-"""How far a request's timestamp may differ from the venue's clock, either way."""
 
-
-class BitgetRefusal(Exception):
+class BitgetRefusal(CodedRefusal):
     """A request that is refused; over REST with an HTTP status, 400 by default."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.status = status
+    usual_status = 400
 
 
 def check_request(
@@ -56,7 +47,7 @@ def check_request(
         raise BitgetRefusal("40012", "apikey/password is incorrect")
     asked = f"?{unquote_plus(query)}" if query else ""
     text = timestamp + method + path + asked + body.decode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(_signed(profile.secret, text), signature.encode()):
+    if not is_signed(profile.secret, text, signature):
         raise BitgetRefusal("40009", "sign signature error")
 
 
@@ -75,8 +66,8 @@ def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: 
         raise BitgetRefusal("30011", "Invalid ACCESS_KEY")
     if arguments.get("passphrase") != profile.passphrase:
         raise BitgetRefusal("30012", "Invalid ACCESS_PASSPHRASE")
-    expected = _signed(profile.secret, f"{timestamp}GET/user/verify")
-    if not hmac.compare_digest(expected, str(arguments.get("sign", "")).encode()):
+    text = f"{timestamp}GET/user/verify"
+    if not is_signed(profile.secret, text, str(arguments.get("sign", ""))):
         raise BitgetRefusal("30015", "Invalid sign")
 
 
@@ -85,8 +76,3 @@ def _header(headers: Mapping[str, str], name: str, missing_code: str) -> str:
     if not value:
         raise BitgetRefusal(missing_code, f"{name.upper().replace('-', '_')} cannot be empty")
     return value
-
-
-def _signed(secret: str, text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogateescape")
-    return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest())

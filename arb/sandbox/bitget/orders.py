@@ -6,7 +6,7 @@ later one is not documented, and is that of a timestamp out of its window here.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,8 @@ from arb.sandbox.bitget.auth import BitgetRefusal
 from arb.sandbox.bitget.params import find_symbol
 from arb.sandbox.bitget.reads import find_order
 from arb.sandbox.bitget.wire import Json, client_oid
-from arb.sandbox.exact import parse, plain, whole
+from arb.sandbox.coded import Item, ItemReader
+from arb.sandbox.exact import plain, whole
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.values import OrderRequest, Refusal, Refused
 
@@ -25,7 +26,6 @@ RECEIVE_WINDOW_MAX_MS = 60_000
 FORCES = ("gtc", "ioc", "fok", "post_only")
 NO_SUCH_ORDER = ("43001", "The order does not exist")
 
-Item = Mapping[str, Any]
 
 _CODES = {
     Refusal.UNKNOWN_SYMBOL: ("40034", "Parameter symbol does not exist"),
@@ -223,19 +223,9 @@ def _too_fine(name: str, value: Decimal | None, places: int) -> BitgetRefusal:
     return BitgetRefusal("40808", message)
 
 
-def _needed(item: Item, name: str) -> str:
-    value = str(item.get(name) or "")
-    if not value:
-        raise BitgetRefusal("40019", f"Parameter {name} cannot be empty")
-    return value
-
-
-def _number(item: Item, name: str) -> Decimal:
-    value = parse(_needed(item, name))
-    if value is None or value <= 0:
-        raise _bad(name)
-    return value
-
-
 def _bad(name: str) -> BitgetRefusal:
     return BitgetRefusal("40017", f"Parameter verification failed {name}")
+
+
+_ITEMS = ItemReader(lambda name: BitgetRefusal("40019", f"Parameter {name} cannot be empty"), _bad)
+_needed, _number = _ITEMS.needed, _ITEMS.number

@@ -6,9 +6,8 @@ answer; it raises `BitgetRefusal` for a bad request. Identity and rate limits ar
 """
 
 import re
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.bitget import unified_wire as wire
@@ -17,7 +16,8 @@ from arb.sandbox.bitget.orders import FORCES
 from arb.sandbox.bitget.params import PAGE_MAX, Params, find_symbol
 from arb.sandbox.bitget.reads import find_order, order_kind
 from arb.sandbox.bitget.wire import Json, client_oid, native
-from arb.sandbox.exact import parse, plain, whole
+from arb.sandbox.coded import Item, ItemReader
+from arb.sandbox.exact import plain, whole
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.values import OrderRequest, Refusal, Refused, SimOrder
 
@@ -30,7 +30,6 @@ KEPT_NS = 90 * 86_400 * NS_PER_S
 NO_SUCH_ORDER = ("25204", "Order does not exist")
 NO_SUCH_SYMBOL = "25100"
 
-Item = Mapping[str, Any]
 Row = TypeVar("Row")
 
 _CODES = {
@@ -95,27 +94,13 @@ def cancel_symbol(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     return {"list": named}
 
 
-class Countdown:
-    """One account's dead-man switch, `POST /trade/countdown-cancel-all`: 0 disarms, else 5 to 60 seconds."""
-
-    def __init__(self) -> None:
-        self._due_ns: int | None = None
-
-    def set(self, exchange: SimExchange, item: Item, now_ns: int) -> str:
-        """Arm, renew or disarm; all orders are cancelled unless it is renewed in time."""
-        seconds = whole(_needed(item, "countdown"))
-        if seconds is None or (seconds != 0 and not COUNTDOWN_S_MIN <= seconds <= COUNTDOWN_S_MAX):
-            raise _bad("countdown")
-        due_ns = self._due_ns = now_ns + seconds * NS_PER_S if seconds else None
-
-        def fire(at_ns: int) -> None:
-            if self._due_ns == due_ns:
-                self._due_ns = None
-                exchange.cancel_all(at_ns)
-
-        if seconds:
-            exchange.later(seconds * NS_PER_S, fire)
-        return "success"
+def countdown(exchange: SimExchange, item: Item, now_ns: int) -> str:
+    """`POST /trade/countdown-cancel-all`: the dead-man switch; 0 disarms, else 5 to 60 seconds."""
+    seconds = whole(_needed(item, "countdown"))
+    if seconds is None or (seconds != 0 and not COUNTDOWN_S_MIN <= seconds <= COUNTDOWN_S_MAX):
+        raise _bad("countdown")
+    exchange.arm_countdown(seconds * NS_PER_S, now_ns)
+    return "success"
 
 
 def _order_request(exchange: SimExchange, item: Item) -> OrderRequest:
@@ -377,20 +362,6 @@ def _with_name(params: Item) -> Item:
     return params
 
 
-def _needed(item: Item, name: str) -> str:
-    value = str(item.get(name) or "")
-    if not value:
-        raise _bad(name)
-    return value
-
-
-def _number(item: Item, name: str) -> Decimal:
-    value = parse(_needed(item, name))
-    if value is None or value <= 0:
-        raise _bad(name)
-    return value
-
-
 def _count(params: Params, name: str, default: int) -> int:
     text = params.get(name, "")
     number = whole(text) if text else default
@@ -401,3 +372,7 @@ def _count(params: Params, name: str, default: int) -> int:
 
 def _bad(name: str) -> BitgetRefusal:
     return BitgetRefusal("400172", f"Parameter verification failed {name}")
+
+
+_ITEMS = ItemReader(_bad, _bad)
+_needed, _number = _ITEMS.needed, _ITEMS.number

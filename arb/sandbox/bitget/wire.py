@@ -143,16 +143,7 @@ def public_trade(trade: PublicTrade) -> Json:
 
 
 def order_status(subject: SimOrder) -> str:
-    """Return the venue's status: live, partially_filled, filled or cancelled.
-
-    A market buy counted in quote ends filled when it got anything: the rest buys less than the smallest size.
-    """
-    if subject.is_open:
-        if subject.lots and subject.remaining_lots == 0:
-            return "filled"
-        return "partially_filled" if subject.filled_lots else "live"
-    by_quote = subject.request.quote_size is not None
-    return "filled" if subject.status == "closed" or (by_quote and subject.filled_lots) else "cancelled"
+    return subject.state("cancelled")
 
 
 def client_oid(subject: SimOrder) -> str:

@@ -254,7 +254,7 @@ class BitgetPrivateSession(BitgetSession):
             self._push_row("orders", order.symbol, wire.order_push(order, fill, event.ns), "fill", event.ns)
             row = wire.fill_push(fill, order_kind(self.exchange, fill))
             self._push_row("fill", order.symbol, row, "fill", event.ns)
-        elif isinstance(event, OrderChanged) and _worth_a_push(event):
+        elif isinstance(event, OrderChanged) and event.is_news:
             row = wire.order_push(event.order, None, event.ns)
             self._push_row("orders", event.order.symbol, row, "order", event.ns)
         elif isinstance(event, BalanceChanged):
@@ -293,7 +293,7 @@ class UnifiedPrivateSession(BitgetPrivateSession):
             self._push_topic("order", unified_wire.order(order, "spot"), "fill", order.symbol, event.ns)
             row = unified_wire.fill_push(fill, order_kind(self.exchange, fill), wire.client_oid(order))
             self._push_topic("fill", row, "fill", order.symbol, event.ns)
-        elif isinstance(event, OrderChanged) and _worth_a_push(event):
+        elif isinstance(event, OrderChanged) and event.is_news:
             self._push_topic("order", unified_wire.order(event.order, "spot"), "order", event.order.symbol, event.ns)
         elif isinstance(event, BalanceChanged):
             self._push_coins("update", [(event.asset, Balance(event.free, event.locked))], event.ns)
@@ -309,11 +309,3 @@ class UnifiedPrivateSession(BitgetPrivateSession):
         coins = [unified_wire.coin(asset, balance, "debts") | {"borrow": "0"} for asset, balance in held]
         sums = dict.fromkeys(("totalEquity", "effEquity", "mmr", "imr", "mgnRatio", "unrealisedPnL"), "0")
         self._push_topic("account", sums | {"coin": coins}, "balance", None, now_ns, action)
-
-
-def _worth_a_push(event: OrderChanged) -> bool:
-    """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
-    if event.what in ("put", "amend"):
-        return True
-    by_quote = event.order.request.quote_size is not None
-    return event.what == "finish" and (event.order.status != "closed" or by_quote)

@@ -1,7 +1,5 @@
 """Gate's REST endpoints one by one: parameters in, (status, content) out."""
 
-from decimal import Decimal
-
 from arb.clock import NS_PER_S
 from arb.sandbox.exact import parse, plain
 from arb.sandbox.exchange import SimExchange
@@ -30,7 +28,6 @@ from arb.sandbox.values import PublicTrade
 class GateRoutes:
     def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
-        self._countdowns: dict[str, int] = {}
 
     # -- public ----------------------------------------------------------------------------------------------------
 
@@ -227,19 +224,9 @@ class GateRoutes:
         timeout, pair = parse(body.get("timeout")), str(body.get("currency_pair") or "")
         if timeout is None or (timeout != 0 and timeout < 5):
             raise GateError(400, "INVALID_PARAM_VALUE", "timeout is 0 or at least 5 seconds")
-        due_ns = query.now_ns + int(timeout * NS_PER_S)
-        if timeout == 0:
-            self._countdowns.pop(pair, None)
-            return 200, {"triggerTime": 0}
-        self._countdowns[pair] = due_ns
-
-        def fire(now_ns: int) -> None:
-            if self._countdowns.get(pair) == due_ns:
-                del self._countdowns[pair]
-                gate_orders.cancel_all(self.exchange, pair, "", now_ns)
-
-        self.exchange.later(int(timeout * Decimal(NS_PER_S)), fire)
-        return 200, {"triggerTime": millis(due_ns)}
+        span_ns = int(timeout * NS_PER_S)
+        self.exchange.arm_countdown(span_ns, query.now_ns, symbol_of(pair) or None)
+        return 200, {"triggerTime": millis(query.now_ns + span_ns) if span_ns else 0}
 
     # -- helpers ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from arb.sandbox.okx import account, reads
 from arb.sandbox.okx.auth import OkxRefusal, check_request
 from arb.sandbox.okx.business import OkxBusinessSession
 from arb.sandbox.okx.candles import candles
-from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, Countdown, OkxOrders, envelope
+from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, countdown, envelope
 from arb.sandbox.okx.private import OkxPrivateSession
 from arb.sandbox.okx.wire import Json, encode, symbol_of
 from arb.sandbox.okx.ws import OkxPublicSession
@@ -118,7 +118,6 @@ class OkxDialect:
         self.exchange = exchange
         self._rates = RateMeter()
         self.orders = OkxOrders(exchange, self._rates)
-        self._countdown = Countdown(exchange)
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
         path = request.path.removeprefix(ROOT)
@@ -158,7 +157,7 @@ class OkxDialect:
         if request.method == "POST" and path == COUNTDOWN:
             self._identify(request, now_ns)
             self._meter(path, 2, now_ns)
-            return _answer(self._countdown.set(_items(request.body)[0], now_ns))
+            return _answer(countdown(self.exchange, _items(request.body)[0], now_ns))
         if request.method == "GET" and path == ORDER:
             self._identify(request, now_ns)
             return _answer(self._order(request.params(), now_ns))

@@ -4,36 +4,20 @@ Source: the venue's error-code tables ("REST API", "WebSocket") and the section 
 texts, headers and HMAC; it knows nothing of orders or sockets.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from arb.sandbox.coded import WINDOW_MS, CodedRefusal, is_signed
 from arb.sandbox.exact import whole
 from arb.sandbox.values import VenueProfile
 
-WINDOW_MS = 30_000
-"""How far a request's timestamp may differ from the venue's clock, either way."""
 
-
-class OkxRefusal(Exception):
+class OkxRefusal(CodedRefusal):
     """A request that is refused as a whole: code and message in the outer envelope."""
 
-    def __init__(self, code: str, message: str, status: int = 200) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.status = status
 
-
-class OkxItemRefusal(Exception):
+class OkxItemRefusal(CodedRefusal):
     """One order of a request that is refused: HTTP 200, code and message as `sCode` and `sMsg` of its item."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
 
 
 def check_request(
@@ -55,7 +39,7 @@ def check_request(
     if passphrase != profile.passphrase:
         raise OkxRefusal("50105", "Request header OK-ACCESS-PASSPHRASE incorrect.", 401)
     text = timestamp + method + path + body.decode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(_signed(profile.secret, text), signature.encode()):
+    if not is_signed(profile.secret, text, signature):
         raise OkxRefusal("50113", "Invalid Sign", 401)
 
 
@@ -74,8 +58,8 @@ def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: 
         raise OkxRefusal("60005", "Invalid apiKey")
     if arguments.get("passphrase") != profile.passphrase:
         raise OkxRefusal("60024", "Wrong passphrase")
-    expected = _signed(profile.secret, f"{timestamp}GET/users/self/verify")
-    if not hmac.compare_digest(expected, str(arguments.get("sign", "")).encode()):
+    text = f"{timestamp}GET/users/self/verify"
+    if not is_signed(profile.secret, text, str(arguments.get("sign", ""))):
         raise OkxRefusal("60007", "Invalid sign")
 
 
@@ -106,8 +90,3 @@ def _instant_ms(text: str) -> int:
         raise OkxRefusal("50112", "Invalid OK-ACCESS-TIMESTAMP", 401)
     since_epoch = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return since_epoch.days * 86_400_000 + since_epoch.seconds * 1000 + since_epoch.microseconds // 1000
-
-
-def _signed(secret: str, text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogateescape")
-    return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest())

@@ -5,11 +5,11 @@ with its own code (`sCode`); the outer code is "0" when all items were taken, "1
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US
+from arb.sandbox.coded import Item, ItemReader
 from arb.sandbox.exact import ONE, add, mul, parse, plain, sub, whole
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx.auth import OkxItemRefusal, OkxRefusal, check_expiry
@@ -31,7 +31,6 @@ MARGIN_MODES = ("multi_currency", "portfolio")
 """The modes of an account in which spot is traded against the margin of all assets: `tdMode` is `cross`."""
 BARRED = "51155", "You can't trade this pair or borrow this crypto due to local compliance restrictions. "
 
-Item = Mapping[str, Any]
 
 _CODES = {
     Refusal.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
@@ -242,50 +241,23 @@ def order_request(item: Item, trade_mode: str) -> OrderRequest:
     )
 
 
-def _needed(item: Item, name: str) -> str:
-    value = str(item.get(name) or "")
-    if not value:
-        raise OkxItemRefusal("50014", f"Parameter {name} cannot be empty.")
-    return value
-
-
-def _number(item: Item, name: str) -> Decimal:
-    value = parse(_needed(item, name))
-    if value is None or value <= 0:
-        raise _bad(name)
-    return value
-
-
 def _bad(name: str) -> OkxItemRefusal:
     return OkxItemRefusal("51000", f"Parameter {name} error")
 
 
-class Countdown:
-    """One account's dead-man switch, `POST /trade/cancel-all-after`: all orders are cancelled unless it is renewed in time.
+_ITEMS = ItemReader(lambda name: OkxItemRefusal("50014", f"Parameter {name} cannot be empty."), _bad)
+_needed, _number = _ITEMS.needed, _ITEMS.number
+
+
+def countdown(exchange: SimExchange, wanted: Json, now_ns: int) -> list[Json]:
+    """Arm, renew or disarm the dead-man switch, and return the answer's data; raises `OkxRefusal`.
 
     Source: the venue's API v5, "POST / Cancel All After": `timeOut` is 0, which disarms, or 10 to 120 seconds; one call a
     second.
     """
-
-    def __init__(self, exchange: SimExchange) -> None:
-        self._exchange = exchange
-        self._due_ns: int | None = None
-
-    def set(self, wanted: Json, now_ns: int) -> list[Json]:
-        """Arm, renew or disarm, and return the answer's data; raises `OkxRefusal` for another time than is allowed."""
-        timeout = parse(wanted.get("timeOut"))
-        if timeout is None or (timeout != 0 and not COUNTDOWN_S_MIN <= timeout <= COUNTDOWN_S_MAX):
-            raise OkxRefusal("51000", "Parameter timeOut error")
-        if timeout == 0:
-            self._due_ns = None
-            return [{"triggerTime": "0", "tag": "", "ts": ms(now_ns)}]
-        span_ns = int(timeout * Decimal(NS_PER_S))
-        due_ns = self._due_ns = now_ns + span_ns
-
-        def fire(at_ns: int) -> None:
-            if self._due_ns == due_ns:
-                self._due_ns = None
-                self._exchange.cancel_all(at_ns)
-
-        self._exchange.later(span_ns, fire)
-        return [{"triggerTime": ms(due_ns), "tag": "", "ts": ms(now_ns)}]
+    timeout = parse(wanted.get("timeOut"))
+    if timeout is None or (timeout != 0 and not COUNTDOWN_S_MIN <= timeout <= COUNTDOWN_S_MAX):
+        raise OkxRefusal("51000", "Parameter timeOut error")
+    span_ns = int(timeout * Decimal(NS_PER_S))
+    exchange.arm_countdown(span_ns, now_ns)
+    return [{"triggerTime": ms(now_ns + span_ns) if span_ns else "0", "tag": "", "ts": ms(now_ns)}]

@@ -66,7 +66,7 @@ class OkxPrivateSession(OkxSession):
         if isinstance(event, OrderFilled):
             push = wire.order_push(event.order, event.fill, event.ns)
             self._push_order(event.order.symbol, push, "fill", event.ns)
-        elif isinstance(event, OrderChanged) and _worth_a_push(event):
+        elif isinstance(event, OrderChanged) and event.is_news:
             push = wire.order_push(event.order, None, event.ns)
             if event.what == "amend":
                 push["amendResult"] = "0"
@@ -98,14 +98,6 @@ class OkxPrivateSession(OkxSession):
 
     def _signed(self, arg: Json) -> Json:
         return arg | {"uid": str(self.exchange.profile.user_id)}
-
-
-def _worth_a_push(event: OrderChanged) -> bool:
-    """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
-    if event.what in ("put", "amend"):
-        return True
-    by_quote = event.order.request.quote_size is not None
-    return event.what == "finish" and (event.order.status != "closed" or by_quote)
 
 
 def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:

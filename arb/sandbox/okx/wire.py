@@ -162,16 +162,7 @@ def currency(asset: str, wallet: SimWallet) -> Json:
 
 
 def order_state(order: SimOrder) -> str:
-    """Return the venue's state: live, partially_filled, filled or canceled.
-
-    A market buy counted in quote ends filled when it got anything: the rest buys less than one lot.
-    """
-    if order.is_open:
-        if order.remaining_lots == 0 and order.lots:
-            return "filled"
-        return "partially_filled" if order.filled_lots else "live"
-    by_quote = order.request.quote_size is not None
-    return "filled" if order.status == "closed" or (by_quote and order.filled_lots) else "canceled"
+    return order.state("canceled")
 
 
 def ord_type(subject: SimOrder) -> str:
