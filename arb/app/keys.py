@@ -11,8 +11,8 @@ from arb.clock import SystemClock, system_random
 from arb.config import Settings
 from arb.errors import EXIT_CHECK, EXIT_OK, VenueError
 from arb.venues.build import build_gateway, build_keyed_list
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.endpoints import Credentials, Site
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, may_more
 from arb.venues.registry import spec_of
 from arb.venues.transport.network import SystemNetwork

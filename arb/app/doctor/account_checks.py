@@ -17,7 +17,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO, plain
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.rules.key_trouble import Diagnosis
 
 FEE_WARN_BPS = Decimal(30)

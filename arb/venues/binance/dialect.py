@@ -22,9 +22,8 @@ from arb.venues.binance.currencies import CURRENCIES
 from arb.venues.binance.outcomes import POLICY
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import given_flag
-from arb.venues.kit.dialect import ReadDialect, narrower
+from arb.venues.kit.dialect import KeyFacts, ReadDialect, narrower
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _LISTING = "api/v3/exchangeInfo"

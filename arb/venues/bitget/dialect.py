@@ -17,9 +17,8 @@ from arb.venues.bitget import records
 from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, named, read
 from arb.venues.bitget.outcomes import RIGHTS
 from arb.venues.kit.call import Call, CancelBatch, Pages
-from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched, pages_before
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, KeyFacts, Reach, batched, pages_before
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _PRIVATE = ("private", "spot")

@@ -20,9 +20,8 @@ from arb.venues.bitget.common import FORCE, PAGE, CommonDialect, bgb_query, name
 from arb.venues.bitget.outcomes import UNIFIED_RIGHTS
 from arb.venues.bitget.unified_records import CATEGORY
 from arb.venues.kit.call import Call, CancelBatch, Pages
-from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Reach, batched
+from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, KeyFacts, Reach, batched
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, VenueReply
 
 _API = ("private", "uta")

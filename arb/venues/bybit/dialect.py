@@ -17,9 +17,8 @@ from arb.venues.bybit.currencies import CURRENCIES
 from arb.venues.bybit.outcomes import POLICY
 from arb.venues.kit.call import Call
 from arb.venues.kit.currencies import few, whole
-from arb.venues.kit.dialect import ReadDialect, narrower
+from arb.venues.kit.dialect import KeyFacts, ReadDialect, narrower
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy
 
 _NO_LIMITS: dict[str, Any] = {}

@@ -14,8 +14,8 @@ from arb.errors import VenueAuthError
 from arb.market.ids import plain_id
 from arb.venues.gate.outcomes import RIGHTS
 from arb.venues.kit.call import Call
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import VenueReply
 
 VENUE = "gate"

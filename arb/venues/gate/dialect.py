@@ -30,6 +30,7 @@ from arb.venues.kit.dialect import (
     DAY_MS,
     FeeAssetQuery,
     Fees,
+    KeyFacts,
     Reach,
     ReadDialect,
     acknowledged,
@@ -37,7 +38,6 @@ from arb.venues.kit.dialect import (
     narrower,
 )
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")

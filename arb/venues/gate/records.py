@@ -17,8 +17,7 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.masking import clean
-from arb.venues.kit.fields import Fields, parted
-from arb.venues.kit.throttled_warning import ThrottledWarning
+from arb.venues.kit.fields import Fields, ThrottledWarning, parted
 
 _TWO_FEES = ThrottledWarning(logging.getLogger(__name__))
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}

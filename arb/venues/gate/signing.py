@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
-from arb.venues.kit.keyed_hash import KeyedHash
+from arb.venues.kit.order_form import KeyedHash
 
 API_ROOT = "/api/v4"
 """Part of every REST path, and so of the signed text."""

@@ -3,6 +3,7 @@
 Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary floats do not occur here.
 """
 
+import logging
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -223,3 +224,19 @@ def parted(venue: str, native: str, mark: str) -> str:
         return str(Symbol(base, quote))
     except ValueError:
         raise UnknownSymbol(venue, native) from None
+
+
+class ThrottledWarning:
+    """Writes a warning about data at its first, second, fourth, eighth ... occasion, with how often it was due so far.
+
+    So no venue fills a disk or holds up the loop with warnings.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self.count = 0
+
+    def warn(self, text: str) -> None:
+        self.count += 1
+        if not self.count & (self.count - 1):
+            self._log.warning("%s%s", text, f" ({self.count} times so far)" if self.count > 1 else "")

@@ -36,13 +36,12 @@ from arb.venues.kit.answers import answered, cancel_answer, named, not_sent, unk
 from arb.venues.kit.base import Departure, EventListener, PlaceAnswer
 from arb.venues.kit.call import CancelBatch
 from arb.venues.kit.ccxt_client import Signer
-from arb.venues.kit.dialect import TradeDialect
+from arb.venues.kit.dialect import KeyFacts, TradeDialect
 from arb.venues.kit.order_form import OrderForm
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import side_by_side
 from arb.venues.kit.reader import QUERIES, VenueReader
 from arb.venues.kit.rules.guard import SalePrice
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key, reported_key
 from arb.venues.kit.rules.outcome import RATE_BUDGET, VenueReply, decode_body, item_of, judge_read, judge_write
 from arb.venues.kit.rules.pacing import Pacer, Priority

@@ -15,12 +15,11 @@ from arb.clock import NS_PER_MS, Clock
 from arb.core.messages.events import CurrenciesListed
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.kit.call import Call, RequestError
-from arb.venues.kit.dialect import KeyedDialect
+from arb.venues.kit.dialect import KeyedDialect, KeyFacts
 from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.public_client import VenueTime
 from arb.venues.kit.public_reader import PublicReader
 from arb.venues.kit.rules.guard import SigningGuard
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.key_rights import list_key_refusals, may_more, reported_key
 from arb.venues.kit.rules.key_trouble import diagnosed
 from arb.venues.kit.spec import CurrencyKey

@@ -5,27 +5,61 @@ Only the id, price, size, times and signature are filled in, once each. A form i
 Address, headers and key are those of the client when it was made: for another key another client is made.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from arb.clock import NS_PER_S
 from arb.core.messages.commands import PlaceOrder
 from arb.errors import require
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.kit.call import Call
-from arb.venues.kit.keyed_hash import KeyedHash
 from arb.venues.kit.rules.guard import OrderClaim, limit_claim
 from arb.venues.transport.address import Origin
 from arb.venues.transport.request import HttpRequest, render
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 ID = "x7id7x"
 PRICE, SIZE = Decimal("7777777.7777777"), Decimal("8888888.8888888")
 TIMESTAMP, SIGNATURE, EXPIRY = "x7time7x", "x7signature7x", "x7expiry7x"
 _LENGTH, _BODY = "x7length7x", "x7body7x"
 _BLANKS = ("",) * 8
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class KeyedHash:
+    """HMAC (RFC 2104) with one secret, used as text, whose two pads are hashed once instead of once per request.
+
+    `make`: `hashlib.sha256` or another of its kind. Measured with SHA-512: `hmac.new` per request 4.4 us, copying a keyed
+    `hmac` 3.5 us, copying both keyed pads 2.8 us. It calls no Python functions, each of which would delay a request while
+    the caches are cold.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: str, make: "Callable[..., _Hash]" = hashlib.sha256) -> None:
+        key, block_bytes = secret.encode(), make().block_size
+        if len(key) > block_bytes:
+            key = make(key).digest()
+        block = key.ljust(block_bytes, b"\0")
+        self._inner = make(block.translate(_INNER_PAD))
+        self._outer = make(block.translate(_OUTER_PAD))
+
+    def __repr__(self) -> str:
+        # The pads are as good as the secret.
+        return "KeyedHash()"
+
+    def seal(self, data: bytes) -> "_Hash":
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer
 
 
 class Places(NamedTuple):

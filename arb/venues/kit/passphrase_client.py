@@ -15,8 +15,16 @@ from arb.clock import NS_PER_MS
 from arb.core.messages.commands import PlaceOrder
 from arb.venues.kit.call import Call, body_text
 from arb.venues.kit.ccxt_client import GuardedClient
-from arb.venues.kit.keyed_hash import KeyedHash
-from arb.venues.kit.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, decimal_texts, half_written, id_text
+from arb.venues.kit.order_form import (
+    EXPIRY,
+    SIGNATURE,
+    TIMESTAMP,
+    KeyedHash,
+    OrderForm,
+    decimal_texts,
+    half_written,
+    id_text,
+)
 from arb.venues.kit.rules.guard import OrderClaim, OrderFields
 from arb.venues.transport.request import HttpRequest
 

@@ -15,9 +15,8 @@ from arb.clock import Clock
 from arb.core.messages.events import PrivateDown, PrivateUp, TroubleReported
 from arb.core.messages.incidents import IncidentKind
 from arb.venues.kit.base import EventListener
-from arb.venues.kit.fields import UnknownSymbol
+from arb.venues.kit.fields import ThrottledWarning, UnknownSymbol
 from arb.venues.kit.private_dialect import PrivateDialect
-from arb.venues.kit.throttled_warning import ThrottledWarning
 from arb.venues.transport.address import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.frames import PerSecond

@@ -8,8 +8,8 @@ its fee.
 
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.okx.outcomes import RIGHTS
 
 _MODES = {"1": "spot", "2": "futures", "3": "multi-currency margin", "4": "portfolio margin"}

@@ -20,9 +20,18 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.market.symbol import Symbol
 from arb.venues.kit.call import Call, CancelBatch, Pages
 from arb.venues.kit.currencies import whole
-from arb.venues.kit.dialect import DAY_MS, FeeAssetQuery, Fees, Reach, ReadDialect, acknowledged, batched, pages_before
+from arb.venues.kit.dialect import (
+    DAY_MS,
+    FeeAssetQuery,
+    Fees,
+    KeyFacts,
+    Reach,
+    ReadDialect,
+    acknowledged,
+    batched,
+    pages_before,
+)
 from arb.venues.kit.fields import Fields
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.outcome import OutcomePolicy, VenueReply
 from arb.venues.okx import records
 from arb.venues.okx.account import OkxAccount

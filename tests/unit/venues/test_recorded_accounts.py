@@ -11,8 +11,7 @@ from arb.errors import VenueAuthError
 from arb.market.instrument import FeeIn
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.kit.dialect import Fees
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import Fees, KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, refusals
 from arb.venues.kit.rules.outcome import VenueReply, decode_body, judge_read
 from arb.venues.okx.dialect import OkxDialect

@@ -12,8 +12,7 @@ import msgspec
 
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.kit.call import Call
-from arb.venues.kit.dialect import KeyedDialect, TradeDialect
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import KeyedDialect, KeyFacts, TradeDialect
 from arb.venues.kit.rules.outcome import VenueReply
 
 

@@ -14,7 +14,7 @@ from arb.core.messages.settings import Limits
 from arb.core.state.budget import PlaceRate
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Side
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.rules.key_trouble import Diagnosis
 from arb.venues.kit.rules.outcome import KeyTrouble
 from tests.builders import D, an_instrument

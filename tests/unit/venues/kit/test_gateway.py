@@ -19,8 +19,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.kit.base import EventListener
 from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
 from arb.venues.kit.gateway import AccountParts, VenueGateway
-from arb.venues.kit.keyed_hash import KeyedHash
-from arb.venues.kit.order_form import OrderForm, Places
+from arb.venues.kit.order_form import KeyedHash, OrderForm, Places
 from arb.venues.kit.rules.guard import OrderClaim, SigningGuard, SigningRefused
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.rules.pacing import Budget, Pacer, PacingLimits

@@ -10,7 +10,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.kit.call import Call
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.transport.address import Origin

@@ -16,11 +16,10 @@ from arb.errors import VenueProtocolError
 from arb.venues.binance.dialect import BinanceDialect
 from arb.venues.bybit.dialect import BybitDialect
 from arb.venues.kit.call import Call
-from arb.venues.kit.dialect import KeyedDialect
+from arb.venues.kit.dialect import KeyedDialect, KeyFacts
 from arb.venues.kit.endpoints import Credentials, Site
 from arb.venues.kit.keyed_list import ListClient
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
-from arb.venues.kit.rules.key_facts import KeyFacts
 from arb.venues.kit.rules.key_rights import list_key_refusals, may_more
 from arb.venues.registry import SPECS, spec_of
 from tests.virtual import a_clock

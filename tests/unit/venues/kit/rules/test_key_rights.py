@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from arb.venues.kit.rules.key_facts import KeyFacts
+from arb.venues.kit.dialect import KeyFacts
 from arb.venues.kit.rules.key_rights import KeyPolicy, refusals
 
 GOOD = KeyFacts(can_trade=True, can_withdraw=False, ip_bound=True, account="7", mode="spot")

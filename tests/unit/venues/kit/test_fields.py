@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from arb.venues.kit.throttled_warning import ThrottledWarning
+from arb.venues.kit.fields import ThrottledWarning
 
 
 def test_a_warning_that_is_due_a_million_times_is_written_twenty_times(caplog: pytest.LogCaptureFixture) -> None:
