@@ -29,6 +29,7 @@ from arb.venues.kit.spec import Trading, TradingMaker, TradingParts, VenueSpec
 from arb.venues.paper.source import PublicSource
 from arb.venues.registry import spec_of
 from arb.venues.transport.address import Address
+from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
@@ -133,17 +134,7 @@ def build_paper_source(
     network = SystemNetwork(clock) if network is None else network
     dialect, client, pacing = _public_parts(spec, site, clock)
     transport = network.http()
-    timing = GatewayTiming()
-    reader = PublicReader(
-        dialect,
-        client,
-        transport,
-        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
-        clock=clock,
-        rng=rng,
-        read_timeout_s=timing.read_timeout_s,
-        pace_timeout_s=timing.pace_timeout_s,
-    )
+    reader = _reader(spec, dialect, client, transport, pacing, clock, rng, address)
     return PublicSource(reader, client, transport, taker_fee, keyed)
 
 
@@ -164,21 +155,32 @@ def build_keyed_list(
     guard = _guard(spec, site, GatewayLimits(symbols=()), clock)
     client = ListClient(clock, site, credentials, guard, asked)
     transport = (SystemNetwork(clock) if network is None else network).http()
-    timing = GatewayTiming()
     dialect = asked.make(True)
-    reader = PublicReader(
+    reader = _reader(spec, dialect, client, transport, PacingLimits.of_reads(asked.pace), clock, rng, address)
+    return KeyedList(dialect, reader, transport, site)
+
+
+def _reader(
+    spec: VenueSpec,
+    dialect: PublicDialect,
+    client: RequestMaker,
+    transport: HttpTransport,
+    pacing: PacingLimits,
+    clock: Clock,
+    rng: random.Random,
+    address: AddressAllowance | None,
+) -> PublicReader:
+    timing = GatewayTiming()
+    return PublicReader(
         dialect,
         client,
         transport,
-        pacer=Pacer(
-            PacingLimits.of_reads(asked.pace), clock, address or AddressAllowance(spec.weight_per_minute, clock)
-        ),
+        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
         clock=clock,
         rng=rng,
         read_timeout_s=timing.read_timeout_s,
         pace_timeout_s=timing.pace_timeout_s,
     )
-    return KeyedList(dialect, reader, transport, site)
 
 
 def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:

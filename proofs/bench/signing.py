@@ -81,7 +81,7 @@ def _whole(clock: Clock, count: int) -> Contender:
     gate = Gate(clock=clock, guard=guard, api_key=KEY, secret=SECRET, rest_url="http://127.0.0.1:1/api/v4")
 
     orders = [_order(clock, number) for number in range(count)]
-    form = OrderForms(GateDialect().place, gate).make(orders[0])
+    form = OrderForms(GateDialect().place, gate.order_form).make(orders[0])
 
     def sign() -> int:
         for order in orders:

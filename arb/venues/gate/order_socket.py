@@ -6,7 +6,7 @@ the remaining rate limit is in the header of a result, where a count of 0 is omi
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ccxt
 import msgspec
@@ -17,7 +17,10 @@ from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
 from arb.masking import clean
 from arb.venues.kit.call import Call
 from arb.venues.kit.order_socket import NOTHING, SocketAnswer, SocketFrame
-from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
+from arb.venues.kit.rules.guard import SigningRefused
+
+if TYPE_CHECKING:
+    from arb.venues.gate.client import Gate
 
 LOGIN = "login"
 CHANNELS = {
@@ -29,13 +32,6 @@ CHANNELS = {
 _LEFT, _LIMIT = "x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit"
 # The reset is documented under both names.
 _RESETS = ("x_gate_ratelimit_reset_timestamp", "x_gat_ratelimit_reset_timestamp")
-
-
-class FrameSigner(Protocol):
-    guard: SigningGuard
-
-    def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
-        """Return the text of one frame, admitted by the guard and signed; without a call, the login."""
 
 
 class _Data(msgspec.Struct):
@@ -58,7 +54,7 @@ class GateOrderSocket:
 
     venue = "gate"
 
-    def __init__(self, signer: FrameSigner, url: str) -> None:
+    def __init__(self, signer: "Gate", url: str) -> None:
         self._signer = signer
         self._url = url
         self._decoder = msgspec.json.Decoder(_Frame)

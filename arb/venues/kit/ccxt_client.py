@@ -233,7 +233,7 @@ class Signer(RequestMaker, Protocol):
         """Also sign orders in these symbols."""
 
     def order_form(self, call: Call) -> OrderForm:
-        """Return the form of orders; see `FormMaker`."""
+        """Return the form of orders; see `GuardedClient.order_form`."""
 
     def order(self, form: OrderForm, command: PlaceOrder, now_ns: int, steady_ns: int) -> bytes:
         """Return an order; see `GuardedClient.order`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arb.clock import NS_PER_S
 from arb.core.messages.commands import PlaceOrder
@@ -111,15 +111,10 @@ class OrderForm:
         self.keyed.seal(b"")
 
 
-class FormMaker(Protocol):
-    def order_form(self, call: Call) -> OrderForm:
-        """Return the form of the orders like this one, which has marks; raises as `GuardedClient.signed` does."""
-
-
 class OrderForms:
-    def __init__(self, place: Callable[[PlaceOrder], Call], maker: FormMaker) -> None:
+    def __init__(self, place: Callable[[PlaceOrder], Call], make: Callable[[Call], OrderForm]) -> None:
         self._place = place
-        self._maker = maker
+        self._make = make
         # By symbol and the identities of side and time in force, which are one object each: an `Enum` computes its hash
         # each time.
         self.made: dict[tuple[str, int, int], OrderForm] = {}
@@ -132,7 +127,7 @@ class OrderForms:
     def make(self, command: PlaceOrder) -> OrderForm:
         """Make the form of an order, and keep it; raises as `GuardedClient.signed` does where none like it may be signed."""
         marked = _marked(command.venue, command.symbol, command.side, command.tif, command.expires_ns)
-        form = self._maker.order_form(self._place(marked))
+        form = self._make(self._place(marked))
         # Only for symbols the guard allows: a few dozen.
         self.made[command.symbol, id(command.side), id(command.tif)] = form
         return form

@@ -79,7 +79,7 @@ class VenueWrites:
     def __init__(
         self, dialect: TradeDialect, signer: Signer, transport: WriteTransport, order_socket: OrderSocket | None
     ) -> None:
-        self._forms = OrderForms(dialect.place, signer)
+        self._forms = OrderForms(dialect.place, signer.order_form)
         self._dialect = dialect
         self._signer = signer
         self._transport = transport

@@ -6,7 +6,7 @@ longer; an instrument whose number is not known goes over REST. The answer is th
 around it, so one table judges both. An `event: error` names no request, so its subject is not known.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,8 +16,11 @@ from arb.masking import clean
 from arb.venues.kit.call import Call
 from arb.venues.kit.order_socket import NOTHING, SocketAnswer, SocketFrame
 from arb.venues.kit.private_dialect import login_message
-from arb.venues.kit.rules.guard import SigningGuard
 from arb.venues.okx.private import CLOSING_NOTICES
+
+if TYPE_CHECKING:
+    from arb.venues.okx.dialect import OkxDialect
+    from arb.venues.okx.signing import GuardedOkx
 
 OPS = {
     "trade/order": "order",
@@ -25,23 +28,6 @@ OPS = {
     "trade/cancel-batch-orders": "batch-cancel-orders",
 }
 """The operation of each REST call."""
-
-
-class OrderSigner(Protocol):
-    """The part of the OKX client that admits writes."""
-
-    guard: SigningGuard
-
-    def admit(self, way: str, call: Call) -> None:
-        """Let the guard admit a write; raise `SigningRefused` otherwise."""
-
-    def venue_ms_text(self, instant_ns: int) -> str:
-        """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
-
-
-class Numbers(Protocol):
-    def number_of(self, native_symbol: str) -> int | None:
-        """Return `instIdCode`, where the listing has it."""
 
 
 class _Frame(msgspec.Struct):
@@ -57,7 +43,9 @@ class OkxOrderSocket:
 
     venue = "okx"
 
-    def __init__(self, signer: OrderSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
+    def __init__(
+        self, signer: "GuardedOkx", numbers: "OkxDialect", url: str, key: str, secret: str, passphrase: str
+    ) -> None:
         self._signer = signer
         self._numbers = numbers
         self._url = url

@@ -133,8 +133,8 @@ class Okx:
 
 
 def okx(signer: Okx | None = None) -> OkxOrderSocket:
-    signer = signer or Okx()
-    return OkxOrderSocket(signer, signer, "ws://x/", "k", "s", "p")
+    part: Any = signer or Okx()
+    return OkxOrderSocket(part, part, "ws://x/", "k", "s", "p")
 
 
 def test_an_okx_order_names_its_instrument_by_number_after_the_guard_saw_its_name() -> None:
