@@ -14,7 +14,6 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.messages.commands import CancelOrder, PlaceOrder
 from arb.core.messages.events import AssetBalance, Transfer
-from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
@@ -37,7 +36,7 @@ from arb.venues.kit.dialect import (
     batched,
     narrower,
 )
-from arb.venues.kit.fields import Fields
+from arb.venues.kit.fields import Fields, rows_at
 from arb.venues.kit.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -127,7 +126,7 @@ class GateDialect(ReadDialect):
     def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Read the rows: each has `succeeded`, and if that is false, `label` and `message`."""
         reported: dict[str, VenueReply] = {}
-        for raw in self._rows(body):
+        for raw in _list(body):
             fields = Fields(self.venue, "cancelled order", raw)
             failed = fields.raw("succeeded") is not True
             code = (fields.maybe_text("label") or UNREADABLE) if failed else None
@@ -204,13 +203,13 @@ class GateDialect(ReadDialect):
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
         if self.account.is_unified:
             return records.unified_balances(self.venue, body)
-        return dict(records.balance(self.venue, raw, "locked") for raw in self._rows(body))
+        return dict(records.balance(self.venue, raw, "locked") for raw in _list(body))
 
     def listing(self) -> Call:
         return _read("currency_pairs", {}, _PUBLIC)
 
     def _listed_rows(self, body: Any) -> list[Any]:
-        return self._rows(body)
+        return _list(body)
 
     def currency_calls(self, assets: Sequence[str]) -> tuple[Call, ...]:
         """Return `GET /spot/currencies`, which is 2 MB, or one call for each of a few assets."""
@@ -261,11 +260,6 @@ class GateDialect(ReadDialect):
 
     def _of(self, symbol: str | None) -> dict[str, Any]:
         return {} if symbol is None else {"currency_pair": self.native_symbol(symbol)}
-
-    def _rows(self, body: Any) -> list[Any]:
-        if not isinstance(body, list):
-            raise VenueProtocolError(self.venue, f"not a list but {type(body).__name__}")
-        return body
 
     def _instrument(self, raw: Any) -> Instrument:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
@@ -343,6 +337,4 @@ def _open_of_all_pairs() -> Pages:
 
 
 def _list(body: Any) -> list[Any]:
-    if not isinstance(body, list):
-        raise VenueProtocolError("gate", f"not a list but {type(body).__name__}")
-    return body
+    return rows_at("gate", "answer", (), body)

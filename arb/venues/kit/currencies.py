@@ -6,7 +6,6 @@ prove nothing. Without a contract an asset is the chain's own coin only where `c
 """
 
 import csv
-import logging
 import re
 from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -16,13 +15,11 @@ from typing import Any
 
 import msgspec
 
-from arb.errors import VenueProtocolError
 from arb.market.coins import END, NATIVE
 from arb.market.wallets import CurrencyChain
 from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
-from arb.venues.kit.fields import Fields
+from arb.venues.kit.fields import Fields, read_rows, rows_at
 
-_LOG = logging.getLogger(__name__)
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _ETHEREUM_LIKE = re.compile(r"0x[0-9a-fA-F]{40}")
 _ANY = re.compile(r"[0-9A-Za-z:_.-]{3,200}")
@@ -115,16 +112,9 @@ class CurrencyForm(msgspec.Struct, frozen=True, kw_only=True):
     arrival_min: str = ""
 
     def rows(self, body: Any) -> list[Any]:
-        if self.path:
-            fields = Fields(self.venue, "coins", body)
-            for key in self.path[:-1]:
-                fields = fields.object(key)
-            return fields.listed(self.path[-1])
         if self.one_row and isinstance(body, dict):
             return [body]
-        if not isinstance(body, list):
-            raise VenueProtocolError(self.venue, f"coins: not a list but {type(body).__name__}")
-        return body
+        return rows_at(self.venue, "coins", self.path, body)
 
     def read(self, raw: Any) -> Iterator[CurrencyChain]:
         fields = Fields(self.venue, "coin", raw)
@@ -155,20 +145,13 @@ class CurrencyForm(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `VenueProtocolError` for a body that is no list, or one in which not one row can be read.
         """
-        found: list[CurrencyChain] = []
-        odd: list[VenueProtocolError] = []
-        rows = self.rows(body)
-        for raw in rows:
-            yield
-            try:
-                found += [chain for chain in self.read(raw) if chain.asset in assets]
-            except VenueProtocolError as error:
-                odd.append(error)
-        if odd and len(odd) == len(rows):
-            raise odd[0]
-        if odd:
-            _LOG.warning("%s: %d rows of its currency list are not read: %s", self.venue, len(odd), odd[0])
-        return found
+        wanted = yield from read_rows(
+            self.venue,
+            "rows of the currency list",
+            self.rows(body),
+            lambda raw: [chain for chain in self.read(raw) if chain.asset in assets],
+        )
+        return [chain for chains in wanted for chain in chains]
 
 
 def few(assets: Sequence[str], most: int) -> bool:

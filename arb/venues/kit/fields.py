@@ -4,9 +4,9 @@ Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary fl
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueProtocolError
@@ -15,6 +15,8 @@ from arb.market.order import Side
 from arb.market.symbol import Symbol
 from arb.masking import clean
 
+_LOG = logging.getLogger(__name__)
+Read = TypeVar("Read")
 _DIGITS_MAX = 64
 # No price, size or instant is above 10^30 or, unless 0, below 10^-30; others would choke exact arithmetic later.
 _EXPONENT_MAX = 30
@@ -240,3 +242,35 @@ class ThrottledWarning:
         self.count += 1
         if not self.count & (self.count - 1):
             self._log.warning("%s%s", text, f" ({self.count} times so far)" if self.count > 1 else "")
+
+
+def rows_at(venue: str, what: str, path: tuple[str, ...], body: Any) -> list[Any]:
+    """Return the list to which members lead, the body itself without any; raise `VenueProtocolError` where it is none."""
+    if path:
+        fields = Fields(venue, what, body)
+        for member in path[:-1]:
+            fields = fields.object(member)
+        return fields.listed(path[-1])
+    if not isinstance(body, list):
+        raise VenueProtocolError(venue, f"{what}: not a list but {type(body).__name__}")
+    return body
+
+
+def read_rows(venue: str, what: str, rows: list[Any], read: Callable[[Any], Read]) -> Generator[None, None, list[Read]]:
+    """Return the rows that can be read, one after the other; one that cannot be read hides no other.
+
+    Raises `VenueProtocolError` where not one can be read.
+    """
+    found: list[Read] = []
+    odd: list[VenueProtocolError] = []
+    for raw in rows:
+        yield
+        try:
+            found.append(read(raw))
+        except VenueProtocolError as error:
+            odd.append(error)
+    if odd and not found:
+        raise odd[0]
+    if odd:
+        _LOG.warning("%s: %d %s cannot be read, the first one: %s", venue, len(odd), what, odd[0])
+    return found

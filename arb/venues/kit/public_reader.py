@@ -146,7 +146,7 @@ class PublicReader:
 
     async def tickers(self, form: TickerForm) -> dict[str, Ticker]:
         """Return the best quotes and volumes of all symbols, by native symbol; raises `VenueError`."""
-        return await read_tickers(self.venue, form, await self.body_of(form.call()))
+        return await read_in_parts(read_tickers(self.venue, form, await self.body_of(form.call())))
 
     async def _venue_ms(self) -> tuple[int, HttpAnswer]:
         body, answer = await self.ask(self._public.clock())

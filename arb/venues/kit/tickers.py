@@ -5,22 +5,16 @@ A ticker is some seconds old and shows one level of a book: it helps to choose s
 depends on it. The venues' answers differ only in names, so a venue states them as data (`TickerForm`).
 """
 
-import asyncio
-import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from arb.errors import VenueProtocolError
 from arb.market.listing import Ticker
 from arb.venues.kit.call import LONG_ANSWER_BYTES_MAX, Call
-from arb.venues.kit.fields import Fields
-
-_LOG = logging.getLogger(__name__)
-ROWS_A_TURN = 50
-"""In one turn of the loop: about 0.3 ms."""
+from arb.venues.kit.fields import Fields, read_rows, rows_at
 
 
 class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,17 +45,6 @@ class TickerForm(msgspec.Struct, frozen=True, kw_only=True):
             answer_bytes_max=LONG_ANSWER_BYTES_MAX,
         )
 
-    def rows_in(self, venue: str, body: Any) -> list[Any]:
-        """Return the rows of an answer; raises `VenueProtocolError` where it holds no list."""
-        found = body
-        for member in self.rows[:-1]:
-            found = Fields(venue, "tickers", found).raw(member)
-        if self.rows:
-            return Fields(venue, "tickers", found).listed(self.rows[-1])
-        if not isinstance(found, list):
-            raise VenueProtocolError(venue, f"tickers: not a list but {type(found).__name__}")
-        return found
-
     def read(self, venue: str, raw: Any) -> tuple[str, Ticker]:
         """Return a row's native symbol and its ticker; a side that is empty, absent or 0 has no price."""
         fields = Fields(venue, "ticker", raw)
@@ -78,24 +61,8 @@ def _side(fields: Fields, price: str, size: str) -> tuple[Decimal | None, Decima
     return (found, fields.not_negative(size, Decimal(0))) if found else (None, Decimal(0))
 
 
-async def read_tickers(venue: str, form: TickerForm, body: Any) -> dict[str, Ticker]:
-    """Return the tickers of an answer by native symbol, over as many turns of the loop as it takes.
-
-    One that cannot be read hides no other. Raises `VenueProtocolError` where none can be read.
-    """
-    found: dict[str, Ticker] = {}
-    odd: list[VenueProtocolError] = []
-    for number, raw in enumerate(form.rows_in(venue, body)):
-        if number % ROWS_A_TURN == 0:
-            await asyncio.sleep(0)
-        try:
-            native, ticker = form.read(venue, raw)
-        except VenueProtocolError as error:
-            odd.append(error)
-        else:
-            found[native] = ticker
-    if odd and not found:
-        raise odd[0]
-    if odd:
-        _LOG.warning("%s: %d tickers cannot be read, the first one: %s", venue, len(odd), odd[0])
-    return found
+def read_tickers(venue: str, form: TickerForm, body: Any) -> Generator[None, None, dict[str, Ticker]]:
+    """Return the tickers of an answer by native symbol; one that cannot be read hides no other."""
+    return dict(
+        (yield from read_rows(venue, "tickers", rows_at(venue, "tickers", form.rows, body), partial(form.read, venue)))
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from arb.errors import VenueProtocolError
 from arb.market.listing import Ticker
+from arb.venues.kit.public_reader import read_in_parts
 from arb.venues.kit.rules.outcome import decode_body
 from arb.venues.kit.tickers import TickerForm, read_tickers
 from arb.venues.registry import SPECS, spec_of
@@ -20,7 +21,7 @@ D = Decimal
 def read(venue: str, body: Any) -> dict[str, Ticker]:
     form = spec_of(venue).tickers
     assert form is not None
-    return asyncio.run(read_tickers(venue, form, body))
+    return asyncio.run(read_in_parts(read_tickers(venue, form, body)))
 
 
 def recorded(repo_root: Path, venue: str, name: str) -> Any:
