@@ -5,6 +5,7 @@ The venue's answer at the start shows which one a key belongs to. Public data ar
 Numbers from Bitget API v2 ("Websocket API", "Rate limit"); those of v3, where they are smaller, by their own pages.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -63,28 +64,18 @@ def _reached(client: "GuardedBitget", site: Site) -> "GuardedBitget":
     return client
 
 
+def _site(environment: Environment, ws: str, headers: Mapping[str, str] | None = None) -> Site:
+    endpoint = VenueEndpoint(rest="https://api.bitget.com", ws_public=f"{ws}/public", ws_private=f"{ws}/private")
+    return Site(environment=environment, endpoint=endpoint, headers=headers or {})
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Bitget API v2 and, for unified accounts, v3",
     products=(Product.SPOT,),
     sites=(
-        Site(
-            environment=Environment.PRODUCTION,
-            endpoint=VenueEndpoint(
-                rest="https://api.bitget.com",
-                ws_public="wss://ws.bitget.com/v2/ws/public",
-                ws_private="wss://ws.bitget.com/v2/ws/private",
-            ),
-        ),
-        Site(
-            environment=Environment.DEMO,
-            endpoint=VenueEndpoint(
-                rest="https://api.bitget.com",
-                ws_public="wss://wspap.bitget.com/v2/ws/public",
-                ws_private="wss://wspap.bitget.com/v2/ws/private",
-            ),
-            headers={"paptrading": "1"},
-        ),
+        _site(Environment.PRODUCTION, "wss://ws.bitget.com/v2/ws"),
+        _site(Environment.DEMO, "wss://wspap.bitget.com/v2/ws", {"paptrading": "1"}),
     ),
     # 1000 channels a connection, fewer than 50 advised; who sends more than 10 messages a second, pings included, is cut off.
     connections=ConnectionLimits(

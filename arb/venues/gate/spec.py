@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from arb.clock import Clock
 from arb.venues.gate.currencies import CURRENCIES
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.kit.endpoints import Credentials, Environment, Site, VenueEndpoint
+from arb.venues.kit.endpoints import GLOBAL, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.kit.rules.pacing import Budget, PacingLimits
 from arb.venues.kit.spec import (
     ConnectionLimits,
@@ -74,6 +74,11 @@ def _sign_report(method: str, path: str, **more: Any) -> dict[str, Any]:
     return sign_report(method, path, **more)
 
 
+def _site(environment: Environment, rest: str, ws: str, *, region: str = GLOBAL, channel: str = "") -> Site:
+    endpoint = VenueEndpoint(rest=rest, ws_public=ws, ws_private=ws)
+    return Site(environment=environment, region=region, endpoint=endpoint, channel=channel)
+
+
 SPEC = VenueSpec(
     name=NAME,
     title="Gate APIv4",
@@ -86,32 +91,16 @@ SPEC = VenueSpec(
     ),
     products=(Product.SPOT,),
     sites=(
-        Site(
-            environment=Environment.PRODUCTION,
-            endpoint=VenueEndpoint(
-                rest="https://api.gateio.ws/api/v4",
-                ws_public="wss://api.gateio.ws/ws/v4/",
-                ws_private="wss://api.gateio.ws/ws/v4/",
-            ),
-        ),
-        Site(
-            environment=Environment.PRODUCTION,
+        _site(Environment.PRODUCTION, "https://api.gateio.ws/api/v4", "wss://api.gateio.ws/ws/v4/"),
+        # `spot.obu` is not served there.
+        _site(
+            Environment.PRODUCTION,
+            "https://api.gateeu.com/api/v4",
+            "wss://api.gateeu.com/ws/v4/",
             region="eu",
-            endpoint=VenueEndpoint(
-                rest="https://api.gateeu.com/api/v4",
-                ws_public="wss://api.gateeu.com/ws/v4/",
-                ws_private="wss://api.gateeu.com/ws/v4/",
-            ),
-            channel="order_book_update",  # `spot.obu` is not served there
+            channel="order_book_update",
         ),
-        Site(
-            environment=Environment.TESTNET,
-            endpoint=VenueEndpoint(
-                rest="https://api-testnet.gateapi.io/api/v4",
-                ws_public="wss://ws-testnet.gate.com/v4/ws/spot",
-                ws_private="wss://ws-testnet.gate.com/v4/ws/spot",
-            ),
-        ),
+        _site(Environment.TESTNET, "https://api-testnet.gateapi.io/api/v4", "wss://ws-testnet.gate.com/v4/ws/spot"),
     ),
     # 300 connections an address. How many books one may carry is not documented; bursts of 150 are answered.
     connections=ConnectionLimits(books_per_connection=150),

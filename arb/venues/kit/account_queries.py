@@ -93,16 +93,7 @@ class OrderQuery:
         command = self._command
         call = self._dialect.one_order(command.symbol, command.client_order_id, command.venue_order_id)
         if call is not None:
-            self.report = self._checked(await self._one(call))
-
-    async def _one(self, call: Call) -> OrderReport | None:
-        try:
-            body, _ = await self._ask(call)
-        except VenueRejected as error:
-            if error.code in self._dialect.not_found:
-                return None
-            raise
-        return self._dialect.order_in(body)
+            self.report = self._checked(await _one(self._dialect, self._ask, call))
 
     def _checked(self, report: OrderReport | None) -> OrderReport | None:
         if report is None or report.client_order_id in (None, self._command.client_order_id):
@@ -147,7 +138,7 @@ class OrderQuery:
     async def _ascribe(self, venue_order_id: str, fills: list[Fill]) -> None:
         # Fills of an order that no list showed: made before the span, or a list that lags. It may be the one asked for.
         call = self._dialect.one_order(self._command.symbol, self._command.client_order_id, venue_order_id)
-        report = None if call is None else await self._one(call)
+        report = None if call is None else await _one(self._dialect, self._ask, call)
         if report is None:
             raise VenueProtocolError(self._dialect.venue, f"fills of order {venue_order_id}, which cannot be found")
         if report.client_order_id == self._command.client_order_id:
@@ -249,15 +240,7 @@ class AccountSnapshot:
 
     async def _query_order(self, symbol: str, venue_order_id: str) -> None:
         call = self._dialect.one_order(symbol, "", venue_order_id)
-        if call is None:
-            return
-        try:
-            body, _ = await self._ask(call)
-        except VenueRejected as error:
-            if error.code in self._dialect.not_found:
-                return
-            raise
-        report = self._dialect.order_in(body)
+        report = None if call is None else await _one(self._dialect, self._ask, call)
         if report is not None:
             self._orders[report.venue_order_id] = report
 
@@ -290,6 +273,17 @@ async def by_few(ask: Callable[[str], Awaitable[Found]], symbols: Sequence[str])
         if silent is not None:
             return ends | dict.fromkeys(symbols[start + FEW :], silent)
     return ends
+
+
+async def _one(dialect: TradeDialect, ask: Ask, call: Call) -> OrderReport | None:
+    """Return the order that is asked for; None where the venue reports that there is none."""
+    try:
+        body, _ = await ask(call)
+    except VenueRejected as error:
+        if error.code in dialect.not_found:
+            return None
+        raise
+    return dialect.order_in(body)
 
 
 async def _rows(venue: str, ask: Ask, pages: Pages) -> AsyncIterator[tuple[Any, int]]:
