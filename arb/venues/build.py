@@ -15,12 +15,12 @@ from arb.errors import ConfigError
 from arb.venues.kit.base import EventListener, FrameListener, MarketFeed
 from arb.venues.kit.dialect import PublicDialect
 from arb.venues.kit.endpoints import Credentials, Environment, OrderEntry, Site, account_id
-from arb.venues.kit.gateway import AccountParts, GatewayTiming, VenueGateway
+from arb.venues.kit.gateway import AccountParts, VenueGateway
 from arb.venues.kit.keyed_list import KeyedList, ListClient
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import PrivateStream
 from arb.venues.kit.public_client import PublicClient, RequestMaker
-from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.public_reader import GatewayTiming, PublicReader
 from arb.venues.kit.public_side import PublicSide
 from arb.venues.kit.rules.guard import SigningGuard, SigningRefused
 from arb.venues.kit.rules.key_rights import KeyPolicy
@@ -170,17 +170,8 @@ def _reader(
     rng: random.Random,
     address: AddressAllowance | None,
 ) -> PublicReader:
-    timing = GatewayTiming()
-    return PublicReader(
-        dialect,
-        client,
-        transport,
-        pacer=Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock)),
-        clock=clock,
-        rng=rng,
-        read_timeout_s=timing.read_timeout_s,
-        pace_timeout_s=timing.pace_timeout_s,
-    )
+    pacer = Pacer(pacing, clock, address or AddressAllowance(spec.weight_per_minute, clock))
+    return PublicReader(dialect, client, transport, pacer, clock, rng, GatewayTiming())
 
 
 def address_allowances(venues: Iterable[str], clock: Clock) -> dict[str, AddressAllowance]:

@@ -29,7 +29,7 @@ from arb.core.messages.settings import (
 from arb.market.symbol import Symbol
 from arb.sandbox.holder import ACCOUNT_MODES
 from arb.sandbox.profiles import QUOTE, SYMBOLS, VENUE_NAMES
-from arb.venues.kit.gateway import GatewayTiming
+from arb.venues.kit.public_reader import GatewayTiming
 from proofs.faultsim.aims import (
     AT_BALANCES,
     HALT,

@@ -21,7 +21,8 @@ from arb.store.journal.recall import recall
 from arb.store.journal.upkeep import Upkeep, story_kept
 from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.kit.endpoints import Credentials, OrderEntry, Site, sandbox_access
-from arb.venues.kit.gateway import GatewayTiming, VenueGateway
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.public_reader import GatewayTiming
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.kit.spec import VenueSpec
 from arb.venues.registry import TRADED

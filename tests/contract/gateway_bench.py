@@ -19,7 +19,8 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.kit.base import PlaceAnswer
 from arb.venues.kit.endpoints import Credentials, Environment, OrderEntry, sandbox_access
-from arb.venues.kit.gateway import GatewayTiming, VenueGateway
+from arb.venues.kit.gateway import VenueGateway
+from arb.venues.kit.public_reader import GatewayTiming
 from arb.venues.kit.rules.key_rights import KeyPolicy
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox

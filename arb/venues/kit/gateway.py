@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.messages.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.messages.events import (
@@ -40,6 +38,7 @@ from arb.venues.kit.dialect import KeyFacts, TradeDialect
 from arb.venues.kit.order_form import OrderForm
 from arb.venues.kit.order_socket import OrderSocket
 from arb.venues.kit.private import side_by_side
+from arb.venues.kit.public_reader import GatewayTiming
 from arb.venues.kit.reader import QUERIES, VenueReader
 from arb.venues.kit.rules.guard import SalePrice
 from arb.venues.kit.rules.key_rights import KeyPolicy, checked_key, reported_key
@@ -68,15 +67,6 @@ class AccountParts(NamedTuple):
     signer: Signer
     private: PrivateRunner
     enforces_expiry: bool = True
-
-
-class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
-
-    place_timeout_s: float = 2.0
-    cancel_timeout_s: float = 5.0
-    read_timeout_s: float = 5.0
-    pace_timeout_s: float = 10.0
 
 
 class VenueGateway:
@@ -126,14 +116,7 @@ class VenueGateway:
         self._dialect, self._signer, self._private, self._enforces_expiry = parts
         self._writes = VenueWrites(parts.dialect, parts.signer, self._transport, self.order_socket)
         self._reader = VenueReader(
-            parts.dialect,
-            parts.signer,
-            self._transport,
-            pacer=self._pacer,
-            clock=self._clock,
-            rng=self._rng,
-            read_timeout_s=self._timing.read_timeout_s,
-            pace_timeout_s=self._timing.pace_timeout_s,
+            parts.dialect, parts.signer, self._transport, self._pacer, self._clock, self._rng, self._timing
         )
 
     @property

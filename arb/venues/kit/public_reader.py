@@ -35,6 +35,15 @@ ROWS_A_TURN = 8
 """Of a listing, in one turn of the loop: 0.1 ms."""
 
 
+class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
+
+    place_timeout_s: float = 2.0
+    cancel_timeout_s: float = 5.0
+    read_timeout_s: float = 5.0
+    pace_timeout_s: float = 10.0
+
+
 class PublicReader:
     """The requests to one venue that need no key; raises `VenueError` where a venue does not answer one."""
 
@@ -43,12 +52,10 @@ class PublicReader:
         dialect: PublicDialect,
         client: RequestMaker,
         transport: HttpTransport,
-        *,
         pacer: Pacer,
         clock: Clock,
         rng: random.Random,
-        read_timeout_s: float,
-        pace_timeout_s: float,
+        timing: GatewayTiming,
     ) -> None:
         self.venue = dialect.venue
         self.clock_suspected = asyncio.Event()
@@ -64,8 +71,7 @@ class PublicReader:
         self._clock = clock
         self._offset = OffsetEstimate(clock)
         self._rng = rng
-        self._read_timeout_s = read_timeout_s
-        self._pace_timeout_s = pace_timeout_s
+        self._timing = timing
 
     async def ask(
         self, call: Call, priority: int = Priority.READ, policy: Backoff = READS, *, patient: bool = False
@@ -78,7 +84,7 @@ class PublicReader:
         attempt = 0
         while True:
             attempt += 1
-            if not await self._pacer.wait(call.scope, priority, None if patient else self._pace_timeout_s):
+            if not await self._pacer.wait(call.scope, priority, None if patient else self._timing.pace_timeout_s):
                 raise VenueBusy(self.venue, f"no free slot in {call.scope!r}", code=RATE_BUDGET)
             verdict, answer = await self._ask_once(call)
             self.obey(call.scope, verdict, answer)
@@ -163,7 +169,7 @@ class PublicReader:
     async def _sent(self, call: Call) -> HttpAnswer:
         request = signed(self.venue, self._client.signed, call)
         request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
-        return await self._transport.send(request, self._read_timeout_s)
+        return await self._transport.send(request, self._timing.read_timeout_s)
 
 
 async def read_in_parts(listing: Generator[None, None, Read]) -> Read:

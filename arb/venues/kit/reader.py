@@ -22,7 +22,7 @@ from arb.venues.kit.call import Call, Pages
 from arb.venues.kit.ccxt_client import Signer
 from arb.venues.kit.dialect import Fees, TradeDialect
 from arb.venues.kit.fields import UnknownSymbol
-from arb.venues.kit.public_reader import PublicReader
+from arb.venues.kit.public_reader import GatewayTiming, PublicReader
 from arb.venues.kit.rules.pacing import Pacer, Priority
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.retry import Backoff
@@ -44,23 +44,12 @@ class VenueReader(PublicReader):
         dialect: TradeDialect,
         signer: Signer,
         transport: HttpTransport,
-        *,
         pacer: Pacer,
         clock: Clock,
         rng: random.Random,
-        read_timeout_s: float,
-        pace_timeout_s: float,
+        timing: GatewayTiming,
     ) -> None:
-        super().__init__(
-            dialect,
-            signer,
-            transport,
-            pacer=pacer,
-            clock=clock,
-            rng=rng,
-            read_timeout_s=read_timeout_s,
-            pace_timeout_s=pace_timeout_s,
-        )
+        super().__init__(dialect, signer, transport, pacer, clock, rng, timing)
         self._dialect = dialect
         # The latest buy of each symbol: (instant, trade id), and the asset it paid its fee in.
         self._buys: dict[str, tuple[tuple[int, str], str]] = {}
