@@ -30,9 +30,9 @@ class OkxPrivate(PassphrasePrivate):
         if channel == ORDERS:
             return rows_frame(fields.rows("data"), lambda raw: self._order(raw, received_ns))
         if channel == ACCOUNT:
-            return balances_frame(
-                self.venue, fields.rows("data"), lambda raw: records.balances(self.venue, raw).items()
-            )
+            # One account that cannot be read is a snapshot that cannot be believed.
+            held = [item for raw in fields.rows("data") for item in records.balances(self.venue, raw).items()]
+            return balances_frame(self.venue, held, lambda item: [item])
         return NOTHING
 
     def _order(self, raw: Any, received_ns: int) -> Iterator[OrderFilled | OrderUpdated]:

@@ -352,5 +352,10 @@ def test_okx_and_bitget_log_in_then_subscribe(venue: str, path: str) -> None:
     assert "60009" in str(read(dialect, b'{"event":"error","code":"60009","msg":"Login failed."}').refused)
 
 
+def test_okx_reports_no_balance_of_a_frame_in_which_one_account_cannot_be_read() -> None:
+    frame = read(okx(), okx_frame("account", OKX_ACCOUNT, {"details": None}))
+    assert not frame.events and frame.errors
+
+
 def test_okx_announces_that_it_closes() -> None:
     assert read(okx(), b'{"event":"notice","code":"64008","msg":"upgrade"}').closing
