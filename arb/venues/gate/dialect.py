@@ -195,9 +195,7 @@ class GateDialect(ReadDialect):
     def balances(self) -> Call:
         """Return `GET /spot/accounts`; a unified account's are in `/unified/accounts`."""
         if self.account.is_unified:
-            return Call(
-                scope="GET unified/accounts", api=("private", "unified"), method="GET", path="accounts", params={}
-            )
+            return _read("accounts", {}, ("private", "unified"))
         return _read("accounts", {})
 
     def balances_in(self, body: Any) -> dict[str, AssetBalance]:
@@ -219,8 +217,7 @@ class GateDialect(ReadDialect):
         return tuple(msgspec.structs.replace(call, path=f"currencies/{asset}") for asset in assets)
 
     def fees(self, symbol: str) -> Call:
-        params = {"currency_pair": self.native_symbol(symbol)}
-        return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
+        return _read("fee", {"currency_pair": self.native_symbol(symbol)}, ("private", "wallet"))
 
     def fees_in(self, body: Any) -> Fees:
         """Read the rates, and the asset charged instead of the received one: `debit_fee` 1 means GT, 2 points.
@@ -299,7 +296,7 @@ def to_text(client_order_id: str) -> str:
 
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Call:
-    return Call(scope=f"GET spot/{path}", api=api, method="GET", path=path, params=params)
+    return Call(scope=f"GET {api[1]}/{path}", api=api, method="GET", path=path, params=params)
 
 
 def _span(since_ms: int, now_ms: int) -> dict[str, str]:
