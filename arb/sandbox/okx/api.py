@@ -4,7 +4,6 @@ Source: the venue's API v5, "Overview / REST Authentication", "Rate Limits", and
 `{"code","msg","data"}`: code "0" is success; a refused request has its code outside, a refused order inside `data`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,11 @@ from arb.sandbox.okx import account, reads
 from arb.sandbox.okx.auth import OkxRefusal, check_request
 from arb.sandbox.okx.business import OkxBusinessSession
 from arb.sandbox.okx.candles import candles
-from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, countdown, envelope
+from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OPERATIONS, WINDOW_NS, OkxOrders, countdown, envelope
 from arb.sandbox.okx.private import OkxPrivateSession
 from arb.sandbox.okx.wire import Json, encode, symbol_of
 from arb.sandbox.okx.ws import OkxPublicSession
 from arb.sandbox.wire import (
-    CANCEL,
     PLACE,
     PUBLIC,
     QUERY,
@@ -104,12 +102,12 @@ ORDER = "/trade/order"
 COUNTDOWN = "/trade/cancel-all-after"
 ORDER_QUERY_LIMIT = 60
 _WRITES = {
-    ORDER: PLACE,
-    "/trade/batch-orders": PLACE,
-    "/trade/cancel-order": CANCEL,
-    "/trade/cancel-batch-orders": CANCEL,
-    "/trade/amend-order": PLACE,
-    "/trade/amend-batch-orders": PLACE,
+    ORDER: "order",
+    "/trade/batch-orders": "batch-orders",
+    "/trade/cancel-order": "cancel-order",
+    "/trade/cancel-batch-orders": "batch-cancel-orders",
+    "/trade/amend-order": "amend-order",
+    "/trade/amend-batch-orders": "batch-amend-orders",
 }
 
 
@@ -137,7 +135,8 @@ class OkxDialect:
             items = _items(body)
         except OkxRefusal:
             items = []
-        return self.orders.describe(_WRITES.get(path, QUERY), items, path)
+        kind = OPERATIONS[_WRITES[path]].kind if path in _WRITES else QUERY
+        return self.orders.describe(kind, items, path)
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
         try:
@@ -183,29 +182,17 @@ class OkxDialect:
             raise OkxRefusal("50011", "Too Many Requests", 429)
 
     def _write(self, path: str, request: HttpRequest, now_ns: int) -> HttpAnswer:
-        items = _items(request.body)
-        if _WRITES[path] == PLACE:
+        items, op = _items(request.body), _WRITES[path]
+        if OPERATIONS[op].kind == PLACE:
             self.orders.check_expiry(request.headers.get("exptime"), now_ns)
-        single: dict[str, Callable[[Any, int], Json]] = {
-            ORDER: self.orders.place,
-            "/trade/cancel-order": self.orders.cancel,
-            "/trade/amend-order": self.orders.amend,
-        }
-        batches = {
-            "/trade/batch-orders": self.orders.place_batch,
-            "/trade/cancel-batch-orders": self.orders.cancel_batch,
-            "/trade/amend-batch-orders": self.orders.amend_batch,
-        }
-        if path in single:
-            if len(items) != 1 or request.body.lstrip().startswith(b"["):
-                raise OkxRefusal("50002", "JSON syntax error", 400)
-            answered = [single[path](items[0], now_ns)]
-            if answered[0]["sCode"] == "50011":
-                raise OkxRefusal("50011", "Too Many Requests", 429)
-        else:
-            if len(items) > BATCH_SIZE_MAX:
-                raise OkxRefusal("51111", f"Maximum {BATCH_SIZE_MAX} orders can be placed in bulk", 400)
-            answered = batches[path](items, now_ns)
+        is_batch = op.startswith("batch")
+        if is_batch and len(items) > BATCH_SIZE_MAX:
+            raise OkxRefusal("51111", f"Maximum {BATCH_SIZE_MAX} orders can be placed in bulk", 400)
+        if not is_batch and (len(items) != 1 or request.body.lstrip().startswith(b"[")):
+            raise OkxRefusal("50002", "JSON syntax error", 400)
+        answered = self.orders.answer(op, items, now_ns)
+        if not is_batch and answered[0]["sCode"] == "50011":
+            raise OkxRefusal("50011", "Too Many Requests", 429)
         return HttpAnswer(200, encode(envelope(answered, now_ns)))
 
     def _order(self, params: dict[str, str], now_ns: int) -> list[Json]:

@@ -7,6 +7,7 @@ with its own code (`sCode`); the outer code is "0" when all items were taken, "1
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US
 from arb.sandbox.coded import Item, ItemReader
@@ -15,7 +16,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx.auth import OkxItemRefusal, OkxRefusal, check_expiry
 from arb.sandbox.okx.wire import Json, inst_id, ms, symbol_of
 from arb.sandbox.values import OrderRequest, Refusal, Refused, SimOrder
-from arb.sandbox.wire import Call, RateMeter
+from arb.sandbox.wire import CANCEL, PLACE, Call, RateMeter
 
 CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 ORDER_TYPES = {"limit": "gtc", "post_only": "post_only", "fok": "fok", "ioc": "ioc", "market": "ioc"}
@@ -54,6 +55,23 @@ _NOT_AMENDED = {
 _PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
 
 
+class Operation(NamedTuple):
+    kind: str
+    scope: str
+    """Its name for metering."""
+
+
+OPERATIONS = {
+    "order": Operation(PLACE, "place"),
+    "batch-orders": Operation(PLACE, "batch"),
+    "amend-order": Operation(PLACE, "amend"),
+    "batch-amend-orders": Operation(PLACE, "amend_batch"),
+    "cancel-order": Operation(CANCEL, "cancel"),
+    "batch-cancel-orders": Operation(CANCEL, "cancel_batch"),
+}
+"""By the names that the websocket has for them."""
+
+
 class OkxOrders:
     def __init__(self, exchange: SimExchange, meter: RateMeter) -> None:
         self._exchange = exchange
@@ -64,27 +82,14 @@ class OkxOrders:
         if self._exchange.enforces_expiry:
             check_expiry(text, now_ns // NS_PER_MS)
 
-    def place(self, item: Item, now_ns: int) -> Json:
-        """Place one order; return its item with code and message, for any outcome."""
-        return self._item(item, now_ns, self._place, "place", SINGLE_LIMIT)
-
-    def place_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        return [self._item(item, now_ns, self._place, "batch", BATCH_LIMIT) for item in items]
-
-    def cancel(self, item: Item, now_ns: int) -> Json:
-        return self._item(item, now_ns, self._cancel, "cancel", SINGLE_LIMIT)
-
-    def cancel_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        return [self._item(item, now_ns, self._cancel, "cancel_batch", BATCH_LIMIT) for item in items]
-
-    def amend(self, item: Item, now_ns: int) -> Json:
-        return self._item(item, now_ns, self._amend, "amend", SINGLE_LIMIT) | {"reqId": str(item.get("reqId") or "")}
-
-    def amend_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
-        return [
-            self._item(item, now_ns, self._amend, "amend_batch", BATCH_LIMIT) | {"reqId": str(item.get("reqId") or "")}
-            for item in items
-        ]
+    def answer(self, op: str, items: Sequence[Item], now_ns: int) -> list[Json]:
+        """Perform an operation on each item; return its item with code and message, for any outcome."""
+        act = self._amend if "amend" in op else self._cancel if "cancel" in op else self._place
+        limit = BATCH_LIMIT if op.startswith("batch") else SINGLE_LIMIT
+        answered = [self._item(item, now_ns, act, OPERATIONS[op].scope, limit) for item in items]
+        if act != self._amend:
+            return answered
+        return [row | {"reqId": str(item.get("reqId") or "")} for item, row in zip(items, answered, strict=True)]
 
     def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
         """Describe a request over these items, without judging them.

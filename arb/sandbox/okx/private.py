@@ -9,20 +9,11 @@ from arb.sandbox.accounts import Balance
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.auth import OkxRefusal
-from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OkxOrders, envelope
+from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OPERATIONS, OkxOrders, envelope
 from arb.sandbox.okx.wire import Json, encode
 from arb.sandbox.okx.ws import OkxSession, no_such_channel, text
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled
-from arb.sandbox.wire import CANCEL, PLACE, HttpAnswer, Session, Venue
-
-ORDER_OPS = {
-    "order": PLACE,
-    "batch-orders": PLACE,
-    "amend-order": PLACE,
-    "batch-amend-orders": PLACE,
-    "cancel-order": CANCEL,
-    "batch-cancel-orders": CANCEL,
-}
+from arb.sandbox.wire import PLACE, HttpAnswer, Session, Venue
 
 
 class OkxPrivateSession(OkxSession):
@@ -52,7 +43,7 @@ class OkxPrivateSession(OkxSession):
 
     def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
         op = message.get("op")
-        if not isinstance(op, str) or op not in ORDER_OPS:
+        if not isinstance(op, str) or op not in OPERATIONS:
             super().obey(message, args, now_ns)
         else:
             self.need_login()
@@ -122,12 +113,12 @@ def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: 
         frame = {"id": message.get("id", ""), "op": op, **content}
         session.answer(encode(frame).decode(), at_ns)
 
-    session.perform(orders.describe(ORDER_OPS[op], args, op), execute, reply, now_ns)
+    session.perform(orders.describe(OPERATIONS[op].kind, args, op), execute, reply, now_ns)
 
 
 def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
     try:
-        if ORDER_OPS[op] == PLACE:
+        if OPERATIONS[op].kind == PLACE:
             orders.check_expiry(None if expiry is None else str(expiry), now_ns)
         if len(args) > (BATCH_SIZE_MAX if op.startswith("batch") else 1):
             raise OkxRefusal("60013", "Invalid args")
@@ -142,14 +133,4 @@ def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_n
             "sMsg": "Parameter instIdCode can not be empty",
         }
         return envelope([unnamed for _ in args], now_ns)
-    if op == "order":
-        return envelope([orders.place(args[0], now_ns)], now_ns)
-    if op == "batch-orders":
-        return envelope(orders.place_batch(args, now_ns), now_ns)
-    if op == "amend-order":
-        return envelope([orders.amend(args[0], now_ns)], now_ns)
-    if op == "batch-amend-orders":
-        return envelope(orders.amend_batch(args, now_ns), now_ns)
-    if op == "cancel-order":
-        return envelope([orders.cancel(args[0], now_ns)], now_ns)
-    return envelope(orders.cancel_batch(args, now_ns), now_ns)
+    return envelope(orders.answer(op, args, now_ns), now_ns)
