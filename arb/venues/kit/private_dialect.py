@@ -100,7 +100,7 @@ def rows_frame(rows: Iterable[Any], read: Callable[[Any], Iterable[PrivateEvent]
             break
         try:
             for event in read(row):
-                events.append(event)
+                events.append(event)  # at once: those before an unreadable part of a row count
         except UnknownSymbol as unknown:
             foreign.append(unknown)
         except VenueProtocolError as error:
