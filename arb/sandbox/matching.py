@@ -11,7 +11,7 @@ know exactly which levels changed since their last update.
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from arb.errors import require
@@ -299,7 +299,3 @@ def _within(side: str, ticks: int, limit_ticks: int | None) -> bool:
     if limit_ticks is None:
         return True
     return ticks <= limit_ticks if side == BUY else ticks >= limit_ticks
-
-
-def total_lots(matches: Iterable[Match]) -> int:
-    return sum(match.lots for match in matches)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.errors import InvariantError
-from arb.sandbox.matching import BUY, SELL, MatchBook, total_lots
+from arb.sandbox.matching import BUY, SELL, MatchBook
 from arb.sandbox.values import SimOrder
 from tests.unit.sandbox.makings import an_order
 
@@ -134,7 +134,7 @@ def test_matching_equals_a_plain_list_of_orders_sorted_by_price_and_time(
         else:
             fillable = book.fillable(side, ticks)
             matches = book.take(side, ticks, lots)
-            assert total_lots(matches) == min(fillable, lots)
+            assert sum(match.lots for match in matches) == min(fillable, lots)
             assert merged((m.ticks, m.owner, m.lots) for m in matches) == merged(oracle.take(side, ticks, lots))
         for is_bid, name in ((True, BUY), (False, SELL)):
             assert book.top(is_bid, 99) == oracle.totals(name)
