@@ -1,6 +1,9 @@
 """The PostgreSQL that tests get: real, and a database of its own for each test."""
 
+import pytest
 from sqlalchemy import create_engine, text
+
+pytestmark = pytest.mark.no_tables
 
 
 def _tables(url: str) -> int:
