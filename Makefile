@@ -28,8 +28,8 @@
 PYTHON ?= python3
 ARGS ?=
 # Tests that start processes wait for them much of their time; those of `make unit` wait for nothing, and each worker first
-# collects them all.
-WORKERS ?= $(if $(filter unit,$(MAKECMDGOALS)),$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4),4)
+# collects them all. `make test` adds the workers of `make unit`.
+WORKERS ?= $(if $(filter unit,$(MAKECMDGOALS)),$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4),3)
 SEEDS ?= 200
 EXAMPLES ?= 30000
 # The same commit gets the same answer: what `make unit` and `make test` draw begins here. All other proofs draw anew each time.

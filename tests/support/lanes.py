@@ -17,6 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from arb.venues.books.compiled.loading import is_available
+
 REPO = Path(__file__).resolve().parent.parent.parent
 OUTSIDE = (
     "aiohttp.web", "arb.app", "arb.cli", "arb.live.embedded", "arb.view.report", "arb.sandbox.__main__",
@@ -55,6 +57,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 def main(workers: int, arguments: list[str]) -> int:
     """Run both lanes with so many workers that wait, and at most one that computes for each processor."""
+    is_available()  # what a change needs compiled is compiled once, and not by each session
     pytest = [sys.executable, "-m", "pytest", "--dist", "worksteal", *arguments]
     if any(".py" in argument for argument in arguments):  # a named test is in one lane only
         return subprocess.call([*pytest, "-n", str(workers)])

@@ -49,22 +49,17 @@ def run_on_rows(name: str, folder: Path, ledger: str, rows: str) -> list[Any]:
     return _executed([_fresh(source) for source in (chosen, *others)], folder)
 
 
-def run(names: list[str], *db_urls: str) -> list[dict[str, list[Any]]]:
-    """Run notebooks on each ledger in turn, all in one kernel, each with empty hands.
-
-    Returns for each ledger the code cells of each notebook, executed.
-    """
+def run(names: list[str], db_url: str) -> dict[str, list[Any]]:
+    """Run notebooks on a ledger, all in one kernel, each without the names of the others; return their code cells, executed."""
     cells: list[Any] = []
-    places: list[dict[str, list[int]]] = []
-    for db_url in db_urls:
-        places.append({})
-        for name in names:
-            cells.append(_fresh(f"%reset -f\n%env ARB_DB_URL={db_url}"))
-            code = [_fresh(cell.source) for cell in read(name).cells if cell.cell_type == "code"]
-            places[-1][name] = list(range(len(cells), len(cells) + len(code)))
-            cells += code
+    places: dict[str, list[int]] = {}
+    for name in names:
+        cells.append(_fresh(f"%reset -f\n%env ARB_DB_URL={db_url}"))
+        code = [_fresh(cell.source) for cell in read(name).cells if cell.cell_type == "code"]
+        places[name] = list(range(len(cells), len(cells) + len(code)))
+        cells += code
     done = _executed(cells, REPO)
-    return [{name: [done[place] for place in mine] for name, mine in each.items()} for each in places]
+    return {name: [done[place] for place in mine] for name, mine in places.items()}
 
 
 def _executed(cells: list[Any], folder: Path) -> list[Any]:
@@ -97,7 +92,7 @@ def shown(cells: list[Any]) -> str:
 def keep(names: tuple[str, ...], db_url: str) -> None:
     """Run notebooks and write their outputs into their files."""
     with tempfile.TemporaryDirectory() as folder:
-        made = run(list(names), db_url)[0] | {SWEEP: run_sweep(Path(folder))}
+        made = run(list(names), db_url) | {SWEEP: run_sweep(Path(folder))}
     for name, cells in made.items():
         notebook = read(name)
         notebook.metadata = KERNEL | {"language_info": {"name": "python"}}

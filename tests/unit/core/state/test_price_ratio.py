@@ -64,7 +64,9 @@ def a_bench(limits: Limits = LIMITS, **changes: object) -> Bench:
 # What is refused.
 
 
-@pytest.mark.parametrize("ratio", ["1.015", "0.985", "1.012"])
+@pytest.mark.parametrize(
+    "ratio", ["1.015", *(pytest.param(ratio, marks=pytest.mark.thorough) for ratio in ("0.985", "1.012"))]
+)
 def test_a_price_that_stays_apart_opens_nothing_from_half_a_minute_on(ratio: str) -> None:
     bench = a_bench()
     assert keep(bench, ratio, REFUSED_S) > 4

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,6 @@ pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 
 from arb.core.messages.records import PairRecord
 from arb.errors import CheckFailed
-from arb.store.ledger.migrate import upgrade
 from arb.view.report.sweeps import sweep
 from tests import house
 from tests.support.history import a_history, fill_ledger
@@ -42,21 +42,19 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def all_answers(
-    ledger: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, str]]:
-    """Return what each notebook shows of the sandbox's ledger, of an empty one, and of one on PostgreSQL."""
+def answers(ledger: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what each notebook shows of the sandbox's ledger."""
+    return shown_of(tmp_path_factory, "notebooks-answers", lambda _: f"sqlite:///{ledger}")
+
+
+def shown_of(factory: pytest.TempPathFactory, name: str, url_in: Callable[[Path], str]) -> dict[str, str]:
+    """Return what each notebook shows of a ledger, run once; `url_in` makes the ledger, in a folder where it needs one."""
 
     def make(folder: Path) -> None:
-        empty = f"sqlite:///{folder / 'empty.sqlite'}"
-        upgrade(empty)
-        postgres = a_database(request.getfixturevalue("postgres_server"))
-        done = run(NAMES, f"sqlite:///{ledger}", empty, postgres)
-        texts = [{name: shown(cells) for name, cells in each.items()} for each in done]
-        (folder / "answers.json").write_text(json.dumps(texts))
+        done = run(NAMES, url_in(folder))
+        (folder / "answers.json").write_text(json.dumps({name: shown(cells) for name, cells in done.items()}))
 
-    folder = once(tmp_path_factory, "notebooks-answers", make)
-    answers: list[dict[str, str]] = json.loads((folder / "answers.json").read_text())
+    answers: dict[str, str] = json.loads((once(factory, name, make) / "answers.json").read_text())
     return answers
 
 
@@ -68,12 +66,6 @@ def a_database(server: Any) -> str:
     url = str(server.get_uri("notebooks")).replace("postgresql://", "postgresql+psycopg://", 1)
     fill_ledger(url, a_history(pairs=40, days=3))
     return url
-
-
-@pytest.fixture(scope="module")
-def answers(all_answers: list[dict[str, str]]) -> dict[str, str]:
-    """Return what each notebook shows of the sandbox's ledger."""
-    return all_answers[0]
 
 
 def one(ledger: Path, sql: str) -> int:
@@ -136,8 +128,9 @@ def test_the_first_review_answers_too(answers: dict[str, str], ledger: Path) -> 
     assert "{} pair trades, {} opportunities, {} fills in 1 run(s)".format(*counts) in text
 
 
-def test_no_notebook_stumbles_over_an_empty_ledger(all_answers: list[dict[str, str]]) -> None:
-    _, empty, _ = all_answers
+@pytest.mark.thorough
+def test_no_notebook_stumbles_over_an_empty_ledger(ledger_file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    empty = shown_of(tmp_path_factory, "notebooks-empty", lambda _: f"sqlite:///{ledger_file}")
     assert "0 pair trades" in empty[FIRST_REVIEW]
     assert "nothing earned, nothing lost" in empty["trade_review"]
     assert "no edge was above the fees" in empty["opportunity_analysis"]
@@ -145,8 +138,11 @@ def test_no_notebook_stumbles_over_an_empty_ledger(all_answers: list[dict[str, s
     assert "trading has moved nothing" in empty["inventory_and_pnl"]
 
 
-def test_on_postgresql_the_same_notebooks_show_the_same_sums(all_answers: list[dict[str, str]]) -> None:
-    _, _, postgres = all_answers
+@pytest.mark.thorough
+def test_on_postgresql_the_same_notebooks_show_the_same_sums(
+    postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    postgres = shown_of(tmp_path_factory, "notebooks-postgres", lambda _: a_database(postgres_server))
     rows = list(a_history(pairs=40, days=3))
     last = {row.id: row for row in rows if isinstance(row, PairRecord) and row.quote == "USDT"}
     nets = [row.waterfall.realised_net_e8 for row in last.values() if row.waterfall is not None]
