@@ -176,6 +176,7 @@ def test_what_is_no_number_never_reaches_the_database(db_url: str) -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.no_tables
 def test_up_down_and_up_again_with_rows_in_it(db_url: str) -> None:
     assert upgrade(db_url) == (None, head())
     write(db_url, a_run(1), *a_finished_pair(1))
@@ -319,6 +320,7 @@ def test_a_start_on_a_ledger_that_is_up_to_date_waits_for_nobody(postgres_url: s
         prepare_ledger(postgres_url, journal)
 
 
+@pytest.mark.no_tables
 @pytest.mark.thorough
 @pytest.mark.parametrize("held", [IDLE_READER, ADVISORY_LOCK])
 def test_an_upgrade_gives_up_on_a_lock_after_a_while_and_names_who_holds_it(postgres_url: str, held: str) -> None:
